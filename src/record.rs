@@ -1,0 +1,1 @@
+//! What the hot path collects.
