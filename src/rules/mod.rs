@@ -1,6 +1,7 @@
 //! Which spans and tracing events become which rows.
 
 pub(crate) mod model;
+pub(crate) mod plan;
 
 use std::sync::Arc;
 
