@@ -12,4 +12,4 @@ pub mod store;
 pub use error::Error;
 pub use event::{Event, Severity};
 pub use layer::LedgerLayer;
-pub use rules::Rules;
+pub use rules::{Rule, Rules, Silent};

@@ -9,10 +9,7 @@ use once_cell::sync::OnceCell;
 use tracing::Metadata;
 
 use super::Rules;
-use super::model::{MatchKind, Rule, Silent, SuccessTest};
-
-/// The most names that a set of rules may inherit: a bit each in a [`Carried`].
-pub(crate) const MAX_INHERITED: usize = 64;
+use super::model::{MAX_INHERITED, MatchKind, Rule, Silent, SuccessTest};
 
 /// A set of inherited names, a bit each, by their place in [`Plans::inherited`].
 pub(crate) type Carried = u64;
