@@ -1,0 +1,13 @@
+//! What the tests stand on: a real PostgreSQL server of their own, and fresh databases.
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test file is a crate of its own and uses its own part of this"
+)]
+
+mod cluster;
+mod install;
+mod sqlite;
+
+pub(crate) use cluster::Cluster;
+pub(crate) use sqlite::SqliteFile;
