@@ -132,6 +132,9 @@ impl Plans {
     }
 
     fn plan(&self, meta: &'static Metadata<'static>) -> Option<Plan> {
+        if is_own(meta.target()) {
+            return None;
+        }
         let named = self.rules.list.iter().find(|rule| rule.matches.names(meta));
         let action = match named {
             Some(rule) => Action::Row(self.row(rule, meta)),
@@ -277,6 +280,12 @@ impl super::model::Match {
             && self.level.is_none_or(|level| *meta.level() <= level)
             && self.fields.iter().all(|name| meta.fields().field(name).is_some())
     }
+}
+
+/// Whether a row of this target could beget another: storing rows makes sqlx speak, on threads of its own too.
+fn is_own(target: &str) -> bool {
+    let package = target.split("::").next().unwrap_or(target);
+    package == "tracing_ledger" || package == "sqlx" || package.starts_with("sqlx_")
 }
 
 /// A target names itself and every module below it, as in `EnvFilter`.
