@@ -7,6 +7,7 @@ mod builder;
 mod check;
 mod entry;
 pub(crate) mod model;
+pub(crate) mod plan;
 mod reason;
 mod toml;
 
