@@ -17,9 +17,9 @@ use crate::Severity;
 
 /// Which spans or tracing events become rows, and what is in them.
 ///
-/// Starts as [`Rule::span`] or [`Rule::point`] and is put to use by [`Rules::from_rules`](crate::Rules::from_rules), which is also
-/// where mistakes are told. A setter called again replaces what it said before; those that take a field or a
-/// list add to it.
+/// Starts as [`Rule::span`] or [`Rule::point`] and is put to use by
+/// [`Rules::from_rules`](crate::Rules::from_rules), which is also where mistakes are told. A setter called again
+/// replaces what it said before; those that take a field or a list add to it.
 ///
 /// ```
 /// use tracing_ledger::{Rule, Rules};
@@ -502,7 +502,7 @@ fn unusable(test: &SuccessTest) -> Option<&'static str> {
         | SuccessTest::AtLeast(limit)
             if !limit.is_finite() =>
         {
-            Some("is compared with no finite number: give one")
+            Some("has no finite number to compare with: give one")
         }
         SuccessTest::Equals(Value::Null | Value::Array(_) | Value::Object(_)) => {
             Some("can equal a boolean, a number or a string only: give one of these")

@@ -272,7 +272,7 @@ fn check_columns(rule: &Rule) -> Result<(), Fault> {
             continue;
         }
         let remedy = match filler {
-            Some(filler) => format!("fill it with {filler:?}, or use another key"),
+            Some(filler) => format!("fill that with the setting {filler:?}, or use another key"),
             None => "use another key".to_owned(),
         };
         let text =
@@ -406,11 +406,10 @@ impl ReasonCodes {
                     "the code {code:?} has neither letter nor digit: write a word to look for"
                 ));
             }
-            if self.0.iter().any(|(_, earlier)| earlier.contains(code)) {
-                return Err(format!(
-                    "the code {code:?} stands in a category before: take it out of one"
-                ));
-            }
+        }
+        let mut seen: BTreeSet<&String> = self.0.iter().flat_map(|(_, codes)| codes).collect();
+        if let Some(code) = codes.iter().find(|code| !seen.insert(code)) {
+            return Err(format!("the code {code:?} is listed twice: take one out"));
         }
         self.0.push((category.to_owned(), codes));
         Ok(())
@@ -423,8 +422,8 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .into_iter()
         .map(|known| (distance(word, known), known))
         .min()?;
-    // A third of the letters wrong is another word.
-    (near.0 * 3 <= word.chars().count().max(3)).then_some(near.1)
+    // Half of the letters wrong is another word.
+    (near.0 * 2 < word.chars().count()).then_some(near.1)
 }
 
 /// Letters to insert, remove or replace to make one word of the other (Levenshtein, row by row).
@@ -452,6 +451,7 @@ mod tests {
         for (word, near) in [
             ("durration", Some("duration")),
             ("sucess", Some("success")),
+            ("durtaion", Some("duration")),
             ("spam", Some("span")),
             ("setting", None),
             ("redact", None),

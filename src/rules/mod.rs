@@ -5,6 +5,7 @@
 
 mod builder;
 mod check;
+mod entry;
 pub(crate) mod model;
 pub(crate) mod plan;
 mod reason;
@@ -38,7 +39,8 @@ const ORIGIN: &str = "rules";
 ///     event = "http.request"
 ///     success = { field = "status", below = 500 }
 /// "#.parse()?;
-/// let rust = Rules::from_rules([Rule::span("request").event("http.request").success_below("status", 500.0)])?;
+/// let request = Rule::span("request").event("http.request").success_below("status", 500.0);
+/// let rust = Rules::from_rules([request])?;
 /// assert_eq!(toml, rust);
 /// # Ok::<(), tracing_ledger::Error>(())
 /// ```
@@ -130,7 +132,8 @@ impl Rules {
     /// ```
     /// use tracing_ledger::Rules;
     ///
-    /// let rules = Rules::builtin().reason_codes([("hard", vec!["sold_out"]), ("transient", vec!["timeout", "busy"])])?;
+    /// let codes = [("hard", vec!["sold_out"]), ("transient", vec!["timeout", "busy"])];
+    /// let rules = Rules::builtin().reason_codes(codes)?;
     /// # Ok::<(), tracing_ledger::Error>(())
     /// ```
     ///
@@ -208,5 +211,51 @@ impl FromStr for Rules {
     /// Reads rules from the text of a TOML file; messages call it `rules`.
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::parse(text, ORIGIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rules;
+
+    const BUILTIN: &str = include_str!("builtin.toml");
+
+    #[test]
+    fn the_built_in_rules_are_a_file_like_any_other() {
+        let rules: Rules = BUILTIN.parse().expect("the built-in rules are sound");
+        assert_eq!(rules, Rules::builtin());
+
+        let events: Vec<_> = rules
+            .list
+            .iter()
+            .map(|rule| rule.event.as_deref())
+            .collect();
+        let named = [
+            Some("auto_assign.quote"),
+            Some("auto_assign.summary"),
+            None,
+            None,
+        ];
+        assert_eq!(events, named);
+    }
+
+    #[test]
+    fn a_file_cut_off_anywhere_is_read_or_refused() {
+        for end in (0..BUILTIN.len()).filter(|&end| BUILTIN.is_char_boundary(end)) {
+            if let Err(error) = BUILTIN[..end].parse::<Rules>() {
+                assert!(error.to_string().starts_with("rules:"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_lost_a_line_is_read_or_refused() {
+        let lines: Vec<_> = BUILTIN.lines().collect();
+        for lost in 0..lines.len() {
+            let text = [&lines[..lost], &lines[lost + 1..]].concat().join("\n");
+            if let Err(error) = text.parse::<Rules>() {
+                assert!(error.to_string().starts_with("rules:"), "{error}");
+            }
+        }
     }
 }

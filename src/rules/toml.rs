@@ -3,14 +3,11 @@
 //! Decoded by hand over the parsed table, so that every mistake can name its line, its key and the remedy.
 //! Says only what TOML can get wrong (a key, a type, a word); the rest is for [`super::check`].
 
-use std::ops::Range;
-
-use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
-use serde_json::Value;
 
 use super::builder::Rule;
 use super::check::{Fault, nearest};
+use super::entry::{Entry, join, line_of};
 use super::model::{Figure, ReasonCodes, Silent};
 use crate::Severity;
 
@@ -58,19 +55,13 @@ const RULE_KEYS: [&str; 26] = [
 pub(super) fn parse(text: &str) -> Result<Document, Fault> {
     let table = DeTable::parse(text).map_err(|error| syntax(text, &error))?;
     let top = DeValue::Table(table.into_inner());
-    let top = Entry {
-        text,
-        line: 1,
-        key: "",
-        path: String::new(),
-        value: &top,
-    };
+    let top = Entry::top(text, &top);
     let mut document = Document {
         rules: Vec::new(),
         codes: None,
         builtin: false,
     };
-    for entry in top.entries_of(&TOP_KEYS, "at the top level")? {
+    for entry in known(&top, &TOP_KEYS, "at the top level")? {
         match entry.key {
             "builtin" => document.builtin = entry.boolean()?,
             "reason_codes" => document.codes = Some(reason_codes(&entry)?),
@@ -94,16 +85,11 @@ fn syntax(text: &str, error: &::toml::de::Error) -> Fault {
     }
 }
 
-fn line_of(text: &str, span: &Range<usize>) -> usize {
-    let before = text.as_bytes().iter().take(span.start);
-    1 + before.filter(|byte| **byte == b'\n').count()
-}
-
 fn reason_codes(blocks: &Entry<'_>) -> Result<ReasonCodes, Fault> {
     let mut codes = ReasonCodes::default();
     for block in blocks.tables()? {
         let (mut category, mut words) = (None, None);
-        for entry in block.entries_of(&["category", "codes"], "in [[reason_codes]]")? {
+        for entry in known(&block, &["category", "codes"], "in [[reason_codes]]")? {
             match entry.key {
                 "category" => category = Some(entry.text()?),
                 _ => words = Some(entry.texts()?),
@@ -123,7 +109,7 @@ fn reason_codes(blocks: &Entry<'_>) -> Result<ReasonCodes, Fault> {
 }
 
 fn rule(table: &Entry<'_>) -> Result<Rule, Fault> {
-    let entries = table.entries_of(&RULE_KEYS, "in [[rule]]")?;
+    let entries = known(table, &RULE_KEYS, "in [[rule]]")?;
     let named = |key| entries.iter().find(|entry| entry.key == key);
     let rule = match (named("span"), named("point")) {
         (Some(span), None) => names(span, Rule::span)?,
@@ -201,7 +187,7 @@ fn severity(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
         return Ok(rule.severity(entry.word(&SEVERITIES)?));
     }
     let (mut field, mut map) = (None, Vec::new());
-    for part in entry.entries_of(&["field", "map"], "in \"severity\"")? {
+    for part in known(entry, &["field", "map"], "in \"severity\"")? {
         match part.key {
             "field" => field = Some(part.text()?),
             _ => {
@@ -222,7 +208,7 @@ fn success(mut rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
         return Ok(rule.success(entry.key_or_off()?));
     }
     let (mut field, mut condition) = (None, None);
-    for part in entry.entries_of(&SUCCESS_KEYS, "in \"success\"")? {
+    for part in known(entry, &SUCCESS_KEYS, "in \"success\"")? {
         match part.key {
             "field" => field = Some(part.text()?),
             "as" => rule = rule.success(part.key_or_off()?),
@@ -271,7 +257,7 @@ fn reason(mut rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
     if !entry.value.is_table() {
         return Ok(rule.reason(entry.key_or_off()?));
     }
-    for part in entry.entries_of(&["field", "as"], "in \"reason\"")? {
+    for part in known(entry, &["field", "as"], "in \"reason\"")? {
         rule = match part.key {
             "field" => rule.reason_field(part.text()?),
             _ => rule.reason(part.text()?),
@@ -282,7 +268,7 @@ fn reason(mut rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
 
 fn nest(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
     let (mut key, mut keys) = (None, Vec::new());
-    for part in entry.entries_of(&["as", "keys"], &format!("in {:?}", entry.path))? {
+    for part in known(entry, &["as", "keys"], &format!("in {:?}", entry.path))? {
         match part.key {
             "as" => key = Some(part.text()?),
             _ => {
@@ -361,207 +347,12 @@ const SILENCES: [(&str, Silent); 3] = [
     ("unknown", Silent::Unknown),
 ];
 
-/// A key and its value, or one item of a list.
-#[derive(Clone)]
-struct Entry<'a> {
-    /// The whole file.
-    text: &'a str,
-    line: usize,
-    key: &'a str,
-    /// The key as messages say it, such as `success.below`.
-    path: String,
-    value: &'a DeValue<'a>,
-}
-
-impl<'a> Entry<'a> {
-    fn fault(&self, text: &str) -> Fault {
-        Fault {
-            line: Some(self.line),
-            text: text.to_owned(),
-        }
-    }
-
-    fn wrong(&self, wanted: &str) -> Fault {
-        let is = match self.value {
-            DeValue::String(_) => "a string",
-            DeValue::Integer(_) => "an integer",
-            DeValue::Float(_) => "a float",
-            DeValue::Boolean(_) => "a boolean",
-            DeValue::Datetime(_) => "a date or time",
-            DeValue::Array(_) => "a list",
-            DeValue::Table(_) => "a table",
-        };
-        self.fault(&format!("{:?} is {is}: {wanted}", self.path))
-    }
-
-    /// The entries of a table in the order of the file, where the parser has them by the alphabet.
-    fn entries(&self) -> Result<Vec<Self>, Fault> {
-        let table = self
-            .value
-            .as_table()
-            .ok_or_else(|| self.wrong("give a table, { KEY = … }"))?;
-        let mut entries: Vec<_> = table.iter().collect();
-        entries.sort_by_key(|(key, _)| key.span().start);
-        Ok(entries
-            .into_iter()
-            .map(|(key, value)| self.entry(key, value))
-            .collect())
-    }
-
-    fn entry(
-        &self,
-        key: &'a Spanned<::toml::de::DeString<'a>>,
-        value: &'a Spanned<DeValue<'a>>,
-    ) -> Self {
-        let name: &str = key.get_ref();
-        let path = match (self.path.as_str(), self.key) {
-            ("", _) | (_, "rule") => name.to_owned(),
-            (path, _) => format!("{path}.{name}"),
-        };
-        let line = line_of(self.text, &key.span());
-        Self {
-            text: self.text,
-            line,
-            key: name,
-            path,
-            value: value.get_ref(),
-        }
-    }
-
-    /// The entries of a table that may have only these keys; `place` says where in words.
-    fn entries_of(&self, known: &[&str], place: &str) -> Result<Vec<Self>, Fault> {
-        let entries = self.entries()?;
-        match entries.iter().find(|entry| !known.contains(&entry.key)) {
-            Some(entry) => Err(entry.fault(&unknown(entry.key, known, place))),
-            None => Ok(entries),
-        }
-    }
-
-    fn items(&self) -> Option<Vec<Self>> {
-        let item = |item: &'a Spanned<DeValue<'a>>| {
-            let line = line_of(self.text, &item.span());
-            Self {
-                line,
-                value: item.get_ref(),
-                ..self.clone()
-            }
-        };
-        Some(self.value.as_array()?.iter().map(item).collect())
-    }
-
-    /// The tables of `[[key]]`.
-    fn tables(&self) -> Result<Vec<Self>, Fault> {
-        let wrong = |entry: &Self| entry.wrong(&format!("write [[{}]] above each", self.key));
-        let items = self.items().ok_or_else(|| wrong(self))?;
-        match items.iter().find(|item| !item.value.is_table()) {
-            Some(item) => Err(wrong(item)),
-            None => Ok(items),
-        }
-    }
-
-    fn boolean(&self) -> Result<bool, Fault> {
-        self.value
-            .as_bool()
-            .ok_or_else(|| self.wrong("use true or false"))
-    }
-
-    fn text(&self) -> Result<&'a str, Fault> {
-        self.value
-            .as_str()
-            .ok_or_else(|| self.wrong("give a string"))
-    }
-
-    /// One string or a list of them.
-    fn texts(&self) -> Result<Vec<&'a str>, Fault> {
-        let wrong = |entry: &Self| entry.wrong("give a string or a list of strings");
-        match self.items() {
-            Some(items) => items
-                .iter()
-                .map(|item| item.value.as_str().ok_or_else(|| wrong(item)))
-                .collect(),
-            None => Ok(vec![self.value.as_str().ok_or_else(|| wrong(self))?]),
-        }
-    }
-
-    /// The key to write a value under, or `false` for not at all.
-    fn key_or_off(&self) -> Result<Option<&'a str>, Fault> {
-        match self.value {
-            DeValue::String(key) => Ok(Some(key)),
-            DeValue::Boolean(false) => Ok(None),
-            DeValue::Boolean(true) => Err(self.fault(&format!(
-                "{:?} is true: give the key as a string, or false to leave it out",
-                self.path
-            ))),
-            _ => Err(self.wrong("give the key as a string, or false to leave it out")),
-        }
-    }
-
-    /// What one of these words means.
-    fn word<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Fault> {
-        let one_of = || format!("use one of {}", join(words.iter().map(|(word, _)| *word)));
-        let text = self.value.as_str().ok_or_else(|| self.wrong(&one_of()))?;
-        let meant = words
-            .iter()
-            .find(|(word, _)| *word == text)
-            .map(|(_, meaning)| *meaning);
-        meant.ok_or_else(|| self.fault(&format!("{:?} is {text:?}: {}", self.path, one_of())))
-    }
-
-    fn number(&self) -> Result<f64, Fault> {
-        let number = match self.value {
-            DeValue::Integer(_) => self.json()?.as_f64(),
-            DeValue::Float(float) => float.as_str().parse().ok(),
-            _ => None,
-        };
-        number.ok_or_else(|| self.wrong("give a number"))
-    }
-
-    fn json(&self) -> Result<Value, Fault> {
-        match self.value {
-            DeValue::String(text) => Ok(Value::from(&**text)),
-            DeValue::Boolean(truth) => Ok(Value::from(*truth)),
-            DeValue::Datetime(time) => Ok(Value::from(time.to_string())),
-            DeValue::Integer(_) | DeValue::Float(_) => self.json_number(),
-            DeValue::Array(_) => self
-                .items()
-                .into_iter()
-                .flatten()
-                .map(|item| item.json())
-                .collect::<Result<_, _>>()
-                .map(Value::Array),
-            DeValue::Table(_) => {
-                let entries = self.entries()?;
-                let pairs = entries
-                    .iter()
-                    .map(|entry| Ok((entry.key.to_owned(), entry.json()?)));
-                pairs.collect::<Result<_, _>>().map(Value::Object)
-            }
-        }
-    }
-
-    fn json_number(&self) -> Result<Value, Fault> {
-        let number = match self.value {
-            DeValue::Integer(integer) => {
-                let (digits, radix) = (integer.as_str(), integer.radix());
-                let signed = i64::from_str_radix(digits, radix).map(Value::from);
-                signed
-                    .or_else(|_| u64::from_str_radix(digits, radix).map(Value::from))
-                    .ok()
-            }
-            DeValue::Float(float) => float
-                .as_str()
-                .parse()
-                .ok()
-                .and_then(serde_json::Number::from_f64)
-                .map(Value::Number),
-            _ => None,
-        };
-        number.ok_or_else(|| {
-            self.fault(&format!(
-                "{:?} is a number that JSON has no place for: use a finite one of at most 64 bits",
-                self.path
-            ))
-        })
+/// The entries of a table that may have only these keys; `place` says where in words.
+fn known<'a>(table: &Entry<'a>, keys: &[&str], place: &str) -> Result<Vec<Entry<'a>>, Fault> {
+    let entries = table.entries()?;
+    match entries.iter().find(|entry| !keys.contains(&entry.key)) {
+        Some(entry) => Err(entry.fault(&unknown(entry.key, keys, place))),
+        None => Ok(entries),
     }
 }
 
@@ -578,8 +369,4 @@ fn unknown(key: &str, known: &[&str], place: &str) -> String {
         format!("use one of {}", join(known.iter().copied()))
     };
     format!("unknown key {key:?} {place}: {remedy}")
-}
-
-fn join<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    words.collect::<Vec<_>>().join(", ")
 }
