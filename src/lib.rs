@@ -2,10 +2,14 @@
 
 mod error;
 mod event;
+mod layer;
+mod panic_message;
+mod queue;
 mod record;
 mod rules;
 pub mod store;
 
 pub use error::Error;
 pub use event::{Event, Severity};
-pub use rules::Rules;
+pub use layer::LedgerLayer;
+pub use rules::{Rule, Rules, Silent};

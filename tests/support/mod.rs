@@ -7,7 +7,9 @@
 
 mod cluster;
 mod install;
+mod ledger;
 mod sqlite;
 
 pub(crate) use cluster::Cluster;
+pub(crate) use ledger::{DEADLINE, Ledger, Row, only};
 pub(crate) use sqlite::SqliteFile;
