@@ -55,10 +55,7 @@ fn every_key_means_the_same_in_both_forms() -> Result<(), Error> {
         .fields(["method", "uri"])
         .event("http.request")
         .source("api")
-        .severity_field(
-            "level",
-            [("fatal", Severity::Critical), ("odd", Severity::Info)],
-        )
+        .severity_field("level", [("fatal", Severity::Critical), ("odd", Severity::Info)])
         .duration("took_ms")
         .success("ok")
         .success_below("status", 500.0)
@@ -81,14 +78,9 @@ fn every_key_means_the_same_in_both_forms() -> Result<(), Error> {
         .set("region", "eu")
         .set("tags", serde_json::json!(["a", 1.5, true]))
         .set("limits", serde_json::json!({ "max": 1_u64 << 63 }))
-        .nest(
-            "opt",
-            "options",
-            [("max_tables", "maxTables"), ("adjacent", "adjacent")],
-        );
-    let batch = Rule::span("batch")
-        .collect_count("requests", "http.request")
-        .collect_total("ms", "http.request");
+        .nest("opt", "options", [("max_tables", "maxTables"), ("adjacent", "adjacent")]);
+    let batch =
+        Rule::span("batch").collect_count("requests", "http.request").collect_total("ms", "http.request");
     assert_eq!(toml, Rules::from_rules([request, batch])?);
     Ok(())
 }
@@ -101,38 +93,14 @@ fn every_condition_means_the_same_in_both_forms() -> Result<(), Error> {
         ("false", rule().success(None)),
         (r#"{ field = "done" }"#, rule().success_field("done")),
         (r#"{ as = "done" }"#, rule().success("done")),
-        (
-            r#"{ field = "n", below = 5 }"#,
-            rule().success_below("n", 5.0),
-        ),
-        (
-            r#"{ field = "n", at_most = 5.5 }"#,
-            rule().success_at_most("n", 5.5),
-        ),
-        (
-            r#"{ field = "n", above = -1 }"#,
-            rule().success_above("n", -1.0),
-        ),
-        (
-            r#"{ field = "n", at_least = 0x10 }"#,
-            rule().success_at_least("n", 16.0),
-        ),
-        (
-            r#"{ field = "n", equals = "yes" }"#,
-            rule().success_equals("n", "yes"),
-        ),
-        (
-            r#"{ field = "n", equals = 200 }"#,
-            rule().success_equals("n", 200),
-        ),
-        (
-            r#"{ field = "n", equals = true }"#,
-            rule().success_equals("n", true),
-        ),
-        (
-            "{ return_matches = 'hold: Some' }",
-            rule().return_matches("hold: Some"),
-        ),
+        (r#"{ field = "n", below = 5 }"#, rule().success_below("n", 5.0)),
+        (r#"{ field = "n", at_most = 5.5 }"#, rule().success_at_most("n", 5.5)),
+        (r#"{ field = "n", above = -1 }"#, rule().success_above("n", -1.0)),
+        (r#"{ field = "n", at_least = 0x10 }"#, rule().success_at_least("n", 16.0)),
+        (r#"{ field = "n", equals = "yes" }"#, rule().success_equals("n", "yes")),
+        (r#"{ field = "n", equals = 200 }"#, rule().success_equals("n", 200)),
+        (r#"{ field = "n", equals = true }"#, rule().success_equals("n", true)),
+        ("{ return_matches = 'hold: Some' }", rule().return_matches("hold: Some")),
     ] {
         let toml: Rules = format!("[[rule]]\nspan = 'a'\nsuccess = {success}").parse()?;
         assert_eq!(toml, Rules::from_rules([typed])?, "{success}");
@@ -174,10 +142,7 @@ fn a_file_with_its_own_reason_codes_gives_them_to_the_built_in_rules_too() -> Re
         codes = "timeout"
     "#
     .parse()?;
-    let codes = [
-        ("full", vec!["sold_out", "closed"]),
-        ("busy", vec!["timeout"]),
-    ];
+    let codes = [("full", vec!["sold_out", "closed"]), ("busy", vec!["timeout"])];
     assert_eq!(toml, Rules::builtin().reason_codes(codes)?);
     assert_ne!(toml, Rules::builtin());
     Ok(())

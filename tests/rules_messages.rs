@@ -18,11 +18,7 @@ fn refused(rules: Result<Rules, Error>) -> String {
 /// Each file (`|` ends a line) with its message, less the `rules:` in front.
 fn assert_messages(table: &[(&str, &str)]) {
     for (file, expected) in table {
-        assert_eq!(
-            refused(file.replace('|', "\n").parse()),
-            format!("rules:{expected}"),
-            "{file}"
-        );
+        assert_eq!(refused(file.replace('|', "\n").parse()), format!("rules:{expected}"), "{file}");
     }
 }
 
@@ -41,14 +37,8 @@ fn toml_that_is_none() {
             r#"[[rule]|span = "request""#,
             "1: not valid TOML (unclosed array table, expected `]`): correct what stands there",
         ),
-        (
-            "# nothing yet",
-            "1: no rules: add a [[rule]], or builtin = true for the built-in ones",
-        ),
-        (
-            "rule = []",
-            "1: no rules: add a [[rule]], or builtin = true for the built-in ones",
-        ),
+        ("# nothing yet", "1: no rules: add a [[rule]], or builtin = true for the built-in ones"),
+        ("rule = []", "1: no rules: add a [[rule]], or builtin = true for the built-in ones"),
     ]);
 }
 
@@ -63,14 +53,8 @@ fn keys_that_nobody_knows() {
             r#"[[rule]]|span = "a"|zzz = 1"#,
             r#"3: unknown key "zzz" in [[rule]]: use one of span, point, target, level, fields, event, source, severity, duration, success, reason, reason_code, reason_category, exception, outcome, error, result, rename, set, nest, inherit, inherit_from, number_within, collect, or_null, silent"#,
         ),
-        (
-            r#"[[rules]]|span = "a""#,
-            r#"1: unknown key "rules" at the top level: did you mean "rule"?"#,
-        ),
-        (
-            r#"span = "a""#,
-            r#"1: unknown key "span" at the top level: it belongs below a [[rule]]"#,
-        ),
+        (r#"[[rules]]|span = "a""#, r#"1: unknown key "rules" at the top level: did you mean "rule"?"#),
+        (r#"span = "a""#, r#"1: unknown key "span" at the top level: it belongs below a [[rule]]"#),
         (
             r#"[[rule]]|span = "a"||builtin = true"#,
             r#"4: unknown key "builtin" in [[rule]]: it belongs at the top of the file, before the first [[…]]"#,
@@ -101,30 +85,12 @@ fn keys_that_nobody_knows() {
 #[test]
 fn values_of_the_wrong_type() {
     assert_messages(&[
-        (
-            r#"builtin = "yes""#,
-            r#"1: "builtin" is a string: use true or false"#,
-        ),
-        (
-            r#"[rule]|span = "a""#,
-            r#"1: "rule" is a table: write [[rule]] above each"#,
-        ),
-        (
-            "rule = [1]",
-            r#"1: "rule" is an integer: write [[rule]] above each"#,
-        ),
-        (
-            "[[rule]]|span = 1",
-            r#"2: "span" is an integer: give a string or a list of strings"#,
-        ),
-        (
-            r#"[[rule]]|span = [|"a",|2,|]"#,
-            r#"4: "span" is an integer: give a string or a list of strings"#,
-        ),
-        (
-            r#"[[rule]]|span = "a"|event = ["b"]"#,
-            r#"3: "event" is a list: give a string"#,
-        ),
+        (r#"builtin = "yes""#, r#"1: "builtin" is a string: use true or false"#),
+        (r#"[rule]|span = "a""#, r#"1: "rule" is a table: write [[rule]] above each"#),
+        ("rule = [1]", r#"1: "rule" is an integer: write [[rule]] above each"#),
+        ("[[rule]]|span = 1", r#"2: "span" is an integer: give a string or a list of strings"#),
+        (r#"[[rule]]|span = [|"a",|2,|]"#, r#"4: "span" is an integer: give a string or a list of strings"#),
+        (r#"[[rule]]|span = "a"|event = ["b"]"#, r#"3: "event" is a list: give a string"#),
         (
             r#"[[rule]]|span = "a"|duration = true"#,
             r#"3: "duration" is true: give the key as a string, or false to leave it out"#,
@@ -133,10 +99,7 @@ fn values_of_the_wrong_type() {
             r#"[[rule]]|span = "a"|duration = 5"#,
             r#"3: "duration" is an integer: give the key as a string, or false to leave it out"#,
         ),
-        (
-            r#"[[rule]]|span = "a"|rename = "b""#,
-            r#"3: "rename" is a string: give a table, { KEY = … }"#,
-        ),
+        (r#"[[rule]]|span = "a"|rename = "b""#, r#"3: "rename" is a string: give a table, { KEY = … }"#),
         (
             r#"[[rule]]|span = "a"|[rule.rename]|b = "c"|d = 1979-05-27"#,
             r#"5: "rename.d" is a date or time: give a string"#,
@@ -205,38 +168,17 @@ fn words_out_of_a_few() {
 #[test]
 fn rules_that_name_nothing_or_too_much() {
     assert_messages(&[
-        (
-            r#"[[rule]]|event = "a""#,
-            r#"1: [[rule]] names nothing: add "span" or "point""#,
-        ),
+        (r#"[[rule]]|event = "a""#, r#"1: [[rule]] names nothing: add "span" or "point""#),
         (
             r#"[[rule]]|span = "a"||[[rule]]|span = "b"|point = "c""#,
             r#"6: "span" and "point" in one [[rule]]: make a rule of each"#,
         ),
-        (
-            "[[rule]]|span = []",
-            r#"2: "span" is an empty list: give it a name"#,
-        ),
-        (
-            r#"[[rule]]|span = """#,
-            r#"2: empty name in "span": write a name"#,
-        ),
-        (
-            r#"[[rule]]|span = "a"|event = " ""#,
-            r#"3: empty name in "event": write a name"#,
-        ),
-        (
-            r#"[[rule]]|span = "a"|inherit = ["b", ""]"#,
-            r#"3: empty name in "inherit": write a name"#,
-        ),
-        (
-            r#"[[rule]]|span = "a"|[rule.rename]|b = "c"|d = """#,
-            r#"5: empty name in "rename": write a name"#,
-        ),
-        (
-            r#"[[rule]]|span = "a"|[rule.set]|"" = 1"#,
-            r#"4: empty name in "set": write a name"#,
-        ),
+        ("[[rule]]|span = []", r#"2: "span" is an empty list: give it a name"#),
+        (r#"[[rule]]|span = """#, r#"2: empty name in "span": write a name"#),
+        (r#"[[rule]]|span = "a"|event = " ""#, r#"3: empty name in "event": write a name"#),
+        (r#"[[rule]]|span = "a"|inherit = ["b", ""]"#, r#"3: empty name in "inherit": write a name"#),
+        (r#"[[rule]]|span = "a"|[rule.rename]|b = "c"|d = """#, r#"5: empty name in "rename": write a name"#),
+        (r#"[[rule]]|span = "a"|[rule.set]|"" = 1"#, r#"4: empty name in "set": write a name"#),
     ]);
 }
 
@@ -423,15 +365,9 @@ fn a_file_is_called_by_its_path() -> io::Result<()> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("rules.toml");
     // Lines end as on Windows, and the first is not ASCII.
-    fs::write(
-        &path,
-        "# größer\r\n[[rule]]\r\nspan = \"a\"\r\nevnt = \"b\"\r\n",
-    )?;
+    fs::write(&path, "# größer\r\n[[rule]]\r\nspan = \"a\"\r\nevnt = \"b\"\r\n")?;
 
-    let expected = format!(
-        "{}:4: unknown key \"evnt\" in [[rule]]: did you mean \"event\"?",
-        path.display()
-    );
+    let expected = format!("{}:4: unknown key \"evnt\" in [[rule]]: did you mean \"event\"?", path.display());
     assert_eq!(refused(Rules::from_path(&path)), expected);
     Ok(())
 }
@@ -461,10 +397,7 @@ fn a_file_that_cannot_be_read() -> io::Result<()> {
 fn rules_made_in_rust_are_told_by_their_place() {
     let fine = || Rule::span("request");
     for (rule, expected) in [
-        (
-            Rule::span(""),
-            r#"(span ""): empty name in "span": write a name"#,
-        ),
+        (Rule::span(""), r#"(span ""): empty name in "span": write a name"#),
         (
             Rule::point("a").duration("ms"),
             r#"(point "a"): "duration" in a rule for a "point", which does not last or end: take it out, or name a "span""#,

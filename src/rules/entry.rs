@@ -23,20 +23,11 @@ pub(super) struct Entry<'a> {
 impl<'a> Entry<'a> {
     /// The file as a whole.
     pub(super) fn top(text: &'a str, value: &'a DeValue<'a>) -> Self {
-        Self {
-            text,
-            line: 1,
-            key: "",
-            path: String::new(),
-            value,
-        }
+        Self { text, line: 1, key: "", path: String::new(), value }
     }
 
     pub(super) fn fault(&self, text: &str) -> Fault {
-        Fault {
-            line: Some(self.line),
-            text: text.to_owned(),
-        }
+        Fault { line: Some(self.line), text: text.to_owned() }
     }
 
     fn wrong(&self, wanted: &str) -> Fault {
@@ -54,16 +45,10 @@ impl<'a> Entry<'a> {
 
     /// The entries of a table in the order of the file, where the parser has them by the alphabet.
     pub(super) fn entries(&self) -> Result<Vec<Self>, Fault> {
-        let table = self
-            .value
-            .as_table()
-            .ok_or_else(|| self.wrong("give a table, { KEY = … }"))?;
+        let table = self.value.as_table().ok_or_else(|| self.wrong("give a table, { KEY = … }"))?;
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
-        Ok(entries
-            .into_iter()
-            .map(|(key, value)| self.entry(key, value))
-            .collect())
+        Ok(entries.into_iter().map(|(key, value)| self.entry(key, value)).collect())
     }
 
     fn entry(&self, key: &'a Spanned<DeString<'a>>, value: &'a Spanned<DeValue<'a>>) -> Self {
@@ -73,23 +58,13 @@ impl<'a> Entry<'a> {
             path => format!("{path}.{name}"),
         };
         let line = line_of(self.text, &key.span());
-        Self {
-            text: self.text,
-            line,
-            key: name,
-            path,
-            value: value.get_ref(),
-        }
+        Self { text: self.text, line, key: name, path, value: value.get_ref() }
     }
 
     fn items(&self) -> Option<Vec<Self>> {
         let item = |item: &'a Spanned<DeValue<'a>>| {
             let line = line_of(self.text, &item.span());
-            Self {
-                line,
-                value: item.get_ref(),
-                ..self.clone()
-            }
+            Self { line, value: item.get_ref(), ..self.clone() }
         };
         Some(self.value.as_array()?.iter().map(item).collect())
     }
@@ -105,25 +80,18 @@ impl<'a> Entry<'a> {
     }
 
     pub(super) fn boolean(&self) -> Result<bool, Fault> {
-        self.value
-            .as_bool()
-            .ok_or_else(|| self.wrong("use true or false"))
+        self.value.as_bool().ok_or_else(|| self.wrong("use true or false"))
     }
 
     pub(super) fn text(&self) -> Result<&'a str, Fault> {
-        self.value
-            .as_str()
-            .ok_or_else(|| self.wrong("give a string"))
+        self.value.as_str().ok_or_else(|| self.wrong("give a string"))
     }
 
     /// One string or a list of them.
     pub(super) fn texts(&self) -> Result<Vec<&'a str>, Fault> {
         let wrong = |entry: &Self| entry.wrong("give a string or a list of strings");
         match self.items() {
-            Some(items) => items
-                .iter()
-                .map(|item| item.value.as_str().ok_or_else(|| wrong(item)))
-                .collect(),
+            Some(items) => items.iter().map(|item| item.value.as_str().ok_or_else(|| wrong(item))).collect(),
             None => Ok(vec![self.value.as_str().ok_or_else(|| wrong(self))?]),
         }
     }
@@ -145,10 +113,7 @@ impl<'a> Entry<'a> {
     pub(super) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Fault> {
         let one_of = || format!("use one of {}", join(words.iter().map(|(word, _)| *word)));
         let text = self.value.as_str().ok_or_else(|| self.wrong(&one_of()))?;
-        let meant = words
-            .iter()
-            .find(|(word, _)| *word == text)
-            .map(|(_, meaning)| *meaning);
+        let meant = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
         meant.ok_or_else(|| self.fault(&format!("{:?} is {text:?}: {}", self.path, one_of())))
     }
 
@@ -176,9 +141,7 @@ impl<'a> Entry<'a> {
                 .map(Value::Array),
             DeValue::Table(_) => {
                 let entries = self.entries()?;
-                let pairs = entries
-                    .iter()
-                    .map(|entry| Ok((entry.key.to_owned(), entry.json()?)));
+                let pairs = entries.iter().map(|entry| Ok((entry.key.to_owned(), entry.json()?)));
                 pairs.collect::<Result<_, _>>().map(Value::Object)
             }
         }
@@ -189,16 +152,11 @@ impl<'a> Entry<'a> {
             DeValue::Integer(integer) => {
                 let (digits, radix) = (integer.as_str(), integer.radix());
                 let signed = i64::from_str_radix(digits, radix).map(Value::from);
-                signed
-                    .or_else(|_| u64::from_str_radix(digits, radix).map(Value::from))
-                    .ok()
+                signed.or_else(|_| u64::from_str_radix(digits, radix).map(Value::from)).ok()
             }
-            DeValue::Float(float) => float
-                .as_str()
-                .parse()
-                .ok()
-                .and_then(serde_json::Number::from_f64)
-                .map(Value::Number),
+            DeValue::Float(float) => {
+                float.as_str().parse().ok().and_then(serde_json::Number::from_f64).map(Value::Number)
+            }
             _ => None,
         };
         number.ok_or_else(|| {

@@ -56,11 +56,7 @@ pub(super) fn parse(text: &str) -> Result<Document, Fault> {
     let table = DeTable::parse(text).map_err(|error| syntax(text, &error))?;
     let top = DeValue::Table(table.into_inner());
     let top = Entry::top(text, &top);
-    let mut document = Document {
-        rules: Vec::new(),
-        codes: None,
-        builtin: false,
-    };
+    let mut document = Document { rules: Vec::new(), codes: None, builtin: false };
     for entry in known(&top, &TOP_KEYS, "at the top level")? {
         match entry.key {
             "builtin" => document.builtin = entry.boolean()?,
@@ -78,10 +74,7 @@ fn syntax(text: &str, error: &::toml::de::Error) -> Fault {
     let line = line_of(text, &error.span().unwrap_or_default());
     Fault {
         line: Some(line),
-        text: format!(
-            "not valid TOML ({}): correct what stands there",
-            error.message()
-        ),
+        text: format!("not valid TOML ({}): correct what stands there", error.message()),
     }
 }
 
@@ -96,14 +89,12 @@ fn reason_codes(blocks: &Entry<'_>) -> Result<ReasonCodes, Fault> {
             }
         }
         let Some((category, words)) = category.zip(words) else {
-            return Err(block.fault(
-                "[[reason_codes]] needs both \"category\" and \"codes\": add what is missing",
-            ));
+            return Err(
+                block.fault("[[reason_codes]] needs both \"category\" and \"codes\": add what is missing")
+            );
         };
         let words = words.into_iter().map(str::to_owned).collect();
-        codes
-            .add(category, words)
-            .map_err(|text| block.fault(&text))?;
+        codes.add(category, words).map_err(|text| block.fault(&text))?;
     }
     Ok(codes)
 }
@@ -121,18 +112,13 @@ fn rule(table: &Entry<'_>) -> Result<Rule, Fault> {
             return Err(point.fault("\"span\" and \"point\" in one [[rule]]: make a rule of each"));
         }
     };
-    entries
-        .iter()
-        .try_fold(rule, |rule, entry| setting(rule.at(entry.line), entry))
+    entries.iter().try_fold(rule, |rule, entry| setting(rule.at(entry.line), entry))
 }
 
 fn names(entry: &Entry<'_>, first: fn(String) -> Rule) -> Result<Rule, Fault> {
     let names = entry.texts()?;
     let [name, more @ ..] = names.as_slice() else {
-        return Err(entry.fault(&format!(
-            "{:?} is an empty list: give it a name",
-            entry.path
-        )));
+        return Err(entry.fault(&format!("{:?} is an empty list: give it a name", entry.path)));
     };
     let rule = first((*name).to_owned()).begun_at(entry.line);
     Ok(more.iter().fold(rule, |rule, name| rule.also(*name)))
@@ -155,9 +141,7 @@ fn setting(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
         "outcome" => rule.outcome(entry.key_or_off()?),
         "error" => rule.error(entry.key_or_off()?),
         "result" => rule.result(entry.key_or_off()?),
-        "rename" => each(rule, entry, |rule, one| {
-            Ok(rule.rename(one.key, one.text()?))
-        })?,
+        "rename" => each(rule, entry, |rule, one| Ok(rule.rename(one.key, one.text()?)))?,
         "set" => each(rule, entry, |rule, one| Ok(rule.set(one.key, one.json()?)))?,
         "nest" => each(rule, entry, nest)?,
         "inherit" => rule.inherit(entry.texts()?),
@@ -176,10 +160,7 @@ fn each(
     table: &Entry<'_>,
     apply: fn(Rule, &Entry<'_>) -> Result<Rule, Fault>,
 ) -> Result<Rule, Fault> {
-    table
-        .entries()?
-        .iter()
-        .try_fold(rule, |rule, entry| apply(rule.at(entry.line), entry))
+    table.entries()?.iter().try_fold(rule, |rule, entry| apply(rule.at(entry.line), entry))
 }
 
 fn severity(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
@@ -197,9 +178,8 @@ fn severity(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
             }
         }
     }
-    let field = field.ok_or_else(|| {
-        entry.fault("\"severity\" has no \"field\": say which field it is read from")
-    })?;
+    let field =
+        field.ok_or_else(|| entry.fault("\"severity\" has no \"field\": say which field it is read from"))?;
     Ok(rule.severity_field(field, map))
 }
 
@@ -214,10 +194,7 @@ fn success(mut rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
             "as" => rule = rule.success(part.key_or_off()?),
             _ => {
                 if let Some(Entry { key, .. }) = condition.replace(part.clone()) {
-                    let text = format!(
-                        "two conditions in \"success\", {key:?} and {:?}: keep one",
-                        part.key
-                    );
+                    let text = format!("two conditions in \"success\", {key:?} and {:?}: keep one", part.key);
                     return Err(part.fault(&text));
                 }
             }
@@ -235,10 +212,7 @@ fn succeeds(rule: Rule, field: Option<&str>, condition: &Entry<'_>) -> Result<Ru
         if condition.key == "return_matches" {
             return Ok(rule.return_matches(condition.text()?));
         }
-        return Err(condition.fault(&format!(
-            "{:?} has no \"field\" to look at: name one",
-            condition.path
-        )));
+        return Err(condition.fault(&format!("{:?} has no \"field\" to look at: name one", condition.path)));
     };
     Ok(match condition.key {
         "below" => rule.success_below(field, condition.number()?),
@@ -278,22 +252,15 @@ fn nest(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
             }
         }
     }
-    let key = key.ok_or_else(|| {
-        entry.fault(&format!(
-            "{:?} has no \"as\": say the key of the object",
-            entry.path
-        ))
-    })?;
+    let key = key
+        .ok_or_else(|| entry.fault(&format!("{:?} has no \"as\": say the key of the object", entry.path)))?;
     Ok(rule.nest(entry.key, key, keys))
 }
 
 fn number_within(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
     let entries = entry.entries()?;
     let [one] = entries.as_slice() else {
-        let text = format!(
-            "\"number_within\" has {} entries: give it one, EVENT = \"KEY\"",
-            entries.len()
-        );
+        let text = format!("\"number_within\" has {} entries: give it one, EVENT = \"KEY\"", entries.len());
         return Err(entry.fault(&text));
     };
     Ok(rule.at(one.line).number_within(one.key, one.text()?))
@@ -307,24 +274,13 @@ fn collect(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
         _ => None,
     };
     let (figure, of) = figure.ok_or_else(|| {
-        entry.fault(&format!(
-            "{:?} is {text:?}: use \"count EVENT\" or \"total EVENT\"",
-            entry.path
-        ))
+        entry.fault(&format!("{:?} is {text:?}: use \"count EVENT\" or \"total EVENT\"", entry.path))
     })?;
     Ok(rule.collect(entry.key.to_owned(), figure, of.trim().to_owned()))
 }
 
-const SUCCESS_KEYS: [&str; 8] = [
-    "field",
-    "as",
-    "below",
-    "at_most",
-    "above",
-    "at_least",
-    "equals",
-    "return_matches",
-];
+const SUCCESS_KEYS: [&str; 8] =
+    ["field", "as", "below", "at_most", "above", "at_least", "equals", "return_matches"];
 
 const SEVERITIES: [(&str, Severity); 4] = [
     ("info", Severity::Info),
@@ -341,11 +297,8 @@ const LEVELS: [(&str, tracing::Level); 5] = [
     ("trace", tracing::Level::TRACE),
 ];
 
-const SILENCES: [(&str, Silent); 3] = [
-    ("ok", Silent::Ok),
-    ("cancelled", Silent::Cancelled),
-    ("unknown", Silent::Unknown),
-];
+const SILENCES: [(&str, Silent); 3] =
+    [("ok", Silent::Ok), ("cancelled", Silent::Cancelled), ("unknown", Silent::Unknown)];
 
 /// The entries of a table that may have only these keys; `place` says where in words.
 fn known<'a>(table: &Entry<'a>, keys: &[&str], place: &str) -> Result<Vec<Entry<'a>>, Fault> {
