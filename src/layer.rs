@@ -73,7 +73,7 @@ impl<S> Filter<S> for RuleFilter {
     }
 
     fn enabled(&self, meta: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        self.plans.get(meta).is_some_and(|plan| self.plans.wants(plan))
+        self.plans.get(meta).is_some()
     }
 }
 
@@ -308,6 +308,7 @@ where
 {
     fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
         let Some(plan) = self.plans.get(attrs.metadata()) else { return };
+        self.plans.refresh();
         let fields = Self::collect(plan, |collector| attrs.record(collector));
         let Some(span) = ctx.span(id) else { return };
         match &plan.action {
@@ -319,7 +320,7 @@ where
             Action::Carry => {
                 span.extensions_mut().replace(Carrier { plan, fields });
             }
-            Action::Verdict(_) => {}
+            Action::Verdict { .. } => {}
         }
     }
 
@@ -339,7 +340,7 @@ where
         let Some(plan) = self.plans.get(event.metadata()) else { return };
         match &plan.action {
             Action::Row(row) => self.point(plan, row, event, &ctx),
-            Action::Verdict(verdict) => Self::verdict(plan, verdict.is_error, event, &ctx),
+            Action::Verdict { is_error } => Self::verdict(plan, *is_error, event, &ctx),
             Action::Carry => {}
         }
     }
