@@ -18,8 +18,8 @@ use crate::Severity;
 /// Which spans or tracing events become rows, and what is in them.
 ///
 /// Starts as [`Rule::span`] or [`Rule::point`] and is put to use by
-/// [`Rules::from_rules`](crate::Rules::from_rules), which is also where mistakes are told. A setter called again
-/// replaces what it said before; those that take a field or a list add to it.
+/// [`Rules::from_rules`](crate::Rules::from_rules), which is also where mistakes are told. A setter called
+/// again replaces what it said before; those that take a field or a list add to it.
 ///
 /// ```
 /// use tracing_ledger::{Rule, Rules};
