@@ -1,11 +1,231 @@
 //! Which spans and tracing events become which rows.
+//!
+//! Rules are data, in [TOML](toml) or in [Rust](builder), and end in one [model] by way of one
+//! [check]: nothing that passed it surprises the layer later. A set is immutable and cheap to clone.
 
+mod builder;
+mod check;
+mod entry;
 pub(crate) mod model;
+pub(crate) mod plan;
+mod reason;
+mod toml;
 
-use std::sync::Arc;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::{Arc, LazyLock};
+
+pub use builder::Rule;
+pub use model::Silent;
+
+use crate::Error;
+use check::Fault;
+use model::ReasonCodes;
+
+/// What rules without a file of their own are called in messages.
+const ORIGIN: &str = "rules";
 
 /// Which spans and tracing events become which rows.
-#[derive(Clone, Debug)]
+///
+/// The first rule that names a callsite decides. Written in TOML (the whole language, with every key and
+/// default, is in `docs/rules.md` of the repository) or in Rust, as [`Rule`]s:
+///
+/// ```
+/// use tracing_ledger::{Rule, Rules};
+///
+/// let toml: Rules = r#"
+///     [[rule]]
+///     span = "request"
+///     event = "http.request"
+///     success = { field = "status", below = 500 }
+/// "#.parse()?;
+/// let request = Rule::span("request").event("http.request").success_below("status", 500.0);
+/// let rust = Rules::from_rules([request])?;
+/// assert_eq!(toml, rust);
+/// # Ok::<(), tracing_ledger::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
     pub(crate) list: Arc<[Arc<model::Rule>]>,
+}
+
+/// The built-in rules, and the reason codes that rules without their own get.
+static BUILTIN: LazyLock<(Rules, Arc<ReasonCodes>)> = LazyLock::new(|| {
+    let document = toml::parse(include_str!("builtin.toml")).expect("a test parses the built-in rules");
+    let codes = Arc::new(document.codes.unwrap_or_default());
+    let list = check::check(document.rules, &[], &codes).expect("a test checks the built-in rules");
+    (Rules { list: list.into() }, codes)
+});
+
+impl Rules {
+    /// No rules: nothing becomes a row.
+    pub fn new() -> Self {
+        Self { list: Arc::new([]) }
+    }
+
+    /// The rules that come with the crate, for a service that assigns tables to bookings.
+    pub fn builtin() -> Self {
+        BUILTIN.0.clone()
+    }
+
+    /// Reads a TOML file of rules.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or for the first mistake in it: the message names the file, the line, the
+    /// key and the remedy. [`Error::is_config`] is true for both.
+    pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let origin = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|cause| {
+            let text = format!("{origin}: the rules cannot be read ({cause}): check the path, its rights and that it is UTF-8 text");
+            Error::config(text).caused_by(cause)
+        })?;
+        Self::parse(&text, &origin)
+    }
+
+    /// A set of these rules, in this order.
+    ///
+    /// # Errors
+    /// For the first mistake, such as an empty name, a key written twice or an event type that no rule makes:
+    /// the message names the rule, the setting and the remedy.
+    pub fn from_rules(rules: impl IntoIterator<Item = Rule>) -> Result<Self, Error> {
+        Self::new().preceded_by(rules)
+    }
+
+    /// These rules before the ones of this set, which they may mention in
+    /// [`number_within`](Rule::number_within) and [`collect_count`](Rule::collect_count).
+    ///
+    /// ```
+    /// use tracing_ledger::{Rule, Rules};
+    ///
+    /// let day = Rule::span("day").event("batch.day").collect_count("quotes", "auto_assign.quote");
+    /// let rules = Rules::builtin().preceded_by([day])?;
+    /// # Ok::<(), tracing_ledger::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`from_rules`](Self::from_rules).
+    pub fn preceded_by(self, rules: impl IntoIterator<Item = Rule>) -> Result<Self, Error> {
+        let rules = rules.into_iter().collect();
+        self.checked(rules, &BUILTIN.1).map_err(|fault| fault.within(ORIGIN))
+    }
+
+    /// The rules of this set, then those of `other`.
+    ///
+    /// # Errors
+    /// When both together inherit more than 64 different fields.
+    pub fn and(self, other: Self) -> Result<Self, Error> {
+        let list: Arc<[_]> = self.list.iter().chain(other.list.iter()).cloned().collect();
+        let models: Vec<_> = list.iter().map(|rule| &**rule).collect();
+        check::check_inherited(&models).map_err(|fault| fault.within(ORIGIN))?;
+        Ok(Self { list })
+    }
+
+    /// Replaces the reason codes of the rules in this set: categories in the order of precedence, each with
+    /// its codes in theirs.
+    ///
+    /// A code is found in a reason or an error whatever the case of its letters, and its `_` stands for spaces
+    /// too.
+    ///
+    /// ```
+    /// use tracing_ledger::Rules;
+    ///
+    /// let codes = [("hard", vec!["sold_out"]), ("transient", vec!["timeout", "busy"])];
+    /// let rules = Rules::builtin().reason_codes(codes)?;
+    /// # Ok::<(), tracing_ledger::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// For an empty name, a category without codes, or a code given twice.
+    pub fn reason_codes<C, W>(self, categories: impl IntoIterator<Item = (C, W)>) -> Result<Self, Error>
+    where
+        C: AsRef<str>,
+        W: IntoIterator<Item: Into<String>>,
+    {
+        let mut codes = ReasonCodes::default();
+        for (category, words) in categories {
+            let words = words.into_iter().map(Into::into).collect();
+            let added = codes.add(category.as_ref(), words);
+            added
+                .map_err(|text| Fault { line: None, text: format!("reason codes: {text}") }.within(ORIGIN))?;
+        }
+        Ok(self.with_codes(&Arc::new(codes)))
+    }
+
+    fn parse(text: &str, origin: &str) -> Result<Self, Error> {
+        Self::parsed(text).map_err(|fault| fault.within(origin))
+    }
+
+    fn parsed(text: &str) -> Result<Self, Fault> {
+        let document = toml::parse(text)?;
+        let codes = document.codes.map_or_else(|| Arc::clone(&BUILTIN.1), Arc::new);
+        let after = if document.builtin { Self::builtin().with_codes(&codes) } else { Self::new() };
+        after.checked(document.rules, &codes)
+    }
+
+    fn checked(self, rules: Vec<Rule>, codes: &Arc<ReasonCodes>) -> Result<Self, Fault> {
+        let mut list = check::check(rules, &self.list, codes)?;
+        list.extend(self.list.iter().cloned());
+        Ok(Self { list: list.into() })
+    }
+
+    fn with_codes(self, codes: &Arc<ReasonCodes>) -> Self {
+        let with = |rule: &Arc<model::Rule>| {
+            Arc::new(model::Rule { reason_codes: Arc::clone(codes), ..model::Rule::clone(rule) })
+        };
+        Self { list: self.list.iter().map(with).collect() }
+    }
+}
+
+impl Default for Rules {
+    /// [No rules](Self::new).
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FromStr for Rules {
+    type Err = Error;
+
+    /// Reads rules from the text of a TOML file; messages call it `rules`.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::parse(text, ORIGIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rules;
+
+    const BUILTIN: &str = include_str!("builtin.toml");
+
+    #[test]
+    fn the_built_in_rules_are_a_file_like_any_other() {
+        let rules: Rules = BUILTIN.parse().expect("the built-in rules are sound");
+        assert_eq!(rules, Rules::builtin());
+
+        let events: Vec<_> = rules.list.iter().map(|rule| rule.event.as_deref()).collect();
+        let named = [Some("auto_assign.quote"), Some("auto_assign.summary"), None, None];
+        assert_eq!(events, named);
+    }
+
+    #[test]
+    fn a_file_cut_off_anywhere_is_read_or_refused() {
+        for end in (0..BUILTIN.len()).filter(|&end| BUILTIN.is_char_boundary(end)) {
+            if let Err(error) = BUILTIN[..end].parse::<Rules>() {
+                assert!(error.to_string().starts_with("rules:"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_lost_a_line_is_read_or_refused() {
+        let lines: Vec<_> = BUILTIN.lines().collect();
+        for lost in 0..lines.len() {
+            let text = [&lines[..lost], &lines[lost + 1..]].concat().join("\n");
+            if let Err(error) = text.parse::<Rules>() {
+                assert!(error.to_string().starts_with("rules:"), "{error}");
+            }
+        }
+    }
 }

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use crate::Severity;
 
+/// The most names that the rules of one set inherit together: the layer keeps a bit for each.
+pub(crate) const MAX_INHERITED: usize = 64;
+
 /// One rule: which spans or tracing events it names, and what row they become.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rule {
     pub(crate) matches: Match,
     /// `event_type`; `None` takes the name of the span or tracing event.
@@ -39,7 +42,7 @@ pub(crate) struct Rule {
 }
 
 /// Which callsites a rule names. Every condition given must hold.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Match {
     pub(crate) kind: MatchKind,
     /// Any of these names.
@@ -64,18 +67,21 @@ pub(crate) enum MatchKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern(pub(crate) String);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum SeverityRule {
     /// Spans: `warning` when the outcome is error, panic or cancelled, else `info`.
     /// Tracing events: by their level.
     Natural,
     Constant(Severity),
     /// The text of a field, through the map, else taken as one of the four words, else as `Natural`.
-    Field { field: String, map: Vec<(String, Severity)> },
+    Field {
+        field: String,
+        map: Vec<(String, Severity)>,
+    },
 }
 
 /// Key names of the measured values; `None` leaves the value out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Keys {
     pub(crate) duration: Option<String>,
     pub(crate) success: Option<String>,
@@ -89,7 +95,7 @@ pub(crate) struct Keys {
 }
 
 /// Where success is read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Success {
     /// Input field (`success`, or what the rule says).
     pub(crate) field: String,
@@ -111,7 +117,7 @@ pub(crate) enum SuccessTest {
 }
 
 /// Fields `prefix.name` gathered into one object.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Nest {
     /// Field prefix without the dot.
     pub(crate) prefix: String,
@@ -139,13 +145,77 @@ pub(crate) enum Figure {
 }
 
 /// What silence means: a span that ended without a word on its outcome.
+///
+/// A function instrumented with `err` alone is silent when all is well, one with a `success` field is silent
+/// when its future was dropped. Without a rule's word the layer tells these apart by what the callsite declares
+/// and has reported so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Silent {
+pub enum Silent {
+    /// It did what it should.
     Ok,
+    /// Its future was dropped before it finished.
     Cancelled,
+    /// Nobody can tell: success is null.
     Unknown,
 }
 
 /// Words found in a reason or an error, by category, in order of precedence.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReasonCodes(pub(crate) Vec<(String, Vec<String>)>);
+
+impl Pattern {
+    /// Whether the whole of `name` is this name, or fits this glob.
+    pub(crate) fn matches(&self, name: &str) -> bool {
+        let Some((head, rest)) = self.0.split_once('*') else {
+            return self.0 == name;
+        };
+        let Some(mut left) = name.strip_prefix(head) else {
+            return false;
+        };
+        let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
+        // The leftmost place of each part leaves the most room for the next ones: no need to look back.
+        for part in middle.split('*') {
+            let Some(at) = left.find(part) else {
+                return false;
+            };
+            left = &left[at + part.len()..];
+        }
+        left.ends_with(tail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pattern;
+
+    #[test]
+    fn a_glob_fits_whole_names() {
+        let fits = |pattern: &str, name| Pattern(pattern.to_owned()).matches(name);
+        for (pattern, name) in [
+            ("request", "request"),
+            ("*", ""),
+            ("*", "anything"),
+            ("auto_assign.*", "auto_assign."),
+            ("auto_assign.*", "auto_assign.started"),
+            ("*.quote", "auto_assign.quote"),
+            ("a*c", "ac"),
+            ("a*b*c", "a-b-b-c"),
+            ("*ab*ab*", "xabab"),
+            ("a**b", "ab"),
+            ("größe*", "größe.neu"),
+        ] {
+            assert!(fits(pattern, name), "{pattern} should fit {name}");
+        }
+        for (pattern, name) in [
+            ("request", "requests"),
+            ("auto_assign.*", "inline_auto_assign.started"),
+            ("*.quote", "auto_assign.quotes"),
+            ("a*ab", "ab"),
+            ("a*b*a", "aba-"),
+            ("*ab*ab*", "xab"),
+            ("A*", "abc"),
+        ] {
+            assert!(!fits(pattern, name), "{pattern} should not fit {name}");
+        }
+    }
+}

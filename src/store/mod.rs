@@ -1,8 +1,25 @@
 //! Where events go: Postgres, SQLite or memory behind one small trait.
 
+mod any;
+mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) mod read;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod time;
+
 use std::fmt;
 use std::future::Future;
 
+pub(crate) use self::any::{AnyStore, open};
+pub use self::memory::Memory;
+#[cfg(feature = "postgres")]
+pub use self::postgres::Postgres;
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::Sqlite;
 use crate::Event;
 
 /// A place for events. The writer owns one, on a thread of its own, inside a current-thread tokio runtime.

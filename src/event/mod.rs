@@ -1,5 +1,9 @@
 //! One row, owned, ready to store.
 
+mod encode;
+mod json;
+mod outcome;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -7,6 +11,7 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
+pub(crate) use self::encode::Anchor;
 use crate::Error;
 
 /// One row of the table: what a [`Store`](crate::store::Store) is given.

@@ -1,0 +1,93 @@
+//! What the calling thread spends: CPU time and allocations. Other threads, such as a writer's, do not count.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io;
+use std::ops::{AddAssign, Sub};
+
+/// The system's allocator, counting by thread. A bench makes it its `#[global_allocator]`.
+pub struct CountingAllocator;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    // The thread-local is gone while a thread ends, and nobody measures there.
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; counting touches one thread-local without a
+// destructor and allocates nothing.
+unsafe impl GlobalAlloc for CountingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+/// CPU time and allocations of one thread, since its start or as a difference.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cost {
+    /// In user and kernel together.
+    pub cpu_ns: u64,
+    /// Calls of `alloc` and `realloc`.
+    pub allocations: u64,
+}
+
+impl Cost {
+    /// What the calling thread has spent since it started.
+    pub fn so_far() -> Self {
+        Self { cpu_ns: thread_cpu_ns(), allocations: ALLOCATIONS.get() }
+    }
+
+    /// Of each of so many runs, on average.
+    pub fn per(self, runs: u64) -> CostPerRun {
+        let average = |sum: u64| sum as f64 / runs as f64;
+        CostPerRun { cpu_ns: average(self.cpu_ns), allocations: average(self.allocations) }
+    }
+}
+
+impl Sub for Cost {
+    type Output = Self;
+
+    fn sub(self, earlier: Self) -> Self {
+        Self { cpu_ns: self.cpu_ns - earlier.cpu_ns, allocations: self.allocations - earlier.allocations }
+    }
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, more: Self) {
+        self.cpu_ns += more.cpu_ns;
+        self.allocations += more.allocations;
+    }
+}
+
+/// A [`Cost`] by run.
+#[derive(Clone, Copy, Debug)]
+pub struct CostPerRun {
+    /// Nanoseconds of CPU.
+    pub cpu_ns: f64,
+    /// Calls of the allocator.
+    pub allocations: f64,
+}
+
+fn thread_cpu_ns() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a timespec of ours that outlives the call.
+    let status = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut now) };
+    assert_eq!(status, 0, "no CPU clock by thread: {}", io::Error::last_os_error());
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
+}

@@ -1,0 +1,321 @@
+//! Options, environment, wiring; nothing else.
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::Subscriber;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::queue::{Overflow, Queue};
+use crate::store::{self, Store};
+use crate::writer::{self, Control, Options};
+use crate::{Error, Guard, LedgerLayer, Rules};
+
+/// How many records the queue holds, unless [`Builder::queue_capacity`] says otherwise.
+///
+/// A record takes about one kilobyte, and memory is taken as the queue fills: 65,536 are a minute of 1,000 calls a
+/// second, for as long as a database takes to restart or fail over.
+pub const DEFAULT_QUEUE_CAPACITY: usize = 65_536;
+
+/// What happens to a record when the queue is full, unless [`Builder::overflow`] says otherwise: it is refused.
+pub const DEFAULT_OVERFLOW: Overflow = Overflow::DropNewest;
+
+/// How many rows the writer inserts at once at most, unless [`Builder::batch_size`] says otherwise.
+pub const DEFAULT_BATCH_SIZE: usize = 1000;
+
+/// How long a row waits for others at most, unless [`Builder::flush_interval`] says otherwise: with the insert
+/// itself it is in the table within a quarter of a second.
+pub const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_millis(200);
+
+/// A ledger in that database, with the built-in rules and every option at its default.
+///
+/// `postgres://user@host/database`, or `sqlite:path` with the feature `sqlite`. The same as
+/// [`builder`]`().`[`build`](Builder::build)`(url)`.
+///
+/// # Errors
+/// [`Error::is_config`] when the URL cannot be understood. The database itself is not reached for here.
+pub fn layer<S>(url: &str) -> Result<(LedgerLayer<S>, Guard), Error>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    builder().build(url)
+}
+
+/// A ledger with options.
+///
+/// ```
+/// use std::time::Duration;
+/// use tracing_ledger::store::Memory;
+/// use tracing_subscriber::prelude::*;
+///
+/// let (ledger, guard) = tracing_ledger::builder().queue_capacity(10_000).from_env()?.build_with(Memory::default())?;
+/// tracing_subscriber::registry().with(ledger).init();
+/// // … the service runs …
+/// guard.shutdown(Duration::from_secs(5))?;
+/// # Ok::<(), tracing_ledger::Error>(())
+/// ```
+pub fn builder() -> Builder {
+    Builder::default()
+}
+
+/// The options of a ledger; made by [`builder`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct Builder {
+    rules: Rules,
+    queue_capacity: usize,
+    overflow: Overflow,
+    batch_size: usize,
+    flush_interval: Duration,
+    create_table: bool,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            rules: Rules::builtin(),
+            queue_capacity: DEFAULT_QUEUE_CAPACITY,
+            overflow: DEFAULT_OVERFLOW,
+            batch_size: DEFAULT_BATCH_SIZE,
+            flush_interval: DEFAULT_FLUSH_INTERVAL,
+            create_table: false,
+        }
+    }
+}
+
+impl Builder {
+    /// Which spans and tracing events become rows. Without it: [`Rules::builtin`].
+    pub fn rules(self, rules: Rules) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// How many records may wait for the writer, beside the batch it has in hand. Without it:
+    /// [`DEFAULT_QUEUE_CAPACITY`].
+    pub fn queue_capacity(self, records: usize) -> Self {
+        Self { queue_capacity: records, ..self }
+    }
+
+    /// What happens to a record when the queue is full. Without it: [`DEFAULT_OVERFLOW`].
+    pub fn overflow(self, policy: Overflow) -> Self {
+        Self { overflow: policy, ..self }
+    }
+
+    /// How many rows to insert at once, at most. Without it: [`DEFAULT_BATCH_SIZE`].
+    pub fn batch_size(self, rows: usize) -> Self {
+        Self { batch_size: rows, ..self }
+    }
+
+    /// How long a row may wait for its batch to fill. Without it: [`DEFAULT_FLUSH_INTERVAL`].
+    pub fn flush_interval(self, every: Duration) -> Self {
+        Self { flush_interval: every, ..self }
+    }
+
+    /// Whether to create the table where there is none. Without it: no, and a missing table is said on stderr
+    /// while the rows wait for it. A store of your own, given to [`build_with`](Self::build_with), is not told.
+    pub fn create_table(self, create: bool) -> Self {
+        Self { create_table: create, ..self }
+    }
+
+    /// Takes every option that the environment has over what was set before:
+    ///
+    /// | variable | value |
+    /// |---|---|
+    /// | `TRACING_LEDGER_QUEUE_CAPACITY` | records, such as `65536` |
+    /// | `TRACING_LEDGER_OVERFLOW` | `drop_newest`, `drop_oldest`, or `block:` and a time, such as `block:250ms` |
+    /// | `TRACING_LEDGER_BATCH_SIZE` | rows, such as `1000` |
+    /// | `TRACING_LEDGER_FLUSH_INTERVAL` | a time in `ms`, `s` or `m`, such as `200ms` |
+    /// | `TRACING_LEDGER_RULES` | path of a file of [rules](Rules::from_path) |
+    ///
+    /// # Errors
+    /// [`Error::is_config`] for the first value that is malformed: the message names the variable, the value and
+    /// what is accepted. An empty value is malformed too.
+    pub fn from_env(self) -> Result<Self, Error> {
+        self.with_variables(|variable| env::var_os(variable))
+    }
+
+    fn with_variables(mut self, lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
+        let variables = Variables(lookup);
+        variables.set(&mut self.queue_capacity, "TRACING_LEDGER_QUEUE_CAPACITY", COUNT, count)?;
+        variables.set(&mut self.overflow, "TRACING_LEDGER_OVERFLOW", OVERFLOW, overflow)?;
+        variables.set(&mut self.batch_size, "TRACING_LEDGER_BATCH_SIZE", COUNT, count)?;
+        variables.set(&mut self.flush_interval, "TRACING_LEDGER_FLUSH_INTERVAL", TIME, interval)?;
+        if let Some(path) = (variables.0)("TRACING_LEDGER_RULES") {
+            self.rules = Rules::from_path(path)
+                .map_err(|error| Error::config(format!("TRACING_LEDGER_RULES: {error}")).caused_by(error))?;
+        }
+        Ok(self)
+    }
+
+    /// Makes the layer and starts its writer.
+    ///
+    /// `postgres://user@host/database`, or `sqlite:path` with the feature `sqlite`. The database is not reached
+    /// for here: one that is down is normal life, and its rows wait.
+    ///
+    /// # Errors
+    /// [`Error::is_config`] when the URL cannot be understood, an option makes no sense, or the writer's thread
+    /// cannot be started.
+    pub fn build<S>(self, url: &str) -> Result<(LedgerLayer<S>, Guard), Error>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let store = store::open(url, self.create_table)?;
+        self.build_with(store)
+    }
+
+    /// Makes the layer and starts its writer, with a store of your own or [`Memory`](store::Memory).
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_with<S>(self, store: impl Store) -> Result<(LedgerLayer<S>, Guard), Error>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        self.check()?;
+        let queue = Arc::new(Queue::new(self.queue_capacity, self.overflow, self.batch_size));
+        let control = Arc::new(Control::default());
+        let options = Options { batch_size: self.batch_size, flush_interval: self.flush_interval };
+        let writer = writer::start(store, Arc::clone(&queue), Arc::clone(&control), options)?;
+        Ok((LedgerLayer::new(self.rules, Arc::clone(&queue)), Guard::new(queue, control, writer)))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let zero = [
+            ("queue_capacity", self.queue_capacity == 0, "at least 1 record"),
+            ("batch_size", self.batch_size == 0, "at least 1 row"),
+            ("flush_interval", self.flush_interval.is_zero(), "more than no time, such as 200 ms"),
+        ];
+        match zero.into_iter().find(|(_, is_zero, _)| *is_zero) {
+            Some((option, _, accepted)) => Err(Error::config(format!(
+                "{option} is zero, and nothing could ever be written: give it {accepted}"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+const COUNT: &str = "a whole number from 1, such as 1000";
+const TIME: &str = "a whole number from 1 and its unit, ms, s or m, such as 200ms";
+const OVERFLOW: &str = "drop_newest, drop_oldest, or block: and a time in ms, s or m, such as block:250ms";
+
+/// Where options are looked up by name: the environment, or what a test says it is.
+struct Variables<F>(F);
+
+impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
+    /// Sets `option` when there is such a variable.
+    fn set<T>(
+        &self,
+        option: &mut T,
+        variable: &str,
+        accepted: impl Display,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<(), Error> {
+        let Some(value) = (self.0)(variable) else { return Ok(()) };
+        let parsed = value.to_str().and_then(parse);
+        *option = parsed.ok_or_else(|| Error::config(format!("{variable} is {value:?}: use {accepted}")))?;
+        Ok(())
+    }
+}
+
+fn count(value: &str) -> Option<usize> {
+    value.parse().ok().filter(|count| *count > 0)
+}
+
+fn interval(value: &str) -> Option<Duration> {
+    let unit = value.find(|character: char| !character.is_ascii_digit())?;
+    let (number, unit) = value.split_at(unit);
+    let number = number.parse().ok().filter(|number| *number > 0)?;
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+fn overflow(value: &str) -> Option<Overflow> {
+    match value {
+        "drop_newest" => Some(Overflow::DropNewest),
+        "drop_oldest" => Some(Overflow::DropOldest),
+        _ => value.strip_prefix("block:").and_then(interval).map(Overflow::Block),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(variables: &[(&str, &str)]) -> Result<Builder, Error> {
+        builder().with_variables(|wanted| {
+            let found = variables.iter().find(|(variable, _)| *variable == wanted)?;
+            Some(found.1.into())
+        })
+    }
+
+    #[test]
+    fn the_environment_sets_every_option_it_has() {
+        let set = from(&[
+            ("TRACING_LEDGER_QUEUE_CAPACITY", "12"),
+            ("TRACING_LEDGER_OVERFLOW", "block:250ms"),
+            ("TRACING_LEDGER_BATCH_SIZE", "34"),
+            ("TRACING_LEDGER_FLUSH_INTERVAL", "5s"),
+        ]);
+        let set = set.expect("every value is well-formed");
+        assert_eq!((set.queue_capacity, set.batch_size), (12, 34));
+        assert_eq!(set.overflow, Overflow::Block(Duration::from_millis(250)));
+        assert_eq!(set.flush_interval, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn an_empty_environment_leaves_what_was_set() {
+        let kept =
+            builder().batch_size(7).with_variables(|_| None).expect("there is nothing to be malformed");
+        assert_eq!((kept.batch_size, kept.queue_capacity), (7, DEFAULT_QUEUE_CAPACITY));
+    }
+
+    #[test]
+    fn a_malformed_value_is_an_error_that_says_what_is_accepted() {
+        for (variable, value, accepted) in [
+            ("TRACING_LEDGER_QUEUE_CAPACITY", "many", "a whole number from 1"),
+            ("TRACING_LEDGER_QUEUE_CAPACITY", "", "a whole number from 1"),
+            ("TRACING_LEDGER_BATCH_SIZE", "0", "a whole number from 1"),
+            ("TRACING_LEDGER_FLUSH_INTERVAL", "200", "ms, s or m"),
+            ("TRACING_LEDGER_FLUSH_INTERVAL", "0ms", "ms, s or m"),
+            ("TRACING_LEDGER_FLUSH_INTERVAL", "400000000000000000m", "ms, s or m"),
+            ("TRACING_LEDGER_OVERFLOW", "block:soon", "drop_newest, drop_oldest, or block:"),
+        ] {
+            let error = from(&[(variable, value)]).expect_err(value);
+            let message = error.to_string();
+            assert!(error.is_config());
+            assert!(message.starts_with(&format!("{variable} is {value:?}: use ")), "{message}");
+            assert!(message.contains(accepted), "{message}");
+        }
+    }
+
+    #[test]
+    fn rules_are_read_from_the_file_that_the_environment_names() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(&file, "[[rule]]\nspan = \"request\"\nevent = \"http.request\"\n").expect("written");
+        let path = file.path().to_str().expect("a path in UTF-8");
+        let set = from(&[("TRACING_LEDGER_RULES", path)]).expect("the rules are right");
+        assert_eq!(set.rules, Rules::from_path(path).expect("the rules are right"));
+        let error =
+            from(&[("TRACING_LEDGER_RULES", "/nowhere/rules.toml")]).expect_err("there is no such file");
+        assert!(error.to_string().starts_with("TRACING_LEDGER_RULES: /nowhere/rules.toml: "), "{error}");
+    }
+
+    #[test]
+    fn options_that_could_never_write_are_refused() {
+        for (builder, option) in [
+            (builder().queue_capacity(0), "queue_capacity"),
+            (builder().batch_size(0), "batch_size"),
+            (builder().flush_interval(Duration::ZERO), "flush_interval"),
+        ] {
+            let built = builder.build_with::<tracing_subscriber::Registry>(store::Memory::default());
+            let error = built.err().expect(option);
+            assert!(error.is_config() && error.to_string().starts_with(option), "{error}");
+        }
+    }
+}

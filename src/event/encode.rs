@@ -1,0 +1,190 @@
+//! Record → event: naming, outcome, reason, JSON. Off the hot path, on the writer's thread.
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use uuid::{ContextV7, Timestamp, Uuid};
+
+use super::json::{Json, Object};
+use super::outcome::{Judgement, Outcome};
+use super::{Event, Severity};
+use crate::record::{Fields, Record, Value};
+use crate::rules::model::{Figure, SeverityRule};
+use crate::rules::plan::{Row, Slot};
+
+/// One moment on both clocks: turns the monotonic times of the hot path into wall-clock time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Anchor {
+    wall: SystemTime,
+    monotonic: Instant,
+}
+
+impl Anchor {
+    pub(crate) fn now() -> Self {
+        Self { wall: SystemTime::now(), monotonic: Instant::now() }
+    }
+
+    /// The wall-clock time of `moment`, cut to microseconds as Postgres keeps it.
+    fn wall(&self, moment: Instant) -> SystemTime {
+        let ago = self.monotonic.saturating_duration_since(moment);
+        let since_epoch = self.wall.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(ago);
+        UNIX_EPOCH + Duration::new(since_epoch.as_secs(), since_epoch.subsec_micros() * 1000)
+    }
+}
+
+impl Event {
+    /// Makes the row of a record and fixes its identity: from here on it is the same row however often sent.
+    pub(crate) fn from_record(record: &Record, anchor: Anchor) -> Option<Self> {
+        let row = record.plan.row()?;
+        let created_at = anchor.wall(record.ended);
+        let mut context = Object::default();
+        let severity = if record.plan.meta.is_span() {
+            let judgement = Judgement::of(record, row);
+            span_context(&mut context, record, row, &judgement);
+            severity(record, row, natural_of_outcome(judgement.outcome))
+        } else {
+            own_fields(&mut context, record, row);
+            severity(record, row, natural_of_level(*record.plan.meta.level()))
+        };
+        for key in &row.rule.or_null {
+            context.set_default(key, Json::Null);
+        }
+        if record.fields.truncated || record.inherited.truncated {
+            context.set("_truncated", Json::Bool(true));
+        }
+        Some(Self {
+            id: time_ordered_id(created_at),
+            created_at,
+            source: row.source.clone(),
+            event_type: row.event_type.clone(),
+            severity,
+            restaurant_id: context.take_uuid("restaurant_id"),
+            booking_id: context.take_uuid("booking_id"),
+            context: context.to_json(),
+        })
+    }
+}
+
+/// A UUIDv7 of the moment the span ended, so that ids sort like `created_at` and index pages fill in order;
+/// within a millisecond they count up (RFC 9562, section 6.2).
+fn time_ordered_id(at: SystemTime) -> Uuid {
+    static CONTEXT: std::sync::Mutex<ContextV7> = std::sync::Mutex::new(ContextV7::new());
+    let since_epoch = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let context = CONTEXT.lock().unwrap_or_else(PoisonError::into_inner);
+    Uuid::new_v7(Timestamp::from_unix(&*context, since_epoch.as_secs(), since_epoch.subsec_nanos()))
+}
+
+fn span_context<'a>(context: &mut Object<'a>, record: &'a Record, row: &'a Row, judgement: &Judgement<'a>) {
+    own_fields(context, record, row);
+    let keys = &row.rule.keys;
+    if let Some(key) = &keys.duration {
+        context.set(key, Json::millis(record.duration()));
+    }
+    if let Some(key) = &keys.outcome {
+        context.set(key, Json::Text(judgement.outcome.as_str()));
+    }
+    if let Some(key) = &keys.success {
+        context.set(key, judgement.success.map_or(Json::Null, Json::Bool));
+    }
+    if let (Some(key), Some(message)) = (&keys.error, judgement.error) {
+        context.set(key, Json::Text(message));
+    }
+    if let Some(key) = &keys.result {
+        context.set(key, judgement.result.map_or(Json::Text(judgement.outcome.result()), Json::from));
+    }
+    reason(context, row, judgement);
+    if let Some((_, key)) = &row.rule.number_within {
+        // A call outside of any such span is the first of its own.
+        context.set_default(key, Json::U64(record.number.unwrap_or(0).into()));
+    }
+    for (collect, tally) in row.rule.collect.iter().zip(&record.tallies) {
+        context.set(&collect.key, match collect.figure {
+            Figure::Count => Json::U64(tally.count.into()),
+            Figure::Total => Json::millis(tally.total),
+        });
+    }
+}
+
+fn reason<'a>(context: &mut Object<'a>, row: &'a Row, judgement: &Judgement<'a>) {
+    let rule = &row.rule;
+    if let Some(key) = &rule.keys.reason {
+        context.set(key, judgement.reason.map_or(Json::Null, Json::from));
+    }
+    if judgement.success == Some(true) {
+        return;
+    }
+    let told = judgement.reason.and_then(Value::text).filter(|_| !judgement.is_exception);
+    let found = told.or(judgement.error).and_then(|text| rule.reason_codes.code_of(text));
+    if let Some(key) = &rule.keys.reason_code {
+        context.set(key, found.map_or(Json::Text("unknown"), |(category, code)| Json::Joined(category, code)));
+    }
+    if let Some(key) = &rule.keys.reason_category {
+        context.set(key, Json::Text(found.map_or("unknown", |(category, _)| category)));
+    }
+}
+
+/// The fields, then what enclosing spans gave, then the rule's constants: the nearer wins.
+fn own_fields<'a>(context: &mut Object<'a>, record: &'a Record, row: &'a Row) {
+    let mut nested: Vec<Object<'a>> = row.rule.nest.iter().map(|_| Object::default()).collect();
+    for (slot, value) in record.fields.iter() {
+        place(context, &mut nested, row.fields.get(slot), value);
+    }
+    for (index, value) in record.inherited.iter() {
+        let slot = row.inherits.iter().find(|(at, _)| usize::from(*at) == index).map(|(_, slot)| slot);
+        place(context, &mut nested, slot, value);
+    }
+    for (key, value) in &row.rule.set {
+        context.set_default(key, Json::Constant(value));
+    }
+    for (nest, mut object) in row.rule.nest.iter().zip(nested) {
+        for (_, key) in &nest.keys {
+            object.set_default(key, Json::Null);
+        }
+        context.set(&nest.key, Json::Object(object));
+    }
+}
+
+fn place<'a>(context: &mut Object<'a>, nested: &mut [Object<'a>], slot: Option<&'a Slot>, value: Value<'a>) {
+    match slot {
+        Some(Slot::Context(key)) => context.set_default(key, value.into()),
+        Some(Slot::Nested(index, key)) => {
+            if let Some(object) = nested.get_mut(*index) {
+                object.set_default(key, value.into());
+            }
+        }
+        // Read by the judgement.
+        Some(Slot::Success | Slot::Reason | Slot::Result) | None => {}
+    }
+}
+
+fn severity(record: &Record, row: &Row, natural: Severity) -> Severity {
+    match &row.rule.severity {
+        SeverityRule::Natural => natural,
+        SeverityRule::Constant(severity) => *severity,
+        SeverityRule::Field { field, map } => named(&record.fields, record, field)
+            .and_then(|word| {
+                let mapped = map.iter().find(|(from, _)| from.eq_ignore_ascii_case(word));
+                mapped.map(|(_, to)| *to).or_else(|| word.to_ascii_lowercase().parse().ok())
+            })
+            .unwrap_or(natural),
+    }
+}
+
+fn named<'a>(fields: &'a Fields, record: &Record, name: &str) -> Option<&'a str> {
+    fields.get(record.plan.meta.fields().field(name)?.index())?.text()
+}
+
+fn natural_of_outcome(outcome: Outcome) -> Severity {
+    match outcome {
+        Outcome::Error | Outcome::Panic | Outcome::Cancelled => Severity::Warning,
+        Outcome::Ok | Outcome::Unknown => Severity::Info,
+    }
+}
+
+fn natural_of_level(level: tracing::Level) -> Severity {
+    match level {
+        tracing::Level::ERROR => Severity::Error,
+        tracing::Level::WARN => Severity::Warning,
+        _ => Severity::Info,
+    }
+}

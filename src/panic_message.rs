@@ -1,0 +1,56 @@
+//! The message of a panic, for the row of the call that panicked.
+//!
+//! A layer only sees a span being left while its thread unwinds; what the panic said is told to the panic
+//! hook alone. So a hook is put before the one that is installed, which goes on to do what it did. A hook that
+//! the host installs later replaces this one: the rows then say `panicked` without the message.
+
+use std::cell::RefCell;
+use std::panic::{self, PanicHookInfo};
+use std::sync::Once;
+use std::thread;
+use std::time::Instant;
+
+/// Longer messages are cut.
+const MAX_BYTES: usize = 2 * 1024;
+
+thread_local! {
+    static LAST: RefCell<Option<(Instant, Box<str>)>> = const { RefCell::new(None) };
+}
+
+/// Starts listening; once for the whole program.
+pub(crate) fn listen() {
+    static ONCE: Once = Once::new();
+    // Changing the hook while unwinding panics again, and that aborts.
+    if thread::panicking() {
+        return;
+    }
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            remember(info);
+            before(info);
+        }));
+    });
+}
+
+/// What the latest panic on this thread said, unless it was before `since`: a panic that is passed on
+/// (`resume_unwind`) tells no hook, and an older one's message is not its own.
+pub(crate) fn last(since: Instant) -> Option<Box<str>> {
+    let read = |last: &RefCell<Option<(Instant, Box<str>)>>| {
+        last.try_borrow().ok()?.as_ref().filter(|(at, _)| *at >= since).map(|(_, message)| message.clone())
+    };
+    // At thread exit the cell may be gone or, in a panic within a panic, in use: then there is no message.
+    LAST.try_with(read).ok().flatten()
+}
+
+fn remember(info: &PanicHookInfo<'_>) {
+    let message = info.payload_as_str().unwrap_or("panicked with a value that is no text");
+    let message = &message[..message.floor_char_boundary(MAX_BYTES)];
+    let kept = LAST.try_with(|last| {
+        if let Ok(mut last) = last.try_borrow_mut() {
+            *last = Some((Instant::now(), message.into()));
+        }
+    });
+    // A thread on its way out has no message to keep.
+    drop(kept);
+}

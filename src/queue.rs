@@ -1,0 +1,304 @@
+//! Where records wait for the writer: bounded, never in the way of the caller, and exact about what is lost.
+//!
+//! [`Queue::offer`] never panics, never allocates for more than a block of records at a time, and never blocks
+//! unless [`Overflow::Block`] asks for it. Every record offered is either accepted or counted as refused, by
+//! cause. What is queued lives in memory: it survives a database that is away, and not the end of the process.
+//!
+//! One word, `state`, counts the accepted records and holds the mark of a closed queue. Being one word, it has
+//! one order of changes: a record is counted either before the queue closed, and then the writer waits for it,
+//! or after, and then it is refused. That needs no ordering stronger than relaxed, and one atomic addition is
+//! all that a record costs besides its place in the channel.
+//!
+//! The channel is the growing kind under a bound of our own: a bounded one touches all its slots when it is
+//! made, which at the default capacity is tens of megabytes for an idle service.
+
+mod fork;
+mod stats;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use tokio::sync::Notify;
+
+use crate::alarm;
+use crate::record::Record;
+
+pub use self::stats::{Dropped, Refused, Stats};
+
+/// The most bytes of memory one record may take; larger ones are refused and counted.
+///
+/// Values are cut long before: only a call with dozens of long texts, of its own and of its enclosing spans, gets
+/// there.
+pub const RECORD_LIMIT: usize = 128 * 1024;
+
+/// The mark of a closed queue in [`Queue::state`].
+const CLOSED: u64 = 1 << 63;
+
+/// How often a record that pushes out older ones tries again when other threads keep taking the place.
+const EVICTION_ROUNDS: usize = 64;
+
+/// What to do with a record when the queue is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// Refuse it: the rows nearest to the beginning of the trouble are kept.
+    #[default]
+    DropNewest,
+    /// Push out the oldest: the rows nearest to now are kept.
+    DropOldest,
+    /// Make the caller wait up to this long for room, then refuse it. In async code this holds up the thread of
+    /// the executor.
+    Block(Duration),
+}
+
+/// Why there is no place for a record.
+enum Refusal {
+    Full,
+    Closed,
+}
+
+/// The bounded channel between the layer and the writer, and the account of it.
+pub(crate) struct Queue {
+    sender: Sender<Record>,
+    receiver: Receiver<Record>,
+    capacity: u64,
+    overflow: Overflow,
+    /// The fork generation it belongs to.
+    born: u32,
+    /// Records accepted, and [`CLOSED`].
+    state: AtomicU64,
+    /// Set after [`CLOSED`], and only a hint: late callers stay off `state`, which the writer reads to see
+    /// whether it has everything.
+    closed: AtomicBool,
+    /// Records that left: taken by the writer, or evicted.
+    left: AtomicU64,
+    /// Records waiting that are worth the writer's while before its time.
+    enough: u64,
+    /// The number of the accepted record that wakes the writer.
+    wake_at: AtomicU64,
+    wake: Notify,
+    /// Callers wait here under [`Overflow::Block`].
+    room: Condvar,
+    room_lock: Mutex<()>,
+    counters: stats::Counters,
+}
+
+impl Queue {
+    /// A queue for `capacity` records, whose writer takes `batch_size` at a time; neither may be zero.
+    pub(crate) fn new(capacity: usize, overflow: Overflow, batch_size: usize) -> Self {
+        fork::watch();
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        let enough = batch_size.min(capacity.div_ceil(2)) as u64;
+        Self {
+            sender,
+            receiver,
+            capacity: capacity as u64,
+            overflow,
+            born: fork::generation(),
+            state: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            left: AtomicU64::new(0),
+            enough,
+            wake_at: AtomicU64::new(enough),
+            wake: Notify::new(),
+            room: Condvar::new(),
+            room_lock: Mutex::new(()),
+            counters: stats::Counters::default(),
+        }
+    }
+
+    /// Hands a record over to the writer, or counts why not.
+    pub(crate) fn offer(&self, record: Record) {
+        if self.is_forked() {
+            return self.refuse_forked();
+        }
+        if self.closed.load(Ordering::Relaxed) {
+            return self.refuse_shutdown();
+        }
+        if record.size() > RECORD_LIMIT {
+            return self.counters.too_large.add(1);
+        }
+        match self.reserve() {
+            Ok(number) => self.send(record, number),
+            Err(Refusal::Full) => self.make_room_for(record),
+            Err(Refusal::Closed) => self.refuse_shutdown(),
+        }
+    }
+
+    /// Counts one more record in; its number, from 1. Whoever gets one sends the record at once, because the
+    /// writer waits for it.
+    fn reserve(&self) -> Result<u64, Refusal> {
+        let before = self.state.fetch_add(1, Ordering::Relaxed);
+        let closed = before & CLOSED != 0;
+        if !closed && before.saturating_sub(self.left()) < self.capacity {
+            return Ok(before + 1);
+        }
+        self.state.fetch_sub(1, Ordering::Relaxed);
+        Err(if closed { Refusal::Closed } else { Refusal::Full })
+    }
+
+    fn send(&self, record: Record, number: u64) {
+        // The queue holds a receiver itself, so that the channel is open as long as there is a queue.
+        let sent = self.sender.send(record);
+        debug_assert!(sent.is_ok(), "the queue holds a receiver");
+        if number == self.wake_at.load(Ordering::Relaxed) {
+            self.wake();
+        }
+    }
+
+    #[cold]
+    fn make_room_for(&self, record: Record) {
+        let number = match self.overflow {
+            Overflow::DropNewest => Err(Refusal::Full),
+            Overflow::DropOldest => self.evict_until_room(),
+            Overflow::Block(timeout) => self.wait_for_room(timeout),
+        };
+        match number {
+            Ok(number) => self.send(record, number),
+            Err(Refusal::Full) => self.counters.queue_full.add(1),
+            Err(Refusal::Closed) => self.refuse_shutdown(),
+        }
+    }
+
+    fn evict_until_room(&self) -> Result<u64, Refusal> {
+        for _ in 0..EVICTION_ROUNDS {
+            match self.receiver.try_recv() {
+                Ok(_oldest) => {
+                    self.counters.evicted.add(1);
+                    self.left.fetch_add(1, Ordering::Relaxed);
+                }
+                // Every record that is counted in is still on its way in.
+                Err(_empty) => std::hint::spin_loop(),
+            }
+            match self.reserve() {
+                Err(Refusal::Full) => {}
+                decided => return decided,
+            }
+        }
+        Err(Refusal::Full)
+    }
+
+    fn wait_for_room(&self, timeout: Duration) -> Result<u64, Refusal> {
+        let started = Instant::now();
+        loop {
+            match self.reserve() {
+                Err(Refusal::Full) => {}
+                decided => return decided,
+            }
+            let remaining = timeout.checked_sub(started.elapsed()).ok_or(Refusal::Full)?;
+            let lock = self.room_lock.lock().unwrap_or_else(PoisonError::into_inner);
+            // The lock is let go at once: it only keeps a wake-up from falling between the check and the wait.
+            drop(self.room.wait_timeout_while(lock, remaining, |()| self.is_full() && !self.is_closed()));
+        }
+    }
+
+    /// From now on every offer is refused. What was accepted before stays for the writer to take.
+    pub(crate) fn close(&self) {
+        self.state.fetch_or(CLOSED, Ordering::Relaxed);
+        self.closed.store(true, Ordering::Relaxed);
+        self.wake();
+        self.room_changed();
+    }
+
+    /// Takes waiting records, oldest first: up to `rows` of them, and no more once they take `bytes` of memory.
+    pub(crate) fn take(&self, into: &mut Vec<Record>, rows: usize, bytes: usize) {
+        let mut size = 0;
+        let before = into.len();
+        while into.len() - before < rows && size < bytes {
+            let Ok(record) = self.receiver.try_recv() else { break };
+            size += record.size();
+            into.push(record);
+        }
+        self.left.fetch_add((into.len() - before) as u64, Ordering::Relaxed);
+        self.room_changed();
+    }
+
+    /// The number of records accepted so far.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.state.load(Ordering::Relaxed) & !CLOSED
+    }
+
+    /// Whether everything accepted up to `mark`, an earlier [`accepted`](Self::accepted), has left the queue. A
+    /// record that was on its way in at the mark and was refused after all is not waited for.
+    pub(crate) fn is_past(&self, mark: u64) -> bool {
+        self.left() >= mark.min(self.accepted())
+    }
+
+    /// Whether a batch worth writing is waiting.
+    pub(crate) fn has_enough(&self) -> bool {
+        self.accepted().saturating_sub(self.left()) >= self.enough
+    }
+
+    /// Waits until [`wake`](Self::wake) is called, or enough records have gathered. A call that nobody waited
+    /// for ends the next wait at once.
+    ///
+    /// A record that slips in between the two lines here does not end the wait; the writer's own tick does.
+    pub(crate) async fn woken(&self) {
+        self.wake_at.store(self.left() + self.enough, Ordering::Relaxed);
+        self.wake.notified().await;
+    }
+
+    /// Ends the writer's wait, now or the next one.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn count_written(&self, rows: usize) {
+        self.counters.written.add(rows as u64);
+    }
+
+    pub(crate) fn count_quarantined(&self, rows: usize) {
+        self.counters.quarantined.add(rows as u64);
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.counters.stats(|| self.accepted())
+    }
+
+    /// Whether this process is a forked child of the one that made the queue. Then no lock of it may be taken:
+    /// its holder may not exist.
+    pub(crate) fn is_forked(&self) -> bool {
+        fork::generation() != self.born
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & CLOSED != 0
+    }
+
+    fn is_full(&self) -> bool {
+        self.accepted().saturating_sub(self.left()) >= self.capacity
+    }
+
+    fn left(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    /// Tells callers that wait for room to look again.
+    fn room_changed(&self) {
+        if matches!(self.overflow, Overflow::Block(_)) {
+            drop(self.room_lock.lock());
+            self.room.notify_all();
+        }
+    }
+
+    #[cold]
+    fn refuse_shutdown(&self) {
+        if self.counters.shutdown.first() {
+            alarm::say(format_args!(
+                "a span ended after its guard was shut down or dropped, and is not recorded: keep the guard \
+                 until the end of main (`let (ledger, guard) = …`, never `let (ledger, _) = …`)"
+            ));
+        }
+    }
+
+    #[cold]
+    fn refuse_forked(&self) {
+        if self.counters.forked.first() {
+            alarm::say_without_locks(
+                "tracing-ledger: a forked child records nothing: build a ledger of its own in the child\n",
+            );
+        }
+    }
+}

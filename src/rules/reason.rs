@@ -1,0 +1,120 @@
+//! Finding the code of a failure in its words.
+
+use super::model::ReasonCodes;
+
+impl ReasonCodes {
+    /// The first code found in `text`, with its category.
+    ///
+    /// A code is found whatever the case of its ASCII letters. Its `_` (or space) stands for any run of spaces
+    /// and underscores, and for the step between the words of a type name: `hold_conflict` is in
+    /// `"Hold conflicts prevented all candidates"` and in `"HoldConflict"`.
+    pub(crate) fn code_of(&self, text: &str) -> Option<(&str, &str)> {
+        (self.0.iter())
+            .flat_map(|(category, codes)| codes.iter().map(move |code| (category, code)))
+            .find(|(_, code)| contains(text.as_bytes(), code.as_bytes()))
+            .map(|(category, code)| (category.as_str(), code.as_str()))
+    }
+}
+
+fn contains(text: &[u8], code: &[u8]) -> bool {
+    (0..text.len()).any(|start| starts_with(text, start, code))
+}
+
+/// Whether `code` stands in `text` from `at` on.
+fn starts_with(text: &[u8], mut at: usize, code: &[u8]) -> bool {
+    let mut left = code;
+    while let [first, rest @ ..] = left {
+        if is_separator(first) {
+            let run = text[at..].iter().take_while(|byte| is_separator(byte)).count();
+            if run == 0 && !is_step(text, at) {
+                return false;
+            }
+            at += run;
+        } else {
+            if !text.get(at).is_some_and(|byte| byte.eq_ignore_ascii_case(first)) {
+                return false;
+            }
+            at += 1;
+        }
+        left = rest;
+    }
+    true
+}
+
+fn is_separator(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'_' | b'\t' | b'\r' | b'\n')
+}
+
+/// Whether a new word of a name like `HoldConflict` or `RPCError` begins at `at`.
+fn is_step(text: &[u8], at: usize) -> bool {
+    let Some([before, here, next @ ..]) = at.checked_sub(1).and_then(|before| text.get(before..)) else {
+        return false;
+    };
+    here.is_ascii_uppercase()
+        && (!before.is_ascii_uppercase() || next.first().is_some_and(u8::is_ascii_lowercase))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Rules;
+
+    fn code_of(text: &str) -> Option<String> {
+        let rules = Rules::builtin();
+        let found = rules.list[0].reason_codes.code_of(text);
+        found.map(|(category, code)| format!("{category}.{code}"))
+    }
+
+    #[test]
+    fn every_sentence_of_the_planner_has_its_code() {
+        for (text, code) in [
+            ("Insufficient global capacity", "hard.global_capacity"),
+            ("No tables available for requested window", "hard.no_tables"),
+            ("Insufficient filtered capacity", "hard.insufficient_filtered_capacity"),
+            ("Hold conflicts prevented all candidates", "transient.hold_conflict"),
+            ("No tables meet the capacity requirements for this party size.", "hard.no_tables"),
+            ("No suitable tables available", "hard.no_suitable_tables"),
+        ] {
+            assert_eq!(code_of(text).as_deref(), Some(code), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_code_finds_itself_in_any_dress() {
+        for (category, codes) in &Rules::builtin().list[0].reason_codes.0 {
+            for code in codes {
+                let wanted = Some(format!("{category}.{code}"));
+                assert_eq!(code_of(code), wanted);
+                assert_eq!(code_of(&code.to_uppercase()), wanted);
+                assert_eq!(code_of(&format!("failed:  {}!", code.replace('_', " "))), wanted);
+                assert_eq!(code_of(&format!("{}Error", camel(code))), wanted);
+            }
+        }
+    }
+
+    fn camel(code: &str) -> String {
+        let word = |word: &str| word[..1].to_uppercase() + &word[1..];
+        code.split('_').map(word).collect()
+    }
+
+    #[test]
+    fn hard_comes_before_transient_wherever_they_stand() {
+        assert_eq!(code_of("timeout, then no capacity").as_deref(), Some("hard.no_capacity"));
+    }
+
+    #[test]
+    fn the_order_of_the_list_decides_within_a_category() {
+        assert_eq!(code_of("deadlock after lock wait").as_deref(), Some("transient.lock_wait"));
+    }
+
+    #[test]
+    fn an_acronym_is_a_word_of_a_type_name() {
+        assert_eq!(code_of("RPCError(..)").as_deref(), Some("transient.rpc_error"));
+    }
+
+    #[test]
+    fn other_words_have_no_code() {
+        for text in ["", "_", "no", "notables", "No table", "quote.exception", "größe"] {
+            assert_eq!(code_of(text), None, "{text}");
+        }
+    }
+}

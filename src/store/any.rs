@@ -1,0 +1,109 @@
+//! From a URL to the store it names.
+
+use super::{Attempt, InsertError, Store};
+use crate::{Error, Event};
+
+/// A store chosen by the scheme of a URL.
+#[derive(Debug)]
+pub(crate) enum AnyStore {
+    #[cfg(feature = "postgres")]
+    Postgres(super::Postgres),
+    #[cfg(feature = "sqlite")]
+    Sqlite(super::Sqlite),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Postgres,
+    Sqlite,
+}
+
+/// The store that the URL names; nothing is reached or opened yet.
+pub(crate) fn open(url: &str, create_table: bool) -> Result<AnyStore, Error> {
+    match scheme(url)? {
+        Scheme::Postgres => postgres(url, create_table),
+        Scheme::Sqlite => sqlite(url, create_table),
+    }
+}
+
+fn scheme(url: &str) -> Result<Scheme, Error> {
+    match url.split_once(':') {
+        Some(("postgres" | "postgresql", _)) => Ok(Scheme::Postgres),
+        Some(("sqlite", _)) => Ok(Scheme::Sqlite),
+        _ => Err(Error::config("the database URL has no scheme we know: use postgres://… or sqlite:…")),
+    }
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(url: &str, create_table: bool) -> Result<AnyStore, Error> {
+    Ok(AnyStore::Postgres(super::Postgres::from_url(url)?.create_table(create_table)))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_: &str, _: bool) -> Result<AnyStore, Error> {
+    Err(Error::config("the database URL asks for Postgres: build tracing-ledger with the feature postgres"))
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(url: &str, create_table: bool) -> Result<AnyStore, Error> {
+    Ok(AnyStore::Sqlite(super::Sqlite::from_url(url)?.create_table(create_table)))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn sqlite(_: &str, _: bool) -> Result<AnyStore, Error> {
+    Err(Error::config("the database URL asks for SQLite: build tracing-ledger with the feature sqlite"))
+}
+
+impl Store for AnyStore {
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite")),
+        expect(unused_variables, reason = "with no store built in there is nothing to hand them to")
+    )]
+    async fn insert(&mut self, batch: &[Event], attempt: Attempt) -> Result<(), InsertError> {
+        match *self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(ref mut store) => store.insert(batch, attempt).await,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(ref mut store) => store.insert(batch, attempt).await,
+        }
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+impl AnyStore {
+    /// Hands every selected row to `each`, in no order, holding one at a time.
+    pub(crate) async fn read(
+        &mut self,
+        selection: &super::read::Selection,
+        each: impl FnMut(super::read::Row),
+    ) -> Result<(), Error> {
+        match *self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(ref mut store) => store.read(selection, each).await,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(ref mut store) => store.read(selection, each).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_names_the_store() {
+        assert_eq!(scheme("postgres://db/app").ok(), Some(Scheme::Postgres));
+        assert_eq!(scheme("postgresql://db/app").ok(), Some(Scheme::Postgres));
+        assert_eq!(scheme("sqlite:ledger.sqlite3").ok(), Some(Scheme::Sqlite));
+    }
+
+    #[test]
+    fn another_scheme_is_refused_with_those_there_are() {
+        for url in ["mysql://bob:secret@db/app", "ledger.sqlite3", ""] {
+            let error = open(url, false).expect_err(url);
+            assert!(error.is_config());
+            let expected = "the database URL has no scheme we know: use postgres://… or sqlite:…";
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! What went wrong, in which class it falls, and what a person can do about it.
+//!
+//! The server's own words are passed on only for statements: while connecting, and for failed logins, which a
+//! pooler may report late, they name the user.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::Error;
+use crate::store::{Failure, InsertError};
+
+/// What was being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Connect,
+    Create,
+    Insert,
+    Read,
+}
+
+/// A step that failed, and why.
+#[derive(Debug)]
+pub(super) struct Fault {
+    step: Step,
+    reason: Reason,
+}
+
+#[derive(Debug)]
+enum Reason {
+    TimedOut(Duration),
+    Sql(sqlx::Error),
+}
+
+impl Fault {
+    pub(super) fn timed_out(step: Step, after: Duration) -> Self {
+        Self { step, reason: Reason::TimedOut(after) }
+    }
+
+    pub(super) fn sql(step: Step, error: sqlx::Error) -> Self {
+        Self { step, reason: Reason::Sql(error) }
+    }
+
+    /// The table, or what stands in front of it, takes an INSERT but no COPY: a view, or row-level security.
+    pub(super) fn refuses_copy(&self) -> bool {
+        self.step == Step::Insert && matches!(self.sqlstate().as_deref(), Some("0A000" | "42809"))
+    }
+
+    fn sqlstate(&self) -> Option<String> {
+        match &self.reason {
+            Reason::Sql(sqlx::Error::Database(error)) => error.code().map(String::from),
+            _ => None,
+        }
+    }
+
+    fn failure(&self) -> Failure {
+        match &self.reason {
+            Reason::TimedOut(_) => Failure::Retry,
+            Reason::Sql(sqlx::Error::Database(error)) => {
+                class(error.code().as_deref().unwrap_or_default())
+            }
+            Reason::Sql(error) => class_of_driver(error),
+        }
+    }
+}
+
+/// The class of an [SQLSTATE](https://www.postgresql.org/docs/current/errcodes-appendix.html).
+fn class(sqlstate: &str) -> Failure {
+    match sqlstate {
+        "57014" => Failure::Halve,
+        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => Failure::Retry,
+        "25006" | "25P03" | "40001" | "40P01" | "55P03" => Failure::Retry,
+        "23502" | "23503" | "23514" | "54000" | "54001" => Failure::Quarantine,
+        _ => match sqlstate.get(..2) {
+            Some("08" | "53" | "58") => Failure::Retry,
+            Some("22") => Failure::Quarantine,
+            _ => Failure::Hold,
+        },
+    }
+}
+
+/// The class of an error that no server sent.
+fn class_of_driver(error: &sqlx::Error) -> Failure {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Failure::Retry,
+        // The only thing encoded by the driver is the batch.
+        sqlx::Error::Encode(_) => Failure::Quarantine,
+        _ => Failure::Hold,
+    }
+}
+
+/// What to do about it, where the code says so.
+fn remedy(step: Step, sqlstate: &str) -> Option<&'static str> {
+    Some(match (sqlstate, step) {
+        ("42P01", _) => {
+            "the table observability_events does not exist; apply schema.sql or use create_table(true)"
+        }
+        ("3F000", Step::Create) => "no schema to create the table in; name one in the role's search_path",
+        ("42501", Step::Create) => {
+            "the role may not create the table; let its owner apply schema.sql, and leave create_table off"
+        }
+        ("42501", Step::Read) => {
+            "the role may not read; let the owner run GRANT SELECT ON observability_events TO that role"
+        }
+        ("42501", _) => {
+            "the role may not write; let the owner run GRANT INSERT ON observability_events TO that role"
+        }
+        ("42703" | "42804", _) => {
+            "the table observability_events has other columns than expected; compare it with schema.sql"
+        }
+        ("25006", _) => "the server is read-only; point the URL at the primary",
+        ("57P03", _) => "the server is starting up or shutting down",
+        ("3D000", _) => "the database does not exist; create it, or correct the name in the URL",
+        (code, _) if code.starts_with("28") => {
+            "the login was refused; check the user and password of the URL, and the server's pg_hba.conf"
+        }
+        (code, _) if code.starts_with("08") => {
+            "the connection failed at the server or at the pooler before it; see its log"
+        }
+        (code, _) if code.starts_with("53") => "the server is out of connections, memory or disk space",
+        _ => return None,
+    })
+}
+
+/// Whether the server's text may be passed on: it names no user.
+fn may_quote(step: Step, sqlstate: &str) -> bool {
+    step != Step::Connect && !["08", "28", "3D"].contains(&sqlstate.get(..2).unwrap_or_default())
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "cannot connect to Postgres",
+            Self::Create => "cannot create the table observability_events in Postgres",
+            Self::Insert => "cannot insert into Postgres",
+            Self::Read => "cannot read observability_events from Postgres",
+        })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.step)?;
+        match &self.reason {
+            Reason::TimedOut(after) => write!(f, "no answer within {} s", after.as_secs()),
+            Reason::Sql(sqlx::Error::Database(error)) => describe(f, self.step, &**error),
+            Reason::Sql(sqlx::Error::Io(error)) => write!(f, "{error}"),
+            Reason::Sql(sqlx::Error::Tls(error)) => write!(f, "TLS: {error}"),
+            Reason::Sql(sqlx::Error::Protocol(_)) => {
+                f.write_str("what answers is no Postgres server, or speaks another version of its protocol")
+            }
+            Reason::Sql(_) => f.write_str("the driver gave up on the statement"),
+        }
+    }
+}
+
+fn describe(
+    f: &mut fmt::Formatter<'_>,
+    step: Step,
+    error: &dyn sqlx::error::DatabaseError,
+) -> fmt::Result {
+    let sqlstate = error.code().unwrap_or_default();
+    match remedy(step, &sqlstate) {
+        Some(remedy) => write!(f, "{remedy} (SQLSTATE {sqlstate})"),
+        None if may_quote(step, &sqlstate) => write!(f, "{} (SQLSTATE {sqlstate})", error.message()),
+        None => write!(f, "the server answered SQLSTATE {sqlstate}"),
+    }
+}
+
+impl From<Fault> for InsertError {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault.failure(), fault.to_string())
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault.reason {
+            Reason::TimedOut(_) => Self::timeout(fault.to_string()),
+            Reason::Sql(_) => Self::database(fault.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(sqlstates: &[&str], failure: Failure) {
+        for sqlstate in sqlstates {
+            assert_eq!(class(sqlstate), failure, "{sqlstate}");
+        }
+    }
+
+    #[test]
+    fn what_passes_is_tried_for_ever() {
+        all(&["08000", "08006", "08P01", "57P01", "57P02", "57P03", "57P04", "57P05"], Failure::Retry);
+        all(&["25006", "25P03", "40001", "40P01"], Failure::Retry);
+        all(&["53100", "53200", "53300", "55P03", "58000", "58030", "58P01"], Failure::Retry);
+    }
+
+    #[test]
+    fn a_cancelled_statement_is_halved() {
+        all(&["57014"], Failure::Halve);
+    }
+
+    #[test]
+    fn what_a_person_must_mend_is_held() {
+        all(&["28000", "28P01", "3D000", "3F000", "42501", "42P01", "42703", "42804"], Failure::Hold);
+        all(&["0A000", "XX000", "XX001", "23505", "26000", "P0001", "99999", "", "5"], Failure::Hold);
+    }
+
+    #[test]
+    fn what_one_event_causes_is_set_aside() {
+        all(&["22P05", "22P02", "22008", "22021", "23502", "23503", "23514"], Failure::Quarantine);
+        all(&["54000", "54001"], Failure::Quarantine);
+    }
+
+    #[test]
+    fn a_broken_connection_is_tried_for_ever() {
+        let cut = sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
+        assert_eq!(Fault::sql(Step::Insert, cut).failure(), Failure::Retry);
+        let late = Fault::timed_out(Step::Insert, Duration::from_secs(30));
+        assert_eq!(late.failure(), Failure::Retry);
+        assert_eq!(late.to_string(), "cannot insert into Postgres: no answer within 30 s");
+    }
+
+    #[test]
+    fn a_message_that_names_the_user_is_not_passed_on() {
+        assert!(!may_quote(Step::Connect, "22023"));
+        assert!(!may_quote(Step::Insert, "28P01"));
+        assert!(!may_quote(Step::Insert, "08P01"));
+        assert!(may_quote(Step::Insert, "22P05"));
+    }
+}

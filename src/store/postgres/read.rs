@@ -1,0 +1,52 @@
+//! Reading rows back, one at a time.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgConnection;
+
+use super::Postgres;
+use super::classify::{Fault, Step};
+use super::connect::{commit, simple, within};
+use crate::Error;
+use crate::store::read::{Row, Rows, Selection, next};
+
+/// How long the next row may take: a report may search through all of a large table for it.
+const ROW_TIMEOUT: Duration = Duration::from_secs(300);
+
+const BEGIN: &str = "BEGIN READ ONLY; \
+     SET LOCAL statement_timeout = '15min'; \
+     SET LOCAL lock_timeout = '10s'";
+
+/// Texts as SQLite stores them, so that both databases give the same rows.
+const SELECT: &str = "SELECT \
+     to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
+     event_type, booking_id::text, context::text \
+     FROM observability_events \
+     WHERE event_type = ANY($1) AND created_at >= COALESCE($2::text::timestamptz, '-infinity')";
+
+impl Postgres {
+    /// Hands every selected row to `each`, in no order, holding one at a time. Needs the right to `SELECT`.
+    pub(crate) async fn read(&mut self, selection: &Selection, each: impl FnMut(Row)) -> Result<(), Error> {
+        let mut connection = self.connect().await?;
+        simple(&mut connection, Step::Read, BEGIN).await?;
+        rows(&mut connection, selection, each).await?;
+        commit(&mut connection, Step::Read).await?;
+        Ok(())
+    }
+}
+
+async fn rows(
+    connection: &mut PgConnection,
+    selection: &Selection,
+    mut each: impl FnMut(Row),
+) -> Result<(), Fault> {
+    let query = sqlx::query_as(SELECT)
+        .persistent(false)
+        .bind(&selection.event_types)
+        .bind(selection.since_text());
+    let mut rows: Rows<'_> = query.fetch(connection);
+    while let Some(columns) = within(Step::Read, ROW_TIMEOUT, next(&mut rows)).await? {
+        each(columns.into());
+    }
+    Ok(())
+}

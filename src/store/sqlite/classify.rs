@@ -1,0 +1,81 @@
+//! What went wrong, in which class it falls, and what a person can do about it.
+
+use crate::Error;
+use crate::store::{Failure, InsertError};
+
+// Primary result codes (https://www.sqlite.org/rescode.html).
+const ERROR: u32 = 1;
+const PERM: u32 = 3;
+const BUSY: u32 = 5;
+const LOCKED: u32 = 6;
+const NOMEM: u32 = 7;
+const READONLY: u32 = 8;
+const IOERR: u32 = 10;
+const FULL: u32 = 13;
+const CANTOPEN: u32 = 14;
+const PROTOCOL: u32 = 15;
+const TOOBIG: u32 = 18;
+const CONSTRAINT: u32 = 19;
+const MISMATCH: u32 = 20;
+
+/// The class of a primary result code: what is another process's doing, or the disk's, passes.
+fn class(code: u32) -> Failure {
+    match code {
+        BUSY | LOCKED | NOMEM | IOERR | FULL | PROTOCOL => Failure::Retry,
+        TOOBIG | CONSTRAINT | MISMATCH => Failure::Quarantine,
+        _ => Failure::Hold,
+    }
+}
+
+fn failure(error: &sqlx::Error) -> Failure {
+    match error {
+        sqlx::Error::Database(_) => class(primary(error)),
+        _ => Failure::Hold,
+    }
+}
+
+/// The primary code is the low byte of the extended one.
+fn primary(error: &sqlx::Error) -> u32 {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.and_then(|code| code.parse::<u32>().ok()).unwrap_or_default() & 0xff
+}
+
+fn describe(error: &sqlx::Error) -> String {
+    let Some(text) = error.as_database_error().map(|error| error.message()) else {
+        return "the driver gave up on the statement".to_owned();
+    };
+    match primary(error) {
+        ERROR if text.starts_with("no such table") => {
+            "the table observability_events does not exist; use create_table(true)".to_owned()
+        }
+        CANTOPEN => format!("{text}; check the path in the URL, or use create_table(true) to make the file"),
+        READONLY | PERM => format!("{text}; give the process the right to write the file and its directory"),
+        _ => text.to_owned(),
+    }
+}
+
+pub(super) fn insert_error(error: &sqlx::Error) -> InsertError {
+    InsertError::new(failure(error), format!("cannot insert into SQLite: {}", describe(error)))
+}
+
+pub(super) fn read_error(error: &sqlx::Error) -> Error {
+    Error::database(format!("cannot read observability_events from SQLite: {}", describe(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_its_class() {
+        for code in [BUSY, LOCKED, NOMEM, IOERR, FULL, PROTOCOL] {
+            assert_eq!(class(code), Failure::Retry, "{code}");
+        }
+        for code in [TOOBIG, CONSTRAINT, MISMATCH] {
+            assert_eq!(class(code), Failure::Quarantine, "{code}");
+        }
+        for code in [ERROR, PERM, READONLY, CANTOPEN, 11, 26, 255] {
+            assert_eq!(class(code), Failure::Hold, "{code}");
+        }
+    }
+}

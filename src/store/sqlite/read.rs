@@ -1,0 +1,31 @@
+//! Reading rows back, one at a time.
+
+use super::{Sqlite, classify};
+use crate::Error;
+use crate::store::read::{Row, Rows, Selection, next};
+
+/// The event types come as one JSON array, as SQLite has no arrays. Times compare as text does.
+const SELECT: &str = "SELECT created_at, event_type, booking_id, context \
+     FROM observability_events \
+     WHERE event_type IN (SELECT value FROM json_each(?)) AND created_at >= COALESCE(?, '')";
+
+impl Sqlite {
+    /// Hands every selected row to `each`, in no order, holding one at a time.
+    pub(crate) async fn read(&mut self, selection: &Selection, each: impl FnMut(Row)) -> Result<(), Error> {
+        self.rows(selection, each).await.map_err(|error| classify::read_error(&error))
+    }
+
+    async fn rows(
+        &mut self,
+        selection: &Selection,
+        mut each: impl FnMut(Row),
+    ) -> Result<(), sqlx::Error> {
+        let event_types = serde_json::Value::from(selection.event_types.clone()).to_string();
+        let query = sqlx::query_as(SELECT).bind(event_types).bind(selection.since_text());
+        let mut rows: Rows<'_> = query.fetch(self.connection().await?);
+        while let Some(columns) = next(&mut rows).await? {
+            each(columns.into());
+        }
+        Ok(())
+    }
+}

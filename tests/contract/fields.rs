@@ -1,0 +1,187 @@
+//! Typed fields, late fields, fields nobody declared.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+use tracing::field::{Empty, debug, display};
+use tracing::{info_span, trace_span};
+
+use crate::support::Ledger;
+
+#[derive(Debug)]
+struct Outer(Inner);
+
+#[derive(Debug)]
+struct Inner;
+
+impl fmt::Display for Outer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot plan")
+    }
+}
+
+impl fmt::Display for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no floor plan")
+    }
+}
+
+impl std::error::Error for Inner {}
+
+impl std::error::Error for Outer {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[test]
+fn every_type_arrives_as_itself() {
+    Ledger::on_every_store(|ledger| {
+        ledger.run(|| {
+            let error = Outer(Inner);
+            info_span!(
+                "auto_assign.quote",
+                success = true,
+                a_bool = true,
+                an_i64 = -3_i64,
+                a_u64 = u64::MAX,
+                an_i128 = i128::from(i64::MIN) - 1,
+                a_small_u128 = 5_u128,
+                an_f64 = 2.5,
+                a_nan = f64::NAN,
+                a_str = "text \u{1F37D} \"quoted\" \u{202E}",
+                with_nul = "a\0b",
+                a_debug = ?Some(1),
+                a_display = %"shown",
+                an_error = &error as &(dyn std::error::Error + 'static),
+            )
+            .in_scope(|| ());
+        });
+        let row = ledger.quote();
+        let expected = json!({
+            "a_bool": true,
+            "an_i64": -3,
+            "a_u64": u64::MAX,
+            "a_small_u128": 5,
+            "an_f64": 2.5,
+            "a_nan": "NaN",
+            "a_str": "text \u{1F37D} \"quoted\" \u{202E}",
+            "with_nul": "a\u{FFFD}b",
+            "a_debug": "Some(1)",
+            "a_display": "shown",
+            "an_error": "cannot plan: no floor plan",
+        });
+        for (key, value) in expected.as_object().expect("an object") {
+            assert_eq!(row.get(key), value, "{key}");
+        }
+    });
+}
+
+#[test]
+fn integers_past_64_bits_keep_every_digit() {
+    let ledger = Ledger::postgres();
+    ledger.run(|| info_span!("auto_assign.quote", success = true, big = u128::MAX).in_scope(|| ()));
+    // serde_json would round it when reading back: ask the text.
+    let text = ledger.psql("SELECT context->>'big' FROM observability_events");
+    assert_eq!(text, u128::MAX.to_string());
+}
+
+#[test]
+fn a_field_recorded_late_and_again_has_its_last_value() {
+    Ledger::on_every_store(|ledger| {
+        ledger.run(|| {
+            let span = info_span!("auto_assign.quote", success = Empty, tables = Empty, note = "before");
+            span.in_scope(|| ());
+            span.record("tables", 2).record("tables", 3);
+            span.record("note", debug("after")).record("success", true);
+        });
+        let row = ledger.quote();
+        assert_eq!((row.get("tables"), row.get("note")), (&json!(3), &json!("\"after\"")));
+        assert_eq!(row.get("planner_success"), true);
+    });
+}
+
+#[test]
+fn a_field_nobody_declared_vanishes_without_harm() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        let span = info_span!("auto_assign.quote", success = true);
+        span.record("undeclared", 1).record("success", true);
+        span.in_scope(|| ());
+    });
+    assert!(ledger.quote().context.get("undeclared").is_none());
+}
+
+#[test]
+fn any_level_will_do() {
+    let ledger = Ledger::memory();
+    ledger.run(|| trace_span!("quote_tables_for_booking", success = true).in_scope(|| ()));
+    assert_eq!(ledger.quotes().len(), 1);
+}
+
+#[test]
+fn a_text_past_the_limit_is_cut_at_a_character_and_marked() {
+    Ledger::on_every_store(|ledger| {
+        let long = "é".repeat(100_000);
+        ledger.run(|| info_span!("auto_assign.quote", success = true, long = display(&long)).in_scope(|| ()));
+        let row = ledger.quote();
+        let kept = row.get("long").as_str().expect("a text");
+        assert!(long.starts_with(kept) && kept.len() == 8 * 1024, "{} bytes", kept.len());
+        assert_eq!(row.get("_truncated"), true);
+    });
+}
+
+#[test]
+fn a_field_recorded_without_end_stays_bounded_and_right() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        let span = info_span!("auto_assign.quote", success = true, kept = "kept", note = Empty);
+        for turn in 0..10_000 {
+            span.record("note", display(format_args!("turn {turn} {}", "x".repeat(100))));
+        }
+        span.in_scope(|| ());
+    });
+    let row = ledger.quote();
+    assert!(row.get("note").as_str().is_some_and(|note| note.starts_with("turn 9999 ")));
+    assert_eq!((row.get("kept"), row.context.get("_truncated")), (&json!("kept"), None::<&Value>));
+}
+
+struct EmitsSpans;
+
+impl fmt::Debug for EmitsSpans {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        info_span!("auto_assign.quote", success = true, inner = true).in_scope(|| f.write_str("outer"))
+    }
+}
+
+#[test]
+fn a_debug_that_emits_spans_gets_rows_for_them_too() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        let span = info_span!("auto_assign.quote", success = true, value = ?EmitsSpans, late = Empty);
+        span.record("late", debug(EmitsSpans));
+        span.in_scope(|| ());
+    });
+    let rows = ledger.quotes();
+    assert_eq!(rows.iter().filter(|row| row.context.get("inner").is_some()).count(), 2);
+    let outer = rows.iter().find(|row| row.context.get("value").is_some()).expect("the outer row");
+    assert_eq!((outer.get("value"), outer.get("late")), (&json!("outer"), &json!("outer")));
+}
+
+struct Panics;
+
+impl fmt::Debug for Panics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("half ")?;
+        panic!("a Debug that panics");
+    }
+}
+
+#[test]
+fn a_debug_that_panics_is_contained() {
+    let ledger = Ledger::memory();
+    ledger.run(|| info_span!("auto_assign.quote", success = true, value = ?Panics, after = 1).in_scope(|| ()));
+    let row = ledger.quote();
+    assert_eq!(row.get("value"), "half <its Debug panicked>");
+    assert_eq!((row.get("after"), row.get("outcome")), (&json!(1), &json!("ok")));
+}

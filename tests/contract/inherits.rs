@@ -1,0 +1,138 @@
+//! Fields taken from enclosing spans.
+
+use serde_json::{Value, json};
+use tracing::field::Empty;
+use tracing::{Dispatch, info_span};
+use tracing_ledger::Rules;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::registry::Registry;
+
+use crate::support::{DEADLINE, Ledger};
+
+const BOOKING: &str = "0190e6a4-0000-7000-8000-000000000001";
+
+fn quote() {
+    info_span!("auto_assign.quote", success = true).in_scope(|| ());
+}
+
+#[test]
+fn the_nearest_span_that_has_the_field_gives_it() {
+    Ledger::on_every_store(|ledger| {
+        ledger.run(|| {
+            let _request = info_span!("request", trigger = "far", booking_id = %BOOKING).entered();
+            let _flow = info_span!("flow", trigger = "near", flow = "inline").entered();
+            let _unrelated = info_span!("unrelated", depth = 3).entered();
+            quote();
+        });
+        let row = ledger.quote();
+        assert_eq!((row.get("trigger"), row.get("flow")), (&json!("near"), &json!("inline")));
+        assert_eq!(row.booking_id.as_deref(), Some(BOOKING));
+    });
+}
+
+#[test]
+fn the_spans_own_field_comes_first() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        let _flow = info_span!("flow", trigger = "creation").entered();
+        info_span!("auto_assign.quote", trigger = "modification", success = true).in_scope(|| ());
+    });
+    assert_eq!(ledger.quote().get("trigger"), "modification");
+}
+
+#[test]
+fn a_declared_field_nobody_filled_is_inherited() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        let _flow = info_span!("flow", trigger = "creation").entered();
+        info_span!("auto_assign.quote", trigger = Empty, success = true).in_scope(|| ());
+    });
+    assert_eq!(ledger.quote().get("trigger"), "creation");
+}
+
+#[test]
+fn what_a_span_learns_late_is_inherited_too() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        let flow = info_span!("flow", trigger = Empty);
+        flow.in_scope(|| {
+            let call = info_span!("auto_assign.quote", success = true).entered();
+            flow.record("trigger", "late");
+            drop(call);
+        });
+    });
+    assert_eq!(ledger.quote().get("trigger"), "late");
+}
+
+#[test]
+fn the_flow_of_a_call_within_a_job_is_job() {
+    let ledger = Ledger::memory();
+    ledger.run(|| info_span!("auto_assign.job", result = "succeeded", trigger = "creation").in_scope(quote));
+    let row = ledger.quote();
+    assert_eq!((row.get("flow"), row.get("trigger")), (&json!("job"), &json!("creation")));
+}
+
+#[test]
+fn a_span_without_a_parent_has_a_row() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        let _flow = info_span!("flow", trigger = "not mine").entered();
+        info_span!(parent: None, "auto_assign.quote", success = true).in_scope(|| ());
+    });
+    assert_eq!(ledger.quote().get("trigger"), &Value::Null);
+}
+
+#[test]
+fn an_explicit_parent_counts_not_the_current_span() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        let mine = info_span!("flow", trigger = "mine");
+        let _current = info_span!("flow", trigger = "current").entered();
+        info_span!(parent: &mine, "auto_assign.quote", success = true).in_scope(|| ());
+    });
+    assert_eq!(ledger.quote().get("trigger"), "mine");
+}
+
+#[test]
+fn a_parent_that_a_filter_hides_is_passed_over() {
+    let memory = tracing_ledger::store::Memory::default();
+    let (layer, guard) = tracing_ledger::builder().build_with::<Registry>(memory.clone()).expect("a ledger");
+    let dispatch: Dispatch =
+        tracing_subscriber::registry().with(layer).with(EnvFilter::new("trace,hidden=off")).into();
+    tracing::dispatcher::with_default(&dispatch, || {
+        let _far = info_span!("flow", trigger = "far").entered();
+        let _hidden = info_span!(target: "hidden", "auto_assign.job", trigger = "hidden").entered();
+        quote();
+    });
+    guard.flush(DEADLINE).expect("everything is written");
+    let [row] = &memory.events()[..] else { panic!("one row") };
+    assert!(row.context.contains(r#""trigger":"far""#), "{}", row.context);
+}
+
+#[test]
+fn a_rule_that_asks_for_no_carriers_inherits_from_named_spans_only() {
+    let rules: Rules = r#"
+        [[rule]]
+        span = "call"
+        inherit = ["tenant"]
+        [[rule]]
+        span = "named"
+        [[rule]]
+        span = "other"
+        inherit = ["tenant"]
+        inherit_from = ["car*"]
+    "#
+    .parse()
+    .expect("good rules");
+    let ledger = Ledger::memory_with(tracing_ledger::builder().rules(rules));
+    ledger.run(|| {
+        let _named = info_span!("named", tenant = "from named").entered();
+        let _carrier = info_span!("carrier", tenant = "from carrier").entered();
+        let _plain = info_span!("plain", tenant = "from plain").entered();
+        info_span!("call").in_scope(|| ());
+        info_span!("other").in_scope(|| ());
+    });
+    assert_eq!(ledger.rows_of("call")[0].get("tenant"), "from named");
+    assert_eq!(ledger.rows_of("other")[0].get("tenant"), "from carrier");
+}

@@ -1,0 +1,192 @@
+//! A throwaway PostgreSQL server on 127.0.0.1, gone when the test process is, however that ends.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex};
+
+use super::install;
+
+/// How often a start is tried: its port may have been taken since it was free, and after a kill the orphaned
+/// backends hold the shared memory for a moment.
+const STARTS: u32 = 20;
+
+/// A PostgreSQL server with databases of its own.
+pub(crate) struct Cluster {
+    bin: PathBuf,
+    dir: PathBuf,
+    port: u16,
+    keeper: Mutex<Keeper>,
+    databases: AtomicU32,
+}
+
+impl Cluster {
+    /// The server that all tests of this binary share, started by whoever asks first.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: LazyLock<Cluster> = LazyLock::new(Cluster::start);
+        &SHARED
+    }
+
+    /// A server for one test alone, which may stop and kill it.
+    pub(crate) fn start() -> Self {
+        let bin = install::bin_dir();
+        let dir = tempfile::Builder::new().prefix("ledger-pg-").tempdir().expect("a temporary folder").keep();
+        let mut keeper = Keeper::spawn(&bin, &dir);
+        keeper.must("init");
+        let port = (0..STARTS)
+            .map(|_| free_port())
+            .find(|port| keeper.tell(&format!("start {port}")))
+            .unwrap_or_else(|| panic!("PostgreSQL does not start:\n{}", logs(&dir)));
+        Self { bin, dir, port, keeper: Mutex::new(keeper), databases: AtomicU32::new(0) }
+    }
+
+    /// The URL of a fresh database that has the table of `schema.sql`.
+    pub(crate) fn database(&self) -> String {
+        let url = self.empty_database();
+        self.psql(&url, include_str!("../../schema.sql"));
+        url
+    }
+
+    /// The URL of a fresh database without tables.
+    pub(crate) fn empty_database(&self) -> String {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.psql(&self.url(), &format!("CREATE DATABASE {name}"));
+        self.url_of(&name)
+    }
+
+    /// The URL of the database that every server has, as the superuser.
+    pub(crate) fn url(&self) -> String {
+        self.url_of("postgres")
+    }
+
+    fn url_of(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The port on 127.0.0.1; the same after [`restart`](Self::restart).
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The folder that goes with the server.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What the statements print: rows by line, columns by `|`, nothing else. Panics at the first that fails.
+    pub(crate) fn psql(&self, url: &str, sql: &str) -> String {
+        self.try_psql(url, sql).unwrap_or_else(|stderr| panic!("psql failed on\n{sql}\n{stderr}"))
+    }
+
+    /// As [`psql`](Self::psql), with what the first failing statement says as the error.
+    pub(crate) fn try_psql(&self, url: &str, sql: &str) -> Result<String, String> {
+        let mut psql = Command::new(self.bin.join("psql"))
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("psql starts");
+        let mut stdin = psql.stdin.take().expect("stdin is a pipe");
+        // A psql that gave up already has said why on its stderr.
+        stdin.write_all(sql.as_bytes()).ok();
+        drop(stdin);
+        let output = psql.wait_with_output().expect("psql ends");
+        let text = |bytes| String::from_utf8(bytes).expect("psql prints UTF-8").trim_end().to_owned();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    /// Stops the server, ending its connections, and keeps its data.
+    pub(crate) fn stop(&self) {
+        self.tell("stop");
+    }
+
+    /// Kills the server with SIGKILL, as a crash does.
+    pub(crate) fn kill9(&self) {
+        self.tell("kill");
+    }
+
+    /// Starts the stopped or killed server again, on the same port with the same data.
+    pub(crate) fn restart(&self) {
+        let mut keeper = self.keeper.lock().expect("no test panicked while it told the keeper");
+        let start = format!("start {}", self.port);
+        assert!(
+            (0..STARTS).any(|_| keeper.tell(&start)),
+            "PostgreSQL does not start again:\n{}",
+            logs(&self.dir)
+        );
+    }
+
+    fn tell(&self, line: &str) {
+        self.keeper.lock().expect("no test panicked while it told the keeper").must(line);
+    }
+}
+
+/// The shell that starts and stops the server; see `keeper.sh`.
+struct Keeper {
+    shell: Child,
+    /// `None` once the keeper has been let go.
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    dir: PathBuf,
+}
+
+impl Keeper {
+    /// A keeper that owns the folder from here on, under an account that PostgreSQL's server accepts.
+    fn spawn(bin: &Path, dir: &Path) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", include_str!("keeper.sh"), "keeper"]).arg(bin).arg(dir).current_dir(dir);
+        if fs::metadata(dir).expect("the folder is there").uid() == 0 {
+            let (user, group) = install::unprivileged();
+            chown(dir, Some(user), Some(group)).expect("root may give the folder away");
+            command.uid(user).gid(group);
+        }
+        // Its own process group: a Ctrl-C or a kill meant for the tests must leave it time to clean up.
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut shell = command.spawn().expect("sh starts");
+        let orders = shell.stdin.take();
+        let answers = BufReader::new(shell.stdout.take().expect("stdout is a pipe"));
+        Self { shell, orders, answers, dir: dir.to_owned() }
+    }
+
+    /// Whether the keeper did what the line says.
+    fn tell(&mut self, line: &str) -> bool {
+        let orders = self.orders.as_mut().expect("the keeper is told only before it is let go");
+        writeln!(orders, "{line}").expect("the keeper listens");
+        let mut status = String::new();
+        self.answers.read_line(&mut status).expect("the keeper answers");
+        status.trim_end() == "0"
+    }
+
+    fn must(&mut self, line: &str) {
+        assert!(self.tell(line), "could not {line} PostgreSQL:\n{}", logs(&self.dir));
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.orders.take());
+        // Nothing to do about a keeper that cannot be waited for.
+        self.shell.wait().ok();
+    }
+}
+
+/// A port nobody listened on a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("127.0.0.1 has a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+fn logs(dir: &Path) -> String {
+    ["keeper.log", "server.log"].iter().fold(String::new(), |mut text, name| {
+        let log = fs::read_to_string(dir.join(name)).unwrap_or_default();
+        writeln!(text, "--- {name}\n{log}").expect("a String takes everything");
+        text
+    })
+}

@@ -1,0 +1,34 @@
+# Keeps one PostgreSQL server: does what standard input says, answers each line with an exit status,
+# and when standard input ends, stops the server and removes its folder. The tests hold the other end, so that
+# the server goes with them however they end, SIGKILL included. One process does all of it, one line after the
+# other, so no stop can overtake a start.
+#
+# $1: PostgreSQL's programs; $2: the folder, for this server alone.
+bin=$1 dir=$2 data=$2/data
+
+# Answering tests that are gone must not end the keeper before it has cleaned up.
+trap '' PIPE
+
+init() {
+    "$bin/initdb" -D "$data" -U postgres -A trust -E UTF8 --locale=C --no-sync && cat >>"$data/postgresql.conf" <<END
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '$dir'
+shared_buffers = 16MB
+max_connections = 200
+timezone = 'UTC'
+END
+}
+
+while read -r verb port; do
+    case $verb in
+        init) init ;;
+        start) "$bin/pg_ctl" start -w -D "$data" -l "$dir/server.log" -o "-p $port" ;;
+        stop) "$bin/pg_ctl" stop -w -D "$data" -m fast ;;
+        kill) kill -KILL "$(head -n 1 "$data/postmaster.pid")" ;;
+        *) false ;;
+    esac </dev/null >>"$dir/keeper.log" 2>&1
+    echo $?
+done
+
+"$bin/pg_ctl" stop -w -D "$data" -m immediate >/dev/null 2>&1
+cd / && rm -rf "$dir"

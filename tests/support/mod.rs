@@ -1,0 +1,17 @@
+//! What the tests stand on: a real PostgreSQL server of their own, and fresh databases.
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test file is a crate of its own and uses its own part of this"
+)]
+
+mod cluster;
+mod gate;
+mod install;
+mod ledger;
+mod sqlite;
+
+pub(crate) use cluster::Cluster;
+pub(crate) use gate::{Gate, gated};
+pub(crate) use ledger::{DEADLINE, Ledger, Row, only};
+pub(crate) use sqlite::SqliteFile;
