@@ -42,7 +42,9 @@ impl Args {
             }
         }
         if args.time_scale == 0 {
-            return Err("--time-scale 0 would never end: give 1 for the time of production, or more".to_owned());
+            return Err(
+                "--time-scale 0 would never end: give 1 for the time of production, or more".to_owned()
+            );
         }
         Ok(args)
     }

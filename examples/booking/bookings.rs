@@ -76,7 +76,8 @@ impl Booking {
         let Some((party_size, starts_at, zone, note, status, version)) = rows.into_iter().next() else {
             return Ok(None);
         };
-        let status = Status::parse(&status).ok_or(Trouble::Changed("the booking has a status nobody knows"))?;
+        let status =
+            Status::parse(&status).ok_or(Trouble::Changed("the booking has a status nobody knows"))?;
         Ok(Some(Self { zone, note, status, version, ..Self::new(id, party_size, starts_at) }))
     }
 

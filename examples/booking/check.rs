@@ -40,7 +40,8 @@ impl Check {
 
     /// The comparison, for people.
     pub(crate) fn text(&self) -> String {
-        let bookings: Vec<_> = self.bookings.iter().map(|(status, count)| format!("{count} {status}")).collect();
+        let bookings: Vec<_> =
+            self.bookings.iter().map(|(status, count)| format!("{count} {status}")).collect();
         format!(
             "bookings            {}\nplanner calls       {:>5}   auto_assign.quote rows   {:>5}\n\
              jobs                {:>5}   auto_assign.summary rows {:>5}\ntables given twice  {:>5}\n{}",
@@ -50,7 +51,11 @@ impl Check {
             self.jobs,
             self.summaries,
             self.given_twice,
-            if self.holds() { "ok: one row for every call and every job" } else { "FAILED: the counts differ" },
+            if self.holds() {
+                "ok: one row for every call and every job"
+            } else {
+                "FAILED: the counts differ"
+            },
         )
     }
 }

@@ -41,10 +41,7 @@ pub(crate) trait Record:
 {
 }
 
-impl<T> Record for T where
-    T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
-{
-}
+impl<T> Record for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
 
 impl Db {
     /// Connects. The URL is never printed: it may hold a password.
@@ -54,12 +51,11 @@ impl Db {
             return pool.connect(url).await.map(Self::Postgres).map_err(|error| unreachable_database(&error));
         }
         let options: SqliteConnectOptions = url.parse().map_err(|_| {
-            "DATABASE_URL names no database this demo knows: begin it with postgres:// or sqlite://".to_owned()
+            "DATABASE_URL names no database this demo knows: begin it with postgres:// or sqlite://"
+                .to_owned()
         })?;
-        let options = options
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .busy_timeout(PATIENCE);
+        let options =
+            options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal).busy_timeout(PATIENCE);
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
         pool.connect_with(options).await.map(Self::Sqlite).map_err(|error| unreachable_database(&error))
     }
@@ -137,10 +133,11 @@ impl Tx {
     }
 
     pub(crate) async fn commit(self) -> Result<(), Trouble> {
-        Ok(match self {
+        match self {
             Self::Postgres(tx) => tx.commit().await?,
             Self::Sqlite(tx) => tx.commit().await?,
-        })
+        }
+        Ok(())
     }
 }
 

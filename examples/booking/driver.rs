@@ -22,7 +22,8 @@ const CHANGES_EVERY: usize = 8;
 /// Takes every party through its request and waits for the jobs that follow.
 pub(crate) async fn run(app: &Arc<App>, service: SocketAddr, services: Vec<Service>) -> io::Result<()> {
     let guests = Client::new(service);
-    let strays = services.iter().flat_map(|service| &service.parties).filter(|party| party.fate != Fate::Answered);
+    let strays =
+        services.iter().flat_map(|service| &service.parties).filter(|party| party.fate != Fate::Answered);
     // First, while the house is empty: only a planner that finds tables comes to wait for a page, and no other
     // request can run into its timeout behind one.
     let mut strays: JoinSet<_> = strays.map(|party| stray(app.clone(), guests, party.clone())).collect();

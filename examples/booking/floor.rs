@@ -55,12 +55,10 @@ impl Floor {
     pub(crate) async fn furnish(db: &Db) -> Result<(), Trouble> {
         let mut tx = db.begin().await?;
         for (id, name, zone, seats) in TABLES {
-            tx.execute("INSERT INTO demo_tables (id, name, zone, seats) VALUES ($1, $2, $3, $4)", [
-                id.into(),
-                name.into(),
-                zone.into(),
-                seats.into(),
-            ])
+            tx.execute(
+                "INSERT INTO demo_tables (id, name, zone, seats) VALUES ($1, $2, $3, $4)",
+                [id.into(), name.into(), zone.into(), seats.into()],
+            )
             .await?;
         }
         for (a, b) in ADJACENT {

@@ -98,10 +98,10 @@ pub(crate) async fn place(
     lock_days(&mut tx, pages).await?;
     tx.execute("DELETE FROM demo_holds WHERE expires_at <= $1", [now_ms().into()]).await?;
     let promised: Vec<(i64,)> = tx
-        .rows("SELECT DISTINCT table_id FROM demo_holds WHERE starts_at < $1 AND ends_at > $2", [
-            booking.ends_at().into(),
-            booking.starts_at.into(),
-        ])
+        .rows(
+            "SELECT DISTINCT table_id FROM demo_holds WHERE starts_at < $1 AND ends_at > $2",
+            [booking.ends_at().into(), booking.starts_at.into()],
+        )
         .await?;
     let promised: BTreeSet<i64> = promised.into_iter().map(|(table,)| table).collect();
     let Some(best) = candidates.iter().find(|candidate| candidate.tables.is_disjoint(&promised)) else {
@@ -165,10 +165,10 @@ pub(crate) async fn confirm(db: &Db, booking: &Booking, hold: Uuid) -> Result<()
         return Err(Trouble::Changed("the booking was confirmed, changed or called off meanwhile"));
     }
     let kept = tx
-        .execute("UPDATE demo_holds SET expires_at = NULL WHERE hold_id = $1 AND expires_at > $2", [
-            hold.into(),
-            now_ms().into(),
-        ])
+        .execute(
+            "UPDATE demo_holds SET expires_at = NULL WHERE hold_id = $1 AND expires_at > $2",
+            [hold.into(), now_ms().into()],
+        )
         .await?;
     if kept == 0 {
         return Err(Trouble::Changed("the hold fell before it was confirmed"));

@@ -195,7 +195,9 @@ impl IntoResponse for Refusal {
         let (status, text) = match self {
             Self::Invalid(text) => (StatusCode::UNPROCESSABLE_ENTITY, text.to_owned()),
             Self::Unknown => (StatusCode::NOT_FOUND, "there is no booking with this id".to_owned()),
-            Self::Over => (StatusCode::CONFLICT, "the booking is over, or was changed by somebody else".to_owned()),
+            Self::Over => {
+                (StatusCode::CONFLICT, "the booking is over, or was changed by somebody else".to_owned())
+            }
             Self::Trouble(trouble) => (StatusCode::SERVICE_UNAVAILABLE, trouble.to_string()),
         };
         (status, Json(json!({ "error": text }))).into_response()

@@ -85,7 +85,11 @@ async fn run(app: &App, id: Uuid, trigger: Trigger) {
     ),
     err
 )]
-async fn auto_assign_and_confirm_if_possible(app: &App, booking: Booking, trigger: Trigger) -> Result<(), Trouble> {
+async fn auto_assign_and_confirm_if_possible(
+    app: &App,
+    booking: Booking,
+    trigger: Trigger,
+) -> Result<(), Trouble> {
     app.jobs.start();
     let mut job = Job { app, booking, trigger, started: Instant::now() };
     let end = job.run().await?;

@@ -115,7 +115,8 @@ struct Row {
 fn row(line: &'static str) -> Result<Row, String> {
     let malformed = || format!("parties.csv: {line:?} is not day,time,size");
     let mut cells = line.split(',');
-    let (Some(day), Some(meal), Some(size), None) = (cells.next(), cells.next(), cells.next(), cells.next()) else {
+    let (Some(day), Some(meal), Some(size), None) = (cells.next(), cells.next(), cells.next(), cells.next())
+    else {
         return Err(malformed());
     };
     let day = match day {

@@ -136,8 +136,11 @@ fn short_list(
 ) -> Result<Vec<Candidate>, NoHold> {
     let size = booking.party_size;
     let free = floor.without(&taken.tables);
-    let wanted: Vec<&Table> =
-        free.iter().copied().filter(|table| booking.zone.as_ref().is_none_or(|zone| *zone == table.zone)).collect();
+    let wanted: Vec<&Table> = free
+        .iter()
+        .copied()
+        .filter(|table| booking.zone.as_ref().is_none_or(|zone| *zone == table.zone))
+        .collect();
     let refusal = if free.is_empty() {
         Some(NoHold::NoneFree)
     } else if taken.covers + size > KITCHEN_COVERS {
