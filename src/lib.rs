@@ -1,4 +1,4 @@
-//! tracing-ledger
+#![doc = include_str!("../README.md")]
 
 mod alarm;
 mod builder;
