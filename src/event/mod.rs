@@ -36,6 +36,23 @@ pub struct Event {
     pub booking_id: Option<Uuid>,
 }
 
+impl Event {
+    /// An event of one's own, for the tests of a [`Store`](crate::store::Store): with a fresh id, severity
+    /// `info`, an empty context, and neither restaurant nor booking.
+    pub fn new(created_at: SystemTime, source: impl Into<Arc<str>>, event_type: impl Into<Arc<str>>) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            created_at,
+            source: source.into(),
+            event_type: event_type.into(),
+            severity: Severity::default(),
+            context: "{}".to_owned(),
+            restaurant_id: None,
+            booking_id: None,
+        }
+    }
+}
+
 /// How bad an event is: the four words the table allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {

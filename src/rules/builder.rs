@@ -10,16 +10,16 @@ use serde_json::Value;
 
 use super::check::Fault;
 use super::model::{
-    self, Collect, Figure, Keys, Match, MatchKind, Nest, Pattern, ReasonCodes, SeverityRule,
-    Silent, Success, SuccessTest,
+    self, Collect, Figure, Keys, Match, MatchKind, Nest, Pattern, ReasonCodes, SeverityRule, Silent, Success,
+    SuccessTest,
 };
 use crate::Severity;
 
 /// Which spans or tracing events become rows, and what is in them.
 ///
-/// Starts as [`Rule::span`] or [`Rule::point`] and is put to use by [`Rules::from_rules`](crate::Rules::from_rules), which is also
-/// where mistakes are told. A setter called again replaces what it said before; those that take a field or a
-/// list add to it.
+/// Starts as [`Rule::span`] or [`Rule::point`] and is put to use by
+/// [`Rules::from_rules`](crate::Rules::from_rules), which is also where mistakes are told. A setter called
+/// again replaces what it said before; those that take a field or a list add to it.
 ///
 /// ```
 /// use tracing_ledger::{Rule, Rules};
@@ -80,23 +80,14 @@ impl Rule {
     }
 
     fn named(key: &'static str, kind: MatchKind, keys: Keys, name: impl Into<String>) -> Self {
-        let matches = Match {
-            kind,
-            names: Vec::new(),
-            target: None,
-            level: None,
-            fields: Vec::new(),
-        };
+        let matches = Match { kind, names: Vec::new(), target: None, level: None, fields: Vec::new() };
         let rule = model::Rule {
             matches,
             event: None,
             source: None,
             severity: SeverityRule::Natural,
             keys,
-            success: Success {
-                field: "success".to_owned(),
-                test: SuccessTest::Bool,
-            },
+            success: Success { field: "success".to_owned(), test: SuccessTest::Bool },
             reason_field: "reason".to_owned(),
             exception: None,
             rename: Vec::new(),
@@ -110,12 +101,7 @@ impl Rule {
             silent: None,
             reason_codes: Arc::new(ReasonCodes(Vec::new())),
         };
-        let mut this = Self {
-            rule,
-            given: Vec::new(),
-            faults: Vec::new(),
-            line: None,
-        };
+        let mut this = Self { rule, given: Vec::new(), faults: Vec::new(), line: None };
         let name = this.name(key, name);
         this.rule.matches.names.push(Pattern(name));
         this
@@ -173,17 +159,14 @@ impl Rule {
     }
 
     /// Takes the severity from the text of a field: through `map`, else as one of the four words, else as if
-    /// nothing were said of it.
+    /// nothing were said of it. Case does not matter.
     pub fn severity_field(
         mut self,
         field: impl Into<String>,
         map: impl IntoIterator<Item = (impl Into<String>, Severity)>,
     ) -> Self {
         let field = self.name("severity", field);
-        let map = map
-            .into_iter()
-            .map(|(word, severity)| (word.into(), severity))
-            .collect();
+        let map = map.into_iter().map(|(word, severity)| (word.into(), severity)).collect();
         self.rule.severity = SeverityRule::Field { field, map };
         self
     }
@@ -266,21 +249,19 @@ impl Rule {
     /// another key.
     pub fn reason_field(mut self, field: impl Into<String>) -> Self {
         self.rule.reason_field = self.name("reason", field);
-        self.rule
-            .keys
-            .reason
-            .get_or_insert_with(|| "reason".to_owned());
+        self.rule.keys.reason.get_or_insert_with(|| "reason".to_owned());
         self
     }
 
-    /// Key of the code found in the reason or the error, such as `hard.no_capacity`; left out unless this says
-    /// a key.
+    /// Key of the code found in the reason or the error, such as `hard.no_capacity`, or `unknown`; absent on
+    /// success, and left out unless this says a key.
     pub fn reason_code<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
         self.rule.keys.reason_code = self.key("reason_code", key);
         self
     }
 
-    /// Key of the category of that code, such as `hard`; left out unless this says a key.
+    /// Key of the category of that code, such as `hard`, or `unknown`; absent on success, and left out unless
+    /// this says a key.
     pub fn reason_category<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
         self.rule.keys.reason_category = self.key("reason_category", key);
         self
@@ -337,15 +318,10 @@ impl Rule {
     ) -> Self {
         let prefix = prefix.into();
         if prefix.ends_with('.') {
-            self.complain(format!(
-                "\"nest\" has the prefix {prefix:?}: write it without the dot at the end"
-            ));
+            self.complain(format!("\"nest\" has the prefix {prefix:?}: write it without the dot at the end"));
         }
         let (prefix, key) = self.pair("nest", prefix, key);
-        let keys = keys
-            .into_iter()
-            .map(|(field, key)| self.pair("nest", field, key))
-            .collect();
+        let keys = keys.into_iter().map(|(field, key)| self.pair("nest", field, key)).collect();
         self.rule.nest.push(Nest { prefix, key, keys });
         self
     }
@@ -364,9 +340,7 @@ impl Rule {
     /// characters).
     pub fn inherit_from(mut self, spans: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let spans = self.names("inherit_from", spans);
-        self.rule
-            .inherit_from
-            .extend(spans.into_iter().map(Pattern));
+        self.rule.inherit_from.extend(spans.into_iter().map(Pattern));
         self
     }
 
@@ -389,11 +363,7 @@ impl Rule {
 
     pub(super) fn collect(mut self, key: String, figure: Figure, of: String) -> Self {
         let (key, of) = self.pair("collect", key, of);
-        self.rule.collect.push(Collect {
-            key,
-            figure,
-            of: of.into(),
-        });
+        self.rule.collect.push(Collect { key, figure, of: of.into() });
         self
     }
 
@@ -419,12 +389,8 @@ impl Rule {
 
     /// What was said so far stands on that line of a file.
     pub(super) fn begun_at(mut self, line: usize) -> Self {
-        self.given
-            .iter_mut()
-            .for_each(|given| given.line = Some(line));
-        self.faults
-            .iter_mut()
-            .for_each(|fault| fault.line = Some(line));
+        self.given.iter_mut().for_each(|given| given.line = Some(line));
+        self.faults.iter_mut().for_each(|fault| fault.line = Some(line));
         self.at(line)
     }
 
@@ -437,18 +403,11 @@ impl Rule {
     }
 
     fn give(&mut self, key: &'static str, entry: &str) {
-        self.given.push(Given {
-            key,
-            entry: entry.to_owned(),
-            line: self.line,
-        });
+        self.given.push(Given { key, entry: entry.to_owned(), line: self.line });
     }
 
     fn complain(&mut self, text: String) {
-        self.faults.push(Fault {
-            line: self.line,
-            text,
-        });
+        self.faults.push(Fault { line: self.line, text });
     }
 
     fn checked(&mut self, key: &'static str, name: String) -> String {
@@ -502,7 +461,7 @@ fn unusable(test: &SuccessTest) -> Option<&'static str> {
         | SuccessTest::AtLeast(limit)
             if !limit.is_finite() =>
         {
-            Some("is compared with no finite number: give one")
+            Some("has no finite number to compare with: give one")
         }
         SuccessTest::Equals(Value::Null | Value::Array(_) | Value::Object(_)) => {
             Some("can equal a boolean, a number or a string only: give one of these")

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::builder::Rule;
-use super::model::{self, MAX_INHERITED, MatchKind, ReasonCodes};
+use super::model::{self, MAX_INHERITED, MatchKind, ReasonCodes, SuccessTest};
 use crate::Error;
 
 /// A mistake, and where it stands.
@@ -66,41 +66,23 @@ pub(super) fn check(
     for (index, rule) in rules.iter().enumerate() {
         check_alone(rule).map_err(|fault| rule.place(index, fault))?;
     }
-    let models: Vec<_> = rules
-        .iter()
-        .map(|rule| &rule.rule)
-        .chain(after.iter().map(|rule| &**rule))
-        .collect();
+    let models: Vec<_> =
+        rules.iter().map(|rule| &rule.rule).chain(after.iter().map(|rule| &**rule)).collect();
     for (index, rule) in rules.iter().enumerate() {
         check_mentions(rule, &models).map_err(|fault| rule.place(index, fault))?;
     }
     check_inherited(&models)?;
-    let finished = |rule: Rule| {
-        Arc::new(model::Rule {
-            reason_codes: Arc::clone(codes),
-            ..rule.rule
-        })
-    };
+    let finished = |rule: Rule| Arc::new(model::Rule { reason_codes: Arc::clone(codes), ..rule.rule });
     Ok(rules.into_iter().map(finished).collect())
 }
 
 impl Rule {
     /// Says which rule it is, where there is no line to say it.
     fn place(&self, index: usize, fault: Fault) -> Fault {
-        let name = self
-            .rule
-            .matches
-            .names
-            .first()
-            .map_or("", |name| name.0.as_str());
+        let name = self.rule.matches.names.first().map_or("", |name| name.0.as_str());
         let text = match fault.line {
             Some(_) => fault.text,
-            None => format!(
-                "rule {} ({} {name:?}): {}",
-                index + 1,
-                self.kind_key(),
-                fault.text
-            ),
+            None => format!("rule {} ({} {name:?}): {}", index + 1, self.kind_key(), fault.text),
         };
         Fault { text, ..fault }
     }
@@ -108,9 +90,7 @@ impl Rule {
     /// A mistake in a setting, or in one entry of it.
     fn fault(&self, key: &str, entry: &str, text: String) -> Fault {
         let of_key = || self.given.iter().filter(|given| given.key == key);
-        let given = of_key()
-            .rfind(|given| given.entry == entry)
-            .or_else(|| of_key().next_back());
+        let given = of_key().rfind(|given| given.entry == entry).or_else(|| of_key().next_back());
         // A default stands nowhere: then it is the rule as a whole.
         let line = given.or(self.given.first()).and_then(|given| given.line);
         Fault { line, text }
@@ -124,27 +104,21 @@ fn check_alone(rule: &Rule) -> Result<(), Fault> {
         None if rule.rule.matches.kind == MatchKind::Point => check_point(rule)?,
         None => check_exception(rule)?,
     }
+    check_renamed(rule)?;
     check_inputs(rule)?;
     check_columns(rule)?;
     check_outputs(rule)
 }
 
 fn check_point(rule: &Rule) -> Result<(), Fault> {
-    let Some(given) = rule
-        .given
-        .iter()
-        .find(|given| OF_SPANS.contains(&given.key))
-    else {
+    let Some(given) = rule.given.iter().find(|given| OF_SPANS.contains(&given.key)) else {
         return Ok(());
     };
     let key = given.key;
     let text = format!(
         "{key:?} in a rule for a \"point\", which does not last or end: take it out, or name a \"span\""
     );
-    Err(Fault {
-        line: given.line,
-        text,
-    })
+    Err(Fault { line: given.line, text })
 }
 
 fn check_exception(rule: &Rule) -> Result<(), Fault> {
@@ -155,18 +129,33 @@ fn check_exception(rule: &Rule) -> Result<(), Fault> {
     Err(rule.fault("exception", "", text.to_owned()))
 }
 
+/// No field is renamed that is written under a key of its own anyway.
+fn check_renamed(rule: &Rule) -> Result<(), Fault> {
+    let model::Rule { keys, success, reason_field, .. } = &rule.rule;
+    // A comparison leaves its field in the context.
+    let compared = success.test != SuccessTest::Bool;
+    let read = [
+        ("success", keys.success.as_ref().filter(|_| !compared), success.field.as_str()),
+        ("reason", keys.reason.as_ref(), reason_field),
+        ("result", keys.result.as_ref(), "result"),
+    ];
+    for (field, key) in &rule.rule.rename {
+        let own = read.iter().find(|(_, own, input)| own.is_some() && input == field);
+        if let Some((setting, ..)) = own {
+            let text = format!(
+                "\"rename\" names {field:?}, which this rule reads as the {setting}: \
+                 name its key {key:?} with {setting:?}"
+            );
+            return Err(rule.fault("rename", field, text));
+        }
+    }
+    Ok(())
+}
+
 /// No field has two names.
 fn check_inputs(rule: &Rule) -> Result<(), Fault> {
-    let renamed = rule
-        .rule
-        .rename
-        .iter()
-        .map(|(field, _)| ("rename", field, "a field is renamed"));
-    let nested = rule
-        .rule
-        .nest
-        .iter()
-        .map(|nest| ("nest", &nest.prefix, "a prefix is nested"));
+    let renamed = rule.rule.rename.iter().map(|(field, _)| ("rename", field, "a field is renamed"));
+    let nested = rule.rule.nest.iter().map(|nest| ("nest", &nest.prefix, "a prefix is nested"));
     let mut seen = BTreeSet::new();
     for (setting, name, what) in renamed.chain(nested) {
         if !seen.insert((setting, name)) {
@@ -177,10 +166,7 @@ fn check_inputs(rule: &Rule) -> Result<(), Fault> {
     for nest in &rule.rule.nest {
         let mut keys = BTreeSet::new();
         if let Some((_, key)) = nest.keys.iter().find(|(_, key)| !keys.insert(key)) {
-            let text = format!(
-                "\"nest\" writes {key:?} twice into {:?}: use another key for one",
-                nest.key
-            );
+            let text = format!("\"nest\" writes {key:?} twice into {:?}: use another key for one", nest.key);
             return Err(rule.fault("nest", key, text));
         }
     }
@@ -232,31 +218,13 @@ fn outputs(rule: &model::Rule) -> impl Iterator<Item = Output<'_>> {
         ("error", &keys.error, Role::Made),
         ("result", &keys.result, Role::Read),
     ];
-    let given = measured
-        .into_iter()
-        .filter_map(|(setting, key, role)| Some((setting, key.as_ref()?, role)));
+    let given = measured.into_iter().filter_map(|(setting, key, role)| Some((setting, key.as_ref()?, role)));
     given
         .chain(rule.nest.iter().map(|nest| ("nest", &nest.key, Role::Made)))
-        .chain(
-            rule.collect
-                .iter()
-                .map(|collect| ("collect", &collect.key, Role::Made)),
-        )
-        .chain(
-            rule.rename
-                .iter()
-                .map(|(_, key)| ("rename", key, Role::Field)),
-        )
-        .chain(
-            rule.inherit
-                .iter()
-                .map(|field| ("inherit", field, Role::Inherited)),
-        )
-        .chain(
-            rule.number_within
-                .iter()
-                .map(|(_, key)| ("number_within", key, Role::Default)),
-        )
+        .chain(rule.collect.iter().map(|collect| ("collect", &collect.key, Role::Made)))
+        .chain(rule.rename.iter().map(|(_, key)| ("rename", key, Role::Field)))
+        .chain(rule.inherit.iter().map(|field| ("inherit", field, Role::Inherited)))
+        .chain(rule.number_within.iter().map(|(_, key)| ("number_within", key, Role::Default)))
         .chain(rule.set.iter().map(|(key, _)| ("set", key, Role::Default)))
         .map(|(setting, key, role)| Output { setting, key, role })
 }
@@ -272,11 +240,10 @@ fn check_columns(rule: &Rule) -> Result<(), Fault> {
             continue;
         }
         let remedy = match filler {
-            Some(filler) => format!("fill it with {filler:?}, or use another key"),
+            Some(filler) => format!("fill that with the setting {filler:?}, or use another key"),
             None => "use another key".to_owned(),
         };
-        let text =
-            format!("{setting:?} writes the key {key:?}, which is a column of the table: {remedy}");
+        let text = format!("{setting:?} writes the key {key:?}, which is a column of the table: {remedy}");
         return Err(rule.fault(setting, key, text));
     }
     Ok(())
@@ -286,9 +253,11 @@ fn check_columns(rule: &Rule) -> Result<(), Fault> {
 fn check_outputs(rule: &Rule) -> Result<(), Fault> {
     let outputs: Vec<_> = outputs(&rule.rule).collect();
     for (index, output) in outputs.iter().enumerate() {
-        let clashes =
-            |other: &&Output<'_>| other.key == output.key && other.role.clashes_with(output.role);
+        let clashes = |other: &&Output<'_>| other.key == output.key && other.role.clashes_with(output.role);
         if let Some(other) = outputs[..index].iter().find(clashes) {
+            // The one that was said, not the default it meets, is where the mistake stands.
+            let said = rule.given.iter().any(|given| given.key == output.setting);
+            let (output, other) = if said { (output, other) } else { (other, output) };
             return Err(rule.fault(output.setting, output.key, twice(output, other)));
         }
     }
@@ -300,13 +269,12 @@ fn twice(output: &Output<'_>, other: &Output<'_>) -> String {
     if *setting == other.setting {
         return format!("{setting:?} writes the key {key:?} twice: use another key for one");
     }
-    let either = if matches!(other.role, Role::Made | Role::Read)
-        && !["nest", "collect"].contains(&other.setting)
-    {
-        format!(", or leave it out with {} = false", other.setting)
-    } else {
-        String::new()
-    };
+    let either =
+        if matches!(other.role, Role::Made | Role::Read) && !["nest", "collect"].contains(&other.setting) {
+            format!(", or leave it out with {} = false", other.setting)
+        } else {
+            String::new()
+        };
     format!(
         "{setting:?} writes the key {key:?}, and so does {:?}: use another key for one{either}",
         other.setting
@@ -315,23 +283,11 @@ fn twice(output: &Output<'_>, other: &Output<'_>) -> String {
 
 /// Every event type that a rule mentions is made by some rule.
 fn check_mentions(rule: &Rule, all: &[&model::Rule]) -> Result<(), Fault> {
-    let numbered = rule
-        .rule
-        .number_within
-        .iter()
-        .map(|(event_type, _)| ("number_within", event_type));
-    let collected = rule
-        .rule
-        .collect
-        .iter()
-        .map(|collect| ("collect", &collect.of));
+    let numbered = rule.rule.number_within.iter().map(|(event_type, _)| ("number_within", event_type));
+    let collected = rule.rule.collect.iter().map(|collect| ("collect", &collect.of));
     for (setting, event_type) in numbered.chain(collected) {
         if let Some(what) = unmade(event_type, all) {
-            return Err(rule.fault(
-                setting,
-                event_type,
-                format!("{setting:?} names {event_type:?}, {what}"),
-            ));
+            return Err(rule.fault(setting, event_type, format!("{setting:?} names {event_type:?}, {what}")));
         }
     }
     Ok(())
@@ -341,38 +297,23 @@ fn check_mentions(rule: &Rule, all: &[&model::Rule]) -> Result<(), Fault> {
 fn unmade(event_type: &str, all: &[&model::Rule]) -> Option<String> {
     let makes = |rule: &&&model::Rule| match &rule.event {
         Some(own) => **own == *event_type,
-        None => rule
-            .matches
-            .names
-            .iter()
-            .any(|name| name.matches(event_type)),
+        None => rule.matches.names.iter().any(|name| name.matches(event_type)),
     };
-    let mut kinds = all
-        .iter()
-        .filter(makes)
-        .map(|rule| rule.matches.kind)
-        .peekable();
+    let mut kinds = all.iter().filter(makes).map(|rule| rule.matches.kind).peekable();
     if kinds.peek().is_none() {
         let near = nearest(event_type, all.iter().flat_map(|rule| event_types(rule)));
-        let remedy = near.map_or("name the \"event\" of a rule".to_owned(), |near| {
-            format!("did you mean {near:?}?")
-        });
+        let remedy =
+            near.map_or("name the \"event\" of a rule".to_owned(), |near| format!("did you mean {near:?}?"));
         return Some(format!("an event type that no rule makes: {remedy}"));
     }
     let spans = kinds.any(|kind| kind == MatchKind::Span);
-    (!spans).then(|| {
-        "which is made by a \"point\" rule only: name the \"event\" of a \"span\" rule".to_owned()
-    })
+    (!spans)
+        .then(|| "which is made by a \"point\" rule only: name the \"event\" of a \"span\" rule".to_owned())
 }
 
 fn event_types(rule: &model::Rule) -> impl Iterator<Item = &str> {
     let own = rule.event.as_deref();
-    let names = rule
-        .matches
-        .names
-        .iter()
-        .map(|name| name.0.as_str())
-        .filter(move |_| own.is_none());
+    let names = rule.matches.names.iter().map(|name| name.0.as_str()).filter(move |_| own.is_none());
     own.into_iter().chain(names)
 }
 
@@ -381,10 +322,8 @@ pub(super) fn check_inherited(all: &[&model::Rule]) -> Result<(), Fault> {
     if names.len() <= MAX_INHERITED {
         return Ok(());
     }
-    let text = format!(
-        "the rules inherit {} fields, at most {MAX_INHERITED} can be: take some out",
-        names.len()
-    );
+    let text =
+        format!("the rules inherit {} fields, at most {MAX_INHERITED} can be: take some out", names.len());
     Err(Fault { line: None, text })
 }
 
@@ -406,11 +345,10 @@ impl ReasonCodes {
                     "the code {code:?} has neither letter nor digit: write a word to look for"
                 ));
             }
-            if self.0.iter().any(|(_, earlier)| earlier.contains(code)) {
-                return Err(format!(
-                    "the code {code:?} stands in a category before: take it out of one"
-                ));
-            }
+        }
+        let mut seen: BTreeSet<&String> = self.0.iter().flat_map(|(_, codes)| codes).collect();
+        if let Some(code) = codes.iter().find(|code| !seen.insert(code)) {
+            return Err(format!("the code {code:?} is listed twice: take one out"));
         }
         self.0.push((category.to_owned(), codes));
         Ok(())
@@ -419,12 +357,9 @@ impl ReasonCodes {
 
 /// The one of `known` that `word` was probably meant to be.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = known
-        .into_iter()
-        .map(|known| (distance(word, known), known))
-        .min()?;
-    // A third of the letters wrong is another word.
-    (near.0 * 3 <= word.chars().count().max(3)).then_some(near.1)
+    let near = known.into_iter().map(|known| (distance(word, known), known)).min()?;
+    // Half of the letters wrong is another word.
+    (near.0 * 2 < word.chars().count()).then_some(near.1)
 }
 
 /// Letters to insert, remove or replace to make one word of the other (Levenshtein, row by row).
@@ -452,6 +387,7 @@ mod tests {
         for (word, near) in [
             ("durration", Some("duration")),
             ("sucess", Some("success")),
+            ("durtaion", Some("duration")),
             ("spam", Some("span")),
             ("setting", None),
             ("redact", None),

@@ -5,6 +5,7 @@
 
 mod builder;
 mod check;
+mod entry;
 pub(crate) mod model;
 pub(crate) mod plan;
 mod reason;
@@ -38,7 +39,8 @@ const ORIGIN: &str = "rules";
 ///     event = "http.request"
 ///     success = { field = "status", below = 500 }
 /// "#.parse()?;
-/// let rust = Rules::from_rules([Rule::span("request").event("http.request").success_below("status", 500.0)])?;
+/// let request = Rule::span("request").event("http.request").success_below("status", 500.0);
+/// let rust = Rules::from_rules([request])?;
 /// assert_eq!(toml, rust);
 /// # Ok::<(), tracing_ledger::Error>(())
 /// ```
@@ -49,8 +51,7 @@ pub struct Rules {
 
 /// The built-in rules, and the reason codes that rules without their own get.
 static BUILTIN: LazyLock<(Rules, Arc<ReasonCodes>)> = LazyLock::new(|| {
-    let document =
-        toml::parse(include_str!("builtin.toml")).expect("a test parses the built-in rules");
+    let document = toml::parse(include_str!("builtin.toml")).expect("a test parses the built-in rules");
     let codes = Arc::new(document.codes.unwrap_or_default());
     let list = check::check(document.rules, &[], &codes).expect("a test checks the built-in rules");
     (Rules { list: list.into() }, codes)
@@ -76,7 +77,10 @@ impl Rules {
         let path = path.as_ref();
         let origin = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|cause| {
-            let text = format!("{origin}: the rules cannot be read ({cause}): check the path, its rights and that it is UTF-8 text");
+            let text = format!(
+                "{origin}: the rules cannot be read ({cause}): \
+                 check the path, its rights and that it is UTF-8 text"
+            );
             Error::config(text).caused_by(cause)
         })?;
         Self::parse(&text, &origin)
@@ -106,8 +110,7 @@ impl Rules {
     /// As [`from_rules`](Self::from_rules).
     pub fn preceded_by(self, rules: impl IntoIterator<Item = Rule>) -> Result<Self, Error> {
         let rules = rules.into_iter().collect();
-        self.checked(rules, &BUILTIN.1)
-            .map_err(|fault| fault.within(ORIGIN))
+        self.checked(rules, &BUILTIN.1).map_err(|fault| fault.within(ORIGIN))
     }
 
     /// The rules of this set, then those of `other`.
@@ -130,16 +133,14 @@ impl Rules {
     /// ```
     /// use tracing_ledger::Rules;
     ///
-    /// let rules = Rules::builtin().reason_codes([("hard", vec!["sold_out"]), ("transient", vec!["timeout", "busy"])])?;
+    /// let codes = [("hard", vec!["sold_out"]), ("transient", vec!["timeout", "busy"])];
+    /// let rules = Rules::builtin().reason_codes(codes)?;
     /// # Ok::<(), tracing_ledger::Error>(())
     /// ```
     ///
     /// # Errors
     /// For an empty name, a category without codes, or a code given twice.
-    pub fn reason_codes<C, W>(
-        self,
-        categories: impl IntoIterator<Item = (C, W)>,
-    ) -> Result<Self, Error>
+    pub fn reason_codes<C, W>(self, categories: impl IntoIterator<Item = (C, W)>) -> Result<Self, Error>
     where
         C: AsRef<str>,
         W: IntoIterator<Item: Into<String>>,
@@ -148,13 +149,8 @@ impl Rules {
         for (category, words) in categories {
             let words = words.into_iter().map(Into::into).collect();
             let added = codes.add(category.as_ref(), words);
-            added.map_err(|text| {
-                Fault {
-                    line: None,
-                    text: format!("reason codes: {text}"),
-                }
-                .within(ORIGIN)
-            })?;
+            added
+                .map_err(|text| Fault { line: None, text: format!("reason codes: {text}") }.within(ORIGIN))?;
         }
         Ok(self.with_codes(&Arc::new(codes)))
     }
@@ -165,14 +161,8 @@ impl Rules {
 
     fn parsed(text: &str) -> Result<Self, Fault> {
         let document = toml::parse(text)?;
-        let codes = document
-            .codes
-            .map_or_else(|| Arc::clone(&BUILTIN.1), Arc::new);
-        let after = if document.builtin {
-            Self::builtin().with_codes(&codes)
-        } else {
-            Self::new()
-        };
+        let codes = document.codes.map_or_else(|| Arc::clone(&BUILTIN.1), Arc::new);
+        let after = if document.builtin { Self::builtin().with_codes(&codes) } else { Self::new() };
         after.checked(document.rules, &codes)
     }
 
@@ -184,14 +174,9 @@ impl Rules {
 
     fn with_codes(self, codes: &Arc<ReasonCodes>) -> Self {
         let with = |rule: &Arc<model::Rule>| {
-            Arc::new(model::Rule {
-                reason_codes: Arc::clone(codes),
-                ..model::Rule::clone(rule)
-            })
+            Arc::new(model::Rule { reason_codes: Arc::clone(codes), ..model::Rule::clone(rule) })
         };
-        Self {
-            list: self.list.iter().map(with).collect(),
-        }
+        Self { list: self.list.iter().map(with).collect() }
     }
 }
 
@@ -208,5 +193,42 @@ impl FromStr for Rules {
     /// Reads rules from the text of a TOML file; messages call it `rules`.
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::parse(text, ORIGIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rules;
+
+    const BUILTIN: &str = include_str!("builtin.toml");
+
+    #[test]
+    fn the_built_in_rules_are_a_file_like_any_other() {
+        let rules: Rules = BUILTIN.parse().expect("the built-in rules are sound");
+        assert_eq!(rules, Rules::builtin());
+
+        let events: Vec<_> = rules.list.iter().map(|rule| rule.event.as_deref()).collect();
+        let named = [Some("auto_assign.quote"), Some("auto_assign.summary"), None, None];
+        assert_eq!(events, named);
+    }
+
+    #[test]
+    fn a_file_cut_off_anywhere_is_read_or_refused() {
+        for end in (0..BUILTIN.len()).filter(|&end| BUILTIN.is_char_boundary(end)) {
+            if let Err(error) = BUILTIN[..end].parse::<Rules>() {
+                assert!(error.to_string().starts_with("rules:"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_lost_a_line_is_read_or_refused() {
+        let lines: Vec<_> = BUILTIN.lines().collect();
+        for lost in 0..lines.len() {
+            let text = [&lines[..lost], &lines[lost + 1..]].concat().join("\n");
+            if let Err(error) = text.parse::<Rules>() {
+                assert!(error.to_string().starts_with("rules:"), "{error}");
+            }
+        }
     }
 }

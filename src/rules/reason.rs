@@ -25,19 +25,13 @@ fn starts_with(text: &[u8], mut at: usize, code: &[u8]) -> bool {
     let mut left = code;
     while let [first, rest @ ..] = left {
         if is_separator(first) {
-            let run = text[at..]
-                .iter()
-                .take_while(|byte| is_separator(byte))
-                .count();
+            let run = text[at..].iter().take_while(|byte| is_separator(byte)).count();
             if run == 0 && !is_step(text, at) {
                 return false;
             }
             at += run;
         } else {
-            if !text
-                .get(at)
-                .is_some_and(|byte| byte.eq_ignore_ascii_case(first))
-            {
+            if !text.get(at).is_some_and(|byte| byte.eq_ignore_ascii_case(first)) {
                 return false;
             }
             at += 1;
@@ -53,8 +47,7 @@ fn is_separator(byte: &u8) -> bool {
 
 /// Whether a new word of a name like `HoldConflict` or `RPCError` begins at `at`.
 fn is_step(text: &[u8], at: usize) -> bool {
-    let Some([before, here, next @ ..]) = at.checked_sub(1).and_then(|before| text.get(before..))
-    else {
+    let Some([before, here, next @ ..]) = at.checked_sub(1).and_then(|before| text.get(before..)) else {
         return false;
     };
     here.is_ascii_uppercase()
@@ -76,18 +69,9 @@ mod tests {
         for (text, code) in [
             ("Insufficient global capacity", "hard.global_capacity"),
             ("No tables available for requested window", "hard.no_tables"),
-            (
-                "Insufficient filtered capacity",
-                "hard.insufficient_filtered_capacity",
-            ),
-            (
-                "Hold conflicts prevented all candidates",
-                "transient.hold_conflict",
-            ),
-            (
-                "No tables meet the capacity requirements for this party size.",
-                "hard.no_tables",
-            ),
+            ("Insufficient filtered capacity", "hard.insufficient_filtered_capacity"),
+            ("Hold conflicts prevented all candidates", "transient.hold_conflict"),
+            ("No tables meet the capacity requirements for this party size.", "hard.no_tables"),
             ("No suitable tables available", "hard.no_suitable_tables"),
         ] {
             assert_eq!(code_of(text).as_deref(), Some(code), "{text}");
@@ -101,10 +85,7 @@ mod tests {
                 let wanted = Some(format!("{category}.{code}"));
                 assert_eq!(code_of(code), wanted);
                 assert_eq!(code_of(&code.to_uppercase()), wanted);
-                assert_eq!(
-                    code_of(&format!("failed:  {}!", code.replace('_', " "))),
-                    wanted
-                );
+                assert_eq!(code_of(&format!("failed:  {}!", code.replace('_', " "))), wanted);
                 assert_eq!(code_of(&format!("{}Error", camel(code))), wanted);
             }
         }
@@ -117,39 +98,22 @@ mod tests {
 
     #[test]
     fn hard_comes_before_transient_wherever_they_stand() {
-        assert_eq!(
-            code_of("timeout, then no capacity").as_deref(),
-            Some("hard.no_capacity")
-        );
+        assert_eq!(code_of("timeout, then no capacity").as_deref(), Some("hard.no_capacity"));
     }
 
     #[test]
     fn the_order_of_the_list_decides_within_a_category() {
-        assert_eq!(
-            code_of("deadlock after lock wait").as_deref(),
-            Some("transient.lock_wait")
-        );
+        assert_eq!(code_of("deadlock after lock wait").as_deref(), Some("transient.lock_wait"));
     }
 
     #[test]
     fn an_acronym_is_a_word_of_a_type_name() {
-        assert_eq!(
-            code_of("RPCError(..)").as_deref(),
-            Some("transient.rpc_error")
-        );
+        assert_eq!(code_of("RPCError(..)").as_deref(), Some("transient.rpc_error"));
     }
 
     #[test]
     fn other_words_have_no_code() {
-        for text in [
-            "",
-            "_",
-            "no",
-            "notables",
-            "No table",
-            "quote.exception",
-            "größe",
-        ] {
+        for text in ["", "_", "no", "notables", "No table", "quote.exception", "größe"] {
             assert_eq!(code_of(text), None, "{text}");
         }
     }

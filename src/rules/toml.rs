@@ -3,14 +3,11 @@
 //! Decoded by hand over the parsed table, so that every mistake can name its line, its key and the remedy.
 //! Says only what TOML can get wrong (a key, a type, a word); the rest is for [`super::check`].
 
-use std::ops::Range;
-
-use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
-use serde_json::Value;
 
 use super::builder::Rule;
 use super::check::{Fault, nearest};
+use super::entry::{Entry, join, line_of};
 use super::model::{Figure, ReasonCodes, Silent};
 use crate::Severity;
 
@@ -58,19 +55,9 @@ const RULE_KEYS: [&str; 26] = [
 pub(super) fn parse(text: &str) -> Result<Document, Fault> {
     let table = DeTable::parse(text).map_err(|error| syntax(text, &error))?;
     let top = DeValue::Table(table.into_inner());
-    let top = Entry {
-        text,
-        line: 1,
-        key: "",
-        path: String::new(),
-        value: &top,
-    };
-    let mut document = Document {
-        rules: Vec::new(),
-        codes: None,
-        builtin: false,
-    };
-    for entry in top.entries_of(&TOP_KEYS, "at the top level")? {
+    let top = Entry::top(text, &top);
+    let mut document = Document { rules: Vec::new(), codes: None, builtin: false };
+    for entry in known(&top, &TOP_KEYS, "at the top level")? {
         match entry.key {
             "builtin" => document.builtin = entry.boolean()?,
             "reason_codes" => document.codes = Some(reason_codes(&entry)?),
@@ -87,43 +74,33 @@ fn syntax(text: &str, error: &::toml::de::Error) -> Fault {
     let line = line_of(text, &error.span().unwrap_or_default());
     Fault {
         line: Some(line),
-        text: format!(
-            "not valid TOML ({}): correct what stands there",
-            error.message()
-        ),
+        text: format!("not valid TOML ({}): correct what stands there", error.message()),
     }
-}
-
-fn line_of(text: &str, span: &Range<usize>) -> usize {
-    let before = text.as_bytes().iter().take(span.start);
-    1 + before.filter(|byte| **byte == b'\n').count()
 }
 
 fn reason_codes(blocks: &Entry<'_>) -> Result<ReasonCodes, Fault> {
     let mut codes = ReasonCodes::default();
     for block in blocks.tables()? {
         let (mut category, mut words) = (None, None);
-        for entry in block.entries_of(&["category", "codes"], "in [[reason_codes]]")? {
+        for entry in known(&block, &["category", "codes"], "in [[reason_codes]]")? {
             match entry.key {
                 "category" => category = Some(entry.text()?),
                 _ => words = Some(entry.texts()?),
             }
         }
         let Some((category, words)) = category.zip(words) else {
-            return Err(block.fault(
-                "[[reason_codes]] needs both \"category\" and \"codes\": add what is missing",
-            ));
+            return Err(
+                block.fault("[[reason_codes]] needs both \"category\" and \"codes\": add what is missing")
+            );
         };
         let words = words.into_iter().map(str::to_owned).collect();
-        codes
-            .add(category, words)
-            .map_err(|text| block.fault(&text))?;
+        codes.add(category, words).map_err(|text| block.fault(&text))?;
     }
     Ok(codes)
 }
 
 fn rule(table: &Entry<'_>) -> Result<Rule, Fault> {
-    let entries = table.entries_of(&RULE_KEYS, "in [[rule]]")?;
+    let entries = known(table, &RULE_KEYS, "in [[rule]]")?;
     let named = |key| entries.iter().find(|entry| entry.key == key);
     let rule = match (named("span"), named("point")) {
         (Some(span), None) => names(span, Rule::span)?,
@@ -135,18 +112,13 @@ fn rule(table: &Entry<'_>) -> Result<Rule, Fault> {
             return Err(point.fault("\"span\" and \"point\" in one [[rule]]: make a rule of each"));
         }
     };
-    entries
-        .iter()
-        .try_fold(rule, |rule, entry| setting(rule.at(entry.line), entry))
+    entries.iter().try_fold(rule, |rule, entry| setting(rule.at(entry.line), entry))
 }
 
 fn names(entry: &Entry<'_>, first: fn(String) -> Rule) -> Result<Rule, Fault> {
     let names = entry.texts()?;
     let [name, more @ ..] = names.as_slice() else {
-        return Err(entry.fault(&format!(
-            "{:?} is an empty list: give it a name",
-            entry.path
-        )));
+        return Err(entry.fault(&format!("{:?} is an empty list: give it a name", entry.path)));
     };
     let rule = first((*name).to_owned()).begun_at(entry.line);
     Ok(more.iter().fold(rule, |rule, name| rule.also(*name)))
@@ -169,9 +141,7 @@ fn setting(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
         "outcome" => rule.outcome(entry.key_or_off()?),
         "error" => rule.error(entry.key_or_off()?),
         "result" => rule.result(entry.key_or_off()?),
-        "rename" => each(rule, entry, |rule, one| {
-            Ok(rule.rename(one.key, one.text()?))
-        })?,
+        "rename" => each(rule, entry, |rule, one| Ok(rule.rename(one.key, one.text()?)))?,
         "set" => each(rule, entry, |rule, one| Ok(rule.set(one.key, one.json()?)))?,
         "nest" => each(rule, entry, nest)?,
         "inherit" => rule.inherit(entry.texts()?),
@@ -190,10 +160,7 @@ fn each(
     table: &Entry<'_>,
     apply: fn(Rule, &Entry<'_>) -> Result<Rule, Fault>,
 ) -> Result<Rule, Fault> {
-    table
-        .entries()?
-        .iter()
-        .try_fold(rule, |rule, entry| apply(rule.at(entry.line), entry))
+    table.entries()?.iter().try_fold(rule, |rule, entry| apply(rule.at(entry.line), entry))
 }
 
 fn severity(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
@@ -201,7 +168,7 @@ fn severity(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
         return Ok(rule.severity(entry.word(&SEVERITIES)?));
     }
     let (mut field, mut map) = (None, Vec::new());
-    for part in entry.entries_of(&["field", "map"], "in \"severity\"")? {
+    for part in known(entry, &["field", "map"], "in \"severity\"")? {
         match part.key {
             "field" => field = Some(part.text()?),
             _ => {
@@ -211,9 +178,8 @@ fn severity(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
             }
         }
     }
-    let field = field.ok_or_else(|| {
-        entry.fault("\"severity\" has no \"field\": say which field it is read from")
-    })?;
+    let field =
+        field.ok_or_else(|| entry.fault("\"severity\" has no \"field\": say which field it is read from"))?;
     Ok(rule.severity_field(field, map))
 }
 
@@ -222,16 +188,13 @@ fn success(mut rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
         return Ok(rule.success(entry.key_or_off()?));
     }
     let (mut field, mut condition) = (None, None);
-    for part in entry.entries_of(&SUCCESS_KEYS, "in \"success\"")? {
+    for part in known(entry, &SUCCESS_KEYS, "in \"success\"")? {
         match part.key {
             "field" => field = Some(part.text()?),
             "as" => rule = rule.success(part.key_or_off()?),
             _ => {
                 if let Some(Entry { key, .. }) = condition.replace(part.clone()) {
-                    let text = format!(
-                        "two conditions in \"success\", {key:?} and {:?}: keep one",
-                        part.key
-                    );
+                    let text = format!("two conditions in \"success\", {key:?} and {:?}: keep one", part.key);
                     return Err(part.fault(&text));
                 }
             }
@@ -249,10 +212,7 @@ fn succeeds(rule: Rule, field: Option<&str>, condition: &Entry<'_>) -> Result<Ru
         if condition.key == "return_matches" {
             return Ok(rule.return_matches(condition.text()?));
         }
-        return Err(condition.fault(&format!(
-            "{:?} has no \"field\" to look at: name one",
-            condition.path
-        )));
+        return Err(condition.fault(&format!("{:?} has no \"field\" to look at: name one", condition.path)));
     };
     Ok(match condition.key {
         "below" => rule.success_below(field, condition.number()?),
@@ -261,7 +221,8 @@ fn succeeds(rule: Rule, field: Option<&str>, condition: &Entry<'_>) -> Result<Ru
         "at_least" => rule.success_at_least(field, condition.number()?),
         "equals" => rule.success_equals(field, condition.json()?),
         _ => {
-            let text = "\"success.return_matches\" looks at what the function returned, not at a field: take out \"field\"";
+            let text = "\"success.return_matches\" looks at what the function returned, not at a field: \
+                take out \"field\"";
             return Err(condition.fault(text));
         }
     })
@@ -271,7 +232,7 @@ fn reason(mut rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
     if !entry.value.is_table() {
         return Ok(rule.reason(entry.key_or_off()?));
     }
-    for part in entry.entries_of(&["field", "as"], "in \"reason\"")? {
+    for part in known(entry, &["field", "as"], "in \"reason\"")? {
         rule = match part.key {
             "field" => rule.reason_field(part.text()?),
             _ => rule.reason(part.text()?),
@@ -282,7 +243,7 @@ fn reason(mut rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
 
 fn nest(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
     let (mut key, mut keys) = (None, Vec::new());
-    for part in entry.entries_of(&["as", "keys"], &format!("in {:?}", entry.path))? {
+    for part in known(entry, &["as", "keys"], &format!("in {:?}", entry.path))? {
         match part.key {
             "as" => key = Some(part.text()?),
             _ => {
@@ -292,22 +253,15 @@ fn nest(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
             }
         }
     }
-    let key = key.ok_or_else(|| {
-        entry.fault(&format!(
-            "{:?} has no \"as\": say the key of the object",
-            entry.path
-        ))
-    })?;
+    let key = key
+        .ok_or_else(|| entry.fault(&format!("{:?} has no \"as\": say the key of the object", entry.path)))?;
     Ok(rule.nest(entry.key, key, keys))
 }
 
 fn number_within(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
     let entries = entry.entries()?;
     let [one] = entries.as_slice() else {
-        let text = format!(
-            "\"number_within\" has {} entries: give it one, EVENT = \"KEY\"",
-            entries.len()
-        );
+        let text = format!("\"number_within\" has {} entries: give it one, EVENT = \"KEY\"", entries.len());
         return Err(entry.fault(&text));
     };
     Ok(rule.at(one.line).number_within(one.key, one.text()?))
@@ -321,24 +275,13 @@ fn collect(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
         _ => None,
     };
     let (figure, of) = figure.ok_or_else(|| {
-        entry.fault(&format!(
-            "{:?} is {text:?}: use \"count EVENT\" or \"total EVENT\"",
-            entry.path
-        ))
+        entry.fault(&format!("{:?} is {text:?}: use \"count EVENT\" or \"total EVENT\"", entry.path))
     })?;
     Ok(rule.collect(entry.key.to_owned(), figure, of.trim().to_owned()))
 }
 
-const SUCCESS_KEYS: [&str; 8] = [
-    "field",
-    "as",
-    "below",
-    "at_most",
-    "above",
-    "at_least",
-    "equals",
-    "return_matches",
-];
+const SUCCESS_KEYS: [&str; 8] =
+    ["field", "as", "below", "at_most", "above", "at_least", "equals", "return_matches"];
 
 const SEVERITIES: [(&str, Severity); 4] = [
     ("info", Severity::Info),
@@ -355,213 +298,15 @@ const LEVELS: [(&str, tracing::Level); 5] = [
     ("trace", tracing::Level::TRACE),
 ];
 
-const SILENCES: [(&str, Silent); 3] = [
-    ("ok", Silent::Ok),
-    ("cancelled", Silent::Cancelled),
-    ("unknown", Silent::Unknown),
-];
+const SILENCES: [(&str, Silent); 3] =
+    [("ok", Silent::Ok), ("cancelled", Silent::Cancelled), ("unknown", Silent::Unknown)];
 
-/// A key and its value, or one item of a list.
-#[derive(Clone)]
-struct Entry<'a> {
-    /// The whole file.
-    text: &'a str,
-    line: usize,
-    key: &'a str,
-    /// The key as messages say it, such as `success.below`.
-    path: String,
-    value: &'a DeValue<'a>,
-}
-
-impl<'a> Entry<'a> {
-    fn fault(&self, text: &str) -> Fault {
-        Fault {
-            line: Some(self.line),
-            text: text.to_owned(),
-        }
-    }
-
-    fn wrong(&self, wanted: &str) -> Fault {
-        let is = match self.value {
-            DeValue::String(_) => "a string",
-            DeValue::Integer(_) => "an integer",
-            DeValue::Float(_) => "a float",
-            DeValue::Boolean(_) => "a boolean",
-            DeValue::Datetime(_) => "a date or time",
-            DeValue::Array(_) => "a list",
-            DeValue::Table(_) => "a table",
-        };
-        self.fault(&format!("{:?} is {is}: {wanted}", self.path))
-    }
-
-    /// The entries of a table in the order of the file, where the parser has them by the alphabet.
-    fn entries(&self) -> Result<Vec<Self>, Fault> {
-        let table = self
-            .value
-            .as_table()
-            .ok_or_else(|| self.wrong("give a table, { KEY = … }"))?;
-        let mut entries: Vec<_> = table.iter().collect();
-        entries.sort_by_key(|(key, _)| key.span().start);
-        Ok(entries
-            .into_iter()
-            .map(|(key, value)| self.entry(key, value))
-            .collect())
-    }
-
-    fn entry(
-        &self,
-        key: &'a Spanned<::toml::de::DeString<'a>>,
-        value: &'a Spanned<DeValue<'a>>,
-    ) -> Self {
-        let name: &str = key.get_ref();
-        let path = match (self.path.as_str(), self.key) {
-            ("", _) | (_, "rule") => name.to_owned(),
-            (path, _) => format!("{path}.{name}"),
-        };
-        let line = line_of(self.text, &key.span());
-        Self {
-            text: self.text,
-            line,
-            key: name,
-            path,
-            value: value.get_ref(),
-        }
-    }
-
-    /// The entries of a table that may have only these keys; `place` says where in words.
-    fn entries_of(&self, known: &[&str], place: &str) -> Result<Vec<Self>, Fault> {
-        let entries = self.entries()?;
-        match entries.iter().find(|entry| !known.contains(&entry.key)) {
-            Some(entry) => Err(entry.fault(&unknown(entry.key, known, place))),
-            None => Ok(entries),
-        }
-    }
-
-    fn items(&self) -> Option<Vec<Self>> {
-        let item = |item: &'a Spanned<DeValue<'a>>| {
-            let line = line_of(self.text, &item.span());
-            Self {
-                line,
-                value: item.get_ref(),
-                ..self.clone()
-            }
-        };
-        Some(self.value.as_array()?.iter().map(item).collect())
-    }
-
-    /// The tables of `[[key]]`.
-    fn tables(&self) -> Result<Vec<Self>, Fault> {
-        let wrong = |entry: &Self| entry.wrong(&format!("write [[{}]] above each", self.key));
-        let items = self.items().ok_or_else(|| wrong(self))?;
-        match items.iter().find(|item| !item.value.is_table()) {
-            Some(item) => Err(wrong(item)),
-            None => Ok(items),
-        }
-    }
-
-    fn boolean(&self) -> Result<bool, Fault> {
-        self.value
-            .as_bool()
-            .ok_or_else(|| self.wrong("use true or false"))
-    }
-
-    fn text(&self) -> Result<&'a str, Fault> {
-        self.value
-            .as_str()
-            .ok_or_else(|| self.wrong("give a string"))
-    }
-
-    /// One string or a list of them.
-    fn texts(&self) -> Result<Vec<&'a str>, Fault> {
-        let wrong = |entry: &Self| entry.wrong("give a string or a list of strings");
-        match self.items() {
-            Some(items) => items
-                .iter()
-                .map(|item| item.value.as_str().ok_or_else(|| wrong(item)))
-                .collect(),
-            None => Ok(vec![self.value.as_str().ok_or_else(|| wrong(self))?]),
-        }
-    }
-
-    /// The key to write a value under, or `false` for not at all.
-    fn key_or_off(&self) -> Result<Option<&'a str>, Fault> {
-        match self.value {
-            DeValue::String(key) => Ok(Some(key)),
-            DeValue::Boolean(false) => Ok(None),
-            DeValue::Boolean(true) => Err(self.fault(&format!(
-                "{:?} is true: give the key as a string, or false to leave it out",
-                self.path
-            ))),
-            _ => Err(self.wrong("give the key as a string, or false to leave it out")),
-        }
-    }
-
-    /// What one of these words means.
-    fn word<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Fault> {
-        let one_of = || format!("use one of {}", join(words.iter().map(|(word, _)| *word)));
-        let text = self.value.as_str().ok_or_else(|| self.wrong(&one_of()))?;
-        let meant = words
-            .iter()
-            .find(|(word, _)| *word == text)
-            .map(|(_, meaning)| *meaning);
-        meant.ok_or_else(|| self.fault(&format!("{:?} is {text:?}: {}", self.path, one_of())))
-    }
-
-    fn number(&self) -> Result<f64, Fault> {
-        let number = match self.value {
-            DeValue::Integer(_) => self.json()?.as_f64(),
-            DeValue::Float(float) => float.as_str().parse().ok(),
-            _ => None,
-        };
-        number.ok_or_else(|| self.wrong("give a number"))
-    }
-
-    fn json(&self) -> Result<Value, Fault> {
-        match self.value {
-            DeValue::String(text) => Ok(Value::from(&**text)),
-            DeValue::Boolean(truth) => Ok(Value::from(*truth)),
-            DeValue::Datetime(time) => Ok(Value::from(time.to_string())),
-            DeValue::Integer(_) | DeValue::Float(_) => self.json_number(),
-            DeValue::Array(_) => self
-                .items()
-                .into_iter()
-                .flatten()
-                .map(|item| item.json())
-                .collect::<Result<_, _>>()
-                .map(Value::Array),
-            DeValue::Table(_) => {
-                let entries = self.entries()?;
-                let pairs = entries
-                    .iter()
-                    .map(|entry| Ok((entry.key.to_owned(), entry.json()?)));
-                pairs.collect::<Result<_, _>>().map(Value::Object)
-            }
-        }
-    }
-
-    fn json_number(&self) -> Result<Value, Fault> {
-        let number = match self.value {
-            DeValue::Integer(integer) => {
-                let (digits, radix) = (integer.as_str(), integer.radix());
-                let signed = i64::from_str_radix(digits, radix).map(Value::from);
-                signed
-                    .or_else(|_| u64::from_str_radix(digits, radix).map(Value::from))
-                    .ok()
-            }
-            DeValue::Float(float) => float
-                .as_str()
-                .parse()
-                .ok()
-                .and_then(serde_json::Number::from_f64)
-                .map(Value::Number),
-            _ => None,
-        };
-        number.ok_or_else(|| {
-            self.fault(&format!(
-                "{:?} is a number that JSON has no place for: use a finite one of at most 64 bits",
-                self.path
-            ))
-        })
+/// The entries of a table that may have only these keys; `place` says where in words.
+fn known<'a>(table: &Entry<'a>, keys: &[&str], place: &str) -> Result<Vec<Entry<'a>>, Fault> {
+    let entries = table.entries()?;
+    match entries.iter().find(|entry| !keys.contains(&entry.key)) {
+        Some(entry) => Err(entry.fault(&unknown(entry.key, keys, place))),
+        None => Ok(entries),
     }
 }
 
@@ -578,8 +323,4 @@ fn unknown(key: &str, known: &[&str], place: &str) -> String {
         format!("use one of {}", join(known.iter().copied()))
     };
     format!("unknown key {key:?} {place}: {remedy}")
-}
-
-fn join<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    words.collect::<Vec<_>>().join(", ")
 }

@@ -99,7 +99,7 @@ fn a_parent_that_a_filter_hides_is_passed_over() {
     let memory = tracing_ledger::store::Memory::default();
     let (layer, guard) = tracing_ledger::builder().build_with::<Registry>(memory.clone()).expect("a ledger");
     let dispatch: Dispatch =
-        tracing_subscriber::registry().with(EnvFilter::new("trace,hidden=off")).with(layer).into();
+        tracing_subscriber::registry().with(layer).with(EnvFilter::new("trace,hidden=off")).into();
     tracing::dispatcher::with_default(&dispatch, || {
         let _far = info_span!("flow", trigger = "far").entered();
         let _hidden = info_span!(target: "hidden", "auto_assign.job", trigger = "hidden").entered();

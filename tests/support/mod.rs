@@ -6,10 +6,12 @@
 )]
 
 mod cluster;
+mod gate;
 mod install;
 mod ledger;
 mod sqlite;
 
 pub(crate) use cluster::Cluster;
+pub(crate) use gate::{Gate, gated};
 pub(crate) use ledger::{DEADLINE, Ledger, Row, only};
 pub(crate) use sqlite::SqliteFile;

@@ -1,0 +1,60 @@
+//! An event is stored to the letter of the contract, by every way of writing it.
+
+mod support;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sqlx::Connection as _;
+use support::{Cluster, SqliteFile};
+use tracing_ledger::store::{Attempt, Postgres, Sqlite, Store};
+use tracing_ledger::{Event, Severity};
+use uuid::Uuid;
+
+const ID: Uuid = Uuid::from_u128(0x0193_7b5e_8f00_7abc_8def_0123_4567_89ab);
+const RESTAURANT: Uuid = Uuid::from_u128(1);
+const SELECT: &str = "SELECT id || ' ' || created_at || ' ' || source || ' ' || event_type || ' ' || severity \
+     || ' ' || context || ' ' || restaurant_id || ' ' || coalesce(booking_id, 'null') FROM observability_events";
+
+fn event() -> Event {
+    let mut event = Event::new(moment(), "auto_assign", "auto_assign.quote");
+    event.id = ID;
+    event.severity = Severity::Warning;
+    event.context = r#"{"planner_reason": "größte \"Gruppe\" 🍽"}"#.to_owned();
+    event.restaurant_id = Some(RESTAURANT);
+    event
+}
+
+/// 2026-01-31T08:00:00.123456Z
+fn moment() -> SystemTime {
+    UNIX_EPOCH + Duration::from_micros(1_769_846_400_123_456)
+}
+
+#[tokio::test]
+async fn postgres_takes_it_by_copy_and_by_insert() {
+    let cluster = Cluster::shared();
+    for attempt in [Attempt::First, Attempt::Retry] {
+        let url = cluster.database();
+        let mut store = Postgres::from_url(&url).expect("readable");
+        store.insert(&[event()], attempt).await.expect("stored");
+        let row = cluster.psql(&url, "SET TimeZone = 'UTC'; SELECT * FROM observability_events");
+        let expected = format!(
+            "{ID}|2026-01-31 08:00:00.123456+00|auto_assign|auto_assign.quote|warning|\
+             {{\"planner_reason\": \"größte \\\"Gruppe\\\" 🍽\"}}|{RESTAURANT}|"
+        );
+        assert_eq!(row, expected, "{attempt:?}");
+    }
+}
+
+#[tokio::test]
+async fn sqlite_takes_it_as_text() {
+    let file = SqliteFile::new();
+    let mut store = Sqlite::from_url(&file.url()).expect("readable").create_table(true);
+    store.insert(&[event()], Attempt::First).await.expect("stored");
+    let mut reader = sqlx::SqliteConnection::connect(&file.url()).await.expect("opens");
+    let row: String = sqlx::query_scalar(SELECT).fetch_one(&mut reader).await.expect("one row");
+    let expected = format!(
+        "{ID} 2026-01-31T08:00:00.123456Z auto_assign auto_assign.quote warning \
+         {{\"planner_reason\": \"größte \\\"Gruppe\\\" 🍽\"}} {RESTAURANT} null"
+    );
+    assert_eq!(row, expected);
+}

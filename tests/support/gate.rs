@@ -1,0 +1,43 @@
+//! A store that keeps whoever writes waiting until it is opened.
+
+use std::future::Future;
+
+use tokio::sync::watch;
+use tracing_ledger::Event;
+use tracing_ledger::store::{Attempt, InsertError, Memory, Store};
+
+/// The key to a [`Gated`] store.
+pub(crate) struct Gate(watch::Sender<bool>);
+
+/// A memory behind a gate.
+pub(crate) struct Gated {
+    memory: Memory,
+    open: watch::Receiver<bool>,
+}
+
+/// A closed gate, and the store behind it.
+pub(crate) fn gated(memory: Memory) -> (Gate, Gated) {
+    let (sender, open) = watch::channel(false);
+    (Gate(sender), Gated { memory, open })
+}
+
+impl Gate {
+    pub(crate) fn open(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Store for Gated {
+    fn insert(
+        &mut self,
+        batch: &[Event],
+        attempt: Attempt,
+    ) -> impl Future<Output = Result<(), InsertError>> + Send {
+        let Self { memory, open } = self;
+        async move {
+            // An error says that the gate is gone: then it is open.
+            drop(open.wait_for(|open| *open).await);
+            memory.insert(batch, attempt).await
+        }
+    }
+}
