@@ -267,7 +267,8 @@ impl Queue {
         self.state.load(Ordering::Relaxed) & CLOSED != 0
     }
 
-    fn is_full(&self) -> bool {
+    /// Whether there is no room for another record.
+    pub(crate) fn is_full(&self) -> bool {
         self.accepted().saturating_sub(self.left()) >= self.capacity
     }
 
@@ -285,7 +286,9 @@ impl Queue {
 
     #[cold]
     fn refuse_shutdown(&self) {
-        if self.counters.shutdown.first() {
+        static SAID: AtomicBool = AtomicBool::new(false);
+        self.counters.shutdown.add(1);
+        if !SAID.swap(true, Ordering::Relaxed) {
             alarm::say(format_args!(
                 "a span ended after its guard was shut down or dropped, and is not recorded: keep the guard \
                  until the end of main (`let (ledger, guard) = …`, never `let (ledger, _) = …`)"
@@ -295,7 +298,9 @@ impl Queue {
 
     #[cold]
     fn refuse_forked(&self) {
-        if self.counters.forked.first() {
+        static SAID: AtomicBool = AtomicBool::new(false);
+        self.counters.forked.add(1);
+        if !SAID.swap(true, Ordering::Relaxed) {
             alarm::say_without_locks(
                 "tracing-ledger: a forked child records nothing: build a ledger of its own in the child\n",
             );

@@ -16,6 +16,7 @@ mod deaf;
 mod trouble;
 
 use std::future::poll_fn;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -25,11 +26,11 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{self, Runtime};
 use tokio::time::timeout_at;
+use tracing::{Dispatch, dispatcher};
 
 use self::backoff::Backoff;
 use self::batch::{Batch, Blame};
 use self::control::Orders;
-use self::deaf::Deaf;
 use self::trouble::{Kind, Troubles};
 use crate::event::Anchor;
 use crate::queue::Queue;
@@ -70,7 +71,8 @@ pub(crate) fn start<S: Store>(
     let thread = thread::Builder::new().name("tracing-ledger".to_owned()).spawn(move || {
         // The first thing made and the last thing dropped: whatever ends the thread, nobody waits for it.
         let _end = End { queue: queue.clone(), control: control.clone() };
-        tracing::subscriber::with_default(Deaf, || match runtime() {
+        let deaf = deaf::dispatch();
+        dispatcher::with_default(&deaf, || match runtime(deaf.clone()) {
             Ok(runtime) => {
                 ready.send(Ok(())).ok();
                 runtime.block_on(Writer::new(store, queue, control, options).run());
@@ -92,11 +94,11 @@ pub(crate) fn start<S: Store>(
     }
 }
 
-fn runtime() -> std::io::Result<Runtime> {
+/// A runtime whose threads for blocking work hear as little as the writer's own.
+fn runtime(deaf: Dispatch) -> io::Result<Runtime> {
     runtime::Builder::new_current_thread()
         .enable_all()
-        // Threads for blocking work live as long as the runtime, and the guard with them.
-        .on_thread_start(|| std::mem::forget(tracing::subscriber::set_default(Deaf)))
+        .on_thread_start(move || deaf::until_exit(&deaf))
         .build()
 }
 
@@ -225,6 +227,7 @@ impl<S: Store> Writer<S> {
             alarm::say(format_args!("{what}: {error}"));
         }
         self.control.set_trouble(Some(error.to_string()));
+        self.say_losses();
         self.pause().await;
         Ok(())
     }
@@ -283,7 +286,7 @@ impl<S: Store> Writer<S> {
     }
 
     fn say_losses(&mut self) {
-        for line in self.troubles.losses(self.queue.stats()) {
+        for line in self.troubles.losses(self.queue.stats(), self.queue.is_full()) {
             alarm::say(format_args!("{line}"));
         }
     }

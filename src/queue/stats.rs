@@ -110,11 +110,6 @@ impl Counter {
         self.0.fetch_add(records, Ordering::Release);
     }
 
-    /// Adds one; whether it was the first.
-    pub(super) fn first(&self) -> bool {
-        self.0.fetch_add(1, Ordering::Release) == 0
-    }
-
     pub(super) fn get(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }

@@ -7,13 +7,31 @@
 //! lifts the global maximum to TRACE, and it is interested in nothing, which turns every callsite's `always`
 //! into an `enabled` call per event. `Dispatch::none()` is worse: it is not registered, and a callsite first
 //! reached on the writer's thread would be cached as disabled for everybody.
+//!
+//! One price is left, that of any thread-local default: while there is one anywhere in the process, tracing hands
+//! on nothing that is emitted from within a subscriber, such as by a `Debug` that logs.
+
+use std::cell::Cell;
 
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::Interest;
-use tracing::{Event, Metadata, Subscriber, dispatcher};
+use tracing::subscriber::{DefaultGuard, Interest};
+use tracing::{Dispatch, Event, Metadata, Subscriber, dispatcher};
 
-pub(super) struct Deaf;
+/// A subscriber that hears nothing. Each one asks every callsite anew: one is enough.
+pub(super) fn dispatch() -> Dispatch {
+    Dispatch::new(Deaf)
+}
+
+/// Makes it the calling thread's, until the thread exits.
+pub(super) fn until_exit(deaf: &Dispatch) {
+    thread_local! {
+        static UNTIL_EXIT: Cell<Option<DefaultGuard>> = const { Cell::new(None) };
+    }
+    UNTIL_EXIT.set(Some(dispatcher::set_default(deaf)));
+}
+
+struct Deaf;
 
 impl Subscriber for Deaf {
     /// The same interest as the calling thread's own subscriber has: joined with that it changes nothing.
