@@ -53,7 +53,8 @@ async fn row_level_security_lets_an_insert_through() {
 #[tokio::test]
 async fn a_missing_right_is_named() {
     let url = as_role(&Cluster::shared().database(), "stranger");
-    let error = insert(Postgres::from_url(&url).expect("readable"), Attempt::First).await.expect_err("no right");
+    let error =
+        insert(Postgres::from_url(&url).expect("readable"), Attempt::First).await.expect_err("no right");
     assert_eq!(error.failure(), Failure::Hold);
     assert!(error.to_string().contains("GRANT INSERT ON observability_events"), "{error}");
 }
@@ -62,7 +63,8 @@ async fn a_missing_right_is_named() {
 async fn a_missing_table_is_named_and_not_made() {
     let cluster = Cluster::shared();
     let url = cluster.empty_database();
-    let error = insert(Postgres::from_url(&url).expect("readable"), Attempt::First).await.expect_err("no table");
+    let error =
+        insert(Postgres::from_url(&url).expect("readable"), Attempt::First).await.expect_err("no table");
     assert_eq!(error.failure(), Failure::Hold);
     assert!(error.to_string().contains("apply schema.sql or use create_table(true)"), "{error}");
     assert_eq!(cluster.psql(&url, "SELECT to_regclass('observability_events') IS NULL"), "t");
@@ -71,7 +73,8 @@ async fn a_missing_table_is_named_and_not_made() {
 #[tokio::test]
 async fn a_missing_sqlite_file_or_table_is_named_and_not_made() {
     let file = SqliteFile::new();
-    let error = insert(Sqlite::from_url(&file.url()).expect("readable"), Attempt::First).await.expect_err("no file");
+    let error =
+        insert(Sqlite::from_url(&file.url()).expect("readable"), Attempt::First).await.expect_err("no file");
     assert_eq!(error.failure(), Failure::Hold);
     assert!(error.to_string().contains("use create_table(true)"), "{error}");
     assert!(!file.path().exists());

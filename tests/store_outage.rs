@@ -50,7 +50,8 @@ async fn an_insert_that_is_dropped_leaves_nothing_behind() {
 async fn a_server_that_says_nothing_is_given_up() {
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let port = silent.local_addr().expect("bound").port();
-    let mut store = Postgres::from_url(&format!("postgres://bob:secret@127.0.0.1:{port}/app")).expect("readable");
+    let mut store =
+        Postgres::from_url(&format!("postgres://bob:secret@127.0.0.1:{port}/app")).expect("readable");
     let error = store.insert(&batch(), Attempt::First).await.expect_err("silence");
     assert_eq!(error.failure(), Failure::Retry);
     assert_eq!(error.to_string(), "cannot connect to Postgres: no answer within 10 s");
