@@ -9,7 +9,7 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -21,6 +21,8 @@ use tracing::span::{Attributes, Id};
 use tracing::subscriber::Interest;
 use tracing::{Metadata, Subscriber, info_span};
 use tracing_appender::non_blocking::NonBlocking;
+use tracing_ledger::Event;
+use tracing_ledger::store::{Attempt, InsertError, Store};
 use tracing_ledger_benches::cost::{Cost, CostPerRun, CountingAllocator};
 use tracing_ledger_benches::rounds::{Variant, compare};
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -35,12 +37,16 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 /// is dropped for want of room costs less than one that is kept.
 const BURST: u64 = 10_000;
 
+/// How long a burst may take to get through: far more than it does.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 fn main() -> ExitCode {
     let variants = [
         Variant { name: "no subscriber", measure: no_subscriber },
         Variant { name: "Registry alone", measure: registry_alone },
         Variant { name: "floor", measure: floor },
         Variant { name: "filtered floor", measure: filtered_floor },
+        Variant { name: "tracing-ledger", measure: ledger },
         Variant { name: "tracing-opentelemetry", measure: open_telemetry },
         Variant { name: "fmt, JSON, non-blocking", measure: json_lines },
     ];
@@ -142,15 +148,32 @@ fn filtered_floor(spans: u64) -> CostPerRun {
     measure(spans, |_| {})
 }
 
-/// Counts the spans it is given and throws them away.
+/// Counts what it is given and throws it away.
 #[derive(Clone, Debug, Default)]
 struct Discard {
-    exported: Arc<AtomicU64>,
+    count: Arc<AtomicU64>,
+}
+
+impl Store for Discard {
+    async fn insert(&mut self, batch: &[Event], _: Attempt) -> Result<(), InsertError> {
+        self.count.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn ledger(spans: u64) -> CostPerRun {
+    let store = Discard::default();
+    let (layer, guard) = tracing_ledger::builder().build_with(store.clone()).expect("the defaults are sound");
+    install(tracing_subscriber::registry().with(layer));
+    measure(spans, |so_far| {
+        guard.flush(PATIENCE).expect("the store never fails");
+        assert_eq!(store.count.load(Ordering::Relaxed), so_far, "spans were lost: {}", guard.stats());
+    })
 }
 
 impl SpanExporter for Discard {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.exported.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        self.count.fetch_add(batch.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -164,7 +187,7 @@ fn open_telemetry(spans: u64) -> CostPerRun {
     install(tracing_subscriber::registry().with(layer));
     measure(spans, |so_far| {
         provider.force_flush().expect("the exporter never fails");
-        assert_eq!(exporter.exported.load(Ordering::Relaxed), so_far, "spans were dropped");
+        assert_eq!(exporter.count.load(Ordering::Relaxed), so_far, "spans were dropped");
     })
 }
 

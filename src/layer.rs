@@ -73,7 +73,7 @@ impl<S> Filter<S> for RuleFilter {
     }
 
     fn enabled(&self, meta: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        self.plans.get(meta).is_some_and(|plan| self.plans.wants(plan))
+        self.plans.get(meta).is_some()
     }
 }
 
@@ -185,8 +185,13 @@ impl Recorder {
     }
 
     /// Looks outwards once for everything the record needs of enclosing spans.
-    fn look_outwards<'a, S>(&self, record: &mut Record, row: &Row, scope: impl Iterator<Item = SpanRef<'a, S>>, is_span: bool)
-    where
+    fn look_outwards<'a, S>(
+        &self,
+        record: &mut Record,
+        row: &Row,
+        scope: impl Iterator<Item = SpanRef<'a, S>>,
+        is_span: bool,
+    ) where
         S: for<'b> LookupSpan<'b> + 'a,
     {
         let own = record.fields.iter().filter_map(|(slot, _)| record.plan.gives(slot));
@@ -308,6 +313,7 @@ where
 {
     fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
         let Some(plan) = self.plans.get(attrs.metadata()) else { return };
+        self.plans.refresh();
         let fields = Self::collect(plan, |collector| attrs.record(collector));
         let Some(span) = ctx.span(id) else { return };
         match &plan.action {
@@ -319,7 +325,7 @@ where
             Action::Carry => {
                 span.extensions_mut().replace(Carrier { plan, fields });
             }
-            Action::Verdict(_) => {}
+            Action::Verdict { .. } => {}
         }
     }
 
@@ -339,7 +345,7 @@ where
         let Some(plan) = self.plans.get(event.metadata()) else { return };
         match &plan.action {
             Action::Row(row) => self.point(plan, row, event, &ctx),
-            Action::Verdict(verdict) => Self::verdict(plan, verdict.is_error, event, &ctx),
+            Action::Verdict { is_error } => Self::verdict(plan, *is_error, event, &ctx),
             Action::Carry => {}
         }
     }
@@ -433,7 +439,10 @@ where
         self.filtered.on_id_change(old, new, ctx);
     }
 
-    #[expect(unsafe_code, reason = "the registry finds per-layer filters by this, so a wrapper must pass it on")]
+    #[expect(
+        unsafe_code,
+        reason = "the registry finds per-layer filters by this, so a wrapper must pass it on"
+    )]
     unsafe fn downcast_raw(&self, id: TypeId) -> Option<*const ()> {
         if id == TypeId::of::<Self>() {
             return Some(std::ptr::from_ref(self).cast());

@@ -49,7 +49,7 @@ fn nothing_hangs_and_nothing_is_lost() {
 
     for _ in 0..8 {
         let thread = std::thread::spawn(|| {
-            // Ours is set up first, so it is dropped last: after tracing's own thread-locals.
+            // Set up first, so dropped last: after the thread-locals of everybody else.
             LAST_WORDS.set(Some(LastWords));
             info_span!("auto_assign.quote", success = true, on_thread = true).in_scope(|| ());
         });

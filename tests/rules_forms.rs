@@ -2,6 +2,8 @@
 
 use tracing_ledger::{Error, Rule, Rules, Severity, Silent};
 
+const MANUAL: &str = include_str!("../docs/rules.md");
+
 #[test]
 fn every_key_means_the_same_in_both_forms() -> Result<(), Error> {
     let toml: Rules = r#"
@@ -167,6 +169,33 @@ fn a_key_may_have_a_field_and_a_stand_in() -> Result<(), Error> {
         .set("flow", "job")
         .rename("nth", "attempt_index")
         .number_within("a", "attempt_index")
-        .rename("booking", "booking_id");
+        .rename("booking", "booking_id")
+        .success_below("status", 500.0)
+        .rename("status", "status_code");
     Rules::from_rules([rule]).map(drop)
+}
+
+#[test]
+fn every_example_in_the_documentation_is_sound() {
+    let examples: Vec<_> =
+        MANUAL.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(!examples.is_empty());
+    for example in examples {
+        if let Err(error) = example.parse::<Rules>() {
+            panic!("{error}\n{example}");
+        }
+    }
+}
+
+#[test]
+fn every_key_is_in_the_documentation() {
+    // A key that is like no other is answered with all there are.
+    let Err(error) = "[[rule]]\nspan = 'a'\nzzz = 1".parse::<Rules>() else {
+        panic!("an unknown key was accepted");
+    };
+    let message = error.to_string();
+    let keys = message.rsplit("use one of ").next().unwrap_or_default();
+    for key in keys.split(", ") {
+        assert!(MANUAL.contains(&format!("\n| `{key}` |")), "{key}");
+    }
 }

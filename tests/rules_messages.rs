@@ -186,6 +186,14 @@ fn rules_that_name_nothing_or_too_much() {
 fn settings_that_contradict_each_other() {
     assert_messages(&[
         (
+            r#"[[rule]]|span = "a"|[rule.rename]|success = "ok""#,
+            r#"4: "rename" names "success", which this rule reads as the success: name its key "ok" with "success""#,
+        ),
+        (
+            r#"[[rule]]|span = "a"|reason = { field = "why" }|rename = { why = "because" }"#,
+            r#"4: "rename" names "why", which this rule reads as the reason: name its key "because" with "reason""#,
+        ),
+        (
             r#"[[rule]]|span = "a"|success = { field = "s", below = 5, above = 1 }"#,
             r#"3: two conditions in "success", "below" and "above": keep one"#,
         ),
@@ -269,6 +277,10 @@ fn event_types_that_no_rule_makes() {
 #[test]
 fn keys_written_twice() {
     assert_messages(&[
+        (
+            r#"[[rule]]|span = "a"|duration = "outcome""#,
+            r#"3: "duration" writes the key "outcome", and so does "outcome": use another key for one, or leave it out with outcome = false"#,
+        ),
         (
             r#"[[rule]]|span = "a"|outcome = "x"|duration = "x""#,
             r#"3: "outcome" writes the key "x", and so does "duration": use another key for one, or leave it out with duration = false"#,

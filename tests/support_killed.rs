@@ -20,15 +20,17 @@ fn no_server_outlives_a_killed_test() {
     }
     let mut victim = victim();
     let stdout = BufReader::new(victim.stdout.take().expect("stdout is a pipe"));
-    let line =
-        stdout.lines().map_while(Result::ok).find(|line| line.starts_with("up ")).expect("a server came up");
+    let mut stderr = victim.stderr.take().expect("stderr is a pipe");
+    let Some(line) = stdout.lines().map_while(Result::ok).find(|line| line.starts_with("up ")) else {
+        panic!("no server came up: {}", io::read_to_string(stderr).unwrap_or_default());
+    };
     let (port, dir) = line["up ".len()..].split_once(' ').expect("a port and a folder");
     let port = port.parse::<u16>().expect("a port");
     TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
 
     victim.kill().expect("the victim is there to be killed");
     // The server's keeper inherited this pipe: its end is the end of the clean-up.
-    victim.stderr.take().expect("stderr is a pipe").read_to_end(&mut Vec::new()).expect("a pipe is read");
+    stderr.read_to_end(&mut Vec::new()).expect("a pipe is read");
     victim.wait().expect("the victim is gone");
 
     TcpStream::connect(("127.0.0.1", port)).expect_err("the server is gone");

@@ -1,1 +1,138 @@
-fn main() {}
+//! A booking service with a planner, and tracing-ledger on it: three lines in [`run`], none anywhere else.
+//!
+//! ```text
+//! guests ──► http ──► inline ──► planner ──► holds ──► the demo_* tables
+//! (driver)     └────► job ─────────┘
+//! ```
+//!
+//! The planner and the flows carry `#[instrument]` and tracing events and know nothing of the ledger. The run
+//! sends the 244 parties of `parties.csv` as HTTP requests, then prints the baseline and checks that every
+//! planner call and every job has its row. `--help` lists the options, `README.md` says where the data is from.
+
+mod app;
+mod args;
+mod bookings;
+mod check;
+mod client;
+mod console;
+mod db;
+mod driver;
+mod floor;
+mod holds;
+mod http;
+mod inline;
+mod job;
+mod parties;
+mod planner;
+mod trouble;
+
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{fmt, registry};
+
+use crate::app::{App, Pace};
+use crate::args::{Args, HELP};
+use crate::check::Check;
+use crate::console::say;
+use crate::db::Db;
+use crate::floor::Floor;
+
+/// The embedded database of a run without `DATABASE_URL`.
+const FILE: &str = "booking-demo.sqlite3";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            writeln!(io::stderr(), "booking: {error}").ok();
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The whole demo; false when the rows are not what the service counted.
+fn run() -> Result<bool, Box<dyn Error>> {
+    let args = Args::parse(std::env::args().skip(1))?;
+    if args.help {
+        say(HELP);
+        return Ok(true);
+    }
+    let url = database_url()?;
+    let runtime = Runtime::new()?;
+    let app = runtime.block_on(open(&url, args))?;
+
+    let (ledger, guard) = tracing_ledger::builder().create_table(true).build(&url)?;
+    registry().with(ledger).with(fmt::layer().with_writer(io::stderr).with_filter(verbosity())).init();
+    runtime.block_on(serve(&app, args))?;
+    // A job that has not ended is cancelled here, and has its row for it.
+    drop(runtime);
+    guard.shutdown(Duration::from_secs(5))?;
+
+    Runtime::new()?.block_on(report(&app, &url))
+}
+
+/// The database of the demo, with the house in it and no bookings.
+async fn open(url: &str, args: Args) -> Result<Arc<App>, Box<dyn Error>> {
+    let db = Db::open(url).await?;
+    db.reset().await?;
+    Floor::furnish(&db).await?;
+    Ok(Arc::new(App::new(db, Pace(args.time_scale))))
+}
+
+/// Serves HTTP on loopback for as long as the run takes, and with `--serve` until Ctrl-C.
+async fn serve(app: &Arc<App>, args: Args) -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(axum::serve(listener, http::router(app.clone())).into_future());
+    driver::run(app, address, parties::services(args.calm)?).await?;
+    if args.serve {
+        say(&format!(
+            "\nserving, Ctrl-C ends it:\n  curl -X POST http://{address}/bookings -H 'content-type: application/json' \
+             -d '{{\"party_size\": 4, \"starts_at\": \"2030-05-17T19:30:00Z\"}}'"
+        ));
+        // What is under way then is cut off, as a deployment would: closing the pool would fail it instead.
+        return Ok(tokio::signal::ctrl_c().await?);
+    }
+    app.db.close().await;
+    Ok(())
+}
+
+/// Prints what the run left, and whether it is whole.
+async fn report(app: &App, url: &str) -> Result<bool, Box<dyn Error>> {
+    let db = Db::open(url).await?;
+    let check = Check::of(app, &db).await?;
+    db.close().await;
+    let place = if url.ends_with(FILE) { FILE } else { "the database that DATABASE_URL names" };
+    say(&format!("\n{}", check.text()));
+    say(&format!("rows: SELECT * FROM observability_events ORDER BY created_at  -- in {place}"));
+    Ok(check.holds())
+}
+
+/// `DATABASE_URL`, or a fresh file.
+fn database_url() -> io::Result<String> {
+    if let Ok(url) = std::env::var("DATABASE_URL") {
+        return Ok(url);
+    }
+    for end in ["", "-wal", "-shm"] {
+        match std::fs::remove_file(format!("{FILE}{end}")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(format!("sqlite://{FILE}"))
+}
+
+/// What the other layer prints: errors, unless `RUST_LOG` asks for more.
+fn verbosity() -> EnvFilter {
+    EnvFilter::builder().with_default_directive(LevelFilter::ERROR.into()).from_env_lossy()
+}

@@ -18,8 +18,8 @@ use crate::Severity;
 /// Which spans or tracing events become rows, and what is in them.
 ///
 /// Starts as [`Rule::span`] or [`Rule::point`] and is put to use by
-/// [`Rules::from_rules`](crate::Rules::from_rules), which is also where mistakes are told. A setter called again
-/// replaces what it said before; those that take a field or a list add to it.
+/// [`Rules::from_rules`](crate::Rules::from_rules), which is also where mistakes are told. A setter called
+/// again replaces what it said before; those that take a field or a list add to it.
 ///
 /// ```
 /// use tracing_ledger::{Rule, Rules};
@@ -159,7 +159,7 @@ impl Rule {
     }
 
     /// Takes the severity from the text of a field: through `map`, else as one of the four words, else as if
-    /// nothing were said of it.
+    /// nothing were said of it. Case does not matter.
     pub fn severity_field(
         mut self,
         field: impl Into<String>,
@@ -253,14 +253,15 @@ impl Rule {
         self
     }
 
-    /// Key of the code found in the reason or the error, such as `hard.no_capacity`; left out unless this says
-    /// a key.
+    /// Key of the code found in the reason or the error, such as `hard.no_capacity`, or `unknown`; absent on
+    /// success, and left out unless this says a key.
     pub fn reason_code<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
         self.rule.keys.reason_code = self.key("reason_code", key);
         self
     }
 
-    /// Key of the category of that code, such as `hard`; left out unless this says a key.
+    /// Key of the category of that code, such as `hard`, or `unknown`; absent on success, and left out unless
+    /// this says a key.
     pub fn reason_category<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
         self.rule.keys.reason_category = self.key("reason_category", key);
         self

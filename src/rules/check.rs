@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::builder::Rule;
-use super::model::{self, MAX_INHERITED, MatchKind, ReasonCodes};
+use super::model::{self, MAX_INHERITED, MatchKind, ReasonCodes, SuccessTest};
 use crate::Error;
 
 /// A mistake, and where it stands.
@@ -104,6 +104,7 @@ fn check_alone(rule: &Rule) -> Result<(), Fault> {
         None if rule.rule.matches.kind == MatchKind::Point => check_point(rule)?,
         None => check_exception(rule)?,
     }
+    check_renamed(rule)?;
     check_inputs(rule)?;
     check_columns(rule)?;
     check_outputs(rule)
@@ -126,6 +127,29 @@ fn check_exception(rule: &Rule) -> Result<(), Fault> {
     }
     let text = "\"exception\" is a reason, and this rule writes none: name its key with \"reason\"";
     Err(rule.fault("exception", "", text.to_owned()))
+}
+
+/// No field is renamed that is written under a key of its own anyway.
+fn check_renamed(rule: &Rule) -> Result<(), Fault> {
+    let model::Rule { keys, success, reason_field, .. } = &rule.rule;
+    // A comparison leaves its field in the context.
+    let compared = success.test != SuccessTest::Bool;
+    let read = [
+        ("success", keys.success.as_ref().filter(|_| !compared), success.field.as_str()),
+        ("reason", keys.reason.as_ref(), reason_field),
+        ("result", keys.result.as_ref(), "result"),
+    ];
+    for (field, key) in &rule.rule.rename {
+        let own = read.iter().find(|(_, own, input)| own.is_some() && input == field);
+        if let Some((setting, ..)) = own {
+            let text = format!(
+                "\"rename\" names {field:?}, which this rule reads as the {setting}: \
+                 name its key {key:?} with {setting:?}"
+            );
+            return Err(rule.fault("rename", field, text));
+        }
+    }
+    Ok(())
 }
 
 /// No field has two names.
@@ -231,6 +255,9 @@ fn check_outputs(rule: &Rule) -> Result<(), Fault> {
     for (index, output) in outputs.iter().enumerate() {
         let clashes = |other: &&Output<'_>| other.key == output.key && other.role.clashes_with(output.role);
         if let Some(other) = outputs[..index].iter().find(clashes) {
+            // The one that was said, not the default it meets, is where the mistake stands.
+            let said = rule.given.iter().any(|given| given.key == output.setting);
+            let (output, other) = if said { (output, other) } else { (other, output) };
             return Err(rule.fault(output.setting, output.key, twice(output, other)));
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use once_cell::sync::OnceCell;
 use tracing::Metadata;
@@ -34,8 +34,8 @@ pub(crate) enum Action {
     Row(Row),
     /// A span that no rule names, kept for the fields that rules inherit from it.
     Carry,
-    /// Possibly the event of `#[instrument(err)]` or `#[instrument(ret)]`.
-    Verdict(Verdict),
+    /// The event of `#[instrument(err)]` or `#[instrument(ret)]` beside a span with a rule.
+    Verdict { is_error: bool },
 }
 
 /// How the records of one callsite become rows.
@@ -64,13 +64,6 @@ pub(crate) enum Slot {
     Result,
 }
 
-/// `err` or `ret`: which, and whether a span of the same place is known to have a rule.
-#[derive(Debug)]
-pub(crate) struct Verdict {
-    pub(crate) is_error: bool,
-    known: AtomicBool,
-}
-
 /// A place in the source: `#[instrument]` gives its span and its `err`/`ret` events the same one.
 type Site = (&'static str, u32, &'static str);
 
@@ -81,7 +74,19 @@ pub(crate) struct Plans {
     /// Names that some rule inherits.
     inherited: Vec<String>,
     by_callsite: Table,
-    sites: RwLock<HashSet<Site>>,
+    sites: Mutex<Sites>,
+    /// A callsite was turned away that has turned out to be wanted.
+    stale: AtomicBool,
+    refreshing: Mutex<()>,
+}
+
+/// Where `err` and `ret` events are wanted.
+#[derive(Debug, Default)]
+struct Sites {
+    /// Places of spans with a rule.
+    with_rule: HashSet<Site>,
+    /// Places of events like those of `err` and `ret` that were turned away, as no span there was known.
+    turned_away: HashSet<Site>,
 }
 
 impl Plans {
@@ -94,7 +99,8 @@ impl Plans {
         }
         // More were refused when the rules were checked.
         inherited.truncate(MAX_INHERITED);
-        Self { rules, inherited, by_callsite: Table::default(), sites: RwLock::default() }
+        let (by_callsite, sites, stale, refreshing) = Default::default();
+        Self { rules, inherited, by_callsite, sites, stale, refreshing }
     }
 
     /// Works out the plan of a callsite and keeps it. Tracing may ask more than once for the same one.
@@ -103,11 +109,21 @@ impl Plans {
             return Some(plan);
         }
         let plan = self.plan(meta)?;
-        if meta.is_span()
-            && matches!(plan.action, Action::Row(_))
-            && let Some(site) = site(meta)
-        {
-            self.sites.write().unwrap_or_else(PoisonError::into_inner).insert(site);
+        if let Some(site) = site(meta) {
+            let mut sites = self.sites();
+            match &plan.action {
+                Action::Row(_) if meta.is_span() => {
+                    if sites.turned_away.remove(&site) {
+                        self.stale.store(true, Ordering::Release);
+                    }
+                    sites.with_rule.insert(site);
+                }
+                Action::Verdict { .. } if !sites.with_rule.contains(&site) => {
+                    sites.turned_away.insert(site);
+                    return None;
+                }
+                Action::Row(_) | Action::Carry | Action::Verdict { .. } => {}
+            }
         }
         Some(self.by_callsite.insert(meta, plan))
     }
@@ -117,18 +133,29 @@ impl Plans {
         self.by_callsite.get(meta)
     }
 
-    /// Whether this callsite is wanted now.
+    /// Asks tracing to register every callsite anew when one was turned away too early.
     ///
-    /// An `err` or `ret` event may be registered before its span, so it is held against the known places
-    /// when it happens.
-    pub(crate) fn wants(&self, plan: &Plan) -> bool {
-        let Action::Verdict(verdict) = &plan.action else { return true };
-        verdict.known.load(Ordering::Relaxed) || {
-            let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
-            let known = site(plan.meta).is_some_and(|site| sites.contains(&site));
-            verdict.known.store(known, Ordering::Relaxed);
-            known
+    /// Tracing may register the event of `#[instrument(err)]` before the span it stands beside, and only the
+    /// span tells whether the event is wanted. To be called when a span begins: before its event can happen,
+    /// and where none of tracing's locks is held.
+    pub(crate) fn refresh(&self) {
+        if self.stale.load(Ordering::Acquire) {
+            self.register_anew();
         }
+    }
+
+    #[cold]
+    fn register_anew(&self) {
+        // Whoever comes second waits until the first is done, as the event of its call may be near.
+        let _alone = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.stale.load(Ordering::Acquire) {
+            tracing::callsite::rebuild_interest_cache();
+            self.stale.store(false, Ordering::Release);
+        }
+    }
+
+    fn sites(&self) -> MutexGuard<'_, Sites> {
+        self.sites.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn plan(&self, meta: &'static Metadata<'static>) -> Option<Plan> {
@@ -139,12 +166,12 @@ impl Plans {
         let action = match named {
             Some(rule) => Action::Row(self.row(rule, meta)),
             None if meta.is_span() => Action::Carry,
-            None => Action::Verdict(Verdict::of(meta)?),
+            None => Action::Verdict { is_error: verdict(meta)? },
         };
         let gives: Vec<_> = match &action {
             Action::Row(row) => meta.fields().iter().map(|field| self.gives(row, field.name())).collect(),
             Action::Carry => meta.fields().iter().map(|field| self.carries(meta, field.name())).collect(),
-            Action::Verdict(_) => Vec::new(),
+            Action::Verdict { .. } => Vec::new(),
         };
         if matches!(action, Action::Carry) && gives.iter().all(Option::is_none) {
             return None;
@@ -177,7 +204,8 @@ impl Plans {
 
     /// A span without a rule gives what some rule asks of spans like it.
     fn carries(&self, meta: &Metadata<'_>, name: &str) -> Option<u8> {
-        let asked = |rule: &Arc<Rule>| rule.inherit.iter().any(|n| n == name) && rule.inherits_from(meta.name());
+        let asked =
+            |rule: &Arc<Rule>| rule.inherit.iter().any(|n| n == name) && rule.inherits_from(meta.name());
         self.rules.list.iter().any(asked).then(|| self.index_of(name)).flatten()
     }
 
@@ -196,7 +224,7 @@ impl Plan {
     pub(crate) fn row(&self) -> Option<&Row> {
         match &self.action {
             Action::Row(row) => Some(row),
-            Action::Carry | Action::Verdict(_) => None,
+            Action::Carry | Action::Verdict { .. } => None,
         }
     }
 
@@ -237,7 +265,8 @@ impl Rule {
     fn slot(&self, name: &str, meta: &Metadata<'_>) -> Slot {
         let is = |input: &str, key: &Option<String>| {
             // The field may also be called by its key, unless the span has one by the input name too.
-            key.as_deref().is_some_and(|key| name == input || (name == key && meta.fields().field(input).is_none()))
+            key.as_deref()
+                .is_some_and(|key| name == input || (name == key && meta.fields().field(input).is_none()))
         };
         if meta.is_span() && self.success.test != SuccessTest::Bool && name == self.success.field {
             // The field a comparison reads stays in the context: a status is worth more than its verdict.
@@ -253,7 +282,9 @@ impl Rule {
             return Slot::Result;
         }
         for (index, nest) in self.nest.iter().enumerate() {
-            if let Some(rest) = name.strip_prefix(nest.prefix.as_str()).and_then(|rest| rest.strip_prefix('.')) {
+            if let Some(rest) =
+                name.strip_prefix(nest.prefix.as_str()).and_then(|rest| rest.strip_prefix('.'))
+            {
                 let key = nest.keys.iter().find(|(from, _)| from == rest).map_or(rest, |(_, to)| to);
                 return Slot::Nested(index, key.to_owned());
             }
@@ -302,18 +333,16 @@ fn covers(pattern: &super::model::Pattern, target: &str) -> bool {
     }
 }
 
-impl Verdict {
-    /// `#[instrument(err)]` emits an unnamed event with the one field `error`, `ret` one with `return`.
-    fn of(meta: &Metadata<'_>) -> Option<Self> {
-        let mut fields = meta.fields().iter().map(|field| field.name());
-        let is_error = match (fields.next(), fields.next()) {
-            (Some("error"), None) => true,
-            (Some("return"), None) => false,
-            _ => return None,
-        };
-        let unnamed = meta.is_event() && meta.name().starts_with("event ");
-        unnamed.then(|| Self { is_error, known: AtomicBool::new(false) })
-    }
+/// Whether the event says an error (`true`) or a returned value: `#[instrument(err)]` emits an unnamed event
+/// with the one field `error`, `ret` one with `return`.
+fn verdict(meta: &Metadata<'_>) -> Option<bool> {
+    let mut fields = meta.fields().iter().map(|field| field.name());
+    let is_error = match (fields.next(), fields.next()) {
+        (Some("error"), None) => true,
+        (Some("return"), None) => false,
+        _ => return None,
+    };
+    (meta.is_event() && meta.name().starts_with("event ")).then_some(is_error)
 }
 
 fn site(meta: &'static Metadata<'static>) -> Option<Site> {

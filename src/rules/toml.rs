@@ -221,7 +221,8 @@ fn succeeds(rule: Rule, field: Option<&str>, condition: &Entry<'_>) -> Result<Ru
         "at_least" => rule.success_at_least(field, condition.number()?),
         "equals" => rule.success_equals(field, condition.json()?),
         _ => {
-            let text = "\"success.return_matches\" looks at what the function returned, not at a field: take out \"field\"";
+            let text = "\"success.return_matches\" looks at what the function returned, not at a field: \
+                take out \"field\"";
             return Err(condition.fault(text));
         }
     })
