@@ -9,6 +9,8 @@ mod layer;
 mod panic_message;
 mod queue;
 mod record;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub mod report;
 mod rules;
 pub mod store;
 mod writer;
