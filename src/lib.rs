@@ -6,6 +6,7 @@ mod error;
 mod event;
 mod guard;
 mod layer;
+mod open;
 mod panic_message;
 mod queue;
 mod record;

@@ -297,7 +297,7 @@ impl Queue {
     }
 
     #[cold]
-    fn refuse_forked(&self) {
+    pub(crate) fn refuse_forked(&self) {
         static SAID: AtomicBool = AtomicBool::new(false);
         self.counters.forked.add(1);
         if !SAID.swap(true, Ordering::Relaxed) {

@@ -49,7 +49,7 @@ impl Event {
         for key in &row.rule.or_null {
             context.set_default(key, Json::Null);
         }
-        if record.fields.truncated || record.inherited.truncated {
+        if record.fields.truncated {
             context.set("_truncated", Json::Bool(true));
         }
         Some(Self {
@@ -130,10 +130,10 @@ fn reason<'a>(context: &mut Object<'a>, row: &'a Row, judgement: &Judgement<'a>)
 /// The fields, then what enclosing spans gave, then the rule's constants: the nearer wins.
 fn own_fields<'a>(context: &mut Object<'a>, record: &'a Record, row: &'a Row) {
     let mut nested: Vec<Object<'a>> = row.rule.nest.iter().map(|_| Object::default()).collect();
-    for (slot, value) in record.fields.iter() {
+    for (slot, value) in record.fields.own() {
         place(context, &mut nested, row.fields.get(slot), value);
     }
-    for (index, value) in record.inherited.iter() {
+    for (index, value) in record.fields.inherited() {
         let slot = row.inherits.iter().find(|(at, _)| usize::from(*at) == index).map(|(_, slot)| slot);
         place(context, &mut nested, slot, value);
     }

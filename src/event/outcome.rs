@@ -58,7 +58,7 @@ pub(crate) struct Judgement<'a> {
 impl<'a> Judgement<'a> {
     pub(crate) fn of(record: &'a Record, row: &'a Row) -> Self {
         let own = |wanted: &Slot| {
-            let mut given = record.fields.iter().filter(|(slot, _)| row.fields.get(*slot) == Some(wanted));
+            let mut given = record.fields.own().filter(|(slot, _)| row.fields.get(*slot) == Some(wanted));
             given.next().map(|(_, value)| value)
         };
         let result = own(&Slot::Result);

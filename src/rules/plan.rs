@@ -49,6 +49,9 @@ pub(crate) struct Row {
     /// Inherited names this row wants, with the key of each.
     pub(crate) inherits: Vec<(u8, Slot)>,
     pub(crate) wants: Carried,
+    pub(crate) is_span: bool,
+    /// Some rule collects rows of this kind.
+    pub(crate) is_collected: bool,
     /// The span declares a field that tells its outcome, so that silence means it was cut short.
     pub(crate) declares_outcome: bool,
 }
@@ -190,10 +193,16 @@ impl Plans {
             source: owned(&rule.source, meta.target()),
             wants: inherits.iter().fold(0, |set, (index, _)| set | 1 << index),
             declares_outcome: fields.iter().any(|slot| matches!(slot, Slot::Success | Slot::Result)),
+            is_span: meta.is_span(),
+            is_collected: self.is_collected(rule.event.as_deref().unwrap_or(meta.name())),
             rule: Arc::clone(rule),
             fields,
             inherits,
         }
+    }
+
+    fn is_collected(&self, event_type: &str) -> bool {
+        self.rules.list.iter().flat_map(|rule| &rule.collect).any(|collect| &*collect.of == event_type)
     }
 
     /// A span with a rule gives its fields under their own names and under those the rule gives them.
@@ -213,10 +222,9 @@ impl Plans {
         self.inherited.iter().position(|n| n == name).and_then(|index| u8::try_from(index).ok())
     }
 
-    /// Constants of an enclosing span's rule that spans below may inherit.
-    pub(crate) fn constant<'a>(&self, row: &'a Row, index: u8) -> Option<&'a serde_json::Value> {
-        let name = self.inherited.get(usize::from(index))?;
-        row.rule.set.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    /// Constants of an enclosing span's rule that spans below may inherit, by place in the list of names.
+    pub(crate) fn constants<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = (u8, &'a serde_json::Value)> {
+        row.rule.set.iter().filter_map(|(key, value)| Some((self.index_of(key)?, value)))
     }
 }
 
@@ -231,11 +239,6 @@ impl Plan {
     /// Which inherited name the field gives to spans below.
     pub(crate) fn gives(&self, field: usize) -> Option<u8> {
         self.gives.get(field).copied().flatten()
-    }
-
-    /// Whether a field of that index is worth keeping.
-    pub(crate) fn keeps(&self, field: usize) -> bool {
-        !matches!(self.action, Action::Carry) || self.gives(field).is_some()
     }
 
     /// Whether `event` is the `err` or `ret` event that `#[instrument]` put beside this span.
