@@ -20,7 +20,8 @@ fn rows() -> Vec<Event> {
 
 fn quote(number: u64) -> Event {
     let mut event = Event::new(minute(number), "auto_assign", "auto_assign.quote");
-    event.booking_id = (!number.is_multiple_of(50)).then(|| Uuid::from_u128(u128::from(number * number % 300)));
+    event.booking_id =
+        (!number.is_multiple_of(50)).then(|| Uuid::from_u128(u128::from(number * number % 300)));
     let duration = (number * number * 7919 % 100_003) as f64 / 1000.0;
     let flow = ["inline", "job"][usize::from(number.is_multiple_of(3))];
     let tables = number % 4;
