@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use smallvec::SmallVec;
 use tracing::span::{Attributes, Id};
 use tracing::subscriber::Interest;
 use tracing::{Dispatch, Metadata, Subscriber};
@@ -22,7 +21,7 @@ use tracing_subscriber::filter::{Filtered, LevelFilter};
 use tracing_subscriber::layer::{Context, Filter, Layer};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use crate::open::{Call, Kind, Open, OpenSpans, Within};
+use crate::open::{Open, OpenSpans, Within};
 use crate::panic_message;
 use crate::queue::Queue;
 use crate::record::{Fields, Record, Tally, Verdict};
@@ -86,27 +85,22 @@ struct Recorder {
     queue: Arc<Queue>,
 }
 
-impl Call {
-    fn new(record: Record, row: &Row) -> Self {
-        let tallies = row.rule.collect.len();
-        let within = (tallies > 0).then(|| Box::new(Within::with_tallies(tallies)));
-        Self { record, entered_unwinding: 0, left: false, within }
-    }
-
+impl Open {
     fn exit(&mut self, now: Instant) {
         let panicked = thread::panicking() && !self.was_entered_unwinding();
         if self.left {
             return;
         }
-        self.record.ended = now;
+        let head = &mut self.record.head;
+        head.ended = now;
         if let Some(within) = &self.within {
-            self.record.tallies.clone_from(&within.tallies);
+            head.extra.get_or_insert_default().tallies.clone_from(&within.tallies);
         }
         if panicked {
-            self.record.ending.panicked = true;
-            self.record.ending.message = panic_message::last(self.record.started);
+            head.panicked = true;
+            head.extra.get_or_insert_default().message = panic_message::last(head.started);
         }
-        self.left = panicked || self.record.ending.verdict.is_some();
+        self.left = panicked || head.verdict.is_some();
     }
 
     /// Pairs this exit with an enter that came while the thread was unwinding already, if there was one.
@@ -118,8 +112,10 @@ impl Call {
 }
 
 impl Within {
-    fn with_tallies(count: usize) -> Self {
-        Self { numbers: SmallVec::new(), tallies: vec![Tally::default(); count] }
+    /// The book of a new span, where its rule collects anything.
+    fn of(row: &Row) -> Option<Box<Self>> {
+        let count = row.rule.collect.len();
+        (count > 0).then(|| Box::new(Self { tallies: vec![Tally::default(); count], ..Self::default() }))
     }
 
     fn next_number(&mut self, event_type: &Arc<str>) -> u32 {
@@ -146,10 +142,11 @@ impl Within {
     }
 }
 
-/// What a record still lacks on the way outwards through the spans around it.
-struct Lacks<'a> {
-    record: &'a mut Record,
-    row: &'a Row,
+/// What a record still lacks, on the way outwards through the spans around it.
+struct Lacks {
+    row: &'static Row,
+    /// The nearest enclosing span that is followed.
+    from: Option<Id>,
     /// Inherited names that no span has given yet.
     names: Carried,
     /// It is a call that no enclosing span has counted yet.
@@ -158,54 +155,48 @@ struct Lacks<'a> {
     time: Duration,
 }
 
-impl<'a> Lacks<'a> {
-    fn new(record: &'a mut Record, row: &'a Row, is_call: bool) -> Self {
-        let plan = record.plan;
+impl Lacks {
+    /// Nothing for a span that becomes no row.
+    fn of(record: &Record, from: Option<Id>) -> Option<Self> {
+        let plan = record.head.plan;
+        let row = plan.row()?;
         let own = record.fields.own_indices().filter_map(|field| plan.gives(field));
         let names = own.fold(row.wants, |names, index| names & !(1 << index));
-        let time = record.duration();
-        Self { record, row, names, is_uncounted: is_call && row.is_collected, time }
+        let is_uncounted = row.is_span && row.is_collected;
+        Some(Self { row, from, names, is_uncounted, time: record.head.duration() })
     }
 
     fn is_nothing(&self) -> bool {
         self.names == 0 && !self.is_uncounted
     }
 
-    fn take_from(&mut self, outer: &mut Open, plans: &Plans) {
-        match &mut outer.kind {
-            Kind::Row(call) => self.take_from_call(call, plans),
-            Kind::Carrier { plan, fields } if self.row.rule.inherits_from(plan.meta.name()) => {
-                self.inherit(plan, fields);
+    fn take_from(&mut self, outer: &mut Open, plans: &Plans, given: &mut Fields) {
+        let plan = outer.record.head.plan;
+        let Some(outer_row) = plan.row() else {
+            if self.row.rule.inherits_from(plan.meta.name()) {
+                self.inherit(plan, &outer.record.fields, given);
             }
-            Kind::Carrier { .. } => {}
+            return;
+        };
+        if self.is_uncounted && let Some(within) = &mut outer.within {
+            self.is_uncounted = !within.tally(&outer_row.rule.collect, &self.row.event_type, self.time);
         }
-    }
-
-    fn take_from_call(&mut self, call: &mut Call, plans: &Plans) {
-        let plan = call.record.plan;
-        let Some(outer) = plan.row() else { return };
-        if self.is_uncounted
-            && let Some(within) = &mut call.within
-        {
-            self.is_uncounted = !within.tally(&outer.rule.collect, &self.row.event_type, self.time);
-        }
-        if outer.event_type == self.row.event_type {
+        if outer_row.event_type == self.row.event_type {
             self.time = Duration::ZERO;
         }
-        self.inherit(plan, &call.record.fields);
-        for (index, value) in plans.constants(outer) {
+        self.inherit(plan, &outer.record.fields, given);
+        for (index, value) in plans.constants(outer_row) {
             if self.names & (1 << index) != 0 {
                 self.names &= !(1 << index);
-                self.record.fields.inherit_constant(index, value);
+                given.inherit_constant(index, value);
             }
         }
     }
 
-    fn inherit(&mut self, plan: &Plan, fields: &Fields) {
-        let names = &mut self.names;
-        self.record.fields.inherit(fields, |field| {
-            let index = plan.gives(field).filter(|index| *names & (1 << index) != 0)?;
-            *names &= !(1 << index);
+    fn inherit(&mut self, plan: &Plan, fields: &Fields, given: &mut Fields) {
+        given.inherit(fields, |field| {
+            let index = plan.gives(field).filter(|index| self.names & (1 << index) != 0)?;
+            self.names &= !(1 << index);
             Some(index)
         });
     }
@@ -218,6 +209,18 @@ impl Recorder {
         S: for<'b> LookupSpan<'b> + 'a,
     {
         scope.map(|span| span.id()).find(|id| self.spans.with(id, |_| ()).is_some())
+    }
+
+    /// The nearest enclosing span that is followed.
+    fn parent<S>(&self, attrs: &Attributes<'_>, id: &Id, ctx: &Context<'_, S>) -> Option<Id>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        // The usual end of the search, without a look-up.
+        if attrs.is_root() || attrs.is_contextual() && ctx.current_span().id().is_none() {
+            return None;
+        }
+        self.followed(ctx.span(id)?.scope().skip(1))
     }
 
     /// Goes outwards through the followed spans until `f` says that it has all it wants.
@@ -235,39 +238,39 @@ impl Recorder {
         let (within, _) = row.rule.number_within.as_ref()?;
         let mut number = None;
         self.outwards(parent.cloned(), |open| {
-            let Kind::Row(call) = &mut open.kind else { return ControlFlow::Continue(()) };
-            if call.record.plan.row().is_none_or(|outer| outer.event_type != *within) {
+            if open.record.head.plan.row().is_none_or(|outer| outer.event_type != *within) {
                 return ControlFlow::Continue(());
             }
-            number = Some(call.within.get_or_insert_default().next_number(&row.event_type));
+            number = Some(open.within.get_or_insert_default().next_number(&row.event_type));
             ControlFlow::Break(())
         });
         number
     }
 
-    /// Gets from enclosing spans what the record lacks, and hands it over.
-    fn finish(&self, mut record: Record, row: &Row, parent: Option<Id>) {
-        if parent.is_some() {
-            let mut lacks = Lacks::new(&mut record, row, row.is_span);
-            self.outwards(parent, |outer| {
-                if !lacks.is_nothing() {
-                    lacks.take_from(outer, &self.plans);
-                }
+    /// What enclosing spans give to the record; they in turn count it.
+    fn given(&self, mut lacks: Lacks) -> Fields {
+        let mut given = Fields::default();
+        if !lacks.is_nothing() {
+            self.outwards(lacks.from.take(), |outer| {
+                lacks.take_from(outer, &self.plans, &mut given);
                 if lacks.is_nothing() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
         }
-        self.queue.offer(record);
+        given
     }
 
-    fn point<S>(&self, plan: &'static Plan, row: &Row, event: &tracing::Event<'_>, ctx: &Context<'_, S>)
+    fn point<S>(&self, plan: &'static Plan, event: &tracing::Event<'_>, ctx: &Context<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let record = Record::new(plan, fields);
+        let mut record = Record::new(plan);
+        event.record(&mut record.fields);
         let scope = ctx.event_span(event).into_iter().flat_map(|span| span.scope());
-        self.finish(record, row, self.followed(scope));
+        let Some(lacks) = Lacks::of(&record, self.followed(scope)) else { return };
+        record.fields.merge(&self.given(lacks));
+        if let Some(admission) = self.queue.admit() {
+            self.queue.push(admission, &mut record);
+        }
     }
 
     /// Takes the word of `#[instrument(err, ret)]` for the span it stands beside.
@@ -291,18 +294,12 @@ impl Recorder {
             _ => None,
         };
         let message = failed.then(|| text.into());
-        self.with_call(&span.id(), |call| {
-            let ending = &mut call.record.ending;
-            ending.matched = matched.or(ending.matched);
-            ending.message = message.or(ending.message.take());
-            ending.verdict = Some(if failed { Verdict::Failed } else { Verdict::Returned });
-        });
-    }
-
-    fn with_call(&self, id: &Id, f: impl FnOnce(&mut Call)) {
-        self.spans.with(id, |open| {
-            if let Kind::Row(call) = &mut open.kind {
-                f(call);
+        self.spans.with(&span.id(), |open| {
+            let head = &mut open.record.head;
+            head.matched = matched.or(head.matched);
+            head.verdict = Some(if failed { Verdict::Failed } else { Verdict::Returned });
+            if message.is_some() {
+                head.extra.get_or_insert_default().message = message;
             }
         });
     }
@@ -317,17 +314,15 @@ where
         self.plans.refresh();
         let mut fields = Fields::default();
         attrs.record(&mut fields);
-        let scope = ctx.span(id).into_iter().flat_map(|span| span.scope().skip(1));
-        let parent = self.followed(scope);
-        let kind = match &plan.action {
-            Action::Row(row) => {
-                let number = self.number(row, parent.as_ref());
-                Kind::Row(Call::new(Record { number, ..Record::new(plan, fields) }, row))
-            }
-            Action::Carry => Kind::Carrier { plan, fields },
-            Action::Verdict { .. } => return,
-        };
-        self.spans.insert(id, Open { parent, kind });
+        let parent = self.parent(attrs, id, &ctx);
+        let row = plan.row();
+        let number = row.and_then(|row| self.number(row, parent.as_ref()));
+        self.spans.begin(id, plan, |open| {
+            open.parent = parent;
+            open.record.head.number = number;
+            open.record.fields.fill(&fields);
+            open.within = row.and_then(Within::of);
+        });
     }
 
     fn on_record(&self, id: &Id, values: &tracing::span::Record<'_>, _: Context<'_, S>) {
@@ -336,10 +331,7 @@ where
         }
         let mut late = Fields::default();
         values.record(&mut late);
-        self.spans.with(id, |open| match &mut open.kind {
-            Kind::Row(call) => call.record.fields.merge(&late),
-            Kind::Carrier { fields, .. } => fields.merge(&late),
-        });
+        self.spans.with(id, |open| open.record.fields.merge(&late));
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) {
@@ -347,7 +339,7 @@ where
         match &plan.action {
             Action::Row(_) if self.queue.is_forked() => self.queue.refuse_forked(),
             _ if self.queue.is_forked() => {}
-            Action::Row(row) => self.point(plan, row, event, &ctx),
+            Action::Row(_) => self.point(plan, event, &ctx),
             Action::Verdict { is_error } => self.verdict(plan, *is_error, event, &ctx),
             Action::Carry => {}
         }
@@ -355,14 +347,14 @@ where
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
         if thread::panicking() && !self.queue.is_forked() {
-            self.with_call(id, |call| call.entered_unwinding = call.entered_unwinding.saturating_add(1));
+            self.spans.with(id, |open| open.entered_unwinding = open.entered_unwinding.saturating_add(1));
         }
     }
 
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
         if !self.queue.is_forked() {
             let now = Instant::now();
-            self.with_call(id, |call| call.exit(now));
+            self.spans.with(id, |open| open.exit(now));
         }
     }
 
@@ -374,11 +366,20 @@ where
             }
             return;
         }
-        let Some(Open { parent, kind: Kind::Row(call) }) = self.spans.remove(&id) else { return };
-        let record = call.record;
-        if let Some(row) = record.plan.row() {
-            self.finish(record, row, parent);
-        }
+        let lacks = self.spans.with(&id, |open| Lacks::of(&open.record, open.parent.take()));
+        let Some(Some(lacks)) = lacks else {
+            self.spans.end(&id, |_| ());
+            return;
+        };
+        let given = self.given(lacks);
+        // Admitted before the span is locked: this may wait for room.
+        let admission = self.queue.admit();
+        self.spans.end(&id, |open| {
+            if let Some(admission) = admission {
+                open.record.fields.merge(&given);
+                self.queue.push(admission, &mut open.record);
+            }
+        });
     }
 }
 

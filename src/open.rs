@@ -3,17 +3,18 @@
 //! Not in the registry's extensions: reaching those costs a look-up of the span, a lock, a hash map and an
 //! allocation at every step of a span's life. Here a span's place follows from its id. The registry hands out
 //! ids as a thread and a small number, lowest free first, so a span is found by indexing, under a lock that
-//! hardly ever two threads want. Ids of any other make are found too, only slower.
+//! hardly ever two threads want, in memory that the span before it has warmed. Ids of any other make are found
+//! too, only slower.
 //!
-//! Never are two locks held at once, and no code of the user's runs under one.
+//! Never are two of these locks held at once, and no code of the user's runs under one.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
 use tracing::span::Id;
 
-use crate::record::{Fields, Record, Tally};
+use crate::record::{Record, Tally};
 use crate::rules::plan::Plan;
 
 /// Shards, a power of two: more than most services have busy threads.
@@ -23,25 +24,11 @@ const DIRECT: usize = 1 << 16;
 /// Where the number of the thread begins in an id of `sharded_slab` on 64-bit machines. Only speed depends on it.
 const THREAD_SHIFT: u32 = 38;
 
-/// A span that is followed.
+/// A span that is followed: one with a rule, or one whose fields are inherited.
 #[derive(Debug)]
 pub(crate) struct Open {
     /// The nearest enclosing span that is followed too.
     pub(crate) parent: Option<Id>,
-    pub(crate) kind: Kind,
-}
-
-#[derive(Debug)]
-pub(crate) enum Kind {
-    /// It becomes a row.
-    Row(Call),
-    /// No rule names it, but its fields are inherited.
-    Carrier { plan: &'static Plan, fields: Fields },
-}
-
-/// A span with a rule, while it is open.
-#[derive(Debug)]
-pub(crate) struct Call {
     pub(crate) record: Record,
     /// Entered while the thread was already unwinding: the panic is not this span's.
     pub(crate) entered_unwinding: u32,
@@ -55,7 +42,7 @@ pub(crate) struct Call {
 #[derive(Debug, Default)]
 pub(crate) struct Within {
     /// Next number by event type of the spans numbered within this one.
-    pub(crate) numbers: SmallVec<[(std::sync::Arc<str>, u32); 1]>,
+    pub(crate) numbers: SmallVec<[(Arc<str>, u32); 1]>,
     /// What has ended within this span so far, one for each of the rule's `collect`.
     pub(crate) tallies: Vec<Tally>,
 }
@@ -73,8 +60,15 @@ struct Shard(Mutex<Slots>);
 
 #[derive(Debug, Default)]
 struct Slots {
-    direct: Vec<Option<(Id, Open)>>,
+    direct: Vec<Slot>,
     others: HashMap<Id, Open>,
+}
+
+/// A place that outlives its spans: each takes it over as the one before it left it.
+#[derive(Debug, Default)]
+struct Slot {
+    id: Option<Id>,
+    open: Option<Open>,
 }
 
 impl Default for OpenSpans {
@@ -84,19 +78,19 @@ impl Default for OpenSpans {
 }
 
 impl OpenSpans {
-    pub(crate) fn insert(&self, id: &Id, open: Open) {
-        let replaced = self.slots(id).insert(id, open);
-        // A span that never closed: dropped here, outside of the lock.
-        drop(replaced);
+    /// Begins to follow a span; `fill` completes what is new and empty.
+    pub(crate) fn begin(&self, id: &Id, plan: &'static Plan, fill: impl FnOnce(&mut Open)) {
+        fill(self.slots(id).vacant(id, plan));
     }
 
-    pub(crate) fn remove(&self, id: &Id) -> Option<Open> {
-        self.slots(id).remove(id)
-    }
-
-    /// Runs `f`, which must not call back, on a span that is followed.
+    /// Runs `f` on a span that is followed.
     pub(crate) fn with<T>(&self, id: &Id, f: impl FnOnce(&mut Open) -> T) -> Option<T> {
         self.slots(id).get(id).map(f)
+    }
+
+    /// Runs `f` on a span and follows it no longer.
+    pub(crate) fn end<T>(&self, id: &Id, f: impl FnOnce(&mut Open) -> T) -> Option<T> {
+        self.slots(id).end(id, f)
     }
 
     fn slots(&self, id: &Id) -> MutexGuard<'_, Slots> {
@@ -113,32 +107,57 @@ fn index(id: &Id) -> Option<usize> {
 }
 
 impl Slots {
-    fn insert(&mut self, id: &Id, open: Open) -> Option<Open> {
-        let Some(index) = index(id) else { return self.others.insert(id.clone(), open) };
+    fn vacant(&mut self, id: &Id, plan: &'static Plan) -> &mut Open {
+        let Some(index) = index(id) else { return self.other(id, plan) };
         if index >= self.direct.len() {
-            self.direct.resize_with(index + 1, || None);
+            self.direct.resize_with(index + 1, Slot::default);
         }
-        match &mut self.direct[index] {
-            // Another live span in the same place: not with the registry's ids.
-            Some((other, _)) if other != id => self.others.insert(id.clone(), open),
-            slot => slot.replace((id.clone(), open)).map(|(_, replaced)| replaced),
+        // With the registry's ids no other live span has this place.
+        if self.direct[index].id.as_ref().is_some_and(|other| other != id) {
+            return self.other(id, plan);
         }
+        let slot = &mut self.direct[index];
+        slot.id = Some(id.clone());
+        let open = slot.open.get_or_insert_with(|| Open::new(plan));
+        open.reset(plan);
+        open
+    }
+
+    fn other(&mut self, id: &Id, plan: &'static Plan) -> &mut Open {
+        self.others.entry(id.clone()).insert_entry(Open::new(plan)).into_mut()
     }
 
     fn get(&mut self, id: &Id) -> Option<&mut Open> {
         match index(id).and_then(|index| self.direct.get_mut(index)) {
-            Some(Some((at, open))) if at == id => Some(open),
+            Some(slot) if slot.id.as_ref() == Some(id) => slot.open.as_mut(),
             _ if self.others.is_empty() => None,
             _ => self.others.get_mut(id),
         }
     }
 
-    fn remove(&mut self, id: &Id) -> Option<Open> {
-        let slot = index(id).and_then(|index| self.direct.get_mut(index));
-        match slot.and_then(|slot| slot.take_if(|(at, _)| at == id)) {
-            Some((_, open)) => Some(open),
-            None if self.others.is_empty() => None,
-            None => self.others.remove(id),
+    fn end<T>(&mut self, id: &Id, f: impl FnOnce(&mut Open) -> T) -> Option<T> {
+        match index(id).and_then(|index| self.direct.get_mut(index)) {
+            Some(slot) if slot.id.as_ref() == Some(id) => {
+                slot.id = None;
+                slot.open.as_mut().map(f)
+            }
+            _ if self.others.is_empty() => None,
+            _ => self.others.remove(id).as_mut().map(f),
         }
+    }
+}
+
+impl Open {
+    fn new(plan: &'static Plan) -> Self {
+        let (parent, entered_unwinding, left, within) = Default::default();
+        Self { parent, record: Record::new(plan), entered_unwinding, left, within }
+    }
+
+    fn reset(&mut self, plan: &'static Plan) {
+        self.parent = None;
+        self.record.reset(plan);
+        self.entered_unwinding = 0;
+        self.left = false;
+        self.within = None;
     }
 }

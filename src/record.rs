@@ -1,9 +1,9 @@
 //! What the hot path collects of one span or tracing event: typed values, times, how it ended.
 //!
-//! A record is one piece of memory for the usual call: fields and their text lie inside it, and spill to the
-//! heap only past [`INLINE_FIELDS`] fields or [`INLINE_TEXT`] bytes of text. It is bounded: a value is cut to
-//! [`MAX_VALUE_BYTES`], a record holds at most [`MAX_FIELDS`] values and [`MAX_TEXT_BYTES`] of text; what did
-//! not fit is marked in [`Fields::truncated`].
+//! A record is bounded: a value is cut to [`MAX_VALUE_BYTES`], a record holds at most [`MAX_FIELDS`] values and
+//! [`MAX_TEXT_BYTES`] of text; what did not fit is marked in [`Fields::truncated`]. While it is collected it
+//! allocates only past [`INLINE_FIELDS`] fields or [`INLINE_TEXT`] bytes of text; on its way to the writer it lies
+//! with others in a [`Chunk`], which takes what is used of it and is used again when the writer is done.
 
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
@@ -26,32 +26,38 @@ pub(crate) const MAX_VALUE_BYTES: usize = 8 * 1024;
 /// The most bytes of text of one record.
 pub(crate) const MAX_TEXT_BYTES: usize = 64 * 1024;
 
-/// One span that ended, or one tracing event.
+/// One span or tracing event, while it is collected.
 #[derive(Debug)]
 pub(crate) struct Record {
+    pub(crate) head: Head,
+    /// Its own fields, and what enclosing spans gave.
+    pub(crate) fields: Fields,
+}
+
+/// What is known of every record.
+#[derive(Debug)]
+pub(crate) struct Head {
     pub(crate) plan: &'static Plan,
     pub(crate) started: Instant,
     pub(crate) ended: Instant,
-    pub(crate) ending: Ending,
     /// 0-based place among its like within the enclosing span that numbers them.
     pub(crate) number: Option<u32>,
-    /// Its own fields, and what enclosing spans gave.
-    pub(crate) fields: Fields,
-    /// What ended within it, one for each of the rule's `collect`.
-    pub(crate) tallies: Vec<Tally>,
-}
-
-/// What has been heard of a span's end.
-#[derive(Debug, Default)]
-pub(crate) struct Ending {
     /// It panicked.
     pub(crate) panicked: bool,
     /// What `#[instrument(err, ret)]` said.
     pub(crate) verdict: Option<Verdict>,
     /// The returned value matched the rule's text.
     pub(crate) matched: Option<bool>,
+    /// What few records have.
+    pub(crate) extra: Option<Box<Extra>>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
     /// The message of the error or the panic.
     pub(crate) message: Option<Box<str>>,
+    /// What ended within it, one for each of the rule's `collect`.
+    pub(crate) tallies: Vec<Tally>,
 }
 
 /// The word of `#[instrument(err, ret)]`.
@@ -69,10 +75,22 @@ pub(crate) struct Tally {
 }
 
 impl Record {
-    pub(crate) fn new(plan: &'static Plan, fields: Fields) -> Self {
+    pub(crate) fn new(plan: &'static Plan) -> Self {
+        Self { head: Head::new(plan), fields: Fields::default() }
+    }
+
+    /// Begins anew in the same place.
+    pub(crate) fn reset(&mut self, plan: &'static Plan) {
+        self.head = Head::new(plan);
+        self.fields.clear();
+    }
+}
+
+impl Head {
+    pub(crate) fn new(plan: &'static Plan) -> Self {
         let now = Instant::now();
-        let (ending, number, tallies) = Default::default();
-        Self { plan, started: now, ended: now, ending, number, fields, tallies }
+        let (number, panicked, verdict, matched, extra) = Default::default();
+        Self { plan, started: now, ended: now, number, panicked, verdict, matched, extra }
     }
 
     /// Start to last exit.
@@ -80,9 +98,68 @@ impl Record {
         self.ended.saturating_duration_since(self.started)
     }
 
-    /// Bytes it takes while it waits, roughly: for bounding memory.
-    pub(crate) fn size(&self) -> usize {
-        size_of::<Self>() + self.fields.spilled()
+    pub(crate) fn message(&self) -> Option<&str> {
+        self.extra.as_deref()?.message.as_deref()
+    }
+
+    pub(crate) fn tallies(&self) -> &[Tally] {
+        self.extra.as_deref().map_or(&[], |extra| &extra.tallies)
+    }
+}
+
+/// Records on their way to the writer, packed.
+#[derive(Debug, Default)]
+pub(crate) struct Chunk {
+    heads: Vec<(Head, End)>,
+    values: Vec<Entry>,
+    text: Vec<u8>,
+}
+
+/// Where the values and the text of a packed record end; they begin where those of the one before it do.
+#[derive(Clone, Copy, Debug, Default)]
+struct End {
+    values: usize,
+    text: usize,
+    truncated: bool,
+}
+
+impl Chunk {
+    pub(crate) fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Bytes of its records: for bounding memory.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.heads) + size_of_val(&*self.values) + self.text.len()
+    }
+
+    /// Packs a record; what it has on the heap goes along.
+    pub(crate) fn push(&mut self, record: &mut Record) {
+        let Record { head, fields } = record;
+        self.values.extend_from_slice(&fields.values);
+        self.text.extend_from_slice(&fields.text);
+        let end = End { values: self.values.len(), text: self.text.len(), truncated: fields.truncated };
+        self.heads.push((Head { extra: head.extra.take(), ..*head }, end));
+    }
+
+    /// The records in the order they came.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Head, Values<'_>)> {
+        let mut start = End::default();
+        self.heads.iter().map(move |(head, end)| {
+            let values = self.values.get(start.values..end.values).unwrap_or_default();
+            let text = self.text.get(start.text..end.text).unwrap_or_default();
+            start = *end;
+            (head, Values { values, text, truncated: end.truncated })
+        })
+    }
+
+    /// Empties it and keeps its memory, unless unusual records made it large.
+    pub(crate) fn reset(&mut self) {
+        const USUAL_TEXT: usize = 64 * 1024;
+        self.heads.clear();
+        self.values.clear();
+        self.text.clear();
+        self.text.shrink_to(USUAL_TEXT);
     }
 }
 
@@ -178,29 +255,32 @@ impl<'a> Value<'a> {
     }
 }
 
-impl Fields {
+/// The values of one record, to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Values<'a> {
+    values: &'a [Entry],
+    text: &'a [u8],
+    pub(crate) truncated: bool,
+}
+
+impl<'a> Values<'a> {
     /// The span's own values by field index, in the order they came.
-    pub(crate) fn own(&self) -> impl Iterator<Item = (usize, Value<'_>)> {
+    pub(crate) fn own(self) -> impl Iterator<Item = (usize, Value<'a>)> {
         let own = self.values.iter().filter(|entry| entry.slot & INHERITED == 0);
-        own.map(|entry| (usize::from(entry.slot), self.value(*entry)))
+        own.map(move |entry| (usize::from(entry.slot), self.value(*entry)))
     }
 
     /// What enclosing spans gave, by place in the list of inherited names.
-    pub(crate) fn inherited(&self) -> impl Iterator<Item = (usize, Value<'_>)> {
+    pub(crate) fn inherited(self) -> impl Iterator<Item = (usize, Value<'a>)> {
         let inherited = self.values.iter().filter(|entry| entry.slot & INHERITED != 0);
-        inherited.map(|entry| (usize::from(entry.slot & !INHERITED), self.value(*entry)))
+        inherited.map(move |entry| (usize::from(entry.slot & !INHERITED), self.value(*entry)))
     }
 
-    /// The indices of the span's own values.
-    pub(crate) fn own_indices(&self) -> impl Iterator<Item = usize> {
-        self.values.iter().map(|entry| entry.slot).filter(|slot| slot & INHERITED == 0).map(usize::from)
-    }
-
-    pub(crate) fn get(&self, field: usize) -> Option<Value<'_>> {
+    pub(crate) fn get(self, field: usize) -> Option<Value<'a>> {
         self.own().find(|(at, _)| *at == field).map(|(_, value)| value)
     }
 
-    fn value(&self, entry: Entry) -> Value<'_> {
+    fn value(self, entry: Entry) -> Value<'a> {
         match entry.kind {
             Kind::Bool => Value::Bool(entry.bits != 0),
             Kind::I64 => Value::I64(entry.bits.cast_signed()),
@@ -211,9 +291,27 @@ impl Fields {
         }
     }
 
-    fn str(&self, entry: Entry) -> &str {
+    fn str(self, entry: Entry) -> &'a str {
         // Only whole characters are ever written; an empty text would be a bug of ours, not a crash of theirs.
-        str::from_utf8(Stretch::from_bits(entry.bits).of(&self.text)).unwrap_or_default()
+        str::from_utf8(Stretch::from_bits(entry.bits).of(self.text)).unwrap_or_default()
+    }
+}
+
+impl Fields {
+    /// The indices of the span's own values.
+    pub(crate) fn own_indices(&self) -> impl Iterator<Item = usize> {
+        self.values.iter().map(|entry| entry.slot).filter(|slot| slot & INHERITED == 0).map(usize::from)
+    }
+
+    fn clear(&mut self) {
+        if self.text.spilled() {
+            // One long text must not keep its memory for as long as the place is used.
+            *self = Self::default();
+            return;
+        }
+        self.values.clear();
+        self.text.clear();
+        self.truncated = false;
     }
 
     /// Takes a constant that an enclosing span's rule gives.
@@ -239,6 +337,14 @@ impl Fields {
                 self.copy(outer, Entry { slot: INHERITED | u16::from(index), ..*entry });
             }
         }
+    }
+
+    /// Takes over all of `first`, the cheap way: there is nothing yet that it could replace.
+    pub(crate) fn fill(&mut self, first: &Self) {
+        debug_assert!(self.values.is_empty() && self.text.is_empty());
+        self.values.extend_from_slice(&first.values);
+        self.text.extend_from_slice(&first.text);
+        self.truncated = first.truncated;
     }
 
     /// Takes over what `later` has, which was collected apart so that no lock was held while formatting.
@@ -313,12 +419,8 @@ impl Fields {
 
     /// The text of the first value, such as that of the one field of an `err` or `ret` event.
     pub(crate) fn first_text(&self) -> &str {
-        self.values.first().map_or("", |entry| if entry.has_text() { self.str(*entry) } else { "" })
-    }
-
-    fn spilled(&self) -> usize {
-        let values = if self.values.spilled() { self.values.capacity() * size_of::<Entry>() } else { 0 };
-        values + if self.text.spilled() { self.text.capacity() } else { 0 }
+        let stretch = self.values.first().filter(|entry| entry.has_text()).map(|entry| entry.bits);
+        stretch.map_or("", |bits| str::from_utf8(Stretch::from_bits(bits).of(&self.text)).unwrap_or_default())
     }
 }
 
