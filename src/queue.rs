@@ -6,8 +6,8 @@
 //!
 //! One word, `state`, counts the accepted records and holds the mark of a closed queue. Being one word, it has
 //! one order of changes: a record is counted either before the queue closed, and then the writer waits for it,
-//! or after, and then it is refused. That needs no ordering stronger than relaxed, and one atomic addition is
-//! all that a record costs besides its place in the channel.
+//! or after, and then it is refused. One atomic addition is all that a record costs besides its place in the
+//! channel; only the record that fills a batch wakes the writer.
 //!
 //! The channel is the growing kind under a bound of our own: a bounded one touches all its slots when it is
 //! made, which at the default capacity is tens of megabytes for an idle service.
@@ -29,12 +29,15 @@ pub use self::stats::{Dropped, Refused, Stats};
 
 /// The most bytes of memory one record may take; larger ones are refused and counted.
 ///
-/// Values are cut long before: only a call with dozens of long texts, of its own and of its enclosing spans, gets
-/// there.
+/// A record is cut to fit below it while it is collected: the limit bounds the memory of the queue whatever else
+/// changes.
 pub const RECORD_LIMIT: usize = 128 * 1024;
 
 /// The mark of a closed queue in [`Queue::state`].
 const CLOSED: u64 = 1 << 63;
+
+/// No record has this number.
+const NEVER: u64 = u64::MAX;
 
 /// How often a record that pushes out older ones tries again when other threads keep taking the place.
 const EVICTION_ROUNDS: usize = 64;
@@ -65,6 +68,8 @@ pub(crate) struct Queue {
     receiver: Receiver<Record>,
     capacity: u64,
     overflow: Overflow,
+    /// [`RECORD_LIMIT`].
+    record_limit: usize,
     /// The fork generation it belongs to.
     born: u32,
     /// Records accepted, and [`CLOSED`].
@@ -76,7 +81,7 @@ pub(crate) struct Queue {
     left: AtomicU64,
     /// Records waiting that are worth the writer's while before its time.
     enough: u64,
-    /// The number of the accepted record that wakes the writer.
+    /// The number of the accepted record that wakes the writer; [`NEVER`] while it needs no waking.
     wake_at: AtomicU64,
     wake: Notify,
     /// Callers wait here under [`Overflow::Block`].
@@ -96,12 +101,13 @@ impl Queue {
             receiver,
             capacity: capacity as u64,
             overflow,
+            record_limit: RECORD_LIMIT,
             born: fork::generation(),
             state: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             left: AtomicU64::new(0),
             enough,
-            wake_at: AtomicU64::new(enough),
+            wake_at: AtomicU64::new(NEVER),
             wake: Notify::new(),
             room: Condvar::new(),
             room_lock: Mutex::new(()),
@@ -117,7 +123,7 @@ impl Queue {
         if self.closed.load(Ordering::Relaxed) {
             return self.refuse_shutdown();
         }
-        if record.size() > RECORD_LIMIT {
+        if record.size() > self.record_limit {
             return self.counters.too_large.add(1);
         }
         match self.reserve() {
@@ -130,7 +136,8 @@ impl Queue {
     /// Counts one more record in; its number, from 1. Whoever gets one sends the record at once, because the
     /// writer waits for it.
     fn reserve(&self) -> Result<u64, Refusal> {
-        let before = self.state.fetch_add(1, Ordering::Relaxed);
+        // Acquire for `wake_at`: see `gather`.
+        let before = self.state.fetch_add(1, Ordering::Acquire);
         let closed = before & CLOSED != 0;
         if !closed && before.saturating_sub(self.left()) < self.capacity {
             return Ok(before + 1);
@@ -143,7 +150,9 @@ impl Queue {
         // The queue holds a receiver itself, so that the channel is open as long as there is a queue.
         let sent = self.sender.send(record);
         debug_assert!(sent.is_ok(), "the queue holds a receiver");
-        if number == self.wake_at.load(Ordering::Relaxed) {
+        if number >= self.wake_at.load(Ordering::Relaxed)
+            && self.wake_at.swap(NEVER, Ordering::Relaxed) != NEVER
+        {
             self.wake();
         }
     }
@@ -231,12 +240,18 @@ impl Queue {
         self.accepted().saturating_sub(self.left()) >= self.enough
     }
 
-    /// Waits until [`wake`](Self::wake) is called, or enough records have gathered. A call that nobody waited
-    /// for ends the next wait at once.
-    ///
-    /// A record that slips in between the two lines here does not end the wait; the writer's own tick does.
+    /// Has the record that makes a batch worth writing end the next wait; `false` when there is one already.
+    pub(crate) fn gather(&self) -> bool {
+        let left = self.left();
+        self.wake_at.store(left + self.enough, Ordering::Relaxed);
+        // Adding nothing takes a place in the order of all additions: a record before it is in the sum, and one
+        // after it sees the number stored above.
+        let accepted = self.state.fetch_add(0, Ordering::AcqRel) & !CLOSED;
+        accepted.saturating_sub(left) < self.enough
+    }
+
+    /// Waits until [`wake`](Self::wake) is called. A call that nobody waited for ends the next wait at once.
     pub(crate) async fn woken(&self) {
-        self.wake_at.store(self.left() + self.enough, Ordering::Relaxed);
         self.wake.notified().await;
     }
 
@@ -305,5 +320,28 @@ impl Queue {
                 "tracing-ledger: a forked child records nothing: build a ledger of its own in the child\n",
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tracing_subscriber::prelude::*;
+
+    use super::*;
+    use crate::{LedgerLayer, Rules};
+
+    #[test]
+    fn a_record_over_the_limit_is_refused() {
+        let mut queue = Queue::new(10, Overflow::default(), 10);
+        queue.record_limit = 0;
+        let queue = Arc::new(queue);
+        let ledger = LedgerLayer::new(Rules::builtin(), Arc::clone(&queue));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(ledger), || {
+            tracing::info!(name: "auto_assign.started", target: "host", "a rule names this one");
+        });
+        let stats = queue.stats();
+        assert_eq!((stats.offered, stats.accepted, stats.refused.too_large), (1, 0, 1));
     }
 }
