@@ -2,6 +2,7 @@
 
 mod alarm;
 mod builder;
+mod bystander;
 mod error;
 mod event;
 mod guard;

@@ -15,6 +15,7 @@
 mod fork;
 mod stats;
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -41,6 +42,21 @@ const NEVER: u64 = u64::MAX;
 
 /// How often a record that pushes out older ones tries again when other threads keep taking the place.
 const EVICTION_ROUNDS: usize = 64;
+
+thread_local! {
+    static MUTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on what the calling thread offers is not recorded, nor counted: it is the writer's, and a ledger that
+/// recorded its own writing would never come to rest.
+///
+/// A mark, and not `NoSubscriber` as the thread's default. While any thread of the process has a default of its
+/// own, tracing looks for one on every thread, and gives up where it cannot: while a thread exits, and within a
+/// subscriber, as in a `Debug` that logs. Rows would be lost there, and for every other layer too. (See
+/// `get_default` in tracing-core's `dispatcher.rs`.)
+pub(crate) fn mute_this_thread() {
+    MUTED.set(true);
+}
 
 /// What to do with a record when the queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,6 +133,9 @@ impl Queue {
 
     /// Hands a record over to the writer, or counts why not.
     pub(crate) fn offer(&self, record: Record) {
+        if MUTED.get() {
+            return;
+        }
         if self.is_forked() {
             return self.refuse_forked();
         }

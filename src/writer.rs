@@ -5,14 +5,13 @@
 //! batch in hand waits, and behind it the queue fills; what happens then is the queue's
 //! [`Overflow`](crate::Overflow). A failure of the store, a panic included, never ends the thread.
 //!
-//! The thread runs a current-thread tokio runtime of its own, so that the host needs none, and hears nothing of
-//! `tracing`, so that it never feeds itself. A flush or a stop reaches it at any time: while it waits for
+//! The thread runs a current-thread tokio runtime of its own, so that the host needs none, and what it emits is
+//! not recorded, so that it never feeds itself. A flush or a stop reaches it at any time: while it waits for
 //! records, between two tries, or with an insert that hangs.
 
 mod backoff;
 mod batch;
 mod control;
-mod deaf;
 mod trouble;
 
 use std::future::poll_fn;
@@ -26,14 +25,13 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{self, Runtime};
 use tokio::time::timeout_at;
-use tracing::{Dispatch, dispatcher};
 
 use self::backoff::Backoff;
 use self::batch::{Batch, Blame};
 use self::control::Orders;
 use self::trouble::{Kind, Troubles};
 use crate::event::Anchor;
-use crate::queue::Queue;
+use crate::queue::{self, Queue};
 use crate::store::{Attempt, Failure, InsertError, Store};
 use crate::{Error, Event, alarm};
 
@@ -71,8 +69,8 @@ pub(crate) fn start<S: Store>(
     let thread = thread::Builder::new().name("tracing-ledger".to_owned()).spawn(move || {
         // The first thing made and the last thing dropped: whatever ends the thread, nobody waits for it.
         let _end = End { queue: queue.clone(), control: control.clone() };
-        let deaf = deaf::dispatch();
-        dispatcher::with_default(&deaf, || match runtime(deaf.clone()) {
+        queue::mute_this_thread();
+        match runtime() {
             Ok(runtime) => {
                 ready.send(Ok(())).ok();
                 runtime.block_on(Writer::new(store, queue, control, options).run());
@@ -82,7 +80,7 @@ pub(crate) fn start<S: Store>(
             Err(error) => {
                 ready.send(Err(error)).ok();
             }
-        });
+        }
     });
     let failed = |error| {
         Error::config("the writer's thread cannot be started: see the limits of the process").caused_by(error)
@@ -94,12 +92,9 @@ pub(crate) fn start<S: Store>(
     }
 }
 
-/// A runtime whose threads for blocking work hear as little as the writer's own.
-fn runtime(deaf: Dispatch) -> io::Result<Runtime> {
-    runtime::Builder::new_current_thread()
-        .enable_all()
-        .on_thread_start(move || deaf::until_exit(&deaf))
-        .build()
+/// A runtime whose threads for blocking work are as mute as the writer's own.
+fn runtime() -> io::Result<Runtime> {
+    runtime::Builder::new_current_thread().enable_all().on_thread_start(queue::mute_this_thread).build()
 }
 
 /// Tells everybody that the thread is gone, however it went.
@@ -275,7 +270,7 @@ impl<S: Store> Writer<S> {
     /// Waits for enough records, an order or the tick.
     async fn rest(&self, flushed: u64, due: Instant) {
         let orders = self.control.orders();
-        if orders.flushes == flushed && orders.stop.is_none() && !self.queue.has_enough() {
+        if orders.flushes == flushed && orders.stop.is_none() && self.queue.gather() {
             timeout_at(due.into(), self.queue.woken()).await.ok();
         }
     }
