@@ -343,8 +343,10 @@ where
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) {
-        let Some(plan) = self.plans.get(event.metadata()).filter(|_| !self.queue.is_forked()) else { return };
+        let Some(plan) = self.plans.get(event.metadata()) else { return };
         match &plan.action {
+            Action::Row(_) if self.queue.is_forked() => self.queue.refuse_forked(),
+            _ if self.queue.is_forked() => {}
             Action::Row(row) => self.point(plan, row, event, &ctx),
             Action::Verdict { is_error } => self.verdict(plan, *is_error, event, &ctx),
             Action::Carry => {}
