@@ -185,7 +185,7 @@ impl<S: Store> Writer<S> {
                     self.queue.count_written(batch.stored());
                     self.recover();
                 }
-                Err(error) => self.fail(&mut batch, &error).await?,
+                Err(error) => self.fail(&mut batch, &error).await,
             }
         }
         self.quarantine(batch);
@@ -204,10 +204,10 @@ impl<S: Store> Writer<S> {
     }
 
     /// Decides what to try next, and waits where nothing can be done but wait.
-    async fn fail(&mut self, batch: &mut Batch, error: &InsertError) -> Result<(), Stopped> {
+    async fn fail(&mut self, batch: &mut Batch, error: &InsertError) {
         let (kind, what) = match error.failure() {
-            Failure::Quarantine if batch.blame(error) == Blame::Narrowed => return Ok(()),
-            Failure::Halve if batch.halve() => return Ok(()),
+            Failure::Quarantine if batch.blame(error) == Blame::Narrowed => return,
+            Failure::Halve if batch.halve() => return,
             Failure::Quarantine => (
                 Kind::Drift,
                 "more than a tenth of a batch is refused, as after a change of the schema; rows are kept until \
@@ -224,7 +224,6 @@ impl<S: Store> Writer<S> {
         self.control.set_trouble(Some(error.to_string()));
         self.say_losses();
         self.pause().await;
-        Ok(())
     }
 
     fn recover(&mut self) {
