@@ -178,7 +178,9 @@ impl Lacks {
             }
             return;
         };
-        if self.is_uncounted && let Some(within) = &mut outer.within {
+        if self.is_uncounted
+            && let Some(within) = &mut outer.within
+        {
             self.is_uncounted = !within.tally(&outer_row.rule.collect, &self.row.event_type, self.time);
         }
         if outer_row.event_type == self.row.event_type {

@@ -74,7 +74,13 @@ fn time_ordered_id(at: SystemTime) -> Uuid {
     Uuid::new_v7(Timestamp::from_unix(&*context, since_epoch.as_secs(), since_epoch.subsec_nanos()))
 }
 
-fn span_context<'a>(context: &mut Object<'a>, head: &'a Head, values: Values<'a>, row: &'a Row, judgement: &Judgement<'a>) {
+fn span_context<'a>(
+    context: &mut Object<'a>,
+    head: &'a Head,
+    values: Values<'a>,
+    row: &'a Row,
+    judgement: &Judgement<'a>,
+) {
     own_fields(context, values, row);
     let keys = &row.rule.keys;
     if let Some(key) = &keys.duration {

@@ -62,7 +62,8 @@ impl<'a> Judgement<'a> {
             given.next().map(|(_, value)| value)
         };
         let result = own(&Slot::Result);
-        let (outcome, success) = outcome(head, told(head, values, row, own(&Slot::Success)), result.is_some());
+        let (outcome, success) =
+            outcome(head, told(head, values, row, own(&Slot::Success)), result.is_some());
         let is_exception = matches!(outcome, Outcome::Error | Outcome::Panic | Outcome::Cancelled);
         let reason = match &row.rule.exception {
             _ if success == Some(true) => None,

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use once_cell::sync::OnceCell;
-use tracing::Metadata;
+use tracing::{Dispatch, Metadata};
 
 use super::Rules;
 use super::model::{MAX_INHERITED, MatchKind, Rule, Silent, SuccessTest};
+use crate::bystander;
 
 /// A set of inherited names, a bit each, by their place in [`Plans::inherited`].
 pub(crate) type Carried = u64;
@@ -81,6 +82,8 @@ pub(crate) struct Plans {
     /// A callsite was turned away that has turned out to be wanted.
     stale: AtomicBool,
     refreshing: Mutex<()>,
+    /// Makes rebuilding sound.
+    _bystander: Dispatch,
 }
 
 /// Where `err` and `ret` events are wanted.
@@ -103,7 +106,8 @@ impl Plans {
         // More were refused when the rules were checked.
         inherited.truncate(MAX_INHERITED);
         let (by_callsite, sites, stale, refreshing) = Default::default();
-        Self { rules, inherited, by_callsite, sites, stale, refreshing }
+        let _bystander = bystander::register();
+        Self { rules, inherited, by_callsite, sites, stale, refreshing, _bystander }
     }
 
     /// Works out the plan of a callsite and keeps it. Tracing may ask more than once for the same one.
