@@ -323,8 +323,10 @@ impl Fields {
     fn clear(&mut self) {
         self.values.clear();
         self.text.clear();
-        self.text.shrink_to(KEPT_TEXT);
         self.truncated = false;
+        if self.text.capacity() > KEPT_TEXT {
+            self.text.shrink_to(KEPT_TEXT);
+        }
     }
 
     /// Takes a constant that an enclosing span's rule gives.
@@ -461,8 +463,8 @@ impl DerefMut for Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let mut fields = std::mem::take(&mut self.0);
-        fields.clear();
+        self.0.clear();
+        let fields = std::mem::take(&mut self.0);
         SCRATCH.try_with(|scratch| scratch.set(Some(fields))).ok();
     }
 }
