@@ -162,14 +162,12 @@ struct Lacks {
 }
 
 impl Lacks {
-    /// Nothing for a span that becomes no row.
-    fn of(record: &Record) -> Option<Self> {
+    fn of(record: &Record, row: &'static Row) -> Self {
         let plan = record.head.plan;
-        let row = plan.row()?;
         let own = record.fields.own_indices().filter_map(|field| plan.gives(field));
         let names = own.fold(row.wants, |names, index| names & !(1 << index));
         let is_uncounted = row.is_span && row.is_collected;
-        Some(Self { row, names, is_uncounted, time: record.head.duration() })
+        Self { row, names, is_uncounted, time: record.head.duration() }
     }
 
     fn is_nothing(&self) -> bool {
@@ -284,13 +282,18 @@ impl Recorder {
         });
     }
 
-    fn point<S>(&self, plan: &'static Plan, event: &tracing::Event<'_>, ctx: &Context<'_, S>)
-    where
+    fn point<S>(
+        &self,
+        plan: &'static Plan,
+        row: &'static Row,
+        event: &tracing::Event<'_>,
+        ctx: &Context<'_, S>,
+    ) where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let mut record = Record::new(plan);
         event.record(&mut record.fields);
-        let Some(lacks) = Lacks::of(&record) else { return };
+        let lacks = Lacks::of(&record, row);
         let scope = ctx.event_span(event).into_iter().flat_map(|span| span.scope());
         record.fields.merge(&self.given(lacks, self.followed(scope)));
         if let Some(admission) = self.queue.admit() {
@@ -345,18 +348,15 @@ where
         self.spans.begin(id, plan, |open| {
             open.parent = parent;
             open.record.head.number = number;
-            std::mem::swap(&mut open.record.fields, &mut *fields);
             open.within = row.and_then(Within::of);
+            std::mem::swap(&mut open.record.fields, &mut *fields);
         });
     }
 
     fn on_record(&self, id: &Id, values: &tracing::span::Record<'_>, _: Context<'_, S>) {
-        if self.queue.is_forked() {
-            return;
+        if !self.queue.is_forked() {
+            values.record(&mut self.spans.collect(id));
         }
-        let mut late = Scratch::new();
-        values.record(&mut *late);
-        self.spans.with(id, |open| open.record.fields.merge(&late));
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) {
@@ -364,7 +364,7 @@ where
         match &plan.action {
             Action::Row(_) if self.queue.is_forked() => self.queue.refuse_forked(),
             _ if self.queue.is_forked() => {}
-            Action::Row(_) => self.point(plan, event, &ctx),
+            Action::Row(row) => self.point(plan, row, event, &ctx),
             Action::Verdict { is_error } => self.verdict(plan, *is_error, event, &ctx),
             Action::Carry => {}
         }
@@ -392,11 +392,14 @@ where
             return;
         }
         let left = self.spans.end(&id, |open| {
-            let lacks = Lacks::of(&open.record)?;
-            match open.parent.take() {
-                Some(parent) if !lacks.is_nothing() => Some(Left::Lookup(lacks, parent)),
-                _ => self.queue.try_push(&mut open.record).err().map(Left::Room),
+            let row = open.record.head.plan.row()?;
+            if let Some(parent) = open.parent.take() {
+                let lacks = Lacks::of(&open.record, row);
+                if !lacks.is_nothing() {
+                    return Some(Left::Lookup(lacks, parent));
+                }
             }
+            self.queue.try_push(&mut open.record).err().map(Left::Room)
         });
         if let Some(left) = left {
             self.finish(&id, left);

@@ -367,6 +367,7 @@ impl Fields {
         self.put(Entry { bits: text.map_or(entry.bits, Stretch::to_bits), ..entry });
     }
 
+    #[inline]
     fn put(&mut self, new: Entry) {
         if let Some(old) = self.values.iter_mut().find(|entry| entry.slot == new.slot) {
             *old = new;
@@ -378,6 +379,7 @@ impl Fields {
     }
 
     /// Keeps a text that is whole, cut to what one value may take.
+    #[inline]
     fn keep(&mut self, text: &[u8]) -> Stretch {
         let room = MAX_VALUE_BYTES.min(MAX_TEXT_BYTES.saturating_sub(self.text.len()));
         if text.len() > room {
