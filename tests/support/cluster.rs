@@ -107,6 +107,11 @@ impl Cluster {
         self.tell("stop");
     }
 
+    /// Stops the server without letting anything come to its end: its next start recovers from its log.
+    pub(crate) fn stop_at_once(&self) {
+        self.tell("stop_at_once");
+    }
+
     /// Kills the server with SIGKILL, as a crash does.
     pub(crate) fn kill9(&self) {
         self.tell("kill");

@@ -24,6 +24,7 @@ while read -r verb port; do
         init) init ;;
         start) "$bin/pg_ctl" start -w -D "$data" -l "$dir/server.log" -o "-p $port" ;;
         stop) "$bin/pg_ctl" stop -w -D "$data" -m fast ;;
+        stop_at_once) "$bin/pg_ctl" stop -w -D "$data" -m immediate ;;
         kill) kill -KILL "$(head -n 1 "$data/postmaster.pid")" ;;
         *) false ;;
     esac </dev/null >>"$dir/keeper.log" 2>&1
