@@ -46,11 +46,11 @@ pub(crate) fn last(since: Instant) -> Option<Box<str>> {
 fn remember(info: &PanicHookInfo<'_>) {
     let message = info.payload_as_str().unwrap_or("panicked with a value that is no text");
     let message = &message[..message.floor_char_boundary(MAX_BYTES)];
-    let kept = LAST.try_with(|last| {
+    // A thread on its way out has no place for it, and no span to tell it to.
+    LAST.try_with(|last| {
         if let Ok(mut last) = last.try_borrow_mut() {
             *last = Some((Instant::now(), message.into()));
         }
-    });
-    // A thread on its way out has no message to keep.
-    drop(kept);
+    })
+    .ok();
 }

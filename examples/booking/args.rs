@@ -41,10 +41,8 @@ impl Args {
                 _ => return Err(format!("{word:?} is no option of this demo: see --help")),
             }
         }
-        if args.time_scale == 0 {
-            return Err(
-                "--time-scale 0 would never end: give 1 for the time of production, or more".to_owned()
-            );
+        if !(1..=100).contains(&args.time_scale) {
+            return Err("--time-scale: give a number from 1 (the time of production) to 100".to_owned());
         }
         Ok(args)
     }

@@ -50,10 +50,11 @@ impl Db {
             let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
             return pool.connect(url).await.map(Self::Postgres).map_err(|error| unreachable_database(&error));
         }
-        let options: SqliteConnectOptions = url.parse().map_err(|_| {
-            "DATABASE_URL names no database this demo knows: begin it with postgres:// or sqlite://"
-                .to_owned()
-        })?;
+        // Anything else would be taken for the name of a file.
+        let options = url.strip_prefix("sqlite:").and_then(|_| url.parse::<SqliteConnectOptions>().ok());
+        let options = options.ok_or(
+            "DATABASE_URL names no database this demo knows: begin it with postgres:// or sqlite://",
+        )?;
         let options =
             options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal).busy_timeout(PATIENCE);
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);

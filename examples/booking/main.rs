@@ -31,7 +31,7 @@ use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -48,6 +48,8 @@ use crate::floor::Floor;
 
 /// The embedded database of a run without `DATABASE_URL`.
 const FILE: &str = "booking-demo.sqlite3";
+/// Where the baseline is kept as Markdown.
+const BASELINE: &str = "baseline.md";
 
 fn main() -> ExitCode {
     match run() {
@@ -69,6 +71,7 @@ fn run() -> Result<bool, Box<dyn Error>> {
     }
     let url = database_url()?;
     let runtime = Runtime::new()?;
+    let began = SystemTime::now();
     let app = runtime.block_on(open(&url, args))?;
 
     let (ledger, guard) = tracing_ledger::builder().create_table(true).build(&url)?;
@@ -78,7 +81,7 @@ fn run() -> Result<bool, Box<dyn Error>> {
     drop(runtime);
     guard.shutdown(Duration::from_secs(5))?;
 
-    Runtime::new()?.block_on(report(&app, &url))
+    Runtime::new()?.block_on(report(&app, &url, began))
 }
 
 /// The database of the demo, with the house in it and no bookings.
@@ -107,14 +110,18 @@ async fn serve(app: &Arc<App>, args: Args) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Prints what the run left, and whether it is whole.
-async fn report(app: &App, url: &str) -> Result<bool, Box<dyn Error>> {
+/// Prints the baseline of this run's rows and keeps it as a file; says whether the rows are whole.
+async fn report(app: &App, url: &str, began: SystemTime) -> Result<bool, Box<dyn Error>> {
+    let baseline = tracing_ledger::report::baseline(url, Some(began)).await?;
+    std::fs::write(BASELINE, baseline.to_markdown())?;
     let db = Db::open(url).await?;
     let check = Check::of(app, &db).await?;
     db.close().await;
     let place = if url.ends_with(FILE) { FILE } else { "the database that DATABASE_URL names" };
-    say(&format!("\n{}", check.text()));
-    say(&format!("rows: SELECT * FROM observability_events ORDER BY created_at  -- in {place}"));
+    say(&format!("\n{baseline}\n{}", check.text()));
+    say(&format!(
+        "rows: SELECT * FROM observability_events ORDER BY created_at  -- in {place}; the baseline is in {BASELINE}"
+    ));
     Ok(check.holds())
 }
 

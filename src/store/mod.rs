@@ -9,12 +9,12 @@ pub(crate) mod read;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-mod time;
+pub(crate) mod time;
 
 use std::fmt;
 use std::future::Future;
 
-pub(crate) use self::any::{AnyStore, open};
+pub(crate) use self::any::open;
 pub use self::memory::Memory;
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;

@@ -110,3 +110,97 @@ fn runs(places: &[usize]) -> Vec<Range<usize>> {
     let joined = places.chunk_by(|one, next| one + 1 == *next);
     joined.filter_map(|run| Some(*run.first()?..run.last()? + 1)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::RangeInclusive;
+    use std::time::UNIX_EPOCH;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::store::Failure;
+
+    fn batch(numbers: RangeInclusive<u128>) -> Batch {
+        Batch::new(numbers.map(event).collect())
+    }
+
+    fn event(number: u128) -> Event {
+        Event {
+            id: Uuid::from_u128(number),
+            created_at: UNIX_EPOCH,
+            source: "test".into(),
+            event_type: "test".into(),
+            severity: crate::Severity::Info,
+            context: "{}".to_owned(),
+            restaurant_id: None,
+            booking_id: None,
+        }
+    }
+
+    fn numbers(events: &[Event]) -> Vec<u128> {
+        events.iter().map(|event| event.id.as_u128()).collect()
+    }
+
+    fn refusal() -> InsertError {
+        InsertError::new(Failure::Quarantine, "no")
+    }
+
+    /// Tries pieces until nothing is left or the schema seems to have drifted; the numbers of statements.
+    fn try_all(batch: &mut Batch, is_poison: impl Fn(u128) -> bool) -> (usize, Blame) {
+        let mut statements = 0;
+        while let Some((piece, _)) = batch.next() {
+            statements += 1;
+            if !numbers(piece).into_iter().any(&is_poison) {
+                batch.stored();
+            } else if batch.blame(&refusal()) == Blame::Drift {
+                return (statements, Blame::Drift);
+            }
+        }
+        (statements, Blame::Narrowed)
+    }
+
+    #[test]
+    fn the_poison_that_is_left_over_is_exactly_what_was_refused() {
+        for poison in 1..=30 {
+            let mut batch = batch(1..=30);
+            try_all(&mut batch, |number| number == poison || number == 15);
+            let (left, reason) = batch.into_poison();
+            let mut expected = vec![poison.min(15), poison.max(15)];
+            expected.dedup();
+            assert_eq!((numbers(&left), reason.as_str()), (expected, "no"));
+        }
+    }
+
+    #[test]
+    fn while_the_schema_has_drifted_one_statement_asks_whether_it_still_has() {
+        let mut batch = batch(1..=1000);
+        let (found_in, _) = try_all(&mut batch, |_| true);
+        assert!(found_in > 100);
+        assert_eq!(try_all(&mut batch, |_| true), (1, Blame::Drift));
+        assert_eq!(try_all(&mut batch, |_| true), (1, Blame::Drift));
+        let (mended_in, blame) = try_all(&mut batch, |_| false);
+        assert_eq!(blame, Blame::Narrowed);
+        assert!(mended_in < 20, "what was refused one by one goes together again: {mended_in}");
+        assert!(batch.into_poison().0.is_empty());
+    }
+
+    #[test]
+    fn only_the_very_first_piece_is_a_first_try() {
+        let mut batch = batch(1..=2);
+        assert_eq!(batch.next().map(|(_, attempt)| attempt), Some(Attempt::First));
+        assert!(batch.halve());
+        for number in 1..=2 {
+            assert_eq!(batch.next(), Some((&[event(number)][..], Attempt::Retry)));
+            assert!(!batch.halve());
+            assert_eq!(batch.stored(), 1);
+        }
+        assert_eq!(batch.next(), None);
+    }
+
+    #[test]
+    fn neighbours_are_joined() {
+        assert_eq!(runs(&[1, 2, 3, 7, 9, 10]), [1..4, 7..8, 9..11]);
+        assert!(runs(&[]).is_empty());
+    }
+}

@@ -21,8 +21,6 @@ pub(super) enum Kind {
     Quarantine,
     /// Records are refused, or older ones pushed out.
     QueueFull,
-    /// A record was larger than the limit.
-    TooLarge,
 }
 
 /// Trouble of one kind, as it was last said.
@@ -35,7 +33,7 @@ struct Said {
 /// What has been said so far.
 #[derive(Default)]
 pub(super) struct Troubles {
-    said: [Said; 6],
+    said: [Said; 5],
     losses: Stats,
 }
 
@@ -59,14 +57,11 @@ impl Troubles {
         any
     }
 
-    /// The lines that the losses since the last look call for.
-    pub(super) fn losses(&mut self, now: Stats) -> Vec<String> {
+    /// The lines that the losses since the last look call for; whether the queue is full now.
+    pub(super) fn losses(&mut self, now: Stats, is_full: bool) -> Vec<String> {
         let lost = |stats: &Stats| stats.refused.queue_full + stats.dropped.evicted;
         let before = std::mem::replace(&mut self.losses, now);
         let mut lines = Vec::new();
-        if now.refused.too_large > before.refused.too_large && self.raise(Kind::TooLarge) {
-            lines.push("a record over the size limit was refused: record less in one span".to_owned());
-        }
         if lost(&now) > lost(&before) {
             if self.raise(Kind::QueueFull) {
                 lines.push(format!(
@@ -75,7 +70,7 @@ impl Troubles {
                     lost(&now)
                 ));
             }
-        } else if self.over(&[Kind::QueueFull]) {
+        } else if !is_full && self.over(&[Kind::QueueFull]) {
             lines.push(format!("the queue has room again; {} records were lost in all", lost(&now)));
         }
         lines
@@ -102,12 +97,13 @@ mod tests {
     fn a_full_queue_is_said_once_and_its_end_once() {
         let mut troubles = Troubles::default();
         let mut stats = Stats::default();
-        assert!(troubles.losses(stats).is_empty());
+        assert!(troubles.losses(stats, false).is_empty());
         stats.refused.queue_full = 3;
-        assert!(troubles.losses(stats)[0].contains("3 records are lost"));
+        assert!(troubles.losses(stats, true)[0].contains("3 records are lost"));
         stats.refused.queue_full = 5;
-        assert!(troubles.losses(stats).is_empty());
-        assert!(troubles.losses(stats)[0].contains("5 records were lost in all"));
-        assert!(troubles.losses(stats).is_empty());
+        assert!(troubles.losses(stats, true).is_empty());
+        assert!(troubles.losses(stats, true).is_empty(), "nobody has offered, and it is still full");
+        assert!(troubles.losses(stats, false)[0].contains("5 records were lost in all"));
+        assert!(troubles.losses(stats, false).is_empty());
     }
 }

@@ -1,1 +1,130 @@
-fn main() {}
+//! The command: questions to the ledger from a terminal.
+//!
+//! Exit status: 0 when all went well, 1 when it failed (one line on stderr says why), 2 when it was called
+//! wrongly. No output ever holds the database's URL.
+
+mod since;
+
+use std::error::Error;
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_ledger::report::{self, Baseline};
+
+use self::since::Since;
+
+/// Questions to the ledger of planner calls and jobs.
+#[derive(Parser)]
+#[command(name = "tracing-ledger", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// How planner calls and jobs have gone: counts, success rates, percentiles, reasons.
+    Report(Report),
+}
+
+#[derive(Args)]
+struct Report {
+    /// The database: postgres://… or sqlite:… (best given in the environment, where `ps` does not show it)
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+
+    /// Only rows from this time on: RFC 3339, or a span before now such as 2h or 7d
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Format {
+    /// Aligned tables
+    #[default]
+    Text,
+    /// Markdown tables
+    Md,
+    /// One JSON object
+    Json,
+}
+
+fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(Cli { command: Command::Report(options) }) => finish(run(&options)),
+        Err(error) => usage(&error),
+    }
+}
+
+fn run(options: &Report) -> Result<(), Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let since = options.since.map(|since| since.0);
+    let baseline = runtime.block_on(report::baseline(&options.database_url, since))?;
+    print(&render(&baseline, options.format))?;
+    if baseline.is_empty() {
+        complain(
+            "note",
+            "no planner call and no job is on the ledger in this time; check --since, the database, \
+                          and that the service runs with the layer",
+        );
+    }
+    Ok(())
+}
+
+fn render(baseline: &Baseline, format: Format) -> String {
+    match format {
+        Format::Text => baseline.to_string(),
+        Format::Md => baseline.to_markdown(),
+        Format::Json => baseline.to_json() + "\n",
+    }
+}
+
+/// Prints to stdout. A reader that has seen enough (`| head`) is no failure.
+fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Prints one line to stderr.
+fn complain(kind: &str, text: &str) {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // There is nowhere left to say that stderr is closed.
+    writeln!(io::stderr(), "{kind}: {line}").ok();
+}
+
+fn finish(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain("error", &error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Help, the version, or what is wrong with the arguments.
+fn usage(error: &clap::Error) -> ExitCode {
+    if names_a_url(error) {
+        // clap quotes arguments, and a URL in the wrong place may hold a password.
+        complain("error", "a database URL in the wrong place; use --database-url URL or DATABASE_URL");
+    } else {
+        // As with `complain`.
+        error.print().ok();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+fn names_a_url(error: &clap::Error) -> bool {
+    error.context().any(|(_, value)| {
+        let text = value.to_string();
+        text.contains("://") || text.contains('@')
+    })
+}

@@ -1,0 +1,56 @@
+//! A point in time, named as such or as a span before now.
+
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Since(pub(crate) SystemTime);
+
+impl FromStr for Since {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let moment = text.parse().ok().or_else(|| before(Timestamp::now(), text));
+        let moment =
+            moment.ok_or("use a time such as 2026-01-31T08:00:00Z, or a span such as 90min, 2h or 7d")?;
+        Ok(Self(moment.into()))
+    }
+}
+
+/// The moment that lies `span` before `now`; days have 24 hours, and months are too vague.
+fn before(now: Timestamp, span: &str) -> Option<Timestamp> {
+    let span: Span = span.parse().ok()?;
+    let span: SignedDuration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    if span.is_negative() { None } else { now.checked_sub(span).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_taken_as_it_is() {
+        let named: Timestamp = "2026-01-31T08:00:00Z".parse().expect("a time");
+        for text in ["2026-01-31T08:00:00Z", "2026-01-31T10:00:00+02:00"] {
+            assert_eq!(text.parse(), Ok(Since(named.into())), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_span_counts_back() {
+        let now: Timestamp = "2026-01-31T08:00:00Z".parse().expect("a time");
+        let ago = |span| before(now, span).map(|moment| moment.to_string());
+        assert_eq!(ago("2h").as_deref(), Some("2026-01-31T06:00:00Z"));
+        assert_eq!(ago("7d").as_deref(), Some("2026-01-24T08:00:00Z"));
+        assert_eq!(ago("1w 30min").as_deref(), Some("2026-01-24T07:30:00Z"));
+    }
+
+    #[test]
+    fn what_is_neither_is_refused() {
+        for text in ["yesterday", "-2h", "2h ago", "1mo", "2026-01-31", ""] {
+            assert!(text.parse::<Since>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Values from the database, made harmless to look at.
+//!
+//! Whoever writes a row chooses its texts: none of them may move the cursor of a terminal, turn the order of
+//! what is read, or end a cell of a table.
+
+/// Longer texts are cut.
+const LIMIT: usize = 80;
+
+/// Whether a character shows nothing itself but changes what is shown: control, bidi, zero-width and tag characters.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// For a terminal.
+pub(super) fn text(value: &str) -> String {
+    let mut out: String = value.chars().take(LIMIT).fold(String::new(), visible);
+    if value.chars().nth(LIMIT).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+fn visible(mut out: String, c: char) -> String {
+    if is_hidden(c) {
+        out.extend(c.escape_unicode());
+    } else {
+        out.push(c);
+    }
+    out
+}
+
+/// For a cell of a Markdown table.
+pub(super) fn markdown(value: &str) -> String {
+    text(value).chars().fold(String::new(), |mut out, c| {
+        if "\\|<>&*[]`".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+        out
+    })
+}
+
+/// For JSON that is written already: hidden characters are within strings, where `\u` stands for the same.
+pub(super) fn json(document: &str) -> String {
+    document.chars().fold(String::new(), |mut out, c| {
+        if is_hidden(c) && c != '\n' {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_not_driven() {
+        assert_eq!(text("a\x1b[2J\u{202e}b\n"), r"a\u{1b}[2J\u{202e}b\u{a}");
+        assert_eq!(text("größte Gruppe 🍽"), "größte Gruppe 🍽");
+        assert_eq!(text(&"x".repeat(81)), format!("{}…", "x".repeat(80)));
+    }
+
+    #[test]
+    fn a_cell_stays_a_cell() {
+        assert_eq!(markdown("a|b<img>"), r"a\|b\<img\>");
+        assert_eq!(markdown("hard.no_capacity"), "hard.no_capacity");
+    }
+
+    #[test]
+    fn json_means_the_same() {
+        let value = "a\u{202e}\u{e0001}\u{85}b";
+        let document = serde_json::Value::from(value).to_string();
+        let escaped = json(&document);
+        assert_eq!(escaped, r#""a\u202e\udb40\udc01\u0085b""#);
+        assert_eq!(serde_json::from_str::<String>(&escaped).ok().as_deref(), Some(value));
+    }
+}

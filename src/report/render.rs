@@ -1,0 +1,173 @@
+//! The answer as text, Markdown and JSON.
+
+use std::fmt::{self, Write};
+
+use super::answer::{Attempts, Baseline, CallGroup, Calls, JobGroup, Reason, Share, moment_text};
+use super::escape;
+use super::table::{NONE, Table};
+
+const EMPTY: &str = "No planner call and no job is on the ledger in this time. Check that the service has run \
+                     with the layer, and that it writes to this database.";
+
+impl fmt::Display for Baseline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", heading(self))?;
+        for table in tables(self) {
+            writeln!(f)?;
+            table.text(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Baseline {
+    /// The same tables in Markdown.
+    pub fn to_markdown(&self) -> String {
+        let mut out = format!("## Baseline\n\n{}\n", heading(self));
+        for table in tables(self) {
+            out.push('\n');
+            // A String takes everything.
+            table.markdown(&mut out).ok();
+        }
+        out
+    }
+
+    /// All figures as one JSON object, indented: the fields of this type under their names, times as RFC 3339
+    /// text in UTC.
+    pub fn to_json(&self) -> String {
+        // Nothing in here can fail to serialise: no map has keys but strings.
+        escape::json(&serde_json::to_string_pretty(self).unwrap_or_default())
+    }
+}
+
+fn heading(baseline: &Baseline) -> String {
+    let mut out = period(baseline);
+    if baseline.is_empty() {
+        out.push_str("\n\n");
+        out.push_str(EMPTY);
+    }
+    if baseline.unreadable > 0 {
+        // A String takes everything.
+        write!(out, "\n\n{} rows have a context that is no JSON object.", baseline.unreadable).ok();
+    }
+    out
+}
+
+fn period(baseline: &Baseline) -> String {
+    let since = moment_text(baseline.since).map_or(String::new(), |since| format!(", counted since {since}"));
+    match (moment_text(baseline.first), moment_text(baseline.last)) {
+        (Some(first), Some(last)) => format!("Rows from {first} to {last}{since}."),
+        _ => format!("No rows{since}."),
+    }
+}
+
+fn tables(baseline: &Baseline) -> Vec<Table> {
+    vec![
+        all_calls(&baseline.calls),
+        call_groups("Planner calls by flow", "flow", &baseline.by_flow),
+        call_groups("Planner calls by trigger", "trigger", &baseline.by_trigger),
+        call_groups("Planner calls by strategy", "strategy", &baseline.by_strategy),
+        attempts(&baseline.attempts),
+        histogram(&baseline.attempts),
+        reasons(&baseline.reasons),
+        jobs(&baseline.jobs),
+    ]
+}
+
+const CALL_COLUMNS: [&str; 7] = ["calls", "success", "n", "median ms", "p95 ms", "p99 ms", "n"];
+
+fn all_calls(calls: &Calls) -> Table {
+    Table { title: "Planner calls", header: CALL_COLUMNS.to_vec(), names: 0, rows: vec![call_cells(calls)] }
+}
+
+fn call_groups(title: &'static str, name: &'static str, groups: &[CallGroup]) -> Table {
+    let mut header = vec![name];
+    header.extend(CALL_COLUMNS);
+    let row = |group: &CallGroup| [vec![or_none(&group.name)], call_cells(&group.calls)].concat();
+    Table { title, header, names: 1, rows: groups.iter().map(row).collect() }
+}
+
+fn call_cells(calls: &Calls) -> Vec<String> {
+    let spread = &calls.duration_ms;
+    vec![
+        calls.count.to_string(),
+        percent(&calls.success),
+        calls.success.n.to_string(),
+        decimal(spread.median),
+        decimal(spread.p95),
+        decimal(spread.p99),
+        spread.n.to_string(),
+    ]
+}
+
+fn attempts(attempts: &Attempts) -> Table {
+    let spread = &attempts.per_booking;
+    Table {
+        title: "Planner calls per booking",
+        header: vec!["median", "p95", "max", "bookings (n)", "calls without booking"],
+        names: 0,
+        rows: vec![vec![
+            decimal(spread.median),
+            decimal(spread.p95),
+            spread.max.map_or(NONE.to_owned(), |max| max.to_string()),
+            spread.n.to_string(),
+            attempts.calls_without_booking.to_string(),
+        ]],
+    }
+}
+
+fn histogram(attempts: &Attempts) -> Table {
+    let bars = attempts.histogram.iter();
+    Table {
+        title: "Bookings by number of planner calls",
+        header: vec!["calls", "bookings"],
+        names: 0,
+        rows: bars.map(|bar| vec![bar.attempts.to_string(), bar.bookings.to_string()]).collect(),
+    }
+}
+
+fn reasons(reasons: &[Reason]) -> Table {
+    let row =
+        |reason: &Reason| vec![or_none(&reason.category), or_none(&reason.code), reason.count.to_string()];
+    Table {
+        title: "Planner calls that did not succeed",
+        header: vec!["category", "code", "calls"],
+        names: 2,
+        rows: reasons.iter().map(row).collect(),
+    }
+}
+
+fn jobs(jobs: &[JobGroup]) -> Table {
+    Table {
+        title: "Jobs",
+        header: vec!["result", "jobs", "attempts median", "p95", "n", "duration median ms", "p95 ms", "n"],
+        names: 1,
+        rows: jobs.iter().map(job_cells).collect(),
+    }
+}
+
+fn job_cells(job: &JobGroup) -> Vec<String> {
+    let (attempts, duration) = (&job.attempts_used, &job.total_duration_ms);
+    vec![
+        or_none(&job.result),
+        job.count.to_string(),
+        decimal(attempts.median),
+        decimal(attempts.p95),
+        attempts.n.to_string(),
+        decimal(duration.median),
+        decimal(duration.p95),
+        duration.n.to_string(),
+    ]
+}
+
+fn or_none(name: &Option<String>) -> String {
+    name.clone().unwrap_or_else(|| NONE.to_owned())
+}
+
+fn decimal(value: Option<f64>) -> String {
+    value.map_or(NONE.to_owned(), |value| format!("{value:.2}"))
+}
+
+fn percent(share: &Share) -> String {
+    share.rate.map_or(NONE.to_owned(), |rate| format!("{:.1}%", rate * 100.0))
+}

@@ -1,0 +1,111 @@
+//! A ledger over a store that does what the test says.
+
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use tracing::Dispatch;
+use tracing_ledger::store::{Attempt, Failure, InsertError, Memory, Store};
+use tracing_ledger::{Builder, Event, Guard};
+use tracing_subscriber::prelude::*;
+
+/// Long enough for any machine; nothing waits for it when all is well.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+/// For what is meant to be late.
+pub(crate) const SOON: Duration = Duration::from_millis(20);
+
+/// A ledger that writes a batch when it is full or somebody asks, and not by the clock.
+pub(crate) fn untimed() -> Builder {
+    tracing_ledger::builder().flush_interval(DEADLINE)
+}
+
+pub(crate) fn open(builder: Builder, store: impl Store) -> (Dispatch, Guard) {
+    let (layer, guard) = builder.build_with(store).expect("the options are right");
+    (tracing_subscriber::registry().with(layer).into(), guard)
+}
+
+/// Puts one row for each number on the ledger.
+pub(crate) fn emit(dispatch: &Dispatch, numbers: impl IntoIterator<Item = u64>) {
+    tracing::dispatcher::with_default(dispatch, || {
+        for number in numbers {
+            tracing::info!(name: "auto_assign.started", number);
+        }
+    });
+}
+
+/// The numbers that [`emit`] gave these events.
+pub(crate) fn numbers<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<u64> {
+    let number = |event: &Event| {
+        let context: serde_json::Value = serde_json::from_str(&event.context).expect("the context is JSON");
+        context["number"].as_u64().expect("every event has its number")
+    };
+    events.into_iter().map(number).collect()
+}
+
+pub(crate) fn failed(failure: Failure) -> Result<(), InsertError> {
+    Err(InsertError::new(failure, "the test says no"))
+}
+
+/// A store that is a function of the batch.
+pub(crate) struct Answers<F>(pub(crate) F);
+
+impl<F> Store for Answers<F>
+where
+    F: FnMut(&[Event], Attempt) -> Result<(), InsertError> + Send + 'static,
+{
+    async fn insert(&mut self, batch: &[Event], attempt: Attempt) -> Result<(), InsertError> {
+        (self.0)(batch, attempt)
+    }
+}
+
+/// A store that tells the test of every insert, and goes on with it when the test says so.
+pub(crate) struct Gate {
+    memory: Memory,
+    inserts: Sender<usize>,
+    go: tokio::sync::mpsc::UnboundedReceiver<()>,
+}
+
+/// The test's side of a [`Gate`].
+pub(crate) struct Keeper {
+    pub(crate) memory: Memory,
+    inserts: Receiver<usize>,
+    go: tokio::sync::mpsc::UnboundedSender<()>,
+}
+
+pub(crate) fn gate() -> (Gate, Keeper) {
+    let memory = Memory::default();
+    let (inserts, heard) = unbounded();
+    let (say, go) = tokio::sync::mpsc::unbounded_channel();
+    (Gate { memory: memory.clone(), inserts, go }, Keeper { memory, inserts: heard, go: say })
+}
+
+impl Store for Gate {
+    async fn insert(&mut self, batch: &[Event], attempt: Attempt) -> Result<(), InsertError> {
+        self.inserts.send(batch.len()).ok();
+        // A keeper that is gone has left the gate open.
+        self.go.recv().await;
+        self.memory.insert(batch, attempt).await
+    }
+}
+
+impl Keeper {
+    /// Waits until an insert stands before the gate; its number of rows.
+    pub(crate) fn wait(&self) -> usize {
+        self.inserts.recv_timeout(DEADLINE).expect("the writer comes")
+    }
+
+    /// Waits until the writer is gone, and the store with it.
+    pub(crate) fn wait_for_end(&self) {
+        while self.inserts.recv_timeout(DEADLINE).is_ok() {}
+        assert!(self.go.is_closed(), "the writer ends");
+    }
+
+    /// Lets one insert pass, now or the next that comes.
+    pub(crate) fn let_one_in(&self) {
+        self.go.send(()).ok();
+    }
+
+    /// Leaves the gate open for good.
+    pub(crate) fn leave(self) -> Memory {
+        self.memory
+    }
+}

@@ -1,0 +1,81 @@
+//! A flush returns when all is written that was accepted before it, or when its time is up.
+
+use std::thread;
+
+use tracing_ledger::store::Memory;
+
+use crate::books::{DEADLINE, SOON, emit, gate, numbers, open, untimed};
+
+#[test]
+fn all_that_was_accepted_is_written() {
+    let memory = Memory::default();
+    let (dispatch, guard) = open(untimed().batch_size(7), memory.clone());
+    for end in [1, 30, 31] {
+        let start = memory.events().len() as u64;
+        emit(&dispatch, start..end);
+        let stats = guard.flush(DEADLINE).expect("memory is there");
+        assert_eq!((stats.written, stats.in_flight), (end, 0));
+        assert_eq!(numbers(&memory.events()), (0..end).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn with_nothing_to_write_it_returns() {
+    let (_, guard) = open(untimed(), gate().0);
+    assert_eq!(guard.flush(DEADLINE).expect("there is nothing").accepted, 0);
+}
+
+#[test]
+fn a_late_one_says_what_is_written_and_what_is_not() {
+    let (store, keeper) = gate();
+    let (dispatch, guard) = open(untimed().batch_size(2), store);
+    emit(&dispatch, 0..2);
+    keeper.wait();
+    emit(&dispatch, 2..5);
+    let error = guard.flush(SOON).expect_err("the gate is shut");
+    assert!(error.is_timeout());
+    assert_eq!(
+        error.to_string(),
+        "flush: after 20ms, of 5 rows accepted 0 are written, 0 are quarantined and 5 are not written; the \
+         database is slow to answer, or the deadline is too short"
+    );
+    keeper.leave();
+    assert_eq!(guard.flush(DEADLINE).expect("the gate is open").written, 5);
+}
+
+#[test]
+fn it_does_not_wait_for_what_comes_after_it() {
+    let (store, keeper) = gate();
+    let (dispatch, guard) = open(untimed().batch_size(1), store);
+    emit(&dispatch, [0]);
+    keeper.wait();
+    thread::scope(|scope| {
+        let flush = scope.spawn(|| guard.flush(DEADLINE));
+        // Every row that is written makes place for one more, for as long as the flush lasts.
+        let mut number = 1;
+        while !flush.is_finished() {
+            emit(&dispatch, [number]);
+            number += 1;
+            keeper.let_one_in();
+        }
+        assert!(flush.join().expect("no panic").is_ok());
+    });
+    keeper.leave();
+}
+
+#[test]
+fn flushes_from_many_threads_are_all_answered() {
+    let (dispatch, guard) = open(untimed(), Memory::default());
+    thread::scope(|scope| {
+        for thread in 0..4 {
+            let (dispatch, guard) = (&dispatch, &guard);
+            scope.spawn(move || {
+                for round in 0..50 {
+                    emit(dispatch, [thread * 50 + round]);
+                    guard.flush(DEADLINE).expect("memory is there");
+                }
+            });
+        }
+    });
+    assert_eq!(guard.stats().written, 200);
+}

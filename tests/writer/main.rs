@@ -1,0 +1,14 @@
+//! The way from the queue into the store: what is lost and what is not, and who waits how long.
+
+mod account;
+mod batches;
+mod books;
+mod drop;
+mod flush;
+#[cfg(unix)]
+mod fork;
+mod overflow;
+mod places;
+mod quarantine;
+mod retry;
+mod shutdown;
