@@ -11,12 +11,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod app;
 mod arguments;
 mod clock;
 mod faults;
 mod load;
 mod memory;
 mod oracle;
+mod pooler;
 mod proxy;
 mod report;
 mod rng;
@@ -39,6 +41,9 @@ use scene::{Round, Verdict};
 const HANGS_AFTER: Duration = Duration::from_secs(600);
 
 fn main() -> ExitCode {
+    if app::is_wanted() {
+        return app::run();
+    }
     let arguments = Arguments::read();
     if arguments.list {
         report::list(&arguments.faults());

@@ -38,9 +38,21 @@ impl Row {
         Self { id, event_type, source, severity, created_at, booking, context }
     }
 
-    /// The number of the call, where it is one.
-    pub(crate) fn n(&self) -> Option<u64> {
-        (self.event_type == "auto_assign.quote").then(|| self.context.get("n")?.as_u64()).flatten()
+    /// The number of the call; panics when it is something else.
+    pub(crate) fn n(&self) -> u64 {
+        let n = (self.event_type == "auto_assign.quote").then(|| self.context.get("n")?.as_u64());
+        n.flatten().unwrap_or_else(|| panic!("a row that nobody called for: {self:#?}"))
+    }
+
+    /// Panics unless the row is as it was called.
+    pub(crate) fn check(&self, seed: u64, poison: bool) {
+        let fields = Fields::of(seed, self.n(), poison);
+        assert_eq!((self.source.as_str(), self.severity.as_str()), ("auto_assign", "info"), "{self:#?}");
+        assert_eq!(self.context["text"], Value::from(fields.text), "{self:#?}");
+        assert_eq!(self.booking, fields.booking.map(|id| id.to_string()), "{self:#?}");
+        assert_eq!(self.context["planner_success"], Value::Bool(true), "{self:#?}");
+        let ms = self.context["planner_duration_ms"].as_f64();
+        assert!(ms.is_some_and(|ms| (0.0..10_000.0).contains(&ms)), "{self:#?}");
     }
 }
 
@@ -81,28 +93,17 @@ impl Oracle {
         assert_eq!(by_number.len(), calls.len(), "the load numbers every call once");
         let mut seen = HashSet::new();
         for row in places.table.iter().chain(places.quarantine) {
-            let Some(n) = row.n() else { panic!("a row that nobody called for: {row:#?}") };
+            let n = row.n();
             let call = by_number.get(&n).unwrap_or_else(|| panic!("a call that nobody made: {row:#?}"));
             assert!(seen.insert(n), "the call {n} is there twice: {row:#?}");
-            self.check_row(row, call);
+            row.check(self.seed, call.poison);
+            if self.steady_clock {
+                check_time(row, call);
+            }
         }
         let ids: HashSet<_> = places.table.iter().map(|row| &row.id).collect();
         assert_eq!(ids.len(), places.table.len(), "count(*) = count(distinct id)");
         check_identities(places, calls.len() as u64)
-    }
-
-    fn check_row(&self, row: &Row, call: &Call) {
-        let fields = Fields::of(self.seed, call.n, call.poison);
-        let words = (row.source.as_str(), row.severity.as_str());
-        assert_eq!(words, ("auto_assign", "info"), "{row:#?}");
-        assert_eq!(row.context["text"], Value::from(fields.text), "{row:#?}");
-        assert_eq!(row.booking, fields.booking.map(|id| id.to_string()), "{row:#?}");
-        assert_eq!(row.context["planner_success"], Value::Bool(true), "{row:#?}");
-        let ms = row.context["planner_duration_ms"].as_f64();
-        assert!(ms.is_some_and(|ms| (0.0..10_000.0).contains(&ms)), "{row:#?}");
-        if self.steady_clock {
-            check_time(row, call);
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One try of one fault: a database, a proxy in front of it, a ledger, and callers that go on calling.
 
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use tracing::Dispatch;
@@ -44,7 +44,7 @@ pub(crate) struct Round {
 
 /// How a scene differs from the usual one.
 pub(crate) struct Setup {
-    pub(crate) cluster: &'static Cluster,
+    pub(crate) cluster: Arc<Cluster>,
     pub(crate) ledger: fn(Builder) -> Builder,
     pub(crate) queue_capacity: usize,
     pub(crate) pace: Pace,
@@ -53,29 +53,32 @@ pub(crate) struct Setup {
     pub(crate) steady_clock: bool,
     /// How long a caller may wait on top, by the ledger's options.
     pub(crate) callers_wait: Duration,
-    /// The port that the proxy leads to, when it is not the cluster's own.
-    pub(crate) port: Option<u16>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         Self {
-            cluster: Cluster::shared(),
+            cluster: shared(),
             ledger: |builder| builder,
             queue_capacity: 50_000,
             pace: Pace { threads: 2, every: Duration::from_millis(1) },
             foreign_keys: false,
             steady_clock: true,
             callers_wait: Duration::ZERO,
-            port: None,
         }
     }
 }
 
+/// The server for faults that leave it alone.
+fn shared() -> Arc<Cluster> {
+    static SHARED: LazyLock<Arc<Cluster>> = LazyLock::new(|| Arc::new(Cluster::start()));
+    Arc::clone(&SHARED)
+}
+
 /// The server for faults that kill it: one for all, as they come one after the other.
-pub(crate) fn victim() -> &'static Cluster {
-    static VICTIM: LazyLock<Cluster> = LazyLock::new(Cluster::start);
-    &VICTIM
+pub(crate) fn victim() -> Arc<Cluster> {
+    static VICTIM: LazyLock<Arc<Cluster>> = LazyLock::new(|| Arc::new(Cluster::start()));
+    Arc::clone(&VICTIM)
 }
 
 /// A scene with everything in place and the callers calling.
@@ -92,7 +95,7 @@ pub(crate) struct Scene {
 
 /// What outlives the ledger of a scene, to be looked at when it is over.
 pub(crate) struct Stage {
-    pub(crate) cluster: &'static Cluster,
+    pub(crate) cluster: Arc<Cluster>,
     /// The database, as its superuser and not through the proxy.
     pub(crate) admin: String,
     /// The account the ledger logs in as: it may insert, and nothing else.
@@ -126,7 +129,7 @@ impl Scene {
     pub(crate) fn open(mut round: Round, setup: Setup) -> Self {
         let seed = round.rng.next();
         let stage = Stage::set(&setup, seed);
-        let proxy = Proxy::to(setup.port.unwrap_or(setup.cluster.port()));
+        let proxy = Proxy::to(stage.cluster.port());
         let url = stage.url(proxy.port());
         let builder = (setup.ledger)(tracing_ledger::builder().queue_capacity(setup.queue_capacity));
         let (layer, guard) = builder.build::<Registry>(&url).expect("a ledger");
@@ -207,10 +210,10 @@ impl Scene {
 
 impl Stage {
     /// A fresh database, and an account for it.
-    fn set(setup: &Setup, seed: u64) -> Self {
-        let cluster = setup.cluster;
+    pub(crate) fn set(setup: &Setup, seed: u64) -> Self {
+        let cluster = Arc::clone(&setup.cluster);
         let admin = cluster.database();
-        let role = create_role(cluster, &admin);
+        let role = create_role(&cluster, &admin);
         if setup.foreign_keys {
             cluster.psql(&admin, &foreign_keys());
         }
@@ -227,7 +230,7 @@ impl Stage {
     }
 
     /// Where the ledger finds the database, through that port.
-    fn url(&self, port: u16) -> String {
+    pub(crate) fn url(&self, port: u16) -> String {
         let database = self.admin.rsplit('/').next().expect("a URL has a last part");
         format!("postgres://{}@127.0.0.1:{port}/{database}", self.role)
     }
@@ -236,15 +239,26 @@ impl Stage {
         self.cluster.psql(&self.admin, sql)
     }
 
+    /// The database has moved to that server.
+    pub(crate) fn move_to(&mut self, cluster: Arc<Cluster>) {
+        self.admin = cluster.url_of_the_same(&self.admin);
+        self.cluster = cluster;
+    }
+
     /// Waits until the server has ended whatever it was doing for the ledger.
-    fn wait_for_sessions(&self) {
+    pub(crate) fn wait_for_sessions(&self) {
         let open = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{}'", self.role);
         until(DRAINED_WITHIN, "the sessions of the ledger end", || self.psql(&open) == "0");
     }
 
+    /// Every row of the table.
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        self.psql(SELECT).lines().map(Row::parse).collect()
+    }
+
     /// Checks everything that can be checked once the ledger is gone.
     fn check(self, calls: &[Call], quarantine: &[Row], stats: Stats) -> Verdict {
-        let table: Vec<Row> = self.psql(SELECT).lines().map(Row::parse).collect();
+        let table = self.rows();
         let lost = self.oracle.check(calls, &Places { table: &table, quarantine, stats });
         witness::assert_silence();
         let memory = memory::peak().saturating_sub(self.memory);

@@ -22,7 +22,7 @@ pub(crate) fn while_locked(mut round: Round) -> Verdict {
     let deadline = round.rng.ms(0..1000);
     let mut scene = Scene::open(round, Setup::default());
     scene.calm();
-    let (cluster, admin) = (scene.stage.cluster, scene.stage.admin.clone());
+    let (cluster, admin) = (scene.stage.cluster.clone(), scene.stage.admin.clone());
     let locker = thread::spawn(move || {
         cluster.psql(
             &admin,

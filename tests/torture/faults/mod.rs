@@ -1,10 +1,13 @@
 //! What is done to the ledger. One file to a kind of trouble, one function to a fault.
 
+mod app;
 mod clock;
 mod exit;
+mod failover;
 mod network;
 mod overload;
 mod poison;
+mod pooler;
 mod server;
 mod table;
 
@@ -32,6 +35,9 @@ pub(crate) const ALL: &[Fault] = &[
     fault("renamed", table::renamed),
     fault("locked", table::locked),
     fault("statement_timeout", table::statement_timeout),
+    fault("failover", failover::to_a_standby),
+    fault("pooler", pooler::beside_others),
+    fault("pooler_killed", pooler::killed),
     fault("reset", network::reset),
     fault("delay", network::delay),
     fault("trickle", network::trickle),
@@ -44,6 +50,7 @@ pub(crate) const ALL: &[Fault] = &[
     fault("overload_drop_oldest", overload::drop_oldest),
     fault("overload_block", overload::block),
     fault("clock_jumps", clock::jumps),
+    fault("app_killed", app::killed),
     fault("exit_by_the_deadline", exit::by_the_deadline),
     fault("exit_while_locked", exit::while_locked),
 ];

@@ -23,7 +23,7 @@ fn away(round: Round, goes: fn(&Cluster)) -> Verdict {
     scene.calm();
     for _ in 0..scene.scale {
         scene.suffer(0..300);
-        goes(scene.stage.cluster);
+        goes(&scene.stage.cluster);
         scene.suffer(100..1500);
         scene.stage.cluster.restart();
     }
