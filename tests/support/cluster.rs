@@ -35,17 +35,26 @@ impl Cluster {
 
     /// A server for one test alone, which may stop and kill it.
     pub(crate) fn start() -> Self {
-        Self::start_after("init")
+        Self::start_in(&std::env::temp_dir())
+    }
+
+    /// As [`start`](Self::start), with all that belongs to the server in a folder in this one.
+    pub(crate) fn start_in(parent: &Path) -> Self {
+        Self::start_after("init", parent)
     }
 
     /// A streaming standby of this server, with all it has.
     pub(crate) fn standby(&self) -> Self {
-        Self::start_after(&format!("clone {}", self.port))
+        Self::start_after(&format!("clone {}", self.port), &std::env::temp_dir())
     }
 
-    fn start_after(data: &str) -> Self {
+    fn start_after(data: &str, parent: &Path) -> Self {
         let bin = install::bin_dir();
-        let dir = tempfile::Builder::new().prefix("ledger-pg-").tempdir().expect("a temporary folder").keep();
+        let dir = tempfile::Builder::new()
+            .prefix("ledger-pg-")
+            .tempdir_in(parent)
+            .expect("a temporary folder")
+            .keep();
         let mut keeper = Keeper::spawn(&bin, &dir);
         keeper.must(data);
         let port = (0..STARTS)

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::faults::{self, Fault};
+use crate::tmpfs;
 
 /// What to run.
 pub(crate) struct Arguments {
@@ -50,7 +51,17 @@ impl Arguments {
     }
 
     pub(crate) fn faults(&self) -> Vec<&'static Fault> {
-        faults::ALL.iter().filter(|fault| self.wants(fault.name)).collect()
+        faults::ALL.iter().filter(|fault| self.wants(fault.name) && self.can(fault)).collect()
+    }
+
+    /// Faults that were asked for and cannot be had on this machine.
+    pub(crate) fn left_out(&self) -> Vec<&'static Fault> {
+        faults::ALL.iter().filter(|fault| self.wants(fault.name) && !self.can(fault)).collect()
+    }
+
+    /// Where CI says so, all of them must be had.
+    fn can(&self, fault: &Fault) -> bool {
+        !fault.mounts || tmpfs::is_available() || env::var_os("CI").is_some()
     }
 
     fn wants(&self, fault: &str) -> bool {

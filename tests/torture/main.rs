@@ -23,6 +23,7 @@ mod proxy;
 mod report;
 mod rng;
 mod scene;
+mod tmpfs;
 mod wait;
 mod witness;
 
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     if app::is_wanted() {
         return app::run();
     }
+    tmpfs::enter_namespace();
     let arguments = Arguments::read();
     if arguments.list {
         report::list(&arguments.faults());

@@ -36,6 +36,12 @@ impl Report {
         let faults = arguments.faults().len();
         println!("\nrunning {faults} tests");
         println!("TORTURE_SEED={} makes the same choices again", arguments.seed);
+        for fault in arguments.left_out() {
+            println!(
+                "LEFT OUT: {} needs a disk mounted for it, which takes root and `unshare --mount`",
+                fault.name
+            );
+        }
         Self {
             seed: arguments.seed,
             began: Instant::now(),

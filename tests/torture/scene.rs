@@ -133,7 +133,6 @@ impl Scene {
         let url = stage.url(proxy.port());
         let builder = (setup.ledger)(tracing_ledger::builder().queue_capacity(setup.queue_capacity));
         let (layer, guard) = builder.build::<Registry>(&url).expect("a ledger");
-        witness::forget();
         let dispatch: Dispatch = tracing_subscriber::registry().with(layer).into();
         let load = Load::start(&dispatch, seed, setup.pace);
         let Round { rng, scale, .. } = round;

@@ -1,4 +1,4 @@
-//! Hears whatever the ledger or its driver say through `tracing`: they must say nothing.
+//! Hears whatever the ledger says through `tracing`: it must say nothing. Its driver may, of notices of the server.
 
 use std::sync::Mutex;
 
@@ -15,20 +15,14 @@ pub(crate) fn install() {
     tracing::subscriber::set_global_default(Witness).expect("the first and only one");
 }
 
-/// Forgets what was heard so far. While a ledger is built, on its builder's thread, the driver may speak: of a
-/// `.pgpass` that others can read, for one.
-pub(crate) fn forget() {
-    HEARD.lock().expect("no witness panicked").clear();
-}
-
-/// Panics when anything was heard since [`forget`].
+/// Panics when anything was heard since the last time.
 pub(crate) fn assert_silence() {
     let heard = std::mem::take(&mut *HEARD.lock().expect("no witness panicked"));
     assert!(heard.is_empty(), "the ledger spoke through tracing: {heard:#?}");
 }
 
 fn is_ours(metadata: &Metadata<'_>) -> bool {
-    ["tracing_ledger", "sqlx"].iter().any(|target| metadata.target().starts_with(target))
+    metadata.target().starts_with("tracing_ledger")
 }
 
 fn hear(metadata: &Metadata<'_>) {

@@ -2,6 +2,7 @@
 
 mod app;
 mod clock;
+mod disk;
 mod exit;
 mod failover;
 mod network;
@@ -17,10 +18,16 @@ use crate::scene::{Round, Verdict};
 pub(crate) struct Fault {
     pub(crate) name: &'static str,
     pub(crate) run: fn(Round) -> Verdict,
+    /// Whether it takes a disk that is mounted for it, which not every machine allows.
+    pub(crate) mounts: bool,
 }
 
 const fn fault(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
-    Fault { name, run }
+    Fault { name, run, mounts: false }
+}
+
+const fn on_small_disks(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
+    Fault { name, run, mounts: true }
 }
 
 pub(crate) const ALL: &[Fault] = &[
@@ -35,6 +42,8 @@ pub(crate) const ALL: &[Fault] = &[
     fault("renamed", table::renamed),
     fault("locked", table::locked),
     fault("statement_timeout", table::statement_timeout),
+    on_small_disks("disk_full_of_rows", disk::full_of_rows),
+    on_small_disks("disk_full_of_log", disk::full_of_log),
     fault("failover", failover::to_a_standby),
     fault("pooler", pooler::beside_others),
     fault("pooler_killed", pooler::killed),
