@@ -23,8 +23,8 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use crate::open::{Open, OpenSpans, Within};
 use crate::panic_message;
-use crate::queue::Queue;
-use crate::record::{Fields, Record, Tally, Verdict};
+use crate::queue::{Queue, Refusal};
+use crate::record::{Fields, Record, Scratch, Tally, Verdict};
 use crate::rules::Rules;
 use crate::rules::model::{Collect, SuccessTest};
 use crate::rules::plan::{Action, Carried, Plan, Plans, Row};
@@ -142,11 +142,17 @@ impl Within {
     }
 }
 
+/// What is left to do for a span that closes, which must not be done under its lock.
+enum Left {
+    /// Its record lacks what enclosing spans, from this one outwards, may give.
+    Lookup(Lacks, Id),
+    /// The queue has no room for its record at once.
+    Room(Refusal),
+}
+
 /// What a record still lacks, on the way outwards through the spans around it.
 struct Lacks {
     row: &'static Row,
-    /// The nearest enclosing span that is followed.
-    from: Option<Id>,
     /// Inherited names that no span has given yet.
     names: Carried,
     /// It is a call that no enclosing span has counted yet.
@@ -157,13 +163,13 @@ struct Lacks {
 
 impl Lacks {
     /// Nothing for a span that becomes no row.
-    fn of(record: &Record, from: Option<Id>) -> Option<Self> {
+    fn of(record: &Record) -> Option<Self> {
         let plan = record.head.plan;
         let row = plan.row()?;
         let own = record.fields.own_indices().filter_map(|field| plan.gives(field));
         let names = own.fold(row.wants, |names, index| names & !(1 << index));
         let is_uncounted = row.is_span && row.is_collected;
-        Some(Self { row, from, names, is_uncounted, time: record.head.duration() })
+        Some(Self { row, names, is_uncounted, time: record.head.duration() })
     }
 
     fn is_nothing(&self) -> bool {
@@ -250,15 +256,32 @@ impl Recorder {
     }
 
     /// What enclosing spans give to the record; they in turn count it.
-    fn given(&self, mut lacks: Lacks) -> Fields {
-        let mut given = Fields::default();
+    fn given(&self, mut lacks: Lacks, from: Option<Id>) -> Scratch {
+        let mut given = Scratch::new();
         if !lacks.is_nothing() {
-            self.outwards(lacks.from.take(), |outer| {
+            self.outwards(from, |outer| {
                 lacks.take_from(outer, &self.plans, &mut given);
                 if lacks.is_nothing() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
         }
         given
+    }
+
+    /// Does what was left to do and hands the record over.
+    fn finish(&self, id: &Id, left: Left) {
+        let (given, admission) = match left {
+            Left::Lookup(lacks, parent) => (Some(self.given(lacks, Some(parent))), self.queue.admit()),
+            Left::Room(refusal) => (None, self.queue.insist(refusal)),
+        };
+        self.spans.end(id, |open| {
+            if let Some(admission) = admission {
+                if let Some(given) = &given {
+                    open.record.fields.merge(given);
+                }
+                self.queue.push(admission, &mut open.record);
+            }
+            None::<()>
+        });
     }
 
     fn point<S>(&self, plan: &'static Plan, event: &tracing::Event<'_>, ctx: &Context<'_, S>)
@@ -267,9 +290,9 @@ impl Recorder {
     {
         let mut record = Record::new(plan);
         event.record(&mut record.fields);
+        let Some(lacks) = Lacks::of(&record) else { return };
         let scope = ctx.event_span(event).into_iter().flat_map(|span| span.scope());
-        let Some(lacks) = Lacks::of(&record, self.followed(scope)) else { return };
-        record.fields.merge(&self.given(lacks));
+        record.fields.merge(&self.given(lacks, self.followed(scope)));
         if let Some(admission) = self.queue.admit() {
             self.queue.push(admission, &mut record);
         }
@@ -283,8 +306,8 @@ impl Recorder {
         let Some(span) = ctx.event_span(event) else { return };
         let plan = self.plans.get(span.metadata()).filter(|plan| plan.is_beside(beside));
         let Some((plan, row)) = plan.and_then(|plan| Some((plan, plan.row()?))) else { return };
-        let mut fields = Fields::default();
-        event.record(&mut fields);
+        let mut fields = Scratch::new();
+        event.record(&mut *fields);
         let text = fields.first_text();
         // `ret` alone prints the whole `Result`.
         let failed = is_error || text.starts_with("Err(");
@@ -314,15 +337,15 @@ where
     fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
         let Some(plan) = self.plans.get(attrs.metadata()).filter(|_| !self.queue.is_forked()) else { return };
         self.plans.refresh();
-        let mut fields = Fields::default();
-        attrs.record(&mut fields);
+        let mut fields = Scratch::new();
+        attrs.record(&mut *fields);
         let parent = self.parent(attrs, id, &ctx);
         let row = plan.row();
         let number = row.and_then(|row| self.number(row, parent.as_ref()));
         self.spans.begin(id, plan, |open| {
             open.parent = parent;
             open.record.head.number = number;
-            open.record.fields.fill(&fields);
+            std::mem::swap(&mut open.record.fields, &mut *fields);
             open.within = row.and_then(Within::of);
         });
     }
@@ -331,8 +354,8 @@ where
         if self.queue.is_forked() {
             return;
         }
-        let mut late = Fields::default();
-        values.record(&mut late);
+        let mut late = Scratch::new();
+        values.record(&mut *late);
         self.spans.with(id, |open| open.record.fields.merge(&late));
     }
 
@@ -368,20 +391,16 @@ where
             }
             return;
         }
-        let lacks = self.spans.with(&id, |open| Lacks::of(&open.record, open.parent.take()));
-        let Some(Some(lacks)) = lacks else {
-            self.spans.end(&id, |_| ());
-            return;
-        };
-        let given = self.given(lacks);
-        // Admitted before the span is locked: this may wait for room.
-        let admission = self.queue.admit();
-        self.spans.end(&id, |open| {
-            if let Some(admission) = admission {
-                open.record.fields.merge(&given);
-                self.queue.push(admission, &mut open.record);
+        let left = self.spans.end(&id, |open| {
+            let lacks = Lacks::of(&open.record)?;
+            match open.parent.take() {
+                Some(parent) if !lacks.is_nothing() => Some(Left::Lookup(lacks, parent)),
+                _ => self.queue.try_push(&mut open.record).err().map(Left::Room),
             }
         });
+        if let Some(left) = left {
+            self.finish(&id, left);
+        }
     }
 }
 

@@ -11,7 +11,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use smallvec::SmallVec;
 use tracing::span::Id;
 
 use crate::record::{Record, Tally};
@@ -42,7 +41,7 @@ pub(crate) struct Open {
 #[derive(Debug, Default)]
 pub(crate) struct Within {
     /// Next number by event type of the spans numbered within this one.
-    pub(crate) numbers: SmallVec<[(Arc<str>, u32); 1]>,
+    pub(crate) numbers: Vec<(Arc<str>, u32)>,
     /// What has ended within this span so far, one for each of the rule's `collect`.
     pub(crate) tallies: Vec<Tally>,
 }
@@ -88,9 +87,14 @@ impl OpenSpans {
         self.slots(id).get(id).map(f)
     }
 
-    /// Runs `f` on a span and follows it no longer.
-    pub(crate) fn end<T>(&self, id: &Id, f: impl FnOnce(&mut Open) -> T) -> Option<T> {
-        self.slots(id).end(id, f)
+    /// Runs `f` on a span and follows it no longer, unless `f` has something left to do.
+    pub(crate) fn end<T>(&self, id: &Id, f: impl FnOnce(&mut Open) -> Option<T>) -> Option<T> {
+        let mut slots = self.slots(id);
+        let left = f(slots.get(id)?);
+        if left.is_none() {
+            slots.vacate(id);
+        }
+        left
     }
 
     fn slots(&self, id: &Id) -> MutexGuard<'_, Slots> {
@@ -135,14 +139,10 @@ impl Slots {
         }
     }
 
-    fn end<T>(&mut self, id: &Id, f: impl FnOnce(&mut Open) -> T) -> Option<T> {
+    fn vacate(&mut self, id: &Id) {
         match index(id).and_then(|index| self.direct.get_mut(index)) {
-            Some(slot) if slot.id.as_ref() == Some(id) => {
-                slot.id = None;
-                slot.open.as_mut().map(f)
-            }
-            _ if self.others.is_empty() => None,
-            _ => self.others.remove(id).as_mut().map(f),
+            Some(slot) if slot.id.as_ref() == Some(id) => slot.id = None,
+            _ => drop(self.others.remove(id)),
         }
     }
 }

@@ -32,12 +32,12 @@ use crate::record::{Chunk, Record};
 
 pub use self::stats::{Dropped, Refused, Stats};
 
-/// The most records of a chunk.
-const CHUNK: usize = 64;
+/// The most records of a chunk; a divisor of the default batch, which is thus filled.
+const CHUNK: usize = 50;
 /// Chunks being filled, a power of two: more than most services have busy threads.
 const LANES: usize = 64;
 /// Empty chunks kept for use.
-const SPARE_CHUNKS: usize = 32;
+const SPARE_CHUNKS: usize = 64;
 
 /// The mark of a closed queue in [`Queue::state`].
 const CLOSED: u64 = 1 << 63;
@@ -93,9 +93,13 @@ struct Lane(Mutex<Chunk>);
 
 /// Why there is no place for a record.
 #[derive(Clone, Copy)]
-enum Refusal {
+pub(crate) enum Refusal {
     Full,
     Closed,
+    /// This process is a forked child.
+    Forked,
+    /// This thread is the writer's.
+    Muted,
 }
 
 /// The bounded channel between the layer and the writer, and the account of it.
@@ -158,21 +162,25 @@ impl Queue {
 
     /// Gives a record its place, or counts why there is none.
     pub(crate) fn admit(&self) -> Option<Admission> {
+        self.try_admit().or_else(|refusal| self.insist(refusal).ok_or(())).ok()
+    }
+
+    /// Hands a record over where that takes no waiting.
+    pub(crate) fn try_push(&self, record: &mut Record) -> Result<(), Refusal> {
+        self.try_admit().map(|admission| self.push(admission, record))
+    }
+
+    fn try_admit(&self) -> Result<Admission, Refusal> {
         if MUTED.get() {
-            return None;
+            return Err(Refusal::Muted);
         }
         if self.is_forked() {
-            self.refuse_forked();
-            return None;
+            return Err(Refusal::Forked);
         }
         if self.closed.load(Ordering::Relaxed) {
-            self.refuse_shutdown();
-            return None;
+            return Err(Refusal::Closed);
         }
-        match self.reserve() {
-            Ok(admission) => Some(admission),
-            Err(refusal) => self.make_room(refusal),
-        }
+        self.reserve()
     }
 
     /// Counts one more record in.
@@ -220,17 +228,20 @@ impl Queue {
         debug_assert!(sent.is_ok(), "the queue holds a receiver");
     }
 
+    /// Makes room for a record where the policy allows it, which may take a while, or counts why not.
     #[cold]
-    fn make_room(&self, refusal: Refusal) -> Option<Admission> {
+    pub(crate) fn insist(&self, refusal: Refusal) -> Option<Admission> {
         let admission = match (refusal, self.overflow) {
-            (Refusal::Closed, _) | (_, Overflow::DropNewest) => Err(refusal),
             (Refusal::Full, Overflow::DropOldest) => self.evict_until_room(),
             (Refusal::Full, Overflow::Block(timeout)) => self.wait_for_room(timeout),
+            _ => Err(refusal),
         };
         match admission {
             Ok(admission) => return Some(admission),
             Err(Refusal::Full) => self.counters.queue_full.add(1),
             Err(Refusal::Closed) => self.refuse_shutdown(),
+            Err(Refusal::Forked) => self.refuse_forked(),
+            Err(Refusal::Muted) => {}
         }
         None
     }
@@ -266,7 +277,7 @@ impl Queue {
     }
 
     fn empty_chunk(&self) -> Chunk {
-        self.spare.1.try_recv().unwrap_or_default()
+        self.spare.1.try_recv().unwrap_or_else(|_| Chunk::with_room(self.chunk))
     }
 
     /// Gives an emptied chunk's memory back to the threads that fill them.

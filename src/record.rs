@@ -1,24 +1,22 @@
 //! What the hot path collects of one span or tracing event: typed values, times, how it ended.
 //!
 //! A record is bounded: a value is cut to [`MAX_VALUE_BYTES`], a record holds at most [`MAX_FIELDS`] values and
-//! [`MAX_TEXT_BYTES`] of text; what did not fit is marked in [`Fields::truncated`]. While it is collected it
-//! allocates only past [`INLINE_FIELDS`] fields or [`INLINE_TEXT`] bytes of text; on its way to the writer it lies
-//! with others in a [`Chunk`], which takes what is used of it and is used again when the writer is done.
+//! [`MAX_TEXT_BYTES`] of text; what did not fit is marked in [`Fields::truncated`]. In the steady state nothing is
+//! allocated: a span's fields are collected in the [`Scratch`] of its thread, which is then exchanged for the one
+//! that the span before left behind, and on their way to the writer records lie packed in a [`Chunk`] that is used
+//! again when the writer is done.
 
+use std::cell::Cell;
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
+use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use smallvec::SmallVec;
 use tracing::field::{Field, Visit};
 
 use crate::rules::plan::Plan;
 
-/// Fields kept without an allocation.
-const INLINE_FIELDS: usize = 10;
-/// Bytes of text kept without an allocation.
-const INLINE_TEXT: usize = 128;
 /// The most values of one record.
 pub(crate) const MAX_FIELDS: usize = 256;
 /// The most bytes of one text value; longer ones are cut at a character.
@@ -118,12 +116,18 @@ pub(crate) struct Chunk {
 /// Where the values and the text of a packed record end; they begin where those of the one before it do.
 #[derive(Clone, Copy, Debug, Default)]
 struct End {
-    values: usize,
-    text: usize,
+    values: u32,
+    text: u32,
     truncated: bool,
 }
 
 impl Chunk {
+    /// An empty one, with room for so many records of the usual size.
+    pub(crate) fn with_room(records: usize) -> Self {
+        let (heads, values) = (Vec::with_capacity(records), Vec::with_capacity(records * USUAL_VALUES));
+        Self { heads, values, text: Vec::with_capacity(records * USUAL_TEXT) }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.heads.len()
     }
@@ -138,7 +142,12 @@ impl Chunk {
         let Record { head, fields } = record;
         self.values.extend_from_slice(&fields.values);
         self.text.extend_from_slice(&fields.text);
-        let end = End { values: self.values.len(), text: self.text.len(), truncated: fields.truncated };
+        // A chunk has a few dozen records, and each of them its limits.
+        let end = End {
+            values: self.values.len() as u32,
+            text: self.text.len() as u32,
+            truncated: fields.truncated,
+        };
         self.heads.push((Head { extra: head.extra.take(), ..*head }, end));
     }
 
@@ -146,8 +155,8 @@ impl Chunk {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Head, Values<'_>)> {
         let mut start = End::default();
         self.heads.iter().map(move |(head, end)| {
-            let values = self.values.get(start.values..end.values).unwrap_or_default();
-            let text = self.text.get(start.text..end.text).unwrap_or_default();
+            let values = self.values.get(start.values as usize..end.values as usize).unwrap_or_default();
+            let text = self.text.get(start.text as usize..end.text as usize).unwrap_or_default();
             start = *end;
             (head, Values { values, text, truncated: end.truncated })
         })
@@ -155,20 +164,28 @@ impl Chunk {
 
     /// Empties it and keeps its memory, unless unusual records made it large.
     pub(crate) fn reset(&mut self) {
-        const USUAL_TEXT: usize = 64 * 1024;
+        let usual = self.heads.capacity();
         self.heads.clear();
         self.values.clear();
+        self.values.shrink_to(2 * usual * USUAL_VALUES);
         self.text.clear();
-        self.text.shrink_to(USUAL_TEXT);
+        self.text.shrink_to(2 * usual * USUAL_TEXT);
     }
 }
+
+/// Values of a usual record.
+const USUAL_VALUES: usize = 12;
+/// Bytes of text of a usual record.
+const USUAL_TEXT: usize = 128;
+/// A place used again and again gives memory beyond this back.
+const KEPT_TEXT: usize = 4 * 1024;
 
 /// Values by slot, their text in one buffer. A slot is the index of a field, or the place of an inherited name
 /// in the list of the rules.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
-    values: SmallVec<[Entry; INLINE_FIELDS]>,
-    text: SmallVec<[u8; INLINE_TEXT]>,
+    values: Vec<Entry>,
+    text: Vec<u8>,
     /// A value was cut or left out.
     pub(crate) truncated: bool,
 }
@@ -304,14 +321,12 @@ impl Fields {
     }
 
     fn clear(&mut self) {
-        if self.text.spilled() {
-            // One long text must not keep its memory for as long as the place is used.
-            *self = Self::default();
-            return;
-        }
         self.values.clear();
         self.text.clear();
         self.truncated = false;
+        if self.text.capacity() > KEPT_TEXT {
+            self.text.shrink_to(KEPT_TEXT);
+        }
     }
 
     /// Takes a constant that an enclosing span's rule gives.
@@ -337,14 +352,6 @@ impl Fields {
                 self.copy(outer, Entry { slot: INHERITED | u16::from(index), ..*entry });
             }
         }
-    }
-
-    /// Takes over all of `first`, the cheap way: there is nothing yet that it could replace.
-    pub(crate) fn fill(&mut self, first: &Self) {
-        debug_assert!(self.values.is_empty() && self.text.is_empty());
-        self.values.extend_from_slice(&first.values);
-        self.text.extend_from_slice(&first.text);
-        self.truncated = first.truncated;
     }
 
     /// Takes over what `later` has, which was collected apart so that no lock was held while formatting.
@@ -421,6 +428,44 @@ impl Fields {
     pub(crate) fn first_text(&self) -> &str {
         let stretch = self.values.first().filter(|entry| entry.has_text()).map(|entry| entry.bits);
         stretch.map_or("", |bits| str::from_utf8(Stretch::from_bits(bits).of(&self.text)).unwrap_or_default())
+    }
+}
+
+/// The fields of one span or event while they are formatted: the thread's own, used again each time.
+///
+/// A `Debug` that emits spans finds the place empty and gets new ones.
+pub(crate) struct Scratch(Fields);
+
+thread_local! {
+    static SCRATCH: Cell<Option<Fields>> = const { Cell::new(None) };
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        // Gone at thread exit: then it is new each time.
+        Self(SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default())
+    }
+}
+
+impl Deref for Scratch {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        &self.0
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut Fields {
+        &mut self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.0.clear();
+        let fields = std::mem::take(&mut self.0);
+        SCRATCH.try_with(|scratch| scratch.set(Some(fields))).ok();
     }
 }
 
