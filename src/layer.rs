@@ -74,7 +74,7 @@ impl<S> Filter<S> for RuleFilter {
     }
 
     fn enabled(&self, meta: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        self.plans.get(meta).is_some()
+        self.plans.may_have(meta)
     }
 }
 
@@ -391,7 +391,10 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        let Some(plan) = self.plans.get(attrs.metadata()).filter(|_| !self.queue.is_forked()) else { return };
+        let Some(plan) = self.plans.get_or_register(attrs.metadata()).filter(|_| !self.queue.is_forked())
+        else {
+            return;
+        };
         self.plans.refresh();
         let mut fields = Scratch::new();
         attrs.record(&mut *fields);
@@ -407,7 +410,7 @@ where
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) {
-        let Some(plan) = self.plans.get(event.metadata()) else { return };
+        let Some(plan) = self.plans.get_or_register(event.metadata()) else { return };
         match &plan.action {
             Action::Row(_) if self.queue.is_forked() => self.queue.refuse_forked(),
             _ if self.queue.is_forked() => {}
