@@ -74,7 +74,7 @@ impl<S> Filter<S> for RuleFilter {
     }
 
     fn enabled(&self, meta: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        self.plans.get(meta).is_some()
+        self.plans.may_have(meta)
     }
 }
 
@@ -331,6 +331,59 @@ impl Recorder {
             }
         });
     }
+
+    fn record(&self, id: &Id, values: &tracing::span::Record<'_>) {
+        if !self.queue.is_forked() {
+            values.record(&mut self.spans.collect(id));
+        }
+    }
+
+    fn enter(&self, id: &Id) {
+        if thread::panicking() && !self.queue.is_forked() {
+            self.spans.with(id, |open| open.entered_unwinding = open.entered_unwinding.saturating_add(1));
+        }
+    }
+
+    fn exit(&self, id: &Id) {
+        if !self.queue.is_forked() {
+            let now = Instant::now();
+            self.spans.with(id, |open| open.exit(now));
+        }
+    }
+
+    fn close<S>(&self, id: &Id, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if self.queue.is_forked() {
+            return self.close_in_child(id, ctx);
+        }
+        let left = self.spans.end(id, |open| {
+            let row = open.record.head.plan.row()?;
+            if let Some(parent) = open.parent.take() {
+                let lacks = Lacks::of(&open.record, row);
+                if !lacks.is_nothing() {
+                    return Some(Left::Lookup(lacks, parent));
+                }
+            }
+            self.queue.try_push(&mut open.record).err().map(Left::Room)
+        });
+        if let Some(left) = left {
+            self.finish(id, left);
+        }
+    }
+
+    /// A forked child touches no lock; it only counts what it does not record.
+    #[cold]
+    fn close_in_child<S>(&self, id: &Id, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let plan = ctx.span(id).and_then(|span| self.plans.get(span.metadata()));
+        if plan.is_some_and(|plan| plan.row().is_some()) {
+            self.queue.refuse_forked();
+        }
+    }
 }
 
 impl<S> Layer<S> for Recorder
@@ -338,7 +391,10 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        let Some(plan) = self.plans.get(attrs.metadata()).filter(|_| !self.queue.is_forked()) else { return };
+        let Some(plan) = self.plans.get_or_register(attrs.metadata()).filter(|_| !self.queue.is_forked())
+        else {
+            return;
+        };
         self.plans.refresh();
         let mut fields = Scratch::new();
         attrs.record(&mut *fields);
@@ -353,14 +409,8 @@ where
         });
     }
 
-    fn on_record(&self, id: &Id, values: &tracing::span::Record<'_>, _: Context<'_, S>) {
-        if !self.queue.is_forked() {
-            values.record(&mut self.spans.collect(id));
-        }
-    }
-
     fn on_event(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) {
-        let Some(plan) = self.plans.get(event.metadata()) else { return };
+        let Some(plan) = self.plans.get_or_register(event.metadata()) else { return };
         match &plan.action {
             Action::Row(_) if self.queue.is_forked() => self.queue.refuse_forked(),
             _ if self.queue.is_forked() => {}
@@ -369,45 +419,10 @@ where
             Action::Carry => {}
         }
     }
-
-    fn on_enter(&self, id: &Id, _: Context<'_, S>) {
-        if thread::panicking() && !self.queue.is_forked() {
-            self.spans.with(id, |open| open.entered_unwinding = open.entered_unwinding.saturating_add(1));
-        }
-    }
-
-    fn on_exit(&self, id: &Id, _: Context<'_, S>) {
-        if !self.queue.is_forked() {
-            let now = Instant::now();
-            self.spans.with(id, |open| open.exit(now));
-        }
-    }
-
-    fn on_close(&self, id: Id, ctx: Context<'_, S>) {
-        if self.queue.is_forked() {
-            let plan = ctx.span(&id).and_then(|span| self.plans.get(span.metadata()));
-            if plan.is_some_and(|plan| plan.row().is_some()) {
-                self.queue.refuse_forked();
-            }
-            return;
-        }
-        let left = self.spans.end(&id, |open| {
-            let row = open.record.head.plan.row()?;
-            if let Some(parent) = open.parent.take() {
-                let lacks = Lacks::of(&open.record, row);
-                if !lacks.is_nothing() {
-                    return Some(Left::Lookup(lacks, parent));
-                }
-            }
-            self.queue.try_push(&mut open.record).err().map(Left::Room)
-        });
-        if let Some(left) = left {
-            self.finish(&id, left);
-        }
-    }
 }
 
-/// All of it is the filtered recorder's doing.
+/// What begins or happens goes by way of the filter. What concerns a span that has begun goes to the recorder at
+/// once: it knows by the id whether it follows the span, where the filter would look up the span each time.
 impl<S> Layer<S> for LedgerLayer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -440,8 +455,8 @@ where
         self.filtered.on_new_span(attrs, id, ctx);
     }
 
-    fn on_record(&self, id: &Id, values: &tracing::span::Record<'_>, ctx: Context<'_, S>) {
-        self.filtered.on_record(id, values, ctx);
+    fn on_record(&self, id: &Id, values: &tracing::span::Record<'_>, _: Context<'_, S>) {
+        self.filtered.inner().record(id, values);
     }
 
     fn on_follows_from(&self, id: &Id, follows: &Id, ctx: Context<'_, S>) {
@@ -452,16 +467,16 @@ where
         self.filtered.on_event(event, ctx);
     }
 
-    fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
-        self.filtered.on_enter(id, ctx);
+    fn on_enter(&self, id: &Id, _: Context<'_, S>) {
+        self.filtered.inner().enter(id);
     }
 
-    fn on_exit(&self, id: &Id, ctx: Context<'_, S>) {
-        self.filtered.on_exit(id, ctx);
+    fn on_exit(&self, id: &Id, _: Context<'_, S>) {
+        self.filtered.inner().exit(id);
     }
 
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
-        self.filtered.on_close(id, ctx);
+        self.filtered.inner().close(&id, &ctx);
     }
 
     fn on_id_change(&self, old: &Id, new: &Id, ctx: Context<'_, S>) {

@@ -19,11 +19,21 @@ timezone = 'UTC'
 END
 }
 
+# A standby of the server on that port, streaming, under a name that the other can wait for.
+clone() {
+    "$bin/pg_basebackup" -D "$data" -R -X stream -c fast --no-sync \
+        -d "host=127.0.0.1 port=$1 user=postgres application_name=standby" &&
+        echo "unix_socket_directories = '$dir'" >>"$data/postgresql.conf"
+}
+
 while read -r verb port; do
     case $verb in
         init) init ;;
+        clone) clone "$port" ;;
+        promote) "$bin/pg_ctl" promote -w -D "$data" ;;
         start) "$bin/pg_ctl" start -w -D "$data" -l "$dir/server.log" -o "-p $port" ;;
         stop) "$bin/pg_ctl" stop -w -D "$data" -m fast ;;
+        stop_at_once) "$bin/pg_ctl" stop -w -D "$data" -m immediate ;;
         kill) kill -KILL "$(head -n 1 "$data/postmaster.pid")" ;;
         *) false ;;
     esac </dev/null >>"$dir/keeper.log" 2>&1
