@@ -36,7 +36,9 @@ struct Variant {
 #[derive(Clone, Copy)]
 struct Load {
     wall: Duration,
-    /// Of the writer's thread.
+    /// CPU time of the server's process for the connection.
+    server: Duration,
+    /// CPU time of the writer's thread.
     writer: Option<Duration>,
 }
 
@@ -74,8 +76,8 @@ fn main() {
 
 fn by_psql(server: &Server, _: u64) -> Load {
     let start = Instant::now();
-    server.copy_in(ROWS);
-    Load { wall: start.elapsed(), writer: None }
+    let cpu = server.copy_in(ROWS);
+    Load { wall: start.elapsed(), server: cpu, writer: None }
 }
 
 fn by_ledger(server: &Server, rows: u64, builder: Builder) -> Load {
@@ -87,7 +89,8 @@ fn by_ledger(server: &Server, rows: u64, builder: Builder) -> Load {
         (0..rows).for_each(|n| quote(Uuid::from_u64_pair(n, n)));
     });
     guard.flush(PATIENCE).expect("the server is up");
-    let load = Load { wall: start.elapsed(), writer: thread_cpu("tracing-ledger") };
+    let wall = start.elapsed();
+    let load = Load { wall, server: server.ledger_cpu(), writer: thread_cpu("tracing-ledger") };
     guard.shutdown(PATIENCE).expect("everything is written");
     load
 }
@@ -95,24 +98,26 @@ fn by_ledger(server: &Server, rows: u64, builder: Builder) -> Load {
 fn report(rounds: &[[Load; VARIANTS.len()]], options: &Options) {
     println!(
         "{} rounds of {} rows; medians (slowest and fastest round)\n\n\
-         | variant | rows per second | times psql | writer's CPU per row, µs |\n|---|---:|---:|---:|",
+         | variant | rows per second | times psql | server's CPU per row, µs | writer's CPU per row, µs |\n\
+         |---|---:|---:|---:|---:|",
         options.rounds, options.size
     );
-    let rows = options.size as f64;
     for (at, variant) in VARIANTS.iter().enumerate() {
-        let rates = || rounds.iter().map(|round| rows / round[at].wall.as_secs_f64());
+        let loads: Vec<_> = rounds.iter().map(|round| round[at]).collect();
         let ratios = rounds.iter().map(|round| round[0].wall.as_secs_f64() / round[at].wall.as_secs_f64());
-        let (slowest, fastest) = extremes(rates());
-        let writer: Vec<_> = rounds.iter().filter_map(|round| round[at].writer).collect();
-        let writer = match writer.as_slice() {
-            [] => String::new(),
-            times => format!("{:.2}", median(times.iter().map(|time| time.as_secs_f64() * 1e6 / rows))),
-        };
-        println!(
-            "| {} | {:.0} ({slowest:.0} to {fastest:.0}) | {:.2} | {writer} |",
-            variant.name,
-            median(rates()),
-            median(ratios)
-        );
+        println!("| {} | {}", variant.name, line(&loads, median(ratios), options.size as f64));
     }
+}
+
+fn line(loads: &[Load], ratio: f64, rows: f64) -> String {
+    let rates = || loads.iter().map(|load| rows / load.wall.as_secs_f64());
+    let (slowest, fastest) = extremes(rates());
+    let micros = |time: Duration| time.as_secs_f64() * 1e6 / rows;
+    let writer = loads.iter().map(|load| load.writer.map(micros)).collect::<Option<Vec<_>>>();
+    format!(
+        "{:.0} ({slowest:.0} to {fastest:.0}) | {ratio:.2} | {:.2} | {} |",
+        median(rates()),
+        median(loads.iter().map(|load| micros(load.server))),
+        writer.map_or_else(String::new, |times| format!("{:.2}", median(times))),
+    )
 }

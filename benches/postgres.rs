@@ -7,6 +7,7 @@ mod cluster;
 mod install;
 
 use std::process::Command;
+use std::time::Duration;
 
 pub(crate) use self::cluster::Cluster;
 
@@ -47,26 +48,43 @@ impl Server {
         self.psql("SELECT count(*) FROM observability_events").parse().expect("a count")
     }
 
+    /// CPU time so far of the server's process for the ledger's connection.
+    pub(crate) fn ledger_cpu(&self) -> Duration {
+        nanoseconds(&self.psql(
+            "SELECT pg_read_file('/proc/' || pid || '/schedstat') FROM pg_stat_activity \
+             WHERE application_name = 'tracing-ledger'",
+        ))
+    }
+
     /// Keeps the rows of the table in the file `name`, in the binary format.
     pub(crate) fn copy_out(&self, name: &str) {
         self.copy("TO", name);
     }
 
-    /// Loads the file `name` with psql, by the one command that is made for it.
-    pub(crate) fn copy_in(&self, name: &str) {
-        self.copy("FROM", name);
+    /// Loads the file `name` with psql, by the one command that is made for it; the CPU time of the server's
+    /// process.
+    pub(crate) fn copy_in(&self, name: &str) -> Duration {
+        self.copy("FROM", name)
     }
 
-    fn copy(&self, direction: &str, name: &str) {
+    fn copy(&self, direction: &str, name: &str) -> Duration {
         let file = self.cluster.dir().join(name);
-        let command = format!(
+        let copy = format!(
             "\\copy observability_events ({COLUMNS}) {direction} '{}' (FORMAT binary)",
             file.display()
         );
-        let status = Command::new(install::bin_dir().join("psql"))
-            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &self.url, "-c", &command])
-            .status()
+        let output = Command::new(install::bin_dir().join("psql"))
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url])
+            .args(["-c", &copy, "-c", "SELECT pg_read_file('/proc/self/schedstat')"])
+            .output()
             .expect("psql starts");
-        assert!(status.success(), "psql failed on {command}");
+        assert!(output.status.success(), "{copy}: {}", String::from_utf8_lossy(&output.stderr));
+        nanoseconds(&String::from_utf8_lossy(&output.stdout))
     }
+}
+
+/// The first number of Linux's `schedstat`: the time on a CPU.
+fn nanoseconds(schedstat: &str) -> Duration {
+    let first = schedstat.split_whitespace().next().and_then(|number| number.parse().ok());
+    Duration::from_nanos(first.expect("a Linux that counts the time on a CPU"))
 }
