@@ -2,7 +2,7 @@
 
 use crate::record::{Head, Value, Values, Verdict};
 use crate::rules::model::{Silent, SuccessTest};
-use crate::rules::plan::{Row, Slot};
+use crate::rules::plan::Row;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,20 +55,24 @@ pub(crate) struct Judgement<'a> {
     pub(crate) result: Option<Value<'a>>,
 }
 
+/// The values of a call that are in its row only as what they make of it. Of several fields that a rule takes for
+/// the same, the first counts.
+#[derive(Debug, Default)]
+pub(crate) struct Told<'a> {
+    pub(crate) success: Option<Value<'a>>,
+    pub(crate) reason: Option<Value<'a>>,
+    pub(crate) result: Option<Value<'a>>,
+}
+
 impl<'a> Judgement<'a> {
-    pub(crate) fn of(head: &'a Head, values: Values<'a>, row: &'a Row) -> Self {
-        let own = |wanted: &Slot| {
-            let mut given = values.own().filter(|(slot, _)| row.fields.get(*slot) == Some(wanted));
-            given.next().map(|(_, value)| value)
-        };
-        let result = own(&Slot::Result);
+    pub(crate) fn of(head: &'a Head, values: Values<'a>, row: &'a Row, told: &Told<'a>) -> Self {
         let (outcome, success) =
-            outcome(head, told(head, values, row, own(&Slot::Success)), result.is_some());
+            outcome(head, success(head, values, row, told.success), told.result.is_some());
         let is_exception = matches!(outcome, Outcome::Error | Outcome::Panic | Outcome::Cancelled);
         let reason = match &row.rule.exception {
             _ if success == Some(true) => None,
             Some(exception) if is_exception => Some(Value::Text(exception)),
-            _ => own(&Slot::Reason),
+            _ => told.reason,
         };
         let error = match outcome {
             Outcome::Error => Some(head.message().unwrap_or_default()),
@@ -76,7 +80,7 @@ impl<'a> Judgement<'a> {
             _ => None,
         };
         let is_exception = is_exception && row.rule.exception.is_some();
-        Self { outcome, success, reason, is_exception, error, result }
+        Self { outcome, success, reason, is_exception, error, result: told.result }
     }
 }
 
@@ -100,14 +104,14 @@ fn outcome(head: &Head, told: Option<bool>, has_result: bool) -> (Outcome, Optio
 }
 
 /// What the call itself said of its success.
-fn told(head: &Head, values: Values<'_>, row: &Row, success: Option<Value<'_>>) -> Option<bool> {
+fn success(head: &Head, values: Values<'_>, row: &Row, told: Option<Value<'_>>) -> Option<bool> {
     let rule = &row.rule.success;
     let compared = || {
         let field = head.plan.meta.fields().field(&rule.field)?;
         values.get(field.index())
     };
     match &rule.test {
-        SuccessTest::Bool => match success? {
+        SuccessTest::Bool => match told? {
             Value::Bool(value) => Some(value),
             Value::Text("true") => Some(true),
             Value::Text("false") => Some(false),
