@@ -39,10 +39,10 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{fmt, registry};
 
-use crate::app::{App, Pace};
+use crate::app::{App, Pace, Settings};
 use crate::args::{Args, HELP};
 use crate::check::Check;
-use crate::console::say;
+use crate::console::Console;
 use crate::db::Db;
 use crate::floor::Floor;
 
@@ -89,7 +89,8 @@ async fn open(url: &str, args: Args) -> Result<Arc<App>, Box<dyn Error>> {
     let db = Db::open(url).await?;
     db.reset().await?;
     Floor::furnish(&db).await?;
-    Ok(Arc::new(App::new(db, Pace(args.time_scale))))
+    let settings = Settings { pace: Pace(args.time_scale), ..Settings::PRODUCTION };
+    Ok(Arc::new(App::new(db, settings, Console::new(say))))
 }
 
 /// Serves HTTP on loopback for as long as the run takes, and with `--serve` until Ctrl-C.
@@ -123,6 +124,11 @@ async fn report(app: &App, url: &str, began: SystemTime) -> Result<bool, Box<dyn
         "rows: SELECT * FROM observability_events ORDER BY created_at  -- in {place}; the baseline is in {BASELINE}"
     ));
     Ok(check.holds())
+}
+
+/// One line on stdout. A reader who has hung up (`| head`) is no reason to stop.
+fn say(line: &str) {
+    writeln!(io::stdout().lock(), "{line}").ok();
 }
 
 /// `DATABASE_URL`, or a fresh file.
