@@ -29,6 +29,7 @@ mod trouble;
 use std::error::Error;
 use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
+use std::panic;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -45,6 +46,7 @@ use crate::check::Check;
 use crate::console::Console;
 use crate::db::Db;
 use crate::floor::Floor;
+use crate::planner::DEFECT;
 
 /// The embedded database of a run without `DATABASE_URL`.
 const FILE: &str = "booking-demo.sqlite3";
@@ -73,6 +75,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
     let began = SystemTime::now();
     let app = runtime.block_on(open(&url, args))?;
 
+    report_the_defect_in_one_line();
     let (ledger, guard) = tracing_ledger::builder().create_table(true).build(&url)?;
     registry().with(ledger).with(fmt::layer().with_writer(io::stderr).with_filter(verbosity())).init();
     runtime.block_on(serve(&app, args))?;
@@ -128,6 +131,18 @@ async fn report(app: &App, url: &str, began: SystemTime, calm: bool) -> Result<E
 /// One line on stdout. A reader who has hung up (`| head`) is no reason to stop.
 fn say(line: &str) {
     writeln!(io::stdout().lock(), "{line}").ok();
+}
+
+/// The planner's one deliberate panic needs no backtrace; any other is reported as ever.
+fn report_the_defect_in_one_line() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str() == Some(DEFECT) {
+            writeln!(io::stderr(), "booking: a deliberate panic: {DEFECT}").ok();
+        } else {
+            before(panic);
+        }
+    }));
 }
 
 /// `DATABASE_URL`, or a fresh file.
