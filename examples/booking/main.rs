@@ -106,9 +106,9 @@ async fn serve(app: &Arc<App>, args: Args) -> Result<(), Box<dyn Error>> {
             "\nserving, Ctrl-C ends it:\n  curl -X POST http://{address}/bookings -H 'content-type: application/json' \
              -d '{{\"party_size\": 4, \"starts_at\": \"2030-05-17T19:30:00Z\"}}'"
         ));
-        // What is under way then is cut off, as a deployment would: closing the pool would fail it instead.
-        return Ok(tokio::signal::ctrl_c().await?);
+        tokio::signal::ctrl_c().await?;
     }
+    // SQLite's threads hold the spans they work for until they are done: no row may come after the guard is gone.
     app.db.close().await;
     Ok(())
 }
