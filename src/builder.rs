@@ -314,7 +314,7 @@ mod tests {
             (builder().flush_interval(Duration::ZERO), "flush_interval"),
         ] {
             let built = builder.build_with::<tracing_subscriber::Registry>(store::Memory::default());
-            let error = built.err().expect(option);
+            let error = built.expect_err(option);
             assert!(error.is_config() && error.to_string().starts_with(option), "{error}");
         }
     }

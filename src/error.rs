@@ -32,6 +32,7 @@ impl Error {
         Self::new(Kind::Config, message)
     }
 
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn database(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Database, message)
     }

@@ -4,17 +4,16 @@
 //!
 //! - A callsite that no rule needs stays disabled, and other layers see what they saw without this one: the
 //!   layer brings its own per-layer filter.
-//! - No user code runs under a lock: fields are formatted first, then stored. Never are the extensions of two
-//!   spans held at once.
+//! - No user code runs under a lock: fields are formatted first, then stored.
 //! - Every look-up may fail (a parent filtered out, a span closed), and then the record does without.
 
 use std::any::TypeId;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use smallvec::{SmallVec, smallvec};
 use tracing::span::{Attributes, Id};
 use tracing::subscriber::Interest;
 use tracing::{Dispatch, Metadata, Subscriber};
@@ -22,11 +21,12 @@ use tracing_subscriber::filter::{Filtered, LevelFilter};
 use tracing_subscriber::layer::{Context, Filter, Layer};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
+use crate::open::{Open, OpenSpans, Within};
 use crate::panic_message;
-use crate::queue::Queue;
-use crate::record::{Collector, Fields, OneText, Record, Tally, Value, Verdict};
+use crate::queue::{Queue, Refusal};
+use crate::record::{Fields, Record, Scratch, Tally, Verdict};
 use crate::rules::Rules;
-use crate::rules::model::SuccessTest;
+use crate::rules::model::{Collect, SuccessTest};
 use crate::rules::plan::{Action, Carried, Plan, Plans, Row};
 
 /// Puts spans and tracing events that the rules name on the ledger.
@@ -49,7 +49,8 @@ where
         let plans = Arc::new(Plans::new(rules));
         panic_message::listen();
         let filter = RuleFilter { plans: Arc::clone(&plans) };
-        Self { filtered: Recorder { plans, queue }.with_filter(filter) }
+        let recorder = Recorder { plans, spans: OpenSpans::default(), queue };
+        Self { filtered: recorder.with_filter(filter) }
     }
 }
 
@@ -80,52 +81,26 @@ impl<S> Filter<S> for RuleFilter {
 /// Collects what the filter let through.
 struct Recorder {
     plans: Arc<Plans>,
+    spans: OpenSpans,
     queue: Arc<Queue>,
 }
 
-/// A span with a rule, while it is open.
-struct Open {
-    record: Record,
-    /// Entered while the thread was already unwinding: the panic is not this span's.
-    entered_unwinding: u32,
-    /// The call has told its outcome and left; a later enter and exit is only its future being dropped.
-    left: bool,
-    /// Next number by event type of the spans numbered within this one.
-    numbers: SmallVec<[(Arc<str>, u32); 1]>,
-    /// What has ended within this span so far, one for each of the rule's `collect`.
-    tallies: SmallVec<[Tally; 2]>,
-}
-
-/// A span without a rule whose fields are inherited.
-struct Carrier {
-    plan: &'static Plan,
-    fields: Fields,
-}
-
 impl Open {
-    fn new(record: Record, row: &Row, number: Option<u32>) -> Self {
-        let tallies: SmallVec<[Tally; 2]> = smallvec![Tally::default(); row.rule.collect.len()];
-        Self {
-            record: Record { number, tallies: tallies.clone(), ..record },
-            entered_unwinding: 0,
-            left: false,
-            numbers: SmallVec::new(),
-            tallies,
-        }
-    }
-
     fn exit(&mut self, now: Instant) {
         let panicked = thread::panicking() && !self.was_entered_unwinding();
         if self.left {
             return;
         }
-        self.record.ended = now;
-        self.record.tallies.copy_from_slice(&self.tallies);
-        if panicked {
-            self.record.ending.panicked = true;
-            self.record.ending.message = panic_message::last(self.record.started);
+        let head = &mut self.record.head;
+        head.ended = now;
+        if let Some(within) = &self.within {
+            head.extra.get_or_insert_default().tallies.clone_from(&within.tallies);
         }
-        self.left = panicked || self.record.ending.verdict.is_some();
+        if panicked {
+            head.panicked = true;
+            head.extra.get_or_insert_default().message = panic_message::last(head.started);
+        }
+        self.left = panicked || head.verdict.is_some();
     }
 
     /// Pairs this exit with an enter that came while the thread was unwinding already, if there was one.
@@ -134,136 +109,206 @@ impl Open {
         self.entered_unwinding = before.saturating_sub(1);
         before > 0
     }
+}
+
+impl Within {
+    /// The book of a new span, where its rule collects anything.
+    fn of(row: &Row) -> Option<Box<Self>> {
+        let count = row.rule.collect.len();
+        (count > 0).then(|| Box::new(Self { tallies: vec![Tally::default(); count], ..Self::default() }))
+    }
 
     fn next_number(&mut self, event_type: &Arc<str>) -> u32 {
-        let counter = match self.numbers.iter().position(|(of, _)| of == event_type) {
-            Some(at) => &mut self.numbers[at].1,
-            None => {
-                self.numbers.push((Arc::clone(event_type), 0));
-                let last = self.numbers.len() - 1;
-                &mut self.numbers[last].1
-            }
+        let Some((_, next)) = self.numbers.iter_mut().find(|(of, _)| of == event_type) else {
+            self.numbers.push((Arc::clone(event_type), 1));
+            return 0;
         };
-        let number = *counter;
-        *counter = number.saturating_add(1);
+        let number = *next;
+        *next = number.saturating_add(1);
         number
     }
 
     /// Counts a row that ended within this span; says whether the rule collects its kind.
-    fn tally(&mut self, row: &Row, event_type: &str, total: Duration) -> bool {
-        let mut collects = false;
-        for (collect, tally) in row.rule.collect.iter().zip(&mut self.tallies) {
-            if &*collect.of == event_type {
-                tally.count = tally.count.saturating_add(1);
-                tally.total = tally.total.saturating_add(total);
-                collects = true;
+    fn tally(&mut self, collects: &[Collect], event_type: &str, total: Duration) -> bool {
+        let mut collected = false;
+        for (_, tally) in
+            collects.iter().zip(&mut self.tallies).filter(|(collect, _)| &*collect.of == event_type)
+        {
+            tally.count = tally.count.saturating_add(1);
+            tally.total = tally.total.saturating_add(total);
+            collected = true;
+        }
+        collected
+    }
+}
+
+/// What is left to do for a span that closes, which must not be done under its lock.
+enum Left {
+    /// Its record lacks what enclosing spans, from this one outwards, may give.
+    Lookup(Lacks, Id),
+    /// The queue has no room for its record at once.
+    Room(Refusal),
+}
+
+/// What a record still lacks, on the way outwards through the spans around it.
+struct Lacks {
+    row: &'static Row,
+    /// Inherited names that no span has given yet.
+    names: Carried,
+    /// It is a call that no enclosing span has counted yet.
+    is_uncounted: bool,
+    /// Its share of the time within its kind: none for a call within a call of its own kind.
+    time: Duration,
+}
+
+impl Lacks {
+    /// Nothing for a span that becomes no row.
+    fn of(record: &Record) -> Option<Self> {
+        let plan = record.head.plan;
+        let row = plan.row()?;
+        let own = record.fields.own_indices().filter_map(|field| plan.gives(field));
+        let names = own.fold(row.wants, |names, index| names & !(1 << index));
+        let is_uncounted = row.is_span && row.is_collected;
+        Some(Self { row, names, is_uncounted, time: record.head.duration() })
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.names == 0 && !self.is_uncounted
+    }
+
+    fn take_from(&mut self, outer: &mut Open, plans: &Plans, given: &mut Fields) {
+        let plan = outer.record.head.plan;
+        let Some(outer_row) = plan.row() else {
+            if self.row.rule.inherits_from(plan.meta.name()) {
+                self.inherit(plan, &outer.record.fields, given);
+            }
+            return;
+        };
+        if self.is_uncounted
+            && let Some(within) = &mut outer.within
+        {
+            self.is_uncounted = !within.tally(&outer_row.rule.collect, &self.row.event_type, self.time);
+        }
+        if outer_row.event_type == self.row.event_type {
+            self.time = Duration::ZERO;
+        }
+        self.inherit(plan, &outer.record.fields, given);
+        for (index, value) in plans.constants(outer_row) {
+            if self.names & (1 << index) != 0 {
+                self.names &= !(1 << index);
+                given.inherit_constant(index, value);
             }
         }
-        collects
+    }
+
+    fn inherit(&mut self, plan: &Plan, fields: &Fields, given: &mut Fields) {
+        given.inherit(fields, |field| {
+            let index = plan.gives(field).filter(|index| self.names & (1 << index) != 0)?;
+            self.names &= !(1 << index);
+            Some(index)
+        });
     }
 }
 
 impl Recorder {
-    fn collect(plan: &'static Plan, record: impl FnOnce(&mut Collector<'_>)) -> Fields {
-        let mut collector = Collector { plan, fields: Fields::default() };
-        record(&mut collector);
-        collector.fields
-    }
-
-    /// The number of this call within the nearest enclosing span that numbers its kind.
-    fn number<S>(row: &Row, span: &SpanRef<'_, S>) -> Option<u32>
+    /// The nearest of these spans, from the inside outwards, that is followed.
+    fn followed<'a, S>(&self, scope: impl Iterator<Item = SpanRef<'a, S>>) -> Option<Id>
     where
-        S: for<'a> LookupSpan<'a>,
-    {
-        let (within, _) = row.rule.number_within.as_ref()?;
-        span.scope().skip(1).find_map(|ancestor| {
-            let mut extensions = ancestor.extensions_mut();
-            let open = extensions.get_mut::<Open>()?;
-            let is_within = open.record.plan.row().is_some_and(|outer| outer.event_type == *within);
-            is_within.then(|| open.next_number(&row.event_type))
-        })
-    }
-
-    /// Looks outwards once for everything the record needs of enclosing spans.
-    fn look_outwards<'a, S>(
-        &self,
-        record: &mut Record,
-        row: &Row,
-        scope: impl Iterator<Item = SpanRef<'a, S>>,
-        is_span: bool,
-    ) where
         S: for<'b> LookupSpan<'b> + 'a,
     {
-        let own = record.fields.iter().filter_map(|(slot, _)| record.plan.gives(slot));
-        let mut missing = own.fold(row.wants, |set, index| set & !(1 << index));
-        let mut uncounted = is_span;
-        let mut total = record.duration();
-        for ancestor in scope {
-            if missing == 0 && !uncounted {
-                break;
-            }
-            let mut extensions = ancestor.extensions_mut();
-            if let Some(open) = extensions.get_mut::<Open>() {
-                let Some(outer) = open.record.plan.row() else { continue };
-                if uncounted && open.tally(outer, &row.event_type, total) {
-                    uncounted = false;
-                }
-                if outer.event_type == row.event_type {
-                    // A call within a call of its kind: its time is already in the outer one's.
-                    total = Duration::ZERO;
-                }
-                give(open.record.plan, &open.record.fields, &mut missing, &mut record.inherited);
-                self.give_constants(outer, &mut missing, &mut record.inherited);
-            } else if let Some(carrier) = extensions.get_mut::<Carrier>()
-                && row.rule.inherits_from(carrier.plan.meta.name())
-            {
-                give(carrier.plan, &carrier.fields, &mut missing, &mut record.inherited);
-            }
-        }
+        scope.map(|span| span.id()).find(|id| self.spans.with(id, |_| ()).is_some())
     }
 
-    fn give_constants(&self, outer: &Row, missing: &mut Carried, inherited: &mut Fields) {
-        if outer.rule.set.is_empty() {
-            return;
-        }
-        for index in (0..64_u8).filter(|index| *missing & (1 << index) != 0).collect::<SmallVec<[u8; 8]>>() {
-            if let Some(value) = self.plans.constant(outer, index).and_then(constant) {
-                inherited.set(usize::from(index), value);
-                *missing &= !(1 << index);
-            }
-        }
-    }
-
-    fn point<S>(&self, plan: &'static Plan, row: &Row, event: &tracing::Event<'_>, ctx: &Context<'_, S>)
+    /// The nearest enclosing span that is followed.
+    fn parent<S>(&self, attrs: &Attributes<'_>, id: &Id, ctx: &Context<'_, S>) -> Option<Id>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let fields = Self::collect(plan, |collector| event.record(collector));
-        let mut record = Record::new(plan, fields);
-        if row.wants != 0 {
-            let scope = ctx.event_span(event).into_iter().flat_map(|span| span.scope());
-            self.look_outwards(&mut record, row, scope, false);
+        // The usual end of the search, without a look-up.
+        if attrs.is_root() || attrs.is_contextual() && ctx.current_span().id().is_none() {
+            return None;
         }
-        self.queue.offer(record);
+        self.followed(ctx.span(id)?.scope().skip(1))
+    }
+
+    /// Goes outwards through the followed spans until `f` says that it has all it wants.
+    fn outwards(&self, from: Option<Id>, mut f: impl FnMut(&mut Open) -> ControlFlow<()>) {
+        let mut next = from;
+        while let Some(id) = next {
+            let step = self.spans.with(&id, |open| (f(open), open.parent.clone()));
+            let Some((ControlFlow::Continue(()), parent)) = step else { return };
+            next = parent;
+        }
+    }
+
+    /// The number of a new call within the nearest enclosing span that numbers its kind.
+    fn number(&self, row: &Row, parent: Option<&Id>) -> Option<u32> {
+        let (within, _) = row.rule.number_within.as_ref()?;
+        let mut number = None;
+        self.outwards(parent.cloned(), |open| {
+            if open.record.head.plan.row().is_none_or(|outer| outer.event_type != *within) {
+                return ControlFlow::Continue(());
+            }
+            number = Some(open.within.get_or_insert_default().next_number(&row.event_type));
+            ControlFlow::Break(())
+        });
+        number
+    }
+
+    /// What enclosing spans give to the record; they in turn count it.
+    fn given(&self, mut lacks: Lacks, from: Option<Id>) -> Scratch {
+        let mut given = Scratch::new();
+        if !lacks.is_nothing() {
+            self.outwards(from, |outer| {
+                lacks.take_from(outer, &self.plans, &mut given);
+                if lacks.is_nothing() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+        }
+        given
+    }
+
+    /// Does what was left to do and hands the record over.
+    fn finish(&self, id: &Id, left: Left) {
+        let (given, admission) = match left {
+            Left::Lookup(lacks, parent) => (Some(self.given(lacks, Some(parent))), self.queue.admit()),
+            Left::Room(refusal) => (None, self.queue.insist(refusal)),
+        };
+        self.spans.end(id, |open| {
+            if let Some(admission) = admission {
+                if let Some(given) = &given {
+                    open.record.fields.merge(given);
+                }
+                self.queue.push(admission, &mut open.record);
+            }
+            None::<()>
+        });
+    }
+
+    fn point<S>(&self, plan: &'static Plan, event: &tracing::Event<'_>, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let mut record = Record::new(plan);
+        event.record(&mut record.fields);
+        let Some(lacks) = Lacks::of(&record) else { return };
+        let scope = ctx.event_span(event).into_iter().flat_map(|span| span.scope());
+        record.fields.merge(&self.given(lacks, self.followed(scope)));
+        if let Some(admission) = self.queue.admit() {
+            self.queue.push(admission, &mut record);
+        }
     }
 
     /// Takes the word of `#[instrument(err, ret)]` for the span it stands beside.
-    fn verdict<S>(beside: &Plan, is_error: bool, event: &tracing::Event<'_>, ctx: &Context<'_, S>)
+    fn verdict<S>(&self, beside: &Plan, is_error: bool, event: &tracing::Event<'_>, ctx: &Context<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(span) = ctx.event_span(event) else { return };
-        let Some((plan, row)) = span
-            .extensions()
-            .get::<Open>()
-            .and_then(|open| Some((open.record.plan, open.record.plan.row()?)))
-            .filter(|(plan, _)| plan.is_beside(beside))
-        else {
-            return;
-        };
-        let mut text = OneText::default();
-        event.record(&mut text);
-        let text = text.text();
+        let plan = self.plans.get(span.metadata()).filter(|plan| plan.is_beside(beside));
+        let Some((plan, row)) = plan.and_then(|plan| Some((plan, plan.row()?))) else { return };
+        let mut fields = Scratch::new();
+        event.record(&mut *fields);
+        let text = fields.first_text();
         // `ret` alone prints the whole `Result`.
         let failed = is_error || text.starts_with("Err(");
         if !is_error {
@@ -273,37 +318,15 @@ impl Recorder {
             SuccessTest::ReturnMatches(wanted) if !is_error => Some(text.contains(wanted.as_str())),
             _ => None,
         };
-        if let Some(open) = span.extensions_mut().get_mut::<Open>() {
-            let ending = &mut open.record.ending;
-            ending.matched = matched.or(ending.matched);
-            if failed {
-                ending.message = Some(text.into());
+        let message = failed.then(|| text.into());
+        self.spans.with(&span.id(), |open| {
+            let head = &mut open.record.head;
+            head.matched = matched.or(head.matched);
+            head.verdict = Some(if failed { Verdict::Failed } else { Verdict::Returned });
+            if message.is_some() {
+                head.extra.get_or_insert_default().message = message;
             }
-            ending.verdict = Some(if failed { Verdict::Failed } else { Verdict::Returned });
-        }
-    }
-}
-
-/// Hands a span's fields to a record below it, the missing ones only.
-fn give(plan: &Plan, fields: &Fields, missing: &mut Carried, inherited: &mut Fields) {
-    for (slot, value) in fields.iter() {
-        if let Some(index) = plan.gives(slot)
-            && *missing & (1 << index) != 0
-        {
-            inherited.set(usize::from(index), value);
-            *missing &= !(1 << index);
-        }
-    }
-}
-
-fn constant(value: &serde_json::Value) -> Option<Value<'_>> {
-    match value {
-        serde_json::Value::Bool(value) => Some(Value::Bool(*value)),
-        serde_json::Value::String(text) => Some(Value::Text(text)),
-        serde_json::Value::Number(number) => {
-            number.as_i64().map(Value::I64).or_else(|| number.as_f64().map(Value::F64))
-        }
-        _ => None,
+        });
     }
 }
 
@@ -312,69 +335,72 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        let Some(plan) = self.plans.get(attrs.metadata()) else { return };
+        let Some(plan) = self.plans.get(attrs.metadata()).filter(|_| !self.queue.is_forked()) else { return };
         self.plans.refresh();
-        let fields = Self::collect(plan, |collector| attrs.record(collector));
-        let Some(span) = ctx.span(id) else { return };
-        match &plan.action {
-            Action::Row(row) => {
-                let number = Self::number(row, &span);
-                let open = Open::new(Record::new(plan, fields), row, number);
-                span.extensions_mut().replace(open);
-            }
-            Action::Carry => {
-                span.extensions_mut().replace(Carrier { plan, fields });
-            }
-            Action::Verdict { .. } => {}
-        }
+        let mut fields = Scratch::new();
+        attrs.record(&mut *fields);
+        let parent = self.parent(attrs, id, &ctx);
+        let row = plan.row();
+        let number = row.and_then(|row| self.number(row, parent.as_ref()));
+        self.spans.begin(id, plan, |open| {
+            open.parent = parent;
+            open.record.head.number = number;
+            std::mem::swap(&mut open.record.fields, &mut *fields);
+            open.within = row.and_then(Within::of);
+        });
     }
 
-    fn on_record(&self, id: &Id, values: &tracing::span::Record<'_>, ctx: Context<'_, S>) {
-        let Some(span) = ctx.span(id) else { return };
-        let Some(plan) = self.plans.get(span.metadata()) else { return };
-        let late = Self::collect(plan, |collector| values.record(collector));
-        let mut extensions = span.extensions_mut();
-        if let Some(open) = extensions.get_mut::<Open>() {
-            open.record.fields.merge(&late);
-        } else if let Some(carrier) = extensions.get_mut::<Carrier>() {
-            carrier.fields.merge(&late);
+    fn on_record(&self, id: &Id, values: &tracing::span::Record<'_>, _: Context<'_, S>) {
+        if self.queue.is_forked() {
+            return;
         }
+        let mut late = Scratch::new();
+        values.record(&mut *late);
+        self.spans.with(id, |open| open.record.fields.merge(&late));
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) {
         let Some(plan) = self.plans.get(event.metadata()) else { return };
         match &plan.action {
-            Action::Row(row) => self.point(plan, row, event, &ctx),
-            Action::Verdict { is_error } => Self::verdict(plan, *is_error, event, &ctx),
+            Action::Row(_) if self.queue.is_forked() => self.queue.refuse_forked(),
+            _ if self.queue.is_forked() => {}
+            Action::Row(_) => self.point(plan, event, &ctx),
+            Action::Verdict { is_error } => self.verdict(plan, *is_error, event, &ctx),
             Action::Carry => {}
         }
     }
 
-    fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
-        if thread::panicking()
-            && let Some(span) = ctx.span(id)
-            && let Some(open) = span.extensions_mut().get_mut::<Open>()
-        {
-            open.entered_unwinding = open.entered_unwinding.saturating_add(1);
+    fn on_enter(&self, id: &Id, _: Context<'_, S>) {
+        if thread::panicking() && !self.queue.is_forked() {
+            self.spans.with(id, |open| open.entered_unwinding = open.entered_unwinding.saturating_add(1));
         }
     }
 
-    fn on_exit(&self, id: &Id, ctx: Context<'_, S>) {
-        let now = Instant::now();
-        if let Some(span) = ctx.span(id)
-            && let Some(open) = span.extensions_mut().get_mut::<Open>()
-        {
-            open.exit(now);
+    fn on_exit(&self, id: &Id, _: Context<'_, S>) {
+        if !self.queue.is_forked() {
+            let now = Instant::now();
+            self.spans.with(id, |open| open.exit(now));
         }
     }
 
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
-        let Some(span) = ctx.span(&id) else { return };
-        let Some(Open { mut record, .. }) = span.extensions_mut().remove::<Open>() else { return };
-        let plan = record.plan;
-        let Some(row) = plan.row() else { return };
-        self.look_outwards(&mut record, row, span.scope().skip(1), true);
-        self.queue.offer(record);
+        if self.queue.is_forked() {
+            let plan = ctx.span(&id).and_then(|span| self.plans.get(span.metadata()));
+            if plan.is_some_and(|plan| plan.row().is_some()) {
+                self.queue.refuse_forked();
+            }
+            return;
+        }
+        let left = self.spans.end(&id, |open| {
+            let lacks = Lacks::of(&open.record)?;
+            match open.parent.take() {
+                Some(parent) if !lacks.is_nothing() => Some(Left::Lookup(lacks, parent)),
+                _ => self.queue.try_push(&mut open.record).err().map(Left::Room),
+            }
+        });
+        if let Some(left) = left {
+            self.finish(&id, left);
+        }
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod alarm;
 mod builder;
+mod bystander;
 mod error;
 mod event;
 mod guard;
 mod layer;
+mod open;
 mod panic_message;
 mod queue;
 mod record;
@@ -23,6 +25,6 @@ pub use error::Error;
 pub use event::{Event, Severity};
 pub use guard::{DROP_TIMEOUT, Guard};
 pub use layer::LedgerLayer;
-pub use queue::{Dropped, Overflow, RECORD_LIMIT, Refused, Stats};
+pub use queue::{Dropped, Overflow, Refused, Stats};
 pub use rules::{Rule, Rules, Silent};
 pub use writer::QUARANTINE_KEPT;

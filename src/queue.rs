@@ -1,43 +1,69 @@
 //! Where records wait for the writer: bounded, never in the way of the caller, and exact about what is lost.
 //!
-//! [`Queue::offer`] never panics, never allocates for more than a block of records at a time, and never blocks
-//! unless [`Overflow::Block`] asks for it. Every record offered is either accepted or counted as refused, by
-//! cause. What is queued lives in memory: it survives a database that is away, and not the end of the process.
+//! A record is first [admitted](Queue::admit), which never panics and never blocks unless [`Overflow::Block`] asks
+//! for it, and is then [pushed](Queue::push). Every record is either admitted or counted as refused, by cause.
+//! What is queued lives in memory: it survives a database that is away, and not the end of the process.
+//!
+//! Each thread packs its records into a chunk of its own, and a full chunk goes over the channel whole: an operation
+//! on the channel for each record, with the cache lines it moves between cores, would be the largest single cost of
+//! a span. The writer takes full chunks first, and then looks into those that threads are still filling, so that no
+//! record waits for its chunk to fill.
 //!
 //! One word, `state`, counts the accepted records and holds the mark of a closed queue. Being one word, it has
 //! one order of changes: a record is counted either before the queue closed, and then the writer waits for it,
-//! or after, and then it is refused. That needs no ordering stronger than relaxed, and one atomic addition is
-//! all that a record costs besides its place in the channel.
+//! or after, and then it is refused. One atomic addition is all that a record costs besides its place in the
+//! channel; only the record that fills a batch wakes the writer.
 //!
-//! The channel is the growing kind under a bound of our own: a bounded one touches all its slots when it is
-//! made, which at the default capacity is tens of megabytes for an idle service.
+//! The channel is the growing kind under a bound of our own, which counts records and not chunks.
 
 mod fork;
 mod stats;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use tokio::sync::Notify;
 
 use crate::alarm;
-use crate::record::Record;
+use crate::record::{Chunk, Record};
 
 pub use self::stats::{Dropped, Refused, Stats};
 
-/// The most bytes of memory one record may take; larger ones are refused and counted.
-///
-/// Values are cut long before: only a call with dozens of long texts, of its own and of its enclosing spans, gets
-/// there.
-pub const RECORD_LIMIT: usize = 128 * 1024;
+/// The most records of a chunk; a divisor of the default batch, which is thus filled.
+const CHUNK: usize = 50;
+/// Chunks being filled, a power of two: more than most services have busy threads.
+const LANES: usize = 64;
+/// Empty chunks kept for use.
+const SPARE_CHUNKS: usize = 64;
 
 /// The mark of a closed queue in [`Queue::state`].
 const CLOSED: u64 = 1 << 63;
 
+/// No record has this number.
+const NEVER: u64 = u64::MAX;
+
 /// How often a record that pushes out older ones tries again when other threads keep taking the place.
 const EVICTION_ROUNDS: usize = 64;
+
+thread_local! {
+    static MUTED: Cell<bool> = const { Cell::new(false) };
+    /// The calling thread's lane. No destructor: it can be had for as long as the thread runs.
+    static LANE: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// From now on what the calling thread offers is not recorded, nor counted: it is the writer's, and a ledger that
+/// recorded its own writing would never come to rest.
+///
+/// A mark, and not `NoSubscriber` as the thread's default. While any thread of the process has a default of its
+/// own, tracing looks for one on every thread, and gives up where it cannot: while a thread exits, and within a
+/// subscriber, as in a `Debug` that logs. Rows would be lost there, and for every other layer too. (See
+/// `get_default` in tracing-core's `dispatcher.rs`.)
+pub(crate) fn mute_this_thread() {
+    MUTED.set(true);
+}
 
 /// What to do with a record when the queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,16 +79,38 @@ pub enum Overflow {
     Block(Duration),
 }
 
+/// A record's place in the queue. Whoever has one pushes the record at once, because the writer waits for it.
+#[must_use = "the writer waits for the record"]
+pub(crate) struct Admission {
+    /// The number of the record, from 1.
+    number: u64,
+}
+
+/// A chunk that a thread is filling, in cache lines of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Lane(Mutex<Chunk>);
+
 /// Why there is no place for a record.
-enum Refusal {
+#[derive(Clone, Copy)]
+pub(crate) enum Refusal {
     Full,
     Closed,
+    /// This process is a forked child.
+    Forked,
+    /// This thread is the writer's.
+    Muted,
 }
 
 /// The bounded channel between the layer and the writer, and the account of it.
 pub(crate) struct Queue {
-    sender: Sender<Record>,
-    receiver: Receiver<Record>,
+    lanes: Box<[Lane]>,
+    /// Records of a full chunk: few where the bounds are narrow, so that they are kept to the record.
+    chunk: usize,
+    sender: Sender<Chunk>,
+    receiver: Receiver<Chunk>,
+    /// Emptied chunks on their way back.
+    spare: (Sender<Chunk>, Receiver<Chunk>),
     capacity: u64,
     overflow: Overflow,
     /// The fork generation it belongs to.
@@ -76,7 +124,7 @@ pub(crate) struct Queue {
     left: AtomicU64,
     /// Records waiting that are worth the writer's while before its time.
     enough: u64,
-    /// The number of the accepted record that wakes the writer.
+    /// The number of the accepted record that wakes the writer; [`NEVER`] while it needs no waking.
     wake_at: AtomicU64,
     wake: Notify,
     /// Callers wait here under [`Overflow::Block`].
@@ -92,8 +140,11 @@ impl Queue {
         let (sender, receiver) = crossbeam_channel::unbounded();
         let enough = batch_size.min(capacity.div_ceil(2)) as u64;
         Self {
+            lanes: (0..LANES).map(|_| Lane::default()).collect(),
+            chunk: CHUNK.min(batch_size).min(capacity.div_ceil(1024)),
             sender,
             receiver,
+            spare: crossbeam_channel::bounded(SPARE_CHUNKS),
             capacity: capacity as u64,
             overflow,
             born: fork::generation(),
@@ -101,7 +152,7 @@ impl Queue {
             closed: AtomicBool::new(false),
             left: AtomicU64::new(0),
             enough,
-            wake_at: AtomicU64::new(enough),
+            wake_at: AtomicU64::new(NEVER),
             wake: Notify::new(),
             room: Condvar::new(),
             room_lock: Mutex::new(()),
@@ -109,68 +160,103 @@ impl Queue {
         }
     }
 
-    /// Hands a record over to the writer, or counts why not.
-    pub(crate) fn offer(&self, record: Record) {
-        if self.is_forked() {
-            return self.refuse_forked();
-        }
-        if self.closed.load(Ordering::Relaxed) {
-            return self.refuse_shutdown();
-        }
-        if record.size() > RECORD_LIMIT {
-            return self.counters.too_large.add(1);
-        }
-        match self.reserve() {
-            Ok(number) => self.send(record, number),
-            Err(Refusal::Full) => self.make_room_for(record),
-            Err(Refusal::Closed) => self.refuse_shutdown(),
-        }
+    /// Gives a record its place, or counts why there is none.
+    pub(crate) fn admit(&self) -> Option<Admission> {
+        self.try_admit().or_else(|refusal| self.insist(refusal).ok_or(())).ok()
     }
 
-    /// Counts one more record in; its number, from 1. Whoever gets one sends the record at once, because the
-    /// writer waits for it.
-    fn reserve(&self) -> Result<u64, Refusal> {
-        let before = self.state.fetch_add(1, Ordering::Relaxed);
+    /// Hands a record over where that takes no waiting.
+    pub(crate) fn try_push(&self, record: &mut Record) -> Result<(), Refusal> {
+        self.try_admit().map(|admission| self.push(admission, record))
+    }
+
+    fn try_admit(&self) -> Result<Admission, Refusal> {
+        if MUTED.get() {
+            return Err(Refusal::Muted);
+        }
+        if self.is_forked() {
+            return Err(Refusal::Forked);
+        }
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(Refusal::Closed);
+        }
+        self.reserve()
+    }
+
+    /// Counts one more record in.
+    fn reserve(&self) -> Result<Admission, Refusal> {
+        // Acquire for `wake_at`: see `gather`.
+        let before = self.state.fetch_add(1, Ordering::Acquire);
         let closed = before & CLOSED != 0;
         if !closed && before.saturating_sub(self.left()) < self.capacity {
-            return Ok(before + 1);
+            return Ok(Admission { number: before + 1 });
         }
         self.state.fetch_sub(1, Ordering::Relaxed);
         Err(if closed { Refusal::Closed } else { Refusal::Full })
     }
 
-    fn send(&self, record: Record, number: u64) {
-        // The queue holds a receiver itself, so that the channel is open as long as there is a queue.
-        let sent = self.sender.send(record);
-        debug_assert!(sent.is_ok(), "the queue holds a receiver");
-        if number == self.wake_at.load(Ordering::Relaxed) {
+    /// Hands an admitted record over to the writer.
+    pub(crate) fn push(&self, Admission { number }: Admission, record: &mut Record) {
+        let mut chunk = self.lane();
+        chunk.push(record);
+        if chunk.len() >= self.chunk {
+            let full = std::mem::replace(&mut *chunk, self.empty_chunk());
+            drop(chunk);
+            self.send(full);
+        }
+        if number >= self.wake_at.load(Ordering::Relaxed)
+            && self.wake_at.swap(NEVER, Ordering::Relaxed) != NEVER
+        {
             self.wake();
         }
     }
 
-    #[cold]
-    fn make_room_for(&self, record: Record) {
-        let number = match self.overflow {
-            Overflow::DropNewest => Err(Refusal::Full),
-            Overflow::DropOldest => self.evict_until_room(),
-            Overflow::Block(timeout) => self.wait_for_room(timeout),
-        };
-        match number {
-            Ok(number) => self.send(record, number),
-            Err(Refusal::Full) => self.counters.queue_full.add(1),
-            Err(Refusal::Closed) => self.refuse_shutdown(),
-        }
+    /// The chunk that the calling thread fills.
+    fn lane(&self) -> MutexGuard<'_, Chunk> {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        let lane = LANE.get().unwrap_or_else(|| {
+            let lane = THREADS.fetch_add(1, Ordering::Relaxed) % LANES;
+            LANE.set(Some(lane));
+            lane
+        });
+        self.lanes[lane].0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn evict_until_room(&self) -> Result<u64, Refusal> {
+    fn send(&self, chunk: Chunk) {
+        // The queue holds a receiver itself, so that the channel is open as long as there is a queue.
+        let sent = self.sender.send(chunk);
+        debug_assert!(sent.is_ok(), "the queue holds a receiver");
+    }
+
+    /// Makes room for a record where the policy allows it, which may take a while, or counts why not.
+    #[cold]
+    pub(crate) fn insist(&self, refusal: Refusal) -> Option<Admission> {
+        let admission = match (refusal, self.overflow) {
+            (Refusal::Full, Overflow::DropOldest) => self.evict_until_room(),
+            (Refusal::Full, Overflow::Block(timeout)) => self.wait_for_room(timeout),
+            _ => Err(refusal),
+        };
+        match admission {
+            Ok(admission) => return Some(admission),
+            Err(Refusal::Full) => self.counters.queue_full.add(1),
+            Err(Refusal::Closed) => self.refuse_shutdown(),
+            Err(Refusal::Forked) => self.refuse_forked(),
+            Err(Refusal::Muted) => {}
+        }
+        None
+    }
+
+    fn evict_until_room(&self) -> Result<Admission, Refusal> {
         for _ in 0..EVICTION_ROUNDS {
-            match self.receiver.try_recv() {
-                Ok(_oldest) => {
-                    self.counters.evicted.add(1);
-                    self.left.fetch_add(1, Ordering::Relaxed);
+            match self.next_chunk() {
+                Some(oldest) => {
+                    let records = oldest.len() as u64;
+                    self.counters.evicted.add(records);
+                    self.left.fetch_add(records, Ordering::Relaxed);
+                    self.recycle(oldest);
                 }
                 // Every record that is counted in is still on its way in.
-                Err(_empty) => std::hint::spin_loop(),
+                None => std::hint::spin_loop(),
             }
             match self.reserve() {
                 Err(Refusal::Full) => {}
@@ -180,7 +266,28 @@ impl Queue {
         Err(Refusal::Full)
     }
 
-    fn wait_for_room(&self, timeout: Duration) -> Result<u64, Refusal> {
+    /// A chunk of waiting records: the oldest of the full ones or, when there is none, one that is being filled.
+    fn next_chunk(&self) -> Option<Chunk> {
+        self.receiver.try_recv().ok().or_else(|| {
+            self.lanes.iter().find_map(|lane| {
+                let mut chunk = lane.0.lock().unwrap_or_else(PoisonError::into_inner);
+                (chunk.len() > 0).then(|| std::mem::replace(&mut *chunk, self.empty_chunk()))
+            })
+        })
+    }
+
+    fn empty_chunk(&self) -> Chunk {
+        self.spare.1.try_recv().unwrap_or_else(|_| Chunk::with_room(self.chunk))
+    }
+
+    /// Gives an emptied chunk's memory back to the threads that fill them.
+    pub(crate) fn recycle(&self, mut chunk: Chunk) {
+        chunk.reset();
+        // There are enough of them already when this fails.
+        self.spare.0.try_send(chunk).ok();
+    }
+
+    fn wait_for_room(&self, timeout: Duration) -> Result<Admission, Refusal> {
         let started = Instant::now();
         loop {
             match self.reserve() {
@@ -202,17 +309,19 @@ impl Queue {
         self.room_changed();
     }
 
-    /// Takes waiting records, oldest first: up to `rows` of them, and no more once they take `bytes` of memory.
-    pub(crate) fn take(&self, into: &mut Vec<Record>, rows: usize, bytes: usize) {
-        let mut size = 0;
-        let before = into.len();
-        while into.len() - before < rows && size < bytes {
-            let Ok(record) = self.receiver.try_recv() else { break };
-            size += record.size();
-            into.push(record);
+    /// Takes waiting records: at most `rows` of them, and no more once they take `bytes` of memory. Each thread's
+    /// own come in their order.
+    pub(crate) fn take(&self, rows: usize, bytes: usize) -> Vec<Chunk> {
+        let (mut chunks, mut size, mut taken) = (Vec::new(), 0, 0);
+        while taken + self.chunk <= rows && size < bytes {
+            let Some(chunk) = self.next_chunk() else { break };
+            taken += chunk.len();
+            size += chunk.bytes();
+            chunks.push(chunk);
         }
-        self.left.fetch_add((into.len() - before) as u64, Ordering::Relaxed);
+        self.left.fetch_add(taken as u64, Ordering::Relaxed);
         self.room_changed();
+        chunks
     }
 
     /// The number of records accepted so far.
@@ -231,12 +340,18 @@ impl Queue {
         self.accepted().saturating_sub(self.left()) >= self.enough
     }
 
-    /// Waits until [`wake`](Self::wake) is called, or enough records have gathered. A call that nobody waited
-    /// for ends the next wait at once.
-    ///
-    /// A record that slips in between the two lines here does not end the wait; the writer's own tick does.
+    /// Has the record that makes a batch worth writing end the next wait; `false` when there is one already.
+    pub(crate) fn gather(&self) -> bool {
+        let left = self.left();
+        self.wake_at.store(left + self.enough, Ordering::Relaxed);
+        // Adding nothing takes a place in the order of all additions: a record before it is in the sum, and one
+        // after it sees the number stored above.
+        let accepted = self.state.fetch_add(0, Ordering::AcqRel) & !CLOSED;
+        accepted.saturating_sub(left) < self.enough
+    }
+
+    /// Waits until [`wake`](Self::wake) is called. A call that nobody waited for ends the next wait at once.
     pub(crate) async fn woken(&self) {
-        self.wake_at.store(self.left() + self.enough, Ordering::Relaxed);
         self.wake.notified().await;
     }
 
@@ -297,7 +412,7 @@ impl Queue {
     }
 
     #[cold]
-    fn refuse_forked(&self) {
+    pub(crate) fn refuse_forked(&self) {
         static SAID: AtomicBool = AtomicBool::new(false);
         self.counters.forked.add(1);
         if !SAID.swap(true, Ordering::Relaxed) {

@@ -1,24 +1,22 @@
 //! What the hot path collects of one span or tracing event: typed values, times, how it ended.
 //!
-//! A record is one piece of memory for the usual call: fields and their text lie inside it, and spill to the
-//! heap only past [`INLINE_FIELDS`] fields or [`INLINE_TEXT`] bytes of text. It is bounded: a value is cut to
-//! [`MAX_VALUE_BYTES`], a record holds at most [`MAX_FIELDS`] values and [`MAX_TEXT_BYTES`] of text; what did
-//! not fit is marked in [`Fields::truncated`].
+//! A record is bounded: a value is cut to [`MAX_VALUE_BYTES`], a record holds at most [`MAX_FIELDS`] values and
+//! [`MAX_TEXT_BYTES`] of text; what did not fit is marked in [`Fields::truncated`]. In the steady state nothing is
+//! allocated: a span's fields are collected in the [`Scratch`] of its thread, which is then exchanged for the one
+//! that the span before left behind, and on their way to the writer records lie packed in a [`Chunk`] that is used
+//! again when the writer is done.
 
+use std::cell::Cell;
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
+use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use smallvec::SmallVec;
 use tracing::field::{Field, Visit};
 
 use crate::rules::plan::Plan;
 
-/// Fields kept without an allocation.
-const INLINE_FIELDS: usize = 10;
-/// Bytes of text kept without an allocation.
-const INLINE_TEXT: usize = 144;
 /// The most values of one record.
 pub(crate) const MAX_FIELDS: usize = 256;
 /// The most bytes of one text value; longer ones are cut at a character.
@@ -26,32 +24,38 @@ pub(crate) const MAX_VALUE_BYTES: usize = 8 * 1024;
 /// The most bytes of text of one record.
 pub(crate) const MAX_TEXT_BYTES: usize = 64 * 1024;
 
-/// One span that ended, or one tracing event.
+/// One span or tracing event, while it is collected.
 #[derive(Debug)]
 pub(crate) struct Record {
+    pub(crate) head: Head,
+    /// Its own fields, and what enclosing spans gave.
+    pub(crate) fields: Fields,
+}
+
+/// What is known of every record.
+#[derive(Debug)]
+pub(crate) struct Head {
     pub(crate) plan: &'static Plan,
     pub(crate) started: Instant,
     pub(crate) ended: Instant,
-    pub(crate) ending: Ending,
     /// 0-based place among its like within the enclosing span that numbers them.
     pub(crate) number: Option<u32>,
-    pub(crate) fields: Fields,
-    /// What enclosing spans gave: by place in the rule's list of inherited names.
-    pub(crate) inherited: Fields,
-    pub(crate) tallies: SmallVec<[Tally; 2]>,
-}
-
-/// What has been heard of a span's end.
-#[derive(Debug, Default)]
-pub(crate) struct Ending {
     /// It panicked.
     pub(crate) panicked: bool,
     /// What `#[instrument(err, ret)]` said.
     pub(crate) verdict: Option<Verdict>,
     /// The returned value matched the rule's text.
     pub(crate) matched: Option<bool>,
+    /// What few records have.
+    pub(crate) extra: Option<Box<Extra>>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
     /// The message of the error or the panic.
     pub(crate) message: Option<Box<str>>,
+    /// What ended within it, one for each of the rule's `collect`.
+    pub(crate) tallies: Vec<Tally>,
 }
 
 /// The word of `#[instrument(err, ret)]`.
@@ -69,18 +73,22 @@ pub(crate) struct Tally {
 }
 
 impl Record {
-    pub(crate) fn new(plan: &'static Plan, fields: Fields) -> Self {
+    pub(crate) fn new(plan: &'static Plan) -> Self {
+        Self { head: Head::new(plan), fields: Fields::default() }
+    }
+
+    /// Begins anew in the same place.
+    pub(crate) fn reset(&mut self, plan: &'static Plan) {
+        self.head = Head::new(plan);
+        self.fields.clear();
+    }
+}
+
+impl Head {
+    pub(crate) fn new(plan: &'static Plan) -> Self {
         let now = Instant::now();
-        Self {
-            plan,
-            started: now,
-            ended: now,
-            ending: Ending::default(),
-            number: None,
-            fields,
-            inherited: Fields::default(),
-            tallies: SmallVec::new(),
-        }
+        let (number, panicked, verdict, matched, extra) = Default::default();
+        Self { plan, started: now, ended: now, number, panicked, verdict, matched, extra }
     }
 
     /// Start to last exit.
@@ -88,43 +96,148 @@ impl Record {
         self.ended.saturating_duration_since(self.started)
     }
 
-    /// Bytes it takes while it waits, roughly: for bounding memory.
-    pub(crate) fn size(&self) -> usize {
-        size_of::<Self>() + self.fields.spilled() + self.inherited.spilled()
+    pub(crate) fn message(&self) -> Option<&str> {
+        self.extra.as_deref()?.message.as_deref()
+    }
+
+    pub(crate) fn tallies(&self) -> &[Tally] {
+        self.extra.as_deref().map_or(&[], |extra| &extra.tallies)
     }
 }
 
-/// Values by slot, their text in one buffer.
+/// Records on their way to the writer, packed.
+#[derive(Debug, Default)]
+pub(crate) struct Chunk {
+    heads: Vec<(Head, End)>,
+    values: Vec<Entry>,
+    text: Vec<u8>,
+}
+
+/// Where the values and the text of a packed record end; they begin where those of the one before it do.
+#[derive(Clone, Copy, Debug, Default)]
+struct End {
+    values: u32,
+    text: u32,
+    truncated: bool,
+}
+
+impl Chunk {
+    /// An empty one, with room for so many records of the usual size.
+    pub(crate) fn with_room(records: usize) -> Self {
+        let (heads, values) = (Vec::with_capacity(records), Vec::with_capacity(records * USUAL_VALUES));
+        Self { heads, values, text: Vec::with_capacity(records * USUAL_TEXT) }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Bytes of its records: for bounding memory.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.heads) + size_of_val(&*self.values) + self.text.len()
+    }
+
+    /// Packs a record; what it has on the heap goes along.
+    pub(crate) fn push(&mut self, record: &mut Record) {
+        let Record { head, fields } = record;
+        self.values.extend_from_slice(&fields.values);
+        self.text.extend_from_slice(&fields.text);
+        // A chunk has a few dozen records, and each of them its limits.
+        let end = End {
+            values: self.values.len() as u32,
+            text: self.text.len() as u32,
+            truncated: fields.truncated,
+        };
+        self.heads.push((Head { extra: head.extra.take(), ..*head }, end));
+    }
+
+    /// The records in the order they came.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Head, Values<'_>)> {
+        let mut start = End::default();
+        self.heads.iter().map(move |(head, end)| {
+            let values = self.values.get(start.values as usize..end.values as usize).unwrap_or_default();
+            let text = self.text.get(start.text as usize..end.text as usize).unwrap_or_default();
+            start = *end;
+            (head, Values { values, text, truncated: end.truncated })
+        })
+    }
+
+    /// Empties it and keeps its memory, unless unusual records made it large.
+    pub(crate) fn reset(&mut self) {
+        let usual = self.heads.capacity();
+        self.heads.clear();
+        self.values.clear();
+        self.values.shrink_to(2 * usual * USUAL_VALUES);
+        self.text.clear();
+        self.text.shrink_to(2 * usual * USUAL_TEXT);
+    }
+}
+
+/// Values of a usual record.
+const USUAL_VALUES: usize = 12;
+/// Bytes of text of a usual record.
+const USUAL_TEXT: usize = 128;
+/// A place used again and again gives memory beyond this back.
+const KEPT_TEXT: usize = 4 * 1024;
+
+/// Values by slot, their text in one buffer. A slot is the index of a field, or the place of an inherited name
+/// in the list of the rules.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
-    values: SmallVec<[Entry; INLINE_FIELDS]>,
-    text: SmallVec<[u8; INLINE_TEXT]>,
+    values: Vec<Entry>,
+    text: Vec<u8>,
     /// A value was cut or left out.
     pub(crate) truncated: bool,
 }
 
+/// Marks the slot of an inherited value.
+const INHERITED: u16 = 1 << 15;
+
+/// A value as it lies in memory, 16 bytes.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
+    /// The value itself, or where its text lies.
+    bits: u64,
     slot: u16,
-    raw: Raw,
+    kind: Kind,
 }
 
-/// A value as it lies in memory; text is a stretch of the buffer.
-#[derive(Clone, Copy, Debug)]
-enum Raw {
-    Bool(bool),
-    I64(i64),
-    U64(u64),
-    F64(f64),
-    Text(Stretch),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Bool,
+    I64,
+    U64,
+    F64,
+    Text,
     /// Digits of an integer past 64 bits.
-    Digits(Stretch),
+    Digits,
 }
 
+/// Where in the buffer a text lies.
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
     start: u32,
     len: u32,
+}
+
+impl Stretch {
+    fn to_bits(self) -> u64 {
+        u64::from(self.start) << 32 | u64::from(self.len)
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        Self { start: (bits >> 32) as u32, len: bits as u32 }
+    }
+
+    fn of(self, text: &[u8]) -> &[u8] {
+        text.get(self.start as usize..).and_then(|text| text.get(..self.len as usize)).unwrap_or_default()
+    }
+}
+
+impl Entry {
+    fn has_text(self) -> bool {
+        matches!(self.kind, Kind::Text | Kind::Digits)
+    }
 }
 
 /// A typed value, read out of [`Fields`].
@@ -159,86 +272,138 @@ impl<'a> Value<'a> {
     }
 }
 
-impl Fields {
-    /// The values in the order they came.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, Value<'_>)> {
-        self.values.iter().map(|entry| (usize::from(entry.slot), self.value(entry.raw)))
+/// The values of one record, to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Values<'a> {
+    values: &'a [Entry],
+    text: &'a [u8],
+    pub(crate) truncated: bool,
+}
+
+impl<'a> Values<'a> {
+    /// The span's own values by field index, in the order they came.
+    pub(crate) fn own(self) -> impl Iterator<Item = (usize, Value<'a>)> {
+        let own = self.values.iter().filter(|entry| entry.slot & INHERITED == 0);
+        own.map(move |entry| (usize::from(entry.slot), self.value(*entry)))
     }
 
-    pub(crate) fn get(&self, slot: usize) -> Option<Value<'_>> {
-        self.iter().find(|(at, _)| *at == slot).map(|(_, value)| value)
+    /// What enclosing spans gave, by place in the list of inherited names.
+    pub(crate) fn inherited(self) -> impl Iterator<Item = (usize, Value<'a>)> {
+        let inherited = self.values.iter().filter(|entry| entry.slot & INHERITED != 0);
+        inherited.map(move |entry| (usize::from(entry.slot & !INHERITED), self.value(*entry)))
     }
 
-    fn value(&self, raw: Raw) -> Value<'_> {
-        match raw {
-            Raw::Bool(value) => Value::Bool(value),
-            Raw::I64(value) => Value::I64(value),
-            Raw::U64(value) => Value::U64(value),
-            Raw::F64(value) => Value::F64(value),
-            Raw::Text(stretch) => Value::Text(self.str(stretch)),
-            Raw::Digits(stretch) => Value::Digits(self.str(stretch)),
+    pub(crate) fn get(self, field: usize) -> Option<Value<'a>> {
+        self.own().find(|(at, _)| *at == field).map(|(_, value)| value)
+    }
+
+    fn value(self, entry: Entry) -> Value<'a> {
+        match entry.kind {
+            Kind::Bool => Value::Bool(entry.bits != 0),
+            Kind::I64 => Value::I64(entry.bits.cast_signed()),
+            Kind::U64 => Value::U64(entry.bits),
+            Kind::F64 => Value::F64(f64::from_bits(entry.bits)),
+            Kind::Text => Value::Text(self.str(entry)),
+            Kind::Digits => Value::Digits(self.str(entry)),
         }
     }
 
-    fn str(&self, Stretch { start, len }: Stretch) -> &str {
-        let bytes = self.text.get(start as usize..(start + len) as usize).unwrap_or_default();
+    fn str(self, entry: Entry) -> &'a str {
         // Only whole characters are ever written; an empty text would be a bug of ours, not a crash of theirs.
-        str::from_utf8(bytes).unwrap_or_default()
+        str::from_utf8(Stretch::from_bits(entry.bits).of(self.text)).unwrap_or_default()
+    }
+}
+
+impl Fields {
+    /// The indices of the span's own values.
+    pub(crate) fn own_indices(&self) -> impl Iterator<Item = usize> {
+        self.values.iter().map(|entry| entry.slot).filter(|slot| slot & INHERITED == 0).map(usize::from)
     }
 
-    /// Sets a value; the last one given to a slot stays.
-    pub(crate) fn set(&mut self, slot: usize, value: Value<'_>) {
-        let raw = match value {
-            Value::Bool(value) => Raw::Bool(value),
-            Value::I64(value) => Raw::I64(value),
-            Value::U64(value) => Raw::U64(value),
-            Value::F64(value) => Raw::F64(value),
-            Value::Text(text) => Raw::Text(self.keep(text)),
-            Value::Digits(digits) => Raw::Digits(self.keep(digits)),
+    fn clear(&mut self) {
+        self.values.clear();
+        self.text.clear();
+        self.truncated = false;
+        if self.text.capacity() > KEPT_TEXT {
+            self.text.shrink_to(KEPT_TEXT);
+        }
+    }
+
+    /// Takes a constant that an enclosing span's rule gives.
+    pub(crate) fn inherit_constant(&mut self, index: u8, value: &serde_json::Value) {
+        let (kind, bits) = match value {
+            serde_json::Value::Bool(value) => (Kind::Bool, u64::from(*value)),
+            serde_json::Value::String(text) => (Kind::Text, self.keep(text.as_bytes()).to_bits()),
+            serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(value), _) => (Kind::I64, value.cast_unsigned()),
+                (None, Some(value)) => (Kind::F64, value.to_bits()),
+                (None, None) => return,
+            },
+            // Constants are scalars: the check of the rules saw to it.
+            _ => return,
         };
-        self.put(slot, raw);
+        self.put(Entry { bits, slot: INHERITED | u16::from(index), kind });
+    }
+
+    /// Takes from an enclosing span's fields those that `wanted` gives a place among the inherited names.
+    pub(crate) fn inherit(&mut self, outer: &Self, mut wanted: impl FnMut(usize) -> Option<u8>) {
+        for entry in outer.values.iter().filter(|entry| entry.slot & INHERITED == 0) {
+            if let Some(index) = wanted(usize::from(entry.slot)) {
+                self.copy(outer, Entry { slot: INHERITED | u16::from(index), ..*entry });
+            }
+        }
     }
 
     /// Takes over what `later` has, which was collected apart so that no lock was held while formatting.
     pub(crate) fn merge(&mut self, later: &Self) {
-        for (slot, value) in later.iter() {
-            self.set(slot, value);
+        for entry in &later.values {
+            self.copy(later, *entry);
         }
         self.truncated |= later.truncated;
     }
 
-    fn put(&mut self, slot: usize, raw: Raw) {
-        let Ok(slot) = u16::try_from(slot) else { return };
-        if let Some(entry) = self.values.iter_mut().find(|entry| entry.slot == slot) {
-            entry.raw = raw;
+    fn copy(&mut self, from: &Self, entry: Entry) {
+        let text = entry.has_text().then(|| self.keep(Stretch::from_bits(entry.bits).of(&from.text)));
+        self.put(Entry { bits: text.map_or(entry.bits, Stretch::to_bits), ..entry });
+    }
+
+    fn put(&mut self, new: Entry) {
+        if let Some(old) = self.values.iter_mut().find(|entry| entry.slot == new.slot) {
+            *old = new;
         } else if self.values.len() < MAX_FIELDS {
-            self.values.push(Entry { slot, raw });
+            self.values.push(new);
         } else {
             self.truncated = true;
         }
     }
 
-    fn keep(&mut self, text: &str) -> Stretch {
-        if self.text.len() + text.len().min(MAX_VALUE_BYTES) > MAX_TEXT_BYTES {
-            self.drop_overwritten();
+    /// Keeps a text that is whole, cut to what one value may take.
+    fn keep(&mut self, text: &[u8]) -> Stretch {
+        let room = MAX_VALUE_BYTES.min(MAX_TEXT_BYTES.saturating_sub(self.text.len()));
+        if text.len() > room {
+            return self.keep_what_fits(text);
         }
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(text);
+        Stretch { start, len: text.len() as u32 }
+    }
+
+    #[cold]
+    fn keep_what_fits(&mut self, text: &[u8]) -> Stretch {
+        self.drop_overwritten();
         let mut writer = self.writer();
-        // Never fails: what does not fit is cut.
-        let cut = writer.write_str(text).is_err();
-        debug_assert!(!cut);
+        writer.put(str::from_utf8(text).unwrap_or_default());
         writer.done()
     }
 
     /// A field recorded over and over leaves its old texts behind: keep the living ones only.
-    #[cold]
     fn drop_overwritten(&mut self) {
         let old = std::mem::take(&mut self.text);
-        for entry in &mut self.values {
-            if let Raw::Text(stretch) | Raw::Digits(stretch) = &mut entry.raw {
-                let start = self.text.len() as u32;
-                self.text.extend_from_slice(&old[stretch.start as usize..][..stretch.len as usize]);
-                stretch.start = start;
-            }
+        for entry in self.values.iter_mut().filter(|entry| entry.has_text()) {
+            let text = Stretch::from_bits(entry.bits).of(&old);
+            let stretch = Stretch { start: self.text.len() as u32, len: text.len() as u32 };
+            self.text.extend_from_slice(text);
+            entry.bits = stretch.to_bits();
         }
     }
 
@@ -250,9 +415,6 @@ impl Fields {
 
     /// Formats a value of the user's. Its `Debug` may emit spans (no lock is held here) or panic.
     fn format(&mut self, value: fmt::Arguments<'_>) -> Stretch {
-        if let Some(text) = value.as_str() {
-            return self.keep(text);
-        }
         let mut writer = self.writer();
         match catch_unwind(AssertUnwindSafe(|| writer.write_fmt(value))) {
             Ok(Ok(())) => {}
@@ -262,9 +424,48 @@ impl Fields {
         writer.done()
     }
 
-    fn spilled(&self) -> usize {
-        let values = if self.values.spilled() { self.values.capacity() * size_of::<Entry>() } else { 0 };
-        values + if self.text.spilled() { self.text.capacity() } else { 0 }
+    /// The text of the first value, such as that of the one field of an `err` or `ret` event.
+    pub(crate) fn first_text(&self) -> &str {
+        let stretch = self.values.first().filter(|entry| entry.has_text()).map(|entry| entry.bits);
+        stretch.map_or("", |bits| str::from_utf8(Stretch::from_bits(bits).of(&self.text)).unwrap_or_default())
+    }
+}
+
+/// The fields of one span or event while they are formatted: the thread's own, used again each time.
+///
+/// A `Debug` that emits spans finds the place empty and gets new ones.
+pub(crate) struct Scratch(Fields);
+
+thread_local! {
+    static SCRATCH: Cell<Option<Fields>> = const { Cell::new(None) };
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        // Gone at thread exit: then it is new each time.
+        Self(SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default())
+    }
+}
+
+impl Deref for Scratch {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        &self.0
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut Fields {
+        &mut self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.0.clear();
+        let fields = std::mem::take(&mut self.0);
+        SCRATCH.try_with(|scratch| scratch.set(Some(fields))).ok();
     }
 }
 
@@ -299,56 +500,52 @@ impl fmt::Write for TextWriter<'_> {
     }
 }
 
-/// Collects the fields a plan keeps.
-pub(crate) struct Collector<'a> {
-    pub(crate) plan: &'a Plan,
-    pub(crate) fields: Fields,
-}
+impl Fields {
+    fn set(&mut self, field: &Field, kind: Kind, bits: u64) {
+        // A callsite has a few dozen fields at the most: the compiler's macros stop there.
+        self.put(Entry { bits, slot: field.index() as u16 & !INHERITED, kind });
+    }
 
-impl Collector<'_> {
-    fn put(&mut self, field: &Field, raw: Raw) {
-        if self.plan.keeps(field.index()) {
-            self.fields.put(field.index(), raw);
-        }
+    fn set_digits(&mut self, field: &Field, digits: fmt::Arguments<'_>) {
+        let digits = self.format(digits).to_bits();
+        self.set(field, Kind::Digits, digits);
     }
 }
 
-impl Visit for Collector<'_> {
+impl Visit for Fields {
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, Raw::Bool(value));
+        self.set(field, Kind::Bool, u64::from(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, Raw::I64(value));
+        self.set(field, Kind::I64, value.cast_unsigned());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, Raw::U64(value));
+        self.set(field, Kind::U64, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, Raw::F64(value));
+        self.set(field, Kind::F64, value.to_bits());
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
         match i64::try_from(value) {
             Ok(value) => self.record_i64(field, value),
-            Err(_) => self.record_digits(field, format_args!("{value}")),
+            Err(_) => self.set_digits(field, format_args!("{value}")),
         }
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
         match u64::try_from(value) {
             Ok(value) => self.record_u64(field, value),
-            Err(_) => self.record_digits(field, format_args!("{value}")),
+            Err(_) => self.set_digits(field, format_args!("{value}")),
         }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        if self.plan.keeps(field.index()) {
-            let text = self.fields.keep(value);
-            self.fields.put(field.index(), Raw::Text(text));
-        }
+        let text = self.keep(value.as_bytes()).to_bits();
+        self.set(field, Kind::Text, text);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn StdError + 'static)) {
@@ -356,19 +553,8 @@ impl Visit for Collector<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if self.plan.keeps(field.index()) {
-            let text = self.fields.format(format_args!("{value:?}"));
-            self.fields.put(field.index(), Raw::Text(text));
-        }
-    }
-}
-
-impl Collector<'_> {
-    fn record_digits(&mut self, field: &Field, value: fmt::Arguments<'_>) {
-        if self.plan.keeps(field.index()) {
-            let digits = self.fields.format(value);
-            self.fields.put(field.index(), Raw::Digits(digits));
-        }
+        let text = self.format(format_args!("{value:?}")).to_bits();
+        self.set(field, Kind::Text, text);
     }
 }
 
@@ -383,25 +569,5 @@ impl fmt::Display for Chain<'_> {
             write!(f, ": {source}")?;
         }
         Ok(())
-    }
-}
-
-/// The text of the single field of an `err` or `ret` event, cut like any value.
-#[derive(Default)]
-pub(crate) struct OneText(Fields);
-
-impl OneText {
-    pub(crate) fn text(&self) -> &str {
-        match self.0.get(0) {
-            Some(Value::Text(text)) => text,
-            _ => "",
-        }
-    }
-}
-
-impl Visit for OneText {
-    fn record_debug(&mut self, _: &Field, value: &dyn fmt::Debug) {
-        let text = self.0.format(format_args!("{value:?}"));
-        self.0.put(0, Raw::Text(text));
     }
 }

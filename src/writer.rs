@@ -5,14 +5,13 @@
 //! batch in hand waits, and behind it the queue fills; what happens then is the queue's
 //! [`Overflow`](crate::Overflow). A failure of the store, a panic included, never ends the thread.
 //!
-//! The thread runs a current-thread tokio runtime of its own, so that the host needs none, and hears nothing of
-//! `tracing`, so that it never feeds itself. A flush or a stop reaches it at any time: while it waits for
+//! The thread runs a current-thread tokio runtime of its own, so that the host needs none, and what it emits is
+//! not recorded, so that it never feeds itself. A flush or a stop reaches it at any time: while it waits for
 //! records, between two tries, or with an insert that hangs.
 
 mod backoff;
 mod batch;
 mod control;
-mod deaf;
 mod trouble;
 
 use std::future::poll_fn;
@@ -26,14 +25,13 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{self, Runtime};
 use tokio::time::timeout_at;
-use tracing::{Dispatch, dispatcher};
 
 use self::backoff::Backoff;
 use self::batch::{Batch, Blame};
 use self::control::Orders;
 use self::trouble::{Kind, Troubles};
 use crate::event::Anchor;
-use crate::queue::Queue;
+use crate::queue::{self, Queue};
 use crate::store::{Attempt, Failure, InsertError, Store};
 use crate::{Error, Event, alarm};
 
@@ -71,8 +69,8 @@ pub(crate) fn start<S: Store>(
     let thread = thread::Builder::new().name("tracing-ledger".to_owned()).spawn(move || {
         // The first thing made and the last thing dropped: whatever ends the thread, nobody waits for it.
         let _end = End { queue: queue.clone(), control: control.clone() };
-        let deaf = deaf::dispatch();
-        dispatcher::with_default(&deaf, || match runtime(deaf.clone()) {
+        queue::mute_this_thread();
+        match runtime() {
             Ok(runtime) => {
                 ready.send(Ok(())).ok();
                 runtime.block_on(Writer::new(store, queue, control, options).run());
@@ -82,7 +80,7 @@ pub(crate) fn start<S: Store>(
             Err(error) => {
                 ready.send(Err(error)).ok();
             }
-        });
+        }
     });
     let failed = |error| {
         Error::config("the writer's thread cannot be started: see the limits of the process").caused_by(error)
@@ -94,12 +92,9 @@ pub(crate) fn start<S: Store>(
     }
 }
 
-/// A runtime whose threads for blocking work hear as little as the writer's own.
-fn runtime(deaf: Dispatch) -> io::Result<Runtime> {
-    runtime::Builder::new_current_thread()
-        .enable_all()
-        .on_thread_start(move || deaf::until_exit(&deaf))
-        .build()
+/// A runtime whose threads for blocking work are as mute as the writer's own.
+fn runtime() -> io::Result<Runtime> {
+    runtime::Builder::new_current_thread().enable_all().on_thread_start(queue::mute_this_thread).build()
 }
 
 /// Tells everybody that the thread is gone, however it went.
@@ -175,11 +170,14 @@ impl<S: Store> Writer<S> {
 
     /// The next batch. From here on the ids and times of its events are fixed.
     fn collect(&self) -> Vec<Event> {
-        let mut records = Vec::new();
-        self.queue.take(&mut records, self.options.batch_size, BATCH_BYTES);
         let anchor = Anchor::now();
-        // Only records that a rule makes a row of are offered: none falls out here.
-        records.iter().filter_map(|record| Event::from_record(record, anchor)).collect()
+        let mut events = Vec::new();
+        for chunk in self.queue.take(self.options.batch_size, BATCH_BYTES) {
+            // Only records that a rule makes a row of are pushed: none falls out here.
+            events.extend(chunk.iter().filter_map(|(head, values)| Event::from_record(head, values, anchor)));
+            self.queue.recycle(chunk);
+        }
+        events
     }
 
     /// Gets every event of the batch into the store, or out of the way.
@@ -190,7 +188,7 @@ impl<S: Store> Writer<S> {
                     self.queue.count_written(batch.stored());
                     self.recover();
                 }
-                Err(error) => self.fail(&mut batch, &error).await?,
+                Err(error) => self.fail(&mut batch, &error).await,
             }
         }
         self.quarantine(batch);
@@ -209,10 +207,10 @@ impl<S: Store> Writer<S> {
     }
 
     /// Decides what to try next, and waits where nothing can be done but wait.
-    async fn fail(&mut self, batch: &mut Batch, error: &InsertError) -> Result<(), Stopped> {
+    async fn fail(&mut self, batch: &mut Batch, error: &InsertError) {
         let (kind, what) = match error.failure() {
-            Failure::Quarantine if batch.blame(error) == Blame::Narrowed => return Ok(()),
-            Failure::Halve if batch.halve() => return Ok(()),
+            Failure::Quarantine if batch.blame(error) == Blame::Narrowed => return,
+            Failure::Halve if batch.halve() => return,
             Failure::Quarantine => (
                 Kind::Drift,
                 "more than a tenth of a batch is refused, as after a change of the schema; rows are kept until \
@@ -229,7 +227,6 @@ impl<S: Store> Writer<S> {
         self.control.set_trouble(Some(error.to_string()));
         self.say_losses();
         self.pause().await;
-        Ok(())
     }
 
     fn recover(&mut self) {
@@ -275,7 +272,7 @@ impl<S: Store> Writer<S> {
     /// Waits for enough records, an order or the tick.
     async fn rest(&self, flushed: u64, due: Instant) {
         let orders = self.control.orders();
-        if orders.flushes == flushed && orders.stop.is_none() && !self.queue.has_enough() {
+        if orders.flushes == flushed && orders.stop.is_none() && self.queue.gather() {
             timeout_at(due.into(), self.queue.woken()).await.ok();
         }
     }

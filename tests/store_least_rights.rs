@@ -8,8 +8,10 @@ use support::{Cluster, SqliteFile};
 use tracing_ledger::Event;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Postgres, Sqlite, Store};
 
-fn batch() -> [Event; 1] {
-    [Event::new(SystemTime::now(), "test", "test.event")]
+/// Enough of them to go by COPY on a first try.
+fn batch() -> Vec<Event> {
+    let events = 0..Postgres::COPY_FROM_EVENTS;
+    events.map(|_| Event::new(SystemTime::now(), "test", "test.event")).collect()
 }
 
 /// The URL of the database for a new role of that name.
@@ -47,7 +49,7 @@ async fn row_level_security_lets_an_insert_through() {
          CREATE POLICY all_rows ON observability_events FOR INSERT WITH CHECK (true);",
     );
     insert(Postgres::from_url(&guarded).expect("readable"), Attempt::First).await.expect("stored");
-    assert_eq!(cluster.psql(&url, "SELECT count(*) FROM observability_events"), "1");
+    assert_eq!(cluster.psql(&url, "SELECT count(*) FROM observability_events"), batch().len().to_string());
 }
 
 #[tokio::test]

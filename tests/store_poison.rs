@@ -16,13 +16,14 @@ fn event(context: &str) -> Event {
 }
 
 async fn fails_then_goes_on(store: &mut impl Store, poison: Event) {
-    let good = event("{}");
     for attempt in [Attempt::First, Attempt::Retry] {
-        let batch = [good.clone(), poison.clone()];
+        // Enough of them to go by COPY on a first try.
+        let mut batch: Vec<Event> = (0..Postgres::COPY_FROM_EVENTS).map(|_| event("{}")).collect();
+        batch.push(poison.clone());
         let error = store.insert(&batch, attempt).await.expect_err(&poison.context);
         assert_eq!(error.failure(), Failure::Quarantine, "{error}");
     }
-    store.insert(&[good], Attempt::Retry).await.expect("stored");
+    store.insert(&[event("{}")], Attempt::First).await.expect("stored");
 }
 
 #[tokio::test]

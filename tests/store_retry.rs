@@ -9,14 +9,17 @@ use support::{Cluster, SqliteFile};
 use tracing_ledger::Event;
 use tracing_ledger::store::{Attempt, Memory, Postgres, Sqlite, Store};
 
+/// Two halves that both go by COPY on a first try.
+const EVENTS: usize = 2 * Postgres::COPY_FROM_EVENTS;
+
 fn batch() -> Vec<Event> {
-    (0..100).map(|_| Event::new(SystemTime::now(), "test", "test.event")).collect()
+    (0..EVENTS).map(|_| Event::new(SystemTime::now(), "test", "test.event")).collect()
 }
 
 /// Half of the batch gets in, then all of it comes.
 async fn half_then_all(store: &mut impl Store) {
     let batch = batch();
-    store.insert(&batch[..50], Attempt::First).await.expect("stored");
+    store.insert(&batch[..EVENTS / 2], Attempt::First).await.expect("stored");
     store.insert(&batch, Attempt::Retry).await.expect("stored");
     store.insert(&batch, Attempt::Retry).await.expect("stored");
 }
@@ -25,7 +28,7 @@ async fn half_then_all(store: &mut impl Store) {
 async fn in_postgres() {
     let url = Cluster::shared().database();
     half_then_all(&mut Postgres::from_url(&url).expect("readable")).await;
-    assert_eq!(Cluster::shared().psql(&url, "SELECT count(*) FROM observability_events"), "100");
+    assert_eq!(Cluster::shared().psql(&url, "SELECT count(*) FROM observability_events"), EVENTS.to_string());
 }
 
 #[tokio::test]
@@ -42,7 +45,10 @@ async fn in_a_table_partitioned_by_time() {
          CREATE TABLE events_of_all_time PARTITION OF observability_events DEFAULT;",
     );
     half_then_all(&mut Postgres::from_url(&url).expect("readable")).await;
-    assert_eq!(cluster.psql(&url, "SELECT count(*), min(region) FROM observability_events"), "100|eu");
+    assert_eq!(
+        cluster.psql(&url, "SELECT count(*), min(region) FROM observability_events"),
+        format!("{EVENTS}|eu")
+    );
 }
 
 #[tokio::test]
@@ -52,12 +58,12 @@ async fn in_sqlite() {
     let mut reader = sqlx::SqliteConnection::connect(&file.url()).await.expect("opens");
     let count = sqlx::query_scalar("SELECT count(*) FROM observability_events");
     let count: i64 = count.fetch_one(&mut reader).await.expect("counted");
-    assert_eq!(count, 100);
+    assert_eq!(count, EVENTS as i64);
 }
 
 #[tokio::test]
 async fn in_memory() {
     let store = Memory::default();
     half_then_all(&mut store.clone()).await;
-    assert_eq!(store.events().len(), 100);
+    assert_eq!(store.events().len(), EVENTS);
 }

@@ -29,14 +29,26 @@ fn moment() -> SystemTime {
     UNIX_EPOCH + Duration::from_micros(1_769_846_400_123_456)
 }
 
+/// The event, with as many others as make it go by COPY on a first try.
+fn large_batch() -> Vec<Event> {
+    let others = (1..Postgres::COPY_FROM_EVENTS).map(|_| Event::new(moment(), "auto_assign", "other"));
+    [event()].into_iter().chain(others).collect()
+}
+
 #[tokio::test]
 async fn postgres_takes_it_by_copy_and_by_insert() {
     let cluster = Cluster::shared();
-    for attempt in [Attempt::First, Attempt::Retry] {
+    for (batch, attempt) in
+        [(vec![event()], Attempt::First), (large_batch(), Attempt::First), (large_batch(), Attempt::Retry)]
+    {
         let url = cluster.database();
         let mut store = Postgres::from_url(&url).expect("readable");
-        store.insert(&[event()], attempt).await.expect("stored");
-        let row = cluster.psql(&url, "SET TimeZone = 'UTC'; SELECT * FROM observability_events");
+        store.insert(&batch, attempt).await.expect("stored");
+        assert_eq!(cluster.psql(&url, "SELECT count(*) FROM observability_events"), batch.len().to_string());
+        let row = cluster.psql(
+            &url,
+            "SET TimeZone = 'UTC'; SELECT * FROM observability_events WHERE event_type <> 'other'",
+        );
         let expected = format!(
             "{ID}|2026-01-31 08:00:00.123456+00|auto_assign|auto_assign.quote|warning|\
              {{\"planner_reason\": \"größte \\\"Gruppe\\\" 🍽\"}}|{RESTAURANT}|"

@@ -8,7 +8,7 @@ use uuid::{ContextV7, Timestamp, Uuid};
 use super::json::{Json, Object};
 use super::outcome::{Judgement, Outcome};
 use super::{Event, Severity};
-use crate::record::{Fields, Record, Value};
+use crate::record::{Head, Value, Values};
 use crate::rules::model::{Figure, SeverityRule};
 use crate::rules::plan::{Row, Slot};
 
@@ -34,22 +34,22 @@ impl Anchor {
 
 impl Event {
     /// Makes the row of a record and fixes its identity: from here on it is the same row however often sent.
-    pub(crate) fn from_record(record: &Record, anchor: Anchor) -> Option<Self> {
-        let row = record.plan.row()?;
-        let created_at = anchor.wall(record.ended);
+    pub(crate) fn from_record(head: &Head, values: Values<'_>, anchor: Anchor) -> Option<Self> {
+        let row = head.plan.row()?;
+        let created_at = anchor.wall(head.ended);
         let mut context = Object::default();
-        let severity = if record.plan.meta.is_span() {
-            let judgement = Judgement::of(record, row);
-            span_context(&mut context, record, row, &judgement);
-            severity(record, row, natural_of_outcome(judgement.outcome))
+        let severity = if head.plan.meta.is_span() {
+            let judgement = Judgement::of(head, values, row);
+            span_context(&mut context, head, values, row, &judgement);
+            severity(head, values, row, natural_of_outcome(judgement.outcome))
         } else {
-            own_fields(&mut context, record, row);
-            severity(record, row, natural_of_level(*record.plan.meta.level()))
+            own_fields(&mut context, values, row);
+            severity(head, values, row, natural_of_level(*head.plan.meta.level()))
         };
         for key in &row.rule.or_null {
             context.set_default(key, Json::Null);
         }
-        if record.fields.truncated || record.inherited.truncated {
+        if values.truncated {
             context.set("_truncated", Json::Bool(true));
         }
         Some(Self {
@@ -74,11 +74,17 @@ fn time_ordered_id(at: SystemTime) -> Uuid {
     Uuid::new_v7(Timestamp::from_unix(&*context, since_epoch.as_secs(), since_epoch.subsec_nanos()))
 }
 
-fn span_context<'a>(context: &mut Object<'a>, record: &'a Record, row: &'a Row, judgement: &Judgement<'a>) {
-    own_fields(context, record, row);
+fn span_context<'a>(
+    context: &mut Object<'a>,
+    head: &'a Head,
+    values: Values<'a>,
+    row: &'a Row,
+    judgement: &Judgement<'a>,
+) {
+    own_fields(context, values, row);
     let keys = &row.rule.keys;
     if let Some(key) = &keys.duration {
-        context.set(key, Json::millis(record.duration()));
+        context.set(key, Json::millis(head.duration()));
     }
     if let Some(key) = &keys.outcome {
         context.set(key, Json::Text(judgement.outcome.as_str()));
@@ -95,9 +101,9 @@ fn span_context<'a>(context: &mut Object<'a>, record: &'a Record, row: &'a Row, 
     reason(context, row, judgement);
     if let Some((_, key)) = &row.rule.number_within {
         // A call outside of any such span is the first of its own.
-        context.set_default(key, Json::U64(record.number.unwrap_or(0).into()));
+        context.set_default(key, Json::U64(head.number.unwrap_or(0).into()));
     }
-    for (collect, tally) in row.rule.collect.iter().zip(&record.tallies) {
+    for (collect, tally) in row.rule.collect.iter().zip(head.tallies()) {
         context.set(
             &collect.key,
             match collect.figure {
@@ -128,12 +134,12 @@ fn reason<'a>(context: &mut Object<'a>, row: &'a Row, judgement: &Judgement<'a>)
 }
 
 /// The fields, then what enclosing spans gave, then the rule's constants: the nearer wins.
-fn own_fields<'a>(context: &mut Object<'a>, record: &'a Record, row: &'a Row) {
+fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a Row) {
     let mut nested: Vec<Object<'a>> = row.rule.nest.iter().map(|_| Object::default()).collect();
-    for (slot, value) in record.fields.iter() {
+    for (slot, value) in values.own() {
         place(context, &mut nested, row.fields.get(slot), value);
     }
-    for (index, value) in record.inherited.iter() {
+    for (index, value) in values.inherited() {
         let slot = row.inherits.iter().find(|(at, _)| usize::from(*at) == index).map(|(_, slot)| slot);
         place(context, &mut nested, slot, value);
     }
@@ -161,11 +167,11 @@ fn place<'a>(context: &mut Object<'a>, nested: &mut [Object<'a>], slot: Option<&
     }
 }
 
-fn severity(record: &Record, row: &Row, natural: Severity) -> Severity {
+fn severity(head: &Head, values: Values<'_>, row: &Row, natural: Severity) -> Severity {
     match &row.rule.severity {
         SeverityRule::Natural => natural,
         SeverityRule::Constant(severity) => *severity,
-        SeverityRule::Field { field, map } => named(&record.fields, record, field)
+        SeverityRule::Field { field, map } => named(head, values, field)
             .and_then(|word| {
                 let mapped = map.iter().find(|(from, _)| from.eq_ignore_ascii_case(word));
                 mapped.map(|(_, to)| *to).or_else(|| word.to_ascii_lowercase().parse().ok())
@@ -174,8 +180,8 @@ fn severity(record: &Record, row: &Row, natural: Severity) -> Severity {
     }
 }
 
-fn named<'a>(fields: &'a Fields, record: &Record, name: &str) -> Option<&'a str> {
-    fields.get(record.plan.meta.fields().field(name)?.index())?.text()
+fn named<'a>(head: &Head, values: Values<'a>, name: &str) -> Option<&'a str> {
+    values.get(head.plan.meta.fields().field(name)?.index())?.text()
 }
 
 fn natural_of_outcome(outcome: Outcome) -> Severity {

@@ -1,6 +1,6 @@
 //! How a call ended, judged from what was heard of it.
 
-use crate::record::{Record, Value, Verdict};
+use crate::record::{Head, Value, Values, Verdict};
 use crate::rules::model::{Silent, SuccessTest};
 use crate::rules::plan::{Row, Slot};
 
@@ -56,13 +56,14 @@ pub(crate) struct Judgement<'a> {
 }
 
 impl<'a> Judgement<'a> {
-    pub(crate) fn of(record: &'a Record, row: &'a Row) -> Self {
+    pub(crate) fn of(head: &'a Head, values: Values<'a>, row: &'a Row) -> Self {
         let own = |wanted: &Slot| {
-            let mut given = record.fields.iter().filter(|(slot, _)| row.fields.get(*slot) == Some(wanted));
+            let mut given = values.own().filter(|(slot, _)| row.fields.get(*slot) == Some(wanted));
             given.next().map(|(_, value)| value)
         };
         let result = own(&Slot::Result);
-        let (outcome, success) = outcome(record, told(record, row, own(&Slot::Success)), result.is_some());
+        let (outcome, success) =
+            outcome(head, told(head, values, row, own(&Slot::Success)), result.is_some());
         let is_exception = matches!(outcome, Outcome::Error | Outcome::Panic | Outcome::Cancelled);
         let reason = match &row.rule.exception {
             _ if success == Some(true) => None,
@@ -70,8 +71,8 @@ impl<'a> Judgement<'a> {
             _ => own(&Slot::Reason),
         };
         let error = match outcome {
-            Outcome::Error => Some(record.ending.message.as_deref().unwrap_or_default()),
-            Outcome::Panic => Some(record.ending.message.as_deref().unwrap_or("panicked")),
+            Outcome::Error => Some(head.message().unwrap_or_default()),
+            Outcome::Panic => Some(head.message().unwrap_or("panicked")),
             _ => None,
         };
         let is_exception = is_exception && row.rule.exception.is_some();
@@ -80,18 +81,17 @@ impl<'a> Judgement<'a> {
 }
 
 /// In this order: a panic, the call's own word, the `err` / `ret` event, silence.
-fn outcome(record: &Record, told: Option<bool>, has_result: bool) -> (Outcome, Option<bool>) {
-    let ending = &record.ending;
-    if ending.panicked {
+fn outcome(head: &Head, told: Option<bool>, has_result: bool) -> (Outcome, Option<bool>) {
+    if head.panicked {
         return (Outcome::Panic, Some(false));
     }
-    match (told, ending.verdict) {
+    match (told, head.verdict) {
         (Some(true), _) => (Outcome::Ok, Some(true)),
         (Some(false) | None, Some(Verdict::Failed)) => (Outcome::Error, Some(false)),
         (Some(false), _) => (Outcome::Ok, Some(false)),
         (None, Some(Verdict::Returned)) => (Outcome::Ok, Some(true)),
         (None, None) if has_result => (Outcome::Ok, Some(true)),
-        (None, None) => match record.plan.silence() {
+        (None, None) => match head.plan.silence() {
             Silent::Ok => (Outcome::Ok, Some(true)),
             Silent::Cancelled => (Outcome::Cancelled, Some(false)),
             Silent::Unknown => (Outcome::Unknown, None),
@@ -100,11 +100,11 @@ fn outcome(record: &Record, told: Option<bool>, has_result: bool) -> (Outcome, O
 }
 
 /// What the call itself said of its success.
-fn told(record: &Record, row: &Row, success: Option<Value<'_>>) -> Option<bool> {
+fn told(head: &Head, values: Values<'_>, row: &Row, success: Option<Value<'_>>) -> Option<bool> {
     let rule = &row.rule.success;
     let compared = || {
-        let field = record.plan.meta.fields().field(&rule.field)?;
-        record.fields.get(field.index())
+        let field = head.plan.meta.fields().field(&rule.field)?;
+        values.get(field.index())
     };
     match &rule.test {
         SuccessTest::Bool => match success? {
@@ -113,7 +113,7 @@ fn told(record: &Record, row: &Row, success: Option<Value<'_>>) -> Option<bool> 
             Value::Text("false") => Some(false),
             _ => None,
         },
-        SuccessTest::ReturnMatches(_) => record.ending.matched,
+        SuccessTest::ReturnMatches(_) => head.matched,
         SuccessTest::Below(limit) => Some(compared()?.number()? < *limit),
         SuccessTest::AtMost(limit) => Some(compared()?.number()? <= *limit),
         SuccessTest::Above(limit) => Some(compared()?.number()? > *limit),

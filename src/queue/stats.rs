@@ -39,8 +39,6 @@ pub struct Stats {
 pub struct Refused {
     /// The queue was full: the database is slower than the service, or away for too long.
     pub queue_full: u64,
-    /// The record was larger than [`RECORD_LIMIT`](crate::RECORD_LIMIT).
-    pub too_large: u64,
     /// The guard had been shut down or dropped.
     pub shutdown: u64,
     /// The process is a forked child, which has no writer.
@@ -50,7 +48,7 @@ pub struct Refused {
 impl Refused {
     /// All causes together.
     pub fn total(&self) -> u64 {
-        self.queue_full + self.too_large + self.shutdown + self.forked
+        self.queue_full + self.shutdown + self.forked
     }
 }
 
@@ -83,12 +81,11 @@ impl fmt::Display for Stats {
         let Self { offered, accepted, refused, in_flight, spooled, written, quarantined, dropped } = self;
         write!(
             f,
-            "offered {offered} = accepted {accepted} + refused {} (queue_full {}, too_large {}, shutdown {}, \
+            "offered {offered} = accepted {accepted} + refused {} (queue_full {}, shutdown {}, \
              forked {}); accepted {accepted} = in_flight {in_flight} + spooled {spooled} + written {written} + \
              quarantined {quarantined} + dropped {} (evicted {}, corrupt {})",
             refused.total(),
             refused.queue_full,
-            refused.too_large,
             refused.shutdown,
             refused.forked,
             dropped.total(),
@@ -119,7 +116,6 @@ impl Counter {
 #[derive(Default)]
 pub(super) struct Counters {
     pub(super) queue_full: Counter,
-    pub(super) too_large: Counter,
     pub(super) shutdown: Counter,
     pub(super) forked: Counter,
     pub(super) written: Counter,
@@ -133,7 +129,6 @@ impl Counters {
         let mut stats = Stats {
             refused: Refused {
                 queue_full: self.queue_full.get(),
-                too_large: self.too_large.get(),
                 shutdown: self.shutdown.get(),
                 forked: self.forked.get(),
             },

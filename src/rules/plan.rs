@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use once_cell::sync::OnceCell;
-use tracing::Metadata;
+use tracing::{Dispatch, Metadata};
 
 use super::Rules;
 use super::model::{MAX_INHERITED, MatchKind, Rule, Silent, SuccessTest};
+use crate::bystander;
 
 /// A set of inherited names, a bit each, by their place in [`Plans::inherited`].
 pub(crate) type Carried = u64;
@@ -49,6 +50,9 @@ pub(crate) struct Row {
     /// Inherited names this row wants, with the key of each.
     pub(crate) inherits: Vec<(u8, Slot)>,
     pub(crate) wants: Carried,
+    pub(crate) is_span: bool,
+    /// Some rule collects rows of this kind.
+    pub(crate) is_collected: bool,
     /// The span declares a field that tells its outcome, so that silence means it was cut short.
     pub(crate) declares_outcome: bool,
 }
@@ -78,6 +82,8 @@ pub(crate) struct Plans {
     /// A callsite was turned away that has turned out to be wanted.
     stale: AtomicBool,
     refreshing: Mutex<()>,
+    /// Makes rebuilding sound.
+    _bystander: Dispatch,
 }
 
 /// Where `err` and `ret` events are wanted.
@@ -100,7 +106,8 @@ impl Plans {
         // More were refused when the rules were checked.
         inherited.truncate(MAX_INHERITED);
         let (by_callsite, sites, stale, refreshing) = Default::default();
-        Self { rules, inherited, by_callsite, sites, stale, refreshing }
+        let _bystander = bystander::register();
+        Self { rules, inherited, by_callsite, sites, stale, refreshing, _bystander }
     }
 
     /// Works out the plan of a callsite and keeps it. Tracing may ask more than once for the same one.
@@ -190,10 +197,16 @@ impl Plans {
             source: owned(&rule.source, meta.target()),
             wants: inherits.iter().fold(0, |set, (index, _)| set | 1 << index),
             declares_outcome: fields.iter().any(|slot| matches!(slot, Slot::Success | Slot::Result)),
+            is_span: meta.is_span(),
+            is_collected: self.is_collected(rule.event.as_deref().unwrap_or(meta.name())),
             rule: Arc::clone(rule),
             fields,
             inherits,
         }
+    }
+
+    fn is_collected(&self, event_type: &str) -> bool {
+        self.rules.list.iter().flat_map(|rule| &rule.collect).any(|collect| &*collect.of == event_type)
     }
 
     /// A span with a rule gives its fields under their own names and under those the rule gives them.
@@ -213,10 +226,9 @@ impl Plans {
         self.inherited.iter().position(|n| n == name).and_then(|index| u8::try_from(index).ok())
     }
 
-    /// Constants of an enclosing span's rule that spans below may inherit.
-    pub(crate) fn constant<'a>(&self, row: &'a Row, index: u8) -> Option<&'a serde_json::Value> {
-        let name = self.inherited.get(usize::from(index))?;
-        row.rule.set.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    /// Constants of an enclosing span's rule that spans below may inherit, by place in the list of names.
+    pub(crate) fn constants<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = (u8, &'a serde_json::Value)> {
+        row.rule.set.iter().filter_map(|(key, value)| Some((self.index_of(key)?, value)))
     }
 }
 
@@ -231,11 +243,6 @@ impl Plan {
     /// Which inherited name the field gives to spans below.
     pub(crate) fn gives(&self, field: usize) -> Option<u8> {
         self.gives.get(field).copied().flatten()
-    }
-
-    /// Whether a field of that index is worth keeping.
-    pub(crate) fn keeps(&self, field: usize) -> bool {
-        !matches!(self.action, Action::Carry) || self.gives(field).is_some()
     }
 
     /// Whether `event` is the `err` or `ret` event that `#[instrument]` put beside this span.

@@ -21,8 +21,6 @@ pub(super) enum Kind {
     Quarantine,
     /// Records are refused, or older ones pushed out.
     QueueFull,
-    /// A record was larger than the limit.
-    TooLarge,
 }
 
 /// Trouble of one kind, as it was last said.
@@ -35,7 +33,7 @@ struct Said {
 /// What has been said so far.
 #[derive(Default)]
 pub(super) struct Troubles {
-    said: [Said; 6],
+    said: [Said; 5],
     losses: Stats,
 }
 
@@ -64,9 +62,6 @@ impl Troubles {
         let lost = |stats: &Stats| stats.refused.queue_full + stats.dropped.evicted;
         let before = std::mem::replace(&mut self.losses, now);
         let mut lines = Vec::new();
-        if now.refused.too_large > before.refused.too_large && self.raise(Kind::TooLarge) {
-            lines.push("a record over the size limit was refused: record less in one span".to_owned());
-        }
         if lost(&now) > lost(&before) {
             if self.raise(Kind::QueueFull) {
                 lines.push(format!(

@@ -69,7 +69,7 @@ fn the_sums_come_out_under_every_policy() {
 fn the_account_reads_as_two_sums() {
     assert_eq!(
         Stats::default().to_string(),
-        "offered 0 = accepted 0 + refused 0 (queue_full 0, too_large 0, shutdown 0, forked 0); accepted 0 = \
+        "offered 0 = accepted 0 + refused 0 (queue_full 0, shutdown 0, forked 0); accepted 0 = \
          in_flight 0 + spooled 0 + written 0 + quarantined 0 + dropped 0 (evicted 0, corrupt 0)"
     );
 }

@@ -65,6 +65,12 @@ pub struct Postgres {
 }
 
 impl Postgres {
+    /// From how many events on a batch goes by `COPY`, twice as fast as `INSERT`: 500.
+    ///
+    /// The driver leaves Nagle's algorithm on, and ends a `COPY` by a message of its own, which then waits for
+    /// the server's delayed acknowledgement: a small one takes 44 ms where the `INSERT` takes 2.
+    pub const COPY_FROM_EVENTS: usize = 500;
+
     /// How long connecting may take, with TLS and login: 10 s.
     pub const CONNECT_TIMEOUT: Duration = CONNECT_TIMEOUT;
 
@@ -131,7 +137,7 @@ impl Store for Postgres {
         if batch.is_empty() {
             return Ok(());
         }
-        if self.copy && attempt == Attempt::First {
+        if self.copy && attempt == Attempt::First && batch.len() >= Self::COPY_FROM_EVENTS {
             match self.write(batch, How::Copy).await {
                 Err(WriteError::Fault(fault)) if fault.refuses_copy() => self.copy = false,
                 result => return result.map_err(InsertError::from),

@@ -1,5 +1,5 @@
-//! What the store emits on the writer's threads reaches nobody, and the rest of the program hears what it did
-//! before. In a process of its own, as it takes the global subscriber.
+//! What the store emits on the writer's threads is not recorded, and goes to every other layer as ever. In a process
+//! of its own, as it takes the global subscriber.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,6 +9,8 @@ use tracing_ledger::Event;
 use tracing_ledger::store::{Attempt, InsertError, Store};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::prelude::*;
+
+const DEADLINE: Duration = Duration::from_secs(60);
 
 static HEARD: AtomicUsize = AtomicUsize::new(0);
 
@@ -42,21 +44,18 @@ impl Store for Chatterbox {
 }
 
 #[test]
-fn nothing_the_store_emits_reaches_anybody() {
+fn nothing_the_store_emits_is_recorded() {
     let (ledger, guard) = tracing_ledger::builder().build_with(Chatterbox).expect("the options are right");
-    let ear = Ear.with_filter(LevelFilter::TRACE);
+    let ear = Ear.with_filter(LevelFilter::INFO);
     tracing_subscriber::registry().with(ledger).with(ear).init();
 
     let span = tracing::info_span!("auto_assign.job");
     drop(span);
-    let stats = guard.flush(Duration::from_secs(60)).expect("the store takes everything");
-    assert_eq!(
-        (stats.accepted, HEARD.load(Ordering::Relaxed)),
-        (1, 1),
-        "the job, and nothing of the store's"
-    );
+    let stats = guard.flush(DEADLINE).expect("the store takes everything");
+    assert_eq!(stats.offered, 1, "the job, and nothing of the store's");
+    assert_eq!(HEARD.load(Ordering::Relaxed), 4, "the job, and all that the store says at this level");
 
     chatter();
-    let stats = guard.shutdown(Duration::from_secs(60)).expect("the store takes everything");
-    assert_eq!((stats.accepted, HEARD.load(Ordering::Relaxed)), (2, 2), "the callsite works everywhere else");
+    let stats = guard.shutdown(DEADLINE).expect("the store takes everything");
+    assert_eq!(stats.offered, 2, "the same callsite, on another thread");
 }

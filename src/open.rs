@@ -1,0 +1,163 @@
+//! The spans under way: what has been collected of each so far.
+//!
+//! Not in the registry's extensions: reaching those costs a look-up of the span, a lock, a hash map and an
+//! allocation at every step of a span's life. Here a span's place follows from its id. The registry hands out
+//! ids as a thread and a small number, lowest free first, so a span is found by indexing, under a lock that
+//! hardly ever two threads want, in memory that the span before it has warmed. Ids of any other make are found
+//! too, only slower.
+//!
+//! Never are two of these locks held at once, and no code of the user's runs under one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tracing::span::Id;
+
+use crate::record::{Record, Tally};
+use crate::rules::plan::Plan;
+
+/// Shards, a power of two: more than most services have busy threads.
+const SHARDS: usize = 64;
+/// Ids below this are indexed directly, so that no odd id makes a table of its size.
+const DIRECT: usize = 1 << 16;
+/// Where the number of the thread begins in an id of `sharded_slab` on 64-bit machines. Only speed depends on it.
+const THREAD_SHIFT: u32 = 38;
+
+/// A span that is followed: one with a rule, or one whose fields are inherited.
+#[derive(Debug)]
+pub(crate) struct Open {
+    /// The nearest enclosing span that is followed too.
+    pub(crate) parent: Option<Id>,
+    pub(crate) record: Record,
+    /// Entered while the thread was already unwinding: the panic is not this span's.
+    pub(crate) entered_unwinding: u32,
+    /// The call has told its outcome and left; a later enter and exit is only its future being dropped.
+    pub(crate) left: bool,
+    /// What is numbered or collected within it; few spans have any.
+    pub(crate) within: Option<Box<Within>>,
+}
+
+/// The book a job keeps on the calls within it.
+#[derive(Debug, Default)]
+pub(crate) struct Within {
+    /// Next number by event type of the spans numbered within this one.
+    pub(crate) numbers: Vec<(Arc<str>, u32)>,
+    /// What has ended within this span so far, one for each of the rule's `collect`.
+    pub(crate) tallies: Vec<Tally>,
+}
+
+/// All spans that are followed, by id.
+#[derive(Debug)]
+pub(crate) struct OpenSpans {
+    shards: Box<[Shard]>,
+}
+
+/// A cache line of its own, and the neighbour that processors fetch along with it.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Shard(Mutex<Slots>);
+
+#[derive(Debug, Default)]
+struct Slots {
+    direct: Vec<Slot>,
+    others: HashMap<Id, Open>,
+}
+
+/// A place that outlives its spans: each takes it over as the one before it left it.
+#[derive(Debug, Default)]
+struct Slot {
+    id: Option<Id>,
+    open: Option<Open>,
+}
+
+impl Default for OpenSpans {
+    fn default() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Shard::default()).collect() }
+    }
+}
+
+impl OpenSpans {
+    /// Begins to follow a span; `fill` completes what is new and empty.
+    pub(crate) fn begin(&self, id: &Id, plan: &'static Plan, fill: impl FnOnce(&mut Open)) {
+        fill(self.slots(id).vacant(id, plan));
+    }
+
+    /// Runs `f` on a span that is followed.
+    pub(crate) fn with<T>(&self, id: &Id, f: impl FnOnce(&mut Open) -> T) -> Option<T> {
+        self.slots(id).get(id).map(f)
+    }
+
+    /// Runs `f` on a span and follows it no longer, unless `f` has something left to do.
+    pub(crate) fn end<T>(&self, id: &Id, f: impl FnOnce(&mut Open) -> Option<T>) -> Option<T> {
+        let mut slots = self.slots(id);
+        let left = f(slots.get(id)?);
+        if left.is_none() {
+            slots.vacate(id);
+        }
+        left
+    }
+
+    fn slots(&self, id: &Id) -> MutexGuard<'_, Slots> {
+        let shard = (id.into_u64() >> THREAD_SHIFT) as usize & (SHARDS - 1);
+        // Nothing panics under the lock; if it did, the slots would still be whole.
+        self.shards[shard].0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of an id, where it has one of its own.
+fn index(id: &Id) -> Option<usize> {
+    let within_thread = id.into_u64() & ((1 << THREAD_SHIFT) - 1);
+    usize::try_from(within_thread).ok().filter(|index| *index < DIRECT)
+}
+
+impl Slots {
+    fn vacant(&mut self, id: &Id, plan: &'static Plan) -> &mut Open {
+        let Some(index) = index(id) else { return self.other(id, plan) };
+        if index >= self.direct.len() {
+            self.direct.resize_with(index + 1, Slot::default);
+        }
+        // With the registry's ids no other live span has this place.
+        if self.direct[index].id.as_ref().is_some_and(|other| other != id) {
+            return self.other(id, plan);
+        }
+        let slot = &mut self.direct[index];
+        slot.id = Some(id.clone());
+        let open = slot.open.get_or_insert_with(|| Open::new(plan));
+        open.reset(plan);
+        open
+    }
+
+    fn other(&mut self, id: &Id, plan: &'static Plan) -> &mut Open {
+        self.others.entry(id.clone()).insert_entry(Open::new(plan)).into_mut()
+    }
+
+    fn get(&mut self, id: &Id) -> Option<&mut Open> {
+        match index(id).and_then(|index| self.direct.get_mut(index)) {
+            Some(slot) if slot.id.as_ref() == Some(id) => slot.open.as_mut(),
+            _ if self.others.is_empty() => None,
+            _ => self.others.get_mut(id),
+        }
+    }
+
+    fn vacate(&mut self, id: &Id) {
+        match index(id).and_then(|index| self.direct.get_mut(index)) {
+            Some(slot) if slot.id.as_ref() == Some(id) => slot.id = None,
+            _ => drop(self.others.remove(id)),
+        }
+    }
+}
+
+impl Open {
+    fn new(plan: &'static Plan) -> Self {
+        let (parent, entered_unwinding, left, within) = Default::default();
+        Self { parent, record: Record::new(plan), entered_unwinding, left, within }
+    }
+
+    fn reset(&mut self, plan: &'static Plan) {
+        self.parent = None;
+        self.record.reset(plan);
+        self.entered_unwinding = 0;
+        self.left = false;
+        self.within = None;
+    }
+}
