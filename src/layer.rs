@@ -36,7 +36,7 @@ use crate::rules::plan::{Action, Carried, Plan, Plans, Row};
 ///
 /// It carries its own filter. A *global* filter (an `EnvFilter` added as a layer of its own) still hides
 /// spans from every layer, this one included: attach such filters to the layer they are meant for, with
-/// [`Layer::with_filter`]. One ledger to a subscriber: a second would take over the first one's open spans.
+/// [`Layer::with_filter`].
 pub struct LedgerLayer<S> {
     filtered: Filtered<Recorder, RuleFilter, S>,
 }
@@ -102,6 +102,16 @@ impl Open {
             head.extra.get_or_insert_default().message = panic_message::last(head.started);
         }
         self.left = panicked || head.verdict.is_some();
+    }
+
+    /// A span that was never entered has no exit to tell what ended within it.
+    fn tell_tallies(&mut self) {
+        if let Some(within) = self.within.take() {
+            let told = &mut self.record.head.extra.get_or_insert_default().tallies;
+            if told.is_empty() {
+                *told = within.tallies;
+            }
+        }
     }
 
     /// Pairs this exit with an enter that came while the thread was unwinding already, if there was one.
@@ -386,6 +396,7 @@ impl Recorder {
         }
         let left = self.spans.end(id, |open| {
             let row = open.record.head.plan.row()?;
+            open.tell_tallies();
             if let Some(parent) = open.parent.take() {
                 let lacks = Lacks::of(&open.record, row);
                 if !lacks.is_nothing() {

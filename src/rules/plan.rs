@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     gives: Vec<Option<u8>>,
     /// This callsite has been seen to tell its outcome by a `return` event.
     reports: AtomicBool,
+    /// It has been said that outcomes are unknown here.
+    said_unknown: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -209,7 +211,13 @@ impl Plans {
         if matches!(action, Action::Carry) && gives.iter().all(Option::is_none) {
             return None;
         }
-        Some(Plan { meta, action, gives, reports: AtomicBool::new(false) })
+        Some(Plan {
+            meta,
+            action,
+            gives,
+            reports: AtomicBool::new(false),
+            said_unknown: AtomicBool::new(false),
+        })
     }
 
     fn row(&self, rule: &Arc<Rule>, meta: &'static Metadata<'static>) -> Row {
@@ -222,7 +230,8 @@ impl Plans {
             event_type: owned(&rule.event, meta.name()),
             source: owned(&rule.source, meta.target()),
             wants: inherits.iter().fold(0, |set, (index, _)| set | 1 << index),
-            declares_outcome: fields.iter().any(|slot| matches!(slot, Slot::Success | Slot::Result)),
+            declares_outcome: fields.iter().any(|slot| matches!(slot, Slot::Success | Slot::Result))
+                || rule.success.is_compared() && meta.fields().field(&rule.success.field).is_some(),
             is_span: meta.is_span(),
             is_collected: self.is_collected(rule.event.as_deref().unwrap_or(meta.name())),
             rule: Arc::clone(rule),
@@ -283,7 +292,12 @@ impl Plan {
         }
     }
 
-    /// What silence of this callsite means; see "Outcome of a call" in the README.
+    /// Whether this is the first call of unknown outcome here.
+    pub(crate) fn is_first_unknown(&self) -> bool {
+        !self.said_unknown.swap(true, Ordering::Relaxed)
+    }
+
+    /// What silence of this callsite means; see "Outcome of a call" in DESIGN.md.
     pub(crate) fn silence(&self) -> Silent {
         let Some(row) = self.row() else { return Silent::Unknown };
         row.rule.silent.unwrap_or(if row.declares_outcome || self.reports.load(Ordering::Relaxed) {
@@ -301,7 +315,7 @@ impl Rule {
             key.as_deref()
                 .is_some_and(|key| name == input || (name == key && meta.fields().field(input).is_none()))
         };
-        if meta.is_span() && self.success.test != SuccessTest::Bool && name == self.success.field {
+        if meta.is_span() && self.success.is_compared() && name == self.success.field {
             // The field a comparison reads stays in the context: a status is worth more than its verdict.
             return Slot::Context(self.key_of(name));
         }
@@ -335,6 +349,13 @@ impl Rule {
     }
 }
 
+impl super::model::Success {
+    /// Success is a comparison of a field.
+    fn is_compared(&self) -> bool {
+        !matches!(self.test, SuccessTest::Bool | SuccessTest::ReturnMatches(_))
+    }
+}
+
 impl super::model::Match {
     fn names(&self, meta: &Metadata<'_>) -> bool {
         let kind = if meta.is_span() { MatchKind::Span } else { MatchKind::Point };
@@ -348,8 +369,9 @@ impl super::model::Match {
 
 /// Whether a row of this target could beget another: storing rows makes sqlx speak, on threads of its own too.
 fn is_own(target: &str) -> bool {
-    let package = target.split("::").next().unwrap_or(target);
-    package == "tracing_ledger" || package == "sqlx" || package.starts_with("sqlx_")
+    const PACKAGES: [&str; 6] =
+        ["tracing_ledger", "sqlx", "sqlx_core", "sqlx_postgres", "sqlx_sqlite", "sqlx_mysql"];
+    PACKAGES.contains(&target.split("::").next().unwrap_or(target))
 }
 
 /// A target names itself and every module below it, as in `EnvFilter`.
