@@ -9,7 +9,7 @@ use super::json::{Json, Object};
 use super::outcome::{Judgement, Outcome};
 use super::{Event, Severity};
 use crate::record::{Head, Value, Values};
-use crate::rules::model::{Figure, SeverityRule};
+use crate::rules::model::{Figure, Redact, SeverityRule};
 use crate::rules::plan::{Row, Slot};
 
 /// One moment on both clocks: turns the monotonic times of the hot path into wall-clock time.
@@ -92,13 +92,15 @@ fn span_context<'a>(
     if let Some(key) = &keys.success {
         context.set(key, judgement.success.map_or(Json::Null, Json::Bool));
     }
-    if let (Some(key), Some(message)) = (&keys.error, judgement.error) {
+    if let (Some(key), Some(message)) = (&keys.error, judgement.error)
+        && redacts_error(row) != Some(Redact::Drop)
+    {
         context.set(key, Json::Text(message));
     }
     if let Some(key) = &keys.result {
         context.set(key, judgement.result.map_or(Json::Text(judgement.outcome.result()), Json::from));
     }
-    reason(context, row, judgement);
+    reason(context, head, row, judgement);
     if let Some((_, key)) = &row.rule.number_within {
         // A call outside of any such span is the first of its own.
         context.set_default(key, Json::U64(head.number.unwrap_or(0).into()));
@@ -114,7 +116,7 @@ fn span_context<'a>(
     }
 }
 
-fn reason<'a>(context: &mut Object<'a>, row: &'a Row, judgement: &Judgement<'a>) {
+fn reason<'a>(context: &mut Object<'a>, head: &Head, row: &'a Row, judgement: &Judgement<'a>) {
     let rule = &row.rule;
     if let Some(key) = &rule.keys.reason {
         context.set(key, judgement.reason.map_or(Json::Null, Json::from));
@@ -123,7 +125,10 @@ fn reason<'a>(context: &mut Object<'a>, row: &'a Row, judgement: &Judgement<'a>)
         return;
     }
     let told = judgement.reason.and_then(Value::text).filter(|_| !judgement.is_exception);
-    let found = told.or(judgement.error).and_then(|text| rule.reason_codes.code_of(text));
+    let found = match told {
+        None if redacts_error(row).is_some() => head.code(),
+        told => told.or(judgement.error).and_then(|text| rule.reason_codes.code_of(text)),
+    };
     if let Some(key) = &rule.keys.reason_code {
         context
             .set(key, found.map_or(Json::Text("unknown"), |(category, code)| Json::Joined(category, code)));
@@ -131,6 +136,10 @@ fn reason<'a>(context: &mut Object<'a>, row: &'a Row, judgement: &Judgement<'a>)
     if let Some(key) = &rule.keys.reason_category {
         context.set(key, Json::Text(found.map_or("unknown", |(category, _)| category)));
     }
+}
+
+fn redacts_error(row: &Row) -> Option<Redact> {
+    row.redaction.as_ref()?.error
 }
 
 /// The fields, then what enclosing spans gave, then the rule's constants: the nearer wins.
