@@ -102,6 +102,33 @@ mod tests {
         String::from_utf8(digest(value).to_vec()).expect("hex digits")
     }
 
+    fn fields(texts: &[(u16, &str)]) -> Fields {
+        let mut fields = Fields::default();
+        for (slot, text) in texts {
+            let bits = fields.keep(text.as_bytes()).to_bits();
+            fields.put(Entry { bits, slot: *slot, kind: Kind::Text });
+        }
+        fields
+    }
+
+    #[test]
+    fn nothing_of_a_redacted_value_is_left_in_the_buffer() {
+        let mut fields =
+            fields(&[(0, "dropped"), (1, "before"), (2, "kept"), (1, "hashed"), (INHERITED, "given")]);
+        let redaction = Redaction {
+            fields: vec![Some(Redact::Drop), Some(Redact::Hash), None],
+            inherited: vec![(0, Redact::Hash)],
+            error: None,
+        };
+        fields.redact(&redaction);
+        let (hashed, given) = (digest(Value::Text("hashed")), digest(Value::Text("given")));
+        assert_eq!(fields.text, [&hashed[..], b"kept", &given[..]].concat());
+
+        let once = fields.text.clone();
+        fields.redact(&redaction);
+        assert_eq!(fields.text, once, "a digest is not hashed again");
+    }
+
     /// The examples of FIPS 180-2, appendix B, and what `sha256sum` prints.
     #[test]
     fn a_digest_is_what_any_other_tool_makes_of_the_text() {

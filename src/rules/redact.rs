@@ -14,9 +14,9 @@ use super::model::{self, Pattern, Redact, SeverityRule, SuccessTest};
 #[derive(Debug)]
 pub(crate) struct Redaction {
     /// By field index.
-    fields: Vec<Option<Redact>>,
+    pub(crate) fields: Vec<Option<Redact>>,
     /// By place in the list of inherited names.
-    inherited: Vec<(u8, Redact)>,
+    pub(crate) inherited: Vec<(u8, Redact)>,
     /// The text of an error or panic.
     pub(crate) error: Option<Redact>,
 }
