@@ -115,32 +115,58 @@ impl Plans {
 
     /// Works out the plan of a callsite and keeps it. Tracing may ask more than once for the same one.
     pub(crate) fn register(&self, meta: &'static Metadata<'static>) -> Option<&'static Plan> {
-        if let Some(plan) = self.by_callsite.get(meta) {
+        let known = self.by_callsite.get(meta);
+        if let Some(plan) = known.and_then(Known::plan) {
             return Some(plan);
         }
-        let plan = self.plan(meta)?;
-        if let Some(site) = site(meta) {
-            let mut sites = self.sites();
-            match &plan.action {
-                Action::Row(_) if meta.is_span() => {
-                    if sites.turned_away.remove(&site) {
-                        self.stale.store(true, Ordering::Release);
-                    }
-                    sites.with_rule.insert(site);
+        let plan = self.plan(meta).filter(|plan| self.is_in_place(plan));
+        let plan = plan.map(|plan| &*Box::leak(Box::new(plan)));
+        // Known in either case, and not before its plan is: who comes meanwhile must not take it for decided.
+        let known = known.unwrap_or_else(|| self.by_callsite.insert(Known::new(meta, plan)));
+        plan.map(|plan| known.keep(plan))
+    }
+
+    /// Whether the plan is wanted where it stands: that of an event of `#[instrument(err)]` or
+    /// `#[instrument(ret)]` only beside a span with a rule.
+    fn is_in_place(&self, plan: &Plan) -> bool {
+        let Some(site) = site(plan.meta) else { return true };
+        let mut sites = self.sites();
+        match &plan.action {
+            Action::Row(_) if plan.meta.is_span() => {
+                if sites.turned_away.remove(&site) {
+                    self.stale.store(true, Ordering::Release);
                 }
-                Action::Verdict { .. } if !sites.with_rule.contains(&site) => {
-                    sites.turned_away.insert(site);
-                    return None;
-                }
-                Action::Row(_) | Action::Carry | Action::Verdict { .. } => {}
+                sites.with_rule.insert(site);
             }
+            Action::Verdict { .. } if !sites.with_rule.contains(&site) => {
+                sites.turned_away.insert(site);
+                return false;
+            }
+            Action::Row(_) | Action::Carry | Action::Verdict { .. } => {}
         }
-        Some(self.by_callsite.insert(meta, plan))
+        true
     }
 
     /// The plan of a registered callsite; `None` for one that no rule needs.
     pub(crate) fn get(&self, meta: &Metadata<'_>) -> Option<&'static Plan> {
-        self.by_callsite.get(meta)
+        self.by_callsite.get(meta)?.plan()
+    }
+
+    /// Whether the callsite may have a plan.
+    ///
+    /// One that is not known yet is being registered by another thread at this moment, and tracing does not
+    /// make this one wait: it asks whether the call is enabled instead. Then it may; and with the callsite in
+    /// hand, [`get_or_register`](Self::get_or_register) knows.
+    pub(crate) fn may_have(&self, meta: &Metadata<'_>) -> bool {
+        self.by_callsite.get(meta).is_none_or(|known| known.plan().is_some())
+    }
+
+    /// The plan of a callsite, registered or not; `None` for one that no rule needs.
+    pub(crate) fn get_or_register(&self, meta: &'static Metadata<'static>) -> Option<&'static Plan> {
+        match self.by_callsite.get(meta) {
+            Some(known) => known.plan(),
+            None => self.register(meta),
+        }
     }
 
     /// Asks tracing to register every callsite anew when one was turned away too early.
@@ -369,14 +395,35 @@ fn site(meta: &'static Metadata<'static>) -> Option<Site> {
     Some((meta.file()?, meta.line()?, meta.target()))
 }
 
-/// Callsite → plan: append-only open addressing, read without a lock on every span.
-///
-/// Only callsites that matter are in it, so a look-up of any other ends at an empty cell. A full stretch of
-/// cells continues in the next, larger table.
+/// Callsite → plan: append-only open addressing, read without a lock on every span. A full stretch of cells
+/// continues in the next, larger table.
 #[derive(Debug)]
 struct Table {
-    cells: Box<[OnceCell<&'static Plan>]>,
+    cells: Box<[OnceCell<&'static Known>]>,
     next: OnceCell<Box<Table>>,
+}
+
+/// A callsite that tracing has registered.
+#[derive(Debug)]
+struct Known {
+    meta: &'static Metadata<'static>,
+    /// Empty for one that no rule needs, as far as that is known.
+    plan: OnceCell<&'static Plan>,
+}
+
+impl Known {
+    fn new(meta: &'static Metadata<'static>, plan: Option<&'static Plan>) -> Self {
+        Self { meta, plan: plan.map_or_else(OnceCell::new, OnceCell::with_value) }
+    }
+
+    fn plan(&self) -> Option<&'static Plan> {
+        self.plan.get().copied()
+    }
+
+    /// Keeps the plan, or returns the one another thread has put there meanwhile.
+    fn keep(&self, plan: &'static Plan) -> &'static Plan {
+        self.plan.get_or_init(|| plan)
+    }
 }
 
 /// Cells looked at in one table before going on to the next.
@@ -393,27 +440,27 @@ impl Table {
         Self { cells: (0..cells).map(|_| OnceCell::new()).collect(), next: OnceCell::new() }
     }
 
-    fn get(&self, meta: &Metadata<'_>) -> Option<&'static Plan> {
+    fn get(&self, meta: &Metadata<'_>) -> Option<&'static Known> {
         let mut table = self;
         loop {
             for cell in table.stretch(meta) {
-                let plan = cell.get()?;
-                if plan.meta.callsite() == meta.callsite() {
-                    return Some(plan);
+                let known = cell.get()?;
+                if known.meta.callsite() == meta.callsite() {
+                    return Some(known);
                 }
             }
             table = table.next.get()?;
         }
     }
 
-    /// Keeps the plan, or returns the one another thread has put there meanwhile.
-    fn insert(&self, meta: &'static Metadata<'static>, plan: Plan) -> &'static Plan {
-        let plan: &'static Plan = Box::leak(Box::new(plan));
+    /// Keeps the callsite, or returns what another thread has put there meanwhile.
+    fn insert(&self, known: Known) -> &'static Known {
+        let known: &'static Known = Box::leak(Box::new(known));
         let mut table = self;
         loop {
-            for cell in table.stretch(meta) {
-                let kept = cell.get_or_init(|| plan);
-                if kept.meta.callsite() == meta.callsite() {
+            for cell in table.stretch(known.meta) {
+                let kept = cell.get_or_init(|| known);
+                if kept.meta.callsite() == known.meta.callsite() {
                     return kept;
                 }
             }
@@ -422,7 +469,7 @@ impl Table {
         }
     }
 
-    fn stretch(&self, meta: &Metadata<'_>) -> impl Iterator<Item = &OnceCell<&'static Plan>> {
+    fn stretch(&self, meta: &Metadata<'_>) -> impl Iterator<Item = &OnceCell<&'static Known>> {
         let mask = self.cells.len() - 1;
         let start = hash(meta);
         (0..STRETCH).map(move |step| &self.cells[(start + step) & mask])
