@@ -125,14 +125,6 @@ impl Cluster {
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 
-    /// All that the database holds, as `pg_dump` writes it.
-    pub(crate) fn dump(&self, url: &str) -> Vec<u8> {
-        let output =
-            Command::new(self.bin.join("pg_dump")).args(["-d", url]).output().expect("pg_dump starts");
-        assert!(output.status.success(), "pg_dump failed:\n{}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
-    }
-
     /// Stops the server, ending its connections, and keeps its data.
     pub(crate) fn stop(&self) {
         self.tell("stop");
