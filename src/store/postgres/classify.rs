@@ -101,7 +101,8 @@ fn remedy(step: Step, sqlstate: &str) -> Option<&'static str> {
             "the role may not read; let the owner run GRANT SELECT ON observability_events TO that role"
         }
         ("42501", _) => {
-            "the role may not write; let the owner run GRANT INSERT ON observability_events TO that role"
+            "the role may not write; let the owner run GRANT INSERT ON observability_events TO that role, and where a \
+             column counts with a sequence, GRANT USAGE ON SEQUENCE as well"
         }
         ("42703" | "42804", _) => {
             "the table observability_events has other columns than expected; compare it with schema.sql"
@@ -196,9 +197,24 @@ fn describe(f: &mut fmt::Formatter<'_>, step: Step, error: &dyn sqlx::error::Dat
     let sqlstate = error.code().unwrap_or_default();
     match remedy(step, &sqlstate) {
         Some(remedy) => write!(f, "{remedy} (SQLSTATE {sqlstate})"),
-        None if may_quote(step, &sqlstate) => write!(f, "{} (SQLSTATE {sqlstate})", error.message()),
+        None if may_quote(step, &sqlstate) => {
+            write!(f, "{} (SQLSTATE {sqlstate})", harmless(error.message()))
+        }
         None => write!(f, "the server answered SQLSTATE {sqlstate}"),
     }
+}
+
+/// The server's words without characters that drive a terminal or turn the reading order: a trigger's may quote a
+/// row.
+fn harmless(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '\'' | '\\' => harmless.push(c),
+            _ => harmless.extend(c.escape_debug()),
+        }
+    }
+    harmless
 }
 
 impl From<Fault> for InsertError {
