@@ -225,7 +225,7 @@ impl Lacks {
         given.inherit(fields, |field| {
             let index = plan.gives(field).filter(|index| self.names & (1 << index) != 0)?;
             self.names &= !(1 << index);
-            Some(index)
+            Some((index, plan.redacts(field)))
         });
     }
 }
@@ -297,6 +297,7 @@ impl Recorder {
             if let Some(admission) = admission {
                 if let Some(given) = &given {
                     open.record.fields.merge(given);
+                    open.record.redact();
                 }
                 self.queue.push(admission, &mut open.record);
             }
@@ -318,6 +319,7 @@ impl Recorder {
         let lacks = Lacks::of(&record, row);
         let scope = ctx.event_span(event).into_iter().flat_map(|span| span.scope());
         record.fields.merge(&self.given(lacks, self.followed(scope)));
+        record.redact();
         if let Some(admission) = self.queue.admit() {
             self.queue.push(admission, &mut record);
         }
@@ -403,6 +405,7 @@ impl Recorder {
                     return Some(Left::Lookup(lacks, parent));
                 }
             }
+            open.record.redact();
             self.queue.try_push(&mut open.record).err().map(Left::Room)
         });
         if let Some(left) = left {

@@ -26,5 +26,5 @@ pub use event::{Event, Severity};
 pub use guard::{DROP_TIMEOUT, Guard};
 pub use layer::LedgerLayer;
 pub use queue::{Dropped, Overflow, Refused, Stats};
-pub use rules::{Rule, Rules, Silent};
+pub use rules::{Redact, Rule, Rules, Silent};
 pub use writer::QUARANTINE_KEPT;

@@ -10,7 +10,7 @@ use super::outcome::{Judgement, Outcome};
 use super::{Event, Severity};
 use crate::alarm;
 use crate::record::{Head, Value, Values};
-use crate::rules::model::{Figure, SeverityRule};
+use crate::rules::model::{Figure, Redact, SeverityRule};
 use crate::rules::plan::{Row, Slot};
 
 /// One moment on both clocks: turns the monotonic times of the hot path into wall-clock time.
@@ -111,12 +111,13 @@ fn span_context<'a>(
         context.set(key, judgement.success.map_or(Json::Null, Json::Bool));
     }
     if let Some(key) = &keys.error {
-        context.set_or_remove(key, judgement.error.map(Json::Text));
+        let message = judgement.error.filter(|_| redacts_error(row) != Some(Redact::Drop));
+        context.set_or_remove(key, message.map(Json::Text));
     }
     if let Some(key) = &keys.result {
         context.set(key, Json::word(judgement.result));
     }
-    reason(context, row, judgement);
+    reason(context, head, row, judgement);
     if let Some((_, key)) = &row.rule.number_within
         && !context.has_integer(key)
     {
@@ -136,14 +137,17 @@ fn span_context<'a>(
 }
 
 /// The reason is a word or null; its code and category are there only when the call did not succeed.
-fn reason<'a>(context: &mut Object<'a>, row: &'a Row, judgement: &Judgement<'a>) {
+fn reason<'a>(context: &mut Object<'a>, head: &Head, row: &'a Row, judgement: &Judgement<'a>) {
     let rule = &row.rule;
     if let Some(key) = &rule.keys.reason {
         context.set(key, judgement.reason.map_or(Json::Null, Json::word));
     }
     let failed = judgement.success != Some(true);
     let told = judgement.reason.and_then(Value::text).filter(|_| !judgement.is_exception);
-    let found = told.or(judgement.error).and_then(|text| rule.reason_codes.code_of(text));
+    let found = match told {
+        None if redacts_error(row).is_some() => head.code(),
+        told => told.or(judgement.error).and_then(|text| rule.reason_codes.code_of(text)),
+    };
     if let Some(key) = &rule.keys.reason_code {
         let code = found.map_or(Json::Text("unknown"), |(category, code)| Json::Joined(category, code));
         context.set_or_remove(key, failed.then_some(code));
@@ -152,6 +156,10 @@ fn reason<'a>(context: &mut Object<'a>, row: &'a Row, judgement: &Judgement<'a>)
         let category = found.map_or("unknown", |(category, _)| category);
         context.set_or_remove(key, failed.then_some(Json::Text(category)));
     }
+}
+
+fn redacts_error(row: &Row) -> Option<Redact> {
+    row.redaction.as_ref()?.error
 }
 
 /// The fields, then what enclosing spans gave, then the rule's constants: the nearer wins.

@@ -9,6 +9,7 @@ mod entry;
 pub(crate) mod model;
 pub(crate) mod plan;
 mod reason;
+pub(crate) mod redact;
 mod toml;
 
 use std::path::Path;
@@ -16,7 +17,7 @@ use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
 pub use builder::Rule;
-pub use model::Silent;
+pub use model::{Redact, Silent};
 
 use crate::Error;
 use check::Fault;

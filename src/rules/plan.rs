@@ -9,7 +9,8 @@ use once_cell::sync::OnceCell;
 use tracing::{Dispatch, Metadata};
 
 use super::Rules;
-use super::model::{MAX_INHERITED, MatchKind, Rule, Silent, SuccessTest};
+use super::model::{MAX_INHERITED, MatchKind, Redact, Rule, Silent, SuccessTest};
+use super::redact::Redaction;
 use crate::bystander;
 
 /// A set of inherited names, a bit each, by their place in [`Plans::inherited`].
@@ -57,6 +58,8 @@ pub(crate) struct Row {
     pub(crate) is_collected: bool,
     /// The span declares a field that tells its outcome, so that silence means it was cut short.
     pub(crate) declares_outcome: bool,
+    /// Few rules redact anything.
+    pub(crate) redaction: Option<Redaction>,
 }
 
 /// Where a field's value goes.
@@ -223,9 +226,8 @@ impl Plans {
     fn row(&self, rule: &Arc<Rule>, meta: &'static Metadata<'static>) -> Row {
         let owned = |given: &Option<Arc<str>>, else_: &str| given.clone().unwrap_or_else(|| else_.into());
         let fields: Vec<_> = meta.fields().iter().map(|field| rule.slot(field.name(), meta)).collect();
-        let inherits: Vec<_> = (rule.inherit.iter())
-            .filter_map(|name| Some((self.index_of(name)?, rule.slot(name, meta))))
-            .collect();
+        let inherits: Vec<_> =
+            self.places(&rule.inherit).map(|(place, name)| (place, rule.slot(name, meta))).collect();
         Row {
             event_type: owned(&rule.event, meta.name()),
             source: owned(&rule.source, meta.target()),
@@ -234,6 +236,7 @@ impl Plans {
                 || rule.success.is_compared() && meta.fields().field(&rule.success.field).is_some(),
             is_span: meta.is_span(),
             is_collected: self.is_collected(rule.event.as_deref().unwrap_or(meta.name())),
+            redaction: Redaction::of(rule, meta, self.places(&rule.inherit)),
             rule: Arc::clone(rule),
             fields,
             inherits,
@@ -257,6 +260,11 @@ impl Plans {
         self.rules.list.iter().any(asked).then(|| self.index_of(name)).flatten()
     }
 
+    /// These inherited names with the place of each.
+    fn places<'a>(&self, names: &'a [String]) -> impl Iterator<Item = (u8, &'a str)> {
+        names.iter().filter_map(|name| Some((self.index_of(name)?, name.as_str())))
+    }
+
     fn index_of(&self, name: &str) -> Option<u8> {
         self.inherited.iter().position(|n| n == name).and_then(|index| u8::try_from(index).ok())
     }
@@ -278,6 +286,11 @@ impl Plan {
     /// Which inherited name the field gives to spans below.
     pub(crate) fn gives(&self, field: usize) -> Option<u8> {
         self.gives.get(field).copied().flatten()
+    }
+
+    /// What becomes of the field's values, also where a span below inherits them.
+    pub(crate) fn redacts(&self, field: usize) -> Option<Redact> {
+        self.row()?.redaction.as_ref()?.field(field)
     }
 
     /// Whether `event` is the `err` or `ret` event that `#[instrument]` put beside this span.
