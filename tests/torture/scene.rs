@@ -257,10 +257,10 @@ impl Stage {
 
     /// Checks everything that can be checked once the ledger is gone.
     fn check(self, calls: &[Call], quarantine: &[Row], stats: Stats) -> Verdict {
+        let memory = memory::peak().saturating_sub(self.memory);
         let table = self.rows();
         let lost = self.oracle.check(calls, &Places { table: &table, quarantine, stats });
         witness::assert_silence();
-        let memory = memory::peak().saturating_sub(self.memory);
         assert!(memory <= self.memory_cap, "the process grew by {memory} bytes, over {}", self.memory_cap);
         let (calm, fault) = check_callers(calls, self.callers_wait);
         self.psql(&format!("DROP OWNED BY {0}; DROP ROLE {0}", self.role));

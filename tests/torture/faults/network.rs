@@ -31,6 +31,23 @@ pub(crate) fn silence(round: Round) -> Verdict {
     weather(round, |_| Weather::Silence)
 }
 
+/// Nothing comes through, and when it does again, nobody knows the connections that were open: the answer that
+/// is waited for never comes.
+pub(crate) fn amnesia(round: Round) -> Verdict {
+    weather(round, |_| Weather::Amnesia)
+}
+
+/// The same, and then so long an outage that the waits between two tries have grown to their limit.
+pub(crate) fn long_outage(round: Round) -> Verdict {
+    let mut scene = Scene::open(round, Setup { queue_capacity: 1_000_000, ..Setup::default() });
+    scene.calm();
+    scene.proxy.weather(Weather::Amnesia);
+    scene.suffer(60_000..90_000);
+    scene.proxy.weather(Weather::Fair);
+    scene.healed();
+    scene.verdict()
+}
+
 fn weather(round: Round, comes: fn(&mut Scene) -> Weather) -> Verdict {
     let mut scene = Scene::open(round, Setup::default());
     scene.calm();
