@@ -188,6 +188,8 @@ impl Scene {
         let stats = shut_down(self.guard, SHUTDOWN).expect("everything is written");
         let verdict = self.stage.check(&calls, &quarantine, stats);
         assert_eq!(verdict.lost, 0, "calls are nowhere: {stats}");
+        let poison = calls.iter().filter(|call| call.poison).count() as u64;
+        assert!(stats.quarantined <= poison, "of {poison} poisoned rows more are set aside: {stats}");
         Verdict { drain, ..verdict }
     }
 
