@@ -281,7 +281,7 @@ pub(crate) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    /// The span's own values by field index, in the order they came.
+    /// The span's own values by field index.
     pub(crate) fn own(self) -> impl Iterator<Item = (usize, Value<'a>)> {
         let own = self.values.iter().filter(|entry| entry.slot & INHERITED == 0);
         own.map(move |entry| (usize::from(entry.slot), self.value(*entry)))
@@ -367,17 +367,21 @@ impl Fields {
         self.put(Entry { bits: text.map_or(entry.bits, Stretch::to_bits), ..entry });
     }
 
+    /// Puts a value in its place by slot. A callsite gives its fields in that order: the usual place is the last.
+    #[inline]
     fn put(&mut self, new: Entry) {
-        if let Some(old) = self.values.iter_mut().find(|entry| entry.slot == new.slot) {
-            *old = new;
-        } else if self.values.len() < MAX_FIELDS {
-            self.values.push(new);
-        } else {
-            self.truncated = true;
+        if self.values.last().is_none_or(|last| last.slot < new.slot) && self.values.len() < MAX_FIELDS {
+            return self.values.push(new);
+        }
+        match self.values.binary_search_by_key(&new.slot, |entry| entry.slot) {
+            Ok(at) => self.values[at] = new,
+            Err(at) if self.values.len() < MAX_FIELDS => self.values.insert(at, new),
+            Err(_) => self.truncated = true,
         }
     }
 
     /// Keeps a text that is whole, cut to what one value may take.
+    #[inline]
     fn keep(&mut self, text: &[u8]) -> Stretch {
         let room = MAX_VALUE_BYTES.min(MAX_TEXT_BYTES.saturating_sub(self.text.len()));
         if text.len() > room {

@@ -201,6 +201,45 @@ fn a_call_within_a_call_gets_its_row_and_its_time_counts_once() {
 }
 
 #[test]
+fn a_call_whose_span_is_held_on_to_is_an_attempt_all_the_same() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        let job = info_span!("auto_assign.job", result = "succeeded");
+        let held = job.in_scope(|| {
+            let call = info_span!("auto_assign.quote", success = true);
+            call.in_scope(|| ());
+            call
+        });
+        drop(job);
+        drop(held);
+    });
+    assert_eq!(ledger.summary().get("attemptsUsed"), 1);
+    assert_eq!(ledger.summary().get("quoteDurationMs"), ledger.quote().get("planner_duration_ms"));
+}
+
+#[test]
+fn a_thread_that_enters_a_call_does_not_prolong_it() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        let job = info_span!("auto_assign.job", result = "succeeded");
+        let held = job.in_scope(|| {
+            let call = info_span!("auto_assign.quote", success = true);
+            call.in_scope(|| ());
+            call
+        });
+        drop(job);
+        // As sqlx does on the thread of a SQLite connection, with the span that asked for the statement.
+        let dispatch = tracing::dispatcher::get_default(Clone::clone);
+        let elsewhere = move || tracing::dispatcher::with_default(&dispatch, || drop(held.entered()));
+        std::thread::spawn(elsewhere).join().expect("the thread ends");
+    });
+    let (summary, quote) = (ledger.summary(), ledger.quote());
+    assert_eq!(summary.get("attemptsUsed"), 1);
+    assert!(quote.created_at <= summary.created_at);
+    assert!(quote.ms("planner_duration_ms") <= summary.ms("totalDurationMs"));
+}
+
+#[test]
 fn a_call_that_outlives_its_job_is_not_one_of_its_attempts() {
     let ledger = Ledger::memory();
     ledger.run(|| {
