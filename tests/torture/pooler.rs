@@ -118,34 +118,34 @@ fn program() -> PathBuf {
 }
 
 /// Other clients on the sessions of a pooler: pgbench, whose statements have parameters and no transaction.
+///
+/// The parameters are as many and of the same types as those of the ledger's own statement, so that one in the
+/// place of the other would not even fail.
 pub(crate) struct Others {
     pgbench: Child,
-    table: String,
 }
 
 impl Others {
     const CLIENTS: u32 = 6;
 
-    /// Starts them for so many transactions each. They have a table of their own, which the ledger may write to
-    /// just as they do: a mistaken statement would not even fail.
+    /// Starts them for so many transactions each.
     pub(crate) fn start(stage: &Stage, pooler: &Pooler, transactions: u32) -> Self {
-        let table = "others".to_owned();
-        stage.psql(&format!(
-            "CREATE TABLE {table} (x int NOT NULL); GRANT INSERT, SELECT ON {table} TO {}",
-            stage.role
-        ));
+        stage.psql(&format!("CREATE TABLE others (a text); GRANT INSERT ON others TO {}", stage.role));
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
         let mut pgbench = Command::new(stage.cluster.program("pgbench"))
             .args(["-n", "-M", "extended", "-f", "/dev/stdin", "-c", &Self::CLIENTS.to_string()])
+            .args(names.map(|name| format!("-D{name}={{theirs}}")))
             .args(["-t", &transactions.to_string(), &stage.url(pooler.port())])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .expect("pgbench starts");
-        let script = format!("\\set x random(1, 1000)\nINSERT INTO {table} VALUES (:x + 1);\n");
+        let parameters = names.map(|name| format!(":{name}::text[]")).join(", ");
+        let script = format!("INSERT INTO others SELECT a FROM unnest({parameters}) AS their (a);\n");
         let mut stdin = pgbench.stdin.take().expect("stdin is a pipe");
         stdin.write_all(script.as_bytes()).expect("pgbench reads its script");
-        Self { pgbench, table }
+        Self { pgbench }
     }
 
     /// Waits for them, and sees that each got what it asked for.
@@ -153,10 +153,7 @@ impl Others {
         let output = self.pgbench.wait_with_output().expect("pgbench ends");
         assert!(output.status.success(), "others failed: {}", String::from_utf8_lossy(&output.stderr));
         let all = Self::CLIENTS * transactions;
-        let rows = stage.psql(&format!(
-            "SELECT count(*), count(*) FILTER (WHERE x BETWEEN 2 AND 1001) FROM {}",
-            self.table
-        ));
+        let rows = stage.psql("SELECT count(*), count(*) FILTER (WHERE a = 'theirs') FROM others");
         assert_eq!(rows, format!("{all}|{all}"), "rows of the others");
     }
 }

@@ -21,8 +21,10 @@ use crate::{memory, witness};
 const DRAINED_WITHIN: Duration = Duration::from_secs(30);
 /// How long normal life is watched.
 const CALM: Duration = Duration::from_millis(500);
-/// The usual callers make so many calls in the time of four batches.
-const BACKLOG: u64 = 1600;
+/// How often the usual callers call: for batches of about 1000 and of 400.
+const PACES: [Duration; 2] = [Duration::from_micros(400), Duration::from_millis(1)];
+/// What the usual callers do in the time of three large batches or more.
+const BACKLOG: u64 = 3000;
 /// How long a healthy ledger may take to shut down, and how much later it may say so.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 const SHUTDOWN_SLACK: Duration = Duration::from_millis(500);
@@ -47,7 +49,8 @@ pub(crate) struct Setup {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) ledger: fn(Builder) -> Builder,
     pub(crate) queue_capacity: usize,
-    pub(crate) pace: Pace,
+    /// Without one, callers call so often that batches are large or small, as chance will have it.
+    pub(crate) pace: Option<Pace>,
     /// Whether bookings are foreign keys, so that a wrong one makes a poisoned row.
     pub(crate) foreign_keys: bool,
     pub(crate) steady_clock: bool,
@@ -61,7 +64,7 @@ impl Default for Setup {
             cluster: shared(),
             ledger: |builder| builder,
             queue_capacity: 50_000,
-            pace: Pace { threads: 2, every: Duration::from_millis(1) },
+            pace: None,
             foreign_keys: false,
             steady_clock: true,
             callers_wait: Duration::ZERO,
@@ -134,7 +137,8 @@ impl Scene {
         let builder = (setup.ledger)(tracing_ledger::builder().queue_capacity(setup.queue_capacity));
         let (layer, guard) = builder.build::<Registry>(&url).expect("a ledger");
         let dispatch: Dispatch = tracing_subscriber::registry().with(layer).into();
-        let load = Load::start(&dispatch, seed, setup.pace);
+        let usual = Pace { threads: 2, every: *round.rng.pick(&PACES) };
+        let load = Load::start(&dispatch, seed, setup.pace.unwrap_or(usual));
         let Round { rng, scale, .. } = round;
         Self { proxy, rng, scale, load, guard, dispatch, stage, healed: None }
     }

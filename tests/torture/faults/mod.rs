@@ -60,6 +60,8 @@ pub(crate) const ALL: &[Fault] = &[
     long("amnesia", network::amnesia),
     long("long_outage", network::long_outage),
     fault("cut_first_try", network::cut_first_try),
+    fault("cut_commit", network::cut_commit),
+    fault("cut_copy", network::cut_copy),
     fault("cut_second_try", network::cut_second_try),
     fault("poison_few", poison::few),
     fault("poison_many", poison::many),

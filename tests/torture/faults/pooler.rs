@@ -11,7 +11,7 @@ pub(crate) fn beside_others(round: Round) -> Verdict {
     scene.proxy.turn_to(pooler.port());
     scene.kick();
     scene.calm();
-    let transactions = 1000 * scene.scale;
+    let transactions = 400 * scene.scale;
     let others = Others::start(&scene.stage, &pooler, transactions);
     for _ in 0..10 * scene.scale {
         scene.suffer(0..200);
