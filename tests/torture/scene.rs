@@ -23,8 +23,8 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(30);
 const CALM: Duration = Duration::from_millis(500);
 /// How often the usual callers call: for batches of about 1000 and of 400.
 const PACES: [Duration; 2] = [Duration::from_micros(400), Duration::from_millis(1)];
-/// What the usual callers do in the time of three large batches or more.
-const BACKLOG: u64 = 3000;
+/// What piles up in this time is more than ever waits in calm.
+const BACKLOG: Duration = Duration::from_millis(800);
 /// How long a healthy ledger may take to shut down, and how much later it may say so.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 const SHUTDOWN_SLACK: Duration = Duration::from_millis(500);
@@ -90,6 +90,7 @@ pub(crate) struct Scene {
     pub(crate) rng: Rng,
     pub(crate) scale: u32,
     pub(crate) load: Load,
+    pace: Pace,
     pub(crate) guard: Guard,
     pub(crate) dispatch: Dispatch,
     pub(crate) stage: Stage,
@@ -138,9 +139,10 @@ impl Scene {
         let (layer, guard) = builder.build::<Registry>(&url).expect("a ledger");
         let dispatch: Dispatch = tracing_subscriber::registry().with(layer).into();
         let usual = Pace { threads: 2, every: *round.rng.pick(&PACES) };
-        let load = Load::start(&dispatch, seed, setup.pace.unwrap_or(usual));
+        let pace = setup.pace.unwrap_or(usual);
+        let load = Load::start(&dispatch, seed, pace);
         let Round { rng, scale, .. } = round;
-        Self { proxy, rng, scale, load, guard, dispatch, stage, healed: None }
+        Self { proxy, rng, scale, load, pace, guard, dispatch, stage, healed: None }
     }
 
     /// A stretch of normal life, to compare with.
@@ -177,7 +179,8 @@ impl Scene {
 
     /// Waits until nothing goes through any more: more records wait than ever do in calm.
     pub(crate) fn backlog(&self) {
-        let waiting = || self.guard.stats().in_flight >= BACKLOG;
+        let calls = self.pace.threads as u128 * (BACKLOG.as_nanos() / self.pace.every.as_nanos());
+        let waiting = || u128::from(self.guard.stats().in_flight) >= calls;
         until(DRAINED_WITHIN, "records pile up behind the fault", waiting);
     }
 
