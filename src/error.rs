@@ -36,6 +36,10 @@ impl Error {
         Self::new(Kind::Database, message)
     }
 
+    pub(crate) fn spool(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Spool, message)
+    }
+
     pub(crate) fn timeout(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Timeout, message)
     }
@@ -73,7 +77,10 @@ impl Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error").field("kind", &self.kind).field("message", &self.message).finish_non_exhaustive()
+        f.debug_struct("Error")
+            .field("kind", &self.kind)
+            .field("message", &self.message)
+            .finish_non_exhaustive()
     }
 }
 

@@ -185,8 +185,13 @@ impl Recorder {
     }
 
     /// Looks outwards once for everything the record needs of enclosing spans.
-    fn look_outwards<'a, S>(&self, record: &mut Record, row: &Row, scope: impl Iterator<Item = SpanRef<'a, S>>, is_span: bool)
-    where
+    fn look_outwards<'a, S>(
+        &self,
+        record: &mut Record,
+        row: &Row,
+        scope: impl Iterator<Item = SpanRef<'a, S>>,
+        is_span: bool,
+    ) where
         S: for<'b> LookupSpan<'b> + 'a,
     {
         let own = record.fields.iter().filter_map(|(slot, _)| record.plan.gives(slot));
@@ -433,7 +438,10 @@ where
         self.filtered.on_id_change(old, new, ctx);
     }
 
-    #[expect(unsafe_code, reason = "the registry finds per-layer filters by this, so a wrapper must pass it on")]
+    #[expect(
+        unsafe_code,
+        reason = "the registry finds per-layer filters by this, so a wrapper must pass it on"
+    )]
     unsafe fn downcast_raw(&self, id: TypeId) -> Option<*const ()> {
         if id == TypeId::of::<Self>() {
             return Some(std::ptr::from_ref(self).cast());

@@ -10,6 +10,7 @@ mod panic_message;
 mod queue;
 mod record;
 mod rules;
+mod spool;
 pub mod store;
 mod writer;
 

@@ -8,7 +8,8 @@ use tracing_subscriber::{Registry, prelude::*};
 
 #[test]
 fn they_are_disabled_and_their_fields_are_not_even_computed() {
-    let (ledger, guard) = tracing_ledger::builder().build_with::<Registry>(Memory::default()).expect("a ledger");
+    let (ledger, guard) =
+        tracing_ledger::builder().build_with::<Registry>(Memory::default()).expect("a ledger");
     let computed = Cell::new(0);
     let compute = || computed.replace(computed.get() + 1);
     tracing::subscriber::with_default(tracing_subscriber::registry().with(ledger), || {

@@ -24,7 +24,9 @@ fn quote(fails: bool) -> Result<(), String> {
 fn the_flow_does_not_wait_for_the_database() {
     let memory = Memory::default();
     let (gate, store) = gated(memory.clone());
-    let (ledger, guard) = tracing_ledger::builder().flush_interval(Duration::from_millis(1)).build_with::<Registry>(store)
+    let (ledger, guard) = tracing_ledger::builder()
+        .flush_interval(Duration::from_millis(1))
+        .build_with::<Registry>(store)
         .expect("a ledger");
     tracing::subscriber::with_default(tracing_subscriber::registry().with(ledger), || {
         // The job ends although nothing can be written: waiting for the database would hang here for ever.
@@ -52,7 +54,10 @@ fn a_failure_after_a_good_quote_writes_no_second_quote() {
 fn rejected_rows_are_counted_kept_and_shown() {
     let cluster = Cluster::shared();
     let url = cluster.database();
-    cluster.psql(&url, "ALTER TABLE observability_events ADD CHECK (context->>'table' IS DISTINCT FROM 'cursed')");
+    cluster.psql(
+        &url,
+        "ALTER TABLE observability_events ADD CHECK (context->>'table' IS DISTINCT FROM 'cursed')",
+    );
     let (ledger, guard) = tracing_ledger::layer::<Registry>(&url).expect("a ledger");
     tracing::subscriber::with_default(tracing_subscriber::registry().with(ledger), || {
         for table in 0..100 {
@@ -88,7 +93,8 @@ fn attempts_count_successes_and_exceptions() {
     ledger.run(|| {
         info_span!("auto_assign.job", result = "succeeded").in_scope(|| {
             quote(true).expect_err("it fails");
-            catch_unwind(|| info_span!("auto_assign.quote").in_scope(|| panic!("it panics"))).expect_err("it does");
+            catch_unwind(|| info_span!("auto_assign.quote").in_scope(|| panic!("it panics")))
+                .expect_err("it does");
             quote(false).expect("it succeeds");
         });
     });

@@ -98,10 +98,13 @@ fn span_context<'a>(context: &mut Object<'a>, record: &'a Record, row: &'a Row, 
         context.set_default(key, Json::U64(record.number.unwrap_or(0).into()));
     }
     for (collect, tally) in row.rule.collect.iter().zip(&record.tallies) {
-        context.set(&collect.key, match collect.figure {
-            Figure::Count => Json::U64(tally.count.into()),
-            Figure::Total => Json::millis(tally.total),
-        });
+        context.set(
+            &collect.key,
+            match collect.figure {
+                Figure::Count => Json::U64(tally.count.into()),
+                Figure::Total => Json::millis(tally.total),
+            },
+        );
     }
 }
 
@@ -116,7 +119,8 @@ fn reason<'a>(context: &mut Object<'a>, row: &'a Row, judgement: &Judgement<'a>)
     let told = judgement.reason.and_then(Value::text).filter(|_| !judgement.is_exception);
     let found = told.or(judgement.error).and_then(|text| rule.reason_codes.code_of(text));
     if let Some(key) = &rule.keys.reason_code {
-        context.set(key, found.map_or(Json::Text("unknown"), |(category, code)| Json::Joined(category, code)));
+        context
+            .set(key, found.map_or(Json::Text("unknown"), |(category, code)| Json::Joined(category, code)));
     }
     if let Some(key) = &rule.keys.reason_category {
         context.set(key, Json::Text(found.map_or("unknown", |(category, _)| category)));

@@ -177,7 +177,8 @@ impl Plans {
 
     /// A span without a rule gives what some rule asks of spans like it.
     fn carries(&self, meta: &Metadata<'_>, name: &str) -> Option<u8> {
-        let asked = |rule: &Arc<Rule>| rule.inherit.iter().any(|n| n == name) && rule.inherits_from(meta.name());
+        let asked =
+            |rule: &Arc<Rule>| rule.inherit.iter().any(|n| n == name) && rule.inherits_from(meta.name());
         self.rules.list.iter().any(asked).then(|| self.index_of(name)).flatten()
     }
 
@@ -237,7 +238,8 @@ impl Rule {
     fn slot(&self, name: &str, meta: &Metadata<'_>) -> Slot {
         let is = |input: &str, key: &Option<String>| {
             // The field may also be called by its key, unless the span has one by the input name too.
-            key.as_deref().is_some_and(|key| name == input || (name == key && meta.fields().field(input).is_none()))
+            key.as_deref()
+                .is_some_and(|key| name == input || (name == key && meta.fields().field(input).is_none()))
         };
         if meta.is_span() && self.success.test != SuccessTest::Bool && name == self.success.field {
             // The field a comparison reads stays in the context: a status is worth more than its verdict.
@@ -253,7 +255,9 @@ impl Rule {
             return Slot::Result;
         }
         for (index, nest) in self.nest.iter().enumerate() {
-            if let Some(rest) = name.strip_prefix(nest.prefix.as_str()).and_then(|rest| rest.strip_prefix('.')) {
+            if let Some(rest) =
+                name.strip_prefix(nest.prefix.as_str()).and_then(|rest| rest.strip_prefix('.'))
+            {
                 let key = nest.keys.iter().find(|(from, _)| from == rest).map_or(rest, |(_, to)| to);
                 return Slot::Nested(index, key.to_owned());
             }

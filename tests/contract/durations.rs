@@ -35,7 +35,8 @@ fn a_detached_child_does_not_lengthen_the_call() {
             spin(Duration::from_millis(100));
             drop(child);
             let rows = ledger.quotes();
-            let parent = rows.iter().find(|row| row.context.get("child").is_none()).expect("the parent's row");
+            let parent =
+                rows.iter().find(|row| row.context.get("child").is_none()).expect("the parent's row");
             let duration = parent.ms("planner_duration_ms");
             assert!((22.0..=millis(call)).contains(&duration), "{duration} ms of {call:?}");
         });

@@ -180,7 +180,8 @@ impl fmt::Debug for Panics {
 #[test]
 fn a_debug_that_panics_is_contained() {
     let ledger = Ledger::memory();
-    ledger.run(|| info_span!("auto_assign.quote", success = true, value = ?Panics, after = 1).in_scope(|| ()));
+    ledger
+        .run(|| info_span!("auto_assign.quote", success = true, value = ?Panics, after = 1).in_scope(|| ()));
     let row = ledger.quote();
     assert_eq!(row.get("value"), "half <its Debug panicked>");
     assert_eq!((row.get("after"), row.get("outcome")), (&json!(1), &json!("ok")));

@@ -36,8 +36,7 @@ async fn quote(found: bool) {
 
 #[test]
 fn every_result_gives_one_summary_with_every_key() {
-    let results =
-        [("succeeded", 3), ("cutoff", 2), ("already_confirmed", 0), ("exhausted", 4), ("error", 1)];
+    let results = [("succeeded", 3), ("cutoff", 2), ("already_confirmed", 0), ("exhausted", 4), ("error", 1)];
     for (result, calls) in results {
         Ledger::on_every_store(|ledger| {
             let ended = ledger.block_on(auto_assign_and_confirm_if_possible(calls, Some(result)));
@@ -53,8 +52,14 @@ fn every_result_gives_one_summary_with_every_key() {
             let mut keys = row.keys();
             keys.retain(|key| *key != "error");
             let expected = [
-                "attemptsUsed", "cutoffMinutes", "flow", "maxAttempts", "quoteDurationMs", "result",
-                "totalDurationMs", "trigger",
+                "attemptsUsed",
+                "cutoffMinutes",
+                "flow",
+                "maxAttempts",
+                "quoteDurationMs",
+                "result",
+                "totalDurationMs",
+                "trigger",
             ];
             assert_eq!(keys, expected);
         });
@@ -155,8 +160,10 @@ fn two_jobs_interleaved_on_one_thread_keep_apart() {
     }
     Ledger::on_every_store(|ledger| {
         ledger.block_on(async {
-            let one = job("one", 3).instrument(info_span!("auto_assign.job", trigger = "one", result = Empty));
-            let two = job("two", 2).instrument(info_span!("auto_assign.job", trigger = "two", result = Empty));
+            let one =
+                job("one", 3).instrument(info_span!("auto_assign.job", trigger = "one", result = Empty));
+            let two =
+                job("two", 2).instrument(info_span!("auto_assign.job", trigger = "two", result = Empty));
             tokio::join!(one, two);
         });
         let mut used: Vec<_> = (ledger.rows_of("auto_assign.summary").iter())
@@ -166,8 +173,11 @@ fn two_jobs_interleaved_on_one_thread_keep_apart() {
         assert_eq!(used, [("\"one\"".to_owned(), json!(3)), ("\"two\"".to_owned(), json!(2))]);
         for (trigger, count) in [("one", 3), ("two", 2)] {
             let quotes = ledger.quotes();
-            let indices: Vec<_> =
-                quotes.iter().filter(|row| row.get("trigger") == trigger).map(|row| row.get("attempt_index")).collect();
+            let indices: Vec<_> = quotes
+                .iter()
+                .filter(|row| row.get("trigger") == trigger)
+                .map(|row| row.get("attempt_index"))
+                .collect();
             assert_eq!(indices, (0..count).map(Value::from).collect::<Vec<_>>().iter().collect::<Vec<_>>());
         }
     });

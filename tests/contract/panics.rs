@@ -52,10 +52,11 @@ fn a_panic_caught_around_the_poll_is_still_a_panic() {
     let ledger = Ledger::memory();
     ledger.block_on(async {
         let mut call = Box::pin(panics_later());
-        let caught = std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Ok),
-            Err(payload) => std::task::Poll::Ready(Err(payload)),
-        });
+        let caught =
+            std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
+                Ok(poll) => poll.map(Ok),
+                Err(payload) => std::task::Poll::Ready(Err(payload)),
+            });
         caught.await.expect_err("it panicked");
         // Only now is the future dropped, with nobody unwinding any more.
         drop(call);

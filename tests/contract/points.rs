@@ -30,7 +30,10 @@ fn the_jobs_events_have_their_keys_and_the_jobs_booking() {
             assert_eq!((row.source.as_str(), row.booking_id.as_deref()), ("auto_assign", Some(BOOKING)));
             (row.severity.clone(), row.context.clone())
         };
-        assert_eq!(point("auto_assign.started"), ("info".into(), json!({ "status": "pending", "trigger": "creation" })));
+        assert_eq!(
+            point("auto_assign.started"),
+            ("info".into(), json!({ "status": "pending", "trigger": "creation" }))
+        );
         let attempt = json!({
             "attempt_index": 0, "success": false, "reason": "no tables available", "reasonCode": "hard.no_tables",
             "alternates": 2, "trigger": "creation",
@@ -57,7 +60,10 @@ fn the_inline_events_have_their_source() {
         });
         let [failed, timeout] = &ledger.rows()[..] else { panic!("two rows") };
         assert_eq!(failed.event_type, "inline_auto_assign.confirm_failed");
-        assert_eq!((failed.source.as_str(), failed.severity.as_str()), ("bookings.inline_auto_assign", "error"));
+        assert_eq!(
+            (failed.source.as_str(), failed.severity.as_str()),
+            ("bookings.inline_auto_assign", "error")
+        );
         assert_eq!(failed.context, json!({ "attemptId": "a1", "holdId": "h1", "durationMs": 3.0 }));
         assert_eq!(timeout.severity, "warning");
         assert_eq!(timeout.context, json!({ "timeoutMs": 12_000, "elapsedMs": 12_001.5, "attemptId": "a1" }));

@@ -90,7 +90,8 @@ fn an_id_that_is_no_uuid_stays_in_the_context() {
     Ledger::on_every_store(|ledger| {
         ledger.run(|| {
             let id = "booking 17";
-            info_span!("auto_assign.quote", booking_id = id, restaurant_id = 12, success = true).in_scope(|| ());
+            info_span!("auto_assign.quote", booking_id = id, restaurant_id = 12, success = true)
+                .in_scope(|| ());
         });
         let row = ledger.quote();
         assert_eq!((row.booking_id.as_deref(), row.restaurant_id.as_deref()), (None, None));

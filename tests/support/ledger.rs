@@ -59,7 +59,11 @@ impl Ledger {
     pub(crate) fn memory_with(builder: Builder) -> Self {
         let memory = Memory::default();
         let (layer, guard) = builder.build_with::<Registry>(memory.clone()).expect("a ledger in memory");
-        Self { guard, dispatch: tracing_subscriber::registry().with(layer).into(), rows: Rows::Memory(memory) }
+        Self {
+            guard,
+            dispatch: tracing_subscriber::registry().with(layer).into(),
+            rows: Rows::Memory(memory),
+        }
     }
 
     pub(crate) fn sqlite() -> Self {
@@ -140,7 +144,8 @@ impl Ledger {
 /// The one row there must be.
 #[track_caller]
 pub(crate) fn only(rows: Vec<Row>) -> Row {
-    let [row] = <[Row; 1]>::try_from(rows).unwrap_or_else(|rows| panic!("one row, not {}: {rows:#?}", rows.len()));
+    let [row] =
+        <[Row; 1]>::try_from(rows).unwrap_or_else(|rows| panic!("one row, not {}: {rows:#?}", rows.len()));
     row
 }
 
@@ -185,7 +190,8 @@ impl From<&tracing_ledger::Event> for Row {
 fn read(rows: impl Future<Output = sqlx::Result<Vec<Row>>> + Send) -> Vec<Row> {
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(rows).expect("the rows can be read")
         });
         reader.join().expect("the reader does not panic")
@@ -196,7 +202,8 @@ type Columns = (String, i64, String, String, String, Option<String>, Option<Stri
 
 fn row(columns: Columns) -> Row {
     let (id, created_at, source, event_type, severity, context, restaurant_id, booking_id) = columns;
-    let context = serde_json::from_str(&context.expect("every row has a context")).expect("the context is JSON");
+    let context =
+        serde_json::from_str(&context.expect("every row has a context")).expect("the context is JSON");
     Row { id, created_at, source, event_type, severity, context, restaurant_id, booking_id }
 }
 

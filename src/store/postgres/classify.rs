@@ -55,9 +55,7 @@ impl Fault {
     fn failure(&self) -> Failure {
         match &self.reason {
             Reason::TimedOut(_) => Failure::Retry,
-            Reason::Sql(sqlx::Error::Database(error)) => {
-                class(error.code().as_deref().unwrap_or_default())
-            }
+            Reason::Sql(sqlx::Error::Database(error)) => class(error.code().as_deref().unwrap_or_default()),
             Reason::Sql(error) => class_of_driver(error),
         }
     }
@@ -153,11 +151,7 @@ impl fmt::Display for Fault {
     }
 }
 
-fn describe(
-    f: &mut fmt::Formatter<'_>,
-    step: Step,
-    error: &dyn sqlx::error::DatabaseError,
-) -> fmt::Result {
+fn describe(f: &mut fmt::Formatter<'_>, step: Step, error: &dyn sqlx::error::DatabaseError) -> fmt::Result {
     let sqlstate = error.code().unwrap_or_default();
     match remedy(step, &sqlstate) {
         Some(remedy) => write!(f, "{remedy} (SQLSTATE {sqlstate})"),

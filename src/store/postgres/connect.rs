@@ -81,7 +81,9 @@ fn refuse_missing_tls(options: &PgConnectOptions) -> Result<(), Error> {
     if optional || cfg!(feature = "tls") {
         return Ok(());
     }
-    Err(Error::config("the Postgres URL asks for TLS by its sslmode: build tracing-ledger with the feature tls"))
+    Err(Error::config(
+        "the Postgres URL asks for TLS by its sslmode: build tracing-ledger with the feature tls",
+    ))
 }
 
 pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Fault> {
@@ -98,7 +100,11 @@ pub(super) async fn commit(connection: &mut PgConnection, step: Step) -> Result<
 }
 
 /// Runs statements without parameters, by the simple protocol: it names no statement.
-pub(super) async fn simple(connection: &mut PgConnection, step: Step, sql: &'static str) -> Result<(), Fault> {
+pub(super) async fn simple(
+    connection: &mut PgConnection,
+    step: Step,
+    sql: &'static str,
+) -> Result<(), Fault> {
     statement(step, sqlx::raw_sql(sql).execute(connection)).await?;
     Ok(())
 }

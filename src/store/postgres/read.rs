@@ -40,10 +40,8 @@ async fn rows(
     selection: &Selection,
     mut each: impl FnMut(Row),
 ) -> Result<(), Fault> {
-    let query = sqlx::query_as(SELECT)
-        .persistent(false)
-        .bind(&selection.event_types)
-        .bind(selection.since_text());
+    let query =
+        sqlx::query_as(SELECT).persistent(false).bind(&selection.event_types).bind(selection.since_text());
     let mut rows: Rows<'_> = query.fetch(connection);
     while let Some(columns) = within(Step::Read, ROW_TIMEOUT, next(&mut rows)).await? {
         each(columns.into());

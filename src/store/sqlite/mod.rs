@@ -105,7 +105,9 @@ impl Sqlite {
 }
 
 fn unreadable() -> Error {
-    Error::config("the SQLite URL cannot be read: use sqlite:PATH or sqlite::memory:, with a ? of the path as %3F")
+    Error::config(
+        "the SQLite URL cannot be read: use sqlite:PATH or sqlite::memory:, with a ? of the path as %3F",
+    )
 }
 
 impl Store for Sqlite {

@@ -15,11 +15,7 @@ impl Sqlite {
         self.rows(selection, each).await.map_err(|error| classify::read_error(&error))
     }
 
-    async fn rows(
-        &mut self,
-        selection: &Selection,
-        mut each: impl FnMut(Row),
-    ) -> Result<(), sqlx::Error> {
+    async fn rows(&mut self, selection: &Selection, mut each: impl FnMut(Row)) -> Result<(), sqlx::Error> {
         let event_types = serde_json::Value::from(selection.event_types.clone()).to_string();
         let query = sqlx::query_as(SELECT).bind(event_types).bind(selection.since_text());
         let mut rows: Rows<'_> = query.fetch(self.connection().await?);
