@@ -219,7 +219,7 @@ mod tests {
             booking_id: Some(Uuid::from_bytes([0xCD; 16])),
         };
         let mut expected = vec![0xFF, b'T', b'L', 0xFE, 59, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0];
-        expected.extend(0x88FF_68A7_u32.to_le_bytes());
+        expected.extend(0x6557_50B2_u32.to_le_bytes());
         expected.extend([0xAB; 16]);
         expected.extend([2, 1, 0, 0, 0, 0, 0, 0, 1, 2]);
         expected.extend([0xCD; 16]);

@@ -69,7 +69,8 @@
 //! A segment holds the numbers from the one in its name to the one in the next segment's: a frame beyond that is
 //! what a failed write left behind, and is not read. A segment is closed once it has passed 16 MiB, or an eighth of
 //! the limit. Every process begins a segment of its own.
-#![cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the writer does not use it yet"))]
+#![cfg_attr(not(test), expect(dead_code, reason = "the writer does not use it yet"))]
+#![expect(unused_imports, reason = "the writer does not use it yet")]
 
 mod ack;
 mod append;

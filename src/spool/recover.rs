@@ -67,9 +67,22 @@ impl<D: Disk> Spool<D> {
             }
         }
         self.replay_until = self.next;
+        if self.options.sync_interval.is_some()
+            && let Err(error) = self.sync_left()
+        {
+            self.note(failed("rows would not survive a power loss, cannot sync", self.disk.path(), error));
+        }
         if let Err(error) = self.remove_acknowledged() {
             self.note(error);
         }
+    }
+
+    /// What an earlier process left is as safe from now on as what this one adds.
+    fn sync_left(&self) -> io::Result<()> {
+        for segment in self.segments.iter().filter(|segment| !segment.unreadable) {
+            self.disk.edit(&segment.name())?.sync()?;
+        }
+        self.disk.sync()
     }
 
     /// Cuts a torn end off the last segment; the number after its last record.
