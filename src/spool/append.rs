@@ -56,7 +56,8 @@ impl<D: Disk> Spool<D> {
 
     /// One write of as many events as it may take; how many are on disk now.
     fn append_some(&mut self, events: &[Event]) -> Result<(usize, Result<(), Error>), AppendError> {
-        self.frames.encode(events, self.next, self.room()).map_err(|unfit| match unfit {
+        let (room, enough) = (self.room(), self.room_in_segment());
+        self.frames.encode(events, self.next, room, enough).map_err(|unfit| match unfit {
             Unfit::TooLarge(bytes) => AppendError::TooLarge { bytes },
             Unfit::NoRoom => AppendError::Full { limit_bytes: self.options.limit_bytes },
         })?;
@@ -77,6 +78,12 @@ impl<D: Disk> Spool<D> {
     fn room(&self) -> u64 {
         let taken: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
         self.options.limit_bytes.saturating_sub(taken)
+    }
+
+    /// How many bytes there are to the end of the segment that will be written to.
+    fn room_in_segment(&self) -> u64 {
+        let taken = self.active.as_ref().map_or(0, |active| active.bytes);
+        if taken < self.segment_bytes { self.segment_bytes - taken } else { self.segment_bytes }
     }
 
     /// Sees to it that there is an active segment with room in it.

@@ -10,7 +10,7 @@ use crate::Event;
 /// so that each finds its own and leaves the other's alone.
 const EXTENSION: &str = ".segment1";
 const DIGITS: usize = 20;
-/// The most bytes that are encoded before they are written.
+/// The most bytes that are encoded before they are written, give or take one record.
 const WRITE_BYTES: u64 = 1024 * 1024;
 
 /// A segment on disk, open or not.
@@ -65,14 +65,25 @@ pub(super) enum Unfit {
 }
 
 impl Frames {
-    /// Encodes events from the front, numbered from `sequence`, as many as fit into `room` bytes and one write.
-    pub(super) fn encode(&mut self, events: &[Event], sequence: u64, room: u64) -> Result<(), Unfit> {
+    /// Encodes events from the front, numbered from `sequence`, as many as fit into `room` bytes. Once there are
+    /// `enough` bytes, or as many as are written at once, it is left at that.
+    pub(super) fn encode(
+        &mut self,
+        events: &[Event],
+        sequence: u64,
+        room: u64,
+        enough: u64,
+    ) -> Result<(), Unfit> {
         self.bytes.clear();
         self.bytes.shrink_to(WRITE_BYTES as usize);
         self.ends.clear();
+        let enough = enough.min(WRITE_BYTES);
         for (event, sequence) in events.iter().zip(sequence..) {
             if let Err(unfit) = self.push(event, sequence, room) {
                 return if self.ends.is_empty() { Err(unfit) } else { Ok(()) };
+            }
+            if self.bytes.len() as u64 >= enough {
+                break;
             }
         }
         Ok(())
@@ -84,7 +95,7 @@ impl Frames {
             return Err(Unfit::TooLarge(frame));
         }
         let bytes = (self.bytes.len() + frame) as u64;
-        if bytes > room || (bytes > WRITE_BYTES && !self.ends.is_empty()) {
+        if bytes > room {
             return Err(Unfit::NoRoom);
         }
         format::encode(&mut self.bytes, sequence, event);

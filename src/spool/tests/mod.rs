@@ -1,8 +1,14 @@
 //! The spool against what can happen to it.
 
 mod damage;
+mod faults;
+#[cfg(unix)]
+mod files;
 mod memory;
 mod model;
+#[cfg(target_os = "linux")]
+mod processes;
+mod replay;
 
 use std::time::{Duration, UNIX_EPOCH};
 
