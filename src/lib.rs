@@ -14,6 +14,7 @@ mod record;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub mod report;
 mod rules;
+mod spool;
 pub mod store;
 mod writer;
 
