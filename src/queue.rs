@@ -4,40 +4,27 @@
 //! for it, and is then [pushed](Queue::push). Every record is either admitted or counted as refused, by cause.
 //! What is queued lives in memory: it survives a database that is away, and not the end of the process.
 //!
-//! Each thread packs its records into a chunk of its own, and a full chunk goes over the channel whole: an operation
-//! on the channel for each record, with the cache lines it moves between cores, would be the largest single cost of
-//! a span. The writer takes full chunks first, and then looks into those that threads are still filling, so that no
-//! record waits for its chunk to fill.
-//!
 //! One word, `state`, counts the accepted records and holds the mark of a closed queue. Being one word, it has
 //! one order of changes: a record is counted either before the queue closed, and then the writer waits for it,
 //! or after, and then it is refused. One atomic addition is all that a record costs besides its place in the
 //! channel; only the record that fills a batch wakes the writer.
-//!
-//! The channel is the growing kind under a bound of our own, which counts records and not chunks.
 
+mod chunks;
 mod fork;
 mod stats;
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
 use tokio::sync::Notify;
 
 use crate::alarm;
 use crate::record::{Chunk, Record};
 
+use self::chunks::Chunks;
 pub use self::stats::{Dropped, Refused, Stats};
-
-/// The most records of a chunk; a divisor of the default batch, which is thus filled.
-const CHUNK: usize = 50;
-/// Chunks being filled, a power of two: more than most services have busy threads.
-const LANES: usize = 64;
-/// Empty chunks kept for use.
-const SPARE_CHUNKS: usize = 64;
 
 /// The mark of a closed queue in [`Queue::state`].
 const CLOSED: u64 = 1 << 63;
@@ -50,8 +37,6 @@ const EVICTION_ROUNDS: usize = 64;
 
 thread_local! {
     static MUTED: Cell<bool> = const { Cell::new(false) };
-    /// The calling thread's lane. No destructor: it can be had for as long as the thread runs.
-    static LANE: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 /// From now on what the calling thread offers is not recorded, nor counted: it is the writer's, and a ledger that
@@ -86,11 +71,6 @@ pub(crate) struct Admission {
     number: u64,
 }
 
-/// A chunk that a thread is filling, in cache lines of its own.
-#[derive(Default)]
-#[repr(align(128))]
-struct Lane(Mutex<Chunk>);
-
 /// Why there is no place for a record.
 #[derive(Clone, Copy)]
 pub(crate) enum Refusal {
@@ -104,13 +84,7 @@ pub(crate) enum Refusal {
 
 /// The bounded channel between the layer and the writer, and the account of it.
 pub(crate) struct Queue {
-    lanes: Box<[Lane]>,
-    /// Records of a full chunk: few where the bounds are narrow, so that they are kept to the record.
-    chunk: usize,
-    sender: Sender<Chunk>,
-    receiver: Receiver<Chunk>,
-    /// Emptied chunks on their way back.
-    spare: (Sender<Chunk>, Receiver<Chunk>),
+    chunks: Chunks,
     capacity: u64,
     overflow: Overflow,
     /// The fork generation it belongs to.
@@ -137,14 +111,9 @@ impl Queue {
     /// A queue for `capacity` records, whose writer takes `batch_size` at a time; neither may be zero.
     pub(crate) fn new(capacity: usize, overflow: Overflow, batch_size: usize) -> Self {
         fork::watch();
-        let (sender, receiver) = crossbeam_channel::unbounded();
         let enough = batch_size.min(capacity.div_ceil(2)) as u64;
         Self {
-            lanes: (0..LANES).map(|_| Lane::default()).collect(),
-            chunk: CHUNK.min(batch_size).min(capacity.div_ceil(1024)),
-            sender,
-            receiver,
-            spare: crossbeam_channel::bounded(SPARE_CHUNKS),
+            chunks: Chunks::new(batch_size.min(capacity.div_ceil(1024))),
             capacity: capacity as u64,
             overflow,
             born: fork::generation(),
@@ -197,35 +166,12 @@ impl Queue {
 
     /// Hands an admitted record over to the writer.
     pub(crate) fn push(&self, Admission { number }: Admission, record: &mut Record) {
-        let mut chunk = self.lane();
-        chunk.push(record);
-        if chunk.len() >= self.chunk {
-            let full = std::mem::replace(&mut *chunk, self.empty_chunk());
-            drop(chunk);
-            self.send(full);
-        }
+        self.chunks.push(record);
         if number >= self.wake_at.load(Ordering::Relaxed)
             && self.wake_at.swap(NEVER, Ordering::Relaxed) != NEVER
         {
             self.wake();
         }
-    }
-
-    /// The chunk that the calling thread fills.
-    fn lane(&self) -> MutexGuard<'_, Chunk> {
-        static THREADS: AtomicUsize = AtomicUsize::new(0);
-        let lane = LANE.get().unwrap_or_else(|| {
-            let lane = THREADS.fetch_add(1, Ordering::Relaxed) % LANES;
-            LANE.set(Some(lane));
-            lane
-        });
-        self.lanes[lane].0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn send(&self, chunk: Chunk) {
-        // The queue holds a receiver itself, so that the channel is open as long as there is a queue.
-        let sent = self.sender.send(chunk);
-        debug_assert!(sent.is_ok(), "the queue holds a receiver");
     }
 
     /// Makes room for a record where the policy allows it, which may take a while, or counts why not.
@@ -248,7 +194,7 @@ impl Queue {
 
     fn evict_until_room(&self) -> Result<Admission, Refusal> {
         for _ in 0..EVICTION_ROUNDS {
-            match self.next_chunk() {
+            match self.chunks.next() {
                 Some(oldest) => {
                     let records = oldest.len() as u64;
                     self.counters.evicted.add(records);
@@ -266,25 +212,9 @@ impl Queue {
         Err(Refusal::Full)
     }
 
-    /// A chunk of waiting records: the oldest of the full ones or, when there is none, one that is being filled.
-    fn next_chunk(&self) -> Option<Chunk> {
-        self.receiver.try_recv().ok().or_else(|| {
-            self.lanes.iter().find_map(|lane| {
-                let mut chunk = lane.0.lock().unwrap_or_else(PoisonError::into_inner);
-                (chunk.len() > 0).then(|| std::mem::replace(&mut *chunk, self.empty_chunk()))
-            })
-        })
-    }
-
-    fn empty_chunk(&self) -> Chunk {
-        self.spare.1.try_recv().unwrap_or_else(|_| Chunk::with_room(self.chunk))
-    }
-
     /// Gives an emptied chunk's memory back to the threads that fill them.
-    pub(crate) fn recycle(&self, mut chunk: Chunk) {
-        chunk.reset();
-        // There are enough of them already when this fails.
-        self.spare.0.try_send(chunk).ok();
+    pub(crate) fn recycle(&self, chunk: Chunk) {
+        self.chunks.recycle(chunk);
     }
 
     fn wait_for_room(&self, timeout: Duration) -> Result<Admission, Refusal> {
@@ -313,8 +243,8 @@ impl Queue {
     /// own come in their order.
     pub(crate) fn take(&self, rows: usize, bytes: usize) -> Vec<Chunk> {
         let (mut chunks, mut size, mut taken) = (Vec::new(), 0, 0);
-        while taken + self.chunk <= rows && size < bytes {
-            let Some(chunk) = self.next_chunk() else { break };
+        while taken + self.chunks.records() <= rows && size < bytes {
+            let Some(chunk) = self.chunks.next() else { break };
             taken += chunk.len();
             size += chunk.bytes();
             chunks.push(chunk);
