@@ -14,9 +14,10 @@ mod fork;
 mod stats;
 
 use std::cell::Cell;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 
@@ -24,7 +25,14 @@ use crate::alarm;
 use crate::record::{Chunk, Record};
 
 use self::chunks::Chunks;
+pub(crate) use self::stats::Cause;
 pub use self::stats::{Dropped, Refused, Stats};
+
+/// The most bytes of records that wait in the queue, give or take what threads are just packing (at most 8 MiB). A
+/// record that comes while there are more counts as refused because the queue is full.
+///
+/// The bound for unusual records: the default number of usual ones takes a tenth of it.
+pub const MAX_QUEUE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The mark of a closed queue in [`Queue::state`].
 const CLOSED: u64 = 1 << 63;
@@ -157,7 +165,7 @@ impl Queue {
         // Acquire for `wake_at`: see `gather`.
         let before = self.state.fetch_add(1, Ordering::Acquire);
         let closed = before & CLOSED != 0;
-        if !closed && before.saturating_sub(self.left()) < self.capacity {
+        if !closed && before.saturating_sub(self.left()) < self.capacity && self.has_bytes() {
             return Ok(Admission { number: before + 1 });
         }
         self.state.fetch_sub(1, Ordering::Relaxed);
@@ -184,7 +192,7 @@ impl Queue {
         };
         match admission {
             Ok(admission) => return Some(admission),
-            Err(Refusal::Full) => self.counters.queue_full.add(1),
+            Err(Refusal::Full) => self.counters.lose(Cause::QueueFull, 1),
             Err(Refusal::Closed) => self.refuse_shutdown(),
             Err(Refusal::Forked) => self.refuse_forked(),
             Err(Refusal::Muted) => {}
@@ -197,7 +205,7 @@ impl Queue {
             match self.chunks.next() {
                 Some(oldest) => {
                     let records = oldest.len() as u64;
-                    self.counters.evicted.add(records);
+                    self.counters.lose(Cause::Evicted, records);
                     self.left.fetch_add(records, Ordering::Relaxed);
                     self.recycle(oldest);
                 }
@@ -259,8 +267,16 @@ impl Queue {
         self.state.load(Ordering::Relaxed) & !CLOSED
     }
 
-    /// Whether everything accepted up to `mark`, an earlier [`accepted`](Self::accepted), has left the queue. A
-    /// record that was on its way in at the mark and was refused after all is not waited for.
+    /// Everything accepted so far, for [`is_past`](Self::is_past).
+    pub(crate) fn mark(&self) -> u64 {
+        let mark = self.accepted();
+        // What has left since is only told from what had to leave by its number.
+        self.chunks.line_up();
+        mark
+    }
+
+    /// Whether everything accepted up to the mark has left the queue. A record that was on its way in at the mark and
+    /// was refused after all is not waited for.
     pub(crate) fn is_past(&self, mark: u64) -> bool {
         self.left() >= mark.min(self.accepted())
     }
@@ -272,12 +288,21 @@ impl Queue {
 
     /// Has the record that makes a batch worth writing end the next wait; `false` when there is one already.
     pub(crate) fn gather(&self) -> bool {
+        self.wake_with(self.enough)
+    }
+
+    /// Has the next record end the next wait; `false` when there is one already.
+    pub(crate) fn listen(&self) -> bool {
+        self.wake_with(1)
+    }
+
+    fn wake_with(&self, records: u64) -> bool {
         let left = self.left();
-        self.wake_at.store(left + self.enough, Ordering::Relaxed);
+        self.wake_at.store(left + records, Ordering::Relaxed);
         // Adding nothing takes a place in the order of all additions: a record before it is in the sum, and one
         // after it sees the number stored above.
         let accepted = self.state.fetch_add(0, Ordering::AcqRel) & !CLOSED;
-        accepted.saturating_sub(left) < self.enough
+        accepted.saturating_sub(left) < records
     }
 
     /// Waits until [`wake`](Self::wake) is called. A call that nobody waited for ends the next wait at once.
@@ -290,12 +315,40 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    pub(crate) fn count_written(&self, rows: usize) {
-        self.counters.written.add(rows as u64);
+    /// Takes over what an earlier process left in the spool: records that can be read, and records that cannot.
+    pub(crate) fn inherit(&self, spooled: u64, corrupt: u64) {
+        self.counters.inherited.add(spooled + corrupt);
+        self.counters.spool(spooled);
+        if corrupt > 0 {
+            self.counters.lose(Cause::Corrupt, corrupt);
+        }
     }
 
-    pub(crate) fn count_quarantined(&self, rows: usize) {
-        self.counters.quarantined.add(rows as u64);
+    pub(crate) fn count_written(&self, rows: usize) {
+        self.counters.write(rows as u64);
+    }
+
+    pub(crate) fn count_lost(&self, cause: Cause, records: u64) {
+        self.counters.lose(cause, records);
+    }
+
+    /// So many records are on disk from now on.
+    pub(crate) fn count_spooled(&self, records: u64) {
+        self.counters.spool(records);
+    }
+
+    /// So many are not in the spool any more; to be said before what has become of them.
+    pub(crate) fn count_unspooled(&self, records: u64) {
+        self.counters.unspool(records);
+    }
+
+    pub(crate) fn lost(&self, cause: Cause) -> u64 {
+        self.counters.lost(cause)
+    }
+
+    /// When it was that records were lost for that cause, since this was asked last.
+    pub(crate) fn take_times(&self, cause: Cause) -> RangeInclusive<SystemTime> {
+        self.counters.take_times(cause)
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -314,7 +367,11 @@ impl Queue {
 
     /// Whether there is no room for another record.
     pub(crate) fn is_full(&self) -> bool {
-        self.accepted().saturating_sub(self.left()) >= self.capacity
+        self.accepted().saturating_sub(self.left()) >= self.capacity || !self.has_bytes()
+    }
+
+    fn has_bytes(&self) -> bool {
+        self.chunks.bytes() < MAX_QUEUE_BYTES
     }
 
     fn left(&self) -> u64 {
@@ -332,7 +389,7 @@ impl Queue {
     #[cold]
     fn refuse_shutdown(&self) {
         static SAID: AtomicBool = AtomicBool::new(false);
-        self.counters.shutdown.add(1);
+        self.counters.lose(Cause::Shutdown, 1);
         if !SAID.swap(true, Ordering::Relaxed) {
             alarm::say(format_args!(
                 "a span ended after its guard was shut down or dropped, and is not recorded: keep the guard \
@@ -344,7 +401,7 @@ impl Queue {
     #[cold]
     pub(crate) fn refuse_forked(&self) {
         static SAID: AtomicBool = AtomicBool::new(false);
-        self.counters.forked.add(1);
+        self.counters.lose(Cause::Forked, 1);
         if !SAID.swap(true, Ordering::Relaxed) {
             alarm::say_without_locks(
                 "tracing-ledger: a forked child records nothing: build a ledger of its own in the child\n",

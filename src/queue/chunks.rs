@@ -5,10 +5,12 @@
 //! a span. The writer takes full chunks first, and then looks into those that threads are still filling, so that no
 //! record waits for its chunk to fill.
 //!
-//! The channel is the growing kind: the bound is the queue's, which counts records and not chunks.
+//! The channel is the growing kind. The bounds are the queue's: records, which it counts itself, and bytes, which are
+//! counted here, by the chunk. Chunks that are still being filled are not in the sum: together they hold at most
+//! 64 × 64 KiB and a record each.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender};
@@ -17,6 +19,8 @@ use crate::record::{Chunk, Record};
 
 /// The most records of a chunk; a divisor of the default batch, which is thus filled.
 const RECORDS: usize = 50;
+/// A chunk with that many bytes is full too.
+const BYTES: usize = 64 * 1024;
 /// Chunks being filled, a power of two: more than most services have busy threads.
 const LANES: usize = 64;
 /// Empty chunks kept for use.
@@ -34,6 +38,8 @@ pub(super) struct Chunks {
     records: usize,
     sender: Sender<Chunk>,
     receiver: Receiver<Chunk>,
+    /// Bytes of the full chunks.
+    bytes: AtomicU64,
     /// Emptied chunks.
     spare: (Sender<Chunk>, Receiver<Chunk>),
 }
@@ -58,6 +64,7 @@ impl Chunks {
             records: RECORDS.min(records),
             sender,
             receiver,
+            bytes: AtomicU64::new(0),
             spare: crossbeam_channel::bounded(SPARE),
         }
     }
@@ -72,7 +79,7 @@ impl Chunks {
     pub(super) fn push(&self, record: &mut Record) {
         let mut chunk = self.lane();
         chunk.push(record);
-        if chunk.len() >= self.records {
+        if chunk.len() >= self.records || chunk.bytes() >= BYTES {
             let full = std::mem::replace(&mut *chunk, self.empty());
             drop(chunk);
             self.send(full);
@@ -92,6 +99,7 @@ impl Chunks {
     }
 
     fn send(&self, chunk: Chunk) {
+        self.bytes.fetch_add(chunk.bytes() as u64, Ordering::Relaxed);
         // A receiver is held here too, so that the channel is open as long as there is a queue.
         let sent = self.sender.send(chunk);
         debug_assert!(sent.is_ok(), "the queue holds a receiver");
@@ -99,7 +107,23 @@ impl Chunks {
 
     /// A chunk of waiting records: the oldest of the full ones or, when there is none, one that is being filled.
     pub(super) fn next(&self) -> Option<Chunk> {
-        self.receiver.try_recv().ok().or_else(|| self.lanes.iter().find_map(|lane| self.cut_short(lane)))
+        self.receive().or_else(|| self.lanes.iter().find_map(|lane| self.cut_short(lane)))
+    }
+
+    fn receive(&self) -> Option<Chunk> {
+        let chunk = self.receiver.try_recv().ok()?;
+        self.bytes.fetch_sub(chunk.bytes() as u64, Ordering::Relaxed);
+        Some(chunk)
+    }
+
+    /// Puts every record that is there now before all that come later.
+    pub(super) fn line_up(&self) {
+        self.lanes.iter().filter_map(|lane| self.cut_short(lane)).for_each(|chunk| self.send(chunk));
+    }
+
+    /// Bytes of the records that wait in full chunks.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Takes a chunk that is not full.

@@ -69,8 +69,6 @@
 //! A segment holds the numbers from the one in its name to the one in the next segment's: a frame beyond that is
 //! what a failed write left behind, and is not read. A segment is closed once it has passed 16 MiB, or an eighth of
 //! the limit. Every process begins a segment of its own.
-#![cfg_attr(not(test), expect(dead_code, reason = "the writer does not use it yet"))]
-#![expect(unused_imports, reason = "the writer does not use it yet")]
 
 mod ack;
 mod append;
@@ -101,7 +99,6 @@ use self::quarantine::Quarantine;
 pub(crate) use self::read::Batch;
 use self::read::Reader;
 pub(crate) use self::recover::Torn;
-pub(crate) use self::replay::Replayed;
 use self::segment::{Active, Frames, Segment};
 use self::window::Window;
 use crate::{Error, Event};
@@ -172,9 +169,19 @@ impl<D: Disk> Spool<D> {
         self.next - self.acknowledged
     }
 
-    /// Whether everything has been handed out.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.cursor == self.next
+    /// How many records are still to be handed out.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.next - self.cursor
+    }
+
+    /// Where the next record will be appended, to be compared with [`position`](Self::position).
+    pub(crate) fn end(&self) -> u64 {
+        self.next
+    }
+
+    /// Where the next record to be handed out is.
+    pub(crate) fn position(&self) -> u64 {
+        self.cursor
     }
 
     /// What was being written when an earlier process ended, and is lost. Not part of [`pending`](Self::pending).

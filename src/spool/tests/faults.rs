@@ -147,7 +147,7 @@ fn a_batch_ends_at_its_rows_or_its_bytes() {
     spool.append(&mut vec![event(13)]).expect("the disk is good");
     let batch = spool.next_batch(99, 1).expect("they can be read");
     assert_eq!((numbers(&batch.events), batch.may_be_stored), (vec![13], false), "it is of this process");
-    assert!(spool.is_drained() && spool.pending() == 14);
+    assert!(spool.waiting() == 0 && spool.pending() == 14);
 }
 
 #[test]
