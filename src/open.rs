@@ -37,6 +37,10 @@ pub(crate) struct Open {
     pub(crate) entered_unwinding: u32,
     /// The call has told its outcome and left; a later enter and exit is only its future being dropped.
     pub(crate) left: bool,
+    /// The span that was current when the call was made, for a call that an enclosing span collects.
+    pub(crate) home: Option<Id>,
+    /// It was left to that span: a thread that enters it elsewhere, as a database driver's may, is not the call.
+    pub(crate) was_home: bool,
     /// What is numbered or collected within it; few spans have any.
     pub(crate) within: Option<Box<Within>>,
 }
@@ -222,8 +226,8 @@ impl Slots {
 
 impl Open {
     fn new(plan: &'static Plan) -> Self {
-        let (parent, entered_unwinding, left, within) = Default::default();
-        Self { parent, record: Record::new(plan), entered_unwinding, left, within }
+        let (parent, entered_unwinding, left, home, was_home, within) = Default::default();
+        Self { parent, record: Record::new(plan), entered_unwinding, left, home, was_home, within }
     }
 
     fn reset(&mut self, plan: &'static Plan) {
@@ -231,6 +235,8 @@ impl Open {
         self.record.reset(plan);
         self.entered_unwinding = 0;
         self.left = false;
+        self.home = None;
+        self.was_home = false;
         self.within = None;
     }
 }

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::json::{Json, Object};
-use super::outcome::{Judgement, Outcome, Told};
+use super::outcome::{Given, Judgement, Outcome};
 use super::{Event, Severity};
+use crate::alarm;
 use crate::record::{Head, Value, Values};
-use crate::rules::model::{Figure, SeverityRule};
+use crate::rules::model::{Figure, Redact, SeverityRule};
 use crate::rules::plan::{Row, Slot};
 
 /// Keys of a usual context.
@@ -41,9 +42,12 @@ impl Event {
         let row = head.plan.row()?;
         let created_at = anchor.wall(head.ended);
         let mut context = Object::with_room(USUAL_KEYS);
-        let told = own_fields(&mut context, values, row);
+        let given = own_fields(&mut context, values, row);
         let severity = if head.plan.meta.is_span() {
-            let judgement = Judgement::of(head, values, row, &told);
+            let judgement = Judgement::of(head, values, row, &given);
+            if judgement.outcome == Outcome::Unknown {
+                say_unknown(head);
+            }
             span_context(&mut context, head, row, &judgement);
             severity(head, values, row, natural_of_outcome(judgement.outcome))
         } else {
@@ -65,6 +69,20 @@ impl Event {
             booking_id: context.take_uuid("booking_id"),
             context: context.to_json(),
         })
+    }
+}
+
+/// Says once for each callsite that its calls end without a word, and what to do about it.
+fn say_unknown(head: &Head) {
+    if head.plan.is_first_unknown() {
+        let meta = head.plan.meta;
+        alarm::say(format_args!(
+            "the outcome of {:?} ({}:{}) is unknown: record the field success as a bool, add `ret` to its \
+             #[instrument], or give its rule silent = \"ok\"",
+            meta.name(),
+            meta.file().unwrap_or("?"),
+            meta.line().unwrap_or_default(),
+        ));
     }
 }
 
@@ -105,18 +123,22 @@ fn span_context<'a>(context: &mut Object<'a>, head: &'a Head, row: &'a Row, judg
     if let Some(key) = &keys.success {
         context.set(key, judgement.success.map_or(Json::Null, Json::Bool));
     }
-    if let (Some(key), Some(message)) = (&keys.error, judgement.error) {
-        context.set(key, Json::Text(message));
+    if let Some(key) = &keys.error {
+        let message = judgement.error.filter(|_| redacts_error(row) != Some(Redact::Drop));
+        context.set_or_remove(key, message.map(Json::Text));
     }
     if let Some(key) = &keys.result {
-        context.set(key, judgement.result.map_or(Json::Text(judgement.outcome.result()), Json::from));
+        context.set(key, Json::word(judgement.result));
     }
-    reason(context, row, judgement);
-    if let Some((_, key)) = &row.rule.number_within {
+    reason(context, head, row, judgement);
+    if let Some((_, key)) = &row.rule.number_within
+        && !context.has_integer(key)
+    {
         // A call outside of any such span is the first of its own.
-        context.set_default(key, Json::U64(head.number.unwrap_or(0).into()));
+        context.set(key, Json::U64(head.number.unwrap_or(0).into()));
     }
-    for (collect, tally) in row.rule.collect.iter().zip(head.tallies()) {
+    for (at, collect) in row.rule.collect.iter().enumerate() {
+        let tally = head.tallies().get(at).copied().unwrap_or_default();
         context.set(
             &collect.key,
             match collect.figure {
@@ -127,33 +149,40 @@ fn span_context<'a>(context: &mut Object<'a>, head: &'a Head, row: &'a Row, judg
     }
 }
 
-fn reason<'a>(context: &mut Object<'a>, row: &'a Row, judgement: &Judgement<'a>) {
+/// The reason is a word or null; its code and category are there only when the call did not succeed.
+fn reason<'a>(context: &mut Object<'a>, head: &Head, row: &'a Row, judgement: &Judgement<'a>) {
     let rule = &row.rule;
     if let Some(key) = &rule.keys.reason {
-        context.set(key, judgement.reason.map_or(Json::Null, Json::from));
+        context.set(key, judgement.reason.map_or(Json::Null, Json::word));
     }
-    if judgement.success == Some(true) {
-        return;
-    }
+    let failed = judgement.success != Some(true);
     let told = judgement.reason.and_then(Value::text).filter(|_| !judgement.is_exception);
-    let found = told.or(judgement.error).and_then(|text| rule.reason_codes.code_of(text));
+    let found = match told {
+        None if redacts_error(row).is_some() => head.code(),
+        told => told.or(judgement.error).and_then(|text| rule.reason_codes.code_of(text)),
+    };
     if let Some(key) = &rule.keys.reason_code {
-        context
-            .set(key, found.map_or(Json::Text("unknown"), |(category, code)| Json::Joined(category, code)));
+        let code = found.map_or(Json::Text("unknown"), |(category, code)| Json::Joined(category, code));
+        context.set_or_remove(key, failed.then_some(code));
     }
     if let Some(key) = &rule.keys.reason_category {
-        context.set(key, Json::Text(found.map_or("unknown", |(category, _)| category)));
+        let category = found.map_or("unknown", |(category, _)| category);
+        context.set_or_remove(key, failed.then_some(Json::Text(category)));
     }
 }
 
+fn redacts_error(row: &Row) -> Option<Redact> {
+    row.redaction.as_ref()?.error
+}
+
 /// The fields, then what enclosing spans gave, then the rule's constants: the nearer wins.
-fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a Row) -> Told<'a> {
+fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a Row) -> Given<'a> {
     let nested = row.rule.nest.iter().map(|nest| Object::with_room(nest.keys.len())).collect();
-    let mut places = Places { context, nested, told: Told::default() };
+    let mut places = Places { context, nested, given: Given::default() };
     for (slot, value) in values.own() {
         places.put(row.fields.get(slot), value);
     }
-    let told = std::mem::take(&mut places.told);
+    let given = std::mem::take(&mut places.given);
     for (index, value) in values.inherited() {
         let slot = row.inherits.iter().find(|(at, _)| usize::from(*at) == index).map(|(_, slot)| slot);
         places.put(slot, value);
@@ -168,7 +197,7 @@ fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a Row) ->
         }
         context.set(&nest.key, Json::Object(object));
     }
-    told
+    given
 }
 
 /// Where values go.
@@ -176,7 +205,7 @@ struct Places<'a, 'c> {
     context: &'c mut Object<'a>,
     /// One for each of the rule's `nest`.
     nested: Vec<Object<'a>>,
-    told: Told<'a>,
+    given: Given<'a>,
 }
 
 impl<'a> Places<'a, '_> {
@@ -188,9 +217,9 @@ impl<'a> Places<'a, '_> {
                     object.set_default(key, value.into());
                 }
             }
-            Some(Slot::Success) => _ = self.told.success.get_or_insert(value),
-            Some(Slot::Reason) => _ = self.told.reason.get_or_insert(value),
-            Some(Slot::Result) => _ = self.told.result.get_or_insert(value),
+            Some(Slot::Success) => _ = self.given.success.get_or_insert(value),
+            Some(Slot::Reason) => _ = self.given.reason.get_or_insert(value),
+            Some(Slot::Result) => _ = self.given.result.get_or_insert(value),
             None => {}
         }
     }

@@ -27,6 +27,8 @@ pub(crate) enum Json<'a> {
     Digits(&'a str),
     Constant(&'a serde_json::Value),
     Object(Object<'a>),
+    /// A number, as text.
+    Written(Box<Json<'a>>),
 }
 
 impl<'a> Object<'a> {
@@ -47,6 +49,19 @@ impl<'a> Object<'a> {
         if !self.0.iter().any(|(at, _)| *at == key) {
             self.0.push((key, value));
         }
+    }
+
+    /// Sets a key that is the layer's own, or sees to it that nobody else has set it.
+    pub(crate) fn set_or_remove(&mut self, key: &'a str, value: Option<Json<'a>>) {
+        match value {
+            Some(value) => self.set(key, value),
+            None => self.0.retain(|(at, _)| *at != key),
+        }
+    }
+
+    pub(crate) fn has_integer(&self, key: &str) -> bool {
+        let value = self.0.iter().find(|(at, _)| *at == key).map(|(_, value)| value);
+        matches!(value, Some(Json::I64(_) | Json::U64(_)))
     }
 
     /// Takes the value out when it is a uuid; leaves anything else where it is.
@@ -92,6 +107,18 @@ impl Json<'_> {
     }
 }
 
+impl<'a> Json<'a> {
+    /// A value of which a word is expected: a number or a bool is written out.
+    pub(crate) fn word(value: Value<'a>) -> Self {
+        match value {
+            Value::Text(text) | Value::Digits(text) => Self::Text(text),
+            Value::Bool(true) => Self::Text("true"),
+            Value::Bool(false) => Self::Text("false"),
+            Value::I64(_) | Value::U64(_) | Value::F64(_) => Self::Written(Box::new(value.into())),
+        }
+    }
+}
+
 impl<'a> From<Value<'a>> for Json<'a> {
     fn from(value: Value<'a>) -> Self {
         match value {
@@ -131,6 +158,12 @@ impl Json<'_> {
             Self::Constant(serde_json::Value::String(value)) => text(out, value),
             Self::Constant(value) => any(out, value),
             Self::Object(object) => object.write(out),
+            Self::Written(number) => match &**number {
+                Self::I64(value) => text(out, &value.to_string()),
+                Self::U64(value) => text(out, &value.to_string()),
+                Self::F64(value) => text(out, &value.to_string()),
+                other => other.write(out),
+            },
         }
     }
 
@@ -143,6 +176,7 @@ impl Json<'_> {
             Self::Joined(first, second) => first.len() + second.len() + 3,
             Self::Constant(value) => value.as_str().map_or(12, |text| text.len() + 2),
             Self::Object(object) => object.size(),
+            Self::Written(number) => number.size() + 2,
         }
     }
 }
@@ -165,7 +199,9 @@ fn escaped(out: &mut Vec<u8>, text: &str) {
     }
     let mut quoted = Vec::new();
     any(&mut quoted, &text.replace('\0', "\u{FFFD}"));
-    out.extend_from_slice(&quoted[1..quoted.len() - 1]);
+    out.extend_from_slice(
+        quoted.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or_default(),
+    );
 }
 
 /// Whether the text stands for itself in JSON, as most do.

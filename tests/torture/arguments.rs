@@ -51,12 +51,12 @@ impl Arguments {
     }
 
     pub(crate) fn faults(&self) -> Vec<&'static Fault> {
-        faults::ALL.iter().filter(|fault| self.wants(fault.name) && self.can(fault)).collect()
+        faults::ALL.iter().filter(|fault| self.wants(fault) && self.can(fault)).collect()
     }
 
     /// Faults that were asked for and cannot be had on this machine.
     pub(crate) fn left_out(&self) -> Vec<&'static Fault> {
-        faults::ALL.iter().filter(|fault| self.wants(fault.name) && !self.can(fault)).collect()
+        faults::ALL.iter().filter(|fault| self.wants(fault) && !self.can(fault)).collect()
     }
 
     /// Where CI says so, all of them must be had.
@@ -64,9 +64,11 @@ impl Arguments {
         !fault.mounts || tmpfs::is_available() || env::var_os("CI").is_some()
     }
 
-    fn wants(&self, fault: &str) -> bool {
-        let is = |name: &String| if self.exact { fault == name } else { fault.contains(name.as_str()) };
-        let named = self.names.is_empty() || self.names.iter().any(is);
+    fn wants(&self, fault: &Fault) -> bool {
+        let is =
+            |name: &String| if self.exact { fault.name == name } else { fault.name.contains(name.as_str()) };
+        let named =
+            if self.names.is_empty() { !fault.long || self.is_long() } else { self.names.iter().any(is) };
         named && !self.skipped.iter().any(is) && !self.none
     }
 

@@ -17,6 +17,15 @@ const UP_WITHIN: Duration = Duration::from_secs(10);
 /// Fewer than there are clients, so that they take turns on them.
 const SESSIONS: u32 = 2;
 
+/// The settings of the ledger's own sessions. Between clients whose settings differ pgbouncer sends a `SET`, which
+/// happens to forget the statement of the one before.
+const AS_THE_LEDGER: [(&str, &str); 4] = [
+    ("PGAPPNAME", "tracing-ledger"),
+    ("PGCLIENTENCODING", "UTF8"),
+    ("PGDATESTYLE", "ISO, MDY"),
+    ("PGTZ", "UTC"),
+];
+
 /// Runs pgbouncer until standard input ends, and answers nothing. Killed with it when the tests are gone,
 /// however they end.
 const KEEPER: &str = r#""$0" "$1" & read -r _; kill -KILL $!; wait"#;
@@ -118,45 +127,50 @@ fn program() -> PathBuf {
 }
 
 /// Other clients on the sessions of a pooler: pgbench, whose statements have parameters and no transaction.
+///
+/// The parameters are as many and of the same types as those of the ledger's own statement, so that one in the
+/// place of the other would not even fail.
 pub(crate) struct Others {
     pgbench: Child,
-    table: String,
 }
 
 impl Others {
     const CLIENTS: u32 = 6;
 
-    /// Starts them for so many transactions each. They have a table of their own, which the ledger may write to
-    /// just as they do: a mistaken statement would not even fail.
-    pub(crate) fn start(stage: &Stage, pooler: &Pooler, transactions: u32) -> Self {
-        let table = "others".to_owned();
-        stage.psql(&format!(
-            "CREATE TABLE {table} (x int NOT NULL); GRANT INSERT, SELECT ON {table} TO {}",
-            stage.role
-        ));
+    /// Starts them for so many seconds.
+    pub(crate) fn start(stage: &Stage, pooler: &Pooler, seconds: u32) -> Self {
+        stage.psql(&format!("CREATE TABLE others (a text); GRANT INSERT ON others TO {}", stage.role));
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
         let mut pgbench = Command::new(stage.cluster.program("pgbench"))
             .args(["-n", "-M", "extended", "-f", "/dev/stdin", "-c", &Self::CLIENTS.to_string()])
-            .args(["-t", &transactions.to_string(), &stage.url(pooler.port())])
+            .args(names.map(|name| format!("-D{name}={{theirs}}")))
+            .args(["-T", &seconds.to_string(), &stage.url(pooler.port())])
+            .envs(AS_THE_LEDGER)
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("pgbench starts");
-        let script = format!("\\set x random(1, 1000)\nINSERT INTO {table} VALUES (:x + 1);\n");
+        let parameters = names.map(|name| format!(":{name}::text[]")).join(", ");
+        let script = format!("INSERT INTO others SELECT a FROM unnest({parameters}) AS their (a);\n");
         let mut stdin = pgbench.stdin.take().expect("stdin is a pipe");
         stdin.write_all(script.as_bytes()).expect("pgbench reads its script");
-        Self { pgbench, table }
+        Self { pgbench }
+    }
+
+    pub(crate) fn are_done(&mut self) -> bool {
+        self.pgbench.try_wait().expect("pgbench is there").is_some()
     }
 
     /// Waits for them, and sees that each got what it asked for.
-    pub(crate) fn check(self, stage: &Stage, transactions: u32) {
+    pub(crate) fn check(self, stage: &Stage) {
         let output = self.pgbench.wait_with_output().expect("pgbench ends");
         assert!(output.status.success(), "others failed: {}", String::from_utf8_lossy(&output.stderr));
-        let all = Self::CLIENTS * transactions;
-        let rows = stage.psql(&format!(
-            "SELECT count(*), count(*) FILTER (WHERE x BETWEEN 2 AND 1001) FROM {}",
-            self.table
-        ));
+        let said = String::from_utf8(output.stdout).expect("pgbench prints UTF-8");
+        let all =
+            said.lines().find_map(|line| line.strip_prefix("number of transactions actually processed: "));
+        let all = all.expect("pgbench counts");
+        let rows = stage.psql("SELECT count(*), count(*) FILTER (WHERE a = 'theirs') FROM others");
         assert_eq!(rows, format!("{all}|{all}"), "rows of the others");
     }
 }

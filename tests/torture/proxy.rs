@@ -42,8 +42,18 @@ pub(crate) enum Side {
 pub(crate) struct Cut {
     pub(crate) side: Side,
     pub(crate) after: usize,
-    /// Whether the server sees an orderly end, and so works off what it was sent, or a reset.
-    pub(crate) orderly: bool,
+    pub(crate) how: How,
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// Not at all: it is only from here on that the next cut counts.
+    Mark,
+    /// In order for the server, which works off what it was sent; in a reset for the client.
+    Orderly,
+    /// In a reset for both.
+    Reset,
 }
 
 /// A proxy on 127.0.0.1, gone with its last connection when it is dropped.
@@ -59,7 +69,6 @@ struct Link {
     weather: watch::Sender<Weather>,
     /// To be made one after the other.
     cuts: Mutex<VecDeque<Cut>>,
-    connections: AtomicU64,
     /// Bytes that came through: requests, replies.
     carried: [AtomicU64; 2],
     /// How often all connections were forgotten.
@@ -77,7 +86,6 @@ impl Proxy {
             server: AtomicU16::new(server),
             weather: watch::Sender::new(Weather::Fair),
             cuts: Mutex::default(),
-            connections: AtomicU64::new(0),
             carried: Default::default(),
             forgotten: AtomicU64::new(0),
         });
@@ -115,11 +123,6 @@ impl Proxy {
     pub(crate) fn carried(&self, side: Side) -> u64 {
         self.link.carried[side as usize].load(Ordering::Relaxed)
     }
-
-    /// How many connections have come so far.
-    pub(crate) fn connections(&self) -> u64 {
-        self.link.connections.load(Ordering::Relaxed)
-    }
 }
 
 impl Drop for Proxy {
@@ -133,17 +136,16 @@ impl Drop for Proxy {
 async fn accept(listener: TcpListener, link: Arc<Link>) {
     // An accept that fails means that the machine is out of file descriptors: the scene will say what it lost.
     while let Ok((client, _)) = listener.accept().await {
-        link.connections.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(serve(client, Arc::clone(&link)));
     }
 }
 
-/// How a connection ends.
+/// Why a connection ends.
 enum End {
-    /// As one of the two ends wanted it.
+    /// One of the two ends wanted it.
     Closed,
-    Reset,
-    Cut(Cut),
+    Storm,
+    Cut(How),
 }
 
 async fn serve(client: TcpStream, link: Arc<Link>) {
@@ -155,9 +157,9 @@ async fn serve(client: TcpStream, link: Arc<Link>) {
         end = storm(&link) => end,
     };
     match end {
-        End::Closed => {}
-        End::Cut(Cut { orderly: true, .. }) => reset(&client),
-        End::Cut(_) | End::Reset => {
+        End::Closed | End::Cut(How::Mark) => {}
+        End::Cut(How::Orderly) => reset(&client),
+        End::Cut(How::Reset) | End::Storm => {
             reset(&client);
             reset(&server);
         }
@@ -173,7 +175,7 @@ fn reset(stream: &TcpStream) {
 async fn storm(link: &Link) -> End {
     // An error says that the proxy is gone.
     link.weather.subscribe().wait_for(|weather| *weather == Weather::Reset).await.ok();
-    End::Reset
+    End::Storm
 }
 
 /// Carries bytes one way until the connection ends.
@@ -198,7 +200,10 @@ async fn forward(link: &Link, bytes: &[u8], to: &TcpStream, side: Side, born: u6
         let (whole, cut) = link.take(side, piece);
         write(to, &rest[..whole]).await.map_err(|_| End::Closed)?;
         link.carried[side as usize].fetch_add(whole as u64, Ordering::Relaxed);
-        cut.map_or(Ok(()), |cut| Err(End::Cut(cut)))?;
+        match cut {
+            None | Some(How::Mark) => {}
+            Some(how) => return Err(End::Cut(how)),
+        }
         rest = &rest[whole..];
     }
     Ok(())
@@ -252,12 +257,12 @@ impl Link {
     }
 
     /// How many of the next `bytes` come through, and the cut that follows them.
-    fn take(&self, side: Side, bytes: usize) -> (usize, Option<Cut>) {
+    fn take(&self, side: Side, bytes: usize) -> (usize, Option<How>) {
         let mut cuts = self.cuts();
         match cuts.front_mut() {
             Some(cut) if cut.side == side && cut.after <= bytes => {
                 let whole = cut.after;
-                (whole, cuts.pop_front())
+                (whole, cuts.pop_front().map(|cut| cut.how))
             }
             Some(cut) if cut.side == side => {
                 cut.after -= bytes;

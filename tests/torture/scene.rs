@@ -21,8 +21,10 @@ use crate::{memory, witness};
 const DRAINED_WITHIN: Duration = Duration::from_secs(30);
 /// How long normal life is watched.
 const CALM: Duration = Duration::from_millis(500);
-/// The usual callers make so many calls in the time of four batches.
-const BACKLOG: u64 = 1600;
+/// How often the usual callers call: for batches of about 1000 and of 400.
+const PACES: [Duration; 2] = [Duration::from_micros(400), Duration::from_millis(1)];
+/// What piles up in this time is more than ever waits in calm.
+const BACKLOG: Duration = Duration::from_millis(800);
 /// How long a healthy ledger may take to shut down, and how much later it may say so.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 const SHUTDOWN_SLACK: Duration = Duration::from_millis(500);
@@ -47,7 +49,8 @@ pub(crate) struct Setup {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) ledger: fn(Builder) -> Builder,
     pub(crate) queue_capacity: usize,
-    pub(crate) pace: Pace,
+    /// Without one, callers call so often that batches are large or small, as chance will have it.
+    pub(crate) pace: Option<Pace>,
     /// Whether bookings are foreign keys, so that a wrong one makes a poisoned row.
     pub(crate) foreign_keys: bool,
     pub(crate) steady_clock: bool,
@@ -61,7 +64,7 @@ impl Default for Setup {
             cluster: shared(),
             ledger: |builder| builder,
             queue_capacity: 50_000,
-            pace: Pace { threads: 2, every: Duration::from_millis(1) },
+            pace: None,
             foreign_keys: false,
             steady_clock: true,
             callers_wait: Duration::ZERO,
@@ -87,6 +90,7 @@ pub(crate) struct Scene {
     pub(crate) rng: Rng,
     pub(crate) scale: u32,
     pub(crate) load: Load,
+    pace: Pace,
     pub(crate) guard: Guard,
     pub(crate) dispatch: Dispatch,
     pub(crate) stage: Stage,
@@ -134,9 +138,11 @@ impl Scene {
         let builder = (setup.ledger)(tracing_ledger::builder().queue_capacity(setup.queue_capacity));
         let (layer, guard) = builder.build::<Registry>(&url).expect("a ledger");
         let dispatch: Dispatch = tracing_subscriber::registry().with(layer).into();
-        let load = Load::start(&dispatch, seed, setup.pace);
+        let usual = Pace { threads: 2, every: *round.rng.pick(&PACES) };
+        let pace = setup.pace.unwrap_or(usual);
+        let load = Load::start(&dispatch, seed, pace);
         let Round { rng, scale, .. } = round;
-        Self { proxy, rng, scale, load, guard, dispatch, stage, healed: None }
+        Self { proxy, rng, scale, load, pace, guard, dispatch, stage, healed: None }
     }
 
     /// A stretch of normal life, to compare with.
@@ -173,7 +179,8 @@ impl Scene {
 
     /// Waits until nothing goes through any more: more records wait than ever do in calm.
     pub(crate) fn backlog(&self) {
-        let waiting = || self.guard.stats().in_flight >= BACKLOG;
+        let calls = self.pace.threads as u128 * (BACKLOG.as_nanos() / self.pace.every.as_nanos());
+        let waiting = || u128::from(self.guard.stats().in_flight) >= calls;
         until(DRAINED_WITHIN, "records pile up behind the fault", waiting);
     }
 
@@ -188,6 +195,8 @@ impl Scene {
         let stats = shut_down(self.guard, SHUTDOWN).expect("everything is written");
         let verdict = self.stage.check(&calls, &quarantine, stats);
         assert_eq!(verdict.lost, 0, "calls are nowhere: {stats}");
+        let poison = calls.iter().filter(|call| call.poison).count() as u64;
+        assert!(stats.quarantined <= poison, "of {poison} poisoned rows more are set aside: {stats}");
         Verdict { drain, ..verdict }
     }
 
@@ -257,10 +266,10 @@ impl Stage {
 
     /// Checks everything that can be checked once the ledger is gone.
     fn check(self, calls: &[Call], quarantine: &[Row], stats: Stats) -> Verdict {
+        let memory = memory::peak().saturating_sub(self.memory);
         let table = self.rows();
         let lost = self.oracle.check(calls, &Places { table: &table, quarantine, stats });
         witness::assert_silence();
-        let memory = memory::peak().saturating_sub(self.memory);
         assert!(memory <= self.memory_cap, "the process grew by {memory} bytes, over {}", self.memory_cap);
         let (calm, fault) = check_callers(calls, self.callers_wait);
         self.psql(&format!("DROP OWNED BY {0}; DROP ROLE {0}", self.role));

@@ -20,14 +20,20 @@ pub(crate) struct Fault {
     pub(crate) run: fn(Round) -> Verdict,
     /// Whether it takes a disk that is mounted for it, which not every machine allows.
     pub(crate) mounts: bool,
+    /// Whether it is too long for the short form.
+    pub(crate) long: bool,
 }
 
 const fn fault(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
-    Fault { name, run, mounts: false }
+    Fault { name, run, mounts: false, long: false }
 }
 
 const fn on_small_disks(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
-    Fault { name, run, mounts: true }
+    Fault { mounts: true, ..fault(name, run) }
+}
+
+const fn long(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
+    Fault { long: true, ..fault(name, run) }
 }
 
 pub(crate) const ALL: &[Fault] = &[
@@ -51,7 +57,11 @@ pub(crate) const ALL: &[Fault] = &[
     fault("delay", network::delay),
     fault("trickle", network::trickle),
     fault("silence", network::silence),
+    long("amnesia", network::amnesia),
+    long("long_outage", network::long_outage),
     fault("cut_first_try", network::cut_first_try),
+    fault("cut_commit", network::cut_commit),
+    fault("cut_copy", network::cut_copy),
     fault("cut_second_try", network::cut_second_try),
     fault("poison_few", poison::few),
     fault("poison_many", poison::many),

@@ -30,7 +30,7 @@ pub(crate) fn block(round: Round) -> Verdict {
 }
 
 fn setup(ledger: fn(Builder) -> Builder) -> Setup {
-    let pace = Pace { threads: 4, every: Duration::from_millis(2) };
+    let pace = Some(Pace { threads: 4, every: Duration::from_millis(2) });
     Setup { ledger, pace, queue_capacity: CAPACITY as usize, ..Setup::default() }
 }
 
@@ -39,7 +39,8 @@ fn overload(round: Round, times: u32, setup: Setup) -> Verdict {
     scene.calm();
     scene.proxy.weather(Weather::Reset);
     scene.load.every(Duration::from_micros(50));
-    let calls = scene.load.begun() + u64::from(CAPACITY * times * scene.scale) + 500;
+    // The queue, the batch in the writer's hands, and some that find no room.
+    let calls = scene.load.begun() + u64::from(CAPACITY * times * scene.scale + 1000 + 400);
     until(OFFERED_WITHIN, "the load is offered", || scene.load.begun() >= calls);
     scene.load.every(Duration::from_millis(2));
     scene.proxy.weather(Weather::Fair);

@@ -11,15 +11,14 @@ pub(crate) fn beside_others(round: Round) -> Verdict {
     scene.proxy.turn_to(pooler.port());
     scene.kick();
     scene.calm();
-    let transactions = 1000 * scene.scale;
-    let others = Others::start(&scene.stage, &pooler, transactions);
-    for _ in 0..10 * scene.scale {
-        scene.suffer(0..200);
+    let mut others = Others::start(&scene.stage, &pooler, 3 * scene.scale);
+    while !others.are_done() {
+        scene.suffer(0..100);
         scene.proxy.weather(Weather::Reset);
         scene.suffer(0..20);
         scene.proxy.weather(Weather::Fair);
     }
-    others.check(&scene.stage, transactions);
+    others.check(&scene.stage);
     scene.healed();
     scene.verdict()
 }

@@ -73,7 +73,7 @@ pub(crate) fn locked(round: Round) -> Verdict {
     scene.calm();
     let locker = {
         let (cluster, admin) = (scene.stage.cluster.clone(), scene.stage.admin.clone());
-        let seconds = scene.rng.within(1..3) * u64::from(scene.scale);
+        let seconds = 2 + scene.rng.within(0..2) * u64::from(scene.scale);
         let sql = format!(
             "BEGIN; LOCK TABLE observability_events IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep({seconds}); COMMIT"
         );
