@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tracing::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::queue::{Overflow, Queue};
+use crate::spool;
 use crate::store::{self, Store};
 use crate::writer::{self, Control, Options};
 use crate::{Error, Guard, LedgerLayer, Rules};
@@ -29,6 +31,11 @@ pub const DEFAULT_BATCH_SIZE: usize = 1000;
 /// How long a row waits for others at most, unless [`Builder::flush_interval`] says otherwise: with the insert
 /// itself it is in the table within a quarter of a second.
 pub const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How many bytes the spool takes on disk at most, unless [`Builder::spool_limit`] says otherwise.
+///
+/// A row takes some 300 to 600 bytes: a gigabyte is an hour of 500 to 1,000 calls a second.
+pub const DEFAULT_SPOOL_LIMIT: u64 = 1024 * 1024 * 1024;
 
 /// A ledger in that database, with the built-in rules and every option at its default.
 ///
@@ -71,6 +78,9 @@ pub struct Builder {
     batch_size: usize,
     flush_interval: Duration,
     create_table: bool,
+    spool_dir: Option<PathBuf>,
+    spool_limit: u64,
+    spool_sync_interval: Option<Duration>,
 }
 
 impl Default for Builder {
@@ -82,6 +92,9 @@ impl Default for Builder {
             batch_size: DEFAULT_BATCH_SIZE,
             flush_interval: DEFAULT_FLUSH_INTERVAL,
             create_table: false,
+            spool_dir: None,
+            spool_limit: DEFAULT_SPOOL_LIMIT,
+            spool_sync_interval: None,
         }
     }
 }
@@ -92,8 +105,8 @@ impl Builder {
         Self { rules, ..self }
     }
 
-    /// How many records may wait for the writer, beside the batch it has in hand. Without it:
-    /// [`DEFAULT_QUEUE_CAPACITY`].
+    /// How many records may wait for the writer, beside the batch it has in hand; their bytes have a bound of their
+    /// own, [`MAX_QUEUE_BYTES`](crate::MAX_QUEUE_BYTES). Without it: [`DEFAULT_QUEUE_CAPACITY`].
     pub fn queue_capacity(self, records: usize) -> Self {
         Self { queue_capacity: records, ..self }
     }
@@ -119,6 +132,43 @@ impl Builder {
         Self { create_table: create, ..self }
     }
 
+    /// Where rows wait on disk for the database. Without it they wait in memory.
+    ///
+    /// Every row is in this directory within 20 milliseconds of its span's end, as long as the disk itself answers,
+    /// and stays there until the database has it. It survives SIGKILL, an abort and a panic: the next ledger that is
+    /// built on the directory sends it, as the same row. That it survives a loss of power takes a
+    /// [`spool_sync_interval`](Self::spool_sync_interval).
+    ///
+    /// The directory is made where there is none, for this user alone, and belongs to one process at a time. It must
+    /// outlive the process: a container needs a volume for it. A row that the database refuses for what it holds is
+    /// put into `quarantine.jsonl` there, a line each with the reason; corrected lines in a file `replay.jsonl` are
+    /// sent by the next ledger that is built. When the disk fails, rows go to the database past it, as without a
+    /// spool.
+    ///
+    /// A store of your own must await, and not block its thread: the same thread writes the spool.
+    pub fn spool_dir(self, dir: impl Into<PathBuf>) -> Self {
+        Self { spool_dir: Some(dir.into()), ..self }
+    }
+
+    /// How many bytes of rows may wait in [`spool_dir`](Self::spool_dir), at least 65,536. Without it:
+    /// [`DEFAULT_SPOOL_LIMIT`].
+    ///
+    /// When they are reached, nothing on disk gives way to something newer: further rows stay in the queue, and when
+    /// that is full too, [`overflow`](Self::overflow) decides. `quarantine.jsonl` and damaged segments that are kept
+    /// for a person come on top.
+    pub fn spool_limit(self, bytes: u64) -> Self {
+        Self { spool_limit: bytes, ..self }
+    }
+
+    /// How often to make what is in [`spool_dir`](Self::spool_dir) survive a loss of power (`fdatasync`): rows of the
+    /// last interval may be lost with it. Without it: never by itself, and the kernel's own schedule decides, usually
+    /// within half a minute.
+    ///
+    /// While the disk syncs, no row gets onto it.
+    pub fn spool_sync_interval(self, every: Duration) -> Self {
+        Self { spool_sync_interval: Some(every), ..self }
+    }
+
     /// Takes every option that the environment has over what was set before:
     ///
     /// | variable | value |
@@ -127,6 +177,9 @@ impl Builder {
     /// | `TRACING_LEDGER_OVERFLOW` | `drop_newest`, `drop_oldest`, or `block:` and a time, such as `block:250ms` |
     /// | `TRACING_LEDGER_BATCH_SIZE` | rows, such as `1000` |
     /// | `TRACING_LEDGER_FLUSH_INTERVAL` | a time in `ms`, `s` or `m`, such as `200ms` |
+    /// | `TRACING_LEDGER_SPOOL_DIR` | path of a directory |
+    /// | `TRACING_LEDGER_SPOOL_LIMIT` | bytes, or a number of `KiB`, `MiB` or `GiB`, such as `512MiB` |
+    /// | `TRACING_LEDGER_SPOOL_SYNC_INTERVAL` | a time, such as `1s` |
     /// | `TRACING_LEDGER_RULES` | path of a file of [rules](Rules::from_path) |
     ///
     /// # Errors
@@ -142,6 +195,12 @@ impl Builder {
         variables.set(&mut self.overflow, "TRACING_LEDGER_OVERFLOW", OVERFLOW, overflow)?;
         variables.set(&mut self.batch_size, "TRACING_LEDGER_BATCH_SIZE", COUNT, count)?;
         variables.set(&mut self.flush_interval, "TRACING_LEDGER_FLUSH_INTERVAL", TIME, interval)?;
+        if let Some(dir) = (variables.0)("TRACING_LEDGER_SPOOL_DIR") {
+            self.spool_dir = Some(directory(dir)?);
+        }
+        variables.set(&mut self.spool_limit, "TRACING_LEDGER_SPOOL_LIMIT", BYTES, bytes)?;
+        let sync = "TRACING_LEDGER_SPOOL_SYNC_INTERVAL";
+        variables.set(&mut self.spool_sync_interval, sync, TIME, |time| interval(time).map(Some))?;
         if let Some(path) = (variables.0)("TRACING_LEDGER_RULES") {
             self.rules = Rules::from_path(path)
                 .map_err(|error| Error::config(format!("TRACING_LEDGER_RULES: {error}")).caused_by(error))?;
@@ -152,11 +211,13 @@ impl Builder {
     /// Makes the layer and starts its writer.
     ///
     /// `postgres://user@host/database`, or `sqlite:path` with the feature `sqlite`. The database is not reached
-    /// for here: one that is down is normal life, and its rows wait.
+    /// for here: one that is down is normal life, and its rows wait. The spool directory, where there is one, is
+    /// opened.
     ///
     /// # Errors
     /// [`Error::is_config`] when the URL cannot be understood, an option makes no sense, or the writer's thread
-    /// cannot be started.
+    /// cannot be started. [`Error::is_spool`] when the spool directory cannot be used, such as when another process
+    /// has it. Damaged rows in it and a full disk are no error: they are counted, and said on stderr.
     pub fn build<S>(self, url: &str) -> Result<(LedgerLayer<S>, Guard), Error>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -176,9 +237,17 @@ impl Builder {
         self.check()?;
         let queue = Arc::new(Queue::new(self.queue_capacity, self.overflow, self.batch_size));
         let control = Arc::new(Control::default());
+        let spool = match &self.spool_dir {
+            Some(dir) => Some(writer::open_spool(dir, self.spool_options(), &queue)?),
+            None => None,
+        };
         let options = Options { batch_size: self.batch_size, flush_interval: self.flush_interval };
-        let writer = writer::start(store, Arc::clone(&queue), Arc::clone(&control), options)?;
+        let writer = writer::start(store, spool, Arc::clone(&queue), Arc::clone(&control), options)?;
         Ok((LedgerLayer::new(self.rules, Arc::clone(&queue)), Guard::new(queue, control, writer)))
+    }
+
+    fn spool_options(&self) -> spool::Options {
+        spool::Options { limit_bytes: self.spool_limit, sync_interval: self.spool_sync_interval }
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -186,11 +255,16 @@ impl Builder {
             ("queue_capacity", self.queue_capacity == 0, "at least 1 record"),
             ("batch_size", self.batch_size == 0, "at least 1 row"),
             ("flush_interval", self.flush_interval.is_zero(), "more than no time, such as 200 ms"),
+            (
+                "spool_sync_interval",
+                self.spool_sync_interval == Some(Duration::ZERO),
+                "more than no time, such as 1 s, or leave it out",
+            ),
         ];
         match zero.into_iter().find(|(_, is_zero, _)| *is_zero) {
-            Some((option, _, accepted)) => Err(Error::config(format!(
-                "{option} is zero, and nothing could ever be written: give it {accepted}"
-            ))),
+            Some((option, _, accepted)) => {
+                Err(Error::config(format!("{option} is zero, which cannot work: give it {accepted}")))
+            }
             None => Ok(()),
         }
     }
@@ -198,6 +272,7 @@ impl Builder {
 
 const COUNT: &str = "a whole number from 1, such as 1000";
 const TIME: &str = "a whole number from 1 and its unit, ms, s or m, such as 200ms";
+const BYTES: &str = "a whole number of bytes from 1, or of KiB, MiB or GiB, such as 512MiB";
 const OVERFLOW: &str = "drop_newest, drop_oldest, or block: and a time in ms, s or m, such as block:250ms";
 
 /// Where options are looked up by name: the environment, or what a test says it is.
@@ -221,6 +296,27 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
 
 fn count(value: &str) -> Option<usize> {
     value.parse().ok().filter(|count| *count > 0)
+}
+
+fn bytes(value: &str) -> Option<u64> {
+    let unit = value.find(|character: char| !character.is_ascii_digit()).unwrap_or(value.len());
+    let (number, unit) = value.split_at(unit);
+    let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
+    let shift = match unit {
+        "" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return None,
+    };
+    number.checked_mul(1 << shift)
+}
+
+fn directory(value: OsString) -> Result<PathBuf, Error> {
+    if value.is_empty() {
+        return Err(Error::config("TRACING_LEDGER_SPOOL_DIR is empty: use the path of a directory"));
+    }
+    Ok(value.into())
 }
 
 fn interval(value: &str) -> Option<Duration> {
@@ -261,11 +357,16 @@ mod tests {
             ("TRACING_LEDGER_OVERFLOW", "block:250ms"),
             ("TRACING_LEDGER_BATCH_SIZE", "34"),
             ("TRACING_LEDGER_FLUSH_INTERVAL", "5s"),
+            ("TRACING_LEDGER_SPOOL_DIR", "/var/lib/ledger"),
+            ("TRACING_LEDGER_SPOOL_LIMIT", "3MiB"),
+            ("TRACING_LEDGER_SPOOL_SYNC_INTERVAL", "1s"),
         ]);
         let set = set.expect("every value is well-formed");
         assert_eq!((set.queue_capacity, set.batch_size), (12, 34));
         assert_eq!(set.overflow, Overflow::Block(Duration::from_millis(250)));
         assert_eq!(set.flush_interval, Duration::from_secs(5));
+        assert_eq!(set.spool_dir, Some("/var/lib/ledger".into()));
+        assert_eq!((set.spool_limit, set.spool_sync_interval), (3 << 20, Some(Duration::from_secs(1))));
     }
 
     #[test]
@@ -284,6 +385,9 @@ mod tests {
             ("TRACING_LEDGER_FLUSH_INTERVAL", "200", "ms, s or m"),
             ("TRACING_LEDGER_FLUSH_INTERVAL", "0ms", "ms, s or m"),
             ("TRACING_LEDGER_FLUSH_INTERVAL", "400000000000000000m", "ms, s or m"),
+            ("TRACING_LEDGER_SPOOL_LIMIT", "1GB", "KiB, MiB or GiB"),
+            ("TRACING_LEDGER_SPOOL_LIMIT", "18446744073709551615KiB", "KiB, MiB or GiB"),
+            ("TRACING_LEDGER_SPOOL_SYNC_INTERVAL", "0s", "ms, s or m"),
             ("TRACING_LEDGER_OVERFLOW", "block:soon", "drop_newest, drop_oldest, or block:"),
         ] {
             let error = from(&[(variable, value)]).expect_err(value);
@@ -312,6 +416,7 @@ mod tests {
             (builder().queue_capacity(0), "queue_capacity"),
             (builder().batch_size(0), "batch_size"),
             (builder().flush_interval(Duration::ZERO), "flush_interval"),
+            (builder().spool_sync_interval(Duration::ZERO), "spool_sync_interval"),
         ] {
             let built = builder.build_with::<tracing_subscriber::Registry>(store::Memory::default());
             let error = built.expect_err(option);

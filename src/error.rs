@@ -37,6 +37,10 @@ impl Error {
         Self::new(Kind::Database, message)
     }
 
+    pub(crate) fn spool(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Spool, message)
+    }
+
     pub(crate) fn timeout(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Timeout, message)
     }

@@ -41,14 +41,16 @@ impl Guard {
         Self { queue, control, writer, is_down: false }
     }
 
-    /// Waits until every row accepted before this call is written, or set aside as never to be written.
+    /// Waits until every row accepted before this call is written to the database, or set aside as never to be
+    /// written. Rows that an earlier process left in the spool are among them.
     ///
     /// It also cuts short the writer's wait between two tries. [`Duration::MAX`] waits for as long as it takes.
     /// In async code this holds up the thread of the executor.
     ///
     /// # Errors
     /// [`Error::is_timeout`] when the deadline passes first: the message says how many rows are written, how many
-    /// are not, and why. They stay in the ledger's hands and may still be written.
+    /// are not, how many of these are safe on disk, and why. They stay in the ledger's hands and may still be
+    /// written.
     /// [`Error::is_config`] when there is no writer to wait for: in a forked child, on the writer's own thread,
     /// or after that thread has panicked.
     pub fn flush(&self, deadline: Duration) -> Result<Stats, Error> {
@@ -79,8 +81,12 @@ impl Guard {
     /// What the deadline cuts off is not written: in the [`Stats`] it stays in flight. [`Duration::ZERO`] gives
     /// up everything not yet written, [`Duration::MAX`] waits for as long as it takes.
     ///
+    /// With a spool every row is on disk first, whatever the database does. Those that it does not take by the
+    /// deadline are kept there for the next process: [`Stats::spooled`] counts them, and they are no error.
+    ///
     /// # Errors
-    /// As [`flush`](Self::flush). On the writer's own thread it asks for the stop and does not wait for it.
+    /// [`Error::is_timeout`] when rows are neither in the database nor on disk by the deadline, and as for
+    /// [`flush`](Self::flush). On the writer's own thread it asks for the stop and does not wait for it.
     pub fn shutdown(mut self, deadline: Duration) -> Result<Stats, Error> {
         self.stop(deadline)
     }
@@ -122,14 +128,15 @@ impl Guard {
     }
 
     fn late(&self, call: &str, deadline: Duration) -> Error {
-        let Stats { accepted, written, quarantined, in_flight, .. } = self.stats();
+        let Stats { accepted, written, quarantined, in_flight, spooled, .. } = self.stats();
+        let on_disk = if spooled > 0 { format!("; {spooled} more wait on disk") } else { String::new() };
         let why = match self.control.trouble() {
             Some(trouble) => format!("the database says: {trouble}"),
             None => "the database is slow to answer, or the deadline is too short".to_owned(),
         };
         Error::timeout(format!(
             "{call}: after {deadline:?}, of {accepted} rows accepted {written} are written, {quarantined} are \
-             quarantined and {in_flight} are not written; {why}"
+             quarantined and {in_flight} are not written{on_disk}; {why}"
         ))
     }
 
@@ -142,7 +149,7 @@ impl Guard {
     }
 }
 
-/// Shuts down and waits up to [`DROP_TIMEOUT`]. Says nothing when all rows are written.
+/// Shuts down and waits up to [`DROP_TIMEOUT`]. Says nothing when all rows are written, or on disk.
 impl Drop for Guard {
     fn drop(&mut self) {
         if self.is_down || self.queue.is_forked() {

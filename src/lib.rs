@@ -14,17 +14,18 @@ mod record;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub mod report;
 mod rules;
+mod spool;
 pub mod store;
 mod writer;
 
 pub use builder::{
-    Builder, DEFAULT_BATCH_SIZE, DEFAULT_FLUSH_INTERVAL, DEFAULT_OVERFLOW, DEFAULT_QUEUE_CAPACITY, builder,
-    layer,
+    Builder, DEFAULT_BATCH_SIZE, DEFAULT_FLUSH_INTERVAL, DEFAULT_OVERFLOW, DEFAULT_QUEUE_CAPACITY,
+    DEFAULT_SPOOL_LIMIT, builder, layer,
 };
 pub use error::Error;
 pub use event::{Event, Severity};
 pub use guard::{DROP_TIMEOUT, Guard};
 pub use layer::LedgerLayer;
-pub use queue::{Dropped, Overflow, Refused, Stats};
+pub use queue::{Dropped, MAX_QUEUE_BYTES, Overflow, Refused, Stats};
 pub use rules::{Rule, Rules, Silent};
 pub use writer::QUARANTINE_KEPT;

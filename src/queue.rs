@@ -4,40 +4,35 @@
 //! for it, and is then [pushed](Queue::push). Every record is either admitted or counted as refused, by cause.
 //! What is queued lives in memory: it survives a database that is away, and not the end of the process.
 //!
-//! Each thread packs its records into a chunk of its own, and a full chunk goes over the channel whole: an operation
-//! on the channel for each record, with the cache lines it moves between cores, would be the largest single cost of
-//! a span. The writer takes full chunks first, and then looks into those that threads are still filling, so that no
-//! record waits for its chunk to fill.
-//!
 //! One word, `state`, counts the accepted records and holds the mark of a closed queue. Being one word, it has
 //! one order of changes: a record is counted either before the queue closed, and then the writer waits for it,
 //! or after, and then it is refused. One atomic addition is all that a record costs besides its place in the
 //! channel; only the record that fills a batch wakes the writer.
-//!
-//! The channel is the growing kind under a bound of our own, which counts records and not chunks.
 
+mod chunks;
 mod fork;
 mod stats;
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, Sender};
 use tokio::sync::Notify;
 
 use crate::alarm;
 use crate::record::{Chunk, Record};
 
+use self::chunks::Chunks;
+pub(crate) use self::stats::Cause;
 pub use self::stats::{Dropped, Refused, Stats};
 
-/// The most records of a chunk; a divisor of the default batch, which is thus filled.
-const CHUNK: usize = 50;
-/// Chunks being filled, a power of two: more than most services have busy threads.
-const LANES: usize = 64;
-/// Empty chunks kept for use.
-const SPARE_CHUNKS: usize = 64;
+/// The most bytes of records that wait in the queue, give or take what threads are just packing (at most 8 MiB). A
+/// record that comes while there are more counts as refused because the queue is full.
+///
+/// The bound for unusual records: the default number of usual ones takes a tenth of it.
+pub const MAX_QUEUE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The mark of a closed queue in [`Queue::state`].
 const CLOSED: u64 = 1 << 63;
@@ -50,8 +45,6 @@ const EVICTION_ROUNDS: usize = 64;
 
 thread_local! {
     static MUTED: Cell<bool> = const { Cell::new(false) };
-    /// The calling thread's lane. No destructor: it can be had for as long as the thread runs.
-    static LANE: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 /// From now on what the calling thread offers is not recorded, nor counted: it is the writer's, and a ledger that
@@ -86,11 +79,6 @@ pub(crate) struct Admission {
     number: u64,
 }
 
-/// A chunk that a thread is filling, in cache lines of its own.
-#[derive(Default)]
-#[repr(align(128))]
-struct Lane(Mutex<Chunk>);
-
 /// Why there is no place for a record.
 #[derive(Clone, Copy)]
 pub(crate) enum Refusal {
@@ -104,13 +92,7 @@ pub(crate) enum Refusal {
 
 /// The bounded channel between the layer and the writer, and the account of it.
 pub(crate) struct Queue {
-    lanes: Box<[Lane]>,
-    /// Records of a full chunk: few where the bounds are narrow, so that they are kept to the record.
-    chunk: usize,
-    sender: Sender<Chunk>,
-    receiver: Receiver<Chunk>,
-    /// Emptied chunks on their way back.
-    spare: (Sender<Chunk>, Receiver<Chunk>),
+    chunks: Chunks,
     capacity: u64,
     overflow: Overflow,
     /// The fork generation it belongs to.
@@ -137,14 +119,9 @@ impl Queue {
     /// A queue for `capacity` records, whose writer takes `batch_size` at a time; neither may be zero.
     pub(crate) fn new(capacity: usize, overflow: Overflow, batch_size: usize) -> Self {
         fork::watch();
-        let (sender, receiver) = crossbeam_channel::unbounded();
         let enough = batch_size.min(capacity.div_ceil(2)) as u64;
         Self {
-            lanes: (0..LANES).map(|_| Lane::default()).collect(),
-            chunk: CHUNK.min(batch_size).min(capacity.div_ceil(1024)),
-            sender,
-            receiver,
-            spare: crossbeam_channel::bounded(SPARE_CHUNKS),
+            chunks: Chunks::new(batch_size.min(capacity.div_ceil(1024))),
             capacity: capacity as u64,
             overflow,
             born: fork::generation(),
@@ -188,7 +165,7 @@ impl Queue {
         // Acquire for `wake_at`: see `gather`.
         let before = self.state.fetch_add(1, Ordering::Acquire);
         let closed = before & CLOSED != 0;
-        if !closed && before.saturating_sub(self.left()) < self.capacity {
+        if !closed && before.saturating_sub(self.left()) < self.capacity && self.has_bytes() {
             return Ok(Admission { number: before + 1 });
         }
         self.state.fetch_sub(1, Ordering::Relaxed);
@@ -197,35 +174,12 @@ impl Queue {
 
     /// Hands an admitted record over to the writer.
     pub(crate) fn push(&self, Admission { number }: Admission, record: &mut Record) {
-        let mut chunk = self.lane();
-        chunk.push(record);
-        if chunk.len() >= self.chunk {
-            let full = std::mem::replace(&mut *chunk, self.empty_chunk());
-            drop(chunk);
-            self.send(full);
-        }
+        self.chunks.push(record);
         if number >= self.wake_at.load(Ordering::Relaxed)
             && self.wake_at.swap(NEVER, Ordering::Relaxed) != NEVER
         {
             self.wake();
         }
-    }
-
-    /// The chunk that the calling thread fills.
-    fn lane(&self) -> MutexGuard<'_, Chunk> {
-        static THREADS: AtomicUsize = AtomicUsize::new(0);
-        let lane = LANE.get().unwrap_or_else(|| {
-            let lane = THREADS.fetch_add(1, Ordering::Relaxed) % LANES;
-            LANE.set(Some(lane));
-            lane
-        });
-        self.lanes[lane].0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn send(&self, chunk: Chunk) {
-        // The queue holds a receiver itself, so that the channel is open as long as there is a queue.
-        let sent = self.sender.send(chunk);
-        debug_assert!(sent.is_ok(), "the queue holds a receiver");
     }
 
     /// Makes room for a record where the policy allows it, which may take a while, or counts why not.
@@ -238,7 +192,7 @@ impl Queue {
         };
         match admission {
             Ok(admission) => return Some(admission),
-            Err(Refusal::Full) => self.counters.queue_full.add(1),
+            Err(Refusal::Full) => self.counters.lose(Cause::QueueFull, 1),
             Err(Refusal::Closed) => self.refuse_shutdown(),
             Err(Refusal::Forked) => self.refuse_forked(),
             Err(Refusal::Muted) => {}
@@ -248,10 +202,10 @@ impl Queue {
 
     fn evict_until_room(&self) -> Result<Admission, Refusal> {
         for _ in 0..EVICTION_ROUNDS {
-            match self.next_chunk() {
+            match self.chunks.next() {
                 Some(oldest) => {
                     let records = oldest.len() as u64;
-                    self.counters.evicted.add(records);
+                    self.counters.lose(Cause::Evicted, records);
                     self.left.fetch_add(records, Ordering::Relaxed);
                     self.recycle(oldest);
                 }
@@ -266,25 +220,9 @@ impl Queue {
         Err(Refusal::Full)
     }
 
-    /// A chunk of waiting records: the oldest of the full ones or, when there is none, one that is being filled.
-    fn next_chunk(&self) -> Option<Chunk> {
-        self.receiver.try_recv().ok().or_else(|| {
-            self.lanes.iter().find_map(|lane| {
-                let mut chunk = lane.0.lock().unwrap_or_else(PoisonError::into_inner);
-                (chunk.len() > 0).then(|| std::mem::replace(&mut *chunk, self.empty_chunk()))
-            })
-        })
-    }
-
-    fn empty_chunk(&self) -> Chunk {
-        self.spare.1.try_recv().unwrap_or_else(|_| Chunk::with_room(self.chunk))
-    }
-
     /// Gives an emptied chunk's memory back to the threads that fill them.
-    pub(crate) fn recycle(&self, mut chunk: Chunk) {
-        chunk.reset();
-        // There are enough of them already when this fails.
-        self.spare.0.try_send(chunk).ok();
+    pub(crate) fn recycle(&self, chunk: Chunk) {
+        self.chunks.recycle(chunk);
     }
 
     fn wait_for_room(&self, timeout: Duration) -> Result<Admission, Refusal> {
@@ -313,8 +251,8 @@ impl Queue {
     /// own come in their order.
     pub(crate) fn take(&self, rows: usize, bytes: usize) -> Vec<Chunk> {
         let (mut chunks, mut size, mut taken) = (Vec::new(), 0, 0);
-        while taken + self.chunk <= rows && size < bytes {
-            let Some(chunk) = self.next_chunk() else { break };
+        while taken + self.chunks.records() <= rows && size < bytes {
+            let Some(chunk) = self.chunks.next() else { break };
             taken += chunk.len();
             size += chunk.bytes();
             chunks.push(chunk);
@@ -329,8 +267,16 @@ impl Queue {
         self.state.load(Ordering::Relaxed) & !CLOSED
     }
 
-    /// Whether everything accepted up to `mark`, an earlier [`accepted`](Self::accepted), has left the queue. A
-    /// record that was on its way in at the mark and was refused after all is not waited for.
+    /// Everything accepted so far, for [`is_past`](Self::is_past).
+    pub(crate) fn mark(&self) -> u64 {
+        let mark = self.accepted();
+        // What has left since is only told from what had to leave by its number.
+        self.chunks.line_up();
+        mark
+    }
+
+    /// Whether everything accepted up to the mark has left the queue. A record that was on its way in at the mark and
+    /// was refused after all is not waited for.
     pub(crate) fn is_past(&self, mark: u64) -> bool {
         self.left() >= mark.min(self.accepted())
     }
@@ -342,12 +288,21 @@ impl Queue {
 
     /// Has the record that makes a batch worth writing end the next wait; `false` when there is one already.
     pub(crate) fn gather(&self) -> bool {
+        self.wake_with(self.enough)
+    }
+
+    /// Has the next record end the next wait; `false` when there is one already.
+    pub(crate) fn listen(&self) -> bool {
+        self.wake_with(1)
+    }
+
+    fn wake_with(&self, records: u64) -> bool {
         let left = self.left();
-        self.wake_at.store(left + self.enough, Ordering::Relaxed);
+        self.wake_at.store(left + records, Ordering::Relaxed);
         // Adding nothing takes a place in the order of all additions: a record before it is in the sum, and one
         // after it sees the number stored above.
         let accepted = self.state.fetch_add(0, Ordering::AcqRel) & !CLOSED;
-        accepted.saturating_sub(left) < self.enough
+        accepted.saturating_sub(left) < records
     }
 
     /// Waits until [`wake`](Self::wake) is called. A call that nobody waited for ends the next wait at once.
@@ -360,12 +315,40 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    pub(crate) fn count_written(&self, rows: usize) {
-        self.counters.written.add(rows as u64);
+    /// Takes over what an earlier process left in the spool: records that can be read, and records that cannot.
+    pub(crate) fn inherit(&self, spooled: u64, corrupt: u64) {
+        self.counters.inherited.add(spooled + corrupt);
+        self.counters.spool(spooled);
+        if corrupt > 0 {
+            self.counters.lose(Cause::Corrupt, corrupt);
+        }
     }
 
-    pub(crate) fn count_quarantined(&self, rows: usize) {
-        self.counters.quarantined.add(rows as u64);
+    pub(crate) fn count_written(&self, rows: usize) {
+        self.counters.write(rows as u64);
+    }
+
+    pub(crate) fn count_lost(&self, cause: Cause, records: u64) {
+        self.counters.lose(cause, records);
+    }
+
+    /// So many records are on disk from now on.
+    pub(crate) fn count_spooled(&self, records: u64) {
+        self.counters.spool(records);
+    }
+
+    /// So many are not in the spool any more; to be said before what has become of them.
+    pub(crate) fn count_unspooled(&self, records: u64) {
+        self.counters.unspool(records);
+    }
+
+    pub(crate) fn lost(&self, cause: Cause) -> u64 {
+        self.counters.lost(cause)
+    }
+
+    /// When it was that records were lost for that cause, since this was asked last.
+    pub(crate) fn take_times(&self, cause: Cause) -> RangeInclusive<SystemTime> {
+        self.counters.take_times(cause)
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -384,7 +367,11 @@ impl Queue {
 
     /// Whether there is no room for another record.
     pub(crate) fn is_full(&self) -> bool {
-        self.accepted().saturating_sub(self.left()) >= self.capacity
+        self.accepted().saturating_sub(self.left()) >= self.capacity || !self.has_bytes()
+    }
+
+    fn has_bytes(&self) -> bool {
+        self.chunks.bytes() < MAX_QUEUE_BYTES
     }
 
     fn left(&self) -> u64 {
@@ -402,7 +389,7 @@ impl Queue {
     #[cold]
     fn refuse_shutdown(&self) {
         static SAID: AtomicBool = AtomicBool::new(false);
-        self.counters.shutdown.add(1);
+        self.counters.lose(Cause::Shutdown, 1);
         if !SAID.swap(true, Ordering::Relaxed) {
             alarm::say(format_args!(
                 "a span ended after its guard was shut down or dropped, and is not recorded: keep the guard \
@@ -414,7 +401,7 @@ impl Queue {
     #[cold]
     pub(crate) fn refuse_forked(&self) {
         static SAID: AtomicBool = AtomicBool::new(false);
-        self.counters.forked.add(1);
+        self.counters.lose(Cause::Forked, 1);
         if !SAID.swap(true, Ordering::Relaxed) {
             alarm::say_without_locks(
                 "tracing-ledger: a forked child records nothing: build a ledger of its own in the child\n",

@@ -1,7 +1,9 @@
 //! What became of every record, in numbers.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What became of every record that was offered since the ledger was built.
 ///
@@ -12,6 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// A record counts in exactly one place of each line. While threads are offering, a record on its way in may
 /// already count as accepted.
+///
+/// Rows that an earlier process left in the spool count as offered and accepted when the ledger is built. The
+/// ledger's own rows on losses (`ledger.loss`) count nowhere, unless an earlier process left them in the spool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -21,13 +26,14 @@ pub struct Stats {
     pub accepted: u64,
     /// Records that did not, by cause.
     pub refused: Refused,
-    /// Records in the queue or in the writer's hands. After a shutdown: those it had no time for.
+    /// Records in the queue or in the writer's hands, in memory alone. After a shutdown: those it had no time for.
     pub in_flight: u64,
-    /// Records on disk, not yet in the table.
+    /// Records on disk, not yet in the table. After a shutdown: those that the next process will send.
     pub spooled: u64,
     /// Rows committed to the table.
     pub written: u64,
-    /// Rows the database will never take, set aside: see [`Guard::quarantined`](crate::Guard::quarantined).
+    /// Rows the database will never take, set aside: see [`Guard::quarantined`](crate::Guard::quarantined), and
+    /// `quarantine.jsonl` in the spool directory.
     pub quarantined: u64,
     /// Records accepted and then lost, by cause.
     pub dropped: Dropped,
@@ -37,7 +43,7 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refused {
-    /// The queue was full: the database is slower than the service, or away for too long.
+    /// The queue was full, of records or of bytes: the database is slower than the service, or away for too long.
     pub queue_full: u64,
     /// The guard had been shut down or dropped.
     pub shutdown: u64,
@@ -58,7 +64,7 @@ impl Refused {
 pub struct Dropped {
     /// Pushed out of a full queue by newer ones ([`Overflow::DropOldest`](crate::Overflow::DropOldest)).
     pub evicted: u64,
-    /// Unreadable when they were read back from disk.
+    /// Unreadable when they were read back from disk, or torn by the end of an earlier process.
     pub corrupt: u64,
 }
 
@@ -107,39 +113,169 @@ impl Counter {
         self.0.fetch_add(records, Ordering::Release);
     }
 
-    pub(super) fn get(&self) -> u64 {
+    fn get(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }
+}
+
+/// Why a record never becomes a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    QueueFull,
+    Shutdown,
+    /// Counted in the child, which has no writer to tell of it.
+    Forked,
+    Evicted,
+    Corrupt,
+    Quarantined,
+}
+
+impl Cause {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::QueueFull, Self::Shutdown, Self::Forked, Self::Evicted, Self::Corrupt, Self::Quarantined];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::Shutdown => "shutdown",
+            Self::Forked => "forked",
+            Self::Evicted => "evicted",
+            Self::Corrupt => "corrupt",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
+/// The losses of one cause.
+struct Loss {
+    count: Counter,
+    /// The times of the first and the last that nobody has asked for yet, in microseconds since 1970.
+    first: AtomicU64,
+    last: AtomicU64,
+}
+
+impl Default for Loss {
+    fn default() -> Self {
+        Self { count: Counter::default(), first: AtomicU64::new(u64::MAX), last: AtomicU64::new(0) }
+    }
+}
+
+impl Loss {
+    fn add(&self, records: u64) {
+        let now = micros(SystemTime::now());
+        self.first.fetch_min(now, Ordering::Relaxed);
+        self.last.fetch_max(now, Ordering::Relaxed);
+        // Last: whoever sees the count sees times that belong to it.
+        self.count.add(records);
+    }
+
+    fn take_times(&self) -> RangeInclusive<SystemTime> {
+        let now = micros(SystemTime::now());
+        // Another thread may just be between its times and its count, and the times are taken already.
+        let last = self.last.swap(0, Ordering::Relaxed);
+        let last = if last == 0 { now } else { last };
+        let first = self.first.swap(u64::MAX, Ordering::Relaxed).min(last);
+        time(first)..=time(last)
+    }
+}
+
+fn micros(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64
+}
+
+fn time(micros: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_micros(micros)
 }
 
 /// Everything that is counted beside the number of accepted records, which the queue keeps itself.
 #[derive(Default)]
 pub(super) struct Counters {
-    pub(super) queue_full: Counter,
-    pub(super) shutdown: Counter,
-    pub(super) forked: Counter,
-    pub(super) written: Counter,
-    pub(super) quarantined: Counter,
-    pub(super) evicted: Counter,
+    /// Left in the spool by an earlier process.
+    pub(super) inherited: Counter,
+    /// Now on disk.
+    spooled: AtomicU64,
+    written: Counter,
+    /// By [`Cause`].
+    losses: [Loss; Cause::ALL.len()],
 }
 
 impl Counters {
+    pub(super) fn lose(&self, cause: Cause, records: u64) {
+        self.losses[cause as usize].add(records);
+    }
+
+    pub(super) fn lost(&self, cause: Cause) -> u64 {
+        self.losses[cause as usize].count.get()
+    }
+
+    /// When it was that records were lost, since this was asked last.
+    pub(super) fn take_times(&self, cause: Cause) -> RangeInclusive<SystemTime> {
+        self.losses[cause as usize].take_times()
+    }
+
+    pub(super) fn write(&self, rows: u64) {
+        self.written.add(rows);
+    }
+
+    pub(super) fn spool(&self, records: u64) {
+        self.spooled.fetch_add(records, Ordering::Release);
+    }
+
+    /// These are not in the spool any more; to be called before they are counted where they are instead, so that no
+    /// reader finds them in both places.
+    pub(super) fn unspool(&self, records: u64) {
+        self.spooled.fetch_sub(records, Ordering::Release);
+    }
+
     /// The whole account. `accepted` is read after everything that comes out of it.
     pub(super) fn stats(&self, accepted: impl FnOnce() -> u64) -> Stats {
         let mut stats = Stats {
             refused: Refused {
-                queue_full: self.queue_full.get(),
-                shutdown: self.shutdown.get(),
-                forked: self.forked.get(),
+                queue_full: self.lost(Cause::QueueFull),
+                shutdown: self.lost(Cause::Shutdown),
+                forked: self.lost(Cause::Forked),
             },
             written: self.written.get(),
-            quarantined: self.quarantined.get(),
-            dropped: Dropped { evicted: self.evicted.get(), corrupt: 0 },
+            quarantined: self.lost(Cause::Quarantined),
+            dropped: Dropped { evicted: self.lost(Cause::Evicted), corrupt: self.lost(Cause::Corrupt) },
             ..Stats::default()
         };
-        stats.accepted = accepted();
+        stats.spooled = self.spooled.load(Ordering::Acquire);
+        stats.accepted = accepted() + self.inherited.get();
         stats.offered = stats.accepted + stats.refused.total();
-        stats.in_flight = stats.accepted.saturating_sub(stats.settled());
+        stats.in_flight = stats.accepted.saturating_sub(stats.settled() + stats.spooled);
         stats
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_have_the_times_of_the_first_and_the_last_since_they_were_told() {
+        let counters = Counters::default();
+        let before = time(micros(SystemTime::now()));
+        counters.lose(Cause::Evicted, 2);
+        counters.lose(Cause::Evicted, 3);
+        let after = SystemTime::now();
+        assert_eq!(counters.stats(|| 7).dropped.evicted, 5);
+        let times = counters.take_times(Cause::Evicted);
+        assert!(before <= *times.start() && times.start() <= times.end() && *times.end() <= after);
+
+        counters.lose(Cause::Evicted, 1);
+        assert!(counters.take_times(Cause::Evicted).start() >= times.end(), "the earlier ones are told");
+    }
+
+    #[test]
+    fn what_is_on_disk_is_neither_in_flight_nor_settled() {
+        let counters = Counters::default();
+        counters.inherited.add(3);
+        counters.spool(5);
+        counters.unspool(2);
+        counters.write(2);
+        let stats = counters.stats(|| 4);
+        assert_eq!((stats.offered, stats.accepted, stats.spooled, stats.written), (7, 7, 3, 2));
+        assert_eq!(stats.in_flight, 2);
     }
 }

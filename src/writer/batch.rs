@@ -3,27 +3,33 @@
 
 use std::ops::Range;
 
-use crate::Event;
+use super::drift::Drift;
 use crate::store::{Attempt, InsertError};
+use crate::{Event, spool};
 
-/// From this size on a batch can show that the schema has drifted.
-const DRIFT_ROWS: usize = 20;
-/// A batch of which more than one in this many is refused means that the schema has drifted.
-const DRIFT_SHARE: usize = 10;
-
-/// The events taken from the queue at once, with the fate of each.
+/// The events taken at once, with the fate of each.
 ///
 /// Halving is a stack of ranges: the piece on top is tried, and stored, cut in two, or found to be poison.
 pub(super) struct Batch {
     events: Vec<Event>,
+    origin: Origin,
     /// Pieces not stored yet; the last is the next.
     pieces: Vec<Range<usize>>,
-    /// Events that were refused all alone.
-    poison: Vec<usize>,
-    /// What the store said of the last of them.
-    reason: String,
+    /// Events that were refused all alone, and what the store said.
+    poison: Vec<(usize, String)>,
     sent: bool,
     drifted: bool,
+}
+
+/// Where a batch comes from, and with it what is left to do once it is dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The queue. The events are nowhere else.
+    Queue,
+    /// The spool, which is to acknowledge everything up to this number.
+    Spool(u64),
+    /// The ledger itself: rows on losses, which are in no account.
+    Ledger,
 }
 
 /// What the refusal of a piece leads to.
@@ -31,21 +37,34 @@ pub(super) struct Batch {
 pub(super) enum Blame {
     /// There is something smaller to try.
     Narrowed,
-    /// Too much of the batch is refused for the events to be at fault.
+    /// Too much is refused for the events to be at fault.
     Drift,
 }
 
 impl Batch {
-    pub(super) fn new(events: Vec<Event>) -> Self {
+    pub(super) fn new(events: Vec<Event>, origin: Origin) -> Self {
         let all = 0..events.len();
         Self {
+            pieces: if all.is_empty() { Vec::new() } else { vec![all] },
             events,
-            pieces: vec![all],
+            origin,
             poison: Vec::new(),
-            reason: String::new(),
             sent: false,
             drifted: false,
         }
+    }
+
+    pub(super) fn from_spool(batch: spool::Batch) -> Self {
+        let sent = batch.may_be_stored;
+        Self { sent, ..Self::new(batch.events, Origin::Spool(batch.up_to)) }
+    }
+
+    pub(super) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
     }
 
     /// The events to try next, and whether they may have been sent before.
@@ -71,24 +90,23 @@ impl Batch {
     }
 
     /// The store will never take the piece as it is.
-    pub(super) fn blame(&mut self, error: &InsertError) -> Blame {
+    pub(super) fn blame(&mut self, error: &InsertError, drift: &Drift) -> Blame {
         if self.halve() {
             return Blame::Narrowed;
         }
-        self.reason = error.to_string();
-        self.poison.extend(self.pieces.pop().map(|piece| piece.start));
-        if self.is_drift() { self.restore_poison() } else { Blame::Narrowed }
+        self.poison.extend(self.pieces.pop().map(|piece| (piece.start, error.to_string())));
+        if self.is_drift(drift) { self.restore_poison() } else { Blame::Narrowed }
     }
 
-    fn is_drift(&self) -> bool {
-        let bearable = if self.drifted { 0 } else { self.events.len() / DRIFT_SHARE };
-        self.events.len() >= DRIFT_ROWS && self.poison.len() > bearable
+    fn is_drift(&self, drift: &Drift) -> bool {
+        // Nothing waits for the ledger's own rows.
+        self.origin != Origin::Ledger && (self.drifted || drift.shows(self.events.len(), self.poison.len()))
     }
 
     /// Takes back every verdict: the events are as they were, except that one of the refused goes first and
     /// alone, so that the next try asks with a single statement whether the schema is mended.
     fn restore_poison(&mut self) -> Blame {
-        let mut poison = std::mem::take(&mut self.poison);
+        let mut poison: Vec<usize> = self.poison.drain(..).map(|(event, _)| event).collect();
         let probe = poison.pop();
         self.pieces.extend(runs(&poison).into_iter().rev());
         self.pieces.extend(probe.map(|event| event..event + 1));
@@ -96,12 +114,25 @@ impl Batch {
         Blame::Drift
     }
 
-    /// The events that no try got in, once there is nothing left to try, and what the store said of the last.
-    pub(super) fn into_poison(self) -> (Vec<Event>, String) {
-        let mut poison = self.poison.into_iter().peekable();
-        let events = self.events.into_iter().enumerate();
-        let refused = events.filter_map(|(place, event)| poison.next_if_eq(&place).map(|_| event));
-        (refused.collect(), self.reason)
+    /// How many events no try got in, and are not set aside yet.
+    pub(super) fn refused(&self) -> usize {
+        self.poison.len()
+    }
+
+    /// One of the events that no try got in, and what the store said of it.
+    pub(super) fn poison(&self) -> Option<(&Event, &str)> {
+        let (event, reason) = self.poison.last()?;
+        Some((&self.events[*event], reason))
+    }
+
+    /// The [`poison`](Self::poison) is set aside.
+    pub(super) fn set_aside(&mut self) {
+        self.poison.pop();
+    }
+
+    /// What is not stored, as far as is known.
+    pub(super) fn into_events(self) -> Vec<Event> {
+        self.events
     }
 }
 
@@ -122,7 +153,7 @@ mod tests {
     use crate::store::Failure;
 
     fn batch(numbers: RangeInclusive<u128>) -> Batch {
-        Batch::new(numbers.map(event).collect())
+        Batch::new(numbers.map(event).collect(), Origin::Queue)
     }
 
     fn event(number: u128) -> Event {
@@ -142,6 +173,16 @@ mod tests {
         events.iter().map(|event| event.id.as_u128()).collect()
     }
 
+    fn left_over(batch: &mut Batch) -> Vec<u128> {
+        let mut left = Vec::new();
+        while let Some((event, reason)) = batch.poison() {
+            assert_eq!(reason, "no");
+            left.insert(0, event.id.as_u128());
+            batch.set_aside();
+        }
+        left
+    }
+
     fn refusal() -> InsertError {
         InsertError::new(Failure::Quarantine, "no")
     }
@@ -153,7 +194,7 @@ mod tests {
             statements += 1;
             if !numbers(piece).into_iter().any(&is_poison) {
                 batch.stored();
-            } else if batch.blame(&refusal()) == Blame::Drift {
+            } else if batch.blame(&refusal(), &Drift::default()) == Blame::Drift {
                 return (statements, Blame::Drift);
             }
         }
@@ -165,10 +206,9 @@ mod tests {
         for poison in 1..=30 {
             let mut batch = batch(1..=30);
             try_all(&mut batch, |number| number == poison || number == 15);
-            let (left, reason) = batch.into_poison();
             let mut expected = vec![poison.min(15), poison.max(15)];
             expected.dedup();
-            assert_eq!((numbers(&left), reason.as_str()), (expected, "no"));
+            assert_eq!(left_over(&mut batch), expected);
         }
     }
 
@@ -182,7 +222,7 @@ mod tests {
         let (mended_in, blame) = try_all(&mut batch, |_| false);
         assert_eq!(blame, Blame::Narrowed);
         assert!(mended_in < 20, "what was refused one by one goes together again: {mended_in}");
-        assert!(batch.into_poison().0.is_empty());
+        assert_eq!(batch.refused(), 0);
     }
 
     #[test]

@@ -104,10 +104,12 @@ impl Control {
         self.lock().trouble.clone()
     }
 
-    pub(crate) fn quarantine(&self, events: Vec<Event>) {
+    pub(crate) fn quarantine(&self, event: Event) {
         let kept = &mut self.lock().quarantine;
-        kept.extend(events);
-        kept.drain(..kept.len().saturating_sub(QUARANTINE_KEPT));
+        if kept.len() == QUARANTINE_KEPT {
+            kept.pop_front();
+        }
+        kept.push_back(event);
     }
 
     pub(crate) fn quarantined(&self) -> Vec<Event> {

@@ -21,7 +21,17 @@ pub(super) enum Kind {
     Quarantine,
     /// Records are refused, or older ones pushed out.
     QueueFull,
+    /// The spool takes no more.
+    Disk,
+    /// Something else is wrong with the spool.
+    Spool,
+    /// Records cannot be read back.
+    Corrupt,
+    /// The writer panicked.
+    Panic,
 }
+
+const KINDS: usize = Kind::Panic as usize + 1;
 
 /// Trouble of one kind, as it was last said.
 #[derive(Clone, Copy, Default)]
@@ -33,7 +43,7 @@ struct Said {
 /// What has been said so far.
 #[derive(Default)]
 pub(super) struct Troubles {
-    said: [Said; 5],
+    said: [Said; KINDS],
     losses: Stats,
 }
 
@@ -72,6 +82,9 @@ impl Troubles {
             }
         } else if !is_full && self.over(&[Kind::QueueFull]) {
             lines.push(format!("the queue has room again; {} records were lost in all", lost(&now)));
+        }
+        if now.dropped.corrupt > before.dropped.corrupt && self.raise(Kind::Corrupt) {
+            lines.push(format!("{} rows could not be read back and are lost", now.dropped.corrupt));
         }
         lines
     }

@@ -32,13 +32,19 @@ pub(crate) fn emit(dispatch: &Dispatch, numbers: impl IntoIterator<Item = u64>) 
     });
 }
 
-/// The numbers that [`emit`] gave these events.
+/// Whether it is the ledger's own, on losses.
+pub(crate) fn is_loss(event: &Event) -> bool {
+    &*event.event_type == "ledger.loss"
+}
+
+/// The numbers that [`emit`] gave these events. The ledger's own have none.
 pub(crate) fn numbers<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<u64> {
+    let events = events.into_iter().filter(|event| !is_loss(event));
     let number = |event: &Event| {
         let context: serde_json::Value = serde_json::from_str(&event.context).expect("the context is JSON");
         context["number"].as_u64().expect("every event has its number")
     };
-    events.into_iter().map(number).collect()
+    events.map(number).collect()
 }
 
 pub(crate) fn failed(failure: Failure) -> Result<(), InsertError> {

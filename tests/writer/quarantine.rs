@@ -13,8 +13,9 @@ fn picky(is_poison: impl Fn(u64) -> bool + Send + 'static) -> (impl Store, Arc<A
     let statements = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&statements);
     let store = Answers(move |batch: &[Event], _| {
-        counter.fetch_add(1, Ordering::Relaxed);
-        if numbers(batch).into_iter().any(&is_poison) { failed(Failure::Quarantine) } else { Ok(()) }
+        let numbers = numbers(batch);
+        counter.fetch_add(usize::from(!numbers.is_empty()), Ordering::Relaxed);
+        if numbers.into_iter().any(&is_poison) { failed(Failure::Quarantine) } else { Ok(()) }
     });
     (store, statements)
 }
@@ -50,21 +51,33 @@ fn a_tenth_of_a_batch_is_set_aside_and_more_is_held() {
 }
 
 #[test]
-fn a_small_batch_cannot_tell_and_sets_its_events_aside() {
-    let (store, _) = picky(|_| true);
+fn when_everything_is_refused_rows_that_come_one_by_one_are_held_too() {
+    let mended = Arc::new(AtomicBool::new(false));
+    let is_mended = Arc::clone(&mended);
+    let (store, _) = picky(move |_| !is_mended.load(Ordering::Relaxed));
     let (dispatch, guard) = open(untimed(), store);
-    emit(&dispatch, 0..19);
-    let stats = guard.shutdown(DEADLINE).expect("all are dealt with");
-    assert_eq!(stats.quarantined, 19);
+    for number in 0..2 {
+        emit(&dispatch, [number]);
+        guard.flush(DEADLINE).expect("the first two may be bad events");
+    }
+    emit(&dispatch, 2..10);
+    let error = guard.flush(SOON).expect_err("more are a bad schema");
+    assert!(error.is_timeout(), "{error}");
+    mended.store(true, Ordering::Relaxed);
+    let stats = guard.flush(DEADLINE).expect("the schema is mended");
+    assert_eq!((stats.written, stats.quarantined), (8, 2));
 }
 
 #[test]
 fn the_latest_are_kept_for_inspection_and_all_are_counted() {
-    let (store, _) = picky(|_| true);
-    let (dispatch, guard) = open(untimed().batch_size(10), store);
-    let all = QUARANTINE_KEPT as u64 + 15;
-    emit(&dispatch, 0..all);
-    let stats = guard.flush(DEADLINE).expect("all are dealt with");
-    assert_eq!(stats.quarantined, all);
-    assert_eq!(numbers(&guard.quarantined()), (15..all).collect::<Vec<_>>());
+    let (store, _) = picky(|number| number % 10 == 0);
+    let (dispatch, guard) = open(untimed(), store);
+    let bad = QUARANTINE_KEPT as u64 + 15;
+    for number in 0..bad {
+        emit(&dispatch, number * 10..number * 10 + 10);
+        guard.flush(DEADLINE).expect("all are dealt with");
+    }
+    assert_eq!(guard.stats().quarantined, bad);
+    let kept: Vec<_> = (15..bad).map(|number| number * 10).collect();
+    assert_eq!(numbers(&guard.quarantined()), kept);
 }

@@ -1,0 +1,145 @@
+//! How records get from the threads that make them to the writer: packed in chunks.
+//!
+//! Each thread packs its records into a chunk of its own, and a full chunk goes over the channel whole: an operation
+//! on the channel for each record, with the cache lines it moves between cores, would be the largest single cost of
+//! a span. The writer takes full chunks first, and then looks into those that threads are still filling, so that no
+//! record waits for its chunk to fill.
+//!
+//! The channel is the growing kind. The bounds are the queue's: records, which it counts itself, and bytes, which are
+//! counted here, by the chunk. Chunks that are still being filled are not in the sum: together they hold at most
+//! 64 × 64 KiB and a record each.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::record::{Chunk, Record};
+
+/// The most records of a chunk; a divisor of the default batch, which is thus filled.
+const RECORDS: usize = 50;
+/// A chunk with that many bytes is full too.
+const BYTES: usize = 64 * 1024;
+/// Chunks being filled, a power of two: more than most services have busy threads.
+const LANES: usize = 64;
+/// Empty chunks kept for use.
+const SPARE: usize = 64;
+
+thread_local! {
+    /// The calling thread's lane. No destructor: it can be had for as long as the thread runs.
+    static LANE: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// The chunks that are filled, those that wait for the writer, and those on their way back.
+pub(super) struct Chunks {
+    lanes: Box<[Lane]>,
+    /// Records of a full chunk: few where the bounds are narrow, so that they are kept to the record.
+    records: usize,
+    sender: Sender<Chunk>,
+    receiver: Receiver<Chunk>,
+    /// Bytes of the full chunks.
+    bytes: AtomicU64,
+    /// Emptied chunks.
+    spare: (Sender<Chunk>, Receiver<Chunk>),
+}
+
+/// A chunk that a thread is filling, in cache lines of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Lane(Mutex<Chunk>);
+
+impl Lane {
+    fn lock(&self) -> MutexGuard<'_, Chunk> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Chunks {
+    /// Chunks of at most so many records, or fewer.
+    pub(super) fn new(records: usize) -> Self {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        Self {
+            lanes: (0..LANES).map(|_| Lane::default()).collect(),
+            records: RECORDS.min(records),
+            sender,
+            receiver,
+            bytes: AtomicU64::new(0),
+            spare: crossbeam_channel::bounded(SPARE),
+        }
+    }
+
+    /// The most records of one chunk.
+    pub(super) fn records(&self) -> usize {
+        self.records
+    }
+
+    /// Packs a record into the calling thread's chunk, which goes to the writer when it is full.
+    #[inline]
+    pub(super) fn push(&self, record: &mut Record) {
+        let mut chunk = self.lane();
+        chunk.push(record);
+        if chunk.len() >= self.records || chunk.bytes() >= BYTES {
+            let full = std::mem::replace(&mut *chunk, self.empty());
+            drop(chunk);
+            self.send(full);
+        }
+    }
+
+    /// The chunk that the calling thread fills.
+    #[inline]
+    fn lane(&self) -> MutexGuard<'_, Chunk> {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        let lane = LANE.get().unwrap_or_else(|| {
+            let lane = THREADS.fetch_add(1, Ordering::Relaxed) % LANES;
+            LANE.set(Some(lane));
+            lane
+        });
+        self.lanes[lane].lock()
+    }
+
+    fn send(&self, chunk: Chunk) {
+        self.bytes.fetch_add(chunk.bytes() as u64, Ordering::Relaxed);
+        // A receiver is held here too, so that the channel is open as long as there is a queue.
+        let sent = self.sender.send(chunk);
+        debug_assert!(sent.is_ok(), "the queue holds a receiver");
+    }
+
+    /// A chunk of waiting records: the oldest of the full ones or, when there is none, one that is being filled.
+    pub(super) fn next(&self) -> Option<Chunk> {
+        self.receive().or_else(|| self.lanes.iter().find_map(|lane| self.cut_short(lane)))
+    }
+
+    fn receive(&self) -> Option<Chunk> {
+        let chunk = self.receiver.try_recv().ok()?;
+        self.bytes.fetch_sub(chunk.bytes() as u64, Ordering::Relaxed);
+        Some(chunk)
+    }
+
+    /// Puts every record that is there now before all that come later.
+    pub(super) fn line_up(&self) {
+        self.lanes.iter().filter_map(|lane| self.cut_short(lane)).for_each(|chunk| self.send(chunk));
+    }
+
+    /// Bytes of the records that wait in full chunks.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Takes a chunk that is not full.
+    fn cut_short(&self, lane: &Lane) -> Option<Chunk> {
+        let mut chunk = lane.lock();
+        (chunk.len() > 0).then(|| std::mem::replace(&mut *chunk, self.empty()))
+    }
+
+    fn empty(&self) -> Chunk {
+        self.spare.1.try_recv().unwrap_or_else(|_| Chunk::with_room(self.records))
+    }
+
+    /// Gives an emptied chunk's memory back to the threads that fill them.
+    pub(super) fn recycle(&self, mut chunk: Chunk) {
+        chunk.reset();
+        // There are enough of them already when this fails.
+        self.spare.0.try_send(chunk).ok();
+    }
+}

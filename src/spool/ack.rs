@@ -1,0 +1,102 @@
+//! How far the store has everything: one number, kept so that no crash can make it too high.
+//!
+//! The file has two slots of 16 bytes, 4096 bytes apart so that they share no block of the disk. Each holds the
+//! lowest sequence number that is not acknowledged (`u64`), four bytes `TLAK`, and the CRC-32C of these twelve.
+//! They are written in turn, in place: a write that is torn harms the older number, and the other stands. Of
+//! two good slots the higher counts. With no good slot everything that is still in the segments is replayed.
+
+use std::io;
+
+use super::disk::{Disk, DiskFile, failed, read_some, write_all};
+use super::format::checksum;
+use crate::Error;
+
+pub(super) const NAME: &str = "acknowledged";
+const MARK: [u8; 4] = *b"TLAK";
+const SLOT_BYTES: usize = 16;
+const SLOT_DISTANCE: u64 = 4096;
+
+/// The acknowledgement on disk.
+pub(super) struct Ack<F> {
+    /// Made with the first number to keep.
+    file: Option<F>,
+    /// The slot to write next, 0 or 1.
+    slot: u64,
+    /// What the file says.
+    kept: Option<u64>,
+    synced: bool,
+}
+
+impl<F: DiskFile> Ack<F> {
+    /// Reads what there is. A file that cannot be read is as good as none: the ids absorb what is sent again.
+    pub(super) fn read(disk: &impl Disk<File = F>) -> Self {
+        let mut file = disk.open(NAME).ok();
+        let [first, second] = [0, 1].map(|slot| file.as_mut().and_then(|file| read_slot(file, slot)));
+        // `None` is less than any number.
+        let slot = u64::from(first > second);
+        Self { file: None, slot, kept: first.max(second), synced: false }
+    }
+
+    /// The number in the file: everything below is acknowledged.
+    pub(super) fn kept(&self) -> Option<u64> {
+        self.kept
+    }
+
+    pub(super) fn write(&mut self, disk: &impl Disk<File = F>, number: u64) -> Result<(), Error> {
+        self.try_write(disk, number).map_err(|error| {
+            failed(
+                "rows that are stored may be sent again, since this cannot be written:",
+                &disk.path().join(NAME),
+                error,
+            )
+        })
+    }
+
+    fn try_write(&mut self, disk: &impl Disk<File = F>, number: u64) -> io::Result<()> {
+        let mut file = match self.file.take() {
+            Some(file) if file.is_linked() => file,
+            _ => disk.edit(NAME)?,
+        };
+        write_all(&mut file, &slot(number), self.slot * SLOT_DISTANCE).1?;
+        self.file = Some(file);
+        self.slot = 1 - self.slot;
+        self.kept = Some(number);
+        self.synced = false;
+        Ok(())
+    }
+
+    /// Makes the number survive a power loss: what it covers can be deleted then.
+    pub(super) fn sync(&mut self, disk: &impl Disk<File = F>) -> Result<(), Error> {
+        let Some(number) = self.kept.filter(|_| !self.synced) else { return Ok(()) };
+        self.try_sync(disk, number).map_err(|error| failed("cannot sync", &disk.path().join(NAME), error))
+    }
+
+    fn try_sync(&mut self, disk: &impl Disk<File = F>, number: u64) -> io::Result<()> {
+        // Into the other slot too: once the segments are gone, an older number would make them count as lost.
+        self.try_write(disk, number)?;
+        // After a failure the file is opened anew: asked again, the kernel would say that all is well.
+        if let Some(mut file) = self.file.take() {
+            file.sync()?;
+            disk.sync()?;
+            self.file = Some(file);
+        }
+        self.synced = true;
+        Ok(())
+    }
+}
+
+fn slot(number: u64) -> [u8; SLOT_BYTES] {
+    let mut bytes = [0; SLOT_BYTES];
+    bytes[..8].copy_from_slice(&number.to_le_bytes());
+    bytes[8..12].copy_from_slice(&MARK);
+    let checksum = checksum(&[&bytes[..12]]);
+    bytes[12..].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+fn read_slot(file: &mut impl DiskFile, place: u64) -> Option<u64> {
+    let mut bytes = Vec::with_capacity(SLOT_BYTES);
+    read_some(file, &mut bytes, place * SLOT_DISTANCE, SLOT_BYTES).ok()?;
+    let number = u64::from_le_bytes(*bytes.first_chunk()?);
+    (bytes == slot(number)).then_some(number)
+}

@@ -1,0 +1,156 @@
+//! How events get onto the disk, and what is done when they do not.
+
+use std::fmt;
+
+use super::Spool;
+use super::disk::{Disk, DiskFile, failed};
+use super::format::PAYLOAD_LIMIT;
+use super::recover;
+use super::segment::{self, Active, Segment, Unfit};
+use crate::{Error, Event};
+
+/// Why events are not on disk.
+#[derive(Debug)]
+pub(crate) enum AppendError {
+    /// The limit is reached; there is room again once older records are acknowledged.
+    Full { limit_bytes: u64 },
+    /// The first event left is larger than a record can be. It will never fit: the caller has to go on without.
+    TooLarge { bytes: usize },
+    /// The disk does not take it.
+    Disk(Error),
+}
+
+impl fmt::Display for AppendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full { limit_bytes } => write!(
+                f,
+                "the spool is full with {limit_bytes} bytes: bring the database back, or raise spool_limit"
+            ),
+            Self::TooLarge { bytes } => write!(
+                f,
+                "a row of {bytes} bytes is too large for the spool, which takes {PAYLOAD_LIMIT}: record less \
+                 in one span"
+            ),
+            Self::Disk(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<D: Disk> Spool<D> {
+    /// Writes events to disk, from the first on, and takes them out of `events`. What is left there afterwards is
+    /// not on disk, and still the caller's.
+    ///
+    /// # Errors
+    /// Says why anything is left. The next call may do better.
+    pub(crate) fn append(&mut self, events: &mut Vec<Event>) -> Result<(), AppendError> {
+        self.notice_removal().map_err(AppendError::Disk)?;
+        while !events.is_empty() {
+            let (records, done) = self.append_some(events)?;
+            self.window.extend(events.drain(..records));
+            self.next += records as u64;
+            done.map_err(AppendError::Disk)?;
+        }
+        Ok(())
+    }
+
+    /// One write of as many events as it may take; how many are on disk now.
+    fn append_some(&mut self, events: &[Event]) -> Result<(usize, Result<(), Error>), AppendError> {
+        let (room, enough) = (self.room(), self.room_in_segment());
+        self.frames.encode(events, self.next, room, enough).map_err(|unfit| match unfit {
+            Unfit::TooLarge(bytes) => AppendError::TooLarge { bytes },
+            Unfit::NoRoom => AppendError::Full { limit_bytes: self.options.limit_bytes },
+        })?;
+        self.roll().map_err(AppendError::Disk)?;
+        let (Some(active), Some(segment)) = (&mut self.active, self.segments.back_mut()) else {
+            return Err(AppendError::Disk(Error::spool("there is no segment to write to")));
+        };
+        let (records, done) = active.append(&self.frames);
+        segment.bytes = active.bytes;
+        let path = self.disk.path().join(segment.name());
+        if active.broken {
+            self.close();
+        }
+        Ok((records, done.map_err(|error| failed("cannot write to", &path, error))))
+    }
+
+    /// How many bytes there are to the limit.
+    fn room(&self) -> u64 {
+        let taken: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
+        self.options.limit_bytes.saturating_sub(taken)
+    }
+
+    /// How many bytes there are to the end of the segment that will be written to.
+    fn room_in_segment(&self) -> u64 {
+        let taken = self.active.as_ref().map_or(0, |active| active.bytes);
+        if taken < self.segment_bytes { self.segment_bytes - taken } else { self.segment_bytes }
+    }
+
+    /// Sees to it that there is an active segment with room in it.
+    fn roll(&mut self) -> Result<(), Error> {
+        if self.active.as_ref().is_some_and(|active| active.bytes >= self.segment_bytes) {
+            self.close();
+        }
+        if self.active.is_none() {
+            self.begin()?;
+        }
+        Ok(())
+    }
+
+    /// Begins a segment.
+    fn begin(&mut self) -> Result<(), Error> {
+        let name = segment::name(self.next);
+        let cannot = |error| failed("cannot make", &self.disk.path().join(&name), error);
+        let file = self.disk.create(&name).map_err(cannot)?;
+        self.active = Some(Active::new(file));
+        self.segments.push_back(Segment::new(self.next, 0));
+        Ok(())
+    }
+
+    /// Adds nothing more to the active segment.
+    fn close(&mut self) {
+        if self.options.sync_interval.is_some()
+            && let Err(error) = self.sync_active()
+        {
+            self.note(error);
+        }
+        self.active = None;
+        // The next one would have the same name, and takes its place.
+        self.segments.pop_back_if(|segment| segment.bytes == 0);
+    }
+
+    /// Files can be written to after somebody has deleted them, and nobody would ever find the rows.
+    fn notice_removal(&mut self) -> Result<(), Error> {
+        let is_gone = match &self.active {
+            Some(active) => !active.file.is_linked(),
+            None => !self.disk.is_there(),
+        };
+        if is_gone { self.restore() } else { Ok(()) }
+    }
+
+    /// Makes the directory again where it is gone, and writes what is still in memory.
+    fn restore(&mut self) -> Result<(), Error> {
+        self.disk.restore()?;
+        self.note(Error::spool(format!(
+            "files were removed from the spool directory {}: rows that were only there are lost; keep whatever \
+             cleans up away from it",
+            self.disk.path().display()
+        )));
+        self.active = None;
+        self.reader = None;
+        let start = self.window_start();
+        self.segments = recover::segments(&self.disk)?;
+        // What is in memory is written once more, under the same numbers.
+        self.segments.retain(|segment| segment.first < start);
+        self.next = start;
+        let mut events = self.window.take_all();
+        let written = self.append(&mut events);
+        // They were accepted once, and stay so.
+        self.next += events.len() as u64;
+        self.window.keep(events.into_iter());
+        match written {
+            Err(AppendError::Disk(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

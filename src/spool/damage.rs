@@ -1,0 +1,49 @@
+//! Keeps bytes that are no record for a person to look at.
+
+use std::io;
+use std::ops::Range;
+
+use super::disk::{Disk, read_some, write_all};
+
+/// The extension of files that hold damaged bytes.
+pub(super) const EXTENSION: &str = ".damaged";
+/// No more of them are kept: a disk that fails everywhere must not fill itself with the proof.
+const FILES: usize = 64;
+/// No more bytes of one stretch are copied.
+const STRETCH_BYTES: u64 = 1024 * 1024;
+const CHUNK_BYTES: u64 = 64 * 1024;
+
+/// Copies a stretch of a segment to `<segment>.<offset>.damaged`, unless there are enough of these already.
+pub(super) fn keep<D: Disk>(
+    disk: &D,
+    from: &mut D::File,
+    segment: &str,
+    stretch: Range<u64>,
+) -> io::Result<()> {
+    if stretch.is_empty() || kept(disk)? >= FILES {
+        return Ok(());
+    }
+    let mut copy = disk.create(&format!("{segment}.{}{EXTENSION}", stretch.start))?;
+    let bytes = (stretch.end - stretch.start).min(STRETCH_BYTES);
+    let mut chunk = Vec::new();
+    for start in (0..bytes).step_by(CHUNK_BYTES as usize) {
+        chunk.clear();
+        let wanted = (bytes - start).min(CHUNK_BYTES);
+        read_some(from, &mut chunk, stretch.start + start, wanted as usize)?;
+        write_all(&mut copy, &chunk, start).1?;
+    }
+    Ok(())
+}
+
+/// Keeps a whole segment under another name, or deletes it when enough are kept.
+pub(super) fn retire(disk: &impl Disk, segment: &str) -> io::Result<()> {
+    if kept(disk)? < FILES {
+        disk.rename(segment, &format!("{segment}{EXTENSION}"))
+    } else {
+        disk.remove(segment)
+    }
+}
+
+fn kept(disk: &impl Disk) -> io::Result<usize> {
+    Ok(disk.names()?.iter().filter(|name| name.ends_with(EXTENSION)).count())
+}

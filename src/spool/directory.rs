@@ -1,0 +1,260 @@
+//! The real directory: whose it is, who may look into it, and that no link leads out of it.
+
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::disk::{Disk, DiskFile, failed};
+use crate::Error;
+
+/// Held locked by the process that owns the directory; holds its process id, for whoever is refused.
+const LOCK: &str = "lock";
+
+/// A directory on disk, owned by this process until it is dropped.
+///
+/// The lock belongs to the open file: the kernel lets go of it however the process ends. A forked child that
+/// outlives its parent keeps it; one that calls `exec` does not.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    path: PathBuf,
+    /// Locked as long as it is open.
+    lock: Option<File>,
+}
+
+impl Directory {
+    /// Makes the directory where there is none, and takes possession of it.
+    pub(super) fn own(path: &Path) -> Result<Self, Error> {
+        make(path)?;
+        Ok(Self { path: path.to_owned(), lock: Some(lock(path)?) })
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+impl Disk for Directory {
+    type File = File;
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn is_there(&self) -> bool {
+        self.path.symlink_metadata().is_ok()
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        let names = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name().into_string().ok()));
+        names.filter_map(Result::transpose).collect()
+    }
+
+    fn create(&self, name: &str) -> io::Result<File> {
+        regular(writable().create(true).truncate(true).open(self.at(name))?)
+    }
+
+    fn edit(&self, name: &str) -> io::Result<File> {
+        regular(writable().create(true).truncate(false).open(self.at(name))?)
+    }
+
+    fn open(&self, name: &str) -> io::Result<File> {
+        regular(private().read(true).open(self.at(name))?)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.at(name))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.at(from), self.at(to))
+    }
+
+    #[cfg(unix)]
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+
+    /// Elsewhere a directory cannot be opened as a file.
+    #[cfg(not(unix))]
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn restore(&mut self) -> Result<(), Error> {
+        // A second lock of the same file would be refused, to this process too.
+        self.lock = None;
+        *self = Self::own(&self.path)?;
+        Ok(())
+    }
+}
+
+fn make(path: &Path) -> Result<(), Error> {
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            builder().create(path).map_err(|error| failed("cannot make the spool directory", path, error))?;
+            fs::symlink_metadata(path)
+        }
+        found => found,
+    };
+    check(path, &found.map_err(|error| failed("cannot look at the spool directory", path, error))?)
+}
+
+fn check(path: &Path, found: &Metadata) -> Result<(), Error> {
+    let wrong = if found.is_symlink() {
+        "is a symbolic link: name the directory it leads to"
+    } else if !found.is_dir() {
+        "is not a directory: name a directory, or a path where one can be made"
+    } else if others_may_write(found) {
+        "can be written by others, who could plant rows in it: chmod 700 it, or name a new directory inside it"
+    } else {
+        return Ok(());
+    };
+    Err(Error::spool(format!("the spool directory {} {wrong}", path.display())))
+}
+
+fn lock(path: &Path) -> Result<File, Error> {
+    let at = path.join(LOCK);
+    let cannot = |error| failed("cannot lock the spool directory with", &at, error);
+    let mut file = writable().create(true).truncate(false).open(&at).and_then(regular).map_err(cannot)?;
+    match file.try_lock() {
+        Ok(()) => {
+            // Only for the message of whoever comes second: on a full disk it says less.
+            file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).ok();
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => Err(Error::spool(format!(
+            "the spool directory {} is in use{}: give each process a spool directory of its own",
+            path.display(),
+            owner(&mut file)
+        ))),
+        Err(TryLockError::Error(error)) => Err(cannot(error)),
+    }
+}
+
+/// ` by process 4321`, where its owner could write that.
+fn owner(lock: &mut File) -> String {
+    let mut pid = String::new();
+    let read = lock.take(20).read_to_string(&mut pid);
+    let is_number = read.is_ok() && !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { format!(" by process {pid}") } else { String::new() }
+}
+
+/// Refuses a pipe or a device in the place of a file.
+fn regular(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}
+
+fn writable() -> OpenOptions {
+    let mut options = private();
+    options.read(true).write(true);
+    options
+}
+
+#[cfg(unix)]
+fn builder() -> DirBuilder {
+    use std::os::unix::fs::DirBuilderExt as _;
+
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder
+}
+
+#[cfg(unix)]
+fn others_may_write(found: &Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    found.permissions().mode() & 0o022 != 0
+}
+
+/// Files of the owner alone, links not followed, and no waiting for the other end of a pipe.
+#[cfg(unix)]
+fn private() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let mut options = OpenOptions::new();
+    options.mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    options
+}
+
+#[cfg(unix)]
+impl DiskFile for File {
+    fn bytes(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read_at(&mut self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(self, into, offset)
+    }
+
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::write_at(self, bytes, offset)
+    }
+
+    fn set_bytes(&mut self, bytes: u64) -> io::Result<()> {
+        self.set_len(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn is_linked(&self) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+
+        // What cannot be told is left to the write to find out.
+        self.metadata().map_or(true, |found| found.nlink() > 0)
+    }
+}
+
+/// Where access is a matter of lists that a directory inherits, they are the operator's.
+#[cfg(not(unix))]
+mod elsewhere {
+    use super::*;
+    use std::io::{Seek as _, SeekFrom};
+
+    pub(super) fn builder() -> DirBuilder {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        builder
+    }
+
+    pub(super) fn others_may_write(_: &Metadata) -> bool {
+        false
+    }
+
+    pub(super) fn private() -> OpenOptions {
+        OpenOptions::new()
+    }
+
+    impl DiskFile for File {
+        fn bytes(&self) -> io::Result<u64> {
+            Ok(self.metadata()?.len())
+        }
+
+        fn read_at(&mut self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+            self.seek(SeekFrom::Start(offset))?;
+            self.read(into)
+        }
+
+        fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+            self.seek(SeekFrom::Start(offset))?;
+            self.write(bytes)
+        }
+
+        fn set_bytes(&mut self, bytes: u64) -> io::Result<()> {
+            self.set_len(bytes)
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            self.sync_data()
+        }
+
+        /// A file that is open cannot be removed.
+        fn is_linked(&self) -> bool {
+            true
+        }
+    }
+}
+
+#[cfg(not(unix))]
+use elsewhere::{builder, others_may_write, private};

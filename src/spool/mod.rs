@@ -1,0 +1,294 @@
+//! Records on disk until the store has them: what survives the end of the process.
+//!
+//! # What is promised
+//!
+//! - When [`Spool::append`] returns, the events it took are in the page cache of the kernel: they survive SIGKILL,
+//!   an abort and a panic, and [`Spool::open`] of the next process finds them. With a
+//!   [`sync_interval`](Options::sync_interval) they also survive the loss of power, all but those of the last
+//!   interval.
+//! - [`Spool::next_batch`] hands events out in the order they came, each as it was, to the microsecond.
+//! - What [`Spool::acknowledge`] covers is not handed out again by a later process, unless the acknowledgement
+//!   is lost with the power; then the same events come again with the same ids, marked as such.
+//! - No damage keeps a spool from opening. Records that are lost to it are counted: exactly where the numbers of
+//!   their neighbours show it, and as at least one where the end of the last segment is torn. Nothing that was
+//!   not appended ever comes out.
+//! - Everything that was appended and not acknowledged is one number: [`Spool::pending`]. Each of these records
+//!   leaves it as an event of a batch, or in the [`lost`](Batch::lost) of one, and never as both.
+//! - One thread owns it, and calls block for as long as the disk takes. Memory is bounded: 8 MiB of the newest
+//!   events, and one batch and one record read from disk, however long the backlog.
+//!
+//! # When it is full
+//!
+//! The segments together stay within [`limit_bytes`](Options::limit_bytes). What would go over it is refused:
+//! the newest events stay with the caller, the writer leaves records in the queue, and the queue's
+//! [`Overflow`](crate::Overflow) decides. Nothing on disk is ever dropped for something newer. Space comes back
+//! with whole segments, an eighth of the limit at a time or 16 MiB. The files for people (see below) come on top.
+//!
+//! # What is in the directory
+//!
+//! The directory has mode 0700 and its files 0600. No symbolic link is followed, in place of the directory or in it.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `lock` | locked by the one process that owns the directory, and holds its process id |
+//! | `00000000000000000042.segment1` | records from number 42 on |
+//! | `acknowledged` | how far the store has them: see [`ack`] |
+//! | `….damaged` | bytes that were no record, at most 64 files of 1 MiB or one segment |
+//! | `quarantine.jsonl` | events that the store refuses for what they hold: see [`quarantine`] |
+//! | `replay.jsonl` | the same lines, corrected, put there by a person: see [`replay`] |
+//! | `replay.done-<time>.jsonl` | the same after it was taken in |
+//!
+//! Any other name is left alone.
+//!
+//! # A segment, version 1
+//!
+//! Frames, one after the other, and nothing else. Numbers are little-endian.
+//!
+//! | offset | bytes | |
+//! |---|---|---|
+//! | 0 | 4 | magic `FF 54 4C FE` |
+//! | 4 | 4 | length of the payload, 38 to 4,194,304 |
+//! | 8 | 8 | sequence number: one more than that of the frame before, below 2⁶³ |
+//! | 16 | 4 | CRC-32C of bytes 4 to 15 and of the payload |
+//! | 20 | | payload |
+//!
+//! The payload:
+//!
+//! | bytes | |
+//! |---|---|
+//! | 16 | `id` |
+//! | 8 | `created_at`, signed microseconds since 1970-01-01T00:00:00Z |
+//! | 1 | `severity`: 0 info, 1 warning, 2 error, 3 critical |
+//! | 1 | bit 0: there is a `restaurant_id`; bit 1: there is a `booking_id`; the others are 0 |
+//! | 0 or 16 | `restaurant_id` |
+//! | 0 or 16 | `booking_id` |
+//! | 4 + n | length and text of `source`, UTF-8 |
+//! | 4 + n | length and text of `event_type`, UTF-8 |
+//! | 4 + n | length and text of `context`, UTF-8 |
+//!
+//! A segment holds the numbers from the one in its name to the one in the next segment's: a frame beyond that is
+//! what a failed write left behind, and is not read. A segment is closed once it has passed 16 MiB, or an eighth of
+//! the limit. Every process begins a segment of its own.
+
+mod ack;
+mod append;
+mod damage;
+mod directory;
+mod disk;
+mod format;
+mod quarantine;
+mod read;
+mod recover;
+mod replay;
+mod scan;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use self::ack::Ack;
+pub(crate) use self::append::AppendError;
+use self::directory::Directory;
+use self::disk::{Disk, failed};
+use self::quarantine::Quarantine;
+pub(crate) use self::read::Batch;
+use self::read::Reader;
+pub(crate) use self::recover::Torn;
+use self::segment::{Active, Frames, Segment};
+use self::window::Window;
+use crate::{Error, Event};
+
+/// The least that [`Options::limit_bytes`] may be.
+pub(crate) const SMALLEST_LIMIT: u64 = 64 * 1024;
+
+/// A segment that has reached this size is closed.
+const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
+/// Closed segments are deleted one by one, so a small spool has small ones.
+const SEGMENTS_WITHIN_LIMIT: u64 = 8;
+/// How many bytes of the newest events stay in memory.
+const WINDOW_BYTES: usize = 8 * 1024 * 1024;
+
+/// How the spool uses its disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// The most bytes that all segments take together, at least [`SMALLEST_LIMIT`].
+    pub(crate) limit_bytes: u64,
+    /// How often to make records survive a loss of power; without it they survive only the end of the process.
+    pub(crate) sync_interval: Option<Duration>,
+}
+
+/// The spool of one process.
+pub(crate) struct Spool<D: Disk = Directory> {
+    disk: D,
+    options: Options,
+    segment_bytes: u64,
+    /// Every segment, oldest first.
+    segments: VecDeque<Segment>,
+    /// The last of them, while it takes more.
+    active: Option<Active<D::File>>,
+    reader: Option<Reader<D::File>>,
+    window: Window,
+    frames: Frames,
+    ack: Ack<D::File>,
+    quarantine: Quarantine<D::File>,
+    /// The number of the next record to be appended.
+    next: u64,
+    /// The number of the next record to be handed out.
+    cursor: u64,
+    /// All below are acknowledged.
+    acknowledged: u64,
+    /// Records below may have reached the store before this process began.
+    replay_until: u64,
+    /// What an earlier process was writing when it ended.
+    torn: Torn,
+    synced_at: Instant,
+    /// What went wrong by the way, and is not said yet.
+    trouble: Option<Error>,
+}
+
+impl Spool {
+    /// Takes possession of the directory, which is made where there is none, and of what an earlier process left
+    /// in it.
+    ///
+    /// # Errors
+    /// [`Error::is_spool`] when the directory cannot be used: another process has it, it is a link, others may
+    /// write to it, or nothing can be written there. Damaged records and a full disk are no error.
+    pub(crate) fn open(dir: &Path, options: Options) -> Result<Self, Error> {
+        Self::on(Directory::own(dir)?, options)
+    }
+}
+
+impl<D: Disk> Spool<D> {
+    /// How many records are on disk and not acknowledged.
+    pub(crate) fn pending(&self) -> u64 {
+        self.next - self.acknowledged
+    }
+
+    /// How many records are still to be handed out.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.next - self.cursor
+    }
+
+    /// Where the next record will be appended, to be compared with [`position`](Self::position).
+    pub(crate) fn end(&self) -> u64 {
+        self.next
+    }
+
+    /// Where the next record to be handed out is.
+    pub(crate) fn position(&self) -> u64 {
+        self.cursor
+    }
+
+    /// What was being written when an earlier process ended, and is lost. Not part of [`pending`](Self::pending).
+    pub(crate) fn torn(&self) -> Torn {
+        self.torn
+    }
+
+    /// What went wrong since the last call, where no other call could say it: the first of several.
+    pub(crate) fn take_trouble(&mut self) -> Option<Error> {
+        self.trouble.take()
+    }
+
+    /// Sets the event aside for good, where a person can read, correct and replay it. It still has to be
+    /// acknowledged with its batch.
+    ///
+    /// # Errors
+    /// When it cannot be written. An event that is not acknowledged either is tried again by the next process.
+    pub(crate) fn quarantine(&mut self, event: &Event, reason: &str) -> Result<(), Error> {
+        self.quarantine.add(&self.disk, event, reason)
+    }
+
+    /// Takes note that the store, or the quarantine, has everything up to [`Batch::up_to`] of a batch.
+    ///
+    /// # Errors
+    /// When it cannot be written down: the same rows may be sent again by the next process. The next
+    /// acknowledgement tries again.
+    pub(crate) fn acknowledge(&mut self, up_to: u64) -> Result<(), Error> {
+        let up_to = up_to.min(self.cursor);
+        if up_to > self.acknowledged {
+            self.acknowledged = up_to;
+            self.ack.write(&self.disk, up_to)?;
+        }
+        self.remove_acknowledged()
+    }
+
+    /// Deletes segments that are wholly acknowledged, but for the active one. The acknowledgement is made to survive
+    /// a power loss first: without it, what is missing would count as lost.
+    fn remove_acknowledged(&mut self) -> Result<(), Error> {
+        while let Some(segment) = self.acknowledged_segment() {
+            self.ack.sync(&self.disk)?;
+            let removed = if segment.unreadable {
+                damage::retire(&self.disk, &segment.name())
+            } else {
+                self.remove(&segment)
+            };
+            match removed {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failed("cannot delete", &self.disk.path().join(segment.name()), error));
+                }
+                _ => {
+                    self.segments.pop_front();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn acknowledged_segment(&self) -> Option<Segment> {
+        let is_closed = self.segments.len() > 1 || self.active.is_none();
+        let segment = self.segments.front().filter(|_| is_closed)?;
+        let end = self.segments.get(1).map_or(self.next, |next| next.first);
+        (end <= self.ack.kept()?).then(|| segment.clone())
+    }
+
+    fn remove(&self, segment: &Segment) -> io::Result<()> {
+        self.disk.remove(&segment.name())
+    }
+
+    /// When the next [`sync_if_due`](Self::sync_if_due) has something to do.
+    pub(crate) fn next_sync(&self) -> Option<Instant> {
+        let is_dirty = self.active.as_ref().is_some_and(|active| active.dirty);
+        self.options.sync_interval.filter(|_| is_dirty).map(|interval| self.synced_at + interval)
+    }
+
+    /// Makes what was appended survive a power loss, when an interval has passed since the last time.
+    ///
+    /// # Errors
+    /// When the disk cannot do it: what was appended since survives the end of the process, and nothing more. The
+    /// segment is closed, since the kernel forgets what it could not write, and later calls begin afresh.
+    pub(crate) fn sync_if_due(&mut self, now: Instant) -> Result<(), Error> {
+        if self.next_sync().is_some_and(|due| now >= due) {
+            self.synced_at = now;
+            self.sync_active()?;
+        }
+        Ok(())
+    }
+
+    fn sync_active(&mut self) -> Result<(), Error> {
+        let Some(active) = self.active.as_mut().filter(|active| active.dirty) else { return Ok(()) };
+        let synced = active.sync(&self.disk);
+        if synced.is_err() {
+            self.active = None;
+        }
+        synced.map_err(|error| {
+            let name = self.segments.back().map(Segment::name).unwrap_or_default();
+            let path = self.disk.path().join(name);
+            failed("rows would not survive a power loss, cannot sync", &path, error)
+        })
+    }
+
+    /// The number of the oldest record in memory.
+    fn window_start(&self) -> u64 {
+        self.next - self.window.len()
+    }
+
+    /// Keeps the first trouble for [`take_trouble`](Self::take_trouble).
+    fn note(&mut self, trouble: Error) {
+        self.trouble.get_or_insert(trouble);
+    }
+}

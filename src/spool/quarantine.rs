@@ -1,0 +1,260 @@
+//! Events that the store will never take as they are, in a file that a person can read and correct.
+//!
+//! `quarantine.jsonl` holds one JSON object per line: `reason`, what the store said, and every column of the row.
+//! `context` is the JSON itself, so that it can be corrected in place, or a string where it is no JSON on one line;
+//! `created_at` is RFC 3339 text, or microseconds since 1970 where that is out of the text's years. To send
+//! corrected rows, put their lines into `replay.jsonl`: see [`replay`](super::replay).
+
+use std::io;
+
+use jiff::Timestamp;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::disk::{Disk, DiskFile, failed, read_some, write_all};
+use super::format::{microseconds, time};
+use crate::{Error, Event};
+
+pub(super) const NAME: &str = "quarantine.jsonl";
+
+/// The file, opened with the first event that goes there.
+pub(super) struct Quarantine<F> {
+    file: Option<F>,
+}
+
+impl<F> Default for Quarantine<F> {
+    fn default() -> Self {
+        Self { file: None }
+    }
+}
+
+impl<F: DiskFile> Quarantine<F> {
+    /// Adds a line, which survives a power loss when this returns: there is no other copy.
+    pub(super) fn add(
+        &mut self,
+        disk: &impl Disk<File = F>,
+        event: &Event,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let mut line = to_line(event, reason);
+        line.push('\n');
+        self.try_add(disk, line).map_err(|error| {
+            failed("a row that the database refuses cannot be set aside in", &disk.path().join(NAME), error)
+        })
+    }
+
+    fn try_add(&mut self, disk: &impl Disk<File = F>, mut line: String) -> io::Result<()> {
+        // A person may have moved the file away, or have cut lines out of it.
+        let mut file = match self.file.take() {
+            Some(file) if file.is_linked() => file,
+            _ => disk.edit(NAME)?,
+        };
+        let end = file.bytes()?;
+        if ends_in_the_middle(&mut file, end)? {
+            line.insert(0, '\n');
+        }
+        let written = write_all(&mut file, line.as_bytes(), end).1;
+        let written = written.and_then(|()| file.sync()).and_then(|()| disk.sync());
+        if written.is_err() {
+            file.set_bytes(end)?;
+        } else {
+            self.file = Some(file);
+        }
+        written
+    }
+}
+
+/// Whether the last line has no end: its writer was killed, or a person has edited the file.
+fn ends_in_the_middle(file: &mut impl DiskFile, end: u64) -> io::Result<bool> {
+    let Some(last) = end.checked_sub(1) else { return Ok(false) };
+    let mut byte = Vec::new();
+    read_some(file, &mut byte, last, 1)?;
+    Ok(byte != b"\n")
+}
+
+/// A line as it is written.
+#[derive(Serialize)]
+struct Written<'a> {
+    reason: &'a str,
+    id: String,
+    created_at: Time,
+    source: &'a str,
+    event_type: &'a str,
+    severity: &'static str,
+    restaurant_id: Option<String>,
+    booking_id: Option<String>,
+    context: Context<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Context<'a> {
+    Json(&'a RawValue),
+    Text(&'a str),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Time {
+    Text(String),
+    Microseconds(i64),
+}
+
+/// The event as one line, without its end.
+pub(super) fn to_line(event: &Event, reason: &str) -> String {
+    let line = Written {
+        reason,
+        id: event.id.to_string(),
+        created_at: written_time(microseconds(event.created_at)),
+        source: &event.source,
+        event_type: &event.event_type,
+        severity: event.severity.as_str(),
+        restaurant_id: event.restaurant_id.map(|id| id.to_string()),
+        booking_id: event.booking_id.map(|id| id.to_string()),
+        context: written_context(&event.context),
+    };
+    // Cannot fail: every key is a string, and no writer is involved.
+    serde_json::to_string(&line).unwrap_or_default()
+}
+
+fn written_time(micros: i64) -> Time {
+    match Timestamp::from_microsecond(micros) {
+        Ok(time) => Time::Text(format!("{time:.6}")),
+        Err(_) => Time::Microseconds(micros),
+    }
+}
+
+/// As it is, to the digit, where that leaves one line; a carriage return is no end of a line to every reader.
+fn written_context(context: &str) -> Context<'_> {
+    let is_one_line = !context.contains(['\n', '\r']);
+    match serde_json::from_str::<&RawValue>(context) {
+        Ok(json) if is_one_line => Context::Json(json),
+        _ => Context::Text(context),
+    }
+}
+
+/// A line as a person leaves it. What is not known is refused: it would be a misspelt column.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Corrected<'a> {
+    #[serde(default, rename = "reason")]
+    _reason: Option<IgnoredAny>,
+    id: String,
+    created_at: Time,
+    source: String,
+    event_type: String,
+    severity: String,
+    restaurant_id: Option<String>,
+    booking_id: Option<String>,
+    #[serde(borrow)]
+    context: &'a RawValue,
+}
+
+/// The event in a line, or what is wrong with it.
+pub(super) fn from_line(line: &[u8]) -> Result<Event, String> {
+    let line: Corrected<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    Ok(Event {
+        id: uuid("id", &line.id)?,
+        created_at: read_time(&line.created_at)?,
+        severity: line.severity.parse().map_err(|error: Error| error.to_string())?,
+        restaurant_id: line.restaurant_id.as_deref().map(|id| uuid("restaurant_id", id)).transpose()?,
+        booking_id: line.booking_id.as_deref().map(|id| uuid("booking_id", id)).transpose()?,
+        source: line.source.into(),
+        event_type: line.event_type.into(),
+        context: read_context(line.context.get())?,
+    })
+}
+
+fn uuid(column: &str, text: &str) -> Result<Uuid, String> {
+    Uuid::try_parse(text).map_err(|_| format!("{column} is {text:?}, and must be a uuid"))
+}
+
+fn read_time(read: &Time) -> Result<std::time::SystemTime, String> {
+    let micros = match read {
+        Time::Microseconds(micros) => Ok(*micros),
+        Time::Text(text) => text.parse::<Timestamp>().map(Timestamp::as_microsecond).map_err(|_| text),
+    };
+    micros.ok().and_then(time).ok_or_else(|| {
+        "created_at must be a time such as 2026-01-31T08:00:00.000000Z, or microseconds since 1970".to_owned()
+    })
+}
+
+/// The JSON itself, or a string that holds it.
+fn read_context(json: &str) -> Result<String, String> {
+    let text = if json.starts_with('"') { serde_json::from_str(json) } else { Ok(json.to_owned()) };
+    let text: String = text.map_err(|error| error.to_string())?;
+    let is_object = text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(&text).is_ok();
+    if is_object { Ok(text) } else { Err("context must be a JSON object".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::super::tests::{event, full_event};
+    use super::*;
+
+    #[track_caller]
+    fn assert_returns(event: &Event) {
+        let line = to_line(event, "no good");
+        assert!(!line.contains('\n'), "{line}");
+        assert_eq!(from_line(line.as_bytes()).as_ref(), Ok(event));
+    }
+
+    #[test]
+    fn a_line_holds_every_column_by_name_and_the_context_as_json() {
+        let mut event = full_event(1);
+        event.context = r#"{"n":1.10,"z":18446744073709551616,"a":"é"}"#.to_owned();
+        let line = to_line(&event, "invalid \"text\"\n");
+        let expected = format!(
+            r#"{{"reason":"invalid \"text\"\n","id":"{}","created_at":"1970-01-01T00:00:00.000001Z","source":"{}","event_type":"{}","severity":"critical","restaurant_id":"{}","booking_id":"{}","context":{}}}"#,
+            event.id,
+            event.source,
+            event.event_type,
+            event.restaurant_id.expect("it has one"),
+            event.booking_id.expect("it has one"),
+            event.context,
+        );
+        assert_eq!(line, expected);
+        assert_returns(&event);
+    }
+
+    #[test]
+    fn whatever_the_context_is_the_line_stays_one_line() {
+        for context in ["{\n\"a\": 1}", "{\r\"a\": 1}"] {
+            assert_returns(&Event { context: context.to_owned(), ..event(1) });
+        }
+        let broken = Event { context: "{\"a\":\n".to_owned(), ..event(1) };
+        assert!(to_line(&broken, "").contains(r#""context":"{\"a\":\n"}"#));
+    }
+
+    #[test]
+    fn a_time_out_of_the_years_of_the_text_is_a_number() {
+        let far = UNIX_EPOCH + Duration::from_secs(400_000_000_000);
+        let event = Event { created_at: far, ..event(1) };
+        assert!(to_line(&event, "").contains(r#""created_at":400000000000000000,"#));
+        assert_returns(&event);
+    }
+
+    #[test]
+    fn a_wrong_line_says_what_is_wrong() {
+        let good = to_line(&event(1), "");
+        for (from, to, says) in [
+            (r#""severity":"info""#, r#""severity":"bad""#, "info, warning"),
+            (r#""id":""#, r#""id":"x"#, "id is \"x"),
+            (r#""created_at":""#, r#""created_at":"on "#, "created_at must be"),
+            (r#""context":{"#, r#""context":["#, "at line 1"),
+            (r#""context":{"n":1}"#, r#""context":[1]"#, "JSON object"),
+            (r#""context":{"n":1}"#, r#""context":null"#, "JSON object"),
+            (r#""source""#, r#""sauce""#, "unknown field `sauce`"),
+            (r#""booking_id":null"#, r#""booking_id":"7""#, "booking_id is \"7\""),
+        ] {
+            let bad = good.replacen(from, to, 1);
+            assert_ne!(bad, good, "{from}");
+            let error = from_line(bad.as_bytes()).expect_err(to);
+            assert!(error.contains(says), "{error:?} lacks {says:?}");
+        }
+    }
+}

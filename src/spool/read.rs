@@ -1,0 +1,171 @@
+//! How events come off again: from memory while the writer keeps up, else from disk.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::Spool;
+use super::damage;
+use super::disk::{Disk, failed, is_damage};
+use super::format::frame_bytes;
+use super::scan::{Found, Scanner};
+use super::segment;
+use crate::{Error, Event};
+
+/// Events to be stored, in the order they came.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) events: Vec<Event>,
+    /// An earlier process may have stored some of them.
+    pub(crate) may_be_stored: bool,
+    /// Records before, between or after these that can never be read again. A batch may be nothing else.
+    pub(crate) lost: u64,
+    /// What to [`acknowledge`](Spool::acknowledge) once the batch is dealt with.
+    pub(crate) up_to: u64,
+    bytes: usize,
+}
+
+impl Batch {
+    fn push(&mut self, event: Event) {
+        self.bytes += frame_bytes(&event);
+        self.events.push(event);
+    }
+}
+
+/// Goes through one segment.
+pub(super) struct Reader<F> {
+    first: u64,
+    scanner: Scanner<F>,
+}
+
+impl<D: Disk> Spool<D> {
+    /// The next events in order: up to `max_rows`, and no more once they take `max_bytes` on disk. Each is handed
+    /// out once by a process.
+    ///
+    /// # Errors
+    /// When a segment is there and cannot be opened, such as when the process has no file handle left. It may be
+    /// later: nothing is lost by trying again. What can be opened and not read is lost, and counted.
+    pub(crate) fn next_batch(&mut self, max_rows: usize, max_bytes: usize) -> Result<Batch, Error> {
+        let mut batch = Batch { may_be_stored: self.cursor < self.replay_until, ..Batch::default() };
+        while self.cursor < self.next && batch.events.len() < max_rows && batch.bytes < max_bytes {
+            match self.step(&mut batch) {
+                Ok(()) => {}
+                // What there is goes out; the trouble comes again with the next call.
+                Err(_) if batch.lost > 0 || !batch.events.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        batch.up_to = self.cursor;
+        Ok(batch)
+    }
+
+    /// Adds an event, or goes nearer to the next.
+    fn step(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        if self.cursor >= self.window_start() {
+            batch.push(self.window.pop().ok_or_else(|| Error::spool("the window is empty"))?);
+            self.cursor += 1;
+            return Ok(());
+        }
+        let (first, end) = self.segment_at_cursor();
+        let Some(first) = first else {
+            self.pass(batch, end);
+            return Ok(());
+        };
+        self.open_reader(first, batch)?;
+        let found = self.reader.as_mut().map_or(Ok(None), |reader| reader.scanner.next());
+        match found {
+            Ok(Some(found)) if found.sequence < end => self.take(batch, found),
+            Ok(_) => self.finish_segment(batch, end),
+            Err(error) => {
+                self.give_up_segment(first, error);
+                self.pass(batch, end);
+            }
+        }
+        Ok(())
+    }
+
+    /// The segment that holds the next record, and where it ends or memory takes over. Without one: where the next
+    /// begins.
+    fn segment_at_cursor(&self) -> (Option<u64>, u64) {
+        let after = self.segments.partition_point(|segment| segment.first <= self.cursor);
+        let first = after.checked_sub(1).map(|place| self.segments[place].first);
+        let end = self.segments.get(after).map_or(self.next, |segment| segment.first);
+        (first, end.min(self.window_start()))
+    }
+
+    fn open_reader(&mut self, first: u64, batch: &mut Batch) -> Result<(), Error> {
+        if self.reader.as_ref().is_some_and(|reader| reader.first == first) {
+            return Ok(());
+        }
+        self.reader = None;
+        match self.disk.open(&segment::name(first)) {
+            Ok(file) => {
+                let scanner = Scanner::new(file, first..u64::MAX / 2);
+                self.reader = Some(Reader { first, scanner });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound || is_damage(&error) => {
+                let (_, end) = self.segment_at_cursor();
+                self.give_up_segment(first, error);
+                self.pass(batch, end);
+            }
+            Err(error) => return Err(failed("cannot open", &self.path(first), error)),
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, batch: &mut Batch, found: Found) {
+        // Records before the cursor were acknowledged to an earlier process.
+        if found.sequence < self.cursor {
+            return;
+        }
+        if found.sequence > self.cursor {
+            self.keep_damage(found.damage);
+            self.pass(batch, found.sequence);
+        }
+        self.cursor += 1;
+        batch.push(found.event);
+    }
+
+    /// There is nothing more up to `end`, be it as it should or not.
+    fn finish_segment(&mut self, batch: &mut Batch, end: u64) {
+        if self.cursor < end {
+            let tail = self.reader.as_ref().map_or(0..0, |reader| reader.scanner.tail());
+            self.keep_damage(tail);
+        }
+        self.pass(batch, end);
+        self.reader = None;
+    }
+
+    /// The disk does not give back what was written. The file is kept: others may get more out of it.
+    fn give_up_segment(&mut self, first: u64, error: io::Error) {
+        self.reader = None;
+        self.note(failed("rows are lost, since this cannot be read:", &self.path(first), error));
+        for segment in self.segments.iter_mut().filter(|segment| segment.first == first) {
+            segment.unreadable = true;
+        }
+    }
+
+    /// Goes on to `sequence`: what is between is lost.
+    fn pass(&mut self, batch: &mut Batch, sequence: u64) {
+        batch.lost += sequence.saturating_sub(self.cursor);
+        self.cursor = self.cursor.max(sequence);
+    }
+
+    fn keep_damage(&mut self, stretch: std::ops::Range<u64>) {
+        let Some(reader) = &mut self.reader else { return };
+        let (name, at) = (segment::name(reader.first), stretch.start);
+        let kept = damage::keep(&self.disk, reader.scanner.file(), &name, stretch);
+        let path = self.disk.path().join(name);
+        self.note(match kept {
+            Ok(()) => Error::spool(format!(
+                "{} is damaged at byte {at}, and rows are lost: what is there is kept beside it as .damaged, see \
+                 the kernel's log for the state of the disk",
+                path.display()
+            )),
+            Err(error) => failed("cannot keep the damaged part of", &path, error),
+        });
+    }
+
+    fn path(&self, first: u64) -> PathBuf {
+        self.disk.path().join(segment::name(first))
+    }
+}

@@ -1,0 +1,164 @@
+//! What an earlier process left, and where this one goes on.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Instant;
+
+use super::ack::Ack;
+use super::damage;
+use super::disk::{Disk, DiskFile, failed, is_damage};
+use super::format::SMALLEST_FRAME;
+use super::quarantine::Quarantine;
+use super::scan::Scanner;
+use super::segment::{self, Frames, Segment};
+use super::window::Window;
+use super::{Options, SEGMENT_BYTES, SEGMENTS_WITHIN_LIMIT, SMALLEST_LIMIT, Spool, WINDOW_BYTES};
+use crate::Error;
+
+/// Made and deleted again to see whether that can be done.
+const PROBE: &str = "probe";
+
+/// What was cut off the end of the last segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Torn {
+    /// Records that were being written: at least one where there are any bytes.
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+}
+
+impl<D: Disk> Spool<D> {
+    pub(super) fn on(disk: D, options: Options) -> Result<Self, Error> {
+        check_limit(options.limit_bytes)?;
+        check_writable(&disk)?;
+        let ack = Ack::read(&disk);
+        let segments = segments(&disk)?;
+        let oldest = segments.front().map_or(1, |segment| segment.first);
+        let acknowledged = ack.kept().unwrap_or(oldest);
+        let mut spool = Self {
+            segment_bytes: (options.limit_bytes / SEGMENTS_WITHIN_LIMIT).min(SEGMENT_BYTES),
+            disk,
+            options,
+            segments,
+            active: None,
+            reader: None,
+            window: Window::new(WINDOW_BYTES),
+            frames: Frames::default(),
+            ack,
+            quarantine: Quarantine::default(),
+            next: acknowledged,
+            cursor: acknowledged,
+            acknowledged,
+            replay_until: 0,
+            torn: Torn::default(),
+            synced_at: Instant::now(),
+            trouble: None,
+        };
+        spool.recover();
+        Ok(spool)
+    }
+
+    /// Finds the end of what is there. Nothing that goes wrong here keeps the spool from opening.
+    fn recover(&mut self) {
+        if let Some(mut last) = self.segments.pop_back() {
+            let end = self.mend(&mut last);
+            self.next = self.next.max(end);
+            if last.bytes > 0 || last.unreadable {
+                self.segments.push_back(last);
+            }
+        }
+        self.replay_until = self.next;
+        if self.options.sync_interval.is_some()
+            && let Err(error) = self.sync_left()
+        {
+            self.note(failed("rows would not survive a power loss, cannot sync", self.disk.path(), error));
+        }
+        if let Err(error) = self.remove_acknowledged() {
+            self.note(error);
+        }
+    }
+
+    /// What an earlier process left is as safe from now on as what this one adds.
+    fn sync_left(&self) -> io::Result<()> {
+        for segment in self.segments.iter().filter(|segment| !segment.unreadable) {
+            self.disk.edit(&segment.name())?.sync()?;
+        }
+        self.disk.sync()
+    }
+
+    /// Cuts a torn end off the last segment; the number after its last record.
+    fn mend(&mut self, last: &mut Segment) -> u64 {
+        match self.try_mend(last) {
+            Ok(end) => end,
+            Err(error) => {
+                self.note(failed("cannot read all of", &self.disk.path().join(last.name()), error));
+                let bytes = if last.unreadable { 2 * SEGMENT_BYTES } else { last.bytes };
+                last.unreadable = true;
+                // As many as there can be: the numbers of records that may be there are not given away again.
+                last.first + bytes / SMALLEST_FRAME as u64 + 1
+            }
+        }
+    }
+
+    fn try_mend(&mut self, last: &mut Segment) -> io::Result<u64> {
+        let mut scanner = Scanner::new(self.disk.open(&last.name())?, last.first..u64::MAX / 2);
+        while scanner.next()?.is_some() {}
+        let tail = scanner.tail();
+        last.bytes = tail.start;
+        self.torn = Torn { records: scanner.tail_records(), bytes: tail.end - tail.start };
+        if !tail.is_empty()
+            && let Err(error) = self.cut(last, scanner.file(), tail)
+        {
+            self.note(failed("cannot cut the torn end off", &self.disk.path().join(last.name()), error));
+        }
+        if last.bytes == 0 {
+            self.disk.remove(&last.name()).ok();
+        }
+        Ok(scanner.next_sequence())
+    }
+
+    fn cut(&self, last: &Segment, file: &mut D::File, tail: std::ops::Range<u64>) -> io::Result<()> {
+        let kept = damage::keep(&self.disk, file, &last.name(), tail);
+        self.disk.edit(&last.name())?.set_bytes(last.bytes)?;
+        kept
+    }
+}
+
+fn check_limit(limit_bytes: u64) -> Result<(), Error> {
+    if limit_bytes >= SMALLEST_LIMIT {
+        return Ok(());
+    }
+    Err(Error::spool(format!(
+        "spool_limit is {limit_bytes} bytes, and holds next to nothing: give it at least {SMALLEST_LIMIT}"
+    )))
+}
+
+/// Finds out now what would otherwise be found out by the first record. A full disk may have room later.
+fn check_writable(disk: &impl Disk) -> Result<(), Error> {
+    match disk.create(PROBE).map(drop).and_then(|()| disk.remove(PROBE)) {
+        Err(error) if !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            Err(failed("cannot write to the spool directory", disk.path(), error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Every segment, oldest first.
+///
+/// # Errors
+/// When one of them cannot be looked at, other than for a failing disk: going on without it would give its
+/// numbers away again.
+pub(super) fn segments<D: Disk>(disk: &D) -> Result<VecDeque<Segment>, Error> {
+    let names = disk.names().map_err(|error| failed("cannot list", disk.path(), error))?;
+    let mut firsts: Vec<u64> = names.iter().filter_map(|name| segment::number(name)).collect();
+    firsts.sort_unstable();
+    firsts.into_iter().map(|first| measure(disk, first)).collect()
+}
+
+fn measure<D: Disk>(disk: &D, first: u64) -> Result<Segment, Error> {
+    let name = segment::name(first);
+    match disk.open(&name).and_then(|file| file.bytes()) {
+        Ok(bytes) => Ok(Segment::new(first, bytes)),
+        Err(error) if is_damage(&error) => Ok(Segment { unreadable: true, ..Segment::new(first, 0) }),
+        Err(error) => Err(failed("cannot open", &disk.path().join(name), error)),
+    }
+}

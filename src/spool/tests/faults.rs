@@ -1,0 +1,167 @@
+//! A disk that is full or failing: what is in is said to the event, and the rest stays with the caller.
+
+use std::time::{Duration, Instant};
+
+use super::memory::{Fault, MemoryDisk};
+use super::{OPTIONS, drain, event, number};
+use crate::Event;
+use crate::spool::format::{PAYLOAD_LIMIT, frame_bytes};
+use crate::spool::window::Window;
+use crate::spool::{AppendError, Options, SMALLEST_LIMIT, Spool, segment};
+
+fn open(disk: &MemoryDisk, options: Options) -> Spool<MemoryDisk> {
+    Spool::on(disk.clone(), options).expect("the disk is good")
+}
+
+fn numbers(events: &[Event]) -> Vec<u64> {
+    events.iter().map(number).collect()
+}
+
+#[test]
+fn a_short_write_is_gone_on_with() {
+    let disk = MemoryDisk::default();
+    let mut spool = open(&disk, OPTIONS);
+    disk.fail(Fault::Short(100));
+    spool.append(&mut (1..4).map(event).collect()).expect("there is room for the rest");
+    assert_eq!(numbers(&drain(&mut open(&disk, OPTIONS)).events), [1, 2, 3]);
+}
+
+#[test]
+fn a_disk_that_fills_up_takes_whole_records_and_more_once_it_has_room() {
+    let disk = MemoryDisk::default();
+    let mut spool = open(&disk, OPTIONS);
+    spool.append(&mut vec![event(1)]).expect("there is room");
+    let room = frame_bytes(&event(2)) + 10;
+    disk.fail(Fault::Full(room));
+    let mut events: Vec<Event> = (2..5).map(event).collect();
+    let error = spool.append(&mut events).expect_err("there is room for one and a bit");
+    assert_eq!(numbers(&events), [3, 4]);
+    let said = error.to_string();
+    assert!(said.contains("cannot write to /memory/") && said.contains("free some space"), "{said}");
+    let whole = frame_bytes(&event(1)) + frame_bytes(&event(2));
+    assert_eq!(disk.contents(&segment::name(1)).map(|bytes| bytes.len()), Some(whole), "the bit is cut off");
+
+    spool.append(&mut events).expect("there is room again");
+    assert_eq!(disk.contents(&segment::name(4)), None, "it is the same segment");
+    assert_eq!(numbers(&drain(&mut open(&disk, OPTIONS)).events), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_failing_disk_ends_the_segment_and_what_it_left_there_is_not_read() {
+    let disk = MemoryDisk::default();
+    let mut spool = open(&disk, OPTIONS);
+    spool.append(&mut vec![event(1)]).expect("the disk is good");
+    disk.fail(Fault::Broken(2 * frame_bytes(&event(2)) + 10));
+    let mut events: Vec<Event> = (2..6).map(event).collect();
+    spool.append(&mut events).expect_err("the disk fails");
+    assert_eq!(numbers(&events), [4, 5]);
+
+    spool.append(&mut vec![event(6)]).expect("another file works");
+    assert!(disk.contents(&segment::name(4)).is_some(), "it is another segment");
+    let found = drain(&mut open(&disk, OPTIONS));
+    assert_eq!((numbers(&found.events), found.lost), (vec![1, 2, 3, 6], 0));
+}
+
+#[test]
+fn a_failed_sync_is_said_and_the_segment_ended() {
+    let disk = MemoryDisk::default();
+    let every = Duration::from_secs(1);
+    let mut spool = open(&disk, Options { sync_interval: Some(every), ..OPTIONS });
+    assert_eq!(spool.next_sync(), None, "there is nothing to sync");
+    spool.append(&mut vec![event(1)]).expect("the disk is good");
+    let due = spool.next_sync().expect("there is something to sync");
+    disk.fail(Fault::Sync);
+    assert!(spool.sync_if_due(due - every).is_ok(), "it is not due");
+    let error = spool.sync_if_due(due).expect_err("the sync fails");
+    assert!(error.is_spool() && error.to_string().contains("power loss"), "{error}");
+    assert_eq!(spool.next_sync(), None, "it is not tried again on the same file");
+
+    spool.append(&mut vec![event(2)]).expect("another file works");
+    assert!(disk.contents(&segment::name(2)).is_some(), "it is another segment");
+    spool.sync_if_due(Instant::now() + 2 * every).expect("another file can be synced");
+    assert_eq!(numbers(&drain(&mut spool).events), [1, 2]);
+}
+
+#[test]
+fn a_full_spool_refuses_the_newest_and_has_room_again_when_the_oldest_are_stored() {
+    let disk = MemoryDisk::default();
+    let mut spool = open(&disk, Options { limit_bytes: SMALLEST_LIMIT, sync_interval: None });
+    let mut events: Vec<Event> = (0..2000).map(event).collect();
+    let error = spool.append(&mut events).expect_err("there is not room for all");
+    assert!(matches!(error, AppendError::Full { .. }), "{error}");
+    assert!(error.to_string().contains("spool_limit"), "{error}");
+    let kept = spool.pending();
+    assert_eq!(numbers(&events), (kept..2000).collect::<Vec<_>>());
+    spool.append(&mut events).expect_err("it is still full");
+    assert_eq!(spool.pending(), kept);
+
+    let batch = spool.next_batch(kept as usize / 2, usize::MAX).expect("they are in memory");
+    spool.acknowledge(batch.up_to).expect("the disk takes it");
+    assert!(spool.append(&mut events).is_err() && spool.pending() > kept - batch.events.len() as u64);
+    let found = drain(&mut open(&disk, OPTIONS));
+    assert_eq!((found.events.len() as u64, found.lost), (spool.pending(), 0));
+    assert!(found.events.is_sorted_by_key(number));
+}
+
+#[test]
+fn a_limit_that_holds_next_to_nothing_is_refused() {
+    let options = Options { limit_bytes: SMALLEST_LIMIT - 1, sync_interval: None };
+    let error = Spool::on(MemoryDisk::default(), options).err().expect("it is too small");
+    assert!(error.is_spool() && error.to_string().contains("at least 65536"), "{error}");
+}
+
+#[test]
+fn an_event_that_is_too_large_stays_with_the_caller_and_those_before_it_get_in() {
+    let mut spool = open(&MemoryDisk::default(), OPTIONS);
+    let huge = Event { context: "x".repeat(PAYLOAD_LIMIT), ..event(2) };
+    let mut events = vec![event(1), huge, event(3)];
+    let error = spool.append(&mut events).expect_err("it is too large");
+    assert!(matches!(error, AppendError::TooLarge { .. }), "{error}");
+    assert_eq!(numbers(&events), [2, 3]);
+    events.remove(0);
+    spool.append(&mut events).expect("the others fit");
+    assert_eq!(numbers(&drain(&mut spool).events), [1, 3]);
+}
+
+#[test]
+fn the_largest_event_comes_back() {
+    let disk = MemoryDisk::default();
+    let room = PAYLOAD_LIMIT - (frame_bytes(&Event { context: String::new(), ..event(1) }) - 20);
+    let largest = Event { context: "x".repeat(room), ..event(1) };
+    open(&disk, OPTIONS).append(&mut vec![largest.clone(), event(2)]).expect("it fits");
+    assert_eq!(drain(&mut open(&disk, OPTIONS)).events, [largest, event(2)]);
+}
+
+#[test]
+fn a_batch_ends_at_its_rows_or_its_bytes() {
+    let disk = MemoryDisk::default();
+    open(&disk, OPTIONS).append(&mut (0..10).map(event).collect()).expect("the disk is good");
+    let mut spool = open(&disk, OPTIONS);
+    spool.append(&mut (10..13).map(event).collect()).expect("the disk is good");
+    let mut sizes = Vec::new();
+    for (rows, bytes) in [(4, usize::MAX), (99, 2 * frame_bytes(&event(0))), (99, usize::MAX)] {
+        let batch = spool.next_batch(rows, bytes).expect("they can be read");
+        sizes.push((batch.events.len(), batch.may_be_stored));
+    }
+    assert_eq!(sizes, [(4, true), (2, true), (7, true)]);
+    spool.append(&mut vec![event(13)]).expect("the disk is good");
+    let batch = spool.next_batch(99, 1).expect("they can be read");
+    assert_eq!((numbers(&batch.events), batch.may_be_stored), (vec![13], false), "it is of this process");
+    assert!(spool.waiting() == 0 && spool.pending() == 14);
+}
+
+#[test]
+fn a_backlog_is_read_from_disk_and_memory_holds_only_the_newest() {
+    let disk = MemoryDisk::default();
+    let mut spool = open(&disk, Options { limit_bytes: 32 * SMALLEST_LIMIT, ..OPTIONS });
+    spool.window = Window::new(10 * frame_bytes(&event(0)));
+    for number in 0..1000 {
+        spool.append(&mut vec![event(number)]).expect("the disk is good");
+    }
+    assert!(spool.window.len() <= 10);
+    let first = spool.next_batch(300, usize::MAX).expect("they can be read");
+    spool.append(&mut (1000..1100).map(event).collect()).expect("the disk is good");
+    let rest = drain(&mut spool);
+    let all: Vec<u64> = first.events.iter().chain(&rest.events).map(number).collect();
+    assert_eq!((all, rest.lost), ((0..1100).collect(), 0));
+}

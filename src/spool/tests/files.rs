@@ -1,0 +1,201 @@
+//! The real directory: its modes, its links, its lock, and what happens when it goes away.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::{OPTIONS, drain, event, number};
+use crate::spool::{Spool, ack, quarantine, segment};
+use crate::{Error, Event};
+
+fn temporary() -> (TempDir, PathBuf) {
+    let parent = tempfile::tempdir().expect("a temporary directory");
+    let dir = parent.path().join("spool");
+    (parent, dir)
+}
+
+fn open(dir: &Path) -> Spool {
+    Spool::open(dir, OPTIONS).expect("the directory can be used")
+}
+
+#[track_caller]
+fn refused(dir: &Path, words: &[&str]) -> Error {
+    let error = Spool::open(dir, OPTIONS).err().expect("it is refused");
+    let message = error.to_string();
+    assert!(error.is_spool(), "{message}");
+    assert!(words.iter().all(|word| message.contains(word)), "{message:?} lacks one of {words:?}");
+    error
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).expect("it is there").permissions().mode() & 0o7777
+}
+
+fn numbers(events: &[Event]) -> Vec<u64> {
+    events.iter().map(number).collect()
+}
+
+#[test]
+fn what_is_made_is_for_the_owner_alone() {
+    let (_parent, dir) = temporary();
+    let below = dir.join("a/b");
+    let mut spool = open(&below);
+    spool.append(&mut vec![event(1)]).expect("it can be written");
+    let batch = drain(&mut spool);
+    spool.acknowledge(batch.up_to).expect("it can be written");
+    spool.quarantine(&event(1), "bad").expect("it can be written");
+    for made in [&dir, &dir.join("a"), &below] {
+        assert_eq!(mode(made), 0o700, "{}", made.display());
+    }
+    for name in ["lock", ack::NAME, quarantine::NAME, &segment::name(1)] {
+        assert_eq!(mode(&below.join(name)), 0o600, "{name}");
+    }
+    assert_eq!(fs::read_dir(&below).expect("it is there").count(), 4, "and nothing else");
+}
+
+#[test]
+fn a_link_in_the_place_of_the_directory_is_refused() {
+    let (parent, dir) = temporary();
+    fs::create_dir(parent.path().join("elsewhere")).expect("it can be made");
+    symlink(parent.path().join("elsewhere"), &dir).expect("it can be made");
+    refused(&dir, &["spool is a symbolic link", "name the directory"]);
+}
+
+#[test]
+fn a_link_in_the_directory_is_not_followed() {
+    for name in ["lock", "probe"] {
+        let (parent, dir) = temporary();
+        drop(open(&dir));
+        let target = parent.path().join("precious");
+        fs::write(&target, "precious").expect("it can be written");
+        fs::remove_file(dir.join(name)).ok();
+        symlink(&target, dir.join(name)).expect("it can be made");
+        refused(&dir, &["symbolic link"]);
+        assert_eq!(fs::read_to_string(&target).expect("it is there"), "precious", "{name}");
+    }
+}
+
+#[test]
+fn a_link_in_the_place_of_a_file_that_is_written_later_is_not_followed() {
+    let (parent, dir) = temporary();
+    let mut spool = open(&dir);
+    let target = parent.path().join("precious");
+    fs::write(&target, "precious").expect("it can be written");
+    for name in [&segment::name(1), ack::NAME, quarantine::NAME] {
+        symlink(&target, dir.join(name)).expect("it can be made");
+    }
+    let mut events = vec![event(1)];
+    spool.append(&mut events).expect_err("it is a link");
+    assert_eq!(numbers(&events), [1]);
+    spool.quarantine(&event(1), "bad").expect_err("it is a link");
+    fs::remove_file(dir.join(segment::name(1))).expect("it is there");
+    spool.append(&mut events).expect("it is no link any more");
+    let batch = drain(&mut spool);
+    spool.acknowledge(batch.up_to).expect_err("it is a link");
+    assert_eq!(fs::read_to_string(&target).expect("it is there"), "precious");
+}
+
+#[test]
+fn a_directory_that_others_can_write_to_is_refused() {
+    let (_parent, dir) = temporary();
+    fs::create_dir(&dir).expect("it can be made");
+    for open_to in [0o720, 0o702, 0o777] {
+        fs::set_permissions(&dir, fs::Permissions::from_mode(open_to)).expect("it is ours");
+        refused(&dir, &["can be written by others", "chmod 700"]);
+    }
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    drop(open(&dir));
+}
+
+#[test]
+fn a_file_or_a_device_in_the_place_of_the_directory_is_refused() {
+    let (_parent, dir) = temporary();
+    fs::write(&dir, "").expect("it can be written");
+    refused(&dir, &["is not a directory"]);
+    refused(&dir.join("below"), &["spool/below"]);
+}
+
+#[test]
+fn a_directory_has_one_owner_at_a_time() {
+    let (_parent, dir) = temporary();
+    let first = open(&dir);
+    let pid = format!("in use by process {}", std::process::id());
+    refused(&dir, &[&pid, "a spool directory of its own"]);
+    drop(first);
+    drop(open(&dir));
+}
+
+#[test]
+fn other_files_are_left_alone() {
+    let (_parent, dir) = temporary();
+    drop(open(&dir));
+    let others = ["README", "00000000000000000001.segment2", "1.segment1"];
+    for name in others {
+        fs::write(dir.join(name), "mine").expect("it can be written");
+    }
+    let mut spool = open(&dir);
+    spool.append(&mut vec![event(1)]).expect("it can be written");
+    assert_eq!(numbers(&drain(&mut open_again(spool, &dir)).events), [1]);
+    assert!(others.iter().all(|name| fs::read_to_string(dir.join(name)).is_ok_and(|text| text == "mine")));
+}
+
+fn open_again(spool: Spool, dir: &Path) -> Spool {
+    drop(spool);
+    open(dir)
+}
+
+#[test]
+fn a_directory_that_is_deleted_is_made_again_with_what_is_in_memory() {
+    let (_parent, dir) = temporary();
+    let mut spool = open(&dir);
+    spool.append(&mut (1..4).map(event).collect()).expect("it can be written");
+    assert_eq!(spool.next_batch(1, usize::MAX).expect("it is in memory").up_to, 2);
+    fs::remove_dir_all(&dir).expect("it is ours");
+
+    spool.append(&mut vec![event(4)]).expect("it is made again");
+    let said = spool.take_trouble().expect("it is said").to_string();
+    assert!(said.contains("were removed from the spool directory"), "{said}");
+    assert_eq!(mode(&dir), 0o700);
+    refused(&dir, &["in use by process"]);
+    let found = drain(&mut open_again(spool, &dir));
+    assert_eq!((numbers(&found.events), found.lost), (vec![2, 3, 4], 0));
+}
+
+#[test]
+fn a_directory_that_is_moved_away_is_made_again_before_the_next_segment() {
+    let (parent, dir) = temporary();
+    let mut spool = open(&dir);
+    fs::rename(&dir, parent.path().join("moved")).expect("it is ours");
+    spool.append(&mut vec![event(1)]).expect("it is made again");
+    assert_eq!(numbers(&drain(&mut open_again(spool, &dir)).events), [1]);
+}
+
+#[test]
+fn a_segment_that_is_deleted_is_written_again_from_memory() {
+    let (_parent, dir) = temporary();
+    let mut spool = open(&dir);
+    spool.append(&mut vec![event(1)]).expect("it can be written");
+    let mut spool = open_again(spool, &dir);
+    spool.append(&mut vec![event(2)]).expect("it can be written");
+    fs::remove_file(dir.join(segment::name(2))).expect("it is there");
+    spool.append(&mut vec![event(3)]).expect("it is written again");
+    let found = drain(&mut open_again(spool, &dir));
+    assert_eq!((numbers(&found.events), found.lost), (vec![1, 2, 3], 0));
+}
+
+#[test]
+fn an_unreachable_segment_is_waited_for_and_costs_nothing() {
+    let (_parent, dir) = temporary();
+    let mut spool = open(&dir);
+    spool.append(&mut vec![event(1)]).expect("it can be written");
+    let mut spool = open_again(spool, &dir);
+    let (at, aside) = (dir.join(segment::name(1)), dir.join("aside"));
+    fs::rename(&at, &aside).expect("it is there");
+    symlink("nowhere", &at).expect("it can be made");
+    let error = spool.next_batch(9, usize::MAX).expect_err("it is a link");
+    assert!(error.to_string().contains("cannot open"), "{error}");
+    fs::rename(&aside, &at).expect("it is there");
+    assert_eq!(numbers(&drain(&mut spool).events), [1]);
+}

@@ -1,0 +1,67 @@
+//! The spool against what can happen to it.
+
+mod damage;
+mod faults;
+#[cfg(unix)]
+mod files;
+mod memory;
+mod model;
+#[cfg(target_os = "linux")]
+mod processes;
+mod replay;
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use uuid::Uuid;
+
+use super::disk::Disk;
+use super::{Batch, Options, Spool};
+use crate::{Event, Severity};
+
+/// Records survive the process and no more; the limit is out of the way.
+const OPTIONS: Options = Options { limit_bytes: 1 << 30, sync_interval: None };
+
+/// The event of that number: small, and unlike any other.
+pub(super) fn event(number: u64) -> Event {
+    Event {
+        id: Uuid::from_u128(number.into()),
+        created_at: UNIX_EPOCH + Duration::from_micros(number),
+        source: "test".into(),
+        event_type: "test.event".into(),
+        severity: Severity::Info,
+        context: format!(r#"{{"n":{number}}}"#),
+        restaurant_id: None,
+        booking_id: None,
+    }
+}
+
+/// An event with something in every column.
+pub(super) fn full_event(number: u64) -> Event {
+    Event {
+        created_at: UNIX_EPOCH + Duration::from_micros(1),
+        severity: Severity::Critical,
+        context: r#"{"text":"Zoë \"quoted\" \u2603","list":[1,2.5,null]}"#.to_owned(),
+        restaurant_id: Some(Uuid::from_u128(1 << 100)),
+        booking_id: Some(Uuid::from_u128(u128::MAX)),
+        ..event(number)
+    }
+}
+
+/// What [`event`] was given.
+fn number(event: &Event) -> u64 {
+    event.id.as_u128() as u64
+}
+
+/// Everything that is left to hand out, as one batch.
+fn drain<D: Disk>(spool: &mut Spool<D>) -> Batch {
+    let mut all = Batch::default();
+    loop {
+        let batch = spool.next_batch(7, usize::MAX).expect("every segment can be opened");
+        all.up_to = batch.up_to;
+        if batch.events.is_empty() && batch.lost == 0 {
+            return all;
+        }
+        all.lost += batch.lost;
+        all.events.extend(batch.events);
+    }
+}

@@ -1,0 +1,239 @@
+//! Whatever is appended, acknowledged, cut short, killed or left without power: what is promised is kept.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::memory::{Fault, MemoryDisk};
+use super::{drain, event, number};
+use crate::Event;
+use crate::spool::window::Window;
+use crate::spool::{AppendError, Options, SMALLEST_LIMIT, Spool};
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// So many events with so many bytes of padding.
+    Append(u8, u16),
+    Batch(u8),
+    Acknowledge,
+    Sync,
+    Fail(Fault),
+    /// SIGKILL, and a new process.
+    Kill,
+    /// The same with the power, and the dice of what is left.
+    LosePower(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let part = 0..4000_usize;
+    let fault = prop_oneof![
+        part.clone().prop_map(Fault::Short),
+        part.clone().prop_map(Fault::Full),
+        part.prop_map(Fault::Broken),
+        Just(Fault::Sync),
+        (1..12_u32).prop_map(Fault::Kill),
+    ];
+    let step = prop_oneof![
+        6 => (1..12_u8, 0..2000_u16).prop_map(|(events, padding)| Step::Append(events, padding)),
+        4 => (1..20_u8).prop_map(Step::Batch),
+        3 => Just(Step::Acknowledge),
+        2 => Just(Step::Sync),
+        2 => fault.prop_map(Step::Fail),
+        1 => Just(Step::Kill),
+        1 => any::<u64>().prop_map(Step::LosePower),
+    ];
+    prop::collection::vec(step, 1..80)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_accepted_event_is_lost_altered_or_invented(steps in steps()) {
+        let mut model = Model::new();
+        for step in steps {
+            model.take(step);
+        }
+        model.restart(Loss::Nothing);
+    }
+}
+
+/// An event that the spool has taken and that is not acknowledged.
+struct Taken {
+    event: Event,
+    /// A sync came after it.
+    synced: bool,
+    /// A sync after it failed: nothing is promised any more for a loss of power.
+    doomed: bool,
+}
+
+enum Loss {
+    Nothing,
+    Power(u64),
+}
+
+/// What the spool must know, beside the spool.
+struct Model {
+    disk: MemoryDisk,
+    spool: Spool<MemoryDisk>,
+    taken: Vec<Taken>,
+    /// How many of these were handed out by this process.
+    handed_out: usize,
+    up_to: u64,
+    /// Events that may come again or not: refused by a failing disk, or acknowledged to one.
+    maybe: BTreeSet<u64>,
+    /// Records that the power took and that are not acknowledged: every process counts them.
+    lost: u64,
+    events: u64,
+}
+
+impl Model {
+    fn new() -> Self {
+        let disk = MemoryDisk::default();
+        let spool = open(&disk);
+        let (taken, maybe) = Default::default();
+        Self { disk, spool, taken, handed_out: 0, up_to: 0, maybe, lost: 0, events: 0 }
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Append(events, padding) => self.append(events, padding),
+            Step::Batch(rows) => self.batch(rows),
+            Step::Acknowledge => self.acknowledge(),
+            Step::Sync => self.sync(),
+            Step::Fail(fault) => self.disk.fail(fault),
+            Step::Kill => self.restart(Loss::Nothing),
+            Step::LosePower(dice) => self.restart(Loss::Power(dice)),
+        }
+        if self.spool.take_trouble().is_some() {
+            self.doom();
+        }
+    }
+
+    fn append(&mut self, count: u8, padding: u16) {
+        let new = self.events..self.events + u64::from(count);
+        self.events = new.end;
+        let all: Vec<Event> = new.map(|number| padded(number, padding)).collect();
+        let mut left = all.clone();
+        let appended = self.spool.append(&mut left);
+        assert_eq!(appended.is_ok(), left.is_empty());
+        let taken = all.len() - left.len();
+        assert_eq!(all[taken..], left, "what is left is what comes last");
+        if let Err(AppendError::Disk(_)) = appended {
+            self.maybe.extend(left.iter().map(number));
+        }
+        let taken = all.into_iter().take(taken);
+        self.taken.extend(taken.map(|event| Taken { event, synced: false, doomed: false }));
+    }
+
+    fn batch(&mut self, rows: u8) {
+        let batch = self.spool.next_batch(rows.into(), usize::MAX).expect("every file can be opened");
+        assert_eq!(batch.lost, 0);
+        let expected = self.taken[self.handed_out..].iter().map(|taken| &taken.event);
+        assert!(batch.events.iter().eq(expected.take(batch.events.len())), "in order and unaltered");
+        assert!(!batch.events.is_empty() || self.handed_out == self.taken.len());
+        self.handed_out += batch.events.len();
+        self.up_to = batch.up_to;
+    }
+
+    fn acknowledge(&mut self) {
+        let acknowledged = self.spool.acknowledge(self.up_to);
+        let events: Vec<Taken> = self.taken.drain(..self.handed_out).collect();
+        if acknowledged.is_err() {
+            self.maybe.extend(events.iter().map(|taken| number(&taken.event)));
+        } else if self.handed_out > 0 {
+            self.lost = 0;
+        }
+        self.handed_out = 0;
+        assert_eq!(self.spool.pending(), self.taken.len() as u64);
+    }
+
+    fn sync(&mut self) {
+        if self.spool.sync_if_due(Instant::now() + Duration::from_secs(1)).is_err() {
+            return self.doom();
+        }
+        for taken in self.taken.iter_mut().filter(|taken| !taken.doomed) {
+            taken.synced = true;
+        }
+    }
+
+    fn doom(&mut self) {
+        for taken in self.taken.iter_mut().filter(|taken| !taken.synced) {
+            taken.doomed = true;
+        }
+    }
+
+    /// Another process takes over, and finds what it must.
+    fn restart(&mut self, loss: Loss) {
+        match loss {
+            Loss::Nothing => self.disk.end_process(),
+            Loss::Power(dice) => self.disk.lose_power(die(dice)),
+        }
+        self.spool = open(&self.disk);
+        let pending = self.spool.pending();
+        let found = drain(&mut self.spool);
+        assert_eq!(pending, found.events.len() as u64 + found.lost, "every number has one fate");
+        self.check_events(&found.events);
+        match loss {
+            Loss::Nothing => self.check_kill(&found.events, found.lost),
+            Loss::Power(_) => self.check_power(&found.events),
+        }
+        self.taken = found
+            .events
+            .into_iter()
+            .map(|event| Taken { event, synced: matches!(loss, Loss::Power(_)), doomed: false })
+            .collect();
+        self.handed_out = self.taken.len();
+        (self.lost, self.up_to) = (found.lost, found.up_to);
+    }
+
+    fn check_events(&self, found: &[Event]) {
+        assert!(found.is_sorted_by(|one, next| number(one) < number(next)), "in order, each once");
+        for event in found {
+            assert!(number(event) < self.events, "none is invented");
+            let padding = padding(event);
+            assert_eq!(*event, padded(number(event), padding), "none is altered");
+        }
+    }
+
+    fn check_kill(&self, found: &[Event], lost: u64) {
+        assert!(lost <= self.lost, "{lost} of {}", self.lost);
+        let certain = found.iter().filter(|event| !self.maybe.contains(&number(event)));
+        let taken = self.taken.iter().map(|taken| &taken.event);
+        let taken = taken.filter(|event| !self.maybe.contains(&number(event)));
+        assert!(certain.eq(taken), "all that was taken, and nothing else");
+    }
+
+    fn check_power(&self, found: &[Event]) {
+        for taken in self.taken.iter().filter(|taken| taken.synced) {
+            assert!(found.contains(&taken.event), "event {} was synced", number(&taken.event));
+        }
+    }
+}
+
+/// Small segments and a small window, so that a few events use several of each.
+fn open(disk: &MemoryDisk) -> Spool<MemoryDisk> {
+    let options = Options { limit_bytes: SMALLEST_LIMIT, sync_interval: Some(Duration::from_nanos(1)) };
+    let mut spool = Spool::on(disk.clone(), options).expect("nothing keeps it from opening");
+    spool.window = Window::new(3000);
+    spool
+}
+
+fn padded(number: u64, padding: u16) -> Event {
+    let mut event = event(number);
+    event.context = format!("{{\"n\":{number},\"padding\":\"{}\"}}", "x".repeat(padding.into()));
+    event
+}
+
+fn padding(event: &Event) -> u16 {
+    event.context.bytes().filter(|byte| *byte == b'x').count() as u16
+}
+
+/// Falls on either side, by a linear congruential generator.
+fn die(mut seed: u64) -> impl FnMut() -> bool {
+    move || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed >> 63 == 1
+    }
+}

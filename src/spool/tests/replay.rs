@@ -1,0 +1,126 @@
+//! What the store refuses can be read, corrected and sent again by a person.
+
+use super::memory::{Fault, MemoryDisk};
+use super::{OPTIONS, drain, event, number};
+use crate::Event;
+use crate::spool::disk::Disk as _;
+use crate::spool::quarantine::{NAME as QUARANTINE, to_line};
+use crate::spool::{Options, SMALLEST_LIMIT, Spool};
+
+const REPLAY: &str = "replay.jsonl";
+
+fn open(disk: &MemoryDisk) -> Spool<MemoryDisk> {
+    Spool::on(disk.clone(), OPTIONS).expect("the disk is good")
+}
+
+fn text(disk: &MemoryDisk, name: &str) -> String {
+    String::from_utf8(disk.contents(name).expect("it is there")).expect("it is text")
+}
+
+fn done(disk: &MemoryDisk) -> Vec<String> {
+    let names = disk.names().expect("the disk is good");
+    names.into_iter().filter(|name| name.starts_with("replay.done-") && name.ends_with(".jsonl")).collect()
+}
+
+fn lines(events: impl IntoIterator<Item = Event>) -> String {
+    events.into_iter().map(|event| to_line(&event, "bad") + "\n").collect()
+}
+
+#[test]
+fn a_quarantined_row_is_corrected_and_replayed_under_its_id() {
+    let disk = MemoryDisk::default();
+    let mut spool = open(&disk);
+    spool.quarantine(&event(1), "the number is too low").expect("the disk is good");
+    let quarantined = text(&disk, QUARANTINE);
+    assert!(quarantined.starts_with(r#"{"reason":"the number is too low","id":"#), "{quarantined}");
+
+    disk.put(REPLAY, quarantined.replace(r#"{"n":1}"#, r#"{"n": 7}"#).as_bytes());
+    let mut spool = open(&disk);
+    let replayed = spool.take_replay().expect("it can be read");
+    assert_eq!((replayed.taken, replayed.left, spool.pending()), (1, 0, 1));
+    let batch = drain(&mut spool);
+    assert_eq!(batch.events, [Event { context: r#"{"n": 7}"#.to_owned(), ..event(1) }]);
+    assert_eq!((disk.contents(REPLAY), done(&disk).len()), (None, 1));
+}
+
+#[test]
+fn replayed_rows_may_be_stored_already() {
+    let disk = MemoryDisk::default();
+    disk.put(REPLAY, lines([event(1)]).as_bytes());
+    let mut spool = open(&disk);
+    spool.take_replay().expect("it can be read");
+    assert!(spool.next_batch(1, usize::MAX).expect("it is in memory").may_be_stored);
+}
+
+#[test]
+fn wrong_lines_stay_behind_as_they_are_and_are_named() {
+    let disk = MemoryDisk::default();
+    let wrong = "{\"id\": nonsense}\n\u{FFFD} é\n";
+    let file = format!("{}\n\r\n{wrong}{}", lines([event(1)]), lines([event(2)]).trim_end());
+    disk.put(REPLAY, file.as_bytes());
+    let mut spool = open(&disk);
+    let replayed = spool.take_replay().expect("it can be read");
+    assert_eq!((replayed.taken, replayed.left), (2, 2));
+    assert!(replayed.reasons[0].starts_with("line 4 of replay.jsonl: "), "{:?}", replayed.reasons);
+    assert_eq!(drain(&mut spool).events, [event(1), event(2)]);
+    assert_eq!(text(&disk, REPLAY), wrong);
+    assert_eq!(text(&disk, &done(&disk)[0]), file, "nothing of what a person wrote is gone");
+}
+
+#[test]
+fn what_the_spool_has_no_room_for_stays_behind() {
+    let disk = MemoryDisk::default();
+    disk.put(REPLAY, lines((0..2000).map(event)).as_bytes());
+    let options = Options { limit_bytes: SMALLEST_LIMIT, sync_interval: None };
+    let mut spool = Spool::on(disk.clone(), options).expect("the disk is good");
+    let replayed = spool.take_replay().expect("it can be read");
+    assert_eq!(replayed.taken + replayed.left, 2000);
+    assert!(replayed.reasons[0].contains("the spool is full"), "{:?}", replayed.reasons);
+    assert_eq!(text(&disk, REPLAY), lines((replayed.taken..2000).map(event)));
+}
+
+#[test]
+fn without_a_file_there_is_nothing_to_replay() {
+    let replayed = open(&MemoryDisk::default()).take_replay().expect("there is nothing to fail");
+    assert_eq!((replayed.taken, replayed.left), (0, 0));
+}
+
+/// At every single call that changes the disk.
+#[test]
+fn a_crash_while_replaying_loses_no_line() {
+    let file = format!("{}wrong\n{}", lines([event(1)]), lines([event(2)]));
+    for calls in 0..40 {
+        let disk = MemoryDisk::default();
+        disk.put(REPLAY, file.as_bytes());
+        let mut spool = open(&disk);
+        disk.fail(Fault::Kill(calls));
+        spool.take_replay().ok();
+        disk.end_process();
+
+        let mut spool = open(&disk);
+        spool.take_replay().expect("the disk is good");
+        let found: Vec<u64> = drain(&mut spool).events.iter().map(number).collect();
+        assert!(found.contains(&1) && found.contains(&2), "killed at call {calls}: {found:?}");
+        assert_eq!(text(&disk, REPLAY), "wrong\n", "killed at call {calls}");
+    }
+}
+
+#[test]
+fn a_quarantine_that_cannot_be_written_says_so_and_holds_whole_lines() {
+    let disk = MemoryDisk::default();
+    let mut spool = open(&disk);
+    spool.quarantine(&event(1), "bad").expect("the disk is good");
+    disk.fail(Fault::Full(10));
+    let error = spool.quarantine(&event(2), "bad").expect_err("the disk is full");
+    assert!(error.to_string().contains("quarantine.jsonl") && error.is_spool(), "{error}");
+    spool.quarantine(&event(3), "bad").expect("the disk has room again");
+    assert_eq!(text(&disk, QUARANTINE), lines([event(1), event(3)]));
+}
+
+#[test]
+fn a_torn_line_of_the_quarantine_spoils_no_other() {
+    let disk = MemoryDisk::default();
+    disk.put(QUARANTINE, b"{\"reason\":\"a cras");
+    open(&disk).quarantine(&event(1), "bad").expect("the disk is good");
+    assert_eq!(text(&disk, QUARANTINE), format!("{{\"reason\":\"a cras\n{}", lines([event(1)])));
+}

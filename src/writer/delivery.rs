@@ -1,0 +1,259 @@
+//! The delivering half of the writer: gets batches into the store, however often it takes.
+//!
+//! While the store is away the batch in hand waits. It is in hand until every event of it is stored or set aside,
+//! and what it has in hand outlives a panic of its own.
+
+use std::time::{Duration, Instant};
+
+use tokio::task::yield_now;
+use tokio::time::timeout_at;
+
+use super::backoff::Backoff;
+use super::batch::{Batch, Blame, Origin};
+use super::control::Orders;
+use super::drift::Drift;
+use super::intake::Next;
+use super::losses::Losses;
+use super::shared::{Shared, Stopped, caught, unless};
+use super::trouble::Kind;
+use crate::queue::Cause;
+use crate::store::{Attempt, Failure, InsertError, Store};
+use crate::{Event, alarm};
+
+/// How soon to look again for a record that is counted in and not yet in the channel: its thread is between two
+/// instructions.
+pub(super) const ON_ITS_WAY: Duration = Duration::from_millis(1);
+/// Trouble that the next stored batch ends.
+const STORE_TROUBLE: [Kind; 3] = [Kind::Retry, Kind::Hold, Kind::Drift];
+
+pub(super) struct Delivery<'a, S> {
+    store: S,
+    shared: &'a Shared,
+    /// What is being delivered.
+    hand: Option<Batch>,
+    drift: Drift,
+    losses: Losses,
+    backoff: Backoff,
+    /// The orders that have already cut a wait between two tries short.
+    heard: Orders,
+    /// The latest flush that is done.
+    flushed: u64,
+    /// When rows that wait for others have waited enough.
+    due: Instant,
+}
+
+impl<'a, S: Store> Delivery<'a, S> {
+    pub(super) fn new(store: S, shared: &'a Shared) -> Self {
+        let (hand, drift, losses, backoff, heard, flushed) = Default::default();
+        let due = Instant::now() + shared.options.flush_interval;
+        Self { store, shared, hand, drift, losses, backoff, heard, flushed, due }
+    }
+
+    /// Works until it is stopped.
+    pub(super) async fn run(&mut self) {
+        loop {
+            let orders = self.shared.control.orders();
+            if self.round(orders).await.is_err() || orders.stop.is_some() {
+                return;
+            }
+            self.rest().await;
+        }
+    }
+
+    /// The rows on losses that no store has.
+    pub(super) fn untold(mut self) -> Vec<Event> {
+        let in_hand = self.hand.take().filter(|batch| batch.origin() == Origin::Ledger);
+        let mut rows = in_hand.map_or_else(Vec::new, Batch::into_events);
+        rows.extend(self.losses.take(&self.shared.queue));
+        rows
+    }
+
+    async fn round(&mut self, orders: Orders) -> Result<(), Stopped> {
+        let everything = orders.flushes > self.flushed || orders.stop.is_some() || Instant::now() >= self.due;
+        self.drain(everything).await?;
+        if everything {
+            self.flushed = orders.flushes;
+            self.shared.control.flushed(self.flushed);
+            self.due = Instant::now() + self.shared.options.flush_interval;
+        }
+        if orders.stop.is_some() || !self.losses.are_fresh() {
+            self.tell_losses().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what there is now: all of it, or as many full batches as there are. What comes in meanwhile is left
+    /// for the next time, so that orders are heard under any load.
+    async fn drain(&mut self, everything: bool) -> Result<(), Stopped> {
+        self.deliver().await?;
+        let mut goal = self.shared.intake.borrow().goal(everything);
+        loop {
+            self.shared.check_deadline()?;
+            self.shared.fill();
+            let next = self.shared.intake.borrow_mut().next(&mut goal);
+            match next {
+                Ok(Next::Done) => return Ok(()),
+                Ok(Next::NotYet) => tokio::time::sleep(ON_ITS_WAY).await,
+                Ok(Next::Batch(batch)) => {
+                    self.hand = Some(batch);
+                    self.deliver().await?;
+                    // A store that never waits must not keep the queue waiting.
+                    yield_now().await;
+                }
+                Err(error) => {
+                    self.shared.say(Kind::Spool, format_args!("{error}"));
+                    self.pause().await;
+                }
+            }
+        }
+    }
+
+    /// Writes rows on what was lost.
+    async fn tell_losses(&mut self) -> Result<(), Stopped> {
+        let rows = self.losses.take(&self.shared.queue);
+        if !rows.is_empty() {
+            self.hand = Some(Batch::new(rows, Origin::Ledger));
+            self.deliver().await?;
+        }
+        Ok(())
+    }
+
+    /// Gets every event of the batch in hand into the store, or out of the way.
+    async fn deliver(&mut self) -> Result<(), Stopped> {
+        while self.try_next().await? {}
+        self.settle().await
+    }
+
+    /// Tries the next piece; `false` when there is nothing left to try.
+    async fn try_next(&mut self) -> Result<bool, Stopped> {
+        let Some((events, attempt)) = self.hand.as_mut().and_then(Batch::next) else { return Ok(false) };
+        match insert(&mut self.store, self.shared, events, attempt).await? {
+            Ok(()) => self.stored(),
+            Err(error) => self.failed(&error).await,
+        }
+        Ok(true)
+    }
+
+    fn stored(&mut self) {
+        let Some(batch) = &mut self.hand else { return };
+        let (origin, rows) = (batch.origin(), batch.stored());
+        self.shared.leave_spool(origin, rows);
+        if origin != Origin::Ledger {
+            self.shared.queue.count_written(rows);
+        }
+        self.backoff.reset();
+        self.shared.control.set_trouble(None);
+        if self.shared.over(&STORE_TROUBLE) {
+            alarm::say(format_args!("rows are being written again"));
+        }
+    }
+
+    /// Decides what to try next, and waits where nothing can be done but wait.
+    async fn failed(&mut self, error: &InsertError) {
+        let Some(batch) = &mut self.hand else { return };
+        let (kind, what) = match error.failure() {
+            Failure::Quarantine if batch.blame(error, &self.drift) == Blame::Narrowed => return,
+            Failure::Halve if batch.halve() => return,
+            Failure::Quarantine => (
+                Kind::Drift,
+                "more than a tenth of the rows is refused, as after a change of the schema; rows are kept until \
+                 the table takes them again",
+            ),
+            Failure::Hold => (Kind::Hold, "the database needs a person; rows are kept until it takes them"),
+            Failure::Retry | Failure::Halve => {
+                (Kind::Retry, "the database cannot be written; rows are kept and tried again")
+            }
+        };
+        self.shared.say(kind, format_args!("{what}: {error}"));
+        self.shared.control.set_trouble(Some(error.to_string()));
+        self.pause().await;
+    }
+
+    /// Sets aside what the store will never take, and lets go of the batch.
+    async fn settle(&mut self) -> Result<(), Stopped> {
+        let Some(batch) = &self.hand else { return Ok(()) };
+        let (origin, rows, refused) = (batch.origin(), batch.len(), batch.refused());
+        while let Err(error) = self.set_poison_aside() {
+            self.shared.say(Kind::Spool, format_args!("{error}"));
+            self.shared.check_deadline()?;
+            self.pause().await;
+        }
+        self.hand = None;
+        if origin != Origin::Ledger {
+            self.drift.note(rows, refused);
+        }
+        if let Origin::Spool(up_to) = origin {
+            self.shared.acknowledge(up_to);
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// When an event that is on disk would be taken off it without a copy.
+    fn set_poison_aside(&mut self) -> Result<(), crate::Error> {
+        let Some(batch) = &mut self.hand else { return Ok(()) };
+        let (origin, rows) = (batch.origin(), batch.refused());
+        while let Some((event, reason)) = batch.poison() {
+            self.shared.say(
+                Kind::Quarantine,
+                format_args!(
+                    "{rows} rows can never be stored and are set aside, see Guard::quarantined{}: {reason}",
+                    if self.shared.has_spool { " and quarantine.jsonl in the spool directory" } else { "" }
+                ),
+            );
+            if origin != Origin::Ledger {
+                let kept = self.shared.intake.borrow_mut().quarantine(event, reason);
+                match origin {
+                    Origin::Spool(_) => kept?,
+                    _ => kept.unwrap_or_else(|error| self.shared.say(Kind::Spool, format_args!("{error}"))),
+                }
+                self.shared.control.quarantine(event.clone());
+                self.shared.leave_spool(origin, 1);
+                self.shared.queue.count_lost(Cause::Quarantined, 1);
+            }
+            batch.set_aside();
+        }
+        Ok(())
+    }
+
+    /// Waits before the next try. A new order cuts it short: whoever asks wants to know now.
+    async fn pause(&mut self) {
+        let until = Instant::now() + self.backoff.next();
+        loop {
+            let orders = self.shared.control.orders();
+            if orders != self.heard {
+                self.heard = orders;
+                self.backoff.reset();
+                return;
+            }
+            let until = orders.stop.map_or(until, |deadline| deadline.min(until));
+            if timeout_at(until.into(), self.shared.pulse.notified()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for enough records, an order or the tick.
+    async fn rest(&self) {
+        let orders = self.shared.control.orders();
+        if orders.flushes == self.flushed && orders.stop.is_none() && !self.shared.has_enough() {
+            timeout_at(self.due.into(), self.shared.pulse.notified()).await.ok();
+        }
+    }
+}
+
+/// One try, for as long as it takes or until the deadline of a stop.
+///
+/// A panic of the store is a failure that may pass. Its text is not passed on: the panic hook has printed it, and it
+/// is not known to be free of secrets.
+async fn insert<S: Store>(
+    store: &mut S,
+    shared: &Shared,
+    events: &[Event],
+    attempt: Attempt,
+) -> Result<Result<(), InsertError>, Stopped> {
+    shared.check_deadline()?;
+    let insert = caught(async { store.insert(events, attempt).await });
+    let inserted = unless(insert, shared.deadline()).await.ok_or(Stopped)?;
+    Ok(inserted.unwrap_or_else(|_| Err(InsertError::new(Failure::Retry, "the store panicked"))))
+}

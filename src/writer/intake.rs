@@ -1,0 +1,208 @@
+//! Where batches come from: the queue, and by way of the spool where there is one.
+//!
+//! A record is out of the queue for good once it is taken: its event, with its id and time, is made then and never
+//! again. With a spool it goes onto disk at once, and the batches are what comes off the disk. A spool that is full
+//! leaves records in the queue; a disk that fails does too, except that their events go to the store past it when
+//! nothing on disk is before them: a spool costs no row that would be written without it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::batch::{Batch, Origin};
+use super::control::Control;
+use crate::event::Anchor;
+use crate::queue::{Cause, Queue};
+use crate::spool::{self, AppendError, Spool};
+use crate::{Error, Event, alarm};
+
+/// The most bytes of records in one batch, give or take one record.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// How soon a disk that fails is tried again.
+const DISK_RETRY: Duration = Duration::from_millis(250);
+
+/// Takes possession of a spool directory, and of what an earlier process left in it.
+pub(crate) fn open_spool(dir: &Path, options: spool::Options, queue: &Queue) -> Result<Spool, Error> {
+    let mut spool = Spool::open(dir, options)?;
+    match spool.take_replay() {
+        Ok(replayed) if replayed.taken + replayed.left > 0 => alarm::say(format_args!(
+            "{} rows from replay.jsonl are on their way, and {} lines stay there: {}",
+            replayed.taken,
+            replayed.left,
+            if replayed.left == 0 { "all is well".to_owned() } else { replayed.reasons.join("; ") }
+        )),
+        Ok(_) => {}
+        Err(error) => alarm::say(format_args!("{error}")),
+    }
+    queue.inherit(spool.pending(), spool.torn().records);
+    Ok(spool)
+}
+
+/// The way of the records up to the store.
+pub(super) struct Intake {
+    queue: Arc<Queue>,
+    control: Arc<Control>,
+    batch_size: usize,
+    spool: Option<Spool>,
+    /// Events that have left the queue and are not on disk yet.
+    held: Vec<Event>,
+    /// The disk failed, and is left alone until then.
+    retry_at: Option<Instant>,
+}
+
+/// How far a drain goes.
+pub(super) struct Goal {
+    /// Not only full batches.
+    everything: bool,
+    /// Of the queue.
+    mark: u64,
+    /// Of the spool, once everything up to the mark is in it.
+    end: Option<u64>,
+}
+
+/// What there is to deliver.
+pub(super) enum Next {
+    Batch(Batch),
+    /// Something is on its way.
+    NotYet,
+    Done,
+}
+
+impl Intake {
+    pub(super) fn new(
+        queue: Arc<Queue>,
+        control: Arc<Control>,
+        batch_size: usize,
+        spool: Option<Spool>,
+    ) -> Self {
+        Self { queue, control, batch_size, spool, held: Vec::new(), retry_at: None }
+    }
+
+    pub(super) fn spool(&mut self) -> Option<&mut Spool> {
+        self.spool.as_mut()
+    }
+
+    /// Whether events wait for the disk to take them.
+    pub(super) fn is_held_up(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// What there is now: all of it, or as many full batches as there are.
+    pub(super) fn goal(&self, everything: bool) -> Goal {
+        let end = self.spool.as_ref().filter(|_| !everything).map(Spool::end);
+        Goal { everything, mark: self.queue.mark(), end }
+    }
+
+    /// The next batch up to the goal.
+    pub(super) fn next(&mut self, goal: &mut Goal) -> Result<Next, Error> {
+        let Some(spool) = &mut self.spool else { return Ok(self.next_of_queue(goal)) };
+        if goal.end.is_none() && self.held.is_empty() && self.queue.is_past(goal.mark) {
+            goal.end = Some(spool.end());
+        }
+        let is_done = goal.end.is_some_and(|end| spool.position() >= end);
+        if is_done || !(goal.everything || spool.waiting() >= self.batch_size as u64) {
+            return Ok(Next::Done);
+        }
+        let batch = spool.next_batch(self.batch_size, BATCH_BYTES)?;
+        self.queue.count_unspooled(batch.lost);
+        self.lose_corrupt(batch.lost);
+        if batch.lost > 0 || !batch.events.is_empty() {
+            return Ok(Next::Batch(Batch::from_spool(batch)));
+        }
+        let past_the_disk = if self.retry_at.is_some() { std::mem::take(&mut self.held) } else { Vec::new() };
+        Ok(Next::of_queue(past_the_disk))
+    }
+
+    fn next_of_queue(&self, goal: &Goal) -> Next {
+        if self.queue.is_past(goal.mark) || !(goal.everything || self.queue.has_enough()) {
+            return Next::Done;
+        }
+        Next::of_queue(self.collect())
+    }
+
+    /// Events of the next records. From here on their ids and times are fixed.
+    fn collect(&self) -> Vec<Event> {
+        let anchor = Anchor::now();
+        let mut events = Vec::new();
+        for chunk in self.queue.take(self.batch_size, BATCH_BYTES) {
+            for (head, values) in chunk.iter() {
+                // Only records that a rule makes a row of are queued. A panic would be a bug, and costs one row.
+                let made = catch_unwind(AssertUnwindSafe(|| Event::from_record(head, values, anchor)));
+                match made {
+                    Ok(Some(event)) => events.push(event),
+                    Ok(None) | Err(_) => self.lose_corrupt(1),
+                }
+            }
+            self.queue.recycle(chunk);
+        }
+        events
+    }
+
+    fn lose_corrupt(&self, records: u64) {
+        if records > 0 {
+            self.queue.count_lost(Cause::Corrupt, records);
+        }
+    }
+
+    /// Gets what is in the queue onto disk, where there is a spool, as far as the disk takes it.
+    pub(super) fn fill(&mut self) -> Result<(), AppendError> {
+        let mark = self.queue.accepted();
+        while self.spool.is_some() {
+            if self.held.is_empty() {
+                self.held = self.collect();
+            }
+            let is_resting = self.retry_at.is_some_and(|at| Instant::now() < at);
+            if self.held.is_empty() || is_resting {
+                break;
+            }
+            self.append()?;
+            if self.queue.is_past(mark) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&mut self) -> Result<(), AppendError> {
+        let Some(spool) = &mut self.spool else { return Ok(()) };
+        let before = self.held.len();
+        let appended = spool.append(&mut self.held);
+        self.queue.count_spooled((before - self.held.len()) as u64);
+        self.retry_at = matches!(appended, Err(AppendError::Disk(_))).then(|| Instant::now() + DISK_RETRY);
+        match appended {
+            Err(error @ AppendError::TooLarge { .. }) => {
+                self.set_aside_first(&error);
+                Ok(())
+            }
+            appended => appended,
+        }
+    }
+
+    /// The first of the held events will never fit.
+    fn set_aside_first(&mut self, why: &AppendError) {
+        let event = self.held.remove(0);
+        if let Err(error) = self.quarantine(&event, &why.to_string()) {
+            alarm::say(format_args!("{error}"));
+        }
+        self.control.quarantine(event);
+        self.queue.count_lost(Cause::Quarantined, 1);
+    }
+
+    /// Writes the event into the file for people, where there is a spool.
+    pub(super) fn quarantine(&mut self, event: &Event, reason: &str) -> Result<(), Error> {
+        self.spool.as_mut().map_or(Ok(()), |spool| spool.quarantine(event, reason))
+    }
+
+    /// Keeps rows of the ledger's own for the next process, as far as there is room. They are in no account of this
+    /// one.
+    pub(super) fn leave(&mut self, mut rows: Vec<Event>) -> Result<(), AppendError> {
+        self.spool.as_mut().map_or(Ok(()), |spool| spool.append(&mut rows))
+    }
+}
+
+impl Next {
+    fn of_queue(events: Vec<Event>) -> Self {
+        if events.is_empty() { Self::NotYet } else { Self::Batch(Batch::new(events, Origin::Queue)) }
+    }
+}

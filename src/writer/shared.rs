@@ -1,0 +1,212 @@
+//! What both halves of the writer use. They take turns on one thread, so that nothing here is locked, and nothing
+//! of it is held while one waits.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::time::timeout_at;
+
+use super::Options;
+use super::batch::Origin;
+use super::control::Control;
+use super::delivery::ON_ITS_WAY;
+use super::intake::Intake;
+use super::trouble::{Kind, Troubles};
+use crate::queue::Queue;
+use crate::spool::Spool;
+use crate::{Error, Event, alarm};
+
+/// How long past the deadline of a stop records are got onto disk that were on their way into the queue.
+const LAST_RECORDS: Duration = Duration::from_millis(20);
+
+/// The deadline of a stop has passed: whatever is left stays unwritten.
+pub(super) struct Stopped;
+
+/// Something panicked; the panic hook has said what.
+pub(super) struct Panicked;
+
+pub(super) struct Shared {
+    pub(super) queue: Arc<Queue>,
+    pub(super) control: Arc<Control>,
+    pub(super) options: Options,
+    pub(super) has_spool: bool,
+    pub(super) intake: RefCell<Intake>,
+    troubles: RefCell<Troubles>,
+    /// Ends the waits of the delivering half: an order, or a batch.
+    pub(super) pulse: Notify,
+}
+
+impl Shared {
+    pub(super) fn new(
+        queue: Arc<Queue>,
+        control: Arc<Control>,
+        spool: Option<Spool>,
+        options: Options,
+    ) -> Self {
+        let has_spool = spool.is_some();
+        let intake = Intake::new(queue.clone(), control.clone(), options.batch_size, spool);
+        let (troubles, pulse) = Default::default();
+        Self { queue, control, options, has_spool, intake: RefCell::new(intake), troubles, pulse }
+    }
+
+    /// Gets what is in the queue onto disk, as far as the disk takes it.
+    pub(super) fn fill(&self) {
+        if !self.has_spool {
+            return;
+        }
+        let filled = self.intake.borrow_mut().fill();
+        match filled {
+            Err(error) => {
+                self.say(Kind::Disk, format_args!("rows stay in memory, as far as the queue goes: {error}"));
+            }
+            Ok(()) if !self.is_held_up() && self.over(&[Kind::Disk]) => {
+                alarm::say(format_args!("the spool takes rows again"));
+            }
+            Ok(()) => {}
+        }
+        self.say_trouble_of_spool();
+    }
+
+    /// Whether events wait for the disk to take them.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.intake.borrow().is_held_up()
+    }
+
+    /// Whether a batch worth writing is waiting. When not, the record that makes one ends the next wait.
+    pub(super) fn has_enough(&self) -> bool {
+        match self.intake.borrow_mut().spool() {
+            Some(spool) => spool.waiting() >= self.options.batch_size as u64,
+            None => !self.queue.gather(),
+        }
+    }
+
+    pub(super) fn acknowledge(&self, up_to: u64) {
+        let acknowledged = self.with_spool(|spool| spool.acknowledge(up_to));
+        self.say_if_failed(acknowledged);
+        self.say_trouble_of_spool();
+    }
+
+    /// Rows of a batch are about to be counted where they are now.
+    pub(super) fn leave_spool(&self, origin: Origin, rows: usize) {
+        if let Origin::Spool(_) = origin {
+            self.queue.count_unspooled(rows as u64);
+        }
+    }
+
+    /// When the disk is to be synced.
+    pub(super) fn next_sync(&self) -> Option<Instant> {
+        self.intake.borrow_mut().spool()?.next_sync()
+    }
+
+    /// Syncs the disk when that is due by then.
+    pub(super) fn sync(&self, by: Instant) {
+        let synced = self.with_spool(|spool| spool.sync_if_due(by));
+        self.say_if_failed(synced);
+    }
+
+    fn with_spool(&self, work: impl FnOnce(&mut Spool) -> Result<(), Error>) -> Result<(), Error> {
+        self.intake.borrow_mut().spool().map_or(Ok(()), work)
+    }
+
+    fn say_if_failed(&self, done: Result<(), Error>) {
+        if let Err(error) = done {
+            self.say_now_and_then(&error);
+        }
+    }
+
+    fn say_trouble_of_spool(&self) {
+        let trouble = self.intake.borrow_mut().spool().and_then(Spool::take_trouble);
+        if let Some(error) = trouble {
+            self.say_now_and_then(&error);
+        }
+    }
+
+    /// What nothing ever ends is said as often as the first of its kind may be.
+    fn say_now_and_then(&self, error: &Error) {
+        self.say(Kind::Spool, format_args!("{error}"));
+        self.over(&[Kind::Spool]);
+    }
+
+    /// Gets everything that is left onto disk, at the end.
+    pub(super) async fn finish(&self, untold: Vec<Event>) {
+        if !self.has_spool {
+            return;
+        }
+        let mark = self.queue.mark();
+        let until =
+            self.control.orders().stop.unwrap_or_else(Instant::now).max(Instant::now()) + LAST_RECORDS;
+        self.fill();
+        while !self.queue.is_past(mark) && !self.is_held_up() && Instant::now() < until {
+            tokio::time::sleep(ON_ITS_WAY).await;
+            self.fill();
+        }
+        let left = self.intake.borrow_mut().leave(untold);
+        if let Err(error) = left {
+            self.say(Kind::Disk, format_args!("rows on losses are lost themselves: {error}"));
+        }
+        if let Some(due) = self.next_sync() {
+            self.sync(due);
+        }
+    }
+
+    /// Says it, unless it was said not long ago.
+    pub(super) fn say(&self, kind: Kind, what: fmt::Arguments<'_>) {
+        if self.troubles.borrow_mut().raise(kind) {
+            alarm::say(what);
+        }
+    }
+
+    /// Whether to say that trouble of these kinds is over.
+    pub(super) fn over(&self, kinds: &[Kind]) -> bool {
+        self.troubles.borrow_mut().over(kinds)
+    }
+
+    pub(super) fn say_losses(&self) {
+        for line in self.troubles.borrow_mut().losses(self.queue.stats(), self.queue.is_full()) {
+            alarm::say(format_args!("{line}"));
+        }
+    }
+
+    pub(super) fn check_deadline(&self) -> Result<(), Stopped> {
+        let deadline = self.control.orders().stop;
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) { Err(Stopped) } else { Ok(()) }
+    }
+
+    /// Ends when the deadline of a stop passes, whenever that stop is asked for.
+    pub(super) async fn deadline(&self) {
+        loop {
+            match self.control.orders().stop {
+                None => self.pulse.notified().await,
+                Some(deadline) if timeout_at(deadline.into(), self.pulse.notified()).await.is_err() => return,
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// Work that may panic, with the panic kept in it.
+pub(super) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context).map(Ok)))
+            .unwrap_or(Poll::Ready(Err(Panicked)))
+    })
+    .await
+}
+
+/// What `work` comes to, or `None` when `end` comes first.
+pub(super) async fn unless<T>(work: impl Future<Output = T>, end: impl Future<Output = ()>) -> Option<T> {
+    let (mut work, mut end) = (pin!(work), pin!(end));
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => end.as_mut().poll(context).map(|()| None),
+    })
+    .await
+}

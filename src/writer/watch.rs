@@ -1,0 +1,76 @@
+//! The watching half of the writer: goes on whatever the store does.
+//!
+//! With a spool it gets records onto disk: [`TICK`] after the last time at the latest, and at once when a batch is
+//! full, or when one comes after a while of silence. It takes note of orders for the delivering half, says what is
+//! lost, and syncs the disk. While it runs and while the delivering half does, nothing else does: a disk that takes
+//! long to answer holds up both.
+
+use std::time::{Duration, Instant};
+
+use tokio::task::yield_now;
+use tokio::time::timeout_at;
+
+use super::shared::Shared;
+
+/// How long a record waits for others on its way to the disk. Half of what is promised, so that a busy machine
+/// keeps the promise too.
+const TICK: Duration = Duration::from_millis(10);
+/// After so many ticks without a record the next one wakes the thread, and no tick does: a service that is idle
+/// is left alone.
+const QUIET_TICKS: u32 = 50;
+/// How often to look around all the same.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
+
+pub(super) struct Watch<'a> {
+    shared: &'a Shared,
+    /// Records accepted at the last look.
+    seen: u64,
+    /// Looks in a row that found none.
+    quiet: u32,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(shared: &'a Shared) -> Self {
+        Self { shared, seen: 0, quiet: 0 }
+    }
+
+    /// Works for as long as it is let.
+    pub(super) async fn run(&mut self) {
+        loop {
+            let is_woken = self.wait().await;
+            self.shared.fill();
+            self.shared.sync(Instant::now());
+            self.shared.say_losses();
+            if is_woken || (self.shared.has_spool && self.shared.has_enough()) {
+                self.shared.pulse.notify_one();
+            }
+            // A queue that is never empty must not keep the store waiting.
+            yield_now().await;
+        }
+    }
+
+    /// Waits for records, an order or the tick; whether somebody called.
+    async fn wait(&mut self) -> bool {
+        let accepted = self.shared.queue.accepted();
+        self.quiet = if accepted == self.seen { self.quiet.saturating_add(1) } else { 0 };
+        self.seen = accepted;
+        let until = Instant::now() + self.patience();
+        let until = self.shared.next_sync().map_or(until, |sync| sync.min(until));
+        timeout_at(until.into(), self.shared.queue.woken()).await.is_ok()
+    }
+
+    /// How long to wait at most. Has the right record end the wait earlier.
+    fn patience(&self) -> Duration {
+        let Shared { queue, has_spool, .. } = self.shared;
+        if !has_spool {
+            return LOOK_AROUND;
+        }
+        let is_quiet = self.quiet >= QUIET_TICKS;
+        match is_quiet {
+            _ if self.shared.is_held_up() => TICK,
+            true if queue.listen() => LOOK_AROUND,
+            false if queue.gather() => TICK,
+            _ => Duration::ZERO,
+        }
+    }
+}
