@@ -36,7 +36,7 @@ use crate::rules::plan::{Action, Carried, Plan, Plans, Row};
 ///
 /// It carries its own filter. A *global* filter (an `EnvFilter` added as a layer of its own) still hides
 /// spans from every layer, this one included: attach such filters to the layer they are meant for, with
-/// [`Layer::with_filter`]. One ledger to a subscriber: a second would take over the first one's open spans.
+/// [`Layer::with_filter`].
 pub struct LedgerLayer<S> {
     filtered: Filtered<Recorder, RuleFilter, S>,
 }
@@ -102,6 +102,16 @@ impl Open {
             head.extra.get_or_insert_default().message = panic_message::last(head.started);
         }
         self.left = panicked || head.verdict.is_some();
+    }
+
+    /// A span that was never entered has no exit to tell what ended within it.
+    fn tell_tallies(&mut self) {
+        if let Some(within) = self.within.take() {
+            let told = &mut self.record.head.extra.get_or_insert_default().tallies;
+            if told.is_empty() {
+                *told = within.tallies;
+            }
+        }
     }
 
     /// Pairs this exit with an enter that came while the thread was unwinding already, if there was one.
@@ -215,7 +225,7 @@ impl Lacks {
         given.inherit(fields, |field| {
             let index = plan.gives(field).filter(|index| self.names & (1 << index) != 0)?;
             self.names &= !(1 << index);
-            Some(index)
+            Some((index, plan.redacts(field)))
         });
     }
 }
@@ -287,6 +297,7 @@ impl Recorder {
             if let Some(admission) = admission {
                 if let Some(given) = &given {
                     open.record.fields.merge(given);
+                    open.record.redact();
                 }
                 self.queue.push(admission, &mut open.record);
             }
@@ -308,6 +319,7 @@ impl Recorder {
         let lacks = Lacks::of(&record, row);
         let scope = ctx.event_span(event).into_iter().flat_map(|span| span.scope());
         record.fields.merge(&self.given(lacks, self.followed(scope)));
+        record.redact();
         if let Some(admission) = self.queue.admit() {
             self.queue.push(admission, &mut record);
         }
@@ -386,12 +398,14 @@ impl Recorder {
         }
         let left = self.spans.end(id, |open| {
             let row = open.record.head.plan.row()?;
+            open.tell_tallies();
             if let Some(parent) = open.parent.take() {
                 let lacks = Lacks::of(&open.record, row);
                 if !lacks.is_nothing() {
                     return Some(Left::Lookup(lacks, parent));
                 }
             }
+            open.record.redact();
             self.queue.try_push(&mut open.record).err().map(Left::Room)
         });
         if let Some(left) = left {

@@ -9,7 +9,8 @@ use once_cell::sync::OnceCell;
 use tracing::{Dispatch, Metadata};
 
 use super::Rules;
-use super::model::{MAX_INHERITED, MatchKind, Rule, Silent, SuccessTest};
+use super::model::{MAX_INHERITED, MatchKind, Redact, Rule, Silent, SuccessTest};
+use super::redact::Redaction;
 use crate::bystander;
 
 /// A set of inherited names, a bit each, by their place in [`Plans::inherited`].
@@ -27,6 +28,8 @@ pub(crate) struct Plan {
     gives: Vec<Option<u8>>,
     /// This callsite has been seen to tell its outcome by a `return` event.
     reports: AtomicBool,
+    /// It has been said that outcomes are unknown here.
+    said_unknown: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -55,6 +58,8 @@ pub(crate) struct Row {
     pub(crate) is_collected: bool,
     /// The span declares a field that tells its outcome, so that silence means it was cut short.
     pub(crate) declares_outcome: bool,
+    /// Few rules redact anything.
+    pub(crate) redaction: Option<Redaction>,
 }
 
 /// Where a field's value goes.
@@ -209,22 +214,29 @@ impl Plans {
         if matches!(action, Action::Carry) && gives.iter().all(Option::is_none) {
             return None;
         }
-        Some(Plan { meta, action, gives, reports: AtomicBool::new(false) })
+        Some(Plan {
+            meta,
+            action,
+            gives,
+            reports: AtomicBool::new(false),
+            said_unknown: AtomicBool::new(false),
+        })
     }
 
     fn row(&self, rule: &Arc<Rule>, meta: &'static Metadata<'static>) -> Row {
         let owned = |given: &Option<Arc<str>>, else_: &str| given.clone().unwrap_or_else(|| else_.into());
         let fields: Vec<_> = meta.fields().iter().map(|field| rule.slot(field.name(), meta)).collect();
-        let inherits: Vec<_> = (rule.inherit.iter())
-            .filter_map(|name| Some((self.index_of(name)?, rule.slot(name, meta))))
-            .collect();
+        let inherits: Vec<_> =
+            self.places(&rule.inherit).map(|(place, name)| (place, rule.slot(name, meta))).collect();
         Row {
             event_type: owned(&rule.event, meta.name()),
             source: owned(&rule.source, meta.target()),
             wants: inherits.iter().fold(0, |set, (index, _)| set | 1 << index),
-            declares_outcome: fields.iter().any(|slot| matches!(slot, Slot::Success | Slot::Result)),
+            declares_outcome: fields.iter().any(|slot| matches!(slot, Slot::Success | Slot::Result))
+                || rule.success.is_compared() && meta.fields().field(&rule.success.field).is_some(),
             is_span: meta.is_span(),
             is_collected: self.is_collected(rule.event.as_deref().unwrap_or(meta.name())),
+            redaction: Redaction::of(rule, meta, self.places(&rule.inherit)),
             rule: Arc::clone(rule),
             fields,
             inherits,
@@ -246,6 +258,11 @@ impl Plans {
         let asked =
             |rule: &Arc<Rule>| rule.inherit.iter().any(|n| n == name) && rule.inherits_from(meta.name());
         self.rules.list.iter().any(asked).then(|| self.index_of(name)).flatten()
+    }
+
+    /// These inherited names with the place of each.
+    fn places<'a>(&self, names: &'a [String]) -> impl Iterator<Item = (u8, &'a str)> {
+        names.iter().filter_map(|name| Some((self.index_of(name)?, name.as_str())))
     }
 
     fn index_of(&self, name: &str) -> Option<u8> {
@@ -271,6 +288,11 @@ impl Plan {
         self.gives.get(field).copied().flatten()
     }
 
+    /// What becomes of the field's values, also where a span below inherits them.
+    pub(crate) fn redacts(&self, field: usize) -> Option<Redact> {
+        self.row()?.redaction.as_ref()?.field(field)
+    }
+
     /// Whether `event` is the `err` or `ret` event that `#[instrument]` put beside this span.
     pub(crate) fn is_beside(&self, event: &Plan) -> bool {
         site(self.meta).is_some() && site(self.meta) == site(event.meta)
@@ -283,7 +305,12 @@ impl Plan {
         }
     }
 
-    /// What silence of this callsite means; see "Outcome of a call" in the README.
+    /// Whether this is the first call of unknown outcome here.
+    pub(crate) fn is_first_unknown(&self) -> bool {
+        !self.said_unknown.swap(true, Ordering::Relaxed)
+    }
+
+    /// What silence of this callsite means; see "Outcome of a call" in DESIGN.md.
     pub(crate) fn silence(&self) -> Silent {
         let Some(row) = self.row() else { return Silent::Unknown };
         row.rule.silent.unwrap_or(if row.declares_outcome || self.reports.load(Ordering::Relaxed) {
@@ -301,7 +328,7 @@ impl Rule {
             key.as_deref()
                 .is_some_and(|key| name == input || (name == key && meta.fields().field(input).is_none()))
         };
-        if meta.is_span() && self.success.test != SuccessTest::Bool && name == self.success.field {
+        if meta.is_span() && self.success.is_compared() && name == self.success.field {
             // The field a comparison reads stays in the context: a status is worth more than its verdict.
             return Slot::Context(self.key_of(name));
         }
@@ -335,6 +362,13 @@ impl Rule {
     }
 }
 
+impl super::model::Success {
+    /// Success is a comparison of a field.
+    fn is_compared(&self) -> bool {
+        !matches!(self.test, SuccessTest::Bool | SuccessTest::ReturnMatches(_))
+    }
+}
+
 impl super::model::Match {
     fn names(&self, meta: &Metadata<'_>) -> bool {
         let kind = if meta.is_span() { MatchKind::Span } else { MatchKind::Point };
@@ -348,8 +382,9 @@ impl super::model::Match {
 
 /// Whether a row of this target could beget another: storing rows makes sqlx speak, on threads of its own too.
 fn is_own(target: &str) -> bool {
-    let package = target.split("::").next().unwrap_or(target);
-    package == "tracing_ledger" || package == "sqlx" || package.starts_with("sqlx_")
+    const PACKAGES: [&str; 6] =
+        ["tracing_ledger", "sqlx", "sqlx_core", "sqlx_postgres", "sqlx_sqlite", "sqlx_mysql"];
+    PACKAGES.contains(&target.split("::").next().unwrap_or(target))
 }
 
 /// A target names itself and every module below it, as in `EnvFilter`.

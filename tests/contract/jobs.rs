@@ -50,7 +50,7 @@ fn every_result_gives_one_summary_with_every_key() {
             assert_eq!((row.source.as_str(), row.booking_id.as_deref()), ("auto_assign", Some(BOOKING)));
             assert!((0.0..=row.ms("totalDurationMs")).contains(&row.ms("quoteDurationMs")));
             let mut keys = row.keys();
-            keys.retain(|key| *key != "error");
+            keys.retain(|key| !(result == "error" && *key == "error"));
             let expected = [
                 "attemptsUsed",
                 "cutoffMinutes",
@@ -92,6 +92,35 @@ fn a_job_that_panics_ends_in_error() {
     assert_eq!((row.get("result"), row.get("attemptsUsed")), (&json!("error"), &json!(1)));
     assert_eq!((row.get("maxAttempts"), row.get("trigger")), (&Value::Null, &Value::Null));
     assert_eq!(row.get("error"), "no mailer configured");
+}
+
+#[test]
+fn a_panic_after_the_result_ends_in_error() {
+    let ledger = Ledger::memory();
+    let job =
+        || info_span!("auto_assign.job", result = "succeeded").in_scope(|| panic!("no mailer configured"));
+    catch_unwind(AssertUnwindSafe(|| ledger.run(job))).expect_err("it goes on");
+    assert_eq!(ledger.summary().get("result"), "error");
+}
+
+#[test]
+fn a_job_that_was_never_entered_has_counted_all_the_same() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        let job = info_span!("auto_assign.job", result = "succeeded");
+        info_span!(parent: &job, "auto_assign.quote", success = true).in_scope(|| ());
+        drop(info_span!("auto_assign.job", result = "already_confirmed"));
+    });
+    let used: Vec<_> = ledger
+        .rows_of("auto_assign.summary")
+        .iter()
+        .map(|row| {
+            (row.get("result").clone(), row.get("attemptsUsed").clone(), row.ms("quoteDurationMs") >= 0.0)
+        })
+        .collect();
+    assert_eq!(used.len(), 2);
+    assert!(used.contains(&(json!("succeeded"), json!(1), true)), "{used:?}");
+    assert!(used.contains(&(json!("already_confirmed"), json!(0), true)), "{used:?}");
 }
 
 #[test]

