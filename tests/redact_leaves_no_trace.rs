@@ -1,18 +1,20 @@
 //! A redacted value is nowhere: not in the database as `pg_dump` shows it, not in the bytes of SQLite's files, not in
-//! what a store is given. Whatever way it came: typed, by `Debug`, late, overwritten, inherited, in a tracing event,
-//! in an error or in a panic.
+//! those of the spool and its quarantine, not in what a store is given. Whatever way it came: typed, by `Debug`, late,
+//! overwritten, inherited, in a tracing event, in an error or in a panic.
 
 mod support;
 
 use std::fs;
 use std::panic::catch_unwind;
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use support::{Cluster, DEADLINE, SqliteFile};
+use support::{Cluster, DEADLINE, SqliteFile, gated};
 use tracing::field::Empty;
 use tracing::{Dispatch, info, info_span, instrument};
-use tracing_ledger::store::Memory;
-use tracing_ledger::{Builder, Guard, LedgerLayer, Rules};
+use tracing_ledger::store::{Attempt, Failure, InsertError, Memory, Store};
+use tracing_ledger::{Builder, Event, Guard, LedgerLayer, Rules, Stats};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::Registry;
 
@@ -40,6 +42,9 @@ fn builder() -> Builder {
         inherit = ["email"]
         redact = { "*" = "drop", kind = "hash" }
         set = { kind = "0pen" }
+
+        [[rule]]
+        span = "filler"
     "#
     .parse()
     .expect("good rules");
@@ -77,11 +82,21 @@ fn calls() {
     catch_unwind(panicking).expect_err("it panics");
 }
 
-fn run((layer, guard): (LedgerLayer<Registry>, Guard)) {
+fn run((layer, guard): (LedgerLayer<Registry>, Guard), deadline: Duration) -> Stats {
     let dispatch: Dispatch = tracing_subscriber::registry().with(layer).into();
     tracing::dispatcher::with_default(&dispatch, calls);
-    let stats = guard.shutdown(DEADLINE).expect("all is written");
-    assert_eq!(stats.written, ROWS as u64);
+    guard.shutdown(deadline).expect("every row is where it shall be")
+}
+
+#[track_caller]
+fn write(ledger: (LedgerLayer<Registry>, Guard)) {
+    assert_eq!(run(ledger, DEADLINE).written, ROWS as u64);
+}
+
+/// All bytes in the files of a folder.
+fn bytes_in(folder: &Path) -> Vec<u8> {
+    let files = fs::read_dir(folder).expect("the folder is there");
+    files.flat_map(|file| fs::read(file.expect("a file").path()).expect("readable")).collect()
 }
 
 fn count(haystack: &[u8], needle: &[u8]) -> usize {
@@ -98,7 +113,7 @@ fn assert_no_trace(bytes: &[u8]) {
 fn in_a_dump_of_postgres() {
     let cluster = Cluster::shared();
     let url = cluster.database();
-    run(builder().build(&url).expect("a ledger in Postgres"));
+    write(builder().build(&url).expect("a ledger in Postgres"));
     let dump = Command::new(cluster.program("pg_dump")).args(["-d", &url]).output().expect("it starts");
     assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
     assert_no_trace(&dump.stdout);
@@ -107,19 +122,55 @@ fn in_a_dump_of_postgres() {
 #[test]
 fn in_the_files_of_sqlite() {
     let file = SqliteFile::new();
-    run(builder().build(&file.url()).expect("a ledger in SQLite"));
-    let path = file.path();
-    let folder = path.parent().expect("it is in a folder of its own");
-    let files = fs::read_dir(folder).expect("the folder is there");
-    let bytes: Vec<u8> =
-        files.flat_map(|file| fs::read(file.expect("a file").path()).expect("readable")).collect();
-    assert_no_trace(&bytes);
+    write(builder().build(&file.url()).expect("a ledger in SQLite"));
+    assert_no_trace(&bytes_in(file.path().parent().expect("it is in a folder of its own")));
+}
+
+#[test]
+fn in_the_spool_while_the_database_is_away() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_closed, store) = gated(Memory::default());
+    let ledger = builder().spool_dir(folder.path()).build_with(store).expect("a ledger with a spool");
+    assert_eq!(run(ledger, Duration::from_millis(200)).spooled, ROWS as u64);
+    assert_no_trace(&bytes_in(folder.path()));
+}
+
+/// Takes nothing but filler.
+struct Refusing;
+
+impl Store for Refusing {
+    async fn insert(&mut self, batch: &[Event], _: Attempt) -> Result<(), InsertError> {
+        let refused = batch.iter().any(|event| &*event.event_type != "filler");
+        let error = || InsertError::new(Failure::Quarantine, "not this one");
+        if refused { Err(error()) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn in_the_quarantine_of_what_the_database_refuses() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (layer, guard) = builder()
+        .spool_dir(folder.path())
+        .flush_interval(DEADLINE)
+        .build_with(Refusing)
+        .expect("a ledger with a spool");
+    let dispatch: Dispatch = tracing_subscriber::registry().with(layer).into();
+    tracing::dispatcher::with_default(&dispatch, || {
+        // More than a few refused rows in a batch would be the table's fault.
+        (0..100).for_each(|_| info_span!("filler").in_scope(|| ()));
+        calls();
+    });
+    let stats = guard.flush(DEADLINE).expect("all is written or set aside");
+    assert_eq!(stats.quarantined, ROWS as u64);
+    assert_no_trace(format!("{:?}", guard.quarantined()).as_bytes());
+    assert_no_trace(&fs::read(folder.path().join("quarantine.jsonl")).expect("it is there"));
+    assert_no_trace(&bytes_in(folder.path()));
 }
 
 #[test]
 fn in_what_a_store_is_given() {
     let memory = Memory::default();
-    run(builder().build_with(memory.clone()).expect("a ledger in memory"));
+    write(builder().build_with(memory.clone()).expect("a ledger in memory"));
     assert_no_trace(format!("{:?}", memory.events()).as_bytes());
 }
 
@@ -137,7 +188,7 @@ fn and_without_redaction_they_are_all_there() {
     .parse()
     .expect("good rules");
     let memory = Memory::default();
-    run(tracing_ledger::builder().rules(rules).build_with(memory.clone()).expect("a ledger in memory"));
+    write(tracing_ledger::builder().rules(rules).build_with(memory.clone()).expect("a ledger in memory"));
     let text = format!("{:?}", memory.events());
     for way in ["typed", "phone", "debug", "late", "last", "token", "address", "message", "error", "panic"] {
         assert!(text.contains(&format!("s3cret-{way}")), "{way} in {text}");
