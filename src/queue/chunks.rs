@@ -74,6 +74,11 @@ impl Chunks {
         self.records
     }
 
+    /// Whether no bound made the chunks smaller.
+    pub(super) fn are_full_size(&self) -> bool {
+        self.records == RECORDS
+    }
+
     /// Packs a record into the calling thread's chunk, which goes to the writer when it is full.
     #[inline]
     pub(super) fn push(&self, record: &mut Record) {

@@ -254,6 +254,7 @@ async fn insert<S: Store>(
 ) -> Result<Result<(), InsertError>, Stopped> {
     shared.check_deadline()?;
     let insert = caught(async { store.insert(events, attempt).await });
-    let inserted = unless(insert, shared.deadline()).await.ok_or(Stopped)?;
+    let insert = unless(insert, shared.run_ahead());
+    let inserted = unless(insert, shared.deadline()).await.flatten().ok_or(Stopped)?;
     Ok(inserted.unwrap_or_else(|_| Err(InsertError::new(Failure::Retry, "the store panicked"))))
 }
