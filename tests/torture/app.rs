@@ -2,19 +2,20 @@
 
 use std::env;
 use std::io::{BufRead, BufReader, Write as _, stdout};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use tracing::Dispatch;
-use tracing_subscriber::prelude::*;
-use tracing_subscriber::registry::Registry;
+use tracing_ledger::Stats;
 
 use crate::load::call;
+use crate::scene::ledger;
 use crate::wait::pause;
 
-/// Set in the service: the URL, the seed, and the number of its first call.
+/// Set in the service: the URL, the seed, the number of its first call, and its spool where it has one.
 const SERVICE: &str = "LEDGER_TORTURE_SERVICE";
 const BATCH: u64 = 20;
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// A running service.
 pub(crate) struct App {
@@ -23,9 +24,10 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn start(url: &str, seed: u64, first: u64) -> Self {
+    pub(crate) fn start(url: &str, seed: u64, first: u64, spool: Option<&Path>) -> Self {
+        let spool = spool.unwrap_or(Path::new("")).display();
         let mut child = Command::new(env::current_exe().expect("this program is a file"))
-            .env(SERVICE, format!("{url} {seed} {first}"))
+            .env(SERVICE, format!("{url} {seed} {first} {spool}"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -68,15 +70,17 @@ pub(crate) fn is_wanted() -> bool {
     env::var_os(SERVICE).is_some()
 }
 
-/// Calls and calls until it is killed, and says after every flush how many calls are safe.
+/// Calls and calls until it is killed, and says again and again how many calls are safe: those that a flush said
+/// to be written, or with a spool those that the account says are on disk or past it.
 pub(crate) fn run() -> ExitCode {
     let wanted = env::var(SERVICE).expect("it was looked for");
     let mut words = wanted.split(' ');
-    let url = words.next().expect("the first word is the URL");
-    let mut number = || words.next().and_then(|word| word.parse::<u64>().ok()).expect("a number follows");
-    let (seed, first) = (number(), number());
-    let (layer, guard) = tracing_ledger::layer::<Registry>(url).expect("a ledger");
-    let dispatch: Dispatch = tracing_subscriber::registry().with(layer).into();
+    let mut word = || words.next().expect("the URL, the seed, the first number and the spool");
+    let (url, seed, first, spool) = (word(), parse(word()), parse(word()), word());
+    let builder = tracing_ledger::builder();
+    let builder = if spool.is_empty() { builder } else { builder.spool_dir(spool) };
+    let (dispatch, guard) = ledger(builder, url);
+    let inherited = guard.stats().accepted;
     for batch in 0.. {
         let calls = first + batch * BATCH..first + (batch + 1) * BATCH;
         tracing::dispatcher::with_default(&dispatch, || {
@@ -84,10 +88,30 @@ pub(crate) fn run() -> ExitCode {
                 call(seed, n, false);
             }
         });
-        if guard.flush(Duration::from_millis(200)).is_ok() && writeln!(stdout(), "{}", calls.end).is_err() {
+        let safe = if spool.is_empty() {
+            guard.flush(PATIENCE).is_ok().then_some(calls.end)
+        } else {
+            Some(first + guard.stats().safe() - inherited)
+        };
+        if safe.is_some_and(|safe| writeln!(stdout(), "{safe}").is_err()) {
             break;
         }
         pause(Duration::from_micros(200));
     }
     ExitCode::FAILURE
+}
+
+fn parse(word: &str) -> u64 {
+    word.parse().expect("a number")
+}
+
+trait Safe {
+    /// Records that survive the process.
+    fn safe(&self) -> u64;
+}
+
+impl Safe for Stats {
+    fn safe(&self) -> u64 {
+        self.spooled + self.written + self.quarantined + self.dropped.total()
+    }
 }

@@ -96,9 +96,14 @@ struct Shared {
 
 impl Load {
     pub(crate) fn start(dispatch: &Dispatch, seed: u64, pace: Pace) -> Self {
+        Self::start_at(0, dispatch, seed, pace)
+    }
+
+    /// Callers whose first call has that number.
+    pub(crate) fn start_at(first: u64, dispatch: &Dispatch, seed: u64, pace: Pace) -> Self {
         let shared = Arc::new(Shared {
             seed,
-            next: AtomicU64::new(0),
+            next: AtomicU64::new(first),
             phase: AtomicU8::new(Phase::Start as u8),
             poison: AtomicU64::new(0),
             every: AtomicU64::new(nanos(pace.every)),

@@ -23,6 +23,7 @@ mod proxy;
 mod report;
 mod rng;
 mod scene;
+mod stage;
 mod tmpfs;
 mod wait;
 mod witness;
@@ -68,8 +69,10 @@ fn main() -> ExitCode {
 
 /// Runs a fault once; `None` when it panicked, which its message has said.
 fn torture(fault: &'static Fault, arguments: &Arguments, number: u32) -> Option<Verdict> {
+    let mut rng = Rng::part(arguments.seed, fault.name, number);
     let round = Round {
-        rng: Rng::part(arguments.seed, fault.name, number),
+        spooled: rng.percent(50),
+        rng,
         scale: arguments.scale(number),
         thorough: arguments.is_long() && number == 0,
     };

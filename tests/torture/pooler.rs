@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::scene::Stage;
+use crate::stage::Stage;
 use crate::wait::until;
 
 const UP_WITHIN: Duration = Duration::from_secs(10);

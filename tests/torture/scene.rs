@@ -1,24 +1,27 @@
 //! One try of one fault: a database, a proxy in front of it, a ledger, and callers that go on calling.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
 use tracing::Dispatch;
+use tracing_ledger::store::Memory;
 use tracing_ledger::{Builder, Error, Guard, Stats};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::Registry;
 
-use crate::load::{BOOKINGS, Call, Load, Pace, Phase, p999};
-use crate::oracle::{Oracle, Places, Row, SELECT};
+use crate::load::{Load, Pace, Phase};
+use crate::oracle::Row;
 use crate::proxy::Proxy;
 use crate::rng::Rng;
+use crate::stage::Stage;
 use crate::support::Cluster;
 use crate::wait::{pause, until};
-use crate::{memory, witness};
 
 /// Everything is in the table so soon after the trouble is over.
-const DRAINED_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const DRAINED_WITHIN: Duration = Duration::from_secs(30);
 /// How long normal life is watched.
 const CALM: Duration = Duration::from_millis(500);
 /// How often the usual callers call: for batches of about 1000 and of 400.
@@ -28,13 +31,6 @@ const BACKLOG: Duration = Duration::from_millis(800);
 /// How long a healthy ledger may take to shut down, and how much later it may say so.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 const SHUTDOWN_SLACK: Duration = Duration::from_millis(500);
-/// The caller's worst thousandth call may take twice as long as when all is well, or this long on a machine
-/// whose other work gets in between. Waiting for the database would take longer.
-const CALLER_WAITS: Duration = Duration::from_millis(100);
-/// What a record in the queue takes at most on average, and what the process takes besides.
-const BYTES_PER_RECORD: u64 = 4 * 1024;
-const BYTES_BESIDES: u64 = 96 * 1024 * 1024;
-
 /// One try: which one, and with what luck.
 pub(crate) struct Round {
     pub(crate) rng: Rng,
@@ -42,6 +38,8 @@ pub(crate) struct Round {
     pub(crate) scale: u32,
     /// Whether every offset is to be tried, where a short form takes samples.
     pub(crate) thorough: bool,
+    /// Whether the ledger has a spool, where the fault leaves it open.
+    pub(crate) spooled: bool,
 }
 
 /// How a scene differs from the usual one.
@@ -54,8 +52,19 @@ pub(crate) struct Setup {
     /// Whether bookings are foreign keys, so that a wrong one makes a poisoned row.
     pub(crate) foreign_keys: bool,
     pub(crate) steady_clock: bool,
+    pub(crate) spool: Spool,
     /// How long a caller may wait on top, by the ledger's options.
     pub(crate) callers_wait: Duration,
+}
+
+/// Whether records go by way of the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Spool {
+    /// As the round has it.
+    Either,
+    No,
+    /// In this folder, which is the fault's own.
+    In(PathBuf),
 }
 
 impl Default for Setup {
@@ -67,6 +76,7 @@ impl Default for Setup {
             pace: None,
             foreign_keys: false,
             steady_clock: true,
+            spool: Spool::Either,
             callers_wait: Duration::ZERO,
         }
     }
@@ -94,20 +104,9 @@ pub(crate) struct Scene {
     pub(crate) guard: Guard,
     pub(crate) dispatch: Dispatch,
     pub(crate) stage: Stage,
+    /// The spool, where it is the scene's own.
+    disk: Option<TempDir>,
     healed: Option<Instant>,
-}
-
-/// What outlives the ledger of a scene, to be looked at when it is over.
-pub(crate) struct Stage {
-    pub(crate) cluster: Arc<Cluster>,
-    /// The database, as its superuser and not through the proxy.
-    pub(crate) admin: String,
-    /// The account the ledger logs in as: it may insert, and nothing else.
-    pub(crate) role: String,
-    oracle: Oracle,
-    callers_wait: Duration,
-    memory: u64,
-    memory_cap: u64,
 }
 
 /// What a scene came to, when it came to what was promised.
@@ -135,14 +134,19 @@ impl Scene {
         let stage = Stage::set(&setup, seed);
         let proxy = Proxy::to(stage.cluster.port());
         let url = stage.url(proxy.port());
-        let builder = (setup.ledger)(tracing_ledger::builder().queue_capacity(setup.queue_capacity));
-        let (layer, guard) = builder.build::<Registry>(&url).expect("a ledger");
-        let dispatch: Dispatch = tracing_subscriber::registry().with(layer).into();
+        let mut builder = (setup.ledger)(tracing_ledger::builder().queue_capacity(setup.queue_capacity));
+        let disk = (setup.spool == Spool::Either && round.spooled).then(spool_dir);
+        if let Spool::In(dir) = &setup.spool {
+            builder = builder.spool_dir(dir);
+        } else if let Some(dir) = &disk {
+            builder = builder.spool_dir(dir.path());
+        }
+        let (dispatch, guard) = ledger(builder, &url);
         let usual = Pace { threads: 2, every: *round.rng.pick(&PACES) };
         let pace = setup.pace.unwrap_or(usual);
         let load = Load::start(&dispatch, seed, pace);
         let Round { rng, scale, .. } = round;
-        Self { proxy, rng, scale, load, pace, guard, dispatch, stage, healed: None }
+        Self { proxy, rng, scale, load, pace, guard, dispatch, stage, disk, healed: None }
     }
 
     /// A stretch of normal life, to compare with.
@@ -180,7 +184,10 @@ impl Scene {
     /// Waits until nothing goes through any more: more records wait than ever do in calm.
     pub(crate) fn backlog(&self) {
         let calls = self.pace.threads as u128 * (BACKLOG.as_nanos() / self.pace.every.as_nanos());
-        let waiting = || u128::from(self.guard.stats().in_flight) >= calls;
+        let waiting = || {
+            let stats = self.guard.stats();
+            u128::from(stats.in_flight + stats.spooled) >= calls
+        };
         until(DRAINED_WITHIN, "records pile up behind the fault", waiting);
     }
 
@@ -189,10 +196,13 @@ impl Scene {
         let healed = self.healed.unwrap_or_else(Instant::now);
         let calls = self.load.stop();
         let left = DRAINED_WITHIN.saturating_sub(healed.elapsed());
-        until(left, "all is written after the fault", || is_drained(&self.guard.stats()));
+        wait_until_drained(&self.guard, left);
         let drain = healed.elapsed();
         let quarantine: Vec<Row> = self.guard.quarantined().iter().map(Row::from).collect();
         let stats = shut_down(self.guard, SHUTDOWN).expect("everything is written");
+        if let Some(disk) = &self.disk {
+            assert_acknowledged(disk.path());
+        }
         let verdict = self.stage.check(&calls, &quarantine, stats);
         assert_eq!(verdict.lost, 0, "calls are nowhere: {stats}");
         let poison = calls.iter().filter(|call| call.poison).count() as u64;
@@ -216,83 +226,35 @@ impl Scene {
     }
 }
 
-impl Stage {
-    /// A fresh database, and an account for it.
-    pub(crate) fn set(setup: &Setup, seed: u64) -> Self {
-        let cluster = Arc::clone(&setup.cluster);
-        let admin = cluster.database();
-        let role = create_role(&cluster, &admin);
-        if setup.foreign_keys {
-            cluster.psql(&admin, &foreign_keys());
-        }
-        memory::reset_peak();
-        Self {
-            cluster,
-            admin,
-            role,
-            oracle: Oracle { seed, steady_clock: setup.steady_clock },
-            callers_wait: setup.callers_wait,
-            memory: memory::now(),
-            memory_cap: BYTES_BESIDES + setup.queue_capacity as u64 * BYTES_PER_RECORD,
-        }
-    }
-
-    /// Where the ledger finds the database, through that port.
-    pub(crate) fn url(&self, port: u16) -> String {
-        let database = self.admin.rsplit('/').next().expect("a URL has a last part");
-        format!("postgres://{}@127.0.0.1:{port}/{database}", self.role)
-    }
-
-    pub(crate) fn psql(&self, sql: &str) -> String {
-        self.cluster.psql(&self.admin, sql)
-    }
-
-    /// The database has moved to that server.
-    pub(crate) fn move_to(&mut self, cluster: Arc<Cluster>) {
-        self.admin = cluster.url_of_the_same(&self.admin);
-        self.cluster = cluster;
-    }
-
-    /// Waits until the server has ended whatever it was doing for the ledger.
-    pub(crate) fn wait_for_sessions(&self) {
-        let open = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{}'", self.role);
-        until(DRAINED_WITHIN, "the sessions of the ledger end", || self.psql(&open) == "0");
-    }
-
-    /// Every row of the table.
-    pub(crate) fn rows(&self) -> Vec<Row> {
-        self.psql(SELECT).lines().map(Row::parse).collect()
-    }
-
-    /// Checks everything that can be checked once the ledger is gone.
-    fn check(self, calls: &[Call], quarantine: &[Row], stats: Stats) -> Verdict {
-        let memory = memory::peak().saturating_sub(self.memory);
-        let table = self.rows();
-        let lost = self.oracle.check(calls, &Places { table: &table, quarantine, stats });
-        witness::assert_silence();
-        assert!(memory <= self.memory_cap, "the process grew by {memory} bytes, over {}", self.memory_cap);
-        let (calm, fault) = check_callers(calls, self.callers_wait);
-        self.psql(&format!("DROP OWNED BY {0}; DROP ROLE {0}", self.role));
-        Verdict {
-            records: calls.len() as u64,
-            counted: stats.refused.total() + stats.dropped.total(),
-            quarantined: stats.quarantined,
-            lost,
-            doubled: 0,
-            drain: Duration::ZERO,
-            calm,
-            fault,
-            memory,
-        }
-    }
+/// A ledger, and what records into it.
+pub(crate) fn ledger(builder: Builder, url: &str) -> (Dispatch, Guard) {
+    let (layer, guard) = builder.build::<Registry>(url).expect("a ledger");
+    (tracing_subscriber::registry().with(layer).into(), guard)
 }
 
-fn is_drained(stats: &Stats) -> bool {
-    stats.in_flight == 0 && stats.spooled == 0
+/// A folder for a spool.
+pub(crate) fn spool_dir() -> TempDir {
+    tempfile::Builder::new().prefix("ledger-spool-").tempdir().expect("a temporary folder")
+}
+
+/// Waits until nothing is in memory or on disk.
+pub(crate) fn wait_until_drained(guard: &Guard, limit: Duration) {
+    until(limit, "all is written after the fault", || {
+        let stats = guard.stats();
+        stats.in_flight == 0 && stats.spooled == 0
+    });
+}
+
+/// Panics when a ledger on this spool would send anything once more.
+fn assert_acknowledged(spool: &Path) {
+    let builder = tracing_ledger::builder().spool_dir(spool);
+    let (_, guard) = builder.build_with::<Registry>(Memory::default()).expect("a ledger");
+    let stats = guard.stats();
+    assert_eq!(stats.offered, 0, "all was written, and is sent once more: {stats}");
 }
 
 /// Shuts down, and sees that it is done by the deadline.
-fn shut_down(guard: Guard, deadline: Duration) -> Result<Stats, Error> {
+pub(crate) fn shut_down(guard: Guard, deadline: Duration) -> Result<Stats, Error> {
     let began = Instant::now();
     let result = guard.shutdown(deadline);
     let took = began.elapsed();
@@ -315,31 +277,4 @@ fn said(message: &str, before: Stats) -> Stats {
     stats.quarantined = number_before(&["are", "quarantined"]);
     stats.in_flight = number_before(&["are", "not", "written;"]);
     stats
-}
-
-/// The callers' worst thousandth call, in calm and in trouble.
-fn check_callers(calls: &[Call], by_options: Duration) -> (Duration, Duration) {
-    let of = |phase| p999(calls, phase).unwrap_or_default();
-    let (calm, fault) = (of(Phase::Calm), of(Phase::Fault));
-    let bound = by_options + CALLER_WAITS.max(2 * calm);
-    assert!(fault <= bound, "the callers waited: p99.9 {fault:?}, in calm {calm:?}");
-    (calm, fault)
-}
-
-/// An account for this database alone that may insert and nothing else.
-fn create_role(cluster: &Cluster, admin: &str) -> String {
-    let database = admin.rsplit('/').next().expect("a URL has a last part");
-    let role = format!("writer_{database}");
-    cluster.psql(admin, &format!("CREATE ROLE {role} LOGIN; GRANT INSERT ON observability_events TO {role}"));
-    role
-}
-
-fn foreign_keys() -> String {
-    format!(
-        "CREATE TABLE bookings (id uuid PRIMARY KEY);
-         INSERT INTO bookings SELECT lpad(to_hex(n), 32, '0')::uuid FROM generate_series(0, {}) AS n;
-         ALTER TABLE observability_events ADD CONSTRAINT observability_events_booking_id_fkey
-             FOREIGN KEY (booking_id) REFERENCES bookings (id) ON DELETE SET NULL",
-        BOOKINGS - 1
-    )
 }

@@ -3,13 +3,13 @@
 use std::thread;
 
 use crate::proxy::Weather;
-use crate::scene::{Round, Scene, Setup, Verdict};
+use crate::scene::{Round, Scene, Setup, Spool, Verdict};
 
 /// A shutdown keeps its deadline whatever the database does, and what it says of the rows is true.
 pub(crate) fn by_the_deadline(mut round: Round) -> Verdict {
     let weather = *round.rng.pick(&[Weather::Reset, Weather::Silence, Weather::Amnesia, Weather::Trickle(1)]);
     let deadline = round.rng.ms(0..1000);
-    let mut scene = Scene::open(round, Setup::default());
+    let mut scene = Scene::open(round, Setup { spool: Spool::No, ..Setup::default() });
     scene.calm();
     scene.suffer(0..300);
     scene.proxy.weather(weather);
@@ -20,7 +20,7 @@ pub(crate) fn by_the_deadline(mut round: Round) -> Verdict {
 /// The same with the table locked: the server has the statement, and works on it.
 pub(crate) fn while_locked(mut round: Round) -> Verdict {
     let deadline = round.rng.ms(0..1000);
-    let mut scene = Scene::open(round, Setup::default());
+    let mut scene = Scene::open(round, Setup { spool: Spool::No, ..Setup::default() });
     scene.calm();
     let (cluster, admin) = (scene.stage.cluster.clone(), scene.stage.admin.clone());
     let locker = thread::spawn(move || {

@@ -10,6 +10,7 @@ mod overload;
 mod poison;
 mod pooler;
 mod server;
+mod spool;
 mod table;
 
 use crate::scene::{Round, Verdict};
@@ -70,6 +71,12 @@ pub(crate) const ALL: &[Fault] = &[
     fault("overload_block", overload::block),
     fault("clock_jumps", clock::jumps),
     fault("app_killed", app::killed),
+    fault("app_killed_with_spool", app::killed_with_spool),
+    fault("spool_restarted", spool::restarted),
+    fault("spool_full", spool::full),
+    on_small_disks("spool_disk_full", spool::disk_full),
+    fault("spool_bit_flipped", spool::bit_flipped),
+    fault("spool_truncated", spool::truncated),
     fault("exit_by_the_deadline", exit::by_the_deadline),
     fault("exit_while_locked", exit::while_locked),
 ];

@@ -105,8 +105,9 @@ pub(crate) fn cut_copy(round: Round) -> Verdict {
         let statements = (0..LENGTH_OF_STATEMENTS).step_by(stride as usize);
         let rows: Vec<_> = (0..samples).map(|_| scene.rng.within(0..LENGTH_OF_ROWS) as usize).collect();
         let requests = statements.chain(rows).map(|after| Cut { side: Side::Request, after, how });
-        let replies =
-            (0..answers).step_by(stride as usize).map(|after| Cut { side: Side::Reply, after, how });
+        // With the last of them lost, all rows are there.
+        let replies = (0..answers).step_by(stride as usize).chain([answers - 1]);
+        let replies = replies.map(|after| Cut { side: Side::Reply, after, how });
         for cut in requests.chain(replies) {
             scene.proxy.cut([cut]);
             write(&mut scene, Postgres::COPY_FROM_EVENTS);

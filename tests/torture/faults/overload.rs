@@ -6,7 +6,7 @@ use tracing_ledger::{Builder, Overflow};
 
 use crate::load::Pace;
 use crate::proxy::Weather;
-use crate::scene::{Round, Scene, Setup, Verdict};
+use crate::scene::{Round, Scene, Setup, Spool, Verdict};
 use crate::wait::until;
 
 const CAPACITY: u32 = 4000;
@@ -31,7 +31,7 @@ pub(crate) fn block(round: Round) -> Verdict {
 
 fn setup(ledger: fn(Builder) -> Builder) -> Setup {
     let pace = Some(Pace { threads: 4, every: Duration::from_millis(2) });
-    Setup { ledger, pace, queue_capacity: CAPACITY as usize, ..Setup::default() }
+    Setup { ledger, pace, queue_capacity: CAPACITY as usize, spool: Spool::No, ..Setup::default() }
 }
 
 fn overload(round: Round, times: u32, setup: Setup) -> Verdict {
