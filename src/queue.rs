@@ -427,7 +427,7 @@ mod tests {
         let layer = LedgerLayer::new(Rules::builtin(), Arc::clone(queue));
         let text = "x".repeat(8 * 1024);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-            (0..records).for_each(|_| tracing::info!(name: "auto_assign.started", text));
+            (0..records).for_each(|_| tracing::info!(name: "auto_assign.started", target: "service", text));
         });
     }
 
