@@ -93,7 +93,9 @@ pub(crate) enum Refusal {
 /// The bounded channel between the layer and the writer, and the account of it.
 pub(crate) struct Queue {
     chunks: Chunks,
+    /// Records.
     capacity: u64,
+    bytes_limit: u64,
     overflow: Overflow,
     /// The fork generation it belongs to.
     born: u32,
@@ -123,6 +125,7 @@ impl Queue {
         Self {
             chunks: Chunks::new(batch_size.min(capacity.div_ceil(1024))),
             capacity: capacity as u64,
+            bytes_limit: MAX_QUEUE_BYTES,
             overflow,
             born: fork::generation(),
             state: AtomicU64::new(0),
@@ -269,10 +272,10 @@ impl Queue {
 
     /// Everything accepted so far, for [`is_past`](Self::is_past).
     pub(crate) fn mark(&self) -> u64 {
-        let mark = self.accepted();
-        // What has left since is only told from what had to leave by its number.
+        // Only how many have left is known, and not which: so those that are here now are put before all others
+        // first, and counted then, with whatever got in between.
         self.chunks.line_up();
-        mark
+        self.accepted()
     }
 
     /// Whether everything accepted up to the mark has left the queue. A record that was on its way in at the mark and
@@ -371,7 +374,7 @@ impl Queue {
     }
 
     fn has_bytes(&self) -> bool {
-        self.chunks.bytes() < MAX_QUEUE_BYTES
+        self.chunks.bytes() < self.bytes_limit
     }
 
     fn left(&self) -> u64 {
@@ -407,5 +410,55 @@ impl Queue {
                 "tracing-ledger: a forked child records nothing: build a ledger of its own in the child\n",
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tracing_subscriber::prelude::*;
+
+    use super::*;
+    use crate::{LedgerLayer, Rules};
+
+    /// Records that are much larger than a usual one, one after the other.
+    fn emit_large(queue: &Arc<Queue>, records: usize) {
+        let layer = LedgerLayer::new(Rules::builtin(), Arc::clone(queue));
+        let text = "x".repeat(8 * 1024);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            // Of this crate's own nothing is recorded.
+            (0..records).for_each(|_| tracing::info!(name: "auto_assign.started", target: "test", text));
+        });
+    }
+
+    fn bounded(bytes_limit: u64, overflow: Overflow) -> Arc<Queue> {
+        Arc::new(Queue { bytes_limit, ..Queue::new(100_000, overflow, 1000) })
+    }
+
+    #[test]
+    fn bytes_are_bounded_as_records_are() {
+        let queue = bounded(1024 * 1024, Overflow::DropNewest);
+        emit_large(&queue, 1000);
+        let stats = queue.stats();
+        assert!((128..160).contains(&stats.accepted), "{stats}");
+        assert_eq!((stats.offered, stats.refused.queue_full), (1000, 1000 - stats.accepted), "{stats}");
+        assert!(queue.is_full());
+
+        for chunk in queue.take(1000, usize::MAX) {
+            queue.recycle(chunk);
+        }
+        assert!(!queue.is_full(), "there is room again");
+        emit_large(&queue, 1);
+        assert_eq!(queue.stats().accepted, stats.accepted + 1);
+    }
+
+    #[test]
+    fn the_oldest_give_way_when_bytes_are_short() {
+        let queue = bounded(1024 * 1024, Overflow::DropOldest);
+        emit_large(&queue, 1000);
+        let stats = queue.stats();
+        assert_eq!((stats.accepted, stats.refused.total()), (1000, 0), "{stats}");
+        assert!(stats.in_flight < 160 && stats.dropped.evicted > 800, "{stats}");
     }
 }

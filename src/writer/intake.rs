@@ -147,7 +147,7 @@ impl Intake {
 
     /// Gets what is in the queue onto disk, where there is a spool, as far as the disk takes it.
     pub(super) fn fill(&mut self) -> Result<(), AppendError> {
-        let mark = self.queue.accepted();
+        let mark = self.queue.mark();
         while self.spool.is_some() {
             if self.held.is_empty() {
                 self.held = self.collect();

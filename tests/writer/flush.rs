@@ -1,10 +1,14 @@
 //! A flush returns when all is written that was accepted before it, or when its time is up.
 
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use tracing_ledger::store::Memory;
+use tracing_ledger::{Event, Overflow};
 
-use crate::books::{DEADLINE, SOON, emit, gate, numbers, open, untimed};
+use crate::books::{Answers, DEADLINE, SOON, emit, gate, numbers, open, untimed};
 
 #[test]
 fn all_that_was_accepted_is_written() {
@@ -78,4 +82,33 @@ fn flushes_from_many_threads_are_all_answered() {
         }
     });
     assert_eq!(guard.stats().written, 200);
+}
+
+#[test]
+fn it_does_not_overlook_a_row_that_busy_threads_overtake() {
+    let rows = Arc::new(Mutex::new(HashSet::new()));
+    let kept = Arc::clone(&rows);
+    let store = Answers(move |batch: &[Event], _| {
+        kept.lock().expect("no test panics with it").extend(numbers(batch));
+        Ok(())
+    });
+    let options = untimed().queue_capacity(2000).overflow(Overflow::Block(DEADLINE));
+    let (dispatch, guard) = open(options, store);
+    let done = AtomicBool::new(false);
+    let overlooked: Vec<u64> = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                emit(&dispatch, 1000..1100);
+            }
+        });
+        let is_overlooked = |number: &u64| {
+            emit(&dispatch, [*number]);
+            guard.flush(DEADLINE).ok();
+            !rows.lock().expect("no test panics with it").contains(number)
+        };
+        let overlooked = (0..20).filter(is_overlooked).collect();
+        done.store(true, Ordering::Relaxed);
+        overlooked
+    });
+    assert!(overlooked.is_empty(), "{overlooked:?}");
 }
