@@ -8,17 +8,10 @@ use std::time::Duration;
 use tracing_ledger::store::Failure;
 use tracing_ledger::{Event, Overflow, Stats};
 
-use crate::books::{Answers, DEADLINE, emit, failed, is_loss, numbers, open};
+use crate::books::{Answers, DEADLINE, assert_sums, emit, failed, is_loss, numbers, open};
 
 const THREADS: u64 = 4;
 const ROWS: u64 = 2000;
-
-#[track_caller]
-fn assert_sums(stats: &Stats) {
-    let Stats { accepted, in_flight, spooled, written, quarantined, .. } = *stats;
-    assert_eq!(stats.offered, accepted + stats.refused.total(), "{stats}");
-    assert_eq!(accepted, in_flight + spooled + written + quarantined + stats.dropped.total(), "{stats}");
-}
 
 /// Offers from several threads to a small queue over a store that fails in every way.
 fn run(overflow: Overflow) -> (Stats, usize) {

@@ -1,11 +1,14 @@
 //! A ledger over a store that does what the test says.
 
-use std::time::Duration;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use tempfile::TempDir;
 use tracing::Dispatch;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Memory, Store};
-use tracing_ledger::{Builder, Event, Guard};
+use tracing_ledger::{Builder, Event, Guard, Stats};
 use tracing_subscriber::prelude::*;
 
 /// Long enough for any machine; nothing waits for it when all is well.
@@ -32,6 +35,10 @@ pub(crate) fn emit(dispatch: &Dispatch, numbers: impl IntoIterator<Item = u64>) 
     });
 }
 
+pub(crate) fn context(event: &Event) -> serde_json::Value {
+    serde_json::from_str(&event.context).expect("the context is JSON")
+}
+
 /// Whether it is the ledger's own, on losses.
 pub(crate) fn is_loss(event: &Event) -> bool {
     &*event.event_type == "ledger.loss"
@@ -40,15 +47,29 @@ pub(crate) fn is_loss(event: &Event) -> bool {
 /// The numbers that [`emit`] gave these events. The ledger's own have none.
 pub(crate) fn numbers<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<u64> {
     let events = events.into_iter().filter(|event| !is_loss(event));
-    let number = |event: &Event| {
-        let context: serde_json::Value = serde_json::from_str(&event.context).expect("the context is JSON");
-        context["number"].as_u64().expect("every event has its number")
-    };
-    events.map(number).collect()
+    events.map(|event| context(event)["number"].as_u64().expect("every event has its number")).collect()
 }
 
 pub(crate) fn failed(failure: Failure) -> Result<(), InsertError> {
     Err(InsertError::new(failure, "the test says no"))
+}
+
+/// Waits until it is so.
+#[track_caller]
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < DEADLINE, "it is not so that {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Every record is in exactly one place.
+#[track_caller]
+pub(crate) fn assert_sums(stats: &Stats) {
+    let Stats { accepted, in_flight, spooled, written, quarantined, .. } = *stats;
+    assert_eq!(stats.offered, accepted + stats.refused.total(), "{stats}");
+    assert_eq!(accepted, in_flight + spooled + written + quarantined + stats.dropped.total(), "{stats}");
 }
 
 /// A store that is a function of the batch.
@@ -114,4 +135,68 @@ impl Keeper {
     pub(crate) fn leave(self) -> Memory {
         self.memory
     }
+}
+
+/// The least that a spool may have.
+pub(crate) const SMALL_LIMIT: u64 = 64 * 1024;
+
+/// A spool directory that is not there yet, in a folder that goes when this is dropped.
+pub(crate) struct SpoolDir(TempDir);
+
+impl SpoolDir {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.path().join("spool")
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// The segments in it.
+    pub(crate) fn segments(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.path()).expect("it is there");
+        let paths = entries.map(|entry| entry.expect("it can be read").path());
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == "segment1")).collect()
+    }
+
+    /// Bytes of the segments.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.segments().iter().map(|path| path.metadata().expect("a file").len()).sum()
+    }
+
+    /// A ledger on it that soon has no more room, neither on disk nor in the queue.
+    pub(crate) fn small(&self) -> Builder {
+        self.builder().batch_size(1).queue_capacity(100).spool_limit(SMALL_LIMIT)
+    }
+
+    /// Emits until a [`small`](Self::small) one is full, on disk and in the queue.
+    pub(crate) fn fill(&self, dispatch: &Dispatch, guard: &Guard) {
+        let mut number = 0;
+        until("the spool is full, and the queue behind it", || {
+            emit(dispatch, number..number + 10);
+            number += 10;
+            guard.stats().in_flight >= 100 && self.bytes() + 1024 > SMALL_LIMIT
+        });
+    }
+
+    /// A ledger on it that writes a batch when it is full or somebody asks.
+    pub(crate) fn builder(&self) -> Builder {
+        untimed().spool_dir(self.path())
+    }
+
+    /// Leaves rows with these numbers in it, as a process does whose database was away all the time.
+    pub(crate) fn leave(&self, numbers: impl IntoIterator<Item = u64>) -> Stats {
+        let (dispatch, guard) = open(self.builder(), away());
+        emit(&dispatch, numbers);
+        guard.shutdown(SOON).expect("everything is on disk")
+    }
+}
+
+/// A database that is away.
+pub(crate) fn away() -> impl Store {
+    Answers(|_: &[Event], _| failed(Failure::Retry))
 }

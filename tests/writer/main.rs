@@ -7,8 +7,14 @@ mod drop;
 mod flush;
 #[cfg(unix)]
 mod fork;
+mod losses;
 mod overflow;
 mod places;
 mod quarantine;
 mod retry;
 mod shutdown;
+mod spool_disk;
+mod spool_poison;
+mod spool_restart;
+mod spool_shutdown;
+mod supervised;

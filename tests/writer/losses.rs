@@ -1,0 +1,75 @@
+//! What is lost is said in the table, once the table takes rows.
+
+use serde_json::Value;
+use tracing_ledger::store::{Failure, Memory};
+use tracing_ledger::{Event, Severity};
+
+use crate::books::{Answers, DEADLINE, context, emit, failed, gate, is_loss, numbers, open, untimed};
+
+/// The contexts of the rows on losses.
+fn losses(memory: &Memory) -> Vec<Value> {
+    let events = memory.events();
+    let losses = events.iter().filter(|event| is_loss(event));
+    losses.map(context).collect()
+}
+
+#[test]
+fn rows_that_a_full_queue_refused_are_one_row() {
+    let (store, keeper) = gate();
+    let (dispatch, guard) = open(untimed().queue_capacity(2).batch_size(1), store);
+    emit(&dispatch, [0]);
+    keeper.wait();
+    emit(&dispatch, 1..10);
+    let memory = keeper.leave();
+    let stats = guard.shutdown(DEADLINE).expect("the gate is open");
+    assert_eq!((stats.refused.queue_full, stats.written), (7, 3), "its own row is not in the account");
+    let told = losses(&memory);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&told[0]["cause"], &told[0]["count"]), (&"queue_full".into(), &7.into()));
+    assert!(told[0]["first"].as_str() <= told[0]["last"].as_str() && told[0]["first"].is_string());
+
+    let events = memory.events();
+    let row = events.iter().find(|event| is_loss(event)).expect("there is one");
+    assert_eq!((&*row.source, row.severity), ("tracing-ledger", Severity::Warning));
+    assert!(row.created_at >= events[2].created_at, "it is of the time of the last loss");
+}
+
+#[test]
+fn rows_on_losses_come_with_the_first_rows_after_them() {
+    let (store, keeper) = gate();
+    let (dispatch, guard) = open(untimed().queue_capacity(2).batch_size(1), store);
+    emit(&dispatch, [0]);
+    keeper.wait();
+    emit(&dispatch, 1..10);
+    for _ in 0..2 {
+        keeper.let_one_in();
+        keeper.wait();
+    }
+    assert_eq!((numbers(&keeper.memory.events()), losses(&keeper.memory).len()), (vec![0], 1));
+    let memory = keeper.leave();
+    guard.shutdown(DEADLINE).expect("the gate is open");
+    assert_eq!(losses(&memory).len(), 1, "not a second one at the end");
+}
+
+#[test]
+fn without_a_loss_there_is_no_row() {
+    let memory = Memory::default();
+    let (dispatch, guard) = open(untimed(), memory.clone());
+    emit(&dispatch, 0..10);
+    guard.shutdown(DEADLINE).expect("memory is there");
+    assert_eq!(memory.events().len(), 10);
+}
+
+#[test]
+fn a_table_that_refuses_them_gets_all_other_rows() {
+    let store = Answers(move |batch: &[Event], _| {
+        let refuses = |event| is_loss(event) || numbers([event]) == [3];
+        if batch.iter().any(refuses) { failed(Failure::Quarantine) } else { Ok(()) }
+    });
+    let (dispatch, guard) = open(untimed(), store);
+    emit(&dispatch, 0..30);
+    guard.flush(DEADLINE).expect("one row is set aside");
+    emit(&dispatch, 30..60);
+    let stats = guard.shutdown(DEADLINE).expect("nothing is held");
+    assert_eq!((stats.written, stats.quarantined), (59, 1), "a row on losses is nobody's loss");
+}

@@ -1,0 +1,125 @@
+//! Records get onto disk whatever the database does, as far as there is room.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tracing_ledger::store::{Failure, Memory};
+
+use crate::books::{
+    Answers, DEADLINE, SMALL_LIMIT, SOON, SpoolDir, assert_sums, away, emit, failed, gate, is_loss, numbers,
+    open, until,
+};
+
+/// What is promised.
+const ON_DISK_WITHIN: Duration = Duration::from_millis(20);
+
+#[test]
+fn an_insert_that_hangs_keeps_no_record_off_the_disk() {
+    let dir = SpoolDir::new();
+    let (store, keeper) = gate();
+    let (dispatch, guard) = open(dir.builder().batch_size(3), store);
+    emit(&dispatch, 0..3);
+    keeper.wait();
+    emit(&dispatch, 3..8);
+    until("all are on disk", || guard.stats().spooled == 8);
+    assert_eq!(guard.stats().in_flight, 0);
+    let memory = keeper.leave();
+    assert_eq!(guard.shutdown(DEADLINE).expect("the gate is open").written, 8);
+    assert_eq!(numbers(&memory.events()), (0..8).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_store_that_fails_keeps_no_record_off_the_disk() {
+    for failure in [Failure::Retry, Failure::Hold] {
+        let dir = SpoolDir::new();
+        let (dispatch, guard) = open(dir.builder(), Answers(move |_: &[_], _| failed(failure)));
+        emit(&dispatch, 0..3);
+        guard.flush(SOON).expect_err("the store fails");
+        emit(&dispatch, 3..8);
+        until("all are on disk", || guard.stats().spooled == 8);
+        assert_sums(&guard.stats());
+    }
+}
+
+/// The median, as the machine that runs the tests may have other work.
+#[test]
+fn a_record_is_on_disk_within_20_milliseconds() {
+    let dir = SpoolDir::new();
+    let (dispatch, guard) = open(dir.builder(), away());
+    let mut times: Vec<_> = (0..101)
+        .map(|number| {
+            emit(&dispatch, [number]);
+            let started = Instant::now();
+            until("it is on disk", || guard.stats().spooled == number + 1);
+            started.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    assert!(times[50] <= ON_DISK_WITHIN, "{times:?}");
+}
+
+#[test]
+fn a_full_spool_leaves_records_in_the_queue_and_goes_on_when_there_is_room() {
+    let dir = SpoolDir::new();
+    let (store, keeper) = gate();
+    let (dispatch, guard) = open(dir.small(), store);
+    dir.fill(&dispatch, &guard);
+    assert!(dir.bytes() <= SMALL_LIMIT, "{}", dir.bytes());
+
+    let memory = keeper.leave();
+    let stats = guard.shutdown(DEADLINE).expect("the gate is open");
+    assert_eq!((stats.written, stats.in_flight, stats.spooled), (stats.accepted, 0, 0), "{stats}");
+    assert_eq!(numbers(&memory.events()).len() as u64, stats.written);
+    assert_sums(&stats);
+}
+
+#[test]
+fn nobody_else_can_read_it() {
+    let dir = SpoolDir::new();
+    dir.leave(0..3);
+    let mode = |path: &Path| path.metadata().expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(&dir.path()), 0o700);
+    let files: Vec<_> = fs::read_dir(dir.path()).expect("it is there").flatten().collect();
+    assert!(files.len() >= 2, "{files:?}");
+    assert!(files.iter().all(|file| mode(&file.path()) == 0o600), "{files:?}");
+}
+
+#[test]
+fn rows_that_cannot_be_read_back_are_counted_and_told() {
+    let dir = SpoolDir::new();
+    dir.leave(0..10);
+    let segment: File = OpenOptions::new().write(true).open(&dir.segments()[0]).expect("a segment");
+    segment.write_at(&[0; 64], 600).expect("it can be written");
+
+    let memory = Memory::default();
+    let (_dispatch, guard) = open(dir.builder(), memory.clone());
+    let stats = guard.shutdown(DEADLINE).expect("memory is there");
+    assert!((1..=2).contains(&stats.dropped.corrupt), "{stats}");
+    assert_eq!((stats.accepted, stats.written), (10, 10 - stats.dropped.corrupt), "{stats}");
+    assert_sums(&stats);
+    let events = memory.events();
+    let told = events.iter().find(|event| is_loss(event)).expect("the loss is told");
+    assert!(told.context.contains(r#""cause":"corrupt""#), "{told:?}");
+}
+
+/// The disk is away: a spool never costs a row that would be written without it.
+#[test]
+fn a_disk_that_fails_is_gone_past() {
+    let dir = SpoolDir::new();
+    let memory = Memory::default();
+    let (dispatch, guard) = open(dir.builder(), memory.clone());
+    fs::remove_dir_all(dir.path()).expect("it can be removed");
+    fs::write(dir.path(), "in the way").expect("it can be written");
+    emit(&dispatch, 0..100);
+    let stats = guard.flush(DEADLINE).expect("memory is there");
+    assert_eq!((stats.written, stats.in_flight), (100, 0), "{stats}");
+
+    fs::remove_file(dir.path()).expect("it can be removed");
+    emit(&dispatch, 100..110);
+    let stats = guard.shutdown(DEADLINE).expect("memory is there");
+    assert_eq!(stats.written, 110);
+    assert_sums(&stats);
+    assert_eq!(numbers(&memory.events()), (0..110).collect::<Vec<_>>());
+}

@@ -1,0 +1,130 @@
+//! With a spool, a shutdown keeps its deadline and every row, in whatever state it comes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use tracing::Dispatch;
+use tracing_ledger::store::{Failure, Memory, Store};
+use tracing_ledger::{DROP_TIMEOUT, Guard};
+
+use crate::books::{Answers, DEADLINE, SOON, SpoolDir, away, emit, failed, gate, numbers, open};
+
+const ROWS: u64 = 500;
+/// How much later than its deadline a shutdown may return on a busy machine.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// The rows are sent by the next process, whatever this one came to.
+#[track_caller]
+fn assert_all_are_sent(dir: &SpoolDir) {
+    let memory = Memory::default();
+    let (_dispatch, guard) = open(dir.builder(), memory.clone());
+    guard.shutdown(DEADLINE).expect("memory is there");
+    assert_eq!(numbers(&memory.events()), (0..ROWS).collect::<Vec<_>>());
+}
+
+/// Ends a ledger over that store in the given way.
+#[track_caller]
+fn ends(store: impl Store, how: impl FnOnce(&Dispatch, Guard)) {
+    let dir = SpoolDir::new();
+    let (dispatch, guard) = open(dir.builder().batch_size(100), store);
+    emit(&dispatch, 0..ROWS);
+    how(&dispatch, guard);
+    assert_all_are_sent(&dir);
+}
+
+fn shut_down(_: &Dispatch, guard: Guard) {
+    let started = Instant::now();
+    let stats = guard.shutdown(SOON).expect("everything is on disk");
+    assert!(started.elapsed() < SOON + SLACK, "{:?}", started.elapsed());
+    assert_eq!((stats.spooled, stats.in_flight), (ROWS, 0), "{stats}");
+}
+
+#[test]
+fn with_an_insert_that_hangs() {
+    let (store, keeper) = gate();
+    ends(store, |dispatch, guard| {
+        keeper.wait();
+        shut_down(dispatch, guard);
+    });
+}
+
+#[test]
+fn between_two_tries() {
+    ends(away(), |dispatch, guard| {
+        guard.flush(SOON).expect_err("the database is away");
+        shut_down(dispatch, guard);
+    });
+}
+
+#[test]
+fn while_a_person_is_waited_for() {
+    ends(Answers(|_: &[_], _| failed(Failure::Hold)), shut_down);
+}
+
+#[test]
+fn with_a_store_that_panics() {
+    ends(Answers(|_: &[_], _| panic!("as the test wants")), shut_down);
+}
+
+#[test]
+fn inside_a_current_thread_runtime() {
+    ends(away(), |dispatch, guard| {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async { shut_down(dispatch, guard) });
+    });
+}
+
+#[test]
+fn within_a_span() {
+    ends(away(), |dispatch, guard| {
+        tracing::dispatcher::with_default(dispatch, || {
+            let _span = tracing::info_span!("no rule names it").entered();
+            shut_down(dispatch, guard);
+        });
+    });
+}
+
+#[test]
+fn when_the_guard_is_only_dropped() {
+    let (store, keeper) = gate();
+    ends(store, |_, guard| {
+        keeper.wait();
+        let started = Instant::now();
+        drop(guard);
+        assert!(started.elapsed() < DROP_TIMEOUT + SLACK);
+    });
+}
+
+#[test]
+fn while_a_panic_unwinds() {
+    ends(away(), |_, guard| {
+        let unwound = catch_unwind(AssertUnwindSafe(move || {
+            let _guard = guard;
+            panic!("as the test wants");
+        }));
+        assert!(unwound.is_err());
+    });
+}
+
+#[test]
+fn with_no_time_at_all_the_rows_are_on_disk_a_moment_later() {
+    let (store, keeper) = gate();
+    ends(store, |_, guard| {
+        // Whether it is told in time is a matter of luck.
+        guard.shutdown(Duration::ZERO).ok();
+        keeper.wait_for_end();
+    });
+}
+
+#[test]
+fn with_a_full_spool_it_says_what_is_not_on_disk() {
+    let dir = SpoolDir::new();
+    let (store, keeper) = gate();
+    let (dispatch, guard) = open(dir.small(), store);
+    dir.fill(&dispatch, &guard);
+    let on_disk = guard.stats().spooled;
+    let error = guard.shutdown(SOON).expect_err("there is no room for what is in the queue");
+    assert!(error.is_timeout(), "{error}");
+    assert!(error.to_string().contains(&format!("are not written; {on_disk} more wait on disk")), "{error}");
+    keeper.wait_for_end();
+}
