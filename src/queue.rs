@@ -377,6 +377,11 @@ impl Queue {
         self.chunks.bytes() < self.bytes_limit
     }
 
+    #[cfg(feature = "metrics")]
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
     fn left(&self) -> u64 {
         self.left.load(Ordering::Relaxed)
     }
