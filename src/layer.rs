@@ -36,7 +36,7 @@ use crate::rules::plan::{Action, Carried, Plan, Plans, Row};
 ///
 /// It carries its own filter. A *global* filter (an `EnvFilter` added as a layer of its own) still hides
 /// spans from every layer, this one included: attach such filters to the layer they are meant for, with
-/// [`Layer::with_filter`]. One ledger to a subscriber: a second would take over the first one's open spans.
+/// [`Layer::with_filter`].
 pub struct LedgerLayer<S> {
     filtered: Filtered<Recorder, RuleFilter, S>,
 }
@@ -74,7 +74,7 @@ impl<S> Filter<S> for RuleFilter {
     }
 
     fn enabled(&self, meta: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        self.plans.get(meta).is_some()
+        self.plans.may_have(meta)
     }
 }
 
@@ -86,11 +86,12 @@ struct Recorder {
 }
 
 impl Open {
-    fn exit(&mut self, now: Instant) {
+    fn exit(&mut self, now: Instant, is_home: bool) {
         let panicked = thread::panicking() && !self.was_entered_unwinding();
-        if self.left {
+        if self.left || self.was_home && !is_home && !panicked {
             return;
         }
+        self.was_home = is_home;
         let head = &mut self.record.head;
         head.ended = now;
         if let Some(within) = &self.within {
@@ -101,6 +102,16 @@ impl Open {
             head.extra.get_or_insert_default().message = panic_message::last(head.started);
         }
         self.left = panicked || head.verdict.is_some();
+    }
+
+    /// A span that was never entered has no exit to tell what ended within it.
+    fn tell_tallies(&mut self) {
+        if let Some(within) = self.within.take() {
+            let told = &mut self.record.head.extra.get_or_insert_default().tallies;
+            if told.is_empty() {
+                *told = within.tallies;
+            }
+        }
     }
 
     /// Pairs this exit with an enter that came while the thread was unwinding already, if there was one.
@@ -127,19 +138,17 @@ impl Within {
         *next = number.saturating_add(1);
         number
     }
+}
 
-    /// Counts a row that ended within this span; says whether the rule collects its kind.
-    fn tally(&mut self, collects: &[Collect], event_type: &str, total: Duration) -> bool {
-        let mut collected = false;
-        for (_, tally) in
-            collects.iter().zip(&mut self.tallies).filter(|(collect, _)| &*collect.of == event_type)
-        {
-            tally.count = tally.count.saturating_add(1);
-            tally.total = tally.total.saturating_add(total);
-            collected = true;
-        }
-        collected
+/// Counts a row that ended within a span; says whether the span's rule collects its kind.
+fn tally(tallies: &mut [Tally], collects: &[Collect], event_type: &str, total: Duration) -> bool {
+    let mut collected = false;
+    for (_, tally) in collects.iter().zip(tallies).filter(|(collect, _)| &*collect.of == event_type) {
+        tally.count = tally.count.saturating_add(1);
+        tally.total = tally.total.saturating_add(total);
+        collected = true;
     }
+    collected
 }
 
 /// What is left to do for a span that closes, which must not be done under its lock.
@@ -159,17 +168,17 @@ struct Lacks {
     is_uncounted: bool,
     /// Its share of the time within its kind: none for a call within a call of its own kind.
     time: Duration,
+    /// When the call ended: its span may close later, when the last to hold it lets go.
+    ended: Instant,
 }
 
 impl Lacks {
-    /// Nothing for a span that becomes no row.
-    fn of(record: &Record) -> Option<Self> {
+    fn of(record: &Record, row: &'static Row) -> Self {
         let plan = record.head.plan;
-        let row = plan.row()?;
         let own = record.fields.own_indices().filter_map(|field| plan.gives(field));
         let names = own.fold(row.wants, |names, index| names & !(1 << index));
         let is_uncounted = row.is_span && row.is_collected;
-        Some(Self { row, names, is_uncounted, time: record.head.duration() })
+        Self { row, names, is_uncounted, time: record.head.duration(), ended: record.head.ended }
     }
 
     fn is_nothing(&self) -> bool {
@@ -184,10 +193,8 @@ impl Lacks {
             }
             return;
         };
-        if self.is_uncounted
-            && let Some(within) = &mut outer.within
-        {
-            self.is_uncounted = !within.tally(&outer_row.rule.collect, &self.row.event_type, self.time);
+        if self.is_uncounted {
+            self.is_uncounted = !self.count_in(outer, &outer_row.rule.collect);
         }
         if outer_row.event_type == self.row.event_type {
             self.time = Duration::ZERO;
@@ -201,11 +208,24 @@ impl Lacks {
         }
     }
 
+    /// Says whether the outer span collects calls of this kind.
+    fn count_in(&self, outer: &mut Open, collects: &[Collect]) -> bool {
+        let Some(within) = &mut outer.within else { return false };
+        let head = &mut outer.record.head;
+        // What was told at the outer span's exit lacks a call that had ended by then, and closes only now.
+        if self.ended <= head.ended
+            && let Some(extra) = &mut head.extra
+        {
+            tally(&mut extra.tallies, collects, &self.row.event_type, self.time);
+        }
+        tally(&mut within.tallies, collects, &self.row.event_type, self.time)
+    }
+
     fn inherit(&mut self, plan: &Plan, fields: &Fields, given: &mut Fields) {
         given.inherit(fields, |field| {
             let index = plan.gives(field).filter(|index| self.names & (1 << index) != 0)?;
             self.names &= !(1 << index);
-            Some(index)
+            Some((index, plan.redacts(field)))
         });
     }
 }
@@ -277,6 +297,7 @@ impl Recorder {
             if let Some(admission) = admission {
                 if let Some(given) = &given {
                     open.record.fields.merge(given);
+                    open.record.redact();
                 }
                 self.queue.push(admission, &mut open.record);
             }
@@ -284,15 +305,21 @@ impl Recorder {
         });
     }
 
-    fn point<S>(&self, plan: &'static Plan, event: &tracing::Event<'_>, ctx: &Context<'_, S>)
-    where
+    fn point<S>(
+        &self,
+        plan: &'static Plan,
+        row: &'static Row,
+        event: &tracing::Event<'_>,
+        ctx: &Context<'_, S>,
+    ) where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let mut record = Record::new(plan);
         event.record(&mut record.fields);
-        let Some(lacks) = Lacks::of(&record) else { return };
+        let lacks = Lacks::of(&record, row);
         let scope = ctx.event_span(event).into_iter().flat_map(|span| span.scope());
         record.fields.merge(&self.given(lacks, self.followed(scope)));
+        record.redact();
         if let Some(admission) = self.queue.admit() {
             self.queue.push(admission, &mut record);
         }
@@ -328,6 +355,75 @@ impl Recorder {
             }
         });
     }
+
+    fn record(&self, id: &Id, values: &tracing::span::Record<'_>) {
+        if !self.queue.is_forked() {
+            values.record(&mut self.spans.collect(id));
+        }
+    }
+
+    fn enter(&self, id: &Id) {
+        if thread::panicking() && !self.queue.is_forked() {
+            self.spans.with(id, |open| open.entered_unwinding = open.entered_unwinding.saturating_add(1));
+        }
+    }
+
+    fn exit<S>(&self, id: &Id, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if self.queue.is_forked() {
+            return;
+        }
+        let now = Instant::now();
+        let home = self.spans.with(id, |open| {
+            if open.home.is_none() {
+                open.exit(now, false);
+            }
+            open.home.clone()
+        });
+        if let Some(home) = home.flatten() {
+            // Not under the lock: it may be the registry's last look at a span, which then closes.
+            let is_home = ctx.current_span().id() == Some(&home);
+            self.spans.with(id, |open| open.exit(now, is_home));
+        }
+    }
+
+    fn close<S>(&self, id: &Id, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if self.queue.is_forked() {
+            return self.close_in_child(id, ctx);
+        }
+        let left = self.spans.end(id, |open| {
+            let row = open.record.head.plan.row()?;
+            open.tell_tallies();
+            if let Some(parent) = open.parent.take() {
+                let lacks = Lacks::of(&open.record, row);
+                if !lacks.is_nothing() {
+                    return Some(Left::Lookup(lacks, parent));
+                }
+            }
+            open.record.redact();
+            self.queue.try_push(&mut open.record).err().map(Left::Room)
+        });
+        if let Some(left) = left {
+            self.finish(id, left);
+        }
+    }
+
+    /// A forked child touches no lock; it only counts what it does not record.
+    #[cold]
+    fn close_in_child<S>(&self, id: &Id, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let plan = ctx.span(id).and_then(|span| self.plans.get(span.metadata()));
+        if plan.is_some_and(|plan| plan.row().is_some()) {
+            self.queue.refuse_forked();
+        }
+    }
 }
 
 impl<S> Layer<S> for Recorder
@@ -335,76 +431,42 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        let Some(plan) = self.plans.get(attrs.metadata()).filter(|_| !self.queue.is_forked()) else { return };
+        let Some(plan) = self.plans.get_or_register(attrs.metadata()).filter(|_| !self.queue.is_forked())
+        else {
+            return;
+        };
         self.plans.refresh();
         let mut fields = Scratch::new();
         attrs.record(&mut *fields);
         let parent = self.parent(attrs, id, &ctx);
         let row = plan.row();
         let number = row.and_then(|row| self.number(row, parent.as_ref()));
+        let may_be_counted = parent.is_some() && row.is_some_and(|row| row.is_collected);
+        let home =
+            if may_be_counted && attrs.is_contextual() { ctx.current_span().id().cloned() } else { None };
         self.spans.begin(id, plan, |open| {
             open.parent = parent;
+            open.home = home;
             open.record.head.number = number;
-            std::mem::swap(&mut open.record.fields, &mut *fields);
             open.within = row.and_then(Within::of);
+            std::mem::swap(&mut open.record.fields, &mut *fields);
         });
     }
 
-    fn on_record(&self, id: &Id, values: &tracing::span::Record<'_>, _: Context<'_, S>) {
-        if self.queue.is_forked() {
-            return;
-        }
-        let mut late = Scratch::new();
-        values.record(&mut *late);
-        self.spans.with(id, |open| open.record.fields.merge(&late));
-    }
-
     fn on_event(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) {
-        let Some(plan) = self.plans.get(event.metadata()) else { return };
+        let Some(plan) = self.plans.get_or_register(event.metadata()) else { return };
         match &plan.action {
             Action::Row(_) if self.queue.is_forked() => self.queue.refuse_forked(),
             _ if self.queue.is_forked() => {}
-            Action::Row(_) => self.point(plan, event, &ctx),
+            Action::Row(row) => self.point(plan, row, event, &ctx),
             Action::Verdict { is_error } => self.verdict(plan, *is_error, event, &ctx),
             Action::Carry => {}
         }
     }
-
-    fn on_enter(&self, id: &Id, _: Context<'_, S>) {
-        if thread::panicking() && !self.queue.is_forked() {
-            self.spans.with(id, |open| open.entered_unwinding = open.entered_unwinding.saturating_add(1));
-        }
-    }
-
-    fn on_exit(&self, id: &Id, _: Context<'_, S>) {
-        if !self.queue.is_forked() {
-            let now = Instant::now();
-            self.spans.with(id, |open| open.exit(now));
-        }
-    }
-
-    fn on_close(&self, id: Id, ctx: Context<'_, S>) {
-        if self.queue.is_forked() {
-            let plan = ctx.span(&id).and_then(|span| self.plans.get(span.metadata()));
-            if plan.is_some_and(|plan| plan.row().is_some()) {
-                self.queue.refuse_forked();
-            }
-            return;
-        }
-        let left = self.spans.end(&id, |open| {
-            let lacks = Lacks::of(&open.record)?;
-            match open.parent.take() {
-                Some(parent) if !lacks.is_nothing() => Some(Left::Lookup(lacks, parent)),
-                _ => self.queue.try_push(&mut open.record).err().map(Left::Room),
-            }
-        });
-        if let Some(left) = left {
-            self.finish(&id, left);
-        }
-    }
 }
 
-/// All of it is the filtered recorder's doing.
+/// What begins or happens goes by way of the filter. What concerns a span that has begun goes to the recorder at
+/// once: it knows by the id whether it follows the span, where the filter would look up the span each time.
 impl<S> Layer<S> for LedgerLayer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -437,8 +499,8 @@ where
         self.filtered.on_new_span(attrs, id, ctx);
     }
 
-    fn on_record(&self, id: &Id, values: &tracing::span::Record<'_>, ctx: Context<'_, S>) {
-        self.filtered.on_record(id, values, ctx);
+    fn on_record(&self, id: &Id, values: &tracing::span::Record<'_>, _: Context<'_, S>) {
+        self.filtered.inner().record(id, values);
     }
 
     fn on_follows_from(&self, id: &Id, follows: &Id, ctx: Context<'_, S>) {
@@ -449,16 +511,16 @@ where
         self.filtered.on_event(event, ctx);
     }
 
-    fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
-        self.filtered.on_enter(id, ctx);
+    fn on_enter(&self, id: &Id, _: Context<'_, S>) {
+        self.filtered.inner().enter(id);
     }
 
     fn on_exit(&self, id: &Id, ctx: Context<'_, S>) {
-        self.filtered.on_exit(id, ctx);
+        self.filtered.inner().exit(id, &ctx);
     }
 
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
-        self.filtered.on_close(id, ctx);
+        self.filtered.inner().close(&id, &ctx);
     }
 
     fn on_id_change(&self, old: &Id, new: &Id, ctx: Context<'_, S>) {

@@ -27,5 +27,5 @@ pub use event::{Event, Severity};
 pub use guard::{DROP_TIMEOUT, Guard};
 pub use layer::LedgerLayer;
 pub use queue::{Dropped, MAX_QUEUE_BYTES, Overflow, Refused, Stats};
-pub use rules::{Rule, Rules, Silent};
+pub use rules::{Redact, Rule, Rules, Silent};
 pub use writer::QUARANTINE_KEPT;

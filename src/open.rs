@@ -6,14 +6,18 @@
 //! hardly ever two threads want, in memory that the span before it has warmed. Ids of any other make are found
 //! too, only slower.
 //!
-//! Never are two of these locks held at once, and no code of the user's runs under one.
+//! Never are two of these locks held at once, and no code of the user's runs under one: [`Collector`] lets go of it
+//! before it formats.
 
 use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tracing::field::{Field, Visit};
 use tracing::span::Id;
 
-use crate::record::{Record, Tally};
+use crate::record::{Fields, Record, Scratch, Tally};
 use crate::rules::plan::Plan;
 
 /// Shards, a power of two: more than most services have busy threads.
@@ -33,6 +37,10 @@ pub(crate) struct Open {
     pub(crate) entered_unwinding: u32,
     /// The call has told its outcome and left; a later enter and exit is only its future being dropped.
     pub(crate) left: bool,
+    /// The span that was current when the call was made, for a call that an enclosing span collects.
+    pub(crate) home: Option<Id>,
+    /// It was left to that span: a thread that enters it elsewhere, as a database driver's may, is not the call.
+    pub(crate) was_home: bool,
     /// What is numbered or collected within it; few spans have any.
     pub(crate) within: Option<Box<Within>>,
 }
@@ -82,6 +90,11 @@ impl OpenSpans {
         fill(self.slots(id).vacant(id, plan));
     }
 
+    /// Takes more fields for a span that is followed.
+    pub(crate) fn collect<'a>(&'a self, id: &'a Id) -> Collector<'a> {
+        Collector { spans: self, id, slots: None }
+    }
+
     /// Runs `f` on a span that is followed.
     pub(crate) fn with<T>(&self, id: &Id, f: impl FnOnce(&mut Open) -> T) -> Option<T> {
         self.slots(id).get(id).map(f)
@@ -101,6 +114,70 @@ impl OpenSpans {
         let shard = (id.into_u64() >> THREAD_SHIFT) as usize & (SHARDS - 1);
         // Nothing panics under the lock; if it did, the slots would still be whole.
         self.shards[shard].0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts fields straight where they belong, under the lock of the span's shard.
+///
+/// Values that are to be formatted are formatted apart and without the lock: their `Debug` is the user's, and may
+/// take its time, emit spans, or panic.
+pub(crate) struct Collector<'a> {
+    spans: &'a OpenSpans,
+    id: &'a Id,
+    slots: Option<MutexGuard<'a, Slots>>,
+}
+
+impl Collector<'_> {
+    fn put(&mut self, put: impl FnOnce(&mut Fields)) {
+        let slots = self.slots.get_or_insert_with(|| self.spans.slots(self.id));
+        if let Some(open) = slots.get(self.id) {
+            put(&mut open.record.fields);
+        }
+    }
+
+    fn format(&mut self, format: impl FnOnce(&mut Fields)) {
+        self.slots = None;
+        let mut apart = Scratch::new();
+        format(&mut apart);
+        self.put(|fields| fields.merge(&apart));
+    }
+}
+
+impl Visit for Collector<'_> {
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(|fields| fields.record_bool(field, value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(|fields| fields.record_i64(field, value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(|fields| fields.record_u64(field, value));
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        self.put(|fields| fields.record_i128(field, value));
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.put(|fields| fields.record_u128(field, value));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(|fields| fields.record_f64(field, value));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(|fields| fields.record_str(field, value));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.format(|apart| apart.record_error(field, value));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.format(|apart| apart.record_debug(field, value));
     }
 }
 
@@ -149,8 +226,8 @@ impl Slots {
 
 impl Open {
     fn new(plan: &'static Plan) -> Self {
-        let (parent, entered_unwinding, left, within) = Default::default();
-        Self { parent, record: Record::new(plan), entered_unwinding, left, within }
+        let (parent, entered_unwinding, left, home, was_home, within) = Default::default();
+        Self { parent, record: Record::new(plan), entered_unwinding, left, home, was_home, within }
     }
 
     fn reset(&mut self, plan: &'static Plan) {
@@ -158,6 +235,8 @@ impl Open {
         self.record.reset(plan);
         self.entered_unwinding = 0;
         self.left = false;
+        self.home = None;
+        self.was_home = false;
         self.within = None;
     }
 }

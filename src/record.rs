@@ -6,6 +6,8 @@
 //! that the span before left behind, and on their way to the writer records lie packed in a [`Chunk`] that is used
 //! again when the writer is done.
 
+mod redact;
+
 use std::cell::Cell;
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
@@ -15,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use tracing::field::{Field, Visit};
 
+use self::redact::digest;
+use crate::rules::model::Redact;
 use crate::rules::plan::Plan;
 
 /// The most values of one record.
@@ -54,6 +58,8 @@ pub(crate) struct Head {
 pub(crate) struct Extra {
     /// The message of the error or the panic.
     pub(crate) message: Option<Box<str>>,
+    /// Category and code that were found in the message before it was redacted.
+    pub(crate) code: Option<(&'static str, &'static str)>,
     /// What ended within it, one for each of the rule's `collect`.
     pub(crate) tallies: Vec<Tally>,
 }
@@ -98,6 +104,10 @@ impl Head {
 
     pub(crate) fn message(&self) -> Option<&str> {
         self.extra.as_deref()?.message.as_deref()
+    }
+
+    pub(crate) fn code(&self) -> Option<(&'static str, &'static str)> {
+        self.extra.as_deref()?.code
     }
 
     pub(crate) fn tallies(&self) -> &[Tally] {
@@ -211,6 +221,8 @@ enum Kind {
     Text,
     /// Digits of an integer past 64 bits.
     Digits,
+    /// A text that stands for a redacted value.
+    Digest,
 }
 
 /// Where in the buffer a text lies.
@@ -236,7 +248,24 @@ impl Stretch {
 
 impl Entry {
     fn has_text(self) -> bool {
-        matches!(self.kind, Kind::Text | Kind::Digits)
+        matches!(self.kind, Kind::Text | Kind::Digits | Kind::Digest)
+    }
+
+    /// The value, with its text in `buffer` when it has one.
+    fn value(self, buffer: &[u8]) -> Value<'_> {
+        match self.kind {
+            Kind::Bool => Value::Bool(self.bits != 0),
+            Kind::I64 => Value::I64(self.bits.cast_signed()),
+            Kind::U64 => Value::U64(self.bits),
+            Kind::F64 => Value::F64(f64::from_bits(self.bits)),
+            Kind::Text | Kind::Digest => Value::Text(self.str(buffer)),
+            Kind::Digits => Value::Digits(self.str(buffer)),
+        }
+    }
+
+    fn str(self, buffer: &[u8]) -> &str {
+        // Only whole characters are ever written; an empty text would be a bug of ours, not a crash of theirs.
+        str::from_utf8(Stretch::from_bits(self.bits).of(buffer)).unwrap_or_default()
     }
 }
 
@@ -281,36 +310,20 @@ pub(crate) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    /// The span's own values by field index, in the order they came.
+    /// The span's own values by field index.
     pub(crate) fn own(self) -> impl Iterator<Item = (usize, Value<'a>)> {
         let own = self.values.iter().filter(|entry| entry.slot & INHERITED == 0);
-        own.map(move |entry| (usize::from(entry.slot), self.value(*entry)))
+        own.map(move |entry| (usize::from(entry.slot), entry.value(self.text)))
     }
 
     /// What enclosing spans gave, by place in the list of inherited names.
     pub(crate) fn inherited(self) -> impl Iterator<Item = (usize, Value<'a>)> {
         let inherited = self.values.iter().filter(|entry| entry.slot & INHERITED != 0);
-        inherited.map(move |entry| (usize::from(entry.slot & !INHERITED), self.value(*entry)))
+        inherited.map(move |entry| (usize::from(entry.slot & !INHERITED), entry.value(self.text)))
     }
 
     pub(crate) fn get(self, field: usize) -> Option<Value<'a>> {
         self.own().find(|(at, _)| *at == field).map(|(_, value)| value)
-    }
-
-    fn value(self, entry: Entry) -> Value<'a> {
-        match entry.kind {
-            Kind::Bool => Value::Bool(entry.bits != 0),
-            Kind::I64 => Value::I64(entry.bits.cast_signed()),
-            Kind::U64 => Value::U64(entry.bits),
-            Kind::F64 => Value::F64(f64::from_bits(entry.bits)),
-            Kind::Text => Value::Text(self.str(entry)),
-            Kind::Digits => Value::Digits(self.str(entry)),
-        }
-    }
-
-    fn str(self, entry: Entry) -> &'a str {
-        // Only whole characters are ever written; an empty text would be a bug of ours, not a crash of theirs.
-        str::from_utf8(Stretch::from_bits(entry.bits).of(self.text)).unwrap_or_default()
     }
 }
 
@@ -345,11 +358,23 @@ impl Fields {
         self.put(Entry { bits, slot: INHERITED | u16::from(index), kind });
     }
 
-    /// Takes from an enclosing span's fields those that `wanted` gives a place among the inherited names.
-    pub(crate) fn inherit(&mut self, outer: &Self, mut wanted: impl FnMut(usize) -> Option<u8>) {
+    /// Takes from an enclosing span's fields those that `wanted` gives a place among the inherited names, as
+    /// redacted as they are to be in the row of that span.
+    pub(crate) fn inherit(
+        &mut self,
+        outer: &Self,
+        mut wanted: impl FnMut(usize) -> Option<(u8, Option<Redact>)>,
+    ) {
         for entry in outer.values.iter().filter(|entry| entry.slot & INHERITED == 0) {
-            if let Some(index) = wanted(usize::from(entry.slot)) {
-                self.copy(outer, Entry { slot: INHERITED | u16::from(index), ..*entry });
+            let Some((index, redact)) = wanted(usize::from(entry.slot)) else { continue };
+            let entry = Entry { slot: INHERITED | u16::from(index), ..*entry };
+            match redact {
+                None => self.copy(outer, entry),
+                Some(Redact::Hash) => {
+                    let bits = self.keep(&digest(entry.value(&outer.text))).to_bits();
+                    self.put(Entry { bits, kind: Kind::Digest, ..entry });
+                }
+                Some(Redact::Drop) => {}
             }
         }
     }
@@ -367,25 +392,27 @@ impl Fields {
         self.put(Entry { bits: text.map_or(entry.bits, Stretch::to_bits), ..entry });
     }
 
+    /// Puts a value in its place by slot. A callsite gives its fields in that order: the usual place is the last.
+    #[inline]
     fn put(&mut self, new: Entry) {
-        if let Some(old) = self.values.iter_mut().find(|entry| entry.slot == new.slot) {
-            *old = new;
-        } else if self.values.len() < MAX_FIELDS {
-            self.values.push(new);
-        } else {
-            self.truncated = true;
+        if self.values.last().is_none_or(|last| last.slot < new.slot) && self.values.len() < MAX_FIELDS {
+            return self.values.push(new);
+        }
+        match self.values.binary_search_by_key(&new.slot, |entry| entry.slot) {
+            Ok(at) => self.values[at] = new,
+            Err(at) if self.values.len() < MAX_FIELDS => self.values.insert(at, new),
+            Err(_) => self.truncated = true,
         }
     }
 
     /// Keeps a text that is whole, cut to what one value may take.
+    #[inline]
     fn keep(&mut self, text: &[u8]) -> Stretch {
         let room = MAX_VALUE_BYTES.min(MAX_TEXT_BYTES.saturating_sub(self.text.len()));
         if text.len() > room {
             return self.keep_what_fits(text);
         }
-        let start = self.text.len() as u32;
-        self.text.extend_from_slice(text);
-        Stretch { start, len: text.len() as u32 }
+        append(&mut self.text, text)
     }
 
     #[cold]
@@ -400,10 +427,7 @@ impl Fields {
     fn drop_overwritten(&mut self) {
         let old = std::mem::take(&mut self.text);
         for entry in self.values.iter_mut().filter(|entry| entry.has_text()) {
-            let text = Stretch::from_bits(entry.bits).of(&old);
-            let stretch = Stretch { start: self.text.len() as u32, len: text.len() as u32 };
-            self.text.extend_from_slice(text);
-            entry.bits = stretch.to_bits();
+            entry.bits = append(&mut self.text, Stretch::from_bits(entry.bits).of(&old)).to_bits();
         }
     }
 
@@ -429,6 +453,13 @@ impl Fields {
         let stretch = self.values.first().filter(|entry| entry.has_text()).map(|entry| entry.bits);
         stretch.map_or("", |bits| str::from_utf8(Stretch::from_bits(bits).of(&self.text)).unwrap_or_default())
     }
+}
+
+#[inline]
+fn append(buffer: &mut Vec<u8>, text: &[u8]) -> Stretch {
+    let start = buffer.len() as u32;
+    buffer.extend_from_slice(text);
+    Stretch { start, len: text.len() as u32 }
 }
 
 /// The fields of one span or event while they are formatted: the thread's own, used again each time.

@@ -55,7 +55,7 @@ fn an_unreachable_host() {
     drop(listener);
     let error = failure(&format!("postgres://someone:s3cret@127.0.0.1:{port}/app"));
     assert!(error.is_timeout(), "{error}");
-    assert_says(&error, &["0 ", "1 "]);
+    assert_says(&error, &["of 1 rows accepted 0 are written", "cannot connect to Postgres"]);
 }
 
 #[test]
@@ -66,8 +66,34 @@ fn a_missing_table() {
 
 #[test]
 fn an_unwritable_directory() {
-    let error = failure("sqlite:/proc/nowhere/ledger.sqlite3");
-    assert_says(&error, &["SQLite", "check the path"]);
+    // Nobody may make a file there, root included.
+    let error = failure("sqlite:/proc/ledger.sqlite3");
+    assert_says(&error, &["SQLite", "the directory of the path in the URL", "may be written"]);
+}
+
+#[test]
+fn a_password_file_that_cannot_be_read_is_not_shown() {
+    const CHILD: &str = "TRACING_LEDGER_TEST_PGPASS";
+    if std::env::var_os(CHILD).is_some() {
+        tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+        drop(tracing_ledger::layer::<Registry>("postgres://bob@localhost/db").expect("a good URL"));
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let pgpass = dir.path().join("pgpass");
+    std::fs::write(&pgpass, "*:*:*:s3cret\n").expect("it is written");
+    let mut permissions = std::fs::metadata(&pgpass).expect("it is there").permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+    std::fs::set_permissions(&pgpass, permissions).expect("it is ours");
+    let output = std::process::Command::new(std::env::current_exe().expect("the test knows itself"))
+        .args(["--exact", "a_password_file_that_cannot_be_read_is_not_shown", "--nocapture"])
+        .env(CHILD, "1")
+        .env("PGPASSFILE", &pgpass)
+        .output()
+        .expect("the test starts itself");
+    let said =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && !said.contains("s3cret"), "{said}");
 }
 
 #[test]

@@ -96,6 +96,23 @@ fn wrong_use_is_status_2() {
 }
 
 #[test]
+fn an_argument_in_the_wrong_place_is_not_repeated() {
+    for arguments in [
+        &["report", "host=db user=bob password=hunter2"][..],
+        &["report", "--format", "postgres:bob:hunter2"],
+        &["report", "--hunter2"],
+        &["hunter2"],
+        &["report", "--database-url", "sqlite:x", "--since", "hunter2"],
+        &["report", "--database-url", "sqlite:x", "--format", "hunter2"],
+    ] {
+        let output = run(arguments);
+        let said = stderr(&output) + &stdout(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(!said.contains("hunter2") && said.contains("--help"), "{said}");
+    }
+}
+
+#[test]
 fn a_password_is_never_shown() {
     let refused = Cluster::shared().url().replace("postgres@", "bob:hunter2@");
     let unreadable = "postgres://bob:hunter2@db:port/app";

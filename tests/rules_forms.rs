@@ -1,6 +1,6 @@
 //! TOML and Rust are two forms of one language.
 
-use tracing_ledger::{Error, Rule, Rules, Severity, Silent};
+use tracing_ledger::{Error, Redact, Rule, Rules, Severity, Silent};
 
 const MANUAL: &str = include_str!("../docs/rules.md");
 
@@ -28,6 +28,7 @@ fn every_key_means_the_same_in_both_forms() -> Result<(), Error> {
         inherit_from = ["session.*"]
         number_within = { batch = "index" }
         or_null = ["tenant", "index"]
+        redact = { email = "hash", "card.*" = "drop" }
         silent = "cancelled"
 
         [rule.rename]
@@ -73,6 +74,8 @@ fn every_key_means_the_same_in_both_forms() -> Result<(), Error> {
         .inherit_from(["session.*"])
         .number_within("batch", "index")
         .or_null(["tenant", "index"])
+        .redact("email", Redact::Hash)
+        .redact("card.*", Redact::Drop)
         .silent(Silent::Cancelled)
         .rename("http.status", "status_code")
         .rename("agent", "user_agent")
@@ -108,6 +111,33 @@ fn every_condition_means_the_same_in_both_forms() -> Result<(), Error> {
         assert_eq!(toml, Rules::from_rules([typed])?, "{success}");
     }
     Ok(())
+}
+
+#[test]
+fn a_list_of_names_to_redact_drops_them() -> Result<(), Error> {
+    for (redact, typed) in [
+        (
+            r#"["email", "phone"]"#,
+            Rule::span("a").redact("email", Redact::Drop).redact("phone", Redact::Drop),
+        ),
+        (r#""email""#, Rule::span("a").redact("email", Redact::Drop)),
+    ] {
+        let toml: Rules = format!("[[rule]]\nspan = 'a'\nredact = {redact}").parse()?;
+        assert_eq!(toml, Rules::from_rules([typed])?, "{redact}");
+    }
+    Ok(())
+}
+
+/// What nothing is judged by may be redacted, whatever its name is elsewhere.
+#[test]
+fn what_a_rule_does_not_read_may_be_redacted() -> Result<(), Error> {
+    let unread = Rule::span("a").success(None).redact("success", Redact::Drop).redact("reason", Redact::Hash);
+    let renamed = Rule::span("b").rename("mail", "email").redact("*mail", Redact::Drop);
+    let inherited = Rule::span("c").inherit(["email"]).redact("email", Redact::Hash);
+    let returned = Rule::span("d").return_matches("Some").redact("success", Redact::Drop);
+    let failed = Rule::span("e").error("problem").redact("problem", Redact::Drop);
+    let point = Rule::point("f").redact("error", Redact::Drop).redact("result", Redact::Drop);
+    Rules::from_rules([unread, renamed, inherited, returned, failed, point]).map(drop)
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn keys_that_nobody_knows() {
         ),
         (
             r#"[[rule]]|span = "a"|zzz = 1"#,
-            r#"3: unknown key "zzz" in [[rule]]: use one of span, point, target, level, fields, event, source, severity, duration, success, reason, reason_code, reason_category, exception, outcome, error, result, rename, set, nest, inherit, inherit_from, number_within, collect, or_null, silent"#,
+            r#"3: unknown key "zzz" in [[rule]]: use one of span, point, target, level, fields, event, source, severity, duration, success, reason, reason_code, reason_category, exception, outcome, error, result, rename, set, nest, inherit, inherit_from, number_within, collect, or_null, redact, silent"#,
         ),
         (r#"[[rules]]|span = "a""#, r#"1: unknown key "rules" at the top level: did you mean "rule"?"#),
         (r#"span = "a""#, r#"1: unknown key "span" at the top level: it belongs below a [[rule]]"#),
@@ -127,6 +127,61 @@ fn values_of_the_wrong_type() {
         (
             r#"[[rule]]|span = "a"|level = 3"#,
             r#"3: "level" is an integer: use one of error, warn, info, debug, trace"#,
+        ),
+    ]);
+}
+
+#[test]
+fn names_to_redact_that_would_redact_nothing_or_blind_the_judge() {
+    assert_messages(&[
+        (
+            r#"[[rule]]|span = "a"|redact = "success""#,
+            r#"3: "redact" names "success", which the success is read from, and only after redaction: take it out, or read the success from another field"#,
+        ),
+        (
+            r#"[[rule]]|span = "a"|redact = ["email", "*"]"#,
+            r#"3: "redact" names "*", and with it "success", which the success is read from, and only after redaction: take it out, or read the success from another field"#,
+        ),
+        (
+            r#"[[rule]]|span = "a"|success = { field = "status", below = 500 }|redact = ["status"]"#,
+            r#"4: "redact" names "status", which the success is read from, and only after redaction: take it out, or read the success from another field"#,
+        ),
+        (
+            r#"[[rule]]|span = "a"|reason = { field = "why", as = "because" }|redact = ["because"]"#,
+            r#"4: "redact" names "because", which the reason is read from, and only after redaction: take it out, or read the reason from another field"#,
+        ),
+        (
+            r#"[[rule]]|span = "a"|result = "result"|redact = ["result"]"#,
+            r#"4: "redact" names "result", which the result is read from, and only after redaction: take it out, or read the result from another field"#,
+        ),
+        (
+            r#"[[rule]]|point = "a"|severity = { field = "level" }|redact = ["level"]"#,
+            r#"4: "redact" names "level", which the severity is read from, and only after redaction: take it out, or read the severity from another field"#,
+        ),
+        (
+            r#"[[rule]]|span = "a"|rename = { mail = "email" }|redact = ["email"]"#,
+            r#"4: "redact" names "email", but "email" is what "rename" makes of "mail": name "mail" too"#,
+        ),
+        (
+            r#"[[rule]]|span = "a"|nest = { card = { as = "payment" } }|redact = ["payment"]"#,
+            r#"4: "redact" names "payment", which is an object of "nest": name its fields, such as "card.*""#,
+        ),
+        (
+            r#"[[rule]]|span = "a"|redact = ["duration_ms"]"#,
+            r#"3: "redact" names "duration_ms", which no field but "duration" writes: take it out"#,
+        ),
+        (
+            r#"[[rule]]|span = "a"|redact = ["email", "email"]"#,
+            r#"3: "redact" names "email" twice: a field is redacted once"#,
+        ),
+        (
+            r#"[[rule]]|span = "a"|[rule.redact]|email = "hash"|phone = "mask""#,
+            r#"5: "redact.phone" is "mask": use one of drop, hash"#,
+        ),
+        (r#"[[rule]]|span = "a"|redact = [""]"#, r#"3: empty name in "redact": write a name"#),
+        (
+            r#"[[rule]]|span = "a"|redact = true"#,
+            r#"3: "redact" is a boolean: give a string or a list of strings"#,
         ),
     ]);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::console::Console;
 use crate::db::Db;
 use crate::planner::{HOLD, Planner};
 
@@ -12,8 +13,20 @@ use crate::planner::{HOLD, Planner};
 pub(crate) struct App {
     pub(crate) db: Db,
     pub(crate) planner: Planner,
-    pub(crate) pace: Pace,
+    pub(crate) settings: Settings,
     pub(crate) jobs: Jobs,
+    pub(crate) console: Console,
+}
+
+/// What a deployment decides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) pace: Pace,
+    /// Attempts of a job after its first, as asked for: the job keeps within its own limits.
+    pub(crate) max_retries: i64,
+    /// What a request waits for its tables, before the time scale, as asked for: the inline flow keeps within
+    /// its own limits.
+    pub(crate) inline_timeout: Duration,
 }
 
 /// How much faster than in production the waits pass: delays, timeouts and holds, never the cutoff,
@@ -32,10 +45,16 @@ pub(crate) struct Jobs {
 pub(crate) struct Open<'a>(&'a Jobs);
 
 impl App {
-    pub(crate) fn new(db: Db, pace: Pace) -> Self {
-        let planner = Planner::new(db.clone(), pace.of(HOLD));
-        Self { db, planner, pace, jobs: Jobs::default() }
+    pub(crate) fn new(db: Db, settings: Settings, console: Console) -> Self {
+        let planner = Planner::new(db.clone(), settings.pace.of(HOLD));
+        Self { db, planner, settings, jobs: Jobs::default(), console }
     }
+}
+
+impl Settings {
+    /// Those of production.
+    pub(crate) const PRODUCTION: Self =
+        Self { pace: Pace(1), max_retries: 3, inline_timeout: Duration::from_secs(12) };
 }
 
 impl Pace {

@@ -1,23 +1,31 @@
-//! What the service says on stdout: the lines that the runbook searches for.
+//! What the service says to the people in the house: the lines that the runbook searches for.
 
-use std::io::{self, Write as _};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// One line. A reader who has hung up (`| head`) is no reason to stop.
-pub(crate) fn say(line: &str) {
-    writeln!(io::stdout().lock(), "{line}").ok();
-}
+/// Takes lines.
+pub(crate) struct Console(Box<dyn Fn(&str) + Send + Sync>);
 
-/// `[auto-assign][job] <stage> {"bookingId": …, …}`.
-pub(crate) fn job(stage: &str, booking: Uuid, details: Value) {
-    let mut line = json!({ "bookingId": booking.to_string() });
-    if let (Value::Object(line), Value::Object(details)) = (&mut line, details) {
-        line.extend(details);
+impl Console {
+    /// Gives each line to `print`.
+    pub(crate) fn new(print: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Box::new(print))
     }
-    say(&format!("[auto-assign][job] {stage} {line}"));
+
+    pub(crate) fn say(&self, line: &str) {
+        (self.0)(line);
+    }
+
+    /// `[auto-assign][job] <stage> {"bookingId": …, …}`.
+    pub(crate) fn job(&self, stage: &str, booking: Uuid, details: Value) {
+        let mut line = json!({ "bookingId": booking.to_string() });
+        if let (Value::Object(line), Value::Object(details)) = (&mut line, details) {
+            line.extend(details);
+        }
+        self.say(&format!("[auto-assign][job] {stage} {line}"));
+    }
 }
 
 /// Milliseconds with three decimals, as the rows of the ledger give them.

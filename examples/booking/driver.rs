@@ -13,7 +13,6 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::bookings::STAY_MS;
 use crate::client::Client;
-use crate::console::say;
 use crate::parties::{Fate, Party, Service};
 
 /// Guests that are on the line at a time.
@@ -35,7 +34,7 @@ pub(crate) async fn run(app: &Arc<App>, service: SocketAddr, services: Vec<Servi
         stray.map_err(io::Error::other)??;
     }
     for mut service in services {
-        say(&format!("-- {}: {} parties", service.name, service.parties.len()));
+        app.console.say(&format!("-- {}: {} parties", service.name, service.parties.len()));
         service.parties.retain(|party| party.fate == Fate::Answered);
         serve(guests, service.parties).await?;
     }

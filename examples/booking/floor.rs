@@ -88,6 +88,10 @@ impl Floor {
             .combinations(free, strategy)
             .into_iter()
             .filter_map(|tables| Candidate::new(tables, free, party_size))
+            .map(|candidate| Candidate {
+                score: candidate.score + 20 * self.gaps(&candidate.tables),
+                ..candidate
+            })
             .collect();
         candidates.sort_by_key(|candidate| candidate.score);
         candidates
@@ -111,6 +115,12 @@ impl Floor {
         };
         let next = free.iter().map(|table| table.id).filter(|&id| fits(id));
         next.map(|id| tables.iter().copied().chain([id]).collect()).collect()
+    }
+
+    /// How often a party at these tables would have to look over somebody else's.
+    fn gaps(&self, tables: &BTreeSet<i64>) -> i64 {
+        let pairs = self.adjacent.iter().filter(|(a, b)| tables.contains(a) && tables.contains(b));
+        (count(tables.len()) - 1 - count(pairs.count())).max(0)
     }
 
     fn beside(&self, a: i64, b: i64) -> bool {

@@ -1,5 +1,6 @@
 //! The inline flow: one attempt inside the HTTP request, under a timeout.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
@@ -10,16 +11,11 @@ use crate::app::App;
 use crate::bookings::{Booking, Trigger};
 use crate::console::millis;
 use crate::holds;
-use crate::planner::{Quote, STRATEGY};
+use crate::planner::{Quote, strategy};
 use crate::trouble::{Trouble, caught};
 
-/// What a request waits for its tables, before the time scale.
-const TIMEOUT: Duration = Duration::from_secs(12);
-
-/// The timeout as configured, within what a request may wait at all.
-fn clamped(timeout: Duration) -> Duration {
-    timeout.clamp(Duration::from_secs(2), Duration::from_secs(20))
-}
+/// What a request may wait for its tables, before the time scale.
+const TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(20);
 
 /// Tries to confirm the booking at once; true when it did.
 ///
@@ -36,8 +32,9 @@ fn clamped(timeout: Duration) -> Duration {
     )
 )]
 pub(crate) async fn assign(app: &App, booking: &Booking, trigger: Trigger, attempt: Uuid) -> bool {
-    let limit = app.pace.of(clamped(TIMEOUT));
-    let operation = Operation { attempt, limit, started: Instant::now(), over: false };
+    let wanted = app.settings.inline_timeout;
+    let limit = app.settings.pace.of(wanted.clamp(*TIMEOUTS.start(), *TIMEOUTS.end()));
+    let operation = Operation { attempt, trigger, limit, started: Instant::now(), over: false };
     match timeout(limit, operation.run(app, booking)).await {
         Ok(confirmed) => {
             operation.end();
@@ -53,6 +50,7 @@ pub(crate) async fn assign(app: &App, booking: &Booking, trigger: Trigger, attem
 /// One attempt. Dropped before [`end`](Self::end), it says that it was aborted.
 struct Operation {
     attempt: Uuid,
+    trigger: Trigger,
     limit: Duration,
     started: Instant,
     over: bool,
@@ -82,7 +80,8 @@ impl Operation {
 
     async fn quote(&self, app: &App, booking: &Booking) -> Option<(Uuid, Duration)> {
         let started = Instant::now();
-        let quote = caught(app.planner.quote_tables_for_booking(booking, STRATEGY, self.attempt)).await;
+        let planner = app.planner.quote_tables_for_booking(booking, strategy(self.trigger), self.attempt);
+        let quote = caught(planner).await;
         let time = started.elapsed();
         let Ok(quote) = quote else {
             warn!(

@@ -10,21 +10,19 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::bookings::{Booking, Status, Trigger, now_ms};
-use crate::console::{self, millis};
+use crate::console::millis;
 use crate::holds;
-use crate::planner::{NoHold, Quote, STRATEGY};
+use crate::planner::{NoHold, Quote, strategy};
 use crate::trouble::{Trouble, caught};
 
-/// Attempts after the first.
-const MAX_RETRIES: u32 = 3;
 /// Slots from the start of one attempt to the start of the next, before the time scale; the last repeats.
 const DELAYS: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(45)];
 /// So close to its start a booking is left to the people in the house.
 const CUTOFF_MINUTES: i64 = 10;
 
-/// Attempts of a job: at least one, at most eleven.
-const fn max_attempts(max_retries: u32) -> u32 {
-    if max_retries >= 10 { 11 } else { max_retries + 1 }
+/// Attempts of a job: at least one, at most eleven, whatever the settings say.
+fn max_attempts(app: &App) -> i64 {
+    app.settings.max_retries.saturating_add(1).clamp(1, 11)
 }
 
 /// How a job ended, when it did not fail.
@@ -42,7 +40,7 @@ pub(crate) fn schedule(app: Arc<App>, booking: Booking, trigger: Trigger, earlie
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return;
     };
-    console::job("scheduled", booking.id, json!({ "reason": trigger.as_str() }));
+    app.console.job("scheduled", booking.id, json!({ "reason": trigger.as_str() }));
     app.jobs.scheduled();
     runtime.spawn(async move {
         let _open = app.jobs.open();
@@ -58,14 +56,14 @@ pub(crate) fn schedule(app: Arc<App>, booking: Booking, trigger: Trigger, earlie
 async fn run(app: &App, id: Uuid, trigger: Trigger) {
     let booking = match Booking::load(&app.db, id).await {
         Ok(Some(booking)) => booking,
-        Ok(None) => return console::job("failed.lookup", id, json!({ "error": "not_found" })),
-        Err(trouble) => return console::job("failed.lookup", id, json!({ "error": trouble.to_string() })),
+        Ok(None) => return app.console.job("failed.lookup", id, json!({ "error": "not_found" })),
+        Err(trouble) => return app.console.job("failed.lookup", id, json!({ "error": trouble.to_string() })),
     };
     if booking.status.is_over() {
-        return console::job("skipped.status", id, json!({ "status": booking.status.as_str() }));
+        return app.console.job("skipped.status", id, json!({ "status": booking.status.as_str() }));
     }
     if let Err(trouble) = auto_assign_and_confirm_if_possible(app, booking, trigger).await {
-        console::job("failed.unexpected", id, json!({ "error": trouble.to_string() }));
+        app.console.job("failed.lookup", id, json!({ "error": trouble.to_string() }));
     }
 }
 
@@ -78,7 +76,7 @@ async fn run(app: &App, id: Uuid, trigger: Trigger) {
         flow = "job",
         booking_id = %booking.id,
         restaurant_id = %booking.restaurant_id,
-        max_attempts = max_attempts(MAX_RETRIES),
+        max_attempts = max_attempts(app),
         cutoff_minutes = CUTOFF_MINUTES,
         result = field::Empty,
         hard_stop_reason = field::Empty,
@@ -110,7 +108,7 @@ impl Job<'_> {
             return Ok(End::AlreadyConfirmed);
         }
         info!(name: "auto_assign.started", status = self.booking.status.as_str(), trigger = self.trigger.as_str());
-        let attempts = max_attempts(MAX_RETRIES);
+        let attempts = max_attempts(self.app);
         for attempt in 0..attempts {
             let slot = Instant::now();
             self.say("attempt.start", json!({ "attempt": attempt, "maxAttempts": attempts }));
@@ -121,7 +119,7 @@ impl Job<'_> {
                 return Ok(End::Succeeded);
             }
             if attempt + 1 < attempts {
-                sleep_until(slot + self.app.pace.of(delay_after(attempt))).await;
+                sleep_until(slot + self.app.settings.pace.of(delay_after(attempt))).await;
                 if let Some(end) = self.look_again(attempt + 1).await? {
                     return Ok(end);
                 }
@@ -131,7 +129,7 @@ impl Job<'_> {
     }
 
     /// One attempt, told as it went; true when the booking is confirmed and the guest knows.
-    async fn attempt(&self, attempt: u32) -> bool {
+    async fn attempt(&self, attempt: i64) -> bool {
         match self.quote_confirm_and_tell().await {
             Ok(Ok(hold)) => {
                 let time = millis(self.started.elapsed());
@@ -156,7 +154,7 @@ impl Job<'_> {
         let id = Uuid::now_v7();
         let (app, booking) = (self.app, &self.booking);
         let Quote { hold, alternates } =
-            caught(app.planner.quote_tables_for_booking(booking, STRATEGY, id)).await?;
+            caught(app.planner.quote_tables_for_booking(booking, strategy(self.trigger), id)).await?;
         let hold = match hold {
             Ok(hold) => hold,
             Err(reason) => return Ok(Err((reason, alternates))),
@@ -170,7 +168,7 @@ impl Job<'_> {
         Ok(Ok(hold))
     }
 
-    fn tell_no_hold(&self, attempt: u32, reason: NoHold, alternates: usize) {
+    fn tell_no_hold(&self, attempt: i64, reason: NoHold, alternates: usize) {
         info!(
             name: "auto_assign.attempt",
             attempt_index = attempt,
@@ -184,7 +182,7 @@ impl Job<'_> {
         self.say("attempt.no_hold", details);
     }
 
-    fn tell_error(&self, attempt: u32, trouble: &Trouble) {
+    fn tell_error(&self, attempt: i64, trouble: &Trouble) {
         warn!(
             name: "auto_assign.attempt_error",
             attempt_index = attempt,
@@ -196,7 +194,7 @@ impl Job<'_> {
     }
 
     /// Reads the booking again: people and other flows may have been at it during the sleep.
-    async fn look_again(&mut self, attempt: u32) -> Result<Option<End>, Trouble> {
+    async fn look_again(&mut self, attempt: i64) -> Result<Option<End>, Trouble> {
         let Some(booking) = Booking::load(&self.app.db, self.booking.id).await? else {
             return Ok(Some(self.give_up(attempt, Some("not_found"))));
         };
@@ -213,11 +211,12 @@ impl Job<'_> {
         Ok(status.is_over().then(|| self.give_up(attempt, Some(status.as_str()))))
     }
 
+    /// Every booking here has its start; one without would never come within the cutoff.
     fn within_cutoff(&self) -> bool {
         self.booking.starts_at - now_ms() <= CUTOFF_MINUTES * 60_000
     }
 
-    fn cut_off(&self, attempt: u32) -> End {
+    fn cut_off(&self, attempt: i64) -> End {
         info!(name: "auto_assign.cutoff_skipped", attempt_index = attempt, cutoff_minutes = CUTOFF_MINUTES);
         let details = json!({ "attempt": attempt, "cutoffMinutes": CUTOFF_MINUTES });
         self.say("attempt.cutoff_skipped", details);
@@ -225,22 +224,22 @@ impl Job<'_> {
     }
 
     /// The job ends unconfirmed; `hard_stop_reason` says what ended it before its last attempt.
-    fn give_up(&self, attempts: u32, hard_stop_reason: Option<&'static str>) -> End {
+    fn give_up(&self, attempts: i64, hard_stop_reason: Option<&'static str>) -> End {
         if let Some(reason) = hard_stop_reason {
             Span::current().record("hard_stop_reason", reason);
         }
         warn!(name: "auto_assign.failed", attempts, trigger = self.trigger.as_str(), hard_stop_reason);
-        let details = json!({ "attempts": attempts, "maxAttempts": max_attempts(MAX_RETRIES) });
+        let details = json!({ "attempts": attempts, "maxAttempts": max_attempts(self.app) });
         self.say("exhausted", details);
         End::Exhausted
     }
 
     fn say(&self, stage: &str, details: serde_json::Value) {
-        console::job(stage, self.booking.id, details);
+        self.app.console.job(stage, self.booking.id, details);
     }
 }
 
-fn delay_after(attempt: u32) -> Duration {
+fn delay_after(attempt: i64) -> Duration {
     let last = DELAYS[DELAYS.len() - 1];
     usize::try_from(attempt).ok().and_then(|attempt| DELAYS.get(attempt).copied()).unwrap_or(last)
 }

@@ -29,6 +29,7 @@ mod trouble;
 use std::error::Error;
 use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
+use std::panic;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -39,12 +40,13 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{fmt, registry};
 
-use crate::app::{App, Pace};
+use crate::app::{App, Pace, Settings};
 use crate::args::{Args, HELP};
 use crate::check::Check;
-use crate::console::say;
+use crate::console::Console;
 use crate::db::Db;
 use crate::floor::Floor;
+use crate::planner::DEFECT;
 
 /// The embedded database of a run without `DATABASE_URL`.
 const FILE: &str = "booking-demo.sqlite3";
@@ -53,8 +55,7 @@ const BASELINE: &str = "baseline.md";
 
 fn main() -> ExitCode {
     match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => code,
         Err(error) => {
             writeln!(io::stderr(), "booking: {error}").ok();
             ExitCode::from(2)
@@ -62,18 +63,19 @@ fn main() -> ExitCode {
     }
 }
 
-/// The whole demo; false when the rows are not what the service counted.
-fn run() -> Result<bool, Box<dyn Error>> {
+/// The whole demo; a failure when the rows are not what the service counted, or tell too little.
+fn run() -> Result<ExitCode, Box<dyn Error>> {
     let args = Args::parse(std::env::args().skip(1))?;
     if args.help {
         say(HELP);
-        return Ok(true);
+        return Ok(ExitCode::SUCCESS);
     }
     let url = database_url()?;
     let runtime = Runtime::new()?;
     let began = SystemTime::now();
     let app = runtime.block_on(open(&url, args))?;
 
+    report_the_defect_in_one_line();
     let (ledger, guard) = tracing_ledger::builder().create_table(true).build(&url)?;
     registry().with(ledger).with(fmt::layer().with_writer(io::stderr).with_filter(verbosity())).init();
     runtime.block_on(serve(&app, args))?;
@@ -81,7 +83,7 @@ fn run() -> Result<bool, Box<dyn Error>> {
     drop(runtime);
     guard.shutdown(Duration::from_secs(5))?;
 
-    Runtime::new()?.block_on(report(&app, &url, began))
+    Runtime::new()?.block_on(report(&app, &url, began, args.calm))
 }
 
 /// The database of the demo, with the house in it and no bookings.
@@ -89,7 +91,8 @@ async fn open(url: &str, args: Args) -> Result<Arc<App>, Box<dyn Error>> {
     let db = Db::open(url).await?;
     db.reset().await?;
     Floor::furnish(&db).await?;
-    Ok(Arc::new(App::new(db, Pace(args.time_scale))))
+    let settings = Settings { pace: Pace(args.time_scale), ..Settings::PRODUCTION };
+    Ok(Arc::new(App::new(db, settings, Console::new(say))))
 }
 
 /// Serves HTTP on loopback for as long as the run takes, and with `--serve` until Ctrl-C.
@@ -103,26 +106,43 @@ async fn serve(app: &Arc<App>, args: Args) -> Result<(), Box<dyn Error>> {
             "\nserving, Ctrl-C ends it:\n  curl -X POST http://{address}/bookings -H 'content-type: application/json' \
              -d '{{\"party_size\": 4, \"starts_at\": \"2030-05-17T19:30:00Z\"}}'"
         ));
-        // What is under way then is cut off, as a deployment would: closing the pool would fail it instead.
-        return Ok(tokio::signal::ctrl_c().await?);
+        tokio::signal::ctrl_c().await?;
     }
+    // SQLite's threads hold the spans they work for until they are done: no row may come after the guard is gone.
     app.db.close().await;
     Ok(())
 }
 
-/// Prints the baseline of this run's rows and keeps it as a file; says whether the rows are whole.
-async fn report(app: &App, url: &str, began: SystemTime) -> Result<bool, Box<dyn Error>> {
+/// Prints the baseline of this run's rows and keeps it as a file; fails unless the rows are whole.
+async fn report(app: &App, url: &str, began: SystemTime, calm: bool) -> Result<ExitCode, Box<dyn Error>> {
     let baseline = tracing_ledger::report::baseline(url, Some(began)).await?;
     std::fs::write(BASELINE, baseline.to_markdown())?;
     let db = Db::open(url).await?;
-    let check = Check::of(app, &db).await?;
+    let check = Check::of(app, &db, calm).await?;
     db.close().await;
     let place = if url.ends_with(FILE) { FILE } else { "the database that DATABASE_URL names" };
     say(&format!("\n{baseline}\n{}", check.text()));
     say(&format!(
         "rows: SELECT * FROM observability_events ORDER BY created_at  -- in {place}; the baseline is in {BASELINE}"
     ));
-    Ok(check.holds())
+    Ok(check.exit_code())
+}
+
+/// One line on stdout. A reader who has hung up (`| head`) is no reason to stop.
+fn say(line: &str) {
+    writeln!(io::stdout().lock(), "{line}").ok();
+}
+
+/// The planner's one deliberate panic needs no backtrace; any other is reported as ever.
+fn report_the_defect_in_one_line() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str() == Some(DEFECT) {
+            writeln!(io::stderr(), "booking: a deliberate panic: {DEFECT}").ok();
+        } else {
+            before(panic);
+        }
+    }));
 }
 
 /// `DATABASE_URL`, or a fresh file.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::{Span, field, instrument};
 use uuid::Uuid;
 
-use crate::bookings::{Booking, now_ms};
+use crate::bookings::{Booking, Trigger, now_ms};
 use crate::db::Db;
 use crate::floor::{Candidate, Floor, KITCHEN_COVERS, Strategy, Table, most_seats};
 use crate::holds::{self, Book, Taken};
@@ -15,10 +15,10 @@ use crate::trouble::Trouble;
 
 /// How long a quote keeps its tables for the booking, before the time scale.
 pub(crate) const HOLD: Duration = Duration::from_secs(180);
-/// How every flow of this service plans.
-pub(crate) const STRATEGY: Strategy = Strategy { require_adjacency: true, max_tables: 3 };
 /// The note that makes the planner panic, once in the life of the service.
 pub(crate) const DEFECT_NOTE: &str = "trip over the chair";
+/// What that panic says.
+pub(crate) const DEFECT: &str = "the planner tripped over a chair, as the note on the booking asks";
 /// Candidates that a quote tries to hold.
 const SHORT_LIST: usize = 8;
 
@@ -120,11 +120,13 @@ impl Planner {
     /// A defect on demand: what a panic leaves behind is part of what the demo shows.
     fn stumble(&self, booking: &Booking) {
         let asked = booking.note.as_deref() == Some(DEFECT_NOTE);
-        assert!(
-            !asked || self.tripped.swap(true, Ordering::Relaxed),
-            "the planner tripped over a chair, as the note on the booking asks"
-        );
+        assert!(!asked || self.tripped.swap(true, Ordering::Relaxed), "{DEFECT}");
     }
+}
+
+/// How the service plans: new guests sit together, and who changes a booking would rather sit apart than lose it.
+pub(crate) const fn strategy(trigger: Trigger) -> Strategy {
+    Strategy { require_adjacency: matches!(trigger, Trigger::Creation), max_tables: 3 }
 }
 
 /// The best candidates, or the first reason why there are none.

@@ -8,8 +8,9 @@ use uuid::{ContextV7, Timestamp, Uuid};
 use super::json::{Json, Object};
 use super::outcome::{Judgement, Outcome};
 use super::{Event, Severity};
+use crate::alarm;
 use crate::record::{Head, Value, Values};
-use crate::rules::model::{Figure, SeverityRule};
+use crate::rules::model::{Figure, Redact, SeverityRule};
 use crate::rules::plan::{Row, Slot};
 
 /// One moment on both clocks: turns the monotonic times of the hot path into wall-clock time.
@@ -40,6 +41,9 @@ impl Event {
         let mut context = Object::default();
         let severity = if head.plan.meta.is_span() {
             let judgement = Judgement::of(head, values, row);
+            if judgement.outcome == Outcome::Unknown {
+                say_unknown(head);
+            }
             span_context(&mut context, head, values, row, &judgement);
             severity(head, values, row, natural_of_outcome(judgement.outcome))
         } else {
@@ -62,6 +66,20 @@ impl Event {
             booking_id: context.take_uuid("booking_id"),
             context: context.to_json(),
         })
+    }
+}
+
+/// Says once for each callsite that its calls end without a word, and what to do about it.
+fn say_unknown(head: &Head) {
+    if head.plan.is_first_unknown() {
+        let meta = head.plan.meta;
+        alarm::say(format_args!(
+            "the outcome of {:?} ({}:{}) is unknown: record the field success as a bool, add `ret` to its \
+             #[instrument], or give its rule silent = \"ok\"",
+            meta.name(),
+            meta.file().unwrap_or("?"),
+            meta.line().unwrap_or_default(),
+        ));
     }
 }
 
@@ -92,18 +110,22 @@ fn span_context<'a>(
     if let Some(key) = &keys.success {
         context.set(key, judgement.success.map_or(Json::Null, Json::Bool));
     }
-    if let (Some(key), Some(message)) = (&keys.error, judgement.error) {
-        context.set(key, Json::Text(message));
+    if let Some(key) = &keys.error {
+        let message = judgement.error.filter(|_| redacts_error(row) != Some(Redact::Drop));
+        context.set_or_remove(key, message.map(Json::Text));
     }
     if let Some(key) = &keys.result {
-        context.set(key, judgement.result.map_or(Json::Text(judgement.outcome.result()), Json::from));
+        context.set(key, Json::word(judgement.result));
     }
-    reason(context, row, judgement);
-    if let Some((_, key)) = &row.rule.number_within {
+    reason(context, head, row, judgement);
+    if let Some((_, key)) = &row.rule.number_within
+        && !context.has_integer(key)
+    {
         // A call outside of any such span is the first of its own.
-        context.set_default(key, Json::U64(head.number.unwrap_or(0).into()));
+        context.set(key, Json::U64(head.number.unwrap_or(0).into()));
     }
-    for (collect, tally) in row.rule.collect.iter().zip(head.tallies()) {
+    for (at, collect) in row.rule.collect.iter().enumerate() {
+        let tally = head.tallies().get(at).copied().unwrap_or_default();
         context.set(
             &collect.key,
             match collect.figure {
@@ -114,23 +136,30 @@ fn span_context<'a>(
     }
 }
 
-fn reason<'a>(context: &mut Object<'a>, row: &'a Row, judgement: &Judgement<'a>) {
+/// The reason is a word or null; its code and category are there only when the call did not succeed.
+fn reason<'a>(context: &mut Object<'a>, head: &Head, row: &'a Row, judgement: &Judgement<'a>) {
     let rule = &row.rule;
     if let Some(key) = &rule.keys.reason {
-        context.set(key, judgement.reason.map_or(Json::Null, Json::from));
+        context.set(key, judgement.reason.map_or(Json::Null, Json::word));
     }
-    if judgement.success == Some(true) {
-        return;
-    }
+    let failed = judgement.success != Some(true);
     let told = judgement.reason.and_then(Value::text).filter(|_| !judgement.is_exception);
-    let found = told.or(judgement.error).and_then(|text| rule.reason_codes.code_of(text));
+    let found = match told {
+        None if redacts_error(row).is_some() => head.code(),
+        told => told.or(judgement.error).and_then(|text| rule.reason_codes.code_of(text)),
+    };
     if let Some(key) = &rule.keys.reason_code {
-        context
-            .set(key, found.map_or(Json::Text("unknown"), |(category, code)| Json::Joined(category, code)));
+        let code = found.map_or(Json::Text("unknown"), |(category, code)| Json::Joined(category, code));
+        context.set_or_remove(key, failed.then_some(code));
     }
     if let Some(key) = &rule.keys.reason_category {
-        context.set(key, Json::Text(found.map_or("unknown", |(category, _)| category)));
+        let category = found.map_or("unknown", |(category, _)| category);
+        context.set_or_remove(key, failed.then_some(Json::Text(category)));
     }
+}
+
+fn redacts_error(row: &Row) -> Option<Redact> {
+    row.redaction.as_ref()?.error
 }
 
 /// The fields, then what enclosing spans gave, then the rule's constants: the nearer wins.

@@ -28,6 +28,8 @@ pub(crate) enum Json<'a> {
     Digits(&'a str),
     Constant(&'a serde_json::Value),
     Object(Object<'a>),
+    /// A number, as text.
+    Written(Box<Json<'a>>),
 }
 
 impl<'a> Object<'a> {
@@ -43,6 +45,19 @@ impl<'a> Object<'a> {
         if !self.0.iter().any(|(at, _)| *at == key) {
             self.0.push((key, value));
         }
+    }
+
+    /// Sets a key that is the layer's own, or sees to it that nobody else has set it.
+    pub(crate) fn set_or_remove(&mut self, key: &'a str, value: Option<Json<'a>>) {
+        match value {
+            Some(value) => self.set(key, value),
+            None => self.0.retain(|(at, _)| *at != key),
+        }
+    }
+
+    pub(crate) fn has_integer(&self, key: &str) -> bool {
+        let value = self.0.iter().find(|(at, _)| *at == key).map(|(_, value)| value);
+        matches!(value, Some(Json::I64(_) | Json::U64(_)))
     }
 
     /// Takes the value out when it is a uuid; leaves anything else where it is.
@@ -65,6 +80,18 @@ impl Json<'_> {
     pub(crate) fn millis(duration: Duration) -> Self {
         let micros = (duration.as_nanos() + 500) / 1000;
         Self::F64(micros as f64 / 1000.0)
+    }
+}
+
+impl<'a> Json<'a> {
+    /// A value of which a word is expected: a number or a bool is written out.
+    pub(crate) fn word(value: Value<'a>) -> Self {
+        match value {
+            Value::Text(text) | Value::Digits(text) => Self::Text(text),
+            Value::Bool(true) => Self::Text("true"),
+            Value::Bool(false) => Self::Text("false"),
+            Value::I64(_) | Value::U64(_) | Value::F64(_) => Self::Written(Box::new(value.into())),
+        }
     }
 }
 
@@ -110,6 +137,12 @@ impl Serialize for Json<'_> {
             Self::Constant(serde_json::Value::String(text)) => serializer.serialize_str(&without_nul(text)),
             Self::Constant(value) => value.serialize(serializer),
             Self::Object(object) => object.serialize(serializer),
+            Self::Written(number) => match &**number {
+                Self::I64(value) => serializer.collect_str(value),
+                Self::U64(value) => serializer.collect_str(value),
+                Self::F64(value) => serializer.collect_str(value),
+                other => other.serialize(serializer),
+            },
         }
     }
 }

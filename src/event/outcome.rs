@@ -51,8 +51,8 @@ pub(crate) struct Judgement<'a> {
     pub(crate) is_exception: bool,
     /// The message of the error or panic.
     pub(crate) error: Option<&'a str>,
-    /// The span's own `result`.
-    pub(crate) result: Option<Value<'a>>,
+    /// The span's own `result`, or what follows from the outcome.
+    pub(crate) result: Value<'a>,
 }
 
 impl<'a> Judgement<'a> {
@@ -62,8 +62,11 @@ impl<'a> Judgement<'a> {
             given.next().map(|(_, value)| value)
         };
         let result = own(&Slot::Result);
-        let (outcome, success) =
-            outcome(head, told(head, values, row, own(&Slot::Success)), result.is_some());
+        let told = match told(head, values, row, own(&Slot::Success)) {
+            Told::Nothing if result.is_some() => Told::Success(true),
+            told => told,
+        };
+        let (outcome, success) = outcome(head, told);
         let is_exception = matches!(outcome, Outcome::Error | Outcome::Panic | Outcome::Cancelled);
         let reason = match &row.rule.exception {
             _ if success == Some(true) => None,
@@ -76,22 +79,30 @@ impl<'a> Judgement<'a> {
             _ => None,
         };
         let is_exception = is_exception && row.rule.exception.is_some();
+        // A job that panics after it has told its result did not end with it.
+        let result = result.filter(|_| outcome != Outcome::Panic).unwrap_or(Value::Text(outcome.result()));
         Self { outcome, success, reason, is_exception, error, result }
     }
 }
 
-/// In this order: a panic, the call's own word, the `err` / `ret` event, silence.
-fn outcome(head: &Head, told: Option<bool>, has_result: bool) -> (Outcome, Option<bool>) {
-    if head.panicked {
-        return (Outcome::Panic, Some(false));
-    }
+/// What the call itself said of its success.
+#[derive(Clone, Copy)]
+enum Told {
+    Success(bool),
+    /// It said something that is neither true nor false.
+    Unclear,
+    Nothing,
+}
+
+/// In this order: a panic, an error returned, the call's own word, a value returned, silence.
+fn outcome(head: &Head, told: Told) -> (Outcome, Option<bool>) {
     match (told, head.verdict) {
-        (Some(true), _) => (Outcome::Ok, Some(true)),
-        (Some(false) | None, Some(Verdict::Failed)) => (Outcome::Error, Some(false)),
-        (Some(false), _) => (Outcome::Ok, Some(false)),
-        (None, Some(Verdict::Returned)) => (Outcome::Ok, Some(true)),
-        (None, None) if has_result => (Outcome::Ok, Some(true)),
-        (None, None) => match head.plan.silence() {
+        _ if head.panicked => (Outcome::Panic, Some(false)),
+        (_, Some(Verdict::Failed)) => (Outcome::Error, Some(false)),
+        (Told::Success(success), _) => (Outcome::Ok, Some(success)),
+        (Told::Unclear | Told::Nothing, Some(Verdict::Returned)) => (Outcome::Ok, Some(true)),
+        (Told::Unclear, None) => (Outcome::Unknown, None),
+        (Told::Nothing, None) => match head.plan.silence() {
             Silent::Ok => (Outcome::Ok, Some(true)),
             Silent::Cancelled => (Outcome::Cancelled, Some(false)),
             Silent::Unknown => (Outcome::Unknown, None),
@@ -99,26 +110,29 @@ fn outcome(head: &Head, told: Option<bool>, has_result: bool) -> (Outcome, Optio
     }
 }
 
-/// What the call itself said of its success.
-fn told(head: &Head, values: Values<'_>, row: &Row, success: Option<Value<'_>>) -> Option<bool> {
+fn told(head: &Head, values: Values<'_>, row: &Row, success: Option<Value<'_>>) -> Told {
     let rule = &row.rule.success;
-    let compared = || {
-        let field = head.plan.meta.fields().field(&rule.field)?;
-        values.get(field.index())
+    let compared = || values.get(head.plan.meta.fields().field(&rule.field)?.index());
+    let number = |holds: &dyn Fn(f64) -> bool| {
+        compared()
+            .map_or(Told::Nothing, |value| value.number().map(holds).map_or(Told::Unclear, Told::Success))
     };
     match &rule.test {
-        SuccessTest::Bool => match success? {
-            Value::Bool(value) => Some(value),
-            Value::Text("true") => Some(true),
-            Value::Text("false") => Some(false),
-            _ => None,
+        SuccessTest::Bool => match success {
+            Some(Value::Bool(value)) => Told::Success(value),
+            Some(Value::Text("true")) => Told::Success(true),
+            Some(Value::Text("false")) => Told::Success(false),
+            Some(_) => Told::Unclear,
+            None => Told::Nothing,
         },
-        SuccessTest::ReturnMatches(_) => head.matched,
-        SuccessTest::Below(limit) => Some(compared()?.number()? < *limit),
-        SuccessTest::AtMost(limit) => Some(compared()?.number()? <= *limit),
-        SuccessTest::Above(limit) => Some(compared()?.number()? > *limit),
-        SuccessTest::AtLeast(limit) => Some(compared()?.number()? >= *limit),
-        SuccessTest::Equals(wanted) => Some(equals(compared()?, wanted)),
+        SuccessTest::ReturnMatches(_) => head.matched.map_or(Told::Nothing, Told::Success),
+        SuccessTest::Below(limit) => number(&|value| value < *limit),
+        SuccessTest::AtMost(limit) => number(&|value| value <= *limit),
+        SuccessTest::Above(limit) => number(&|value| value > *limit),
+        SuccessTest::AtLeast(limit) => number(&|value| value >= *limit),
+        SuccessTest::Equals(wanted) => {
+            compared().map_or(Told::Nothing, |value| Told::Success(equals(value, wanted)))
+        }
     }
 }
 

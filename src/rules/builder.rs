@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::check::Fault;
 use super::model::{
-    self, Collect, Figure, Keys, Match, MatchKind, Nest, Pattern, ReasonCodes, SeverityRule, Silent, Success,
-    SuccessTest,
+    self, Collect, Figure, Keys, Match, MatchKind, Nest, Pattern, ReasonCodes, Redact, SeverityRule, Silent,
+    Success, SuccessTest,
 };
 use crate::Severity;
 
@@ -98,6 +98,7 @@ impl Rule {
             number_within: None,
             collect: Vec::new(),
             or_null: Vec::new(),
+            redact: Vec::new(),
             silent: None,
             reason_codes: Arc::new(ReasonCodes(Vec::new())),
         };
@@ -371,6 +372,23 @@ impl Rule {
     pub fn or_null(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let keys = self.names("or_null", keys);
         self.rule.or_null.extend(keys);
+        self
+    }
+
+    /// Keeps the values of this field (`*` stands for any run of characters) on the thread that recorded them.
+    ///
+    /// It names a field as the span or tracing event declares it, or as it is inherited; `error` is also the text
+    /// of an error or panic. The fields that success, reason, result and severity are read from are judged later,
+    /// on another thread, and cannot be redacted.
+    ///
+    /// ```
+    /// use tracing_ledger::{Redact, Rule};
+    ///
+    /// let signup = Rule::span("signup").redact("email", Redact::Hash).redact("*password*", Redact::Drop);
+    /// ```
+    pub fn redact(mut self, field: impl Into<String>, redact: Redact) -> Self {
+        let field = self.name("redact", field);
+        self.rule.redact.push((Pattern(field), redact));
         self
     }
 

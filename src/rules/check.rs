@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::builder::Rule;
 use super::model::{self, MAX_INHERITED, MatchKind, ReasonCodes, SuccessTest};
+use super::redact::check_redacted;
 use crate::Error;
 
 /// A mistake, and where it stands.
@@ -88,7 +89,7 @@ impl Rule {
     }
 
     /// A mistake in a setting, or in one entry of it.
-    fn fault(&self, key: &str, entry: &str, text: String) -> Fault {
+    pub(super) fn fault(&self, key: &str, entry: &str, text: String) -> Fault {
         let of_key = || self.given.iter().filter(|given| given.key == key);
         let given = of_key().rfind(|given| given.entry == entry).or_else(|| of_key().next_back());
         // A default stands nowhere: then it is the rule as a whole.
@@ -105,6 +106,7 @@ fn check_alone(rule: &Rule) -> Result<(), Fault> {
         None => check_exception(rule)?,
     }
     check_renamed(rule)?;
+    check_redacted(rule)?;
     check_inputs(rule)?;
     check_columns(rule)?;
     check_outputs(rule)
@@ -156,8 +158,9 @@ fn check_renamed(rule: &Rule) -> Result<(), Fault> {
 fn check_inputs(rule: &Rule) -> Result<(), Fault> {
     let renamed = rule.rule.rename.iter().map(|(field, _)| ("rename", field, "a field is renamed"));
     let nested = rule.rule.nest.iter().map(|nest| ("nest", &nest.prefix, "a prefix is nested"));
+    let redacted = rule.rule.redact.iter().map(|(name, _)| ("redact", &name.0, "a field is redacted"));
     let mut seen = BTreeSet::new();
-    for (setting, name, what) in renamed.chain(nested) {
+    for (setting, name, what) in renamed.chain(nested).chain(redacted) {
         if !seen.insert((setting, name)) {
             let text = format!("{setting:?} names {name:?} twice: {what} once");
             return Err(rule.fault(setting, name, text));
@@ -174,15 +177,15 @@ fn check_inputs(rule: &Rule) -> Result<(), Fault> {
 }
 
 /// A key that a rule writes.
-struct Output<'a> {
-    setting: &'static str,
-    key: &'a str,
-    role: Role,
+pub(super) struct Output<'a> {
+    pub(super) setting: &'static str,
+    pub(super) key: &'a str,
+    pub(super) role: Role,
 }
 
 /// Who gives the value, which decides who may share a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub(super) enum Role {
     /// The layer.
     Made,
     /// The layer, from a field that may have the same name.
@@ -206,7 +209,7 @@ impl Role {
     }
 }
 
-fn outputs(rule: &model::Rule) -> impl Iterator<Item = Output<'_>> {
+pub(super) fn outputs(rule: &model::Rule) -> impl Iterator<Item = Output<'_>> {
     let keys = &rule.keys;
     let measured = [
         ("duration", &keys.duration, Role::Made),

@@ -37,6 +37,8 @@ pub(crate) struct Rule {
     pub(crate) collect: Vec<Collect>,
     /// Keys that are null, not absent, when nobody gave a value.
     pub(crate) or_null: Vec<String>,
+    /// Names of fields, declared or inherited, whose values stay on the calling thread.
+    pub(crate) redact: Vec<(Pattern, Redact)>,
     pub(crate) silent: Option<Silent>,
     pub(crate) reason_codes: Arc<ReasonCodes>,
 }
@@ -159,9 +161,38 @@ pub enum Silent {
     Unknown,
 }
 
+/// What becomes of a value that is to stay on the thread that recorded it.
+///
+/// Of two that apply to one value, the later here wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Redact {
+    /// The row has a digest in its place: SHA-256 of the value's text in UTF-8, as 64 lowercase hex digits, with
+    /// neither key nor salt. The text of a bool is `true` or `false`, that of a number its decimal digits.
+    ///
+    /// Equal values have equal digests in every row, process and service: that is what they are for. It also
+    /// means that whoever can list the possible values (phone numbers, small integers, known addresses) can tell
+    /// which one it was. What must not be found out is dropped.
+    Hash,
+    /// The row is as if the value had never been given.
+    Drop,
+}
+
 /// Words found in a reason or an error, by category, in order of precedence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReasonCodes(pub(crate) Vec<(String, Vec<String>)>);
+
+impl Rule {
+    /// What becomes of the values of this field.
+    pub(crate) fn redacts(&self, field: &str) -> Option<Redact> {
+        self.redact.iter().filter(|(name, _)| name.matches(field)).map(|(_, redact)| *redact).max()
+    }
+
+    /// What becomes of the text of an error or panic: `error` names it, and so does the key it is written under.
+    pub(crate) fn redacts_error(&self) -> Option<Redact> {
+        let key = self.keys.error.as_deref()?;
+        self.redacts("error").max(self.redacts(key))
+    }
+}
 
 impl Pattern {
     /// Whether the whole of `name` is this name, or fits this glob.

@@ -9,7 +9,8 @@ use once_cell::sync::OnceCell;
 use tracing::{Dispatch, Metadata};
 
 use super::Rules;
-use super::model::{MAX_INHERITED, MatchKind, Rule, Silent, SuccessTest};
+use super::model::{MAX_INHERITED, MatchKind, Redact, Rule, Silent, SuccessTest};
+use super::redact::Redaction;
 use crate::bystander;
 
 /// A set of inherited names, a bit each, by their place in [`Plans::inherited`].
@@ -27,6 +28,8 @@ pub(crate) struct Plan {
     gives: Vec<Option<u8>>,
     /// This callsite has been seen to tell its outcome by a `return` event.
     reports: AtomicBool,
+    /// It has been said that outcomes are unknown here.
+    said_unknown: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -55,6 +58,8 @@ pub(crate) struct Row {
     pub(crate) is_collected: bool,
     /// The span declares a field that tells its outcome, so that silence means it was cut short.
     pub(crate) declares_outcome: bool,
+    /// Few rules redact anything.
+    pub(crate) redaction: Option<Redaction>,
 }
 
 /// Where a field's value goes.
@@ -112,32 +117,58 @@ impl Plans {
 
     /// Works out the plan of a callsite and keeps it. Tracing may ask more than once for the same one.
     pub(crate) fn register(&self, meta: &'static Metadata<'static>) -> Option<&'static Plan> {
-        if let Some(plan) = self.by_callsite.get(meta) {
+        let known = self.by_callsite.get(meta);
+        if let Some(plan) = known.and_then(Known::plan) {
             return Some(plan);
         }
-        let plan = self.plan(meta)?;
-        if let Some(site) = site(meta) {
-            let mut sites = self.sites();
-            match &plan.action {
-                Action::Row(_) if meta.is_span() => {
-                    if sites.turned_away.remove(&site) {
-                        self.stale.store(true, Ordering::Release);
-                    }
-                    sites.with_rule.insert(site);
+        let plan = self.plan(meta).filter(|plan| self.is_in_place(plan));
+        let plan = plan.map(|plan| &*Box::leak(Box::new(plan)));
+        // Known in either case, and not before its plan is: who comes meanwhile must not take it for decided.
+        let known = known.unwrap_or_else(|| self.by_callsite.insert(Known::new(meta, plan)));
+        plan.map(|plan| known.keep(plan))
+    }
+
+    /// Whether the plan is wanted where it stands: that of an event of `#[instrument(err)]` or
+    /// `#[instrument(ret)]` only beside a span with a rule.
+    fn is_in_place(&self, plan: &Plan) -> bool {
+        let Some(site) = site(plan.meta) else { return true };
+        let mut sites = self.sites();
+        match &plan.action {
+            Action::Row(_) if plan.meta.is_span() => {
+                if sites.turned_away.remove(&site) {
+                    self.stale.store(true, Ordering::Release);
                 }
-                Action::Verdict { .. } if !sites.with_rule.contains(&site) => {
-                    sites.turned_away.insert(site);
-                    return None;
-                }
-                Action::Row(_) | Action::Carry | Action::Verdict { .. } => {}
+                sites.with_rule.insert(site);
             }
+            Action::Verdict { .. } if !sites.with_rule.contains(&site) => {
+                sites.turned_away.insert(site);
+                return false;
+            }
+            Action::Row(_) | Action::Carry | Action::Verdict { .. } => {}
         }
-        Some(self.by_callsite.insert(meta, plan))
+        true
     }
 
     /// The plan of a registered callsite; `None` for one that no rule needs.
     pub(crate) fn get(&self, meta: &Metadata<'_>) -> Option<&'static Plan> {
-        self.by_callsite.get(meta)
+        self.by_callsite.get(meta)?.plan()
+    }
+
+    /// Whether the callsite may have a plan.
+    ///
+    /// One that is not known yet is being registered by another thread at this moment, and tracing does not
+    /// make this one wait: it asks whether the call is enabled instead. Then it may; and with the callsite in
+    /// hand, [`get_or_register`](Self::get_or_register) knows.
+    pub(crate) fn may_have(&self, meta: &Metadata<'_>) -> bool {
+        self.by_callsite.get(meta).is_none_or(|known| known.plan().is_some())
+    }
+
+    /// The plan of a callsite, registered or not; `None` for one that no rule needs.
+    pub(crate) fn get_or_register(&self, meta: &'static Metadata<'static>) -> Option<&'static Plan> {
+        match self.by_callsite.get(meta) {
+            Some(known) => known.plan(),
+            None => self.register(meta),
+        }
     }
 
     /// Asks tracing to register every callsite anew when one was turned away too early.
@@ -183,22 +214,29 @@ impl Plans {
         if matches!(action, Action::Carry) && gives.iter().all(Option::is_none) {
             return None;
         }
-        Some(Plan { meta, action, gives, reports: AtomicBool::new(false) })
+        Some(Plan {
+            meta,
+            action,
+            gives,
+            reports: AtomicBool::new(false),
+            said_unknown: AtomicBool::new(false),
+        })
     }
 
     fn row(&self, rule: &Arc<Rule>, meta: &'static Metadata<'static>) -> Row {
         let owned = |given: &Option<Arc<str>>, else_: &str| given.clone().unwrap_or_else(|| else_.into());
         let fields: Vec<_> = meta.fields().iter().map(|field| rule.slot(field.name(), meta)).collect();
-        let inherits: Vec<_> = (rule.inherit.iter())
-            .filter_map(|name| Some((self.index_of(name)?, rule.slot(name, meta))))
-            .collect();
+        let inherits: Vec<_> =
+            self.places(&rule.inherit).map(|(place, name)| (place, rule.slot(name, meta))).collect();
         Row {
             event_type: owned(&rule.event, meta.name()),
             source: owned(&rule.source, meta.target()),
             wants: inherits.iter().fold(0, |set, (index, _)| set | 1 << index),
-            declares_outcome: fields.iter().any(|slot| matches!(slot, Slot::Success | Slot::Result)),
+            declares_outcome: fields.iter().any(|slot| matches!(slot, Slot::Success | Slot::Result))
+                || rule.success.is_compared() && meta.fields().field(&rule.success.field).is_some(),
             is_span: meta.is_span(),
             is_collected: self.is_collected(rule.event.as_deref().unwrap_or(meta.name())),
+            redaction: Redaction::of(rule, meta, self.places(&rule.inherit)),
             rule: Arc::clone(rule),
             fields,
             inherits,
@@ -220,6 +258,11 @@ impl Plans {
         let asked =
             |rule: &Arc<Rule>| rule.inherit.iter().any(|n| n == name) && rule.inherits_from(meta.name());
         self.rules.list.iter().any(asked).then(|| self.index_of(name)).flatten()
+    }
+
+    /// These inherited names with the place of each.
+    fn places<'a>(&self, names: &'a [String]) -> impl Iterator<Item = (u8, &'a str)> {
+        names.iter().filter_map(|name| Some((self.index_of(name)?, name.as_str())))
     }
 
     fn index_of(&self, name: &str) -> Option<u8> {
@@ -245,6 +288,11 @@ impl Plan {
         self.gives.get(field).copied().flatten()
     }
 
+    /// What becomes of the field's values, also where a span below inherits them.
+    pub(crate) fn redacts(&self, field: usize) -> Option<Redact> {
+        self.row()?.redaction.as_ref()?.field(field)
+    }
+
     /// Whether `event` is the `err` or `ret` event that `#[instrument]` put beside this span.
     pub(crate) fn is_beside(&self, event: &Plan) -> bool {
         site(self.meta).is_some() && site(self.meta) == site(event.meta)
@@ -257,7 +305,12 @@ impl Plan {
         }
     }
 
-    /// What silence of this callsite means; see "Outcome of a call" in the README.
+    /// Whether this is the first call of unknown outcome here.
+    pub(crate) fn is_first_unknown(&self) -> bool {
+        !self.said_unknown.swap(true, Ordering::Relaxed)
+    }
+
+    /// What silence of this callsite means; see "Outcome of a call" in DESIGN.md.
     pub(crate) fn silence(&self) -> Silent {
         let Some(row) = self.row() else { return Silent::Unknown };
         row.rule.silent.unwrap_or(if row.declares_outcome || self.reports.load(Ordering::Relaxed) {
@@ -275,7 +328,7 @@ impl Rule {
             key.as_deref()
                 .is_some_and(|key| name == input || (name == key && meta.fields().field(input).is_none()))
         };
-        if meta.is_span() && self.success.test != SuccessTest::Bool && name == self.success.field {
+        if meta.is_span() && self.success.is_compared() && name == self.success.field {
             // The field a comparison reads stays in the context: a status is worth more than its verdict.
             return Slot::Context(self.key_of(name));
         }
@@ -309,6 +362,13 @@ impl Rule {
     }
 }
 
+impl super::model::Success {
+    /// Success is a comparison of a field.
+    fn is_compared(&self) -> bool {
+        !matches!(self.test, SuccessTest::Bool | SuccessTest::ReturnMatches(_))
+    }
+}
+
 impl super::model::Match {
     fn names(&self, meta: &Metadata<'_>) -> bool {
         let kind = if meta.is_span() { MatchKind::Span } else { MatchKind::Point };
@@ -322,8 +382,9 @@ impl super::model::Match {
 
 /// Whether a row of this target could beget another: storing rows makes sqlx speak, on threads of its own too.
 fn is_own(target: &str) -> bool {
-    let package = target.split("::").next().unwrap_or(target);
-    package == "tracing_ledger" || package == "sqlx" || package.starts_with("sqlx_")
+    const PACKAGES: [&str; 6] =
+        ["tracing_ledger", "sqlx", "sqlx_core", "sqlx_postgres", "sqlx_sqlite", "sqlx_mysql"];
+    PACKAGES.contains(&target.split("::").next().unwrap_or(target))
 }
 
 /// A target names itself and every module below it, as in `EnvFilter`.
@@ -356,14 +417,35 @@ fn site(meta: &'static Metadata<'static>) -> Option<Site> {
     Some((meta.file()?, meta.line()?, meta.target()))
 }
 
-/// Callsite → plan: append-only open addressing, read without a lock on every span.
-///
-/// Only callsites that matter are in it, so a look-up of any other ends at an empty cell. A full stretch of
-/// cells continues in the next, larger table.
+/// Callsite → plan: append-only open addressing, read without a lock on every span. A full stretch of cells
+/// continues in the next, larger table.
 #[derive(Debug)]
 struct Table {
-    cells: Box<[OnceCell<&'static Plan>]>,
+    cells: Box<[OnceCell<&'static Known>]>,
     next: OnceCell<Box<Table>>,
+}
+
+/// A callsite that tracing has registered.
+#[derive(Debug)]
+struct Known {
+    meta: &'static Metadata<'static>,
+    /// Empty for one that no rule needs, as far as that is known.
+    plan: OnceCell<&'static Plan>,
+}
+
+impl Known {
+    fn new(meta: &'static Metadata<'static>, plan: Option<&'static Plan>) -> Self {
+        Self { meta, plan: plan.map_or_else(OnceCell::new, OnceCell::with_value) }
+    }
+
+    fn plan(&self) -> Option<&'static Plan> {
+        self.plan.get().copied()
+    }
+
+    /// Keeps the plan, or returns the one another thread has put there meanwhile.
+    fn keep(&self, plan: &'static Plan) -> &'static Plan {
+        self.plan.get_or_init(|| plan)
+    }
 }
 
 /// Cells looked at in one table before going on to the next.
@@ -380,27 +462,27 @@ impl Table {
         Self { cells: (0..cells).map(|_| OnceCell::new()).collect(), next: OnceCell::new() }
     }
 
-    fn get(&self, meta: &Metadata<'_>) -> Option<&'static Plan> {
+    fn get(&self, meta: &Metadata<'_>) -> Option<&'static Known> {
         let mut table = self;
         loop {
             for cell in table.stretch(meta) {
-                let plan = cell.get()?;
-                if plan.meta.callsite() == meta.callsite() {
-                    return Some(plan);
+                let known = cell.get()?;
+                if known.meta.callsite() == meta.callsite() {
+                    return Some(known);
                 }
             }
             table = table.next.get()?;
         }
     }
 
-    /// Keeps the plan, or returns the one another thread has put there meanwhile.
-    fn insert(&self, meta: &'static Metadata<'static>, plan: Plan) -> &'static Plan {
-        let plan: &'static Plan = Box::leak(Box::new(plan));
+    /// Keeps the callsite, or returns what another thread has put there meanwhile.
+    fn insert(&self, known: Known) -> &'static Known {
+        let known: &'static Known = Box::leak(Box::new(known));
         let mut table = self;
         loop {
-            for cell in table.stretch(meta) {
-                let kept = cell.get_or_init(|| plan);
-                if kept.meta.callsite() == meta.callsite() {
+            for cell in table.stretch(known.meta) {
+                let kept = cell.get_or_init(|| known);
+                if kept.meta.callsite() == known.meta.callsite() {
                     return kept;
                 }
             }
@@ -409,7 +491,7 @@ impl Table {
         }
     }
 
-    fn stretch(&self, meta: &Metadata<'_>) -> impl Iterator<Item = &OnceCell<&'static Plan>> {
+    fn stretch(&self, meta: &Metadata<'_>) -> impl Iterator<Item = &OnceCell<&'static Known>> {
         let mask = self.cells.len() - 1;
         let start = hash(meta);
         (0..STRETCH).map(move |step| &self.cells[(start + step) & mask])

@@ -8,7 +8,7 @@ use ::toml::de::{DeTable, DeValue};
 use super::builder::Rule;
 use super::check::{Fault, nearest};
 use super::entry::{Entry, join, line_of};
-use super::model::{Figure, ReasonCodes, Silent};
+use super::model::{Figure, ReasonCodes, Redact, Silent};
 use crate::Severity;
 
 /// A file of rules.
@@ -22,7 +22,7 @@ pub(super) struct Document {
 
 const TOP_KEYS: [&str; 3] = ["rule", "reason_codes", "builtin"];
 
-const RULE_KEYS: [&str; 26] = [
+const RULE_KEYS: [&str; 27] = [
     "span",
     "point",
     "target",
@@ -48,6 +48,7 @@ const RULE_KEYS: [&str; 26] = [
     "number_within",
     "collect",
     "or_null",
+    "redact",
     "silent",
 ];
 
@@ -149,6 +150,7 @@ fn setting(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
         "number_within" => number_within(rule, entry)?,
         "collect" => each(rule, entry, collect)?,
         "or_null" => rule.or_null(entry.texts()?),
+        "redact" => redact(rule, entry)?,
         "silent" => rule.silent(entry.word(&SILENCES)?),
         _ => rule, // `span` and `point` began it.
     })
@@ -280,6 +282,14 @@ fn collect(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
     Ok(rule.collect(entry.key.to_owned(), figure, of.trim().to_owned()))
 }
 
+fn redact(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
+    if entry.value.is_table() {
+        return each(rule, entry, |rule, one| Ok(rule.redact(one.key, one.word(&REDACTIONS)?)));
+    }
+    let fields = entry.texts()?;
+    Ok(fields.into_iter().fold(rule, |rule, field| rule.redact(field, Redact::Drop)))
+}
+
 const SUCCESS_KEYS: [&str; 8] =
     ["field", "as", "below", "at_most", "above", "at_least", "equals", "return_matches"];
 
@@ -297,6 +307,8 @@ const LEVELS: [(&str, tracing::Level); 5] = [
     ("debug", tracing::Level::DEBUG),
     ("trace", tracing::Level::TRACE),
 ];
+
+const REDACTIONS: [(&str, Redact); 2] = [("drop", Redact::Drop), ("hash", Redact::Hash)];
 
 const SILENCES: [(&str, Silent); 3] =
     [("ok", Silent::Ok), ("cancelled", Silent::Cancelled), ("unknown", Silent::Unknown)];

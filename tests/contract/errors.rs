@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 use tracing::field::Empty;
-use tracing::{Span, instrument};
+use tracing::{Span, info_span, instrument};
 
 use crate::support::Ledger;
 
@@ -103,6 +103,33 @@ fn a_no_hold_that_then_fails_is_a_failure_by_exception() {
     let ledger = Ledger::memory();
     ledger.run(fails).expect_err("the error goes on to the caller");
     assert_failed_by_exception(&ledger);
+}
+
+#[test]
+fn an_err_is_a_failure_whatever_was_recorded_before() {
+    #[instrument(name = "quote_tables_for_booking", fields(success = Empty), err)]
+    fn fails() -> Result<(), RpcError> {
+        Span::current().record("success", true);
+        Err(RpcError)
+    }
+    let ledger = Ledger::memory();
+    ledger.run(fails).expect_err("the error goes on to the caller");
+    assert_failed_by_exception(&ledger);
+    assert_eq!(ledger.quote().get("planner_error"), "rpc error: deadlock detected");
+}
+
+#[test]
+fn a_success_that_is_neither_true_nor_false_is_unknown() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        info_span!("auto_assign.quote", success = "yes").in_scope(|| ());
+        info_span!("auto_assign.quote", success = 1).in_scope(|| ());
+        info_span!("auto_assign.quote", success = ?Some(true)).in_scope(|| ());
+    });
+    for row in ledger.quotes() {
+        assert_eq!((row.get("outcome"), row.get("planner_success")), (&"unknown".into(), &Value::Null));
+        assert_eq!(row.severity, "info");
+    }
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn every_result_gives_one_summary_with_every_key() {
             assert_eq!((row.source.as_str(), row.booking_id.as_deref()), ("auto_assign", Some(BOOKING)));
             assert!((0.0..=row.ms("totalDurationMs")).contains(&row.ms("quoteDurationMs")));
             let mut keys = row.keys();
-            keys.retain(|key| *key != "error");
+            keys.retain(|key| !(result == "error" && *key == "error"));
             let expected = [
                 "attemptsUsed",
                 "cutoffMinutes",
@@ -92,6 +92,35 @@ fn a_job_that_panics_ends_in_error() {
     assert_eq!((row.get("result"), row.get("attemptsUsed")), (&json!("error"), &json!(1)));
     assert_eq!((row.get("maxAttempts"), row.get("trigger")), (&Value::Null, &Value::Null));
     assert_eq!(row.get("error"), "no mailer configured");
+}
+
+#[test]
+fn a_panic_after_the_result_ends_in_error() {
+    let ledger = Ledger::memory();
+    let job =
+        || info_span!("auto_assign.job", result = "succeeded").in_scope(|| panic!("no mailer configured"));
+    catch_unwind(AssertUnwindSafe(|| ledger.run(job))).expect_err("it goes on");
+    assert_eq!(ledger.summary().get("result"), "error");
+}
+
+#[test]
+fn a_job_that_was_never_entered_has_counted_all_the_same() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        let job = info_span!("auto_assign.job", result = "succeeded");
+        info_span!(parent: &job, "auto_assign.quote", success = true).in_scope(|| ());
+        drop(info_span!("auto_assign.job", result = "already_confirmed"));
+    });
+    let used: Vec<_> = ledger
+        .rows_of("auto_assign.summary")
+        .iter()
+        .map(|row| {
+            (row.get("result").clone(), row.get("attemptsUsed").clone(), row.ms("quoteDurationMs") >= 0.0)
+        })
+        .collect();
+    assert_eq!(used.len(), 2);
+    assert!(used.contains(&(json!("succeeded"), json!(1), true)), "{used:?}");
+    assert!(used.contains(&(json!("already_confirmed"), json!(0), true)), "{used:?}");
 }
 
 #[test]
@@ -198,6 +227,45 @@ fn a_call_within_a_call_gets_its_row_and_its_time_counts_once() {
     let summary = ledger.summary();
     assert_eq!((quotes.len(), summary.get("attemptsUsed")), (3, &json!(3)));
     assert_eq!(summary.get("quoteDurationMs"), outermost.get("planner_duration_ms"));
+}
+
+#[test]
+fn a_call_whose_span_is_held_on_to_is_an_attempt_all_the_same() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        let job = info_span!("auto_assign.job", result = "succeeded");
+        let held = job.in_scope(|| {
+            let call = info_span!("auto_assign.quote", success = true);
+            call.in_scope(|| ());
+            call
+        });
+        drop(job);
+        drop(held);
+    });
+    assert_eq!(ledger.summary().get("attemptsUsed"), 1);
+    assert_eq!(ledger.summary().get("quoteDurationMs"), ledger.quote().get("planner_duration_ms"));
+}
+
+#[test]
+fn a_thread_that_enters_a_call_does_not_prolong_it() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        let job = info_span!("auto_assign.job", result = "succeeded");
+        let held = job.in_scope(|| {
+            let call = info_span!("auto_assign.quote", success = true);
+            call.in_scope(|| ());
+            call
+        });
+        drop(job);
+        // As sqlx does on the thread of a SQLite connection, with the span that asked for the statement.
+        let dispatch = tracing::dispatcher::get_default(Clone::clone);
+        let elsewhere = move || tracing::dispatcher::with_default(&dispatch, || drop(held.entered()));
+        std::thread::spawn(elsewhere).join().expect("the thread ends");
+    });
+    let (summary, quote) = (ledger.summary(), ledger.quote());
+    assert_eq!(summary.get("attemptsUsed"), 1);
+    assert!(quote.created_at <= summary.created_at);
+    assert!(quote.ms("planner_duration_ms") <= summary.ms("totalDurationMs"));
 }
 
 #[test]

@@ -100,6 +100,32 @@ fn an_id_that_is_no_uuid_stays_in_the_context() {
 }
 
 #[test]
+fn the_layers_own_keys_are_what_the_contract_says_whatever_the_span_says() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        info_span!(
+            "auto_assign.quote",
+            success = true,
+            planner_reason_code = "mine",
+            planner_reason_category = "mine",
+            planner_error = "mine",
+            planner_duration_ms = "long",
+            outcome = "fine",
+            attempt_index = "two",
+        )
+        .in_scope(|| ());
+        info_span!("auto_assign.quote", success = false, reason = 7).in_scope(|| ());
+    });
+    let [succeeded, failed] = &ledger.quotes()[..] else { panic!("two rows") };
+    for absent in ["planner_reason_code", "planner_reason_category", "planner_error"] {
+        assert!(!succeeded.keys().contains(&absent), "{absent}");
+    }
+    assert!(succeeded.ms("planner_duration_ms") >= 0.0);
+    assert_eq!((succeeded.get("outcome"), succeeded.get("attempt_index")), (&json!("ok"), &json!(0)));
+    assert_eq!(failed.get("planner_reason"), "7");
+}
+
+#[test]
 fn created_at_is_when_the_call_ended_and_ids_are_in_its_order() {
     Ledger::on_every_store(|ledger| {
         let micros = || {

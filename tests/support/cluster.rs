@@ -35,10 +35,28 @@ impl Cluster {
 
     /// A server for one test alone, which may stop and kill it.
     pub(crate) fn start() -> Self {
+        Self::start_in(&std::env::temp_dir())
+    }
+
+    /// As [`start`](Self::start), with all that belongs to the server in a folder in this one.
+    pub(crate) fn start_in(parent: &Path) -> Self {
+        Self::start_after("init", parent)
+    }
+
+    /// A streaming standby of this server, with all it has.
+    pub(crate) fn standby(&self) -> Self {
+        Self::start_after(&format!("clone {}", self.port), &std::env::temp_dir())
+    }
+
+    fn start_after(data: &str, parent: &Path) -> Self {
         let bin = install::bin_dir();
-        let dir = tempfile::Builder::new().prefix("ledger-pg-").tempdir().expect("a temporary folder").keep();
+        let dir = tempfile::Builder::new()
+            .prefix("ledger-pg-")
+            .tempdir_in(parent)
+            .expect("a temporary folder")
+            .keep();
         let mut keeper = Keeper::spawn(&bin, &dir);
-        keeper.must("init");
+        keeper.must(data);
         let port = (0..STARTS)
             .map(|_| free_port())
             .find(|port| keeper.tell(&format!("start {port}")))
@@ -79,6 +97,11 @@ impl Cluster {
         &self.dir
     }
 
+    /// One of PostgreSQL's programs, of the version of the server.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
     /// What the statements print: rows by line, columns by `|`, nothing else. Panics at the first that fails.
     pub(crate) fn psql(&self, url: &str, sql: &str) -> String {
         self.try_psql(url, sql).unwrap_or_else(|stderr| panic!("psql failed on\n{sql}\n{stderr}"))
@@ -107,9 +130,24 @@ impl Cluster {
         self.tell("stop");
     }
 
+    /// Stops the server without letting anything come to its end: its next start recovers from its log.
+    pub(crate) fn stop_at_once(&self) {
+        self.tell("stop_at_once");
+    }
+
     /// Kills the server with SIGKILL, as a crash does.
     pub(crate) fn kill9(&self) {
         self.tell("kill");
+    }
+
+    /// Lets a standby be the primary from now on.
+    pub(crate) fn promote(&self) {
+        self.tell("promote");
+    }
+
+    /// The same database on another server, as its superuser.
+    pub(crate) fn url_of_the_same(&self, url: &str) -> String {
+        self.url_of(url.rsplit('/').next().expect("a URL has a last part"))
     }
 
     /// Starts the stopped or killed server again, on the same port with the same data.
@@ -178,7 +216,7 @@ impl Drop for Keeper {
 }
 
 /// A port nobody listened on a moment ago.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("127.0.0.1 has a free port");
     listener.local_addr().expect("a bound socket has an address").port()
 }

@@ -19,12 +19,30 @@ timezone = 'UTC'
 END
 }
 
+# A standby of the server on that port, streaming, under a name that the other can wait for.
+clone() {
+    "$bin/pg_basebackup" -D "$data" -R -X stream -c fast --no-sync \
+        -d "host=127.0.0.1 port=$1 user=postgres application_name=standby" &&
+        echo "unix_socket_directories = '$dir'" >>"$data/postgresql.conf"
+}
+
+# The whole server at once, sessions included: one that outlives its server for a moment may still commit. Stopped
+# first, so that it starts no other session meanwhile.
+crash() {
+    kill -STOP "$1" && children=$(cat "/proc/$1/task/$1/children" 2>/dev/null)
+    # shellcheck disable=SC2086 # a list of process ids
+    kill -KILL $children "$1"
+}
+
 while read -r verb port; do
     case $verb in
         init) init ;;
+        clone) clone "$port" ;;
+        promote) "$bin/pg_ctl" promote -w -D "$data" ;;
         start) "$bin/pg_ctl" start -w -D "$data" -l "$dir/server.log" -o "-p $port" ;;
         stop) "$bin/pg_ctl" stop -w -D "$data" -m fast ;;
-        kill) kill -KILL "$(head -n 1 "$data/postmaster.pid")" ;;
+        stop_at_once) "$bin/pg_ctl" stop -w -D "$data" -m immediate ;;
+        kill) crash "$(head -n 1 "$data/postmaster.pid")" ;;
         *) false ;;
     esac </dev/null >>"$dir/keeper.log" 2>&1
     echo $?

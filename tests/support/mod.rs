@@ -11,7 +11,7 @@ mod install;
 mod ledger;
 mod sqlite;
 
-pub(crate) use cluster::Cluster;
+pub(crate) use cluster::{Cluster, free_port};
 pub(crate) use gate::{Gate, gated};
 pub(crate) use ledger::{DEADLINE, Ledger, Row, only};
 pub(crate) use sqlite::SqliteFile;

@@ -9,6 +9,7 @@ use std::error::Error;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind as Mistake};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_ledger::report::{self, Baseline};
 
@@ -111,10 +112,12 @@ fn finish(result: Result<(), Box<dyn Error>>) -> ExitCode {
 }
 
 /// Help, the version, or what is wrong with the arguments.
+///
+/// clap quotes arguments, and one in the wrong place may be a URL or hold a password: only names of options that
+/// this command has itself are repeated.
 fn usage(error: &clap::Error) -> ExitCode {
-    if names_a_url(error) {
-        // clap quotes arguments, and a URL in the wrong place may hold a password.
-        complain("error", "a database URL in the wrong place; use --database-url URL or DATABASE_URL");
+    if error.use_stderr() {
+        complain("error", &format!("{}; see --help", what_is_wrong(error)));
     } else {
         // As with `complain`.
         error.print().ok();
@@ -122,9 +125,19 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-fn names_a_url(error: &clap::Error) -> bool {
-    error.context().any(|(_, value)| {
-        let text = value.to_string();
-        text.contains("://") || text.contains('@')
-    })
+fn what_is_wrong(error: &clap::Error) -> String {
+    let option = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        // Here the argument is the user's text.
+        (Mistake::UnknownArgument, _) | (_, None) => String::new(),
+        (_, Some(ContextValue::Strings(options))) => format!(": {}", options.join(", ")),
+        (_, Some(option)) => format!(": {option}"),
+    };
+    let accepted = match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(values)) if !values.is_empty() => format!(", use {}", values.join(", ")),
+        _ => String::new(),
+    };
+    // What our own parser says is a constant.
+    let why = error.source().filter(|_| error.kind() == Mistake::ValueValidation);
+    let why = why.map(|why| format!(", {why}")).unwrap_or_default();
+    format!("{}{option}{accepted}{why}", error.kind())
 }

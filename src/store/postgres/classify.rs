@@ -4,6 +4,7 @@
 //! pooler may report late, they name the user.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use crate::Error;
@@ -100,7 +101,8 @@ fn remedy(step: Step, sqlstate: &str) -> Option<&'static str> {
             "the role may not read; let the owner run GRANT SELECT ON observability_events TO that role"
         }
         ("42501", _) => {
-            "the role may not write; let the owner run GRANT INSERT ON observability_events TO that role"
+            "the role may not write; let the owner run GRANT INSERT ON observability_events TO that role, and where a \
+             column counts with a sequence, GRANT USAGE ON SEQUENCE as well"
         }
         ("42703" | "42804", _) => {
             "the table observability_events has other columns than expected; compare it with schema.sql"
@@ -108,6 +110,10 @@ fn remedy(step: Step, sqlstate: &str) -> Option<&'static str> {
         ("25006", _) => "the server is read-only; point the URL at the primary",
         ("57P03", _) => "the server is starting up or shutting down",
         ("3D000", _) => "the database does not exist; create it, or correct the name in the URL",
+        ("28000", _) => {
+            "the login was refused; check the user of the URL and the server's pg_hba.conf, which may take logins by \
+             TLS alone: then the URL needs sslmode=verify-full, or require"
+        }
         (code, _) if code.starts_with("28") => {
             "the login was refused; check the user and password of the URL, and the server's pg_hba.conf"
         }
@@ -141,8 +147,15 @@ impl fmt::Display for Fault {
         match &self.reason {
             Reason::TimedOut(after) => write!(f, "no answer within {} s", after.as_secs()),
             Reason::Sql(sqlx::Error::Database(error)) => describe(f, self.step, &**error),
-            Reason::Sql(sqlx::Error::Io(error)) => write!(f, "{error}"),
-            Reason::Sql(sqlx::Error::Tls(error)) => write!(f, "TLS: {error}"),
+            Reason::Sql(sqlx::Error::Io(error)) => match (self.step, error.kind()) {
+                (_, ErrorKind::InvalidData) => f.write_str(refused_certificate(&error.to_string())),
+                (Step::Connect, ErrorKind::NotFound | ErrorKind::PermissionDenied) => f.write_str(
+                    "a file the URL names is not there or cannot be read; check sslrootcert, sslcert and sslkey",
+                ),
+                _ => write!(f, "{error}"),
+            },
+            Reason::Sql(sqlx::Error::Tls(error)) => f.write_str(no_tls(&error.to_string())),
+            Reason::Sql(sqlx::Error::Configuration(_)) => f.write_str(no_tls("")),
             Reason::Sql(sqlx::Error::Protocol(_)) => {
                 f.write_str("what answers is no Postgres server, or speaks another version of its protocol")
             }
@@ -151,13 +164,57 @@ impl fmt::Display for Fault {
     }
 }
 
+/// What is wrong with TLS, by the words of rustls, which may name the host and so are not passed on.
+fn refused_certificate(rustls: &str) -> &'static str {
+    if rustls.contains("UnknownIssuer") {
+        "the server's certificate is signed by no CA that is known here; name the CA's certificate in the URL with \
+         sslrootcert"
+    } else if rustls.contains("not valid for name") {
+        "the server's certificate is for another host name than the URL's; use the name it is for, or have it made \
+         for this one"
+    } else if ["expired", "Expired", "not valid yet", "NotValidYet"]
+        .iter()
+        .any(|words| rustls.contains(words))
+    {
+        "the server's certificate is not valid at this time; renew it, or set the clock"
+    } else if rustls.contains("CaUsedAsEndEntity") {
+        "the server's certificate is that of a CA; have the CA sign one for the server"
+    } else {
+        "TLS failed; check the server's certificate, and that its log agrees"
+    }
+}
+
+/// Why TLS was not even tried, by the words of the driver, which may name a file and so are not passed on.
+fn no_tls(driver: &str) -> &'static str {
+    if driver.contains("does not support TLS") {
+        "the server offers no TLS, and the URL's sslmode asks for it; turn it on at the server"
+    } else {
+        "TLS cannot be set up; check the URL's host name, and its sslrootcert, sslcert and sslkey"
+    }
+}
+
 fn describe(f: &mut fmt::Formatter<'_>, step: Step, error: &dyn sqlx::error::DatabaseError) -> fmt::Result {
     let sqlstate = error.code().unwrap_or_default();
     match remedy(step, &sqlstate) {
         Some(remedy) => write!(f, "{remedy} (SQLSTATE {sqlstate})"),
-        None if may_quote(step, &sqlstate) => write!(f, "{} (SQLSTATE {sqlstate})", error.message()),
+        None if may_quote(step, &sqlstate) => {
+            write!(f, "{} (SQLSTATE {sqlstate})", harmless(error.message()))
+        }
         None => write!(f, "the server answered SQLSTATE {sqlstate}"),
     }
+}
+
+/// The server's words without characters that drive a terminal or turn the reading order: a trigger's may quote a
+/// row.
+fn harmless(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '\'' | '\\' => harmless.push(c),
+            _ => harmless.extend(c.escape_debug()),
+        }
+    }
+    harmless
 }
 
 impl From<Fault> for InsertError {
@@ -216,6 +273,26 @@ mod tests {
         let late = Fault::timed_out(Step::Insert, Duration::from_secs(30));
         assert_eq!(late.failure(), Failure::Retry);
         assert_eq!(late.to_string(), "cannot insert into Postgres: no answer within 30 s");
+    }
+
+    #[test]
+    fn a_message_that_names_the_host_or_a_file_is_not_passed_on() {
+        let name = "invalid peer certificate: certificate not valid for name \"db.example.com\"";
+        let rustls = sqlx::Error::Io(std::io::Error::new(ErrorKind::InvalidData, name));
+        let driver = sqlx::Error::Tls("Invalid certificate file: /home/bob/ca.crt".into());
+        for error in [rustls, driver] {
+            let text = Fault::sql(Step::Connect, error).to_string();
+            assert!(!text.contains("db.example.com") && !text.contains("bob"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_out_of_its_time_or_misused_has_a_remedy() {
+        let told = |words| refused_certificate(&format!("invalid peer certificate: {words}"));
+        assert!(told("certificate expired: verification time 2 (UNIX)").contains("renew it"));
+        assert!(told("Expired").contains("renew it"));
+        assert!(told("Other(OtherError(CaUsedAsEndEntity))").contains("have the CA sign one"));
+        assert!(told("BadSignature").contains("TLS failed"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use tracing::subscriber::{NoSubscriber, with_default};
 
 use super::classify::{Fault, Step};
 use super::{CONNECT_TIMEOUT, STATEMENT_TIMEOUT};
@@ -36,7 +37,10 @@ const PARAMETERS: [&str; 13] = [
 
 /// Reads the URL. No message holds any part of it: the driver's own ones would.
 pub(super) fn options(url: &str) -> Result<PgConnectOptions, Error> {
-    let options: PgConnectOptions = known_parameters(url)?.parse().map_err(|_| unreadable())?;
+    let url = known_parameters(url)?;
+    // The driver reads .pgpass meanwhile, and would log a malformed line of it, password and all.
+    let parsed = with_default(NoSubscriber::default(), || url.parse());
+    let options: PgConnectOptions = parsed.map_err(|_| unreadable())?;
     refuse_missing_tls(&options)?;
     let name = options.get_application_name().unwrap_or("tracing-ledger").to_owned();
     Ok(options

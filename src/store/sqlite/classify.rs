@@ -48,7 +48,10 @@ fn describe(error: &sqlx::Error) -> String {
         ERROR if text.starts_with("no such table") => {
             "the table observability_events does not exist; use create_table(true)".to_owned()
         }
-        CANTOPEN => format!("{text}; check the path in the URL, or use create_table(true) to make the file"),
+        CANTOPEN => format!(
+            "{text}; check that the directory of the path in the URL is there and may be written, and use \
+             create_table(true) where the file is to be made"
+        ),
         READONLY | PERM => format!("{text}; give the process the right to write the file and its directory"),
         _ => text.to_owned(),
     }

@@ -1,0 +1,62 @@
+//! Two threads that reach a callsite at once, for the first time, both get their row.
+
+use std::sync::{Arc, Barrier, Once};
+use std::time::Duration;
+
+use tracing::subscriber::Interest;
+use tracing::{Metadata, Subscriber, info, info_span};
+use tracing_ledger::store::Memory;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::{Layer, Registry};
+
+/// Holds up the registration of a callsite until somebody else has been there too.
+struct Slow {
+    name: &'static str,
+    once: Once,
+    begun: Arc<Barrier>,
+    done: Arc<Barrier>,
+}
+
+impl<S: Subscriber> Layer<S> for Slow {
+    fn register_callsite(&self, meta: &'static Metadata<'static>) -> Interest {
+        if meta.name() == self.name {
+            self.once.call_once(|| {
+                self.begun.wait();
+                self.done.wait();
+            });
+        }
+        Interest::always()
+    }
+
+    fn enabled(&self, _: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        true
+    }
+}
+
+fn both_get_their_row(name: &'static str, call: fn()) {
+    let (begun, done) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let memory = Memory::default();
+    let (ledger, guard) = tracing_ledger::builder().build_with::<Registry>(memory.clone()).expect("a ledger");
+    let slow = Slow { name, once: Once::new(), begun: Arc::clone(&begun), done: Arc::clone(&done) };
+    let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(ledger).with(slow));
+    std::thread::scope(|scope| {
+        scope.spawn(|| tracing::dispatcher::with_default(&dispatch, call));
+        begun.wait();
+        tracing::dispatcher::with_default(&dispatch, call);
+        done.wait();
+    });
+    let stats = guard.shutdown(Duration::from_secs(60)).expect("everything is written");
+    assert_eq!(stats.offered, 2, "{stats}");
+}
+
+#[test]
+fn of_a_span() {
+    both_get_their_row("auto_assign.quote", || {
+        info_span!("auto_assign.quote", success = true).in_scope(|| ())
+    });
+}
+
+#[test]
+fn of_a_tracing_event() {
+    both_get_their_row("auto_assign.started", || info!(name: "auto_assign.started", status = "pending"));
+}

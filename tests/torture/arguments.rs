@@ -1,0 +1,93 @@
+//! What is asked for: by the arguments that `cargo test` passes on, and by the environment.
+
+use std::env;
+use std::fmt::Debug;
+use std::hash::{BuildHasher, RandomState};
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::faults::{self, Fault};
+use crate::tmpfs;
+
+/// What to run.
+pub(crate) struct Arguments {
+    pub(crate) seed: u64,
+    pub(crate) list: bool,
+    /// Zero in the short form.
+    minutes: u64,
+    exact: bool,
+    /// Parts of the names of faults to run; all when there are none.
+    names: Vec<String>,
+    skipped: Vec<String>,
+    none: bool,
+}
+
+impl Arguments {
+    pub(crate) fn read() -> Self {
+        let mut read = Self {
+            seed: from_env("TORTURE_SEED").unwrap_or_else(|| RandomState::new().hash_one(()) >> 32),
+            minutes: from_env("TORTURE_MINUTES").unwrap_or(0),
+            list: false,
+            exact: false,
+            names: Vec::new(),
+            skipped: Vec::new(),
+            none: false,
+        };
+        let mut arguments = env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--list" => read.list = true,
+                "--exact" => read.exact = true,
+                "--skip" => read.skipped.extend(arguments.next()),
+                // Nothing here is ignored, and nothing is a benchmark.
+                "--ignored" | "--bench" => read.none = true,
+                // Of libtest's own, those that come with a value.
+                "--test-threads" | "--format" | "--color" | "--logfile" | "-Z" => drop(arguments.next()),
+                flag if flag.starts_with('-') => {}
+                name => read.names.push(name.to_owned()),
+            }
+        }
+        read
+    }
+
+    pub(crate) fn faults(&self) -> Vec<&'static Fault> {
+        faults::ALL.iter().filter(|fault| self.wants(fault) && self.can(fault)).collect()
+    }
+
+    /// Faults that were asked for and cannot be had on this machine.
+    pub(crate) fn left_out(&self) -> Vec<&'static Fault> {
+        faults::ALL.iter().filter(|fault| self.wants(fault) && !self.can(fault)).collect()
+    }
+
+    /// Where CI says so, all of them must be had.
+    fn can(&self, fault: &Fault) -> bool {
+        !fault.mounts || tmpfs::is_available() || env::var_os("CI").is_some()
+    }
+
+    fn wants(&self, fault: &Fault) -> bool {
+        let is =
+            |name: &String| if self.exact { fault.name == name } else { fault.name.contains(name.as_str()) };
+        let named =
+            if self.names.is_empty() { !fault.long || self.is_long() } else { self.names.iter().any(is) };
+        named && !self.skipped.iter().any(is) && !self.none
+    }
+
+    pub(crate) fn is_long(&self) -> bool {
+        self.minutes > 0
+    }
+
+    /// Whether there is time for another round.
+    pub(crate) fn goes_on(&self, elapsed: Duration) -> bool {
+        elapsed < Duration::from_secs(60 * self.minutes) && !self.faults().is_empty()
+    }
+
+    /// How much of a fault that round brings.
+    pub(crate) fn scale(&self, round: u32) -> u32 {
+        if self.is_long() { (round + 2).min(6) } else { 1 }
+    }
+}
+
+fn from_env<T: FromStr<Err: Debug>>(name: &str) -> Option<T> {
+    let value = env::var(name).ok()?;
+    Some(value.parse().unwrap_or_else(|error| panic!("{name}={value:?} is no number: {error:?}")))
+}

@@ -1,0 +1,67 @@
+//! The service itself is killed.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::app::App;
+use crate::proxy::{Proxy, Weather};
+use crate::scene::{DRAINED_WITHIN, Round, Setup, Verdict, ledger, shut_down, spool_dir, wait_until_drained};
+use crate::stage::Stage;
+use crate::wait::pause;
+
+/// No service makes so many calls before it is killed.
+const NUMBERS: u64 = 1_000_000;
+
+/// SIGKILL, again and again. What a flush said to be written is there, and nothing is there twice; the rest was
+/// in memory and is gone.
+pub(crate) fn killed(round: Round) -> Verdict {
+    kill_again_and_again(round, None)
+}
+
+/// The same with a spool, and a database that is away half of the time. What was on disk is there once another
+/// process has had the spool.
+pub(crate) fn killed_with_spool(round: Round) -> Verdict {
+    let dir = spool_dir();
+    kill_again_and_again(round, Some(dir.path()))
+}
+
+fn kill_again_and_again(mut round: Round, spool: Option<&Path>) -> Verdict {
+    let seed = round.rng.next();
+    let stage = Stage::set(&Setup::default(), seed);
+    let proxy = Proxy::to(stage.cluster.port());
+    let url = stage.url(proxy.port());
+    let mut promised = Vec::new();
+    for service in 0..8 * u64::from(round.scale) {
+        let first = service * NUMBERS;
+        if spool.is_some() {
+            proxy.weather(*round.rng.pick(&[Weather::Fair, Weather::Reset, Weather::Silence]));
+        }
+        let mut app = App::start(&url, seed, first, spool);
+        let safe = app.wait_until_up();
+        pause(round.rng.ms(0..200));
+        promised.push(first..app.kill().or(safe).unwrap_or(first));
+    }
+    proxy.weather(Weather::Fair);
+    let began = Instant::now();
+    if let Some(dir) = spool {
+        let (_, guard) = ledger(tracing_ledger::builder().spool_dir(dir), &url);
+        wait_until_drained(&guard, DRAINED_WITHIN);
+        shut_down(guard, Duration::from_secs(5)).expect("everything is written");
+    }
+    stage.wait_for_sessions();
+    let drain = began.elapsed();
+    check(&stage, seed, promised.into_iter().flatten(), drain)
+}
+
+fn check(stage: &Stage, seed: u64, promised: impl Iterator<Item = u64>, drain: Duration) -> Verdict {
+    let rows = stage.rows();
+    let mut there = HashSet::new();
+    for row in rows.iter().filter(|row| row.told().is_none()) {
+        row.check(seed, false);
+        assert!(there.insert(row.n()), "a call is there twice: {row:#?}");
+    }
+    let lost: Vec<_> = promised.filter(|n| !there.contains(n)).collect();
+    assert!(lost.is_empty(), "calls that were said to be safe are not there: {lost:?}");
+    Verdict { records: rows.len() as u64, drain, ..Verdict::default() }
+}

@@ -1,0 +1,36 @@
+//! The service ends while the database is in trouble, and has only so much time for it.
+
+use std::thread;
+
+use crate::proxy::Weather;
+use crate::scene::{Round, Scene, Setup, Spool, Verdict};
+
+/// A shutdown keeps its deadline whatever the database does, and what it says of the rows is true.
+pub(crate) fn by_the_deadline(mut round: Round) -> Verdict {
+    let weather = *round.rng.pick(&[Weather::Reset, Weather::Silence, Weather::Amnesia, Weather::Trickle(1)]);
+    let deadline = round.rng.ms(0..1000);
+    let mut scene = Scene::open(round, Setup { spool: Spool::No, ..Setup::default() });
+    scene.calm();
+    scene.suffer(0..300);
+    scene.proxy.weather(weather);
+    scene.backlog();
+    scene.verdict_of_exit(deadline, |_, proxy| proxy.weather(Weather::Fair))
+}
+
+/// The same with the table locked: the server has the statement, and works on it.
+pub(crate) fn while_locked(mut round: Round) -> Verdict {
+    let deadline = round.rng.ms(0..1000);
+    let mut scene = Scene::open(round, Setup { spool: Spool::No, ..Setup::default() });
+    scene.calm();
+    let (cluster, admin) = (scene.stage.cluster.clone(), scene.stage.admin.clone());
+    let locker = thread::spawn(move || {
+        cluster.psql(
+            &admin,
+            "BEGIN; LOCK TABLE observability_events IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3); COMMIT",
+        )
+    });
+    scene.backlog();
+    scene.verdict_of_exit(deadline, |_, _| {
+        locker.join().expect("the lock was taken and let go");
+    })
+}

@@ -1,0 +1,51 @@
+//! Ten times as many calls as the queue holds, and no database.
+
+use std::time::Duration;
+
+use tracing_ledger::{Builder, Overflow};
+
+use crate::load::Pace;
+use crate::proxy::Weather;
+use crate::scene::{Round, Scene, Setup, Spool, Verdict};
+use crate::wait::until;
+
+const CAPACITY: u32 = 4000;
+/// How long a caller waits for room, where it does.
+const BLOCK: Duration = Duration::from_millis(20);
+const OFFERED_WITHIN: Duration = Duration::from_secs(60);
+
+pub(crate) fn drop_newest(round: Round) -> Verdict {
+    overload(round, 10, setup(|builder| builder.overflow(Overflow::DropNewest)))
+}
+
+pub(crate) fn drop_oldest(round: Round) -> Verdict {
+    overload(round, 10, setup(|builder| builder.overflow(Overflow::DropOldest)))
+}
+
+/// Every call over the limit holds up its caller, so it is not ten times as many here.
+pub(crate) fn block(round: Round) -> Verdict {
+    let setup = setup(|builder| builder.overflow(Overflow::Block(BLOCK)));
+    // A wait ends when the scheduler gets to it.
+    overload(round, 1, Setup { callers_wait: BLOCK * 2, ..setup })
+}
+
+fn setup(ledger: fn(Builder) -> Builder) -> Setup {
+    let pace = Some(Pace { threads: 4, every: Duration::from_millis(2) });
+    Setup { ledger, pace, queue_capacity: CAPACITY as usize, spool: Spool::No, ..Setup::default() }
+}
+
+fn overload(round: Round, times: u32, setup: Setup) -> Verdict {
+    let mut scene = Scene::open(round, setup);
+    scene.calm();
+    scene.proxy.weather(Weather::Reset);
+    scene.load.every(Duration::from_micros(50));
+    // The queue, the batch in the writer's hands, and some that find no room.
+    let calls = scene.load.begun() + u64::from(CAPACITY * times * scene.scale + 1000 + 400);
+    until(OFFERED_WITHIN, "the load is offered", || scene.load.begun() >= calls);
+    scene.load.every(Duration::from_millis(2));
+    scene.proxy.weather(Weather::Fair);
+    scene.healed();
+    let verdict = scene.verdict();
+    assert!(verdict.counted > 0, "the queue was full");
+    verdict
+}

@@ -1,0 +1,139 @@
+//! What must be true when a scene is over: every call is in exactly one place, unaltered.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::Value;
+use tracing_ledger::{Event, Stats};
+
+use crate::load::{Call, Fields};
+
+/// Between the end of a span, by its own clock, and the look at the clock after it: a busy machine may put
+/// other work there.
+const AT_MOST_EARLIER: Duration = Duration::from_secs(2);
+const AT_MOST_LATER: Duration = Duration::from_millis(50);
+
+/// What of a row the tests can foretell.
+#[derive(Debug)]
+pub(crate) struct Row {
+    id: String,
+    event_type: String,
+    source: String,
+    severity: String,
+    created_at: i64,
+    booking: Option<String>,
+    context: Value,
+}
+
+/// Selects what [`Row::parse`] reads, one row a line: the calls, without the rows that tell of losses.
+pub(crate) const SELECT: &str = "SELECT jsonb_build_array(id, event_type, source, severity, \
+     (extract(epoch FROM created_at) * 1000000)::bigint, booking_id, context) FROM observability_events WHERE event_type <> 'ledger.loss'";
+
+type Columns = (String, String, String, String, i64, Option<String>, Value);
+
+impl Row {
+    pub(crate) fn parse(line: &str) -> Self {
+        let columns: Columns = serde_json::from_str(line).expect("the row is JSON");
+        let (id, event_type, source, severity, created_at, booking, context) = columns;
+        Self { id, event_type, source, severity, created_at, booking, context }
+    }
+
+    /// How many records the row says are lost; `None` for the row of a call.
+    pub(crate) fn told(&self) -> Option<u64> {
+        (self.event_type == "ledger.loss").then(|| self.context["count"].as_u64()).flatten()
+    }
+
+    /// The number of the call; panics when it is something else.
+    pub(crate) fn n(&self) -> u64 {
+        let n = (self.event_type == "auto_assign.quote").then(|| self.context.get("n")?.as_u64());
+        n.flatten().unwrap_or_else(|| panic!("a row that nobody called for: {self:#?}"))
+    }
+
+    /// Panics unless the row is as it was called.
+    pub(crate) fn check(&self, seed: u64, poison: bool) {
+        let fields = Fields::of(seed, self.n(), poison);
+        assert_eq!((self.source.as_str(), self.severity.as_str()), ("auto_assign", "info"), "{self:#?}");
+        assert_eq!(self.context["text"], Value::from(fields.text), "{self:#?}");
+        assert_eq!(self.booking, fields.booking.map(|id| id.to_string()), "{self:#?}");
+        assert_eq!(self.context["planner_success"], Value::Bool(true), "{self:#?}");
+        let ms = self.context["planner_duration_ms"].as_f64();
+        assert!(ms.is_some_and(|ms| (0.0..10_000.0).contains(&ms)), "{self:#?}");
+    }
+}
+
+impl From<&Event> for Row {
+    fn from(event: &Event) -> Self {
+        let since = event.created_at.duration_since(UNIX_EPOCH).expect("after 1970");
+        Self {
+            id: event.id.to_string(),
+            event_type: event.event_type.to_string(),
+            source: event.source.to_string(),
+            severity: event.severity.to_string(),
+            created_at: i64::try_from(since.as_micros()).expect("before the year 292277"),
+            booking: event.booking_id.map(|id| id.to_string()),
+            context: serde_json::from_str(&event.context).expect("the context is JSON"),
+        }
+    }
+}
+
+/// What is known of the calls, whatever became of them.
+pub(crate) struct Oracle {
+    pub(crate) seed: u64,
+    /// Whether the clock went its way, so that the times can be foretold too.
+    pub(crate) steady_clock: bool,
+}
+
+/// Where the calls are.
+pub(crate) struct Places<'a> {
+    pub(crate) table: &'a [Row],
+    pub(crate) quarantine: &'a [Row],
+    pub(crate) stats: Stats,
+}
+
+impl Oracle {
+    /// Panics unless every call is in exactly one place and every row is as it was called; how many calls are
+    /// in none.
+    pub(crate) fn check(&self, calls: &[Call], places: &Places<'_>) -> u64 {
+        let by_number: HashMap<u64, &Call> = calls.iter().map(|call| (call.n, call)).collect();
+        assert_eq!(by_number.len(), calls.len(), "the load numbers every call once");
+        let mut seen = HashSet::new();
+        let rows = places.table.iter().filter(|row| row.told().is_none());
+        for row in rows.chain(places.quarantine) {
+            let n = row.n();
+            let call = by_number.get(&n).unwrap_or_else(|| panic!("a call that nobody made: {row:#?}"));
+            assert!(seen.insert(n), "the call {n} is there twice: {row:#?}");
+            row.check(self.seed, call.poison);
+            if self.steady_clock {
+                check_time(row, call);
+            }
+        }
+        let ids: HashSet<_> = places.table.iter().map(|row| &row.id).collect();
+        assert_eq!(ids.len(), places.table.len(), "count(*) = count(distinct id)");
+        check_identities(places, calls.len() as u64)
+    }
+}
+
+fn check_time(row: &Row, call: &Call) {
+    let micros = u64::try_from(row.created_at).expect("after 1970");
+    let created_at = UNIX_EPOCH + Duration::from_micros(micros);
+    let span = call.at - AT_MOST_EARLIER..call.at + AT_MOST_LATER;
+    assert!(span.contains(&created_at), "the call {} returned at {:?}: {row:#?}", call.n, call.at);
+}
+
+/// The account adds up, and to what is really there; how many calls are nowhere.
+fn check_identities(places: &Places<'_>, calls: u64) -> u64 {
+    let Places { table, quarantine, stats } = places;
+    let rows = table.iter().filter(|row| row.told().is_none()).count() as u64;
+    let told: u64 = table.iter().filter_map(Row::told).sum();
+    let settled = stats.written + stats.quarantined + stats.dropped.total();
+    assert_eq!(stats.offered, calls, "every call was offered: {stats}");
+    assert_eq!(stats.offered, stats.accepted + stats.refused.total(), "{stats}");
+    assert_eq!(stats.accepted, stats.in_flight + stats.spooled + settled, "{stats}");
+    assert!(quarantine.len() as u64 <= stats.quarantined, "{stats}");
+    // What was in hand when the writer was stopped may have been committed without its hearing of it.
+    let most = stats.written + stats.in_flight + stats.spooled;
+    assert!((stats.written..=most).contains(&rows), "{rows} rows in the table, and {stats}");
+    let losses = stats.quarantined + stats.dropped.total() + stats.refused.total();
+    assert!(told == losses || stats.in_flight > 0, "{told} losses are told in the table, and {stats}");
+    calls - rows - stats.quarantined - stats.dropped.total() - stats.refused.total()
+}

@@ -1,0 +1,153 @@
+//! What is printed: lines that whoever reads `cargo test` understands, and the table.
+#![expect(clippy::print_stdout, reason = "this is the program that prints the result of the tests")]
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use crate::arguments::Arguments;
+use crate::faults::{ALL, Fault};
+use crate::scene::Verdict;
+
+pub(crate) fn list(faults: &[&Fault]) {
+    for fault in faults {
+        println!("{}: test", fault.name);
+    }
+}
+
+/// All tries of one fault.
+struct Line {
+    fault: &'static str,
+    tries: u32,
+    failures: u32,
+    took: Duration,
+    sum: Verdict,
+}
+
+/// The tries so far.
+pub(crate) struct Report {
+    seed: u64,
+    began: Instant,
+    filtered_out: usize,
+    lines: Vec<Line>,
+}
+
+impl Report {
+    pub(crate) fn begin(arguments: &Arguments) -> Self {
+        let faults = arguments.faults().len();
+        println!("\nrunning {faults} tests");
+        println!("TORTURE_SEED={} makes the same choices again", arguments.seed);
+        for fault in arguments.left_out() {
+            println!(
+                "LEFT OUT: {} needs a disk mounted for it, which takes root and `unshare --mount`",
+                fault.name
+            );
+        }
+        Self {
+            seed: arguments.seed,
+            began: Instant::now(),
+            filtered_out: ALL.len() - faults,
+            lines: Vec::new(),
+        }
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Takes down what a try came to: nothing when it failed.
+    pub(crate) fn add(&mut self, fault: &'static str, took: Duration, outcome: Option<Verdict>) {
+        match outcome {
+            Some(_) => println!("test {fault} ... ok"),
+            None => println!("test {fault} ... FAILED\n  again by TORTURE_SEED={} and {fault}", self.seed),
+        }
+        let line = self.line(fault);
+        line.tries += 1;
+        line.took += took;
+        match outcome {
+            Some(verdict) => line.sum = line.sum.and(verdict),
+            None => line.failures += 1,
+        }
+    }
+
+    fn line(&mut self, fault: &'static str) -> &mut Line {
+        let place = self.lines.iter().position(|line| line.fault == fault).unwrap_or_else(|| {
+            self.lines.push(Line {
+                fault,
+                tries: 0,
+                failures: 0,
+                took: Duration::ZERO,
+                sum: Verdict::default(),
+            });
+            self.lines.len() - 1
+        });
+        &mut self.lines[place]
+    }
+
+    /// Prints the table and the line that counts.
+    pub(crate) fn end(self) -> ExitCode {
+        let failed = self.lines.iter().filter(|line| line.failures > 0).count();
+        self.print_table();
+        println!(
+            "\ntest result: {}. {} passed; {failed} failed; 0 ignored; 0 measured; {} filtered out; finished in \
+             {:.2}s\n",
+            if failed == 0 { "ok" } else { "FAILED" },
+            self.lines.len() - failed,
+            self.filtered_out,
+            self.elapsed().as_secs_f64(),
+        );
+        if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    fn print_table(&self) {
+        if self.lines.is_empty() {
+            return;
+        }
+        println!("\nseed {}; counted: refused or pushed out, or said to be unwritten at the exit", self.seed);
+        println!(
+            "{:24} {:>5} {:>6} {:>8} {:>9} {:>7} {:>10} {:>4} {:>7} {:>10} {:>16} {:>9}",
+            "fault",
+            "tries",
+            "failed",
+            "took",
+            "records",
+            "counted",
+            "quarantine",
+            "lost",
+            "doubled",
+            "drained in",
+            "p99.9 calm/fault",
+            "memory"
+        );
+        for Line { fault, tries, failures, took, sum } in &self.lines {
+            println!(
+                "{fault:24} {tries:>5} {failures:>6} {:>6} s {:>9} {:>7} {:>10} {:>4} {:>7} {:>8.2} s {:>13} µs {:>6} MB",
+                took.as_secs(),
+                sum.records,
+                sum.counted,
+                sum.quarantined,
+                sum.lost,
+                sum.doubled,
+                sum.drain.as_secs_f64(),
+                format!("{}/{}", sum.calm.as_micros(), sum.fault.as_micros()),
+                sum.memory / (1024 * 1024),
+            );
+        }
+    }
+}
+
+impl Verdict {
+    /// Both together: counts are summed up, of all else the worst is kept.
+    fn and(self, other: Self) -> Self {
+        Self {
+            records: self.records + other.records,
+            counted: self.counted + other.counted,
+            quarantined: self.quarantined + other.quarantined,
+            lost: self.lost + other.lost,
+            doubled: self.doubled + other.doubled,
+            drain: self.drain.max(other.drain),
+            calm: self.calm.max(other.calm),
+            fault: self.fault.max(other.fault),
+            memory: self.memory.max(other.memory),
+        }
+    }
+}

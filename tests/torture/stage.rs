@@ -1,0 +1,131 @@
+//! The database of a scene, and what is looked at when its ledger is gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing_ledger::Stats;
+
+use crate::load::{BOOKINGS, Call, Phase, p999};
+use crate::oracle::{Oracle, Places, Row, SELECT};
+use crate::scene::{DRAINED_WITHIN, Setup, Verdict};
+use crate::support::Cluster;
+use crate::wait::until;
+use crate::{memory, witness};
+
+/// The caller's worst thousandth call may take twice as long as when all is well, or this long on a machine
+/// whose other work gets in between. Waiting for the database would take longer.
+const CALLER_WAITS: Duration = Duration::from_millis(100);
+/// What a record in the queue takes at most on average, and what the process takes besides.
+const BYTES_PER_RECORD: u64 = 4 * 1024;
+const BYTES_BESIDES: u64 = 96 * 1024 * 1024;
+
+/// What outlives the ledger of a scene, to be looked at when it is over.
+pub(crate) struct Stage {
+    pub(crate) cluster: Arc<Cluster>,
+    /// The database, as its superuser and not through the proxy.
+    pub(crate) admin: String,
+    /// The account the ledger logs in as: it may insert, and nothing else.
+    pub(crate) role: String,
+    oracle: Oracle,
+    callers_wait: Duration,
+    memory: u64,
+    memory_cap: u64,
+}
+
+impl Stage {
+    /// A fresh database, and an account for it.
+    pub(crate) fn set(setup: &Setup, seed: u64) -> Self {
+        let cluster = Arc::clone(&setup.cluster);
+        let admin = cluster.database();
+        let role = create_role(&cluster, &admin);
+        if setup.foreign_keys {
+            cluster.psql(&admin, &foreign_keys());
+        }
+        memory::reset_peak();
+        Self {
+            cluster,
+            admin,
+            role,
+            oracle: Oracle { seed, steady_clock: setup.steady_clock },
+            callers_wait: setup.callers_wait,
+            memory: memory::now(),
+            memory_cap: BYTES_BESIDES + setup.queue_capacity as u64 * BYTES_PER_RECORD,
+        }
+    }
+
+    /// Where the ledger finds the database, through that port.
+    pub(crate) fn url(&self, port: u16) -> String {
+        let database = self.admin.rsplit('/').next().expect("a URL has a last part");
+        format!("postgres://{}@127.0.0.1:{port}/{database}", self.role)
+    }
+
+    pub(crate) fn psql(&self, sql: &str) -> String {
+        self.cluster.psql(&self.admin, sql)
+    }
+
+    /// The database has moved to that server.
+    pub(crate) fn move_to(&mut self, cluster: Arc<Cluster>) {
+        self.admin = cluster.url_of_the_same(&self.admin);
+        self.cluster = cluster;
+    }
+
+    /// Waits until the server has ended whatever it was doing for the ledger.
+    pub(crate) fn wait_for_sessions(&self) {
+        let open = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{}'", self.role);
+        until(DRAINED_WITHIN, "the sessions of the ledger end", || self.psql(&open) == "0");
+    }
+
+    /// Every row of the table.
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        self.psql(SELECT).lines().map(Row::parse).collect()
+    }
+
+    /// Checks everything that can be checked once the ledger is gone.
+    pub(crate) fn check(self, calls: &[Call], quarantine: &[Row], stats: Stats) -> Verdict {
+        let memory = memory::peak().saturating_sub(self.memory);
+        let table = self.rows();
+        let lost = self.oracle.check(calls, &Places { table: &table, quarantine, stats });
+        witness::assert_silence();
+        assert!(memory <= self.memory_cap, "the process grew by {memory} bytes, over {}", self.memory_cap);
+        let (calm, fault) = check_callers(calls, self.callers_wait);
+        self.psql(&format!("DROP OWNED BY {0}; DROP ROLE {0}", self.role));
+        Verdict {
+            records: calls.len() as u64,
+            counted: stats.refused.total() + stats.dropped.total(),
+            quarantined: stats.quarantined,
+            lost,
+            doubled: 0,
+            drain: Duration::ZERO,
+            calm,
+            fault,
+            memory,
+        }
+    }
+}
+
+/// The callers' worst thousandth call, in calm and in trouble.
+fn check_callers(calls: &[Call], by_options: Duration) -> (Duration, Duration) {
+    let of = |phase| p999(calls, phase).unwrap_or_default();
+    let (calm, fault) = (of(Phase::Calm), of(Phase::Fault));
+    let bound = by_options + CALLER_WAITS.max(2 * calm);
+    assert!(fault <= bound, "the callers waited: p99.9 {fault:?}, in calm {calm:?}");
+    (calm, fault)
+}
+
+/// An account for this database alone that may insert and nothing else.
+fn create_role(cluster: &Cluster, admin: &str) -> String {
+    let database = admin.rsplit('/').next().expect("a URL has a last part");
+    let role = format!("writer_{database}");
+    cluster.psql(admin, &format!("CREATE ROLE {role} LOGIN; GRANT INSERT ON observability_events TO {role}"));
+    role
+}
+
+fn foreign_keys() -> String {
+    format!(
+        "CREATE TABLE bookings (id uuid PRIMARY KEY);
+         INSERT INTO bookings SELECT lpad(to_hex(n), 32, '0')::uuid FROM generate_series(0, {}) AS n;
+         ALTER TABLE observability_events ADD CONSTRAINT observability_events_booking_id_fkey
+             FOREIGN KEY (booking_id) REFERENCES bookings (id) ON DELETE SET NULL",
+        BOOKINGS - 1
+    )
+}
