@@ -132,6 +132,22 @@ fn a_torn_end_is_cut_off_kept_and_counted_once() {
 }
 
 #[test]
+fn behind_damage_too_the_next_segment_takes_over_where_its_name_says() {
+    let disk = MemoryDisk::default();
+    let mut bytes = Vec::new();
+    for (sequence, event) in [(1, event(1)), (2, event(2)), (3, event(33))] {
+        encode(&mut bytes, sequence, &event);
+    }
+    bytes[frame_bytes(&event(1)) + 30] ^= 1;
+    disk.put(&segment::name(1), &bytes);
+    let mut later = Vec::new();
+    encode(&mut later, 3, &event(3));
+    disk.put(&segment::name(3), &later);
+    let found = drain(&mut open(&disk));
+    assert_eq!((found.events, found.lost), (vec![event(1), event(3)], 1));
+}
+
+#[test]
 fn a_missing_segment_is_counted_by_its_neighbours() {
     let disk = MemoryDisk::default();
     for first in [1, 100] {
