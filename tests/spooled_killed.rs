@@ -25,7 +25,7 @@ const DATABASES: [&str; 3] = ["hangs", "fails", "works"];
 enum Database {
     Hangs,
     Fails,
-    Works(Sqlite),
+    Works(Box<Sqlite>),
 }
 
 impl Store for Database {
@@ -43,7 +43,10 @@ impl Database {
         match name {
             "hangs" => Self::Hangs,
             "fails" => Self::Fails,
-            _ => Self::Works(Sqlite::from_url(&url(folder)).expect("the URL is right").create_table(true)),
+            _ => {
+                let table = Sqlite::from_url(&url(folder)).expect("the URL is right");
+                Self::Works(Box::new(table.create_table(true)))
+            }
         }
     }
 }
