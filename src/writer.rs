@@ -21,6 +21,8 @@ mod delivery;
 mod drift;
 mod intake;
 mod losses;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod shared;
 mod trouble;
 mod watch;

@@ -17,6 +17,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 ///
 /// Rows that an earlier process left in the spool count as offered and accepted when the ledger is built. The
 /// ledger's own rows on losses (`ledger.loss`) count nowhere, unless an earlier process left them in the spool.
+///
+/// # Metrics
+///
+/// With the feature `metrics` the account is told to the recorder of the [`metrics`](https://docs.rs/metrics) crate,
+/// every second and at the end, under the names that
+/// [OpenTelemetry gives](https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/) to those of span processors:
+///
+/// | metric | kind | value |
+/// |---|---|---|
+/// | `otel.sdk.processor.span.processed` | counter | `written`; with `error.type`, what never becomes a row: `queue_full` (refused or pushed out), `already_shutdown`, `forked`, `corrupt`, `quarantined` |
+/// | `otel.sdk.processor.span.queue.size` | gauge | `in_flight` |
+/// | `otel.sdk.processor.span.queue.capacity` | gauge | records |
+/// | `tracing_ledger.spool.size` | gauge | `spooled` |
+///
+/// Labels: `otel.component.type` is `tracing_ledger`, and `otel.component.name` has the number of the ledger within
+/// the process, `tracing_ledger/0`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {

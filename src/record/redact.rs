@@ -4,7 +4,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Entry, Extra, Fields, INHERITED, Kind, Record, Stretch, Value, append};
+use super::value::{Entry, INHERITED, Kind, Stretch, Value, append};
+use super::{Extra, Fields, Record};
 use crate::rules::model::{ReasonCodes, Redact};
 use crate::rules::redact::Redaction;
 

@@ -40,6 +40,8 @@ pub(super) struct Shared {
     pub(super) has_spool: bool,
     pub(super) intake: RefCell<Intake>,
     troubles: RefCell<Troubles>,
+    #[cfg(feature = "metrics")]
+    metrics: RefCell<super::metrics::Metrics>,
     /// Ends the waits of the delivering half: an order, or a batch.
     pub(super) pulse: Notify,
 }
@@ -53,8 +55,17 @@ impl Shared {
     ) -> Self {
         let has_spool = spool.is_some();
         let intake = Intake::new(queue.clone(), control.clone(), options.batch_size, spool);
-        let (troubles, pulse) = Default::default();
-        Self { queue, control, options, has_spool, intake: RefCell::new(intake), troubles, pulse }
+        Self {
+            queue,
+            control,
+            options,
+            has_spool,
+            intake: RefCell::new(intake),
+            troubles: RefCell::default(),
+            #[cfg(feature = "metrics")]
+            metrics: RefCell::default(),
+            pulse: Notify::default(),
+        }
     }
 
     /// Gets what is in the queue onto disk, as far as the disk takes it.
@@ -144,11 +155,16 @@ impl Shared {
         self.over(&[Kind::Spool]);
     }
 
-    /// Gets everything that is left onto disk, at the end.
+    /// Gets everything that is left onto disk, where there is one, and draws the line.
     pub(super) async fn finish(&self, untold: Vec<Event>) {
-        if !self.has_spool {
-            return;
+        if self.has_spool {
+            self.finish_spool(untold).await;
         }
+        #[cfg(feature = "metrics")]
+        self.metrics.borrow().tell(&self.queue.stats(), self.queue.capacity());
+    }
+
+    async fn finish_spool(&self, untold: Vec<Event>) {
         let mark = self.queue.mark();
         let until =
             self.control.orders().stop.unwrap_or_else(Instant::now).max(Instant::now()) + LAST_RECORDS;
@@ -178,7 +194,10 @@ impl Shared {
         self.troubles.borrow_mut().over(kinds)
     }
 
-    pub(super) fn say_losses(&self) {
+    /// Says what has changed in the account, where somebody listens.
+    pub(super) fn report(&self) {
+        #[cfg(feature = "metrics")]
+        self.metrics.borrow_mut().tell_if_due(&self.queue.stats(), self.queue.capacity());
         for line in self.troubles.borrow_mut().losses(self.queue.stats(), self.queue.is_full()) {
             alarm::say(format_args!("{line}"));
         }

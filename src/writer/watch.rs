@@ -40,7 +40,7 @@ impl<'a> Watch<'a> {
             let is_woken = self.wait().await;
             self.shared.fill();
             self.shared.sync(Instant::now());
-            self.shared.say_losses();
+            self.shared.report();
             if is_woken || (self.shared.has_spool && self.shared.has_enough()) {
                 self.shared.pulse.notify_one();
             }

@@ -13,6 +13,7 @@ mod places;
 mod quarantine;
 mod retry;
 mod shutdown;
+#[cfg(unix)]
 mod spool_disk;
 mod spool_poison;
 mod spool_restart;

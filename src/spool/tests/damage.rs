@@ -117,6 +117,37 @@ fn the_end_of_a_segment_that_is_not_the_last_is_counted_by_the_next_one() {
 }
 
 #[test]
+fn a_torn_end_is_cut_off_kept_and_counted_once() {
+    let (_, bytes) = five();
+    let disk = MemoryDisk::default();
+    disk.put(&segment::name(1), &bytes[..bytes.len() - 1]);
+    let last = frame_bytes(&event(5)) as u64 - 1;
+    let torn = open(&disk).torn();
+    assert_eq!((torn.records, torn.bytes), (1, last));
+    let whole = bytes.len() - frame_bytes(&event(5));
+    assert_eq!(disk.contents(&segment::name(1)).as_deref(), Some(&bytes[..whole]));
+    let kept = disk.contents(&format!("{}.{whole}.damaged", segment::name(1)));
+    assert_eq!(kept.as_deref(), Some(&bytes[whole..bytes.len() - 1]));
+    assert_eq!(open(&disk).torn().records, 0);
+}
+
+#[test]
+fn behind_damage_too_the_next_segment_takes_over_where_its_name_says() {
+    let disk = MemoryDisk::default();
+    let mut bytes = Vec::new();
+    for (sequence, event) in [(1, event(1)), (2, event(2)), (3, event(33))] {
+        encode(&mut bytes, sequence, &event);
+    }
+    bytes[frame_bytes(&event(1)) + 30] ^= 1;
+    disk.put(&segment::name(1), &bytes);
+    let mut later = Vec::new();
+    encode(&mut later, 3, &event(3));
+    disk.put(&segment::name(3), &later);
+    let found = drain(&mut open(&disk));
+    assert_eq!((found.events, found.lost), (vec![event(1), event(3)], 1));
+}
+
+#[test]
 fn a_missing_segment_is_counted_by_its_neighbours() {
     let disk = MemoryDisk::default();
     for first in [1, 100] {

@@ -18,12 +18,14 @@ fn numbers(events: &[Event]) -> Vec<u64> {
 }
 
 #[test]
-fn a_short_write_is_gone_on_with() {
-    let disk = MemoryDisk::default();
-    let mut spool = open(&disk, OPTIONS);
-    disk.fail(Fault::Short(100));
-    spool.append(&mut (1..4).map(event).collect()).expect("there is room for the rest");
-    assert_eq!(numbers(&drain(&mut open(&disk, OPTIONS)).events), [1, 2, 3]);
+fn a_short_or_interrupted_write_is_gone_on_with() {
+    for fault in [Fault::Short(100), Fault::Interrupted] {
+        let disk = MemoryDisk::default();
+        let mut spool = open(&disk, OPTIONS);
+        disk.fail(fault);
+        spool.append(&mut (1..4).map(event).collect()).expect("there is room for the rest");
+        assert_eq!(numbers(&drain(&mut open(&disk, OPTIONS)).events), [1, 2, 3]);
+    }
 }
 
 #[test]
@@ -101,6 +103,17 @@ fn a_full_spool_refuses_the_newest_and_has_room_again_when_the_oldest_are_stored
     let found = drain(&mut open(&disk, OPTIONS));
     assert_eq!((found.events.len() as u64, found.lost), (spool.pending(), 0));
     assert!(found.events.is_sorted_by_key(number));
+}
+
+#[test]
+fn only_what_was_handed_out_can_be_acknowledged() {
+    let disk = MemoryDisk::default();
+    let mut spool = open(&disk, OPTIONS);
+    spool.append(&mut vec![event(1), event(2)]).expect("the disk is good");
+    spool.next_batch(1, usize::MAX).expect("it is in memory");
+    spool.acknowledge(u64::MAX).expect("the disk is good");
+    assert_eq!(spool.pending(), 1);
+    assert_eq!(numbers(&drain(&mut open(&disk, OPTIONS)).events), [2]);
 }
 
 #[test]

@@ -19,8 +19,11 @@ pub(super) enum Fault {
     Short(usize),
     /// The next write takes only so many bytes, and the one after says that the disk is full.
     Full(usize),
-    /// The next write takes only so many bytes, and the one after says EIO, and so does cutting them off again.
+    /// The next write takes only so many bytes; the one after says EIO though it takes all, and what it took
+    /// cannot be cut off again.
     Broken(usize),
+    /// A signal comes in the middle of the next call.
+    Interrupted,
     /// The next sync fails.
     Sync,
     /// The process is killed after so many calls that change something, a write among them half done.
@@ -94,6 +97,15 @@ impl MemoryDisk {
     pub(super) fn put(&self, name: &str, bytes: &[u8]) {
         let mut file = self.create(name).expect("no fault is set");
         assert_eq!(file.write_at(bytes, 0).expect("no fault is set"), bytes.len());
+    }
+
+    /// Everything there is survives a loss of power.
+    pub(super) fn settle(&self) {
+        let state = &mut *self.0.borrow_mut();
+        state.synced_names = state.names.clone();
+        for file in &mut state.files {
+            file.synced = file.bytes.clone();
+        }
     }
 
     /// Another disk with the same files.
@@ -221,6 +233,7 @@ impl DiskFile for MemoryFile {
     }
 
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        let said = self.disk.0.borrow().fault != Some(Fault::Broken(0));
         let allowed = match self.disk.change() {
             Ok(()) => self.next_write(bytes.len())?,
             Err(Some(part)) => part,
@@ -231,7 +244,7 @@ impl DiskFile for MemoryFile {
         let offset = offset as usize;
         file.resize(file.len().max(offset + bytes.len()), 0);
         file[offset..offset + bytes.len()].copy_from_slice(bytes);
-        Ok(bytes.len())
+        if said { Ok(bytes.len()) } else { Err(eio()) }
     }
 
     fn set_bytes(&mut self, bytes: u64) -> io::Result<()> {
@@ -272,6 +285,10 @@ impl MemoryFile {
                 *fault = None;
                 Ok(part.clamp(1, bytes))
             }
+            Some(Fault::Interrupted) => {
+                *fault = None;
+                Err(io::ErrorKind::Interrupted.into())
+            }
             Some(Fault::Full(0)) => {
                 *fault = None;
                 Err(io::ErrorKind::StorageFull.into())
@@ -281,7 +298,7 @@ impl MemoryFile {
                 Ok(part.min(bytes))
             }
             // Stays set for the cut that follows.
-            Some(Fault::Broken(0)) => Err(eio()),
+            Some(Fault::Broken(0)) => Ok(bytes),
             Some(Fault::Broken(part)) => {
                 *fault = Some(Fault::Broken(part.saturating_sub(bytes)));
                 Ok(part.min(bytes))

@@ -32,6 +32,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         part.clone().prop_map(Fault::Full),
         part.prop_map(Fault::Broken),
         Just(Fault::Sync),
+        Just(Fault::Interrupted),
         (1..12_u32).prop_map(Fault::Kill),
     ];
     let step = prop_oneof![
@@ -231,7 +232,7 @@ fn padding(event: &Event) -> u16 {
 }
 
 /// Falls on either side, by a linear congruential generator.
-fn die(mut seed: u64) -> impl FnMut() -> bool {
+pub(super) fn die(mut seed: u64) -> impl FnMut() -> bool {
     move || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         seed >> 63 == 1

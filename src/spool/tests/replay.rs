@@ -1,6 +1,7 @@
 //! What the store refuses can be read, corrected and sent again by a person.
 
 use super::memory::{Fault, MemoryDisk};
+use super::model::die;
 use super::{OPTIONS, drain, event, number};
 use crate::Event;
 use crate::spool::disk::Disk as _;
@@ -102,6 +103,20 @@ fn a_crash_while_replaying_loses_no_line() {
         let found: Vec<u64> = drain(&mut spool).events.iter().map(number).collect();
         assert!(found.contains(&1) && found.contains(&2), "killed at call {calls}: {found:?}");
         assert_eq!(text(&disk, REPLAY), "wrong\n", "killed at call {calls}");
+    }
+}
+
+#[test]
+fn a_loss_of_power_after_a_replay_loses_no_line() {
+    for dice in 0..64 {
+        let disk = MemoryDisk::default();
+        disk.put(REPLAY, lines([event(1)]).as_bytes());
+        disk.settle();
+        open(&disk).take_replay().expect("the disk is good");
+        disk.lose_power(die(dice << 40));
+        let mut spool = open(&disk);
+        spool.take_replay().expect("the disk is good");
+        assert!(drain(&mut spool).events.contains(&event(1)), "dice {dice}");
     }
 }
 

@@ -1,0 +1,77 @@
+//! What becomes of a span's record when the span is left, and of what ended within it.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::open::{Open, Within};
+use crate::panic_message;
+use crate::record::Tally;
+use crate::rules::model::Collect;
+use crate::rules::plan::Row;
+
+impl Open {
+    pub(super) fn exit(&mut self, now: Instant, is_home: bool) {
+        let panicked = thread::panicking() && !self.was_entered_unwinding();
+        if self.left || self.was_home && !is_home && !panicked {
+            return;
+        }
+        self.was_home = is_home;
+        let head = &mut self.record.head;
+        head.ended = now;
+        if let Some(within) = &self.within {
+            head.extra.get_or_insert_default().tallies.clone_from(&within.tallies);
+        }
+        if panicked {
+            head.panicked = true;
+            head.extra.get_or_insert_default().message = panic_message::last(head.started);
+        }
+        self.left = panicked || head.verdict.is_some();
+    }
+
+    /// A span that was never entered has no exit to tell what ended within it.
+    pub(super) fn tell_tallies(&mut self) {
+        if let Some(within) = self.within.take() {
+            let told = &mut self.record.head.extra.get_or_insert_default().tallies;
+            if told.is_empty() {
+                *told = within.tallies;
+            }
+        }
+    }
+
+    /// Pairs this exit with an enter that came while the thread was unwinding already, if there was one.
+    pub(super) fn was_entered_unwinding(&mut self) -> bool {
+        let before = self.entered_unwinding;
+        self.entered_unwinding = before.saturating_sub(1);
+        before > 0
+    }
+}
+
+impl Within {
+    /// The book of a new span, where its rule collects anything.
+    pub(super) fn of(row: &Row) -> Option<Box<Self>> {
+        let count = row.rule.collect.len();
+        (count > 0).then(|| Box::new(Self { tallies: vec![Tally::default(); count], ..Self::default() }))
+    }
+
+    pub(super) fn next_number(&mut self, event_type: &Arc<str>) -> u32 {
+        let Some((_, next)) = self.numbers.iter_mut().find(|(of, _)| of == event_type) else {
+            self.numbers.push((Arc::clone(event_type), 1));
+            return 0;
+        };
+        let number = *next;
+        *next = number.saturating_add(1);
+        number
+    }
+}
+
+/// Counts a row that ended within a span; says whether the span's rule collects its kind.
+pub(super) fn tally(tallies: &mut [Tally], collects: &[Collect], event_type: &str, total: Duration) -> bool {
+    let mut collected = false;
+    for (_, tally) in collects.iter().zip(tallies).filter(|(collect, _)| &*collect.of == event_type) {
+        tally.count = tally.count.saturating_add(1);
+        tally.total = tally.total.saturating_add(total);
+        collected = true;
+    }
+    collected
+}

@@ -1,0 +1,265 @@
+//! Follows spans from their beginning to their end.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use tracing::Subscriber;
+use tracing::span::{Attributes, Id};
+use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+use super::lacks::{Lacks, Left};
+use crate::open::{Open, OpenSpans, Within};
+use crate::queue::Queue;
+use crate::record::{Record, Scratch, Verdict};
+use crate::rules::model::SuccessTest;
+use crate::rules::plan::{Action, Plan, Plans, Row};
+
+/// Collects what the filter let through.
+pub(super) struct Recorder {
+    pub(super) plans: Arc<Plans>,
+    pub(super) spans: OpenSpans,
+    pub(super) queue: Arc<Queue>,
+}
+
+impl Recorder {
+    /// The nearest of these spans, from the inside outwards, that is followed.
+    pub(super) fn followed<'a, S>(&self, scope: impl Iterator<Item = SpanRef<'a, S>>) -> Option<Id>
+    where
+        S: for<'b> LookupSpan<'b> + 'a,
+    {
+        scope.map(|span| span.id()).find(|id| self.spans.with(id, |_| ()).is_some())
+    }
+
+    /// The nearest enclosing span that is followed.
+    pub(super) fn parent<S>(&self, attrs: &Attributes<'_>, id: &Id, ctx: &Context<'_, S>) -> Option<Id>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        // The usual end of the search, without a look-up.
+        if attrs.is_root() || attrs.is_contextual() && ctx.current_span().id().is_none() {
+            return None;
+        }
+        self.followed(ctx.span(id)?.scope().skip(1))
+    }
+
+    /// Goes outwards through the followed spans until `f` says that it has all it wants.
+    pub(super) fn outwards(&self, from: Option<Id>, mut f: impl FnMut(&mut Open) -> ControlFlow<()>) {
+        let mut next = from;
+        while let Some(id) = next {
+            let step = self.spans.with(&id, |open| (f(open), open.parent.clone()));
+            let Some((ControlFlow::Continue(()), parent)) = step else { return };
+            next = parent;
+        }
+    }
+
+    /// The number of a new call within the nearest enclosing span that numbers its kind.
+    pub(super) fn number(&self, row: &Row, parent: Option<&Id>) -> Option<u32> {
+        let (within, _) = row.rule.number_within.as_ref()?;
+        let mut number = None;
+        self.outwards(parent.cloned(), |open| {
+            if open.record.head.plan.row().is_none_or(|outer| outer.event_type != *within) {
+                return ControlFlow::Continue(());
+            }
+            number = Some(open.within.get_or_insert_default().next_number(&row.event_type));
+            ControlFlow::Break(())
+        });
+        number
+    }
+
+    /// What enclosing spans give to the record; they in turn count it.
+    pub(super) fn given(&self, mut lacks: Lacks, from: Option<Id>) -> Scratch {
+        let mut given = Scratch::new();
+        if !lacks.is_nothing() {
+            self.outwards(from, |outer| {
+                lacks.take_from(outer, &self.plans, &mut given);
+                if lacks.is_nothing() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+        }
+        given
+    }
+
+    /// Does what was left to do and hands the record over.
+    pub(super) fn finish(&self, id: &Id, left: Left) {
+        let (given, admission) = match left {
+            Left::Lookup(lacks, parent) => (Some(self.given(lacks, Some(parent))), self.queue.admit()),
+            Left::Room(refusal) => (None, self.queue.insist(refusal)),
+        };
+        self.spans.end(id, |open| {
+            if let Some(admission) = admission {
+                if let Some(given) = &given {
+                    open.record.fields.merge(given);
+                    open.record.redact();
+                }
+                self.queue.push(admission, &mut open.record);
+            }
+            None::<()>
+        });
+    }
+
+    pub(super) fn point<S>(
+        &self,
+        plan: &'static Plan,
+        row: &'static Row,
+        event: &tracing::Event<'_>,
+        ctx: &Context<'_, S>,
+    ) where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let mut record = Record::new(plan);
+        event.record(&mut record.fields);
+        let lacks = Lacks::of(&record, row);
+        let scope = ctx.event_span(event).into_iter().flat_map(|span| span.scope());
+        record.fields.merge(&self.given(lacks, self.followed(scope)));
+        record.redact();
+        if let Some(admission) = self.queue.admit() {
+            self.queue.push(admission, &mut record);
+        }
+    }
+
+    /// Takes the word of `#[instrument(err, ret)]` for the span it stands beside.
+    pub(super) fn verdict<S>(
+        &self,
+        beside: &Plan,
+        is_error: bool,
+        event: &tracing::Event<'_>,
+        ctx: &Context<'_, S>,
+    ) where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let Some(span) = ctx.event_span(event) else { return };
+        let plan = self.plans.get(span.metadata()).filter(|plan| plan.is_beside(beside));
+        let Some((plan, row)) = plan.and_then(|plan| Some((plan, plan.row()?))) else { return };
+        let mut fields = Scratch::new();
+        event.record(&mut *fields);
+        let text = fields.first_text();
+        // `ret` alone prints the whole `Result`.
+        let failed = is_error || text.starts_with("Err(");
+        if !is_error {
+            plan.saw_report();
+        }
+        let matched = match &row.rule.success.test {
+            SuccessTest::ReturnMatches(wanted) if !is_error => Some(text.contains(wanted.as_str())),
+            _ => None,
+        };
+        let message = failed.then(|| text.into());
+        self.spans.with(&span.id(), |open| {
+            let head = &mut open.record.head;
+            head.matched = matched.or(head.matched);
+            head.verdict = Some(if failed { Verdict::Failed } else { Verdict::Returned });
+            if message.is_some() {
+                head.extra.get_or_insert_default().message = message;
+            }
+        });
+    }
+
+    pub(super) fn record(&self, id: &Id, values: &tracing::span::Record<'_>) {
+        if !self.queue.is_forked() {
+            values.record(&mut self.spans.collect(id));
+        }
+    }
+
+    pub(super) fn enter(&self, id: &Id) {
+        if thread::panicking() && !self.queue.is_forked() {
+            self.spans.with(id, |open| open.entered_unwinding = open.entered_unwinding.saturating_add(1));
+        }
+    }
+
+    pub(super) fn exit<S>(&self, id: &Id, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if self.queue.is_forked() {
+            return;
+        }
+        let now = Instant::now();
+        let home = self.spans.with(id, |open| {
+            if open.home.is_none() {
+                open.exit(now, false);
+            }
+            open.home.clone()
+        });
+        if let Some(home) = home.flatten() {
+            // Not under the lock: it may be the registry's last look at a span, which then closes.
+            let is_home = ctx.current_span().id() == Some(&home);
+            self.spans.with(id, |open| open.exit(now, is_home));
+        }
+    }
+
+    pub(super) fn close<S>(&self, id: &Id, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if self.queue.is_forked() {
+            return self.close_in_child(id, ctx);
+        }
+        let left = self.spans.end(id, |open| {
+            let row = open.record.head.plan.row()?;
+            open.tell_tallies();
+            if let Some(parent) = open.parent.take() {
+                let lacks = Lacks::of(&open.record, row);
+                if !lacks.is_nothing() {
+                    return Some(Left::Lookup(lacks, parent));
+                }
+            }
+            open.record.redact();
+            self.queue.try_push(&mut open.record).err().map(Left::Room)
+        });
+        if let Some(left) = left {
+            self.finish(id, left);
+        }
+    }
+
+    /// A forked child touches no lock; it only counts what it does not record.
+    #[cold]
+    pub(super) fn close_in_child<S>(&self, id: &Id, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let plan = ctx.span(id).and_then(|span| self.plans.get(span.metadata()));
+        if plan.is_some_and(|plan| plan.row().is_some()) {
+            self.queue.refuse_forked();
+        }
+    }
+}
+
+impl<S> Layer<S> for Recorder
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
+        let Some(plan) = self.plans.get_or_register(attrs.metadata()).filter(|_| !self.queue.is_forked())
+        else {
+            return;
+        };
+        self.plans.refresh();
+        let mut fields = Scratch::new();
+        attrs.record(&mut *fields);
+        let parent = self.parent(attrs, id, &ctx);
+        let row = plan.row();
+        let number = row.and_then(|row| self.number(row, parent.as_ref()));
+        let may_be_counted = parent.is_some() && row.is_some_and(|row| row.is_collected);
+        let home =
+            if may_be_counted && attrs.is_contextual() { ctx.current_span().id().cloned() } else { None };
+        self.spans.begin(id, plan, |open| {
+            open.parent = parent;
+            open.home = home;
+            open.record.head.number = number;
+            open.within = row.and_then(Within::of);
+            std::mem::swap(&mut open.record.fields, &mut *fields);
+        });
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) {
+        let Some(plan) = self.plans.get_or_register(event.metadata()) else { return };
+        match &plan.action {
+            Action::Row(_) if self.queue.is_forked() => self.queue.refuse_forked(),
+            _ if self.queue.is_forked() => {}
+            Action::Row(row) => self.point(plan, row, event, &ctx),
+            Action::Verdict { is_error } => self.verdict(plan, *is_error, event, &ctx),
+            Action::Carry => {}
+        }
+    }
+}

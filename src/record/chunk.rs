@@ -1,0 +1,77 @@
+//! Records packed one behind the other.
+
+use super::value::{Entry, Values};
+use super::{Head, Record};
+
+/// Records on their way to the writer, packed.
+#[derive(Debug, Default)]
+pub(crate) struct Chunk {
+    heads: Vec<(Head, End)>,
+    values: Vec<Entry>,
+    text: Vec<u8>,
+}
+
+/// Where the values and the text of a packed record end; they begin where those of the one before it do.
+#[derive(Clone, Copy, Debug, Default)]
+struct End {
+    values: u32,
+    text: u32,
+    truncated: bool,
+}
+
+impl Chunk {
+    /// An empty one, with room for so many records of the usual size.
+    pub(crate) fn with_room(records: usize) -> Self {
+        let (heads, values) = (Vec::with_capacity(records), Vec::with_capacity(records * USUAL_VALUES));
+        Self { heads, values, text: Vec::with_capacity(records * USUAL_TEXT) }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Bytes of its records: for bounding memory.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.heads) + size_of_val(&*self.values) + self.text.len()
+    }
+
+    /// Packs a record; what it has on the heap goes along.
+    pub(crate) fn push(&mut self, record: &mut Record) {
+        let Record { head, fields } = record;
+        self.values.extend_from_slice(&fields.values);
+        self.text.extend_from_slice(&fields.text);
+        // A chunk has a few dozen records, and each of them its limits.
+        let end = End {
+            values: self.values.len() as u32,
+            text: self.text.len() as u32,
+            truncated: fields.truncated,
+        };
+        self.heads.push((Head { extra: head.extra.take(), ..*head }, end));
+    }
+
+    /// The records in the order they came.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Head, Values<'_>)> {
+        let mut start = End::default();
+        self.heads.iter().map(move |(head, end)| {
+            let values = self.values.get(start.values as usize..end.values as usize).unwrap_or_default();
+            let text = self.text.get(start.text as usize..end.text as usize).unwrap_or_default();
+            start = *end;
+            (head, Values { values, text, truncated: end.truncated })
+        })
+    }
+
+    /// Empties it and keeps its memory, unless unusual records made it large.
+    pub(crate) fn reset(&mut self) {
+        let usual = self.heads.capacity();
+        self.heads.clear();
+        self.values.clear();
+        self.values.shrink_to(2 * usual * USUAL_VALUES);
+        self.text.clear();
+        self.text.shrink_to(2 * usual * USUAL_TEXT);
+    }
+}
+
+/// Values of a usual record.
+const USUAL_VALUES: usize = 12;
+/// Bytes of text of a usual record.
+const USUAL_TEXT: usize = 128;

@@ -1,0 +1,152 @@
+//! From what tracing hands out to [`Fields`]: visiting, formatting, cutting.
+
+use std::cell::Cell;
+use std::error::Error;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use tracing::field::{Field, Visit};
+
+use super::fields::Fields;
+use super::value::{Entry, INHERITED, Kind, Stretch};
+
+/// The fields of one span or event while they are formatted: the thread's own, used again each time.
+///
+/// A `Debug` that emits spans finds the place empty and gets new ones.
+pub(crate) struct Scratch(Fields);
+
+thread_local! {
+    static SCRATCH: Cell<Option<Fields>> = const { Cell::new(None) };
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        // Gone at thread exit: then it is new each time.
+        Self(SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default())
+    }
+}
+
+impl Deref for Scratch {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        &self.0
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut Fields {
+        &mut self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.0.clear();
+        let fields = std::mem::take(&mut self.0);
+        SCRATCH.try_with(|scratch| scratch.set(Some(fields))).ok();
+    }
+}
+
+/// Appends one text, cut at a character when it outgrows its room.
+pub(super) struct TextWriter<'a> {
+    pub(super) fields: &'a mut Fields,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+impl TextWriter<'_> {
+    pub(super) fn put(&mut self, text: &str) {
+        let room = self.end - self.fields.text.len();
+        if text.len() <= room {
+            return self.fields.text.extend_from_slice(text.as_bytes());
+        }
+        self.fields.truncated = true;
+        self.fields.text.extend_from_slice(&text.as_bytes()[..text.floor_char_boundary(room)]);
+        // Nothing may follow a cut, not even a shorter piece that would fit.
+        self.end = self.fields.text.len();
+    }
+
+    pub(super) fn done(self) -> Stretch {
+        Stretch { start: self.start as u32, len: (self.fields.text.len() - self.start) as u32 }
+    }
+}
+
+impl fmt::Write for TextWriter<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.put(text);
+        Ok(())
+    }
+}
+
+impl Fields {
+    fn set(&mut self, field: &Field, kind: Kind, bits: u64) {
+        // A callsite has a few dozen fields at the most: the compiler's macros stop there.
+        self.put(Entry { bits, slot: field.index() as u16 & !INHERITED, kind });
+    }
+
+    fn set_digits(&mut self, field: &Field, digits: fmt::Arguments<'_>) {
+        let digits = self.format(digits).to_bits();
+        self.set(field, Kind::Digits, digits);
+    }
+}
+
+impl Visit for Fields {
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.set(field, Kind::Bool, u64::from(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.set(field, Kind::I64, value.cast_unsigned());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.set(field, Kind::U64, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.set(field, Kind::F64, value.to_bits());
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        match i64::try_from(value) {
+            Ok(value) => self.record_i64(field, value),
+            Err(_) => self.set_digits(field, format_args!("{value}")),
+        }
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        match u64::try_from(value) {
+            Ok(value) => self.record_u64(field, value),
+            Err(_) => self.set_digits(field, format_args!("{value}")),
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let text = self.keep(value.as_bytes()).to_bits();
+        self.set(field, Kind::Text, text);
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.record_debug(field, &format_args!("{}", Chain(value)));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let text = self.format(format_args!("{value:?}")).to_bits();
+        self.set(field, Kind::Text, text);
+    }
+}
+
+/// An error with what caused it: `outer: inner: innermost`.
+struct Chain<'a>(&'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        // A chain that loops must not hang the caller.
+        for source in std::iter::successors(self.0.source(), |&error| error.source()).take(32) {
+            write!(f, ": {source}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! The values of one record while it is collected.
+
+use std::fmt::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::collect::TextWriter;
+use super::redact::digest;
+use super::value::{Entry, INHERITED, Kind, Stretch, append};
+use super::{MAX_FIELDS, MAX_TEXT_BYTES, MAX_VALUE_BYTES};
+use crate::rules::model::Redact;
+
+/// A place used again and again gives memory beyond this back.
+const KEPT_TEXT: usize = 4 * 1024;
+
+/// Values by slot, their text in one buffer. A slot is the index of a field, or the place of an inherited name
+/// in the list of the rules.
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    pub(super) values: Vec<Entry>,
+    pub(super) text: Vec<u8>,
+    /// A value was cut or left out.
+    pub(crate) truncated: bool,
+}
+
+impl Fields {
+    /// The indices of the span's own values.
+    pub(crate) fn own_indices(&self) -> impl Iterator<Item = usize> {
+        self.values.iter().map(|entry| entry.slot).filter(|slot| slot & INHERITED == 0).map(usize::from)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.values.clear();
+        self.text.clear();
+        self.truncated = false;
+        if self.text.capacity() > KEPT_TEXT {
+            self.text.shrink_to(KEPT_TEXT);
+        }
+    }
+
+    /// Takes a constant that an enclosing span's rule gives.
+    pub(crate) fn inherit_constant(&mut self, index: u8, value: &serde_json::Value) {
+        let (kind, bits) = match value {
+            serde_json::Value::Bool(value) => (Kind::Bool, u64::from(*value)),
+            serde_json::Value::String(text) => (Kind::Text, self.keep(text.as_bytes()).to_bits()),
+            serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(value), _) => (Kind::I64, value.cast_unsigned()),
+                (None, Some(value)) => (Kind::F64, value.to_bits()),
+                (None, None) => return,
+            },
+            // Constants are scalars: the check of the rules saw to it.
+            _ => return,
+        };
+        self.put(Entry { bits, slot: INHERITED | u16::from(index), kind });
+    }
+
+    /// Takes from an enclosing span's fields those that `wanted` gives a place among the inherited names, as
+    /// redacted as they are to be in the row of that span.
+    pub(crate) fn inherit(
+        &mut self,
+        outer: &Self,
+        mut wanted: impl FnMut(usize) -> Option<(u8, Option<Redact>)>,
+    ) {
+        for entry in outer.values.iter().filter(|entry| entry.slot & INHERITED == 0) {
+            let Some((index, redact)) = wanted(usize::from(entry.slot)) else { continue };
+            let entry = Entry { slot: INHERITED | u16::from(index), ..*entry };
+            match redact {
+                None => self.copy(outer, entry),
+                Some(Redact::Hash) => {
+                    let bits = self.keep(&digest(entry.value(&outer.text))).to_bits();
+                    self.put(Entry { bits, kind: Kind::Digest, ..entry });
+                }
+                Some(Redact::Drop) => {}
+            }
+        }
+    }
+
+    /// Takes over what `later` has, which was collected apart so that no lock was held while formatting.
+    pub(crate) fn merge(&mut self, later: &Self) {
+        for entry in &later.values {
+            self.copy(later, *entry);
+        }
+        self.truncated |= later.truncated;
+    }
+
+    pub(super) fn copy(&mut self, from: &Self, entry: Entry) {
+        let text = entry.has_text().then(|| self.keep(Stretch::from_bits(entry.bits).of(&from.text)));
+        self.put(Entry { bits: text.map_or(entry.bits, Stretch::to_bits), ..entry });
+    }
+
+    /// Puts a value in its place by slot. A callsite gives its fields in that order: the usual place is the last.
+    #[inline]
+    pub(super) fn put(&mut self, new: Entry) {
+        if self.values.last().is_none_or(|last| last.slot < new.slot) && self.values.len() < MAX_FIELDS {
+            return self.values.push(new);
+        }
+        match self.values.binary_search_by_key(&new.slot, |entry| entry.slot) {
+            Ok(at) => self.values[at] = new,
+            Err(at) if self.values.len() < MAX_FIELDS => self.values.insert(at, new),
+            Err(_) => self.truncated = true,
+        }
+    }
+
+    /// Keeps a text that is whole, cut to what one value may take.
+    #[inline]
+    pub(super) fn keep(&mut self, text: &[u8]) -> Stretch {
+        let room = MAX_VALUE_BYTES.min(MAX_TEXT_BYTES.saturating_sub(self.text.len()));
+        if text.len() > room {
+            return self.keep_what_fits(text);
+        }
+        append(&mut self.text, text)
+    }
+
+    #[cold]
+    pub(super) fn keep_what_fits(&mut self, text: &[u8]) -> Stretch {
+        self.drop_overwritten();
+        let mut writer = self.writer();
+        writer.put(str::from_utf8(text).unwrap_or_default());
+        writer.done()
+    }
+
+    /// A field recorded over and over leaves its old texts behind: keep the living ones only.
+    pub(super) fn drop_overwritten(&mut self) {
+        let old = std::mem::take(&mut self.text);
+        for entry in self.values.iter_mut().filter(|entry| entry.has_text()) {
+            entry.bits = append(&mut self.text, Stretch::from_bits(entry.bits).of(&old)).to_bits();
+        }
+    }
+
+    pub(super) fn writer(&mut self) -> TextWriter<'_> {
+        let start = self.text.len();
+        let room = MAX_VALUE_BYTES.min(MAX_TEXT_BYTES.saturating_sub(start));
+        TextWriter { start, end: start + room, fields: self }
+    }
+
+    /// Formats a value of the user's. Its `Debug` may emit spans (no lock is held here) or panic.
+    pub(super) fn format(&mut self, value: fmt::Arguments<'_>) -> Stretch {
+        let mut writer = self.writer();
+        match catch_unwind(AssertUnwindSafe(|| writer.write_fmt(value))) {
+            Ok(Ok(())) => {}
+            Ok(Err(fmt::Error)) => writer.put("<its Debug failed>"),
+            Err(_panic) => writer.put("<its Debug panicked>"),
+        }
+        writer.done()
+    }
+
+    /// The text of the first value, such as that of the one field of an `err` or `ret` event.
+    pub(crate) fn first_text(&self) -> &str {
+        let stretch = self.values.first().filter(|entry| entry.has_text()).map(|entry| entry.bits);
+        stretch.map_or("", |bits| str::from_utf8(Stretch::from_bits(bits).of(&self.text)).unwrap_or_default())
+    }
+}

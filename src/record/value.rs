@@ -1,0 +1,135 @@
+//! One value as it lies in memory, and as it is read.
+
+/// Marks the slot of an inherited value.
+pub(super) const INHERITED: u16 = 1 << 15;
+
+/// A value as it lies in memory, 16 bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    /// The value itself, or where its text lies.
+    pub(super) bits: u64,
+    pub(super) slot: u16,
+    pub(super) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Bool,
+    I64,
+    U64,
+    F64,
+    Text,
+    /// Digits of an integer past 64 bits.
+    Digits,
+    /// A text that stands for a redacted value.
+    Digest,
+}
+
+/// Where in the buffer a text lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    pub(super) start: u32,
+    pub(super) len: u32,
+}
+
+impl Stretch {
+    pub(super) fn to_bits(self) -> u64 {
+        u64::from(self.start) << 32 | u64::from(self.len)
+    }
+
+    pub(super) fn from_bits(bits: u64) -> Self {
+        Self { start: (bits >> 32) as u32, len: bits as u32 }
+    }
+
+    pub(super) fn of(self, text: &[u8]) -> &[u8] {
+        text.get(self.start as usize..).and_then(|text| text.get(..self.len as usize)).unwrap_or_default()
+    }
+}
+
+impl Entry {
+    pub(super) fn has_text(self) -> bool {
+        matches!(self.kind, Kind::Text | Kind::Digits | Kind::Digest)
+    }
+
+    /// The value, with its text in `buffer` when it has one.
+    pub(super) fn value(self, buffer: &[u8]) -> Value<'_> {
+        match self.kind {
+            Kind::Bool => Value::Bool(self.bits != 0),
+            Kind::I64 => Value::I64(self.bits.cast_signed()),
+            Kind::U64 => Value::U64(self.bits),
+            Kind::F64 => Value::F64(f64::from_bits(self.bits)),
+            Kind::Text | Kind::Digest => Value::Text(self.str(buffer)),
+            Kind::Digits => Value::Digits(self.str(buffer)),
+        }
+    }
+
+    pub(super) fn str(self, buffer: &[u8]) -> &str {
+        // Only whole characters are ever written; an empty text would be a bug of ours, not a crash of theirs.
+        str::from_utf8(Stretch::from_bits(self.bits).of(buffer)).unwrap_or_default()
+    }
+}
+
+/// A typed value, read out of [`Fields`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Value<'a> {
+    Bool(bool),
+    I64(i64),
+    U64(u64),
+    F64(f64),
+    Text(&'a str),
+    /// Decimal digits of an integer past 64 bits.
+    Digits(&'a str),
+}
+
+impl<'a> Value<'a> {
+    pub(crate) fn text(self) -> Option<&'a str> {
+        match self {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value as a float, for comparing; also of a text that is a number, as `%status` would record it.
+    pub(crate) fn number(self) -> Option<f64> {
+        match self {
+            Value::I64(value) => Some(value as f64),
+            Value::U64(value) => Some(value as f64),
+            Value::F64(value) => Some(value),
+            Value::Text(text) | Value::Digits(text) => text.parse().ok(),
+            Value::Bool(_) => None,
+        }
+    }
+}
+
+/// The values of one record, to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Values<'a> {
+    pub(super) values: &'a [Entry],
+    pub(super) text: &'a [u8],
+    pub(crate) truncated: bool,
+}
+
+impl<'a> Values<'a> {
+    /// The span's own values by field index.
+    pub(crate) fn own(self) -> impl Iterator<Item = (usize, Value<'a>)> {
+        let own = self.values.iter().filter(|entry| entry.slot & INHERITED == 0);
+        own.map(move |entry| (usize::from(entry.slot), entry.value(self.text)))
+    }
+
+    /// What enclosing spans gave, by place in the list of inherited names.
+    pub(crate) fn inherited(self) -> impl Iterator<Item = (usize, Value<'a>)> {
+        let inherited = self.values.iter().filter(|entry| entry.slot & INHERITED != 0);
+        inherited.map(move |entry| (usize::from(entry.slot & !INHERITED), entry.value(self.text)))
+    }
+
+    pub(crate) fn get(self, field: usize) -> Option<Value<'a>> {
+        self.own().find(|(at, _)| *at == field).map(|(_, value)| value)
+    }
+}
+
+#[inline]
+pub(super) fn append(buffer: &mut Vec<u8>, text: &[u8]) -> Stretch {
+    let start = buffer.len() as u32;
+    buffer.extend_from_slice(text);
+    Stretch { start, len: text.len() as u32 }
+}

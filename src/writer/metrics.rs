@@ -1,0 +1,71 @@
+//! The account as metrics, for whoever has installed a recorder of the `metrics` crate.
+//!
+//! Names and meanings are those of OpenTelemetry for span processors, as far as they go:
+//! <https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/> (status: development). The table stands with
+//! [`Stats`]. A recorder may be installed before the ledger is built or after.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use metrics::{Label, SharedString, counter, gauge};
+
+use crate::queue::Stats;
+
+/// How often they are told.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+const PROCESSED: &str = "otel.sdk.processor.span.processed";
+const QUEUE_SIZE: &str = "otel.sdk.processor.span.queue.size";
+const QUEUE_CAPACITY: &str = "otel.sdk.processor.span.queue.capacity";
+const SPOOL_SIZE: &str = "tracing_ledger.spool.size";
+
+/// The metrics of one ledger.
+pub(super) struct Metrics {
+    /// `otel.component.name`: which of the ledgers of the process, by the order they were built in.
+    name: SharedString,
+    told_at: Option<Instant>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        static LEDGERS: AtomicU64 = AtomicU64::new(0);
+        let number = LEDGERS.fetch_add(1, Ordering::Relaxed);
+        Self { name: format!("tracing_ledger/{number}").into(), told_at: None }
+    }
+}
+
+impl Metrics {
+    /// Tells the recorder, when it is time to.
+    pub(super) fn tell_if_due(&mut self, stats: &Stats, queue_capacity: u64) {
+        if self.told_at.is_none_or(|at| at.elapsed() >= INTERVAL) {
+            self.tell(stats, queue_capacity);
+            self.told_at = Some(Instant::now());
+        }
+    }
+
+    /// Tells the recorder.
+    pub(super) fn tell(&self, stats: &Stats, queue_capacity: u64) {
+        counter!(PROCESSED, self.labels()).absolute(stats.written);
+        for (error, records) in [
+            ("queue_full", stats.refused.queue_full + stats.dropped.evicted),
+            ("already_shutdown", stats.refused.shutdown),
+            ("forked", stats.refused.forked),
+            ("corrupt", stats.dropped.corrupt),
+            ("quarantined", stats.quarantined),
+        ] {
+            let mut labels = self.labels();
+            labels.push(Label::from_static_parts("error.type", error));
+            counter!(PROCESSED, labels).absolute(records);
+        }
+        gauge!(QUEUE_SIZE, self.labels()).set(stats.in_flight as f64);
+        gauge!(QUEUE_CAPACITY, self.labels()).set(queue_capacity as f64);
+        gauge!(SPOOL_SIZE, self.labels()).set(stats.spooled as f64);
+    }
+
+    fn labels(&self) -> Vec<Label> {
+        vec![
+            Label::from_static_parts("otel.component.type", "tracing_ledger"),
+            Label::new("otel.component.name", self.name.clone()),
+        ]
+    }
+}
