@@ -1,0 +1,174 @@
+//! What the environment says of the options: the names of the variables, and how their values are read.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Builder;
+use crate::queue::Overflow;
+use crate::{Error, Rules};
+
+impl Builder {
+    /// Takes every option that `lookup` has over what was set before.
+    pub(super) fn with_variables(mut self, lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
+        let variables = Variables(lookup);
+        variables.set(&mut self.queue_capacity, "TRACING_LEDGER_QUEUE_CAPACITY", COUNT, count)?;
+        variables.set(&mut self.overflow, "TRACING_LEDGER_OVERFLOW", OVERFLOW, overflow)?;
+        variables.set(&mut self.batch_size, "TRACING_LEDGER_BATCH_SIZE", COUNT, count)?;
+        variables.set(&mut self.flush_interval, "TRACING_LEDGER_FLUSH_INTERVAL", TIME, interval)?;
+        if let Some(dir) = (variables.0)("TRACING_LEDGER_SPOOL_DIR") {
+            self.spool_dir = Some(directory(dir)?);
+        }
+        variables.set(&mut self.spool_limit, "TRACING_LEDGER_SPOOL_LIMIT", BYTES, bytes)?;
+        let sync = "TRACING_LEDGER_SPOOL_SYNC_INTERVAL";
+        variables.set(&mut self.spool_sync_interval, sync, TIME, |time| interval(time).map(Some))?;
+        if let Some(path) = (variables.0)("TRACING_LEDGER_RULES") {
+            self.rules = Rules::from_path(path)
+                .map_err(|error| Error::config(format!("TRACING_LEDGER_RULES: {error}")).caused_by(error))?;
+        }
+        Ok(self)
+    }
+}
+
+const COUNT: &str = "a whole number from 1, such as 1000";
+const TIME: &str = "a whole number from 1 and its unit, ms, s or m, such as 200ms";
+const BYTES: &str = "a whole number of bytes from 1, or of KiB, MiB or GiB, such as 512MiB";
+const OVERFLOW: &str = "drop_newest, drop_oldest, or block: and a time in ms, s or m, such as block:250ms";
+
+/// Where options are looked up by name: the environment, or what a test says it is.
+struct Variables<F>(F);
+
+impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
+    /// Sets `option` when there is such a variable.
+    fn set<T>(
+        &self,
+        option: &mut T,
+        variable: &str,
+        accepted: impl Display,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<(), Error> {
+        let Some(value) = (self.0)(variable) else { return Ok(()) };
+        let parsed = value.to_str().and_then(parse);
+        *option = parsed.ok_or_else(|| Error::config(format!("{variable} is {value:?}: use {accepted}")))?;
+        Ok(())
+    }
+}
+
+fn count(value: &str) -> Option<usize> {
+    value.parse().ok().filter(|count| *count > 0)
+}
+
+fn bytes(value: &str) -> Option<u64> {
+    let unit = value.find(|character: char| !character.is_ascii_digit()).unwrap_or(value.len());
+    let (number, unit) = value.split_at(unit);
+    let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
+    let shift = match unit {
+        "" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return None,
+    };
+    number.checked_mul(1 << shift)
+}
+
+fn directory(value: OsString) -> Result<PathBuf, Error> {
+    if value.is_empty() {
+        return Err(Error::config("TRACING_LEDGER_SPOOL_DIR is empty: use the path of a directory"));
+    }
+    Ok(value.into())
+}
+
+fn interval(value: &str) -> Option<Duration> {
+    let unit = value.find(|character: char| !character.is_ascii_digit())?;
+    let (number, unit) = value.split_at(unit);
+    let number = number.parse().ok().filter(|number| *number > 0)?;
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+fn overflow(value: &str) -> Option<Overflow> {
+    match value {
+        "drop_newest" => Some(Overflow::DropNewest),
+        "drop_oldest" => Some(Overflow::DropOldest),
+        _ => value.strip_prefix("block:").and_then(interval).map(Overflow::Block),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::{DEFAULT_QUEUE_CAPACITY, builder};
+
+    fn from(variables: &[(&str, &str)]) -> Result<Builder, Error> {
+        builder().with_variables(|wanted| {
+            let found = variables.iter().find(|(variable, _)| *variable == wanted)?;
+            Some(found.1.into())
+        })
+    }
+
+    #[test]
+    fn the_environment_sets_every_option_it_has() {
+        let set = from(&[
+            ("TRACING_LEDGER_QUEUE_CAPACITY", "12"),
+            ("TRACING_LEDGER_OVERFLOW", "block:250ms"),
+            ("TRACING_LEDGER_BATCH_SIZE", "34"),
+            ("TRACING_LEDGER_FLUSH_INTERVAL", "5s"),
+            ("TRACING_LEDGER_SPOOL_DIR", "/var/lib/ledger"),
+            ("TRACING_LEDGER_SPOOL_LIMIT", "3MiB"),
+            ("TRACING_LEDGER_SPOOL_SYNC_INTERVAL", "1s"),
+        ]);
+        let set = set.expect("every value is well-formed");
+        assert_eq!((set.queue_capacity, set.batch_size), (12, 34));
+        assert_eq!(set.overflow, Overflow::Block(Duration::from_millis(250)));
+        assert_eq!(set.flush_interval, Duration::from_secs(5));
+        assert_eq!(set.spool_dir, Some("/var/lib/ledger".into()));
+        assert_eq!((set.spool_limit, set.spool_sync_interval), (3 << 20, Some(Duration::from_secs(1))));
+    }
+
+    #[test]
+    fn an_empty_environment_leaves_what_was_set() {
+        let kept =
+            builder().batch_size(7).with_variables(|_| None).expect("there is nothing to be malformed");
+        assert_eq!((kept.batch_size, kept.queue_capacity), (7, DEFAULT_QUEUE_CAPACITY));
+    }
+
+    #[test]
+    fn a_malformed_value_is_an_error_that_says_what_is_accepted() {
+        for (variable, value, accepted) in [
+            ("TRACING_LEDGER_QUEUE_CAPACITY", "many", "a whole number from 1"),
+            ("TRACING_LEDGER_QUEUE_CAPACITY", "", "a whole number from 1"),
+            ("TRACING_LEDGER_BATCH_SIZE", "0", "a whole number from 1"),
+            ("TRACING_LEDGER_FLUSH_INTERVAL", "200", "ms, s or m"),
+            ("TRACING_LEDGER_FLUSH_INTERVAL", "0ms", "ms, s or m"),
+            ("TRACING_LEDGER_FLUSH_INTERVAL", "400000000000000000m", "ms, s or m"),
+            ("TRACING_LEDGER_SPOOL_LIMIT", "1GB", "KiB, MiB or GiB"),
+            ("TRACING_LEDGER_SPOOL_LIMIT", "18446744073709551615KiB", "KiB, MiB or GiB"),
+            ("TRACING_LEDGER_SPOOL_SYNC_INTERVAL", "0s", "ms, s or m"),
+            ("TRACING_LEDGER_OVERFLOW", "block:soon", "drop_newest, drop_oldest, or block:"),
+        ] {
+            let error = from(&[(variable, value)]).expect_err(value);
+            let message = error.to_string();
+            assert!(error.is_config());
+            assert!(message.starts_with(&format!("{variable} is {value:?}: use ")), "{message}");
+            assert!(message.contains(accepted), "{message}");
+        }
+    }
+
+    #[test]
+    fn rules_are_read_from_the_file_that_the_environment_names() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(&file, "[[rule]]\nspan = \"request\"\nevent = \"http.request\"\n").expect("written");
+        let path = file.path().to_str().expect("a path in UTF-8");
+        let set = from(&[("TRACING_LEDGER_RULES", path)]).expect("the rules are right");
+        assert_eq!(set.rules, Rules::from_path(path).expect("the rules are right"));
+        let error =
+            from(&[("TRACING_LEDGER_RULES", "/nowhere/rules.toml")]).expect_err("there is no such file");
+        assert!(error.to_string().starts_with("TRACING_LEDGER_RULES: /nowhere/rules.toml: "), "{error}");
+    }
+}
