@@ -141,3 +141,34 @@ impl Drop for End {
         self.control.finished();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Memory;
+    use crate::{Event, Overflow};
+
+    fn shared() -> Shared {
+        let queue = Arc::new(Queue::new(100, Overflow::default(), 10));
+        let options = Options { batch_size: 10, flush_interval: Duration::from_secs(60) };
+        Shared::new(queue, Arc::default(), None, options)
+    }
+
+    #[test]
+    fn after_a_panic_of_its_own_it_goes_on_with_what_it_has_in_hand() {
+        let (shared, memory) = (shared(), Memory::default());
+        shared.control.ask_stop(Instant::now() + Duration::from_secs(60));
+        let event = Event::new(std::time::SystemTime::now(), "test", "test");
+        let mut delivery = Delivery::new(memory.clone(), &shared);
+        delivery.take(vec![event.clone()]);
+        let mut panics = 2;
+        let supervised = supervise(&shared, async || {
+            panics -= 1;
+            assert!(panics < 0, "as the test wants");
+            delivery.run().await;
+        });
+        runtime().expect("a runtime").block_on(supervised);
+        assert_eq!(panics, -1);
+        assert_eq!(memory.events(), [event]);
+    }
+}

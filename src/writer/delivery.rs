@@ -49,6 +49,11 @@ impl<'a, S: Store> Delivery<'a, S> {
         Self { store, shared, hand, drift, losses, backoff, heard, flushed, due }
     }
 
+    #[cfg(test)]
+    pub(super) fn take(&mut self, events: Vec<Event>) {
+        self.hand = Some(Batch::new(events, Origin::Queue));
+    }
+
     /// Works until it is stopped.
     pub(super) async fn run(&mut self) {
         loop {

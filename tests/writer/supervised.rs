@@ -1,4 +1,4 @@
-//! A panic of the writer itself costs no row.
+//! A store that panics where nobody asked it for anything costs no row.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tracing_ledger::store::{Attempt, InsertError, Memory, Store};
 
 use crate::books::{DEADLINE, assert_sums, emit, numbers, open, untimed};
 
-/// A store whose futures panic as they are dropped, outside of everything that a store is asked to do.
+/// A store whose futures panic as they are dropped, when the rows are stored already.
 struct Sore {
     memory: Memory,
     panics: Arc<AtomicUsize>,
