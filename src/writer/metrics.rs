@@ -38,8 +38,9 @@ impl Metrics {
     /// Tells the recorder, when it is time to.
     pub(super) fn tell_if_due(&mut self, stats: &Stats, queue_capacity: u64) {
         if self.told_at.is_none_or(|at| at.elapsed() >= INTERVAL) {
-            self.tell(stats, queue_capacity);
+            // First, so that a recorder that panics is not asked again at once.
             self.told_at = Some(Instant::now());
+            self.tell(stats, queue_capacity);
         }
     }
 

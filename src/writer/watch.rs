@@ -40,10 +40,11 @@ impl<'a> Watch<'a> {
             let is_woken = self.wait().await;
             self.shared.fill();
             self.shared.sync(Instant::now());
-            self.shared.report();
             if is_woken || (self.shared.has_spool && self.shared.has_enough()) {
                 self.shared.pulse.notify_one();
             }
+            // Last, as it may run code of others.
+            self.shared.report();
             // A queue that is never empty must not keep the store waiting.
             yield_now().await;
         }
