@@ -1,6 +1,6 @@
 //! What a span costs the thread that enters and closes it, under this crate's layer and under its peers.
 //!
-//! `cargo bench -p tracing-ledger-benches --bench close_span -- --rounds 15 --spans 200000`
+//! `cargo bench -p tracing-ledger-benches --bench close_span -- --rounds 15 --size 200000`
 //!
 //! The floor is the least a layer must do to time a span: keep an `Instant` with it, and read it at the close.
 
@@ -16,15 +16,15 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter,
 };
-use tracing::field::Empty;
 use tracing::span::{Attributes, Id};
 use tracing::subscriber::Interest;
-use tracing::{Metadata, Subscriber, info_span};
+use tracing::{Metadata, Subscriber};
 use tracing_appender::non_blocking::NonBlocking;
 use tracing_ledger::Event;
 use tracing_ledger::store::{Attempt, InsertError, Store};
 use tracing_ledger_benches::cost::{Cost, CostPerRun, CountingAllocator};
 use tracing_ledger_benches::rounds::{Variant, compare};
+use tracing_ledger_benches::workload::quote;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::{Context, Filter, Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
@@ -53,24 +53,6 @@ fn main() -> ExitCode {
     compare(&variants, "floor")
 }
 
-/// One planner call: seven fields of five types, two of them known only at the end.
-fn workload(booking: Uuid) {
-    let span = info_span!(
-        "quote_tables_for_booking",
-        booking_id = %booking,
-        trigger = "creation",
-        party_size = 4_u64,
-        strategy.require_adjacency = true,
-        load = 0.75,
-        success = Empty,
-        reason = Empty,
-    );
-    let entered = span.enter();
-    span.record("success", black_box(false));
-    span.record("reason", black_box("No suitable tables available"));
-    drop(entered);
-}
-
 /// Runs the workload in bursts and calls `settle` after each, outside of the measurement, with the number of
 /// spans so far: it waits until the variant's own thread has them all.
 fn measure(spans: u64, mut settle: impl FnMut(u64)) -> CostPerRun {
@@ -90,7 +72,7 @@ fn measure(spans: u64, mut settle: impl FnMut(u64)) -> CostPerRun {
 fn burst(spans: u64) -> Cost {
     let before = Cost::so_far();
     for n in 0..spans {
-        workload(black_box(Uuid::from_u64_pair(n, n)));
+        quote(black_box(Uuid::from_u64_pair(n, n)));
     }
     Cost::so_far() - before
 }

@@ -2,8 +2,10 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::fs;
 use std::io;
 use std::ops::{AddAssign, Sub};
+use std::time::Duration;
 
 /// The system's allocator, counting by thread. A bench makes it its `#[global_allocator]`.
 pub struct CountingAllocator;
@@ -90,4 +92,13 @@ fn thread_cpu_ns() -> u64 {
     let status = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut now) };
     assert_eq!(status, 0, "no CPU clock by thread: {}", io::Error::last_os_error());
     now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
+}
+
+/// CPU time of the thread with that name since it started, where Linux tells.
+pub fn thread_cpu(name: &str) -> Option<Duration> {
+    let mut tasks = fs::read_dir("/proc/self/task").ok()?.filter_map(|task| Some(task.ok()?.path()));
+    let task =
+        tasks.find(|task| fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name))?;
+    let spent = fs::read_to_string(task.join("schedstat")).ok()?;
+    Some(Duration::from_nanos(spent.split(' ').next()?.parse().ok()?))
 }

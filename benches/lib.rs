@@ -1,4 +1,7 @@
-//! Shared by the benches: what a thread spends, and how variants are compared.
+//! Shared by the benches: what is measured, what a thread spends, and how variants are compared.
 
 pub mod cost;
+pub mod options;
 pub mod rounds;
+pub mod samples;
+pub mod workload;

@@ -7,13 +7,12 @@ use std::fmt::Write as _;
 use std::process::{Command, ExitCode};
 
 use crate::cost::CostPerRun;
+use crate::options::Options;
+use crate::samples::{extremes, median};
 
 /// Names the variant to a child, with `SPANS` the size of its run.
 const VARIANT: &str = "LEDGER_BENCH_VARIANT";
 const SPANS: &str = "LEDGER_BENCH_SPANS";
-
-const USAGE: &str = "options: --rounds N (processes for each variant, default 15), \
-                     --spans N (in each process, default 200000)";
 
 /// One thing to measure.
 pub struct Variant {
@@ -28,47 +27,17 @@ pub fn compare(variants: &[Variant], floor: &str) -> ExitCode {
     if let Ok(name) = env::var(VARIANT) {
         return child(variants, &name);
     }
-    let options = match Options::parse(env::args().skip(1)) {
-        Ok(options) => options,
-        Err(why) => {
-            eprintln!("{why}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
+    let options = Options::from_args(15, 200_000, "spans in each process");
     let mut samples = vec![Vec::new(); variants.len()];
     for round in 0..options.rounds {
         // Each round starts with another variant, so that none always follows the same neighbour.
         for turn in 0..variants.len() {
             let at = (round + turn) % variants.len();
-            samples[at].push(in_a_process(variants[at].name, options.spans));
+            samples[at].push(in_a_process(variants[at].name, options.size));
         }
     }
     println!("{}", table(variants, &samples, floor, &options));
     ExitCode::SUCCESS
-}
-
-struct Options {
-    rounds: usize,
-    spans: u64,
-}
-
-impl Options {
-    fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self { rounds: 15, spans: 200_000 };
-        while let Some(name) = args.next() {
-            let mut number = || {
-                let value = args.next().unwrap_or_default();
-                value.parse().ok().filter(|n| *n > 0).ok_or_else(|| format!("{name} needs a number above 0"))
-            };
-            match name.as_str() {
-                "--bench" => {} // what cargo adds
-                "--rounds" => options.rounds = number()? as usize,
-                "--spans" => options.spans = number()?,
-                _ => return Err(format!("{name:?} is not an option of this bench")),
-            }
-        }
-        Ok(options)
-    }
 }
 
 /// The child's part: one measurement, told on stdout.
@@ -100,7 +69,7 @@ fn table(variants: &[Variant], samples: &[Vec<CostPerRun>], floor: &str, options
     let mut text = format!(
         "{} rounds of {} spans; CPU time of the calling thread, medians (fastest and slowest round)\n\n\
          | variant | ns per span | times the floor | allocations per span |\n|---|---:|---:|---:|\n",
-        options.rounds, options.spans
+        options.rounds, options.size
     );
     for (variant, samples) in variants.iter().zip(samples) {
         let ns = median_ns(samples);
@@ -115,15 +84,4 @@ fn table(variants: &[Variant], samples: &[Vec<CostPerRun>], floor: &str, options
         .expect("a String takes everything");
     }
     text
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<_> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
-}
-
-fn extremes(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    values.fold((f64::INFINITY, 0.0), |(least, most), value| (least.min(value), most.max(value)))
 }

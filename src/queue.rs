@@ -289,6 +289,12 @@ impl Queue {
         self.accepted().saturating_sub(self.left()) >= self.enough
     }
 
+    /// Whether there is so much that the writer may take some while it has a batch in hand. Never where the bounds are
+    /// narrow: there they are kept to the record.
+    pub(crate) fn may_run_ahead(&self) -> bool {
+        self.chunks.are_full_size() && self.has_enough()
+    }
+
     /// Has the record that makes a batch worth writing end the next wait; `false` when there is one already.
     pub(crate) fn gather(&self) -> bool {
         self.wake_with(self.enough)

@@ -1,17 +1,20 @@
 //! Record → event: naming, outcome, reason, JSON. Off the hot path, on the writer's thread.
 
-use std::sync::PoisonError;
+use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use uuid::{ContextV7, Timestamp, Uuid};
+use uuid::{NoContext, Timestamp, Uuid};
 
 use super::json::{Json, Object};
-use super::outcome::{Judgement, Outcome};
+use super::outcome::{Given, Judgement, Outcome};
 use super::{Event, Severity};
 use crate::alarm;
 use crate::record::{Head, Value, Values};
 use crate::rules::model::{Figure, Redact, SeverityRule};
 use crate::rules::plan::{Row, Slot};
+
+/// Keys of a usual context.
+const USUAL_KEYS: usize = 16;
 
 /// One moment on both clocks: turns the monotonic times of the hot path into wall-clock time.
 #[derive(Clone, Copy, Debug)]
@@ -38,16 +41,16 @@ impl Event {
     pub(crate) fn from_record(head: &Head, values: Values<'_>, anchor: Anchor) -> Option<Self> {
         let row = head.plan.row()?;
         let created_at = anchor.wall(head.ended);
-        let mut context = Object::default();
+        let mut context = Object::with_room(USUAL_KEYS);
+        let given = own_fields(&mut context, values, row);
         let severity = if head.plan.meta.is_span() {
-            let judgement = Judgement::of(head, values, row);
+            let judgement = Judgement::of(head, values, row, &given);
             if judgement.outcome == Outcome::Unknown {
                 say_unknown(head);
             }
-            span_context(&mut context, head, values, row, &judgement);
+            span_context(&mut context, head, row, &judgement);
             severity(head, values, row, natural_of_outcome(judgement.outcome))
         } else {
-            own_fields(&mut context, values, row);
             severity(head, values, row, natural_of_level(*head.plan.meta.level()))
         };
         for key in &row.rule.or_null {
@@ -73,33 +76,45 @@ impl Event {
 fn say_unknown(head: &Head) {
     if head.plan.is_first_unknown() {
         let meta = head.plan.meta;
+        let has_result = head.plan.row().is_some_and(|row| row.rule.keys.result.is_some());
         alarm::say(format_args!(
-            "the outcome of {:?} ({}:{}) is unknown: record the field success as a bool, add `ret` to its \
-             #[instrument], or give its rule silent = \"ok\"",
+            "the outcome of {:?} ({}:{}) is unknown: record the field {}, add `ret` to its #[instrument], or give \
+             its rule silent = \"ok\"",
             meta.name(),
             meta.file().unwrap_or("?"),
             meta.line().unwrap_or_default(),
+            if has_result { "result" } else { "success as a bool" },
         ));
     }
 }
 
-/// A UUIDv7 of the moment the span ended, so that ids sort like `created_at` and index pages fill in order;
-/// within a millisecond they count up (RFC 9562, section 6.2).
+/// A UUIDv7 of the moment the span ended, so that ids sort like `created_at` and index pages fill in order.
+///
+/// Random bits for each millisecond; within one the ids of a thread count up (RFC 9562, section 6.2, method 2), since
+/// asking the kernel for each of them would be a sixth of the work on an event.
 fn time_ordered_id(at: SystemTime) -> Uuid {
-    static CONTEXT: std::sync::Mutex<ContextV7> = std::sync::Mutex::new(ContextV7::new());
+    thread_local! {
+        static LAST: Cell<Uuid> = const { Cell::new(Uuid::nil()) };
+    }
     let since_epoch = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let context = CONTEXT.lock().unwrap_or_else(PoisonError::into_inner);
-    Uuid::new_v7(Timestamp::from_unix(&*context, since_epoch.as_secs(), since_epoch.subsec_nanos()))
+    let next = successor(LAST.get()).filter(|next| is_of(*next, since_epoch)).unwrap_or_else(|| {
+        Uuid::new_v7(Timestamp::from_unix(NoContext, since_epoch.as_secs(), since_epoch.subsec_nanos()))
+    });
+    LAST.set(next);
+    next
 }
 
-fn span_context<'a>(
-    context: &mut Object<'a>,
-    head: &'a Head,
-    values: Values<'a>,
-    row: &'a Row,
-    judgement: &Judgement<'a>,
-) {
-    own_fields(context, values, row);
+/// The next id in the same millisecond, unless its random bits are used up.
+fn successor(id: Uuid) -> Option<Uuid> {
+    const RANDOM: u128 = (1 << 62) - 1;
+    (id.as_u128() & RANDOM != RANDOM).then(|| Uuid::from_u128(id.as_u128() + 1))
+}
+
+fn is_of(id: Uuid, since_epoch: Duration) -> bool {
+    id.as_u128() >> 80 == since_epoch.as_millis()
+}
+
+fn span_context<'a>(context: &mut Object<'a>, head: &'a Head, row: &'a Row, judgement: &Judgement<'a>) {
     let keys = &row.rule.keys;
     if let Some(key) = &keys.duration {
         context.set(key, Json::millis(head.duration()));
@@ -163,15 +178,18 @@ fn redacts_error(row: &Row) -> Option<Redact> {
 }
 
 /// The fields, then what enclosing spans gave, then the rule's constants: the nearer wins.
-fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a Row) {
-    let mut nested: Vec<Object<'a>> = row.rule.nest.iter().map(|_| Object::default()).collect();
+fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a Row) -> Given<'a> {
+    let nested = row.rule.nest.iter().map(|nest| Object::with_room(nest.keys.len())).collect();
+    let mut places = Places { context, nested, given: Given::default() };
     for (slot, value) in values.own() {
-        place(context, &mut nested, row.fields.get(slot), value);
+        places.put(row.fields.get(slot), value);
     }
+    let given = std::mem::take(&mut places.given);
     for (index, value) in values.inherited() {
         let slot = row.inherits.iter().find(|(at, _)| usize::from(*at) == index).map(|(_, slot)| slot);
-        place(context, &mut nested, slot, value);
+        places.put(slot, value);
     }
+    let Places { context, nested, .. } = places;
     for (key, value) in &row.rule.set {
         context.set_default(key, Json::Constant(value));
     }
@@ -181,18 +199,31 @@ fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a Row) {
         }
         context.set(&nest.key, Json::Object(object));
     }
+    given
 }
 
-fn place<'a>(context: &mut Object<'a>, nested: &mut [Object<'a>], slot: Option<&'a Slot>, value: Value<'a>) {
-    match slot {
-        Some(Slot::Context(key)) => context.set_default(key, value.into()),
-        Some(Slot::Nested(index, key)) => {
-            if let Some(object) = nested.get_mut(*index) {
-                object.set_default(key, value.into());
+/// Where values go.
+struct Places<'a, 'c> {
+    context: &'c mut Object<'a>,
+    /// One for each of the rule's `nest`.
+    nested: Vec<Object<'a>>,
+    given: Given<'a>,
+}
+
+impl<'a> Places<'a, '_> {
+    fn put(&mut self, slot: Option<&'a Slot>, value: Value<'a>) {
+        match slot {
+            Some(Slot::Context(key)) => self.context.set_default(key, value.into()),
+            Some(Slot::Nested(index, key)) => {
+                if let Some(object) = self.nested.get_mut(*index) {
+                    object.set_default(key, value.into());
+                }
             }
+            Some(Slot::Success) => _ = self.given.success.get_or_insert(value),
+            Some(Slot::Reason) => _ = self.given.reason.get_or_insert(value),
+            Some(Slot::Result) => _ = self.given.result.get_or_insert(value),
+            None => {}
         }
-        // Read by the judgement.
-        Some(Slot::Success | Slot::Reason | Slot::Result) | None => {}
     }
 }
 
@@ -225,5 +256,28 @@ fn natural_of_level(level: tracing::Level) -> Severity {
         tracing::Level::ERROR => Severity::Error,
         tracing::Level::WARN => Severity::Warning,
         _ => Severity::Info,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_a_millisecond_count_up_and_those_of_the_next_begin_anew() {
+        let at = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        let ids = [at, at + Duration::from_micros(999), at + Duration::from_millis(1)].map(time_ordered_id);
+        assert_eq!(ids[0].as_u128() + 1, ids[1].as_u128());
+        assert!(ids[2] > ids[1] && ids[2].as_u128() as u64 != ids[1].as_u128() as u64 + 1);
+        for id in ids {
+            assert_eq!((id.get_version_num(), id.get_variant()), (7, uuid::Variant::RFC4122));
+        }
+    }
+
+    #[test]
+    fn an_id_whose_random_bits_are_used_up_has_no_successor() {
+        let last = Uuid::from_u128(0x018b_cfe5_687b_7fff_bfff_ffff_ffff_ffff);
+        assert_eq!(successor(last), None);
+        assert_eq!(successor(Uuid::from_u128(last.as_u128() - 1)), Some(last));
     }
 }

@@ -3,16 +3,15 @@
 //! NUL becomes U+FFFD (22P05 otherwise), a number that is not finite becomes its name as a string (22P02
 //! otherwise), integers past 64 bits are written digit by digit.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::record::Value;
 
 /// A JSON object in the order its keys were set.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Object<'a>(Vec<(&'a str, Json<'a>)>);
 
 #[derive(Debug)]
@@ -33,6 +32,11 @@ pub(crate) enum Json<'a> {
 }
 
 impl<'a> Object<'a> {
+    /// An empty one, with room for so many keys.
+    pub(crate) fn with_room(keys: usize) -> Self {
+        Self(Vec::with_capacity(keys))
+    }
+
     pub(crate) fn set(&mut self, key: &'a str, value: Json<'a>) {
         match self.0.iter_mut().find(|(at, _)| *at == key) {
             Some((_, old)) => *old = value,
@@ -70,8 +74,28 @@ impl<'a> Object<'a> {
     }
 
     pub(crate) fn to_json(&self) -> String {
-        // Cannot fail: no key is anything but a string and no writer is involved.
-        serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
+        let mut out = Vec::with_capacity(self.size());
+        self.write(&mut out);
+        // Cannot fail: only whole texts were written.
+        String::from_utf8(out).unwrap_or_else(|_| "{}".to_owned())
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (place, (key, value)) in self.0.iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            text(out, key);
+            out.push(b':');
+            value.write(out);
+        }
+        out.push(b'}');
+    }
+
+    /// As [`Json::size`].
+    fn size(&self) -> usize {
+        2 + self.0.iter().map(|(key, value)| key.len() + 4 + value.size()).sum::<usize>()
     }
 }
 
@@ -108,47 +132,95 @@ impl<'a> From<Value<'a>> for Json<'a> {
     }
 }
 
-impl Serialize for Object<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (key, value) in &self.0 {
-            map.serialize_entry(&*without_nul(key), value)?;
-        }
-        map.end()
-    }
-}
-
-impl Serialize for Json<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Json<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Null => serializer.serialize_unit(),
-            Self::Bool(value) => serializer.serialize_bool(*value),
-            Self::I64(value) => serializer.serialize_i64(*value),
-            Self::U64(value) => serializer.serialize_u64(*value),
-            Self::F64(value) if value.is_finite() => serializer.serialize_f64(*value),
-            Self::F64(value) => serializer.collect_str(value),
-            Self::Text(text) => serializer.serialize_str(&without_nul(text)),
-            Self::Joined(first, second) => serializer.collect_str(&format_args!("{first}.{second}")),
+            Self::Null => out.extend_from_slice(b"null"),
+            Self::Bool(true) => out.extend_from_slice(b"true"),
+            Self::Bool(false) => out.extend_from_slice(b"false"),
+            Self::I64(value) => any(out, value),
+            Self::U64(value) => any(out, value),
+            Self::F64(value) if value.is_finite() => any(out, value),
+            Self::F64(value) => text(out, &value.to_string()),
+            Self::Text(value) => text(out, value),
+            Self::Joined(first, second) => {
+                out.push(b'"');
+                escaped(out, first);
+                out.push(b'.');
+                escaped(out, second);
+                out.push(b'"');
+            }
             Self::Digits(digits) => match (digits.parse::<u128>(), digits.parse::<i128>()) {
-                (Ok(value), _) => serializer.serialize_u128(value),
-                (_, Ok(value)) => serializer.serialize_i128(value),
-                _ => serializer.serialize_str(digits),
+                (Ok(value), _) => any(out, &value),
+                (_, Ok(value)) => any(out, &value),
+                _ => text(out, digits),
             },
-            Self::Constant(serde_json::Value::String(text)) => serializer.serialize_str(&without_nul(text)),
-            Self::Constant(value) => value.serialize(serializer),
-            Self::Object(object) => object.serialize(serializer),
+            Self::Constant(serde_json::Value::String(value)) => text(out, value),
+            Self::Constant(value) => any(out, value),
+            Self::Object(object) => object.write(out),
             Self::Written(number) => match &**number {
-                Self::I64(value) => serializer.collect_str(value),
-                Self::U64(value) => serializer.collect_str(value),
-                Self::F64(value) => serializer.collect_str(value),
-                other => other.serialize(serializer),
+                Self::I64(value) => text(out, &value.to_string()),
+                Self::U64(value) => text(out, &value.to_string()),
+                Self::F64(value) => text(out, &value.to_string()),
+                other => other.write(out),
             },
+        }
+    }
+
+    /// About how long it is as text: never much shorter than that, unless it needs escaping.
+    fn size(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) => 5,
+            Self::I64(_) | Self::U64(_) | Self::F64(_) => 12,
+            Self::Text(text) | Self::Digits(text) => text.len() + 2,
+            Self::Joined(first, second) => first.len() + second.len() + 3,
+            Self::Constant(value) => value.as_str().map_or(12, |text| text.len() + 2),
+            Self::Object(object) => object.size(),
+            Self::Written(number) => number.size() + 2,
         }
     }
 }
 
-fn without_nul(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{FFFD}")) } else { Cow::Borrowed(text) }
+/// Writes what serde_json writes.
+fn any(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    // Cannot fail: memory takes everything, and no map here has keys but strings.
+    serde_json::to_writer(out, value).ok();
+}
+
+fn text(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    escaped(out, text);
+    out.push(b'"');
+}
+
+fn escaped(out: &mut Vec<u8>, text: &str) {
+    if is_plain(text.as_bytes()) {
+        return out.extend_from_slice(text.as_bytes());
+    }
+    let mut quoted = Vec::new();
+    any(&mut quoted, &text.replace('\0', "\u{FFFD}"));
+    out.extend_from_slice(
+        quoted.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or_default(),
+    );
+}
+
+/// Whether the text stands for itself in JSON, as most do.
+fn is_plain(text: &[u8]) -> bool {
+    let Some(last) = text.last_chunk() else {
+        return text.iter().all(|byte| *byte >= b' ' && *byte != b'"' && *byte != b'\\');
+    };
+    let (words, _) = text.as_chunks();
+    words.iter().all(|word| is_plain_word(*word)) && is_plain_word(*last)
+}
+
+/// Eight bytes at once, by the tests for a byte that is zero, or less than another, of
+/// <https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>.
+fn is_plain_word(word: [u8; 8]) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    let word = u64::from_ne_bytes(word);
+    let less = |word: u64, than: u8| word.wrapping_sub(ONES * u64::from(than)) & !word;
+    let has = |byte: u8| less(word ^ (ONES * u64::from(byte)), 1);
+    (less(word, b' ') | has(b'"') | has(b'\\')) & (ONES * 0x80) == 0
 }
 
 #[cfg(test)]
@@ -156,7 +228,7 @@ mod tests {
     use super::*;
 
     fn json(value: Json<'_>) -> String {
-        let mut object = Object::default();
+        let mut object = Object::with_room(0);
         object.set("k", value);
         object.to_json()
     }
@@ -170,6 +242,23 @@ mod tests {
     #[test]
     fn nul_becomes_the_replacement_character() {
         assert_eq!(json(Json::Text("a\0b")), "{\"k\":\"a\u{FFFD}b\"}");
+    }
+
+    #[test]
+    fn every_byte_that_needs_it_is_found_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            let is_special = byte < b' ' || byte == b'"' || byte == b'\\';
+            for (len, place) in (1..=19).flat_map(|len| (0..len).map(move |place| (len, place))) {
+                let mut text = *b"a text of some size";
+                text[place] = byte;
+                assert_eq!(is_plain(&text[..len]), !is_special, "{byte} at {place} of {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_json_cannot_hold_is_escaped() {
+        assert_eq!(json(Json::Text("say \"a\\b\"\n\u{1}é")), r#"{"k":"say \"a\\b\"\n\u0001é"}"#);
     }
 
     #[test]
@@ -188,8 +277,18 @@ mod tests {
     }
 
     #[test]
+    fn a_plain_text_is_written_without_growing() {
+        let mut object = Object::with_room(3);
+        object.set("reason", Json::Text("No suitable tables available"));
+        object.set("code", Json::Joined("hard", "no_suitable_tables"));
+        object.set("success", Json::Bool(false));
+        let json = object.to_json();
+        assert!(json.len() <= object.size() && object.size() < json.len() + 16, "{json}: {}", object.size());
+    }
+
+    #[test]
     fn only_a_uuid_leaves_the_context() {
-        let mut object = Object::default();
+        let mut object = Object::with_room(0);
         object.set("a", Json::Text("0190e6a4-0000-7000-8000-000000000001"));
         object.set("b", Json::Text("not a uuid"));
         assert!(object.take_uuid("a").is_some());

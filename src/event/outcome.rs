@@ -2,7 +2,7 @@
 
 use crate::record::{Head, Value, Values, Verdict};
 use crate::rules::model::{Silent, SuccessTest};
-use crate::rules::plan::{Row, Slot};
+use crate::rules::plan::Row;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,15 +55,19 @@ pub(crate) struct Judgement<'a> {
     pub(crate) result: Value<'a>,
 }
 
+/// The values of a call that are in its row only as what they make of it. Of several fields that a rule takes for
+/// the same, the first counts.
+#[derive(Debug, Default)]
+pub(crate) struct Given<'a> {
+    pub(crate) success: Option<Value<'a>>,
+    pub(crate) reason: Option<Value<'a>>,
+    pub(crate) result: Option<Value<'a>>,
+}
+
 impl<'a> Judgement<'a> {
-    pub(crate) fn of(head: &'a Head, values: Values<'a>, row: &'a Row) -> Self {
-        let own = |wanted: &Slot| {
-            let mut given = values.own().filter(|(slot, _)| row.fields.get(*slot) == Some(wanted));
-            given.next().map(|(_, value)| value)
-        };
-        let result = own(&Slot::Result);
-        let told = match told(head, values, row, own(&Slot::Success)) {
-            Told::Nothing if result.is_some() => Told::Success(true),
+    pub(crate) fn of(head: &'a Head, values: Values<'a>, row: &'a Row, given: &Given<'a>) -> Self {
+        let told = match told(head, values, row, given.success) {
+            Told::Nothing if given.result.is_some() => Told::Success(true),
             told => told,
         };
         let (outcome, success) = outcome(head, told);
@@ -71,7 +75,7 @@ impl<'a> Judgement<'a> {
         let reason = match &row.rule.exception {
             _ if success == Some(true) => None,
             Some(exception) if is_exception => Some(Value::Text(exception)),
-            _ => own(&Slot::Reason),
+            _ => given.reason,
         };
         let error = match outcome {
             Outcome::Error => Some(head.message().unwrap_or_default()),
@@ -79,8 +83,9 @@ impl<'a> Judgement<'a> {
             _ => None,
         };
         let is_exception = is_exception && row.rule.exception.is_some();
-        // A job that panics after it has told its result did not end with it.
-        let result = result.filter(|_| outcome != Outcome::Panic).unwrap_or(Value::Text(outcome.result()));
+        // A job that fails after it has told its result did not end with it.
+        let stands = !matches!(outcome, Outcome::Panic | Outcome::Error);
+        let result = given.result.filter(|_| stands).unwrap_or(Value::Text(outcome.result()));
         Self { outcome, success, reason, is_exception, error, result }
     }
 }
@@ -99,9 +104,11 @@ fn outcome(head: &Head, told: Told) -> (Outcome, Option<bool>) {
     match (told, head.verdict) {
         _ if head.panicked => (Outcome::Panic, Some(false)),
         (_, Some(Verdict::Failed)) => (Outcome::Error, Some(false)),
+        // It would have told what it returns: so it never got there.
+        (Told::Success(_), None) if head.plan.reports() => (Outcome::Cancelled, Some(false)),
         (Told::Success(success), _) => (Outcome::Ok, Some(success)),
-        (Told::Unclear | Told::Nothing, Some(Verdict::Returned)) => (Outcome::Ok, Some(true)),
-        (Told::Unclear, None) => (Outcome::Unknown, None),
+        (Told::Nothing, Some(Verdict::Returned)) => (Outcome::Ok, Some(true)),
+        (Told::Unclear, _) => (Outcome::Unknown, None),
         (Told::Nothing, None) => match head.plan.silence() {
             Silent::Ok => (Outcome::Ok, Some(true)),
             Silent::Cancelled => (Outcome::Cancelled, Some(false)),

@@ -74,6 +74,11 @@ impl Chunks {
         self.records
     }
 
+    /// Whether no bound made the chunks smaller.
+    pub(super) fn are_full_size(&self) -> bool {
+        self.records == RECORDS
+    }
+
     /// Packs a record into the calling thread's chunk, which goes to the writer when it is full.
     #[inline]
     pub(super) fn push(&self, record: &mut Record) {
@@ -81,7 +86,7 @@ impl Chunks {
         chunk.push(record);
         if chunk.len() >= self.records || chunk.bytes() >= BYTES {
             let full = std::mem::replace(&mut *chunk, self.empty());
-            drop(chunk);
+            // Under the lane's lock: whoever looks for waiting records finds them in the lane or in the channel.
             self.send(full);
         }
     }

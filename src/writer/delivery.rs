@@ -253,7 +253,9 @@ async fn insert<S: Store>(
     attempt: Attempt,
 ) -> Result<Result<(), InsertError>, Stopped> {
     shared.check_deadline()?;
-    let insert = caught(async { store.insert(events, attempt).await });
-    let inserted = unless(insert, shared.deadline()).await.ok_or(Stopped)?;
+    // Boxed, as every future around it holds it twice, and a driver's futures are large.
+    let insert = caught(Box::pin(async { store.insert(events, attempt).await }));
+    let insert = unless(insert, shared.run_ahead());
+    let inserted = unless(insert, shared.deadline()).await.flatten().ok_or(Stopped)?;
     Ok(inserted.unwrap_or_else(|_| Err(InsertError::new(Failure::Retry, "the store panicked"))))
 }

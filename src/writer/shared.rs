@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::timeout_at;
 
 use super::Options;
@@ -83,6 +84,15 @@ impl Shared {
             Ok(()) => {}
         }
         self.say_trouble_of_spool();
+    }
+
+    /// Makes events of the next batch, as far as it may, while the store has the one before. Never ends.
+    pub(super) async fn run_ahead(&self) {
+        while self.intake.borrow_mut().run_ahead() {
+            // The store's turn.
+            yield_now().await;
+        }
+        pending().await
     }
 
     /// Whether events wait for the disk to take them.

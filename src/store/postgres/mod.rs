@@ -148,14 +148,17 @@ impl Store for Postgres {
 }
 
 async fn copy_in(connection: &mut PgConnection, batch: &[Event]) -> Result<(), WriteError> {
-    let rows = copy::encode(batch)?;
+    let fault = |error| Fault::sql(Step::Insert, error);
     let copied = async {
-        let mut copy = connection.copy_in_raw(copy::STATEMENT).await?;
-        copy.send(rows).await?;
-        copy.finish().await
+        let mut copy = connection.copy_in_raw(copy::STATEMENT).await.map_err(fault)?;
+        for piece in copy::encode(batch) {
+            copy.send(piece?).await.map_err(fault)?;
+        }
+        copy.finish().await.map_err(fault)?;
+        Ok(())
     };
-    statement(Step::Insert, copied).await?;
-    Ok(())
+    let late = |_| Err(Fault::timed_out(Step::Insert, STATEMENT_TIMEOUT).into());
+    tokio::time::timeout(STATEMENT_TIMEOUT, copied).await.unwrap_or_else(late)
 }
 
 async fn insert(connection: &mut PgConnection, batch: &[Event]) -> Result<(), WriteError> {

@@ -1,0 +1,123 @@
+//! Rows per second from the end of a span to a committed row, beside `psql \copy` of the very same rows in the
+//! binary format: into the same table with its indexes, each on one connection, taking turns.
+//!
+//! `cargo bench -p tracing-ledger-benches --bench ingest -- --rounds 9 --size 200000`
+//!
+//! It brings a PostgreSQL server of its own. Spans are closed by one thread as fast as the ledger takes them: its
+//! queue is bounded and makes the thread wait, so that none is lost.
+
+mod postgres;
+
+use std::time::{Duration, Instant};
+
+use postgres::Server;
+use tracing::Dispatch;
+use tracing_ledger::{Builder, Overflow, builder};
+use tracing_ledger_benches::cost::thread_cpu;
+use tracing_ledger_benches::options::Options;
+use tracing_ledger_benches::samples::{extremes, median};
+use tracing_ledger_benches::workload::quote;
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::SubscriberExt;
+use uuid::Uuid;
+
+/// How long anything may take: far more than it does.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+const ROWS: &str = "rows.bin";
+
+/// One way to get rows into the table.
+struct Variant {
+    name: &'static str,
+    load: fn(&Server, u64) -> Load,
+}
+
+/// What a load took.
+#[derive(Clone, Copy)]
+struct Load {
+    wall: Duration,
+    /// CPU time of the server's process for the connection.
+    server: Duration,
+    /// CPU time of the writer's thread.
+    writer: Option<Duration>,
+}
+
+const VARIANTS: [Variant; 4] = [
+    Variant { name: "psql \\copy, binary", load: by_psql },
+    Variant { name: "tracing-ledger", load: |server, rows| by_ledger(server, rows, builder()) },
+    Variant {
+        name: "tracing-ledger, batches of 1000",
+        load: |server, rows| by_ledger(server, rows, builder().batch_size(1000)),
+    },
+    Variant {
+        name: "tracing-ledger, batches of 5000",
+        load: |server, rows| by_ledger(server, rows, builder().batch_size(5000)),
+    },
+];
+
+fn main() {
+    let options = Options::from_args(9, 200_000, "rows of each load");
+    let server = Server::start();
+    by_ledger(&server, options.size, builder());
+    server.copy_out(ROWS);
+    let mut rounds = Vec::new();
+    for round in 0..options.rounds {
+        let mut loads = VARIANTS.each_ref().map(|_| None);
+        for turn in 0..VARIANTS.len() {
+            let at = (round + turn) % VARIANTS.len();
+            server.reset();
+            loads[at] = Some((VARIANTS[at].load)(&server, options.size));
+            assert_eq!(server.rows(), options.size, "{} lost rows or doubled some", VARIANTS[at].name);
+        }
+        rounds.push(loads.map(|load| load.expect("each had its turn")));
+    }
+    report(&rounds, &options);
+}
+
+fn by_psql(server: &Server, _: u64) -> Load {
+    let start = Instant::now();
+    let cpu = server.copy_in(ROWS);
+    Load { wall: start.elapsed(), server: cpu, writer: None }
+}
+
+fn by_ledger(server: &Server, rows: u64, builder: Builder) -> Load {
+    let (layer, guard) =
+        builder.overflow(Overflow::Block(PATIENCE)).build::<Registry>(server.url()).expect("a sound URL");
+    let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
+    let start = Instant::now();
+    tracing::dispatcher::with_default(&dispatch, || {
+        (0..rows).for_each(|n| quote(Uuid::from_u64_pair(n, n)));
+    });
+    guard.flush(PATIENCE).expect("the server is up");
+    let wall = start.elapsed();
+    let load = Load { wall, server: server.ledger_cpu(), writer: thread_cpu("tracing-ledger") };
+    guard.shutdown(PATIENCE).expect("everything is written");
+    load
+}
+
+fn report(rounds: &[[Load; VARIANTS.len()]], options: &Options) {
+    println!(
+        "{} rounds of {} rows; medians (slowest and fastest round)\n\n\
+         | variant | rows per second | times psql | server's CPU per row, µs | writer's CPU per row, µs |\n\
+         |---|---:|---:|---:|---:|",
+        options.rounds, options.size
+    );
+    for (at, variant) in VARIANTS.iter().enumerate() {
+        let loads: Vec<_> = rounds.iter().map(|round| round[at]).collect();
+        let ratios = rounds.iter().map(|round| round[0].wall.as_secs_f64() / round[at].wall.as_secs_f64());
+        println!("| {} | {}", variant.name, line(&loads, median(ratios), options.size as f64));
+    }
+}
+
+fn line(loads: &[Load], ratio: f64, rows: f64) -> String {
+    let rates = || loads.iter().map(|load| rows / load.wall.as_secs_f64());
+    let (slowest, fastest) = extremes(rates());
+    let micros = |time: Duration| time.as_secs_f64() * 1e6 / rows;
+    let writer = loads.iter().map(|load| load.writer.map(micros)).collect::<Option<Vec<_>>>();
+    format!(
+        "{:.0} ({slowest:.0} to {fastest:.0}) | {ratio:.2} | {:.2} | {} |",
+        median(rates()),
+        median(loads.iter().map(|load| micros(load.server))),
+        writer.map_or_else(String::new, |times| format!("{:.2}", median(times))),
+    )
+}

@@ -1,0 +1,50 @@
+//! The options of a bench, as the command line gives them.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::exit;
+
+/// What every bench can be told.
+#[derive(Debug)]
+pub struct Options {
+    /// `--rounds`: how often everything is measured.
+    pub rounds: usize,
+    /// `--size`: how much at once, in the bench's own unit.
+    pub size: u64,
+    /// `--svg`: where to draw the curve, for a bench that has one.
+    pub svg: Option<PathBuf>,
+}
+
+impl Options {
+    /// Reads the command line over these defaults. Ends the process with the usage when it cannot.
+    pub fn from_args(rounds: usize, size: u64, unit: &str) -> Self {
+        let defaults = Self { rounds, size, svg: None };
+        defaults.parse(env::args().skip(1)).unwrap_or_else(|why| {
+            eprintln!(
+                "{why}\noptions: --rounds N (default {rounds}), --size N ({unit}, default {size}), \
+                 --svg FILE (where to draw the curve, if the bench has one)"
+            );
+            exit(2)
+        })
+    }
+
+    fn parse(mut self, mut args: impl Iterator<Item = String>) -> Result<Self, String> {
+        while let Some(name) = args.next() {
+            if name == "--bench" {
+                continue; // what cargo adds
+            }
+            let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
+            let number = || {
+                let number = value.parse().ok().filter(|n| *n > 0);
+                number.ok_or_else(|| format!("{name} needs a number above 0, not {value:?}"))
+            };
+            match name.as_str() {
+                "--rounds" => self.rounds = number()? as usize,
+                "--size" => self.size = number()?,
+                "--svg" => self.svg = Some(value.into()),
+                _ => return Err(format!("{name:?} is not an option of this bench")),
+            }
+        }
+        Ok(self)
+    }
+}
