@@ -61,7 +61,7 @@ impl Arguments {
 
     /// Where CI says so, all of them must be had.
     fn can(&self, fault: &Fault) -> bool {
-        !fault.mounts || tmpfs::is_available() || env::var_os("CI").is_some()
+        !fault.of_root || tmpfs::is_available() || env::var_os("CI").is_some()
     }
 
     fn wants(&self, fault: &Fault) -> bool {

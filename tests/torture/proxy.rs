@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::Ipv4Addr;
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -12,6 +13,9 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
+
+/// By then the kernel has carried from one socket of this machine to another what was written.
+const DELIVERED: Duration = Duration::from_millis(100);
 
 /// What happens to every byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,8 @@ pub(crate) enum How {
     Orderly,
     /// In a reset for both.
     Reset,
+    /// In a reset for the client. The server hears nothing of it: whoever it spoke to is not there any more.
+    Vanished,
 }
 
 /// A proxy on 127.0.0.1, gone with its last connection when it is dropped.
@@ -69,6 +75,7 @@ struct Link {
     weather: watch::Sender<Weather>,
     /// To be made one after the other.
     cuts: Mutex<VecDeque<Cut>>,
+    trap: Mutex<Option<&'static [u8]>>,
     /// Bytes that came through: requests, replies.
     carried: [AtomicU64; 2],
     /// How often all connections were forgotten.
@@ -86,6 +93,7 @@ impl Proxy {
             server: AtomicU16::new(server),
             weather: watch::Sender::new(Weather::Fair),
             cuts: Mutex::default(),
+            trap: Mutex::default(),
             carried: Default::default(),
             forgotten: AtomicU64::new(0),
         });
@@ -114,9 +122,15 @@ impl Proxy {
         *self.link.cuts() = cuts.into_iter().collect();
     }
 
+    /// Lets the connection vanish before the next request that ends in these bytes gets that far.
+    pub(crate) fn vanish_before(&self, ending: &'static [u8]) {
+        *self.link.trap.lock().expect("nobody panics with the trap in hand") = Some(ending);
+    }
+
     /// How many of the cuts have not been made, and now never will be.
     pub(crate) fn uncut(&self) -> usize {
-        std::mem::take(&mut *self.link.cuts()).len()
+        let trap = self.link.trap.lock().expect("nobody panics with the trap in hand").take();
+        std::mem::take(&mut *self.link.cuts()).len() + usize::from(trap.is_some())
     }
 
     /// How many bytes of that side have come through so far.
@@ -159,6 +173,10 @@ async fn serve(client: TcpStream, link: Arc<Link>) {
     match end {
         End::Closed | End::Cut(How::Mark) => {}
         End::Cut(How::Orderly) => reset(&client),
+        End::Cut(How::Vanished) => {
+            reset(&client);
+            vanish(&server).await;
+        }
         End::Cut(How::Reset) | End::Storm => {
             reset(&client);
             reset(&server);
@@ -169,6 +187,25 @@ async fn serve(client: TcpStream, link: Arc<Link>) {
 /// Lets the connection end in a reset when it is dropped.
 fn reset(stream: &TcpStream) {
     stream.set_zero_linger().ok();
+}
+
+/// Lets the connection be gone when it is dropped, without a word to the other end. Takes root.
+#[expect(unsafe_code, reason = "a socket in repair mode is the one that says nothing when it is closed")]
+async fn vanish(stream: &TcpStream) {
+    tokio::time::sleep(DELIVERED).await;
+    let on: libc::c_int = 1;
+    // SAFETY: the socket is open, and the pointer and the length are those of a live number.
+    let result = unsafe {
+        let value = std::ptr::from_ref(&on).cast();
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_REPAIR,
+            value,
+            size_of_val(&on) as u32,
+        )
+    };
+    assert_eq!(result, 0, "a connection can vanish: {}", io::Error::last_os_error());
 }
 
 /// Ends when connections are to be reset.
@@ -191,6 +228,10 @@ async fn carry(link: &Link, from: &TcpStream, to: &TcpStream, side: Side) -> End
 }
 
 async fn forward(link: &Link, bytes: &[u8], to: &TcpStream, side: Side, born: u64) -> Result<(), End> {
+    if let Some(before) = link.trap(side, bytes) {
+        write(to, &bytes[..before]).await.map_err(|_| End::Closed)?;
+        return Err(End::Cut(How::Vanished));
+    }
     let mut rest = bytes;
     while !rest.is_empty() {
         let piece = link.let_through(rest.len()).await;
@@ -254,6 +295,14 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// Where in these bytes the connection is to vanish.
+    fn trap(&self, side: Side, bytes: &[u8]) -> Option<usize> {
+        let mut trap = self.trap.lock().expect("nobody panics with the trap in hand");
+        let ending = trap.filter(|ending| side == Side::Request && bytes.ends_with(ending))?;
+        *trap = None;
+        Some(bytes.len() - ending.len())
     }
 
     /// How many of the next `bytes` come through, and the cut that follows them.

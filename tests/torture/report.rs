@@ -37,10 +37,7 @@ impl Report {
         println!("\nrunning {faults} tests");
         println!("TORTURE_SEED={} makes the same choices again", arguments.seed);
         for fault in arguments.left_out() {
-            println!(
-                "LEFT OUT: {} needs a disk mounted for it, which takes root and `unshare --mount`",
-                fault.name
-            );
+            println!("LEFT OUT: {} takes root and `unshare --mount`", fault.name);
         }
         Self {
             seed: arguments.seed,

@@ -12,10 +12,17 @@ use crate::Error;
 
 /// Starts every transaction. The server gives up before we do, so that its answer says why; and all of it
 /// ends with the transaction, as behind a pooler the session is another client's next.
+///
+/// No timeout of the server ends a `COPY` whose rows have stopped coming. When the network loses us there, our rows
+/// stay locked, and a second try of them waits, until the server asks whether we are still there: by default after
+/// two hours, and with these keepalives after 20 s.
 const BEGIN: &str = "BEGIN; \
      SET LOCAL statement_timeout = '25s'; \
      SET LOCAL lock_timeout = '10s'; \
-     SET LOCAL idle_in_transaction_session_timeout = '30s'";
+     SET LOCAL idle_in_transaction_session_timeout = '30s'; \
+     SET LOCAL tcp_keepalives_idle = 5; \
+     SET LOCAL tcp_keepalives_interval = 5; \
+     SET LOCAL tcp_keepalives_count = 3";
 
 /// Parameters of the URL that are passed on. Others belong to other programs that share the URL (`pgbouncer`,
 /// `connection_limit`, `channel_binding`); the driver would log them with their values.

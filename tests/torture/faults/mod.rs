@@ -19,18 +19,18 @@ use crate::scene::{Round, Verdict};
 pub(crate) struct Fault {
     pub(crate) name: &'static str,
     pub(crate) run: fn(Round) -> Verdict,
-    /// Whether it takes a disk that is mounted for it, which not every machine allows.
-    pub(crate) mounts: bool,
+    /// Whether it takes root and a namespace to mount disks in, which not every machine allows.
+    pub(crate) of_root: bool,
     /// Whether it is too long for the short form.
     pub(crate) long: bool,
 }
 
 const fn fault(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
-    Fault { name, run, mounts: false, long: false }
+    Fault { name, run, of_root: false, long: false }
 }
 
-const fn on_small_disks(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
-    Fault { mounts: true, ..fault(name, run) }
+const fn of_root(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
+    Fault { of_root: true, ..fault(name, run) }
 }
 
 const fn long(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
@@ -49,8 +49,8 @@ pub(crate) const ALL: &[Fault] = &[
     fault("renamed", table::renamed),
     fault("locked", table::locked),
     fault("statement_timeout", table::statement_timeout),
-    on_small_disks("disk_full_of_rows", disk::full_of_rows),
-    on_small_disks("disk_full_of_log", disk::full_of_log),
+    of_root("disk_full_of_rows", disk::full_of_rows),
+    of_root("disk_full_of_log", disk::full_of_log),
     fault("failover", failover::to_a_standby),
     fault("pooler", pooler::beside_others),
     fault("pooler_killed", pooler::killed),
@@ -60,6 +60,7 @@ pub(crate) const ALL: &[Fault] = &[
     fault("silence", network::silence),
     long("amnesia", network::amnesia),
     long("long_outage", network::long_outage),
+    Fault { long: true, ..of_root("vanished", network::vanished) },
     fault("cut_first_try", network::cut_first_try),
     fault("cut_commit", network::cut_commit),
     fault("cut_copy", network::cut_copy),
@@ -74,7 +75,7 @@ pub(crate) const ALL: &[Fault] = &[
     fault("app_killed_with_spool", app::killed_with_spool),
     fault("spool_restarted", spool::restarted),
     fault("spool_full", spool::full),
-    on_small_disks("spool_disk_full", spool::disk_full),
+    of_root("spool_disk_full", spool::disk_full),
     fault("spool_bit_flipped", spool::bit_flipped),
     fault("spool_truncated", spool::truncated),
     fault("exit_by_the_deadline", exit::by_the_deadline),

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use tracing_ledger::DEFAULT_BATCH_SIZE;
 use tracing_ledger::store::Postgres;
 
 use crate::load::Pace;
 use crate::proxy::{Cut, How, Side, Weather};
-use crate::scene::{Round, Scene, Setup, Verdict};
+use crate::scene::{DRAINED_WITHIN, Round, Scene, Setup, Verdict};
 use crate::wait::until;
 
-const WRITTEN_WITHIN: Duration = Duration::from_secs(20);
 /// From one offset to the next, where a sample must do.
 const STRIDE: u64 = 29;
 /// `CommandComplete` with its tag, and `ReadyForQuery`.
@@ -17,6 +17,8 @@ const ANSWER_TO_COMMIT: usize = 12 + 6;
 /// About, of a batch that is copied: up to its rows, and of these.
 const LENGTH_OF_STATEMENTS: usize = 400;
 const LENGTH_OF_ROWS: u64 = 150_000;
+/// The message that ends a `COPY`.
+const COPY_DONE: &[u8] = b"c\0\0\0\x04";
 /// Longer than a small batch takes, shorter than the wait between two tries.
 const PATIENCE: Duration = Duration::from_millis(20);
 
@@ -117,6 +119,26 @@ pub(crate) fn cut_copy(round: Round) -> Verdict {
     scene.verdict()
 }
 
+/// The connection is gone for the client, and the server never hears of it: with all rows copied and not yet told
+/// that these were all, and before the commit. Until it looks whether its client is still there it keeps the rows,
+/// and no second try of them can go on.
+pub(crate) fn vanished(round: Round) -> Verdict {
+    let mut scene = by_hand(round);
+    let answers = length_of_answers(&mut scene, 1);
+    let before_commit = answers - ANSWER_TO_COMMIT;
+    for _ in 0..scene.scale {
+        scene.proxy.vanish_before(COPY_DONE);
+        // The server inserts what it is copying a thousand rows at a time.
+        write(&mut scene, DEFAULT_BATCH_SIZE);
+        assert_eq!(scene.proxy.uncut(), 0, "the connection vanished");
+        scene.proxy.cut([Cut { side: Side::Reply, after: before_commit, how: How::Vanished }]);
+        write(&mut scene, 1);
+        assert_eq!(scene.proxy.uncut(), 0, "the connection vanished");
+    }
+    scene.healed();
+    scene.verdict()
+}
+
 /// Puts cuts at offsets, each with a call and a flush of its own, until a batch comes through uncut.
 fn sweep(round: Round, stride: u64, cuts: fn(usize, Cut) -> Vec<Cut>) -> Verdict {
     let mut scene = by_hand(round);
@@ -156,5 +178,5 @@ fn write(scene: &mut Scene, rows: usize) {
     for _ in 0..rows {
         scene.load.call(&scene.dispatch);
     }
-    until(WRITTEN_WITHIN, "a cut is made good", || scene.guard.flush(PATIENCE).is_ok());
+    until(DRAINED_WITHIN, "a cut is made good", || scene.guard.flush(PATIENCE).is_ok());
 }
