@@ -42,12 +42,16 @@ struct Load {
     writer: Option<Duration>,
 }
 
-const VARIANTS: [Variant; 4] = [
+const VARIANTS: [Variant; 5] = [
     Variant { name: "psql \\copy, binary", load: by_psql },
     Variant { name: "tracing-ledger", load: |server, rows| by_ledger(server, rows, builder()) },
     Variant {
         name: "tracing-ledger, batches of 1000",
         load: |server, rows| by_ledger(server, rows, builder().batch_size(1000)),
+    },
+    Variant {
+        name: "tracing-ledger, batches of 10000",
+        load: |server, rows| by_ledger(server, rows, builder().batch_size(10_000)),
     },
     Variant {
         name: "tracing-ledger, batches of 5000",

@@ -2,6 +2,7 @@
 
 pub mod cost;
 pub mod options;
+pub mod plot;
 pub mod rounds;
 pub mod samples;
 pub mod workload;

@@ -42,7 +42,7 @@ fn piece(events: &mut Iter<'_, Event>, is_first: bool) -> Result<Vec<u8>, Insert
     if is_first {
         out.extend_from_slice(HEADER);
     }
-    while let Some(event) = events.next() {
+    for event in events.by_ref() {
         row(&mut out, event)?;
         if out.len() >= PIECE {
             break;
