@@ -26,6 +26,7 @@ use tracing_ledger_benches::options::Options;
 use tracing_ledger_benches::rounds::{Samples, Variant, in_turns};
 use tracing_ledger_benches::workload::{carries, of_no_rule, quote, unwanted};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::{Context, Filter, Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
@@ -134,6 +135,10 @@ fn unnamed() -> Vec<Row> {
         row("of no rule, the ledger alone", "of no rule, no subscriber", alone(of_no_rule)),
         row("of no rule, fmt", "of no rule, fmt", fmt(of_no_rule)),
         row("of no rule, fmt and the ledger", "of no rule, fmt", beside(of_no_rule)),
+        row("of no rule, fmt and a layer that wants nothing", "of no rule, fmt", |spans| {
+            install(filtered_fmt().with(Stopwatch.with_filter(LevelFilter::OFF)));
+            bystander(spans, of_no_rule)
+        }),
         row("wanted by nobody, fmt", "wanted by nobody, fmt", fmt(unwanted)),
         row("wanted by nobody, fmt and the ledger", "wanted by nobody, fmt", beside(unwanted)),
         row("carries a field, no subscriber", "carries a field, no subscriber", without(carries)),
