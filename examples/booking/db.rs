@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgPoolOptions, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow};
 use sqlx::{Database, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, Type};
+use tracing::subscriber::{NoSubscriber, with_default};
 
 use crate::trouble::Trouble;
 
@@ -48,7 +49,11 @@ impl Db {
     pub(crate) async fn open(url: &str) -> Result<Self, String> {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
-            return pool.connect(url).await.map(Self::Postgres).map_err(|error| unreachable_database(&error));
+            // The driver reads .pgpass meanwhile, and would log a malformed line of it, password and all.
+            let options = with_default(NoSubscriber::default(), || url.parse::<PgConnectOptions>());
+            let options = options.map_err(|error| unreachable_database(&error))?;
+            let pool = pool.connect_with(options).await;
+            return pool.map(Self::Postgres).map_err(|error| unreachable_database(&error));
         }
         // Anything else would be taken for the name of a file.
         let options = url.strip_prefix("sqlite:").and_then(|_| url.parse::<SqliteConnectOptions>().ok());

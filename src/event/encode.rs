@@ -76,12 +76,14 @@ impl Event {
 fn say_unknown(head: &Head) {
     if head.plan.is_first_unknown() {
         let meta = head.plan.meta;
+        let has_result = head.plan.row().is_some_and(|row| row.rule.keys.result.is_some());
         alarm::say(format_args!(
-            "the outcome of {:?} ({}:{}) is unknown: record the field success as a bool, add `ret` to its \
-             #[instrument], or give its rule silent = \"ok\"",
+            "the outcome of {:?} ({}:{}) is unknown: record the field {}, add `ret` to its #[instrument], or give \
+             its rule silent = \"ok\"",
             meta.name(),
             meta.file().unwrap_or("?"),
             meta.line().unwrap_or_default(),
+            if has_result { "result" } else { "success as a bool" },
         ));
     }
 }

@@ -83,9 +83,9 @@ impl<'a> Judgement<'a> {
             _ => None,
         };
         let is_exception = is_exception && row.rule.exception.is_some();
-        // A job that panics after it has told its result did not end with it.
-        let result =
-            given.result.filter(|_| outcome != Outcome::Panic).unwrap_or(Value::Text(outcome.result()));
+        // A job that fails after it has told its result did not end with it.
+        let stands = !matches!(outcome, Outcome::Panic | Outcome::Error);
+        let result = given.result.filter(|_| stands).unwrap_or(Value::Text(outcome.result()));
         Self { outcome, success, reason, is_exception, error, result }
     }
 }
@@ -104,9 +104,11 @@ fn outcome(head: &Head, told: Told) -> (Outcome, Option<bool>) {
     match (told, head.verdict) {
         _ if head.panicked => (Outcome::Panic, Some(false)),
         (_, Some(Verdict::Failed)) => (Outcome::Error, Some(false)),
+        // It would have told what it returns: so it never got there.
+        (Told::Success(_), None) if head.plan.reports() => (Outcome::Cancelled, Some(false)),
         (Told::Success(success), _) => (Outcome::Ok, Some(success)),
-        (Told::Unclear | Told::Nothing, Some(Verdict::Returned)) => (Outcome::Ok, Some(true)),
-        (Told::Unclear, None) => (Outcome::Unknown, None),
+        (Told::Nothing, Some(Verdict::Returned)) => (Outcome::Ok, Some(true)),
+        (Told::Unclear, _) => (Outcome::Unknown, None),
         (Told::Nothing, None) => match head.plan.silence() {
             Silent::Ok => (Outcome::Ok, Some(true)),
             Silent::Cancelled => (Outcome::Cancelled, Some(false)),

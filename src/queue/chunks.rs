@@ -86,7 +86,7 @@ impl Chunks {
         chunk.push(record);
         if chunk.len() >= self.records || chunk.bytes() >= BYTES {
             let full = std::mem::replace(&mut *chunk, self.empty());
-            drop(chunk);
+            // Under the lane's lock: whoever looks for waiting records finds them in the lane or in the channel.
             self.send(full);
         }
     }

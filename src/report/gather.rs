@@ -85,12 +85,9 @@ impl Gather {
     }
 
     fn reason(&mut self, context: &Context) {
-        let code = label(context, keys::PLANNER_REASON_CODE);
-        let counts = match success(context) {
-            Some(success) => !success,
-            None => code.is_some(),
-        };
-        if counts {
+        // A call of unknown outcome is neither: it has no success to count.
+        if success(context) == Some(false) {
+            let code = label(context, keys::PLANNER_REASON_CODE);
             let category = label(context, keys::PLANNER_REASON_CATEGORY);
             *self.reasons.entry((category, code)).or_default() += 1;
         }

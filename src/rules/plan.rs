@@ -305,6 +305,11 @@ impl Plan {
         }
     }
 
+    /// Whether this callsite has been seen to tell what it returns.
+    pub(crate) fn reports(&self) -> bool {
+        self.reports.load(Ordering::Relaxed)
+    }
+
     /// Whether this is the first call of unknown outcome here.
     pub(crate) fn is_first_unknown(&self) -> bool {
         !self.said_unknown.swap(true, Ordering::Relaxed)
@@ -313,7 +318,7 @@ impl Plan {
     /// What silence of this callsite means; see "Outcome of a call" in DESIGN.md.
     pub(crate) fn silence(&self) -> Silent {
         let Some(row) = self.row() else { return Silent::Unknown };
-        row.rule.silent.unwrap_or(if row.declares_outcome || self.reports.load(Ordering::Relaxed) {
+        row.rule.silent.unwrap_or(if row.declares_outcome || self.reports() {
             Silent::Cancelled
         } else {
             Silent::Unknown

@@ -103,3 +103,22 @@ fn a_success_before_the_drop_stands() {
     });
     assert_eq!(ledger.quote().get("outcome"), "ok");
 }
+
+#[test]
+fn a_success_before_the_drop_does_not_stand_where_the_call_tells_what_it_returns() {
+    #[instrument(name = "quote_tables_for_booking", skip_all, fields(success = Empty), ret)]
+    async fn succeeds_then_waits(wait: impl Future<Output = ()>) -> u32 {
+        Span::current().record("success", true);
+        wait.await;
+        7
+    }
+    let ledger = Ledger::memory();
+    ledger.block_on(async {
+        succeeds_then_waits(std::future::ready(())).await;
+        let call = succeeds_then_waits(std::future::pending());
+        tokio::time::timeout(Duration::from_secs(1), call).await.expect_err("it times out");
+    });
+    let rows = ledger.quotes();
+    assert_eq!(rows[0].get("outcome"), "ok");
+    assert_cancelled(&rows[1]);
+}

@@ -120,12 +120,18 @@ fn an_err_is_a_failure_whatever_was_recorded_before() {
 
 #[test]
 fn a_success_that_is_neither_true_nor_false_is_unknown() {
+    #[instrument(name = "quote_tables_for_booking", fields(success = "no"), ret)]
+    fn says_no() -> u32 {
+        0
+    }
     let ledger = Ledger::memory();
     ledger.run(|| {
         info_span!("auto_assign.quote", success = "yes").in_scope(|| ());
         info_span!("auto_assign.quote", success = 1).in_scope(|| ());
         info_span!("auto_assign.quote", success = ?Some(true)).in_scope(|| ());
+        says_no();
     });
+    assert_eq!(ledger.quotes().len(), 4);
     for row in ledger.quotes() {
         assert_eq!((row.get("outcome"), row.get("planner_success")), (&"unknown".into(), &Value::Null));
         assert_eq!(row.severity, "info");

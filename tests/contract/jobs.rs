@@ -104,6 +104,18 @@ fn a_panic_after_the_result_ends_in_error() {
 }
 
 #[test]
+fn an_err_after_the_result_ends_in_error() {
+    #[instrument(name = "auto_assign.job", fields(result = Empty), err)]
+    fn fails_late() -> Result<(), String> {
+        Span::current().record("result", "succeeded");
+        Err("the mail server is down".into())
+    }
+    let ledger = Ledger::memory();
+    ledger.run(fails_late).expect_err("the error goes on to the caller");
+    assert_eq!(ledger.summary().get("result"), "error");
+}
+
+#[test]
 fn a_job_that_was_never_entered_has_counted_all_the_same() {
     let ledger = Ledger::memory();
     ledger.run(|| {
