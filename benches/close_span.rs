@@ -6,29 +6,27 @@
 
 use std::hint::black_box;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanData, SpanExporter,
 };
-use tracing::span::{Attributes, Id};
-use tracing::subscriber::Interest;
-use tracing::{Metadata, Subscriber};
+use tracing::Subscriber;
 use tracing_appender::non_blocking::NonBlocking;
-use tracing_ledger::store::{Attempt, Failure, InsertError, Store};
-use tracing_ledger::{Event, Guard, LedgerLayer, builder};
+use tracing_ledger::{Guard, LedgerLayer, builder};
 use tracing_ledger_benches::cost::{Cost, CountingAllocator};
+use tracing_ledger_benches::floor::{self, Stopwatch};
 use tracing_ledger_benches::options::Options;
 use tracing_ledger_benches::rounds::{Samples, Variant, in_turns};
+use tracing_ledger_benches::stores::{Dead, Discard};
 use tracing_ledger_benches::workload::{carries, of_no_rule, quote, unwanted};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
-use tracing_subscriber::layer::{Context, Filter, Layer, SubscriberExt};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 use uuid::Uuid;
 
@@ -185,57 +183,14 @@ fn registry_alone(spans: u64) -> [f64; 2] {
     measure(spans, |_| {})
 }
 
-/// Keeps an `Instant` with each span and reads it at the close.
-struct Stopwatch;
-
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Stopwatch {
-    fn on_new_span(&self, _: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        if let Some(span) = context.span(id) {
-            span.extensions_mut().insert(Instant::now());
-        }
-    }
-
-    fn on_close(&self, id: Id, context: Context<'_, S>) {
-        if let Some(span) = context.span(&id) {
-            black_box(span.extensions().get::<Instant>().map(Instant::elapsed));
-        }
-    }
-}
-
 fn floor(spans: u64) -> [f64; 2] {
     install(tracing_subscriber::registry().with(Stopwatch));
     measure(spans, |_| {})
 }
 
-/// Wants every span, and is asked each time: the answer that survives other layers' filters.
-struct Sometimes;
-
-impl<S> Filter<S> for Sometimes {
-    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        true
-    }
-
-    fn callsite_enabled(&self, _: &'static Metadata<'static>) -> Interest {
-        Interest::sometimes()
-    }
-}
-
 fn filtered_floor(spans: u64) -> [f64; 2] {
-    install(tracing_subscriber::registry().with(Stopwatch.with_filter(Sometimes)));
+    install(tracing_subscriber::registry().with(floor::filtered()));
     measure(spans, |_| {})
-}
-
-/// Counts what it is given and throws it away.
-#[derive(Clone, Debug, Default)]
-struct Discard {
-    count: Arc<AtomicU64>,
-}
-
-impl Store for Discard {
-    async fn insert(&mut self, batch: &[Event], _: Attempt) -> Result<(), InsertError> {
-        self.count.fetch_add(batch.len() as u64, Ordering::Relaxed);
-        Ok(())
-    }
 }
 
 fn ledger(spans: u64) -> [f64; 2] {
@@ -246,15 +201,6 @@ fn ledger(spans: u64) -> [f64; 2] {
         guard.flush(PATIENCE).expect("the store never fails");
         assert_eq!(store.count.load(Ordering::Relaxed), so_far, "spans were lost: {}", guard.stats());
     })
-}
-
-/// Takes nothing.
-struct Dead;
-
-impl Store for Dead {
-    async fn insert(&mut self, _: &[Event], _: Attempt) -> Result<(), InsertError> {
-        Err(InsertError::new(Failure::Retry, "there is no database"))
-    }
 }
 
 /// A ledger with a queue of that size and no database.
@@ -283,15 +229,19 @@ fn filtered_fmt() -> impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync {
         .with(tracing_subscriber::fmt::layer().with_writer(io::sink).with_filter(filter))
 }
 
-impl SpanExporter for Discard {
+/// Counts what it is given and throws it away.
+#[derive(Clone, Debug, Default)]
+struct Exporter(Discard);
+
+impl SpanExporter for Exporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.count.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        self.0.count.fetch_add(batch.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 }
 
 fn open_telemetry(spans: u64) -> [f64; 2] {
-    let exporter = Discard::default();
+    let exporter = Exporter::default();
     let config = BatchConfigBuilder::default().with_max_queue_size(2 * BURST as usize).build();
     let processor = BatchSpanProcessor::builder(exporter.clone()).with_batch_config(config).build();
     let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
@@ -299,7 +249,7 @@ fn open_telemetry(spans: u64) -> [f64; 2] {
     install(tracing_subscriber::registry().with(layer));
     measure(spans, |so_far| {
         provider.force_flush().expect("the exporter never fails");
-        assert_eq!(exporter.count.load(Ordering::Relaxed), so_far, "spans were dropped");
+        assert_eq!(exporter.0.count.load(Ordering::Relaxed), so_far, "spans were dropped");
     })
 }
 
