@@ -55,10 +55,9 @@ impl Cost {
         Self { cpu_ns: thread_cpu_ns(), allocations: ALLOCATIONS.get() }
     }
 
-    /// Of each of so many runs, on average.
-    pub fn per(self, runs: u64) -> CostPerRun {
-        let average = |sum: u64| sum as f64 / runs as f64;
-        CostPerRun { cpu_ns: average(self.cpu_ns), allocations: average(self.allocations) }
+    /// Nanoseconds of CPU and allocations of each of so many runs, on average.
+    pub fn per(self, runs: u64) -> [f64; 2] {
+        [self.cpu_ns, self.allocations].map(|sum| sum as f64 / runs as f64)
     }
 }
 
@@ -75,15 +74,6 @@ impl AddAssign for Cost {
         self.cpu_ns += more.cpu_ns;
         self.allocations += more.allocations;
     }
-}
-
-/// A [`Cost`] by run.
-#[derive(Clone, Copy, Debug)]
-pub struct CostPerRun {
-    /// Nanoseconds of CPU.
-    pub cpu_ns: f64,
-    /// Calls of the allocator.
-    pub allocations: f64,
 }
 
 fn thread_cpu_ns() -> u64 {

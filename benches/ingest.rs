@@ -42,16 +42,21 @@ struct Load {
     writer: Option<Duration>,
 }
 
-const VARIANTS: [Variant; 4] = [
+const VARIANTS: [Variant; 6] = [
     Variant { name: "psql \\copy, binary", load: by_psql },
     Variant { name: "tracing-ledger", load: |server, rows| by_ledger(server, rows, builder()) },
+    Variant { name: "with a spool", load: spooled },
     Variant {
-        name: "tracing-ledger, batches of 1000",
+        name: "batches of 500",
+        load: |server, rows| by_ledger(server, rows, builder().batch_size(500)),
+    },
+    Variant {
+        name: "batches of 1000",
         load: |server, rows| by_ledger(server, rows, builder().batch_size(1000)),
     },
     Variant {
-        name: "tracing-ledger, batches of 5000",
-        load: |server, rows| by_ledger(server, rows, builder().batch_size(5000)),
+        name: "batches of 10000",
+        load: |server, rows| by_ledger(server, rows, builder().batch_size(10_000)),
     },
 ];
 
@@ -72,6 +77,11 @@ fn main() {
         rounds.push(loads.map(|load| load.expect("each had its turn")));
     }
     report(&rounds, &options);
+}
+
+fn spooled(server: &Server, rows: u64) -> Load {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    by_ledger(server, rows, builder().spool_dir(dir.path()))
 }
 
 fn by_psql(server: &Server, _: u64) -> Load {

@@ -3,85 +3,84 @@
 //! drifts.
 
 use std::env;
-use std::fmt::Write as _;
-use std::process::{Command, ExitCode};
+use std::process::{Command, exit};
 
-use crate::cost::CostPerRun;
 use crate::options::Options;
 use crate::samples::{extremes, median};
 
-/// Names the variant to a child, with `SPANS` the size of its run.
+/// Names the variant to a child, with `SIZE` the size of its run.
 const VARIANT: &str = "LEDGER_BENCH_VARIANT";
-const SPANS: &str = "LEDGER_BENCH_SPANS";
+const SIZE: &str = "LEDGER_BENCH_SIZE";
 
-/// One thing to measure.
-pub struct Variant {
-    /// As the table names it.
-    pub name: &'static str,
-    /// Measures so many spans; runs in a process of its own.
-    pub measure: fn(u64) -> CostPerRun,
+/// One thing to measure, by `N` figures.
+pub struct Variant<const N: usize> {
+    /// As the table names it; no other has the same name.
+    pub name: String,
+    /// Measures a run of that size, in a process of its own.
+    pub measure: Box<dyn Fn(u64) -> [f64; N]>,
 }
 
-/// Measures the variants round by round and prints a Markdown table, with ratios to the variant `floor`.
-pub fn compare(variants: &[Variant], floor: &str) -> ExitCode {
-    if let Ok(name) = env::var(VARIANT) {
-        return child(variants, &name);
+impl<const N: usize> Variant<N> {
+    /// A variant of that name.
+    pub fn new(name: impl Into<String>, measure: impl Fn(u64) -> [f64; N] + 'static) -> Self {
+        Self { name: name.into(), measure: Box::new(measure) }
     }
-    let options = Options::from_args(15, 200_000, "spans in each process");
-    let mut samples = vec![Vec::new(); variants.len()];
+}
+
+/// The figures of one variant, by round.
+pub struct Samples<const N: usize>(Vec<[f64; N]>);
+
+impl<const N: usize> Samples<N> {
+    /// The median of one of the figures.
+    pub fn median(&self, figure: usize) -> f64 {
+        median(self.0.iter().map(|sample| sample[figure]))
+    }
+
+    /// The least and the most of one of the figures.
+    pub fn extremes(&self, figure: usize) -> (f64, f64) {
+        extremes(self.0.iter().map(|sample| sample[figure]))
+    }
+
+    /// The median ratio of a figure to that of `base` in the same round.
+    pub fn ratio(&self, base: &Self, figure: usize) -> f64 {
+        median(self.0.iter().zip(&base.0).map(|(sample, base)| sample[figure] / base[figure]))
+    }
+}
+
+/// Measures the variants, round by round. In a child process it measures one of them and ends the process.
+pub fn in_turns<const N: usize>(variants: &[Variant<N>], options: &Options) -> Vec<Samples<N>> {
+    if let Ok(name) = env::var(VARIANT) {
+        child(variants, &name);
+    }
+    let mut samples: Vec<_> = variants.iter().map(|_| Samples(Vec::new())).collect();
     for round in 0..options.rounds {
         // Each round starts with another variant, so that none always follows the same neighbour.
         for turn in 0..variants.len() {
             let at = (round + turn) % variants.len();
-            samples[at].push(in_a_process(variants[at].name, options.size));
+            samples[at].0.push(in_a_process(&variants[at].name, options.size));
         }
     }
-    println!("{}", table(variants, &samples, floor, &options));
-    ExitCode::SUCCESS
+    samples
 }
 
 /// The child's part: one measurement, told on stdout.
-fn child(variants: &[Variant], name: &str) -> ExitCode {
+fn child<const N: usize>(variants: &[Variant<N>], name: &str) -> ! {
     let variant = variants.iter().find(|variant| variant.name == name).expect("the parent knows the names");
-    let spans = env::var(SPANS).ok().and_then(|spans| spans.parse().ok()).expect("the parent says how many");
-    let cost = (variant.measure)(spans);
-    println!("{} {}", cost.cpu_ns, cost.allocations);
-    ExitCode::SUCCESS
+    let size = env::var(SIZE).ok().and_then(|size| size.parse().ok()).expect("the parent says how much");
+    let figures = (variant.measure)(size).map(|figure| figure.to_string());
+    println!("{}", figures.join(" "));
+    exit(0)
 }
 
-fn in_a_process(name: &str, spans: u64) -> CostPerRun {
+fn in_a_process<const N: usize>(name: &str, size: u64) -> [f64; N] {
     let output = Command::new(env::current_exe().expect("a bench is a file"))
         .env(VARIANT, name)
-        .env(SPANS, spans.to_string())
+        .env(SIZE, size.to_string())
         .output()
         .expect("a bench starts itself");
     assert!(output.status.success(), "{name} failed: {}", String::from_utf8_lossy(&output.stderr));
-    let stdout = String::from_utf8(output.stdout).expect("two numbers");
-    let (cpu_ns, allocations) = stdout.trim().split_once(' ').expect("two numbers");
-    let number = |text: &str| text.parse().expect("a number");
-    CostPerRun { cpu_ns: number(cpu_ns), allocations: number(allocations) }
-}
-
-fn table(variants: &[Variant], samples: &[Vec<CostPerRun>], floor: &str, options: &Options) -> String {
-    let median_ns = |samples: &[CostPerRun]| median(samples.iter().map(|cost| cost.cpu_ns));
-    let floor = variants.iter().position(|variant| variant.name == floor).expect("the floor is a variant");
-    let floor_ns = median_ns(&samples[floor]);
-    let mut text = format!(
-        "{} rounds of {} spans; CPU time of the calling thread, medians (fastest and slowest round)\n\n\
-         | variant | ns per span | times the floor | allocations per span |\n|---|---:|---:|---:|\n",
-        options.rounds, options.size
-    );
-    for (variant, samples) in variants.iter().zip(samples) {
-        let ns = median_ns(samples);
-        let (fastest, slowest) = extremes(samples.iter().map(|cost| cost.cpu_ns));
-        let allocations = median(samples.iter().map(|cost| cost.allocations));
-        writeln!(
-            text,
-            "| {} | {ns:.0} ({fastest:.0} to {slowest:.0}) | {:.2} | {allocations:.2} |",
-            variant.name,
-            ns / floor_ns
-        )
-        .expect("a String takes everything");
-    }
-    text
+    let stdout = String::from_utf8(output.stdout).expect("numbers");
+    let figures: Vec<f64> =
+        stdout.split_whitespace().map(|figure| figure.parse().expect("a number")).collect();
+    figures.try_into().expect("as many numbers as there are figures")
 }

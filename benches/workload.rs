@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use tracing::field::Empty;
-use tracing::info_span;
+use tracing::{info_span, trace_span};
 use uuid::Uuid;
 
 /// One planner call: seven fields of five types, two of them known only at the end. The context of its row is
@@ -22,5 +22,37 @@ pub fn quote(booking: Uuid) {
     let entered = span.enter();
     span.record("success", black_box(false));
     span.record("reason", black_box("No suitable tables available"));
+    drop(entered);
+}
+
+/// A call as large, of no rule and with no field that a rule inherits.
+pub fn of_no_rule(order: Uuid) {
+    let span = info_span!(
+        "of_no_rule",
+        order = %order,
+        kind = "creation",
+        items = 4_u64,
+        is_paid = true,
+        load = 0.75,
+        delivered = Empty,
+        remark = Empty,
+    );
+    let entered = span.enter();
+    span.record("delivered", black_box(false));
+    span.record("remark", black_box("No suitable tables available"));
+    drop(entered);
+}
+
+/// A span of no rule with a field that a rule inherits: it may be around a call, and is followed.
+pub fn carries(booking: Uuid) {
+    let span = info_span!("carries", booking_id = %booking);
+    drop(span.enter());
+}
+
+/// A span that is below the level of anybody's interest.
+pub fn unwanted(order: Uuid) {
+    let span = trace_span!("unwanted", order = %order, delivered = Empty);
+    let entered = span.enter();
+    span.record("delivered", black_box(false));
     drop(entered);
 }

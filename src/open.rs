@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::field::{Field, Visit};
@@ -63,10 +64,17 @@ pub(crate) struct OpenSpans {
 /// A cache line of its own, and the neighbour that processors fetch along with it.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Shard(Mutex<Slots>);
+struct Shard {
+    /// How many spans are followed, to be read without the lock: spans of other layers pass by in two instructions
+    /// where there is none. A thread that has a span's id has seen it begin, and so that it is counted.
+    followed: AtomicUsize,
+    slots: Mutex<Slots>,
+}
 
 #[derive(Debug, Default)]
 struct Slots {
+    /// Spans in `direct`.
+    count: usize,
     direct: Vec<Slot>,
     others: HashMap<Id, Open>,
 }
@@ -87,7 +95,15 @@ impl Default for OpenSpans {
 impl OpenSpans {
     /// Begins to follow a span; `fill` completes what is new and empty.
     pub(crate) fn begin(&self, id: &Id, plan: &'static Plan, fill: impl FnOnce(&mut Open)) {
-        fill(self.slots(id).vacant(id, plan));
+        let mut slots = self.slots(id);
+        fill(slots.vacant(id, plan));
+        self.shard(id).followed.store(slots.count(), Ordering::Relaxed);
+    }
+
+    /// Whether the span may be followed; `false` for most that are not, and then at once.
+    #[inline]
+    pub(crate) fn may_follow(&self, id: &Id) -> bool {
+        self.shard(id).followed.load(Ordering::Relaxed) > 0
     }
 
     /// Takes more fields for a span that is followed.
@@ -106,14 +122,18 @@ impl OpenSpans {
         let left = f(slots.get(id)?);
         if left.is_none() {
             slots.vacate(id);
+            self.shard(id).followed.store(slots.count(), Ordering::Relaxed);
         }
         left
     }
 
+    fn shard(&self, id: &Id) -> &Shard {
+        &self.shards[(id.into_u64() >> THREAD_SHIFT) as usize & (SHARDS - 1)]
+    }
+
     fn slots(&self, id: &Id) -> MutexGuard<'_, Slots> {
-        let shard = (id.into_u64() >> THREAD_SHIFT) as usize & (SHARDS - 1);
         // Nothing panics under the lock; if it did, the slots would still be whole.
-        self.shards[shard].0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shard(id).slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -188,6 +208,10 @@ fn index(id: &Id) -> Option<usize> {
 }
 
 impl Slots {
+    fn count(&self) -> usize {
+        self.count + self.others.len()
+    }
+
     fn vacant(&mut self, id: &Id, plan: &'static Plan) -> &mut Open {
         let Some(index) = index(id) else { return self.other(id, plan) };
         if index >= self.direct.len() {
@@ -198,6 +222,7 @@ impl Slots {
             return self.other(id, plan);
         }
         let slot = &mut self.direct[index];
+        self.count += usize::from(slot.id.is_none());
         slot.id = Some(id.clone());
         let open = slot.open.get_or_insert_with(|| Open::new(plan));
         open.reset(plan);
@@ -218,7 +243,10 @@ impl Slots {
 
     fn vacate(&mut self, id: &Id) {
         match index(id).and_then(|index| self.direct.get_mut(index)) {
-            Some(slot) if slot.id.as_ref() == Some(id) => slot.id = None,
+            Some(slot) if slot.id.as_ref() == Some(id) => {
+                slot.id = None;
+                self.count -= 1;
+            }
             _ => drop(self.others.remove(id)),
         }
     }

@@ -156,7 +156,7 @@ impl Recorder {
     }
 
     pub(super) fn record(&self, id: &Id, values: &tracing::span::Record<'_>) {
-        if !self.queue.is_forked() {
+        if self.spans.may_follow(id) && !self.queue.is_forked() {
             values.record(&mut self.spans.collect(id));
         }
     }
@@ -171,7 +171,7 @@ impl Recorder {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        if self.queue.is_forked() {
+        if !self.spans.may_follow(id) || self.queue.is_forked() {
             return;
         }
         let now = Instant::now();
@@ -194,6 +194,9 @@ impl Recorder {
     {
         if self.queue.is_forked() {
             return self.close_in_child(id, ctx);
+        }
+        if !self.spans.may_follow(id) {
+            return;
         }
         let left = self.spans.end(id, |open| {
             let row = open.record.head.plan.row()?;

@@ -1,0 +1,135 @@
+//! What threads that close spans at the same time get done together, and what the writer's thread spends on it.
+//!
+//! `cargo bench -p tracing-ledger-benches --bench contention -- --rounds 9 --size 400000 --svg contention.svg`
+//!
+//! Rates are of bursts that the queue holds: what the writer's thread is behind by is waited for after each, and not
+//! counted. The floor is as in `close_span`.
+
+use std::hint::black_box;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracing::Subscriber;
+use tracing_ledger::builder;
+use tracing_ledger_benches::cost::{Cost, thread_cpu};
+use tracing_ledger_benches::floor;
+use tracing_ledger_benches::options::Options;
+use tracing_ledger_benches::plot::Plot;
+use tracing_ledger_benches::rounds::{Samples, Variant, in_turns};
+use tracing_ledger_benches::stores::Discard;
+use tracing_ledger_benches::workload::quote;
+use tracing_subscriber::layer::SubscriberExt;
+use uuid::Uuid;
+
+const THREADS: [u64; 4] = [1, 2, 4, 8];
+
+/// Spans of all threads between two waits for the writer: fewer than the queue holds.
+const BURST: u64 = 40_000;
+
+/// How long a burst may take to get through: far more than it does.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Million spans per second, nanoseconds of CPU by span on its own thread, and on the writer's.
+type Figures = [f64; 3];
+
+fn main() {
+    let options = Options::from_args(9, 400_000, "spans in each process");
+    let floor =
+        THREADS.map(|threads| Variant::new(format!("floor {threads}"), move |spans| bare(spans, threads)));
+    let ledger =
+        THREADS.map(|threads| Variant::new(format!("ledger {threads}"), move |spans| ledger(spans, threads)));
+    let variants: Vec<_> = floor.into_iter().chain(ledger).collect();
+    let samples = in_turns(&variants, &options);
+    let (floor, ledger) = samples.split_at(THREADS.len());
+    println!(
+        "{} rounds of {} spans; medians\n\n\
+         | threads | million spans per second | of the filtered floor | CPU per span, ns | \
+         of the filtered floor | writer's CPU per span, ns |\n|---:|---:|---:|---:|---:|---:|",
+        options.rounds, options.size
+    );
+    for ((threads, floor), ledger) in THREADS.iter().zip(floor).zip(ledger) {
+        println!(
+            "| {threads} | {:.2} | {:.2} | {:.0} | {:.0} | {:.0} |",
+            ledger.median(0),
+            floor.median(0),
+            ledger.median(1),
+            floor.median(1),
+            ledger.median(2)
+        );
+    }
+    draw(&options, floor, ledger);
+}
+
+fn draw(options: &Options, floor: &[Samples<3>], ledger: &[Samples<3>]) {
+    let rates = |samples: &[Samples<3>]| samples.iter().map(|samples| samples.median(0)).collect();
+    let plot = Plot {
+        title: "Spans closed by all threads together",
+        x: "threads",
+        y: "million per second",
+        places: THREADS.map(|threads| threads.to_string()).to_vec(),
+        lines: vec![("filtered floor", rates(floor)), ("tracing-ledger", rates(ledger))],
+    };
+    plot.write(options.svg.as_deref());
+}
+
+fn install(subscriber: impl Subscriber + Send + Sync) {
+    tracing::subscriber::set_global_default(subscriber).expect("one subscriber to a process");
+}
+
+fn bare(spans: u64, threads: u64) -> Figures {
+    install(tracing_subscriber::registry().with(floor::filtered()));
+    measure(spans, threads, || {})
+}
+
+fn ledger(spans: u64, threads: u64) -> Figures {
+    let store = Discard::default();
+    let (layer, guard) = builder().build_with(store.clone()).expect("the defaults are sound");
+    install(tracing_subscriber::registry().with(layer));
+    let figures = measure(spans, threads, || {
+        guard.flush(PATIENCE).expect("the store never fails");
+    });
+    assert_eq!(guard.stats().refused.total(), 0, "spans were lost: {}", guard.stats());
+    figures
+}
+
+/// Runs the workload on so many threads, in bursts, and calls `settle` after each, outside of the measurement.
+fn measure(spans: u64, threads: u64, settle: impl Fn()) -> Figures {
+    let bursts = spans / BURST;
+    let each = BURST / threads;
+    let (mut wall, mut cpu) = (Duration::ZERO, Cost::default());
+    burst(threads, each); // warms caches and callsites
+    settle();
+    let writer = || thread_cpu("tracing-ledger").unwrap_or_default();
+    let before = writer();
+    for _ in 0..bursts {
+        let (took, cost) = burst(threads, each);
+        wall += took;
+        cpu += cost;
+        settle();
+    }
+    let closed = (bursts * each * threads) as f64;
+    let writer = (writer() - before).as_nanos() as f64;
+    [closed / wall.as_secs_f64() / 1e6, cpu.cpu_ns as f64 / closed, writer / closed]
+}
+
+/// From when the first thread begins until the last is done.
+fn burst(threads: u64, spans: u64) -> (Duration, Cost) {
+    let start = Barrier::new(threads as usize);
+    let run = || {
+        start.wait();
+        let (began, before) = (Instant::now(), Cost::so_far());
+        (0..spans).for_each(|n| quote(black_box(Uuid::from_u64_pair(n, n))));
+        (began, Instant::now(), Cost::so_far() - before)
+    };
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        let ran: Vec<_> =
+            running.into_iter().map(|thread| thread.join().expect("a workload does not panic")).collect();
+        let began = ran.iter().map(|(began, ..)| *began).min().expect("there are threads");
+        let ended = ran.iter().map(|(_, ended, _)| *ended).max().expect("there are threads");
+        let mut sum = Cost::default();
+        ran.into_iter().for_each(|(.., cost)| sum += cost);
+        (ended - began, sum)
+    })
+}

@@ -1,0 +1,49 @@
+//! The least a layer must do to time a span: keep an `Instant` with it, and read it at the close.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use tracing::span::{Attributes, Id};
+use tracing::subscriber::Interest;
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::filter::Filtered;
+use tracing_subscriber::layer::{Context, Filter, Layer};
+use tracing_subscriber::registry::LookupSpan;
+
+/// The floor.
+pub struct Stopwatch;
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Stopwatch {
+    fn on_new_span(&self, _: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(Instant::now());
+        }
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(&id) {
+            black_box(span.extensions().get::<Instant>().map(Instant::elapsed));
+        }
+    }
+}
+
+/// Wants every span, and is asked each time: the answer that survives other layers' filters.
+pub struct Sometimes;
+
+impl<S> Filter<S> for Sometimes {
+    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        true
+    }
+
+    fn callsite_enabled(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+}
+
+/// The floor behind a filter such as a layer must have that is to stand beside others.
+pub fn filtered<S>() -> Filtered<Stopwatch, Sometimes, S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    Stopwatch.with_filter(Sometimes)
+}
