@@ -133,6 +133,17 @@ fn a_quarantine_that_cannot_be_written_says_so_and_holds_whole_lines() {
 }
 
 #[test]
+fn what_is_refused_after_the_quarantine_was_moved_away_gets_a_new_one() {
+    let disk = MemoryDisk::default();
+    let mut spool = open(&disk);
+    spool.quarantine(&event(1), "bad").expect("the disk is good");
+    disk.rename(QUARANTINE, REPLAY).expect("the disk is good");
+    spool.quarantine(&event(2), "bad").expect("the disk is good");
+    assert_eq!((text(&disk, REPLAY), text(&disk, QUARANTINE)), (lines([event(1)]), lines([event(2)])));
+    assert_eq!(spool.take_replay().expect("it can be read").taken, 1);
+}
+
+#[test]
 fn a_torn_line_of_the_quarantine_spoils_no_other() {
     let disk = MemoryDisk::default();
     disk.put(QUARANTINE, b"{\"reason\":\"a cras");
