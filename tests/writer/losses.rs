@@ -1,10 +1,11 @@
 //! What is lost is said in the table, once the table takes rows.
 
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use tracing_ledger::store::{Failure, Memory};
-use tracing_ledger::{Event, Severity};
+use tracing_ledger::{Event, Overflow, Severity};
 
 use crate::books::{Answers, DEADLINE, context, emit, failed, gate, is_loss, numbers, open, untimed};
 
@@ -66,6 +67,26 @@ fn rows_on_losses_come_with_the_first_rows_after_them() {
     let memory = keeper.leave();
     guard.shutdown(DEADLINE).expect("the gate is open");
     assert_eq!(losses(&memory).len(), 1, "not a second one at the end");
+}
+
+#[test]
+fn rows_that_came_while_the_ledger_shut_down_are_one_row() {
+    let (store, keeper) = gate();
+    let options = untimed().queue_capacity(2).batch_size(1).overflow(Overflow::Block(Duration::MAX));
+    let (dispatch, guard) = open(options, store);
+    emit(&dispatch, [0]);
+    keeper.wait();
+    emit(&dispatch, [1, 2]);
+    let (memory, stats) = thread::scope(|scope| {
+        let caller = scope.spawn(|| emit(&dispatch, [3]));
+        let shutdown = scope.spawn(|| guard.shutdown(DEADLINE).expect("the gate is open"));
+        // There is no room for it, and it is let go when the queue is closed.
+        caller.join().expect("it is refused");
+        (keeper.leave(), shutdown.join().expect("it is in time"))
+    });
+    assert_eq!((stats.refused.shutdown, stats.written), (1, 3), "{stats}");
+    let told = losses(&memory);
+    assert_eq!((&told[0]["cause"], &told[0]["count"]), (&"shutdown".into(), &1.into()));
 }
 
 #[test]

@@ -121,6 +121,16 @@ fn a_loss_of_power_after_a_replay_loses_no_line() {
 }
 
 #[test]
+fn a_loss_of_power_after_a_row_was_set_aside_keeps_its_line() {
+    for dice in 0..64 {
+        let disk = MemoryDisk::default();
+        open(&disk).quarantine(&event(1), "bad").expect("the disk is good");
+        disk.lose_power(die(dice << 40));
+        assert_eq!(text(&disk, QUARANTINE), lines([event(1)]), "dice {dice}");
+    }
+}
+
+#[test]
 fn a_quarantine_that_cannot_be_written_says_so_and_holds_whole_lines() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk);
