@@ -433,10 +433,12 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::thread;
 
     use tracing_subscriber::prelude::*;
 
     use super::*;
+    use crate::record::{Value, Values};
     use crate::{LedgerLayer, Rules};
 
     /// Records that are much larger than a usual one, one after the other.
@@ -446,6 +448,14 @@ mod tests {
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             // Of this crate's own nothing is recorded.
             (0..records).for_each(|_| tracing::info!(name: "auto_assign.started", target: "test", text));
+        });
+    }
+
+    fn emit_numbers(queue: &Arc<Queue>, records: u64) {
+        let layer = LedgerLayer::new(Rules::builtin(), Arc::clone(queue));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            (0..records)
+                .for_each(|number| tracing::info!(name: "auto_assign.started", target: "test", number));
         });
     }
 
@@ -477,5 +487,32 @@ mod tests {
         let stats = queue.stats();
         assert_eq!((stats.accepted, stats.refused.total()), (1000, 0), "{stats}");
         assert!(stats.in_flight < 160 && stats.dropped.evicted > 800, "{stats}");
+    }
+    /// The number that [`emit_numbers`] gave each record of the chunk.
+    fn numbers(chunk: &Chunk) -> Vec<u64> {
+        let number = |(_, values): (_, Values<'_>)| match values.get(0) {
+            Some(Value::U64(number)) => number,
+            other => panic!("a record without its number: {other:?}"),
+        };
+        chunk.iter().map(number).collect()
+    }
+
+    #[test]
+    fn the_records_of_a_thread_keep_their_order() {
+        const RECORDS: u64 = 100_000;
+        let queue = bounded(MAX_QUEUE_BYTES, Overflow::DropNewest);
+        let mut taken = Vec::new();
+        thread::scope(|scope| {
+            let thread = scope.spawn(|| emit_numbers(&queue, RECORDS));
+            // A taker that never rests, so that it often comes while a chunk is being filled.
+            while !thread.is_finished() || !queue.is_past(queue.accepted()) {
+                for chunk in queue.take(1000, usize::MAX) {
+                    taken.extend(numbers(&chunk));
+                    queue.recycle(chunk);
+                }
+            }
+        });
+        assert_eq!(taken.len() as u64, RECORDS);
+        assert!(taken.is_sorted(), "out of order: {:?}", taken.windows(2).find(|pair| pair[0] > pair[1]));
     }
 }

@@ -85,7 +85,7 @@ impl Chunks {
         let mut chunk = self.lane();
         chunk.push(record);
         if chunk.len() >= self.records || chunk.bytes() >= BYTES {
-            let full = std::mem::replace(&mut *chunk, self.empty());
+            let full = self.take_over(&mut chunk);
             // Under the lane's lock: whoever looks for waiting records finds them in the lane or in the channel.
             self.send(full);
         }
@@ -112,7 +112,14 @@ impl Chunks {
 
     /// A chunk of waiting records: the oldest of the full ones or, when there is none, one that is being filled.
     pub(super) fn next(&self) -> Option<Chunk> {
-        self.receive().or_else(|| self.lanes.iter().find_map(|lane| self.cut_short(lane)))
+        self.receive().or_else(|| self.lanes.iter().find_map(|lane| self.next_of(lane)))
+    }
+
+    /// A chunk that is not full, unless there is a full one by now: it may be of the same thread, and then it is the
+    /// older one. While the lane is locked no other can come after it.
+    fn next_of(&self, lane: &Lane) -> Option<Chunk> {
+        let mut chunk = lane.lock();
+        if chunk.len() == 0 { None } else { self.receive().or_else(|| Some(self.take_over(&mut chunk))) }
     }
 
     fn receive(&self) -> Option<Chunk> {
@@ -123,7 +130,13 @@ impl Chunks {
 
     /// Puts every record that is there now before all that come later.
     pub(super) fn line_up(&self) {
-        self.lanes.iter().filter_map(|lane| self.cut_short(lane)).for_each(|chunk| self.send(chunk));
+        for lane in &self.lanes {
+            let mut chunk = lane.lock();
+            if chunk.len() > 0 {
+                // Under the lane's lock, so that no later chunk of the same thread is sent before.
+                self.send(self.take_over(&mut chunk));
+            }
+        }
     }
 
     /// Bytes of the records that wait in full chunks.
@@ -131,10 +144,8 @@ impl Chunks {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Takes a chunk that is not full.
-    fn cut_short(&self, lane: &Lane) -> Option<Chunk> {
-        let mut chunk = lane.lock();
-        (chunk.len() > 0).then(|| std::mem::replace(&mut *chunk, self.empty()))
+    fn take_over(&self, chunk: &mut Chunk) -> Chunk {
+        std::mem::replace(chunk, self.empty())
     }
 
     fn empty(&self) -> Chunk {
