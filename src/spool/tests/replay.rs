@@ -30,7 +30,7 @@ fn lines(events: impl IntoIterator<Item = Event>) -> String {
 #[test]
 fn a_quarantined_row_is_corrected_and_replayed_under_its_id() {
     let disk = MemoryDisk::default();
-    let mut spool = open(&disk);
+    let spool = open(&disk);
     spool.quarantine(&event(1), "the number is too low").expect("the disk is good");
     let quarantined = text(&disk, QUARANTINE);
     assert!(quarantined.starts_with(r#"{"reason":"the number is too low","id":"#), "{quarantined}");
@@ -133,7 +133,7 @@ fn a_loss_of_power_after_a_row_was_set_aside_keeps_its_line() {
 #[test]
 fn a_quarantine_that_cannot_be_written_says_so_and_holds_whole_lines() {
     let disk = MemoryDisk::default();
-    let mut spool = open(&disk);
+    let spool = open(&disk);
     spool.quarantine(&event(1), "bad").expect("the disk is good");
     disk.fail(Fault::Full(10));
     let error = spool.quarantine(&event(2), "bad").expect_err("the disk is full");
