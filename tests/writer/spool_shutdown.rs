@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 use tracing::Dispatch;
 use tracing_ledger::store::{Failure, Memory, Store};
 use tracing_ledger::{DROP_TIMEOUT, Guard};
-use tracing_subscriber::Registry;
 use tracing_subscriber::prelude::*;
 
-use crate::books::{Answers, DEADLINE, SOON, SpoolDir, away, emit, failed, gate, numbers, open};
+use crate::books::{Answers, DEADLINE, DISK_TIME, SOON, SpoolDir, away, emit, failed, gate, numbers, open};
 
 const ROWS: u64 = 500;
 /// How much later than its deadline a shutdown may return on a busy machine.
@@ -20,25 +19,9 @@ const SLACK: Duration = Duration::from_secs(1);
 #[track_caller]
 fn assert_all_are_sent(dir: &SpoolDir) {
     let memory = Memory::default();
-    let guard = next_process(dir, memory.clone());
+    let (_dispatch, guard) = open(dir.builder(), memory.clone());
     guard.shutdown(DEADLINE).expect("memory is there");
     assert_eq!(numbers(&memory.events()), (0..ROWS).collect::<Vec<_>>());
-}
-
-/// A ledger in the place of the one before, as soon as its writer has let go of the directory: on a busy machine
-/// that may be a moment after the deadline.
-#[track_caller]
-fn next_process(dir: &SpoolDir, memory: Memory) -> Guard {
-    let until = Instant::now() + DEADLINE;
-    loop {
-        match dir.builder().build_with::<Registry>(memory.clone()) {
-            Ok((_, guard)) => return guard,
-            Err(error) if error.to_string().contains("in use") && Instant::now() < until => {
-                std::thread::yield_now();
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
 }
 
 /// Ends a ledger over that store in the given way.
@@ -61,7 +44,7 @@ fn by<T>(deadline: Duration, work: impl FnOnce() -> T) -> T {
 }
 
 fn shut_down(_: &Dispatch, guard: Guard) {
-    let stats = by(SOON, || guard.shutdown(SOON)).expect("everything is on disk");
+    let stats = by(DISK_TIME, || guard.shutdown(DISK_TIME)).expect("everything is on disk");
     assert_eq!((stats.spooled, stats.in_flight), (ROWS, 0), "{stats}");
 }
 
