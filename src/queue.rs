@@ -66,6 +66,9 @@ pub enum Overflow {
     #[default]
     DropNewest,
     /// Push out the oldest: the rows nearest to now are kept.
+    ///
+    /// Records wait in packs of up to 50, fewer where the queue is small, and a pack goes whole: with the oldest record
+    /// those next to it are pushed out. Each is counted.
     DropOldest,
     /// Make the caller wait up to this long for room, then refuse it. In async code this holds up the thread of
     /// the executor.
@@ -115,6 +118,9 @@ pub(crate) struct Queue {
     room: Condvar,
     room_lock: Mutex<()>,
     counters: stats::Counters,
+    /// Whether it was said that records come after the end, or in a forked child.
+    said_shutdown: AtomicBool,
+    said_forked: AtomicBool,
 }
 
 impl Queue {
@@ -137,6 +143,8 @@ impl Queue {
             room: Condvar::new(),
             room_lock: Mutex::new(()),
             counters: stats::Counters::default(),
+            said_shutdown: AtomicBool::new(false),
+            said_forked: AtomicBool::new(false),
         }
     }
 
@@ -402,9 +410,8 @@ impl Queue {
 
     #[cold]
     fn refuse_shutdown(&self) {
-        static SAID: AtomicBool = AtomicBool::new(false);
         self.counters.lose(Cause::Shutdown, 1);
-        if !SAID.swap(true, Ordering::Relaxed) {
+        if !self.said_shutdown.swap(true, Ordering::Relaxed) {
             alarm::say(format_args!(
                 "a span ended after its guard was shut down or dropped, and is not recorded: keep the guard \
                  until the end of main (`let (ledger, guard) = …`, never `let (ledger, _) = …`)"
@@ -414,9 +421,8 @@ impl Queue {
 
     #[cold]
     pub(crate) fn refuse_forked(&self) {
-        static SAID: AtomicBool = AtomicBool::new(false);
         self.counters.lose(Cause::Forked, 1);
-        if !SAID.swap(true, Ordering::Relaxed) {
+        if !self.said_forked.swap(true, Ordering::Relaxed) {
             alarm::say_without_locks(
                 "tracing-ledger: a forked child records nothing: build a ledger of its own in the child\n",
             );

@@ -114,5 +114,5 @@ async fn they_are_escaped_in_what_a_server_says() {
     let batch = [Event::new(SystemTime::now(), "test", "test.event")];
     let error = store.insert(&batch, Attempt::First).await.expect_err("refused").to_string();
     assert!(!error.contains(|c: char| c == '\n' || is_hidden(c)), "{error:?}");
-    assert!(error.contains(r#"refused "\u{1b}[2J\u{202e}\n (SQLSTATE 22000)"#), "{error}");
+    assert!(error.contains(r#"refused "\u{1b}[2J\u{202e}\u{a} (SQLSTATE 22000)"#), "{error}");
 }
