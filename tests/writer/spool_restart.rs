@@ -80,6 +80,7 @@ fn what_a_batch_has_got_in_before_the_end_is_sent_again_and_not_lost() {
     assert_eq!(keeper.wait(), 4);
     let stats = guard.shutdown(DISK_TIME).expect("everything is on disk");
     assert_eq!((stats.written, stats.spooled), (4, 4));
+    keeper.wait_for_end();
     let before = numbers(&keeper.leave().events());
 
     let memory = Memory::default();
