@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::{Dispatch, Metadata};
 
 use super::Rules;
-use super::model::{MAX_INHERITED, MatchKind, Redact, Rule, Silent, SuccessTest};
+use super::model::{MAX_INHERITED, MAX_NAME_BYTES, MatchKind, Redact, Rule, Silent, SuccessTest};
 use super::redact::Redaction;
 use crate::bystander;
 
@@ -226,7 +226,8 @@ impl Plans {
     }
 
     fn row(&self, rule: &Arc<Rule>, meta: &'static Metadata<'static>) -> Row {
-        let owned = |given: &Option<Arc<str>>, else_: &str| given.clone().unwrap_or_else(|| else_.into());
+        let owned =
+            |given: &Option<Arc<str>>, else_: &str| stored(given.clone().unwrap_or_else(|| else_.into()));
         let fields: Vec<_> = meta.fields().iter().map(|field| rule.slot(field.name(), meta)).collect();
         let inherits: Vec<_> =
             self.places(&rule.inherit).map(|(place, name)| (place, rule.slot(name, meta))).collect();
@@ -274,6 +275,16 @@ impl Plans {
     /// Constants of an enclosing span's rule that spans below may inherit, by place in the list of names.
     pub(crate) fn constants<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = (u8, &'a serde_json::Value)> {
         row.rule.set.iter().filter_map(|(key, value)| Some((self.index_of(key)?, value)))
+    }
+}
+
+/// A name as a column takes it: without NUL, for which Postgres has no place, and short enough for an index.
+fn stored(name: Arc<str>) -> Arc<str> {
+    let end = name.floor_char_boundary(MAX_NAME_BYTES);
+    if end == name.len() && !name.contains('\0') {
+        name
+    } else {
+        name[..end].replace('\0', "\u{FFFD}").into()
     }
 }
 
