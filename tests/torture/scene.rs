@@ -29,7 +29,7 @@ const PACES: [Duration; 2] = [Duration::from_micros(400), Duration::from_millis(
 /// What piles up in this time is more than ever waits in calm.
 const BACKLOG: Duration = Duration::from_millis(800);
 /// What is promised is 20 ms; on a machine with other work, the writer gets its turn when it gets it.
-const ON_DISK_WITHIN: Duration = Duration::from_millis(200);
+const ON_DISK_WITHIN: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// How long a healthy ledger may take to shut down, and how much later it may say so.
 const SHUTDOWN: Duration = Duration::from_secs(5);
