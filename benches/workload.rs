@@ -25,6 +25,44 @@ pub fn quote(booking: Uuid) {
     drop(entered);
 }
 
+/// Planner calls of a [`job`].
+pub const ATTEMPTS: u64 = 4;
+
+/// A job of some planner calls. Each has seven fields of its own, inherits four of the job's, and is numbered and
+/// counted within it.
+pub fn job(booking: Uuid) {
+    let span = info_span!(
+        "auto_assign.job",
+        booking_id = %booking,
+        restaurant_id = %booking,
+        trigger = "creation",
+        flow = "job",
+        max_attempts = ATTEMPTS,
+        result = Empty,
+    );
+    let entered = span.enter();
+    (0..ATTEMPTS).for_each(attempt);
+    span.record("result", black_box("exhausted"));
+    drop(entered);
+}
+
+fn attempt(number: u64) {
+    let span = info_span!(
+        "quote_tables_for_booking",
+        party_size = 4_u64,
+        strategy.require_adjacency = true,
+        strategy.max_tables = black_box(number),
+        load = 0.75,
+        window = "dinner",
+        success = Empty,
+        reason = Empty,
+    );
+    let entered = span.enter();
+    span.record("success", black_box(false));
+    span.record("reason", black_box("No suitable tables available"));
+    drop(entered);
+}
+
 /// A call as large, of no rule and with no field that a rule inherits.
 pub fn of_no_rule(order: Uuid) {
     let span = info_span!(
