@@ -30,6 +30,7 @@ use tracing_subscriber::registry::Registry;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
+const CALL: Workload = Workload { run: quote, spans: 1 };
 const JOB: Workload = Workload { run: job, spans: ATTEMPTS + 1 };
 
 fn main() {
