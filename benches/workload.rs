@@ -63,6 +63,26 @@ fn attempt(number: u64) {
     drop(entered);
 }
 
+/// A call with nearly as much text as a record takes.
+pub fn huge(booking: Uuid) {
+    static TEXT: &str = match str::from_utf8(&[b'x'; 8 * 1024]) {
+        Ok(text) => text,
+        Err(_) => "",
+    };
+    let span = info_span!(
+        "quote_tables_for_booking",
+        booking_id = %booking,
+        first = TEXT,
+        second = TEXT,
+        third = TEXT,
+        fourth = TEXT,
+        fifth = TEXT,
+        sixth = TEXT,
+        success = true,
+    );
+    drop(span.enter());
+}
+
 /// A call as large, of no rule and with no field that a rule inherits.
 pub fn of_no_rule(order: Uuid) {
     let span = info_span!(
