@@ -100,13 +100,26 @@ impl Guard {
             self.queue.wake();
         }
         self.check_place("shutdown")?;
-        let ended = self.control.wait_for_end(until + writer::LAST_STEPS);
-        let stats = self.stats();
+        let ended = self.control.wait_for_end(until + writer::LAST_STEPS) && Instant::now() < until;
+        let stats = if ended { self.settled() } else { self.stats() };
         match stats.in_flight {
             // A store that takes its time to close has nothing of ours.
             0 => Ok(stats),
-            _ if ended && Instant::now() < until => Err(self.no_writer("shutdown")),
+            _ if ended => Err(self.no_writer("shutdown")),
             _ => Err(self.late("shutdown", deadline)),
+        }
+    }
+
+    /// The account when the writer has ended in time. A record that came too late counts as accepted while its thread
+    /// is between two instructions, and is waited for.
+    fn settled(&self) -> Stats {
+        let until = Instant::now() + writer::LAST_STEPS;
+        loop {
+            let stats = self.stats();
+            if stats.in_flight == 0 || Instant::now() >= until {
+                return stats;
+            }
+            thread::yield_now();
         }
     }
 

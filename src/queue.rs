@@ -66,6 +66,9 @@ pub enum Overflow {
     #[default]
     DropNewest,
     /// Push out the oldest: the rows nearest to now are kept.
+    ///
+    /// Records wait in packs of up to 50, fewer where the queue is small, and a pack goes whole: with the oldest record
+    /// those next to it are pushed out. Each is counted.
     DropOldest,
     /// Make the caller wait up to this long for room, then refuse it. In async code this holds up the thread of
     /// the executor.
@@ -115,6 +118,9 @@ pub(crate) struct Queue {
     room: Condvar,
     room_lock: Mutex<()>,
     counters: stats::Counters,
+    /// Whether it was said that records come after the end, or in a forked child.
+    said_shutdown: AtomicBool,
+    said_forked: AtomicBool,
 }
 
 impl Queue {
@@ -137,6 +143,8 @@ impl Queue {
             room: Condvar::new(),
             room_lock: Mutex::new(()),
             counters: stats::Counters::default(),
+            said_shutdown: AtomicBool::new(false),
+            said_forked: AtomicBool::new(false),
         }
     }
 
@@ -411,9 +419,8 @@ impl Queue {
 
     #[cold]
     fn refuse_shutdown(&self) {
-        static SAID: AtomicBool = AtomicBool::new(false);
         self.counters.lose(Cause::Shutdown, 1);
-        if !SAID.swap(true, Ordering::Relaxed) {
+        if !self.said_shutdown.swap(true, Ordering::Relaxed) {
             alarm::say(format_args!(
                 "a span ended after its guard was shut down or dropped, and is not recorded: keep the guard \
                  until the end of main (`let (ledger, guard) = …`, never `let (ledger, _) = …`)"
@@ -423,9 +430,8 @@ impl Queue {
 
     #[cold]
     pub(crate) fn refuse_forked(&self) {
-        static SAID: AtomicBool = AtomicBool::new(false);
         self.counters.lose(Cause::Forked, 1);
-        if !SAID.swap(true, Ordering::Relaxed) {
+        if !self.said_forked.swap(true, Ordering::Relaxed) {
             alarm::say_without_locks(
                 "tracing-ledger: a forked child records nothing: build a ledger of its own in the child\n",
             );
@@ -436,10 +442,12 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::thread;
 
     use tracing_subscriber::prelude::*;
 
     use super::*;
+    use crate::record::{Value, Values};
     use crate::{LedgerLayer, Rules};
 
     /// Records that are much larger than a usual one, one after the other.
@@ -449,6 +457,14 @@ mod tests {
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             // Of this crate's own nothing is recorded.
             (0..records).for_each(|_| tracing::info!(name: "auto_assign.started", target: "test", text));
+        });
+    }
+
+    fn emit_numbers(queue: &Arc<Queue>, records: u64) {
+        let layer = LedgerLayer::new(Rules::builtin(), Arc::clone(queue));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            (0..records)
+                .for_each(|number| tracing::info!(name: "auto_assign.started", target: "test", number));
         });
     }
 
@@ -480,5 +496,32 @@ mod tests {
         let stats = queue.stats();
         assert_eq!((stats.accepted, stats.refused.total()), (1000, 0), "{stats}");
         assert!(stats.in_flight < 160 && stats.dropped.evicted > 800, "{stats}");
+    }
+    /// The number that [`emit_numbers`] gave each record of the chunk.
+    fn numbers(chunk: &Chunk) -> Vec<u64> {
+        let number = |(_, values): (_, Values<'_>)| match values.get(0) {
+            Some(Value::U64(number)) => number,
+            other => panic!("a record without its number: {other:?}"),
+        };
+        chunk.iter().map(number).collect()
+    }
+
+    #[test]
+    fn the_records_of_a_thread_keep_their_order() {
+        const RECORDS: u64 = 100_000;
+        let queue = bounded(MAX_QUEUE_BYTES, Overflow::DropNewest);
+        let mut taken = Vec::new();
+        thread::scope(|scope| {
+            let thread = scope.spawn(|| emit_numbers(&queue, RECORDS));
+            // A taker that never rests, so that it often comes while a chunk is being filled.
+            while !thread.is_finished() || !queue.is_past(queue.accepted()) {
+                for chunk in queue.take(1000, usize::MAX) {
+                    taken.extend(numbers(&chunk));
+                    queue.recycle(chunk);
+                }
+            }
+        });
+        assert_eq!(taken.len() as u64, RECORDS);
+        assert!(taken.is_sorted(), "out of order: {:?}", taken.windows(2).find(|pair| pair[0] > pair[1]));
     }
 }

@@ -7,9 +7,9 @@ use std::time::SystemTime;
 
 use support::{Cluster, Ledger, SqliteFile};
 use tracing::{info, info_span, instrument};
-use tracing_ledger::Event;
 use tracing_ledger::report::baseline;
 use tracing_ledger::store::{Attempt, Postgres, Store};
+use tracing_ledger::{Event, Rule, Rules};
 use tracing_subscriber::{Registry, prelude::*};
 
 /// Clears a screen, turns the reading order, ends a line and a table's cell, hides itself, ends a statement; and NUL.
@@ -51,6 +51,22 @@ fn they_are_stored_as_they_came_in_every_store() {
         let point = &ledger.rows_of("auto_assign.started")[0];
         assert_eq!((point.get("status"), point.get("message")), (&stored.clone().into(), &stored.into()));
     });
+}
+
+#[test]
+fn names_of_rows_are_stored_as_far_as_postgres_takes_them() {
+    // Of more than the 2704 bytes that an index takes, however well it packs them.
+    let long: String = ('\u{4e00}'..='\u{9fff}').step_by(7).collect();
+    let rules = Rules::from_rules([Rule::span("*").source(&*long)]).expect("good rules");
+    let url = Cluster::shared().database();
+    let (layer, guard) = tracing_ledger::builder().rules(rules).build::<Registry>(&url).expect("a ledger");
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        info_span!("a\0b").in_scope(|| ());
+    });
+    let stats = guard.shutdown(support::DEADLINE).expect("all is written");
+    assert_eq!((stats.written, stats.quarantined), (1, 0));
+    let row = Cluster::shared().psql(&url, "SELECT event_type, source FROM observability_events");
+    assert_eq!(row, format!("a\u{fffd}b|{}", &long[..long.floor_char_boundary(512)]));
 }
 
 /// Whether it is one of those, which show nothing themselves and change what is shown.
@@ -98,5 +114,5 @@ async fn they_are_escaped_in_what_a_server_says() {
     let batch = [Event::new(SystemTime::now(), "test", "test.event")];
     let error = store.insert(&batch, Attempt::First).await.expect_err("refused").to_string();
     assert!(!error.contains(|c: char| c == '\n' || is_hidden(c)), "{error:?}");
-    assert!(error.contains(r#"refused "\u{1b}[2J\u{202e}\n (SQLSTATE 22000)"#), "{error}");
+    assert!(error.contains(r#"refused "\u{1b}[2J\u{202e}\u{a} (SQLSTATE 22000)"#), "{error}");
 }

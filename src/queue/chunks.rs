@@ -2,7 +2,7 @@
 //!
 //! Each thread packs its records into a chunk of its own, and a full chunk goes over the channel whole: an operation
 //! on the channel for each record, with the cache lines it moves between cores, would be the largest single cost of
-//! a span. The writer takes full chunks first, and then looks into those that threads are still filling, so that no
+//! a span. The writer takes full chunks first, and then has those sent that threads are still filling, so that no
 //! record waits for its chunk to fill.
 //!
 //! The channel is the growing kind. The bounds are the queue's: records, which it counts itself, and bytes, which are
@@ -85,9 +85,7 @@ impl Chunks {
         let mut chunk = self.lane();
         chunk.push(record);
         if chunk.len() >= self.records || chunk.bytes() >= BYTES {
-            let full = std::mem::replace(&mut *chunk, self.empty());
-            // Under the lane's lock: whoever looks for waiting records finds them in the lane or in the channel.
-            self.send(full);
+            self.send(chunk);
         }
     }
 
@@ -103,16 +101,23 @@ impl Chunks {
         self.lanes[lane].lock()
     }
 
-    fn send(&self, chunk: Chunk) {
+    /// Sends what a lane holds. Under the lane's lock: whoever looks for waiting records finds them in the lane or in
+    /// the channel.
+    fn send(&self, mut lane: MutexGuard<'_, Chunk>) {
+        let chunk = std::mem::replace(&mut *lane, self.empty());
         self.bytes.fetch_add(chunk.bytes() as u64, Ordering::Relaxed);
         // A receiver is held here too, so that the channel is open as long as there is a queue.
         let sent = self.sender.send(chunk);
         debug_assert!(sent.is_ok(), "the queue holds a receiver");
     }
 
-    /// A chunk of waiting records: the oldest of the full ones or, when there is none, one that is being filled.
+    /// The next chunk of waiting records. They leave through the channel alone, in its order, so that nothing that
+    /// came later is gone before what was [lined up](Self::line_up).
     pub(super) fn next(&self) -> Option<Chunk> {
-        self.receive().or_else(|| self.lanes.iter().find_map(|lane| self.cut_short(lane)))
+        self.receive().or_else(|| {
+            self.line_up();
+            self.receive()
+        })
     }
 
     fn receive(&self) -> Option<Chunk> {
@@ -123,18 +128,12 @@ impl Chunks {
 
     /// Puts every record that is there now before all that come later.
     pub(super) fn line_up(&self) {
-        self.lanes.iter().filter_map(|lane| self.cut_short(lane)).for_each(|chunk| self.send(chunk));
+        self.lanes.iter().map(Lane::lock).filter(|chunk| chunk.len() > 0).for_each(|chunk| self.send(chunk));
     }
 
     /// Bytes of the records that wait in full chunks.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// Takes a chunk that is not full.
-    fn cut_short(&self, lane: &Lane) -> Option<Chunk> {
-        let mut chunk = lane.lock();
-        (chunk.len() > 0).then(|| std::mem::replace(&mut *chunk, self.empty()))
     }
 
     fn empty(&self) -> Chunk {

@@ -95,7 +95,6 @@ use self::ack::Ack;
 pub(crate) use self::append::AppendError;
 use self::directory::Directory;
 use self::disk::{Disk, failed};
-use self::quarantine::Quarantine;
 pub(crate) use self::read::Batch;
 use self::read::Reader;
 pub(crate) use self::recover::Torn;
@@ -135,7 +134,6 @@ pub(crate) struct Spool<D: Disk = Directory> {
     window: Window,
     frames: Frames,
     ack: Ack<D::File>,
-    quarantine: Quarantine<D::File>,
     /// The number of the next record to be appended.
     next: u64,
     /// The number of the next record to be handed out.
@@ -189,8 +187,8 @@ impl<D: Disk> Spool<D> {
     ///
     /// # Errors
     /// When it cannot be written. An event that is not acknowledged either is tried again by the next process.
-    pub(crate) fn quarantine(&mut self, event: &Event, reason: &str) -> Result<(), Error> {
-        self.quarantine.add(&self.disk, event, reason)
+    pub(crate) fn quarantine(&self, event: &Event, reason: &str) -> Result<(), Error> {
+        quarantine::add(&self.disk, event, reason)
     }
 
     /// Takes note that the store, or the quarantine, has everything up to [`Batch::up_to`] of a batch.
