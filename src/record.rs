@@ -84,8 +84,7 @@ impl Record {
 
     /// Takes the record out of its place, which keeps memory of the thread's for the next.
     pub(crate) fn part(&mut self) -> Parted {
-        let mut fields = Scratch::new().into_fields();
-        std::mem::swap(&mut self.fields, &mut fields);
+        let fields = std::mem::replace(&mut self.fields, collect::kept());
         Parted(Self { head: self.head.take(), fields })
     }
 

@@ -23,12 +23,7 @@ thread_local! {
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        // Gone at thread exit: then it is new each time.
-        Self(SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default())
-    }
-
-    pub(super) fn into_fields(mut self) -> Fields {
-        std::mem::take(&mut self.0)
+        Self(kept())
     }
 }
 
@@ -52,6 +47,11 @@ impl Drop for Scratch {
     }
 }
 
+/// The thread's memory, empty; new where there is none, such as while a thread exits.
+pub(super) fn kept() -> Fields {
+    SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default()
+}
+
 /// Keeps the memory for the next span or event of this thread.
 fn keep(fields: &mut Fields) {
     fields.clear();
@@ -64,7 +64,7 @@ pub(crate) struct Parted(pub(super) Record);
 
 impl Parted {
     pub(crate) fn new(plan: &'static Plan) -> Self {
-        Self(Record { head: Head::new(plan), fields: Scratch::new().into_fields() })
+        Self(Record { head: Head::new(plan), fields: kept() })
     }
 }
 
