@@ -153,9 +153,14 @@ impl Queue {
         self.try_admit().or_else(|refusal| self.insist(refusal).ok_or(())).ok()
     }
 
-    /// Hands a record over where that takes no waiting.
-    pub(crate) fn try_push(&self, record: &mut Record) -> Result<(), Refusal> {
-        self.try_admit().map(|admission| self.push(admission, record))
+    /// Hands a record over, or counts why there is no place for it; `false` where making one may take a while.
+    pub(crate) fn try_push(&self, record: &mut Record) -> bool {
+        match self.try_admit() {
+            Ok(admission) => self.push(admission, record),
+            Err(Refusal::Full) if self.overflow != Overflow::DropNewest => return false,
+            Err(refusal) => self.refuse(refusal),
+        }
+        true
     }
 
     fn try_admit(&self) -> Result<Admission, Refusal> {
@@ -201,14 +206,18 @@ impl Queue {
             (Refusal::Full, Overflow::Block(timeout)) => self.wait_for_room(timeout),
             _ => Err(refusal),
         };
-        match admission {
-            Ok(admission) => return Some(admission),
-            Err(Refusal::Full) => self.counters.lose(Cause::QueueFull, 1),
-            Err(Refusal::Closed) => self.refuse_shutdown(),
-            Err(Refusal::Forked) => self.refuse_forked(),
-            Err(Refusal::Muted) => {}
+        admission.map_err(|refusal| self.refuse(refusal)).ok()
+    }
+
+    /// Counts a record for which there is no place.
+    #[cold]
+    fn refuse(&self, refusal: Refusal) {
+        match refusal {
+            Refusal::Full => self.counters.lose(Cause::QueueFull, 1),
+            Refusal::Closed => self.refuse_shutdown(),
+            Refusal::Forked => self.refuse_forked(),
+            Refusal::Muted => {}
         }
-        None
     }
 
     fn evict_until_room(&self) -> Result<Admission, Refusal> {

@@ -6,7 +6,7 @@
 //!   an abort and a panic, and [`Spool::open`] of the next process finds them. With a
 //!   [`sync_interval`](Options::sync_interval) they also survive the loss of power, all but those of the last
 //!   interval.
-//! - [`Spool::next_batch`] hands events out in the order they came, each as it was, to the microsecond.
+//! - [`Spool::read_on`] hands events out in the order they came, each as it was, to the microsecond.
 //! - What [`Spool::acknowledge`] covers is not handed out again by a later process, unless the acknowledgement
 //!   is lost with the power; then the same events come again with the same ids, marked as such.
 //! - No damage keeps a spool from opening. Records that are lost to it are counted: exactly where the numbers of
@@ -15,7 +15,7 @@
 //! - Everything that was appended and not acknowledged is one number: [`Spool::pending`]. Each of these records
 //!   leaves it as an event of a batch, or in the [`lost`](Batch::lost) of one, and never as both.
 //! - One thread owns it, and calls block for as long as the disk takes. Memory is bounded: 8 MiB of the newest
-//!   events, and one batch and one record read from disk, however long the backlog.
+//!   events, and one record read from disk, however long the backlog. Batches are the caller's.
 //!
 //! # When it is full
 //!
@@ -167,19 +167,9 @@ impl<D: Disk> Spool<D> {
         self.next - self.acknowledged
     }
 
-    /// How many records are still to be handed out.
-    pub(crate) fn waiting(&self) -> u64 {
-        self.next - self.cursor
-    }
-
     /// Where the next record will be appended, to be compared with [`position`](Self::position).
     pub(crate) fn end(&self) -> u64 {
         self.next
-    }
-
-    /// Where the next record to be handed out is.
-    pub(crate) fn position(&self) -> u64 {
-        self.cursor
     }
 
     /// What was being written when an earlier process ended, and is lost. Not part of [`pending`](Self::pending).

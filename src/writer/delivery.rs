@@ -94,7 +94,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         let mut goal = self.shared.intake.borrow().goal(everything);
         loop {
             self.shared.check_deadline()?;
-            self.shared.fill();
+            self.shared.fill_batch();
             let next = self.shared.intake.borrow_mut().next(&mut goal);
             match next {
                 Ok(Next::Done) => return Ok(()),
