@@ -18,14 +18,14 @@ const LOCK: &str = "lock";
 pub(crate) struct Directory {
     path: PathBuf,
     /// Locked as long as it is open.
-    lock: Option<File>,
+    lock: File,
 }
 
 impl Directory {
     /// Makes the directory where there is none, and takes possession of it.
     pub(super) fn own(path: &Path) -> Result<Self, Error> {
         make(path)?;
-        Ok(Self { path: path.to_owned(), lock: Some(lock(path)?) })
+        Ok(Self { path: path.to_owned(), lock: lock(path)? })
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -42,8 +42,7 @@ impl Disk for Directory {
 
     /// Whoever deletes the directory, or only the lock, lets another process in.
     fn is_owned(&self) -> bool {
-        let Ok(found) = self.at(LOCK).symlink_metadata() else { return false };
-        self.lock.as_ref().is_some_and(|lock| is_same(lock, &found))
+        self.at(LOCK).symlink_metadata().is_ok_and(|found| is_same(&self.lock, &found))
     }
 
     fn names(&self) -> io::Result<Vec<String>> {
@@ -87,7 +86,6 @@ impl Disk for Directory {
         if self.is_owned() {
             return Ok(());
         }
-        self.lock = None;
         make(&self.path)?;
         let was_taken = self.at(LOCK).symlink_metadata().is_ok();
         let lock = lock(&self.path)?;
@@ -98,7 +96,7 @@ impl Disk for Directory {
                 self.path.display()
             )));
         }
-        self.lock = Some(lock);
+        self.lock = lock;
         Ok(())
     }
 }

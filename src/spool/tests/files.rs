@@ -272,3 +272,21 @@ fn a_directory_that_is_moved_away_is_written_to_no_more() {
     assert_eq!(numbers(&drain(&mut open(&moved)).events), [2, 3], "as it was when it was moved");
     assert_eq!(numbers(&drain(&mut open_again(spool, &dir)).events), [3]);
 }
+
+#[test]
+fn a_directory_that_is_out_of_reach_for_a_while_is_still_ours() {
+    let (parent, dir) = temporary();
+    let mut spool = open(&dir);
+    spool.append(&mut vec![event(1)]).expect("it can be written");
+    let aside = parent.path().join("aside");
+    fs::rename(&dir, &aside).expect("it is ours");
+    fs::write(&dir, "").expect("it can be written");
+    let mut events = vec![event(2)];
+    spool.append(&mut events).expect_err("there is a file in its place");
+    fs::remove_file(&dir).expect("it is ours");
+    fs::rename(&aside, &dir).expect("it is ours");
+    refused(&dir, &["in use by process"]);
+    spool.append(&mut events).expect("it is back");
+    let found = drain(&mut open_again(spool, &dir));
+    assert_eq!((numbers(&found.events), found.lost), (vec![1, 2], 0));
+}
