@@ -363,6 +363,11 @@ impl Queue {
         self.counters.spool(records);
     }
 
+    /// So many records are on disk now, whatever was counted before: the others are in memory again.
+    pub(crate) fn recount_spooled(&self, records: u64) {
+        self.counters.recount_spooled(records);
+    }
+
     /// So many are not in the spool any more; to be said before what has become of them.
     pub(crate) fn count_unspooled(&self, records: u64) {
         self.counters.unspool(records);
