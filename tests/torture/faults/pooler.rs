@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use tracing_ledger::DEFAULT_BATCH_SIZE;
 
+use crate::load::Pace;
 use crate::pooler::{Others, Pooler};
 use crate::proxy::Weather;
 use crate::scene::{Round, Scene, Setup, Verdict};
 use crate::wait::until;
 
+/// Calls that make batches which are not copied, so that statements with parameters go beside those of the others.
+const SMALL_BATCHES: Pace = Pace { threads: 2, every: Duration::from_millis(1) };
 /// The rows of the largest transaction.
 const LARGEST_BATCH: &str = "SELECT coalesce(max(rows), 0) FROM
     (SELECT count(*) AS rows FROM observability_events GROUP BY xmin::text) AS batches";
@@ -19,12 +22,12 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(30);
 /// Other clients on the same sessions, batches of every size up to the largest, and some that have to be sent again.
 pub(crate) fn beside_others(mut round: Round) -> Verdict {
     let partitioned = round.rng.percent(50);
-    let mut scene = Scene::open(round, Setup { partitioned, ..Setup::default() });
+    let mut scene = Scene::open(round, Setup { partitioned, pace: Some(SMALL_BATCHES), ..Setup::default() });
     let pooler = Pooler::start(&scene.stage);
     scene.proxy.turn_to(pooler.port());
     scene.kick();
     scene.calm();
-    let mut others = Others::start(&scene.stage, &pooler, 3 * scene.scale);
+    let mut others = Others::start(&scene.stage, &pooler, 4 * scene.scale);
     scene.burst(3 * DEFAULT_BATCH_SIZE);
     until(WRITTEN_WITHIN, "a whole batch is written at once", || {
         let rows: usize = scene.psql(LARGEST_BATCH).parse().expect("a number");
