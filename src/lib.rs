@@ -16,6 +16,7 @@ pub mod report;
 mod rules;
 mod spool;
 pub mod store;
+mod sync;
 mod writer;
 
 pub use builder::{
