@@ -1,6 +1,6 @@
 //! What threads that close spans at the same time get done together, and what the writer's thread spends on it.
 //!
-//! `cargo bench -p tracing-ledger-benches --bench contention -- --rounds 9 --size 400000 --svg contention.svg`
+//! `cargo bench -p tracing-ledger-benches --bench contention -- --rounds 9 --size 400000 --plots .`
 //!
 //! Rates are of bursts that the queue holds: what the writer's thread is behind by is waited for after each, and not
 //! counted. The floor is as in `close_span`.
@@ -70,7 +70,7 @@ fn draw(options: &Options, floor: &[Samples<3>], ledger: &[Samples<3>]) {
         places: THREADS.map(|threads| threads.to_string()).to_vec(),
         lines: vec![("filtered floor", rates(floor)), ("tracing-ledger", rates(ledger))],
     };
-    plot.write(options.svg.as_deref());
+    plot.write(options, "contention");
 }
 
 fn install(subscriber: impl Subscriber + Send + Sync) {

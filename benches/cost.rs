@@ -84,6 +84,14 @@ fn thread_cpu_ns() -> u64 {
     now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }
 
+/// Memory of the process in megabytes, where Linux tells: resident now (`VmRSS`), or the most ever (`VmHWM`).
+pub fn memory(which: &str) -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(which)).unwrap_or_default();
+    let kilobytes = line.trim_start_matches(':').trim().trim_end_matches(" kB");
+    kilobytes.parse::<f64>().unwrap_or_default() * 1024.0 / 1e6
+}
+
 /// CPU time of the thread with that name since it started, where Linux tells.
 pub fn thread_cpu(name: &str) -> Option<Duration> {
     let mut tasks = fs::read_dir("/proc/self/task").ok()?.filter_map(|task| Some(task.ok()?.path()));

@@ -1,6 +1,6 @@
 //! Whether an event costs the same however many there were before it.
 //!
-//! `cargo bench -p tracing-ledger-benches --bench growth -- --size 2000000 --svg growth.svg`
+//! `cargo bench -p tracing-ledger-benches --bench growth -- --size 2000000 --plots .`
 //!
 //! First without a database, from a thousand events to ten million in one process each: the cost on the caller's
 //! thread, on the writer's, and the memory. Then into a table that grows to `--size` rows, in twenty steps.
@@ -8,18 +8,17 @@
 #[expect(dead_code, reason = "the bench `ingest` uses more of it")]
 mod postgres;
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use postgres::Server;
 use tracing::Dispatch;
 use tracing_ledger::{Overflow, builder};
-use tracing_ledger_benches::cost::{Cost, thread_cpu};
+use tracing_ledger_benches::cost::{Cost, memory, thread_cpu};
 use tracing_ledger_benches::options::Options;
 use tracing_ledger_benches::plot::Plot;
-use tracing_ledger_benches::rounds::{Variant, in_turns};
+use tracing_ledger_benches::rounds::{Samples, Variant, in_turns};
 use tracing_ledger_benches::stores::{Dead, Discard};
-use tracing_ledger_benches::workload::quote;
+use tracing_ledger_benches::workload::{huge, quote};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
@@ -36,7 +35,8 @@ fn main() {
     let options = Options::from_args(3, 2_000_000, "rows the table grows to");
     let mut variants: Vec<_> =
         EVENTS.map(|events| Variant::new(events.to_string(), move |_| discarded(events))).into();
-    variants.push(Variant::new("the database away", |_| away(1_000_000)));
+    variants.push(Variant::new("1000000, the database away", |_| away(1_000_000, quote)));
+    variants.push(Variant::new("100000 of 48 kB, the database away", |_| away(100_000, huge)));
     let samples = in_turns(&variants, &options);
     println!(
         "{} rounds; medians\n\n\
@@ -48,7 +48,20 @@ fn main() {
         println!("| {} | {caller:.0} | {writer:.0} | {memory:.1} |", variant.name);
     }
     println!();
+    draw_events(&options, &samples[..EVENTS.len()]);
     into_a_table(&options);
+}
+
+fn draw_events(options: &Options, samples: &[Samples<3>]) {
+    let line = |figure| samples.iter().map(|samples| samples.median(figure)).collect();
+    let plot = Plot {
+        title: "Cost of an event, by how many there were",
+        x: "events",
+        y: "ns of CPU per event",
+        places: EVENTS.map(|events| format!("10^{}", events.ilog10())).to_vec(),
+        lines: vec![("the caller", line(0)), ("the writer", line(1))],
+    };
+    plot.write(options, "growth_events");
 }
 
 /// That many spans into a store that discards.
@@ -62,36 +75,29 @@ fn discarded(events: u64) -> [f64; 3] {
     let (mut caller, mut done) = (Cost::default(), 0);
     while done < events {
         let size = BURST.min(events - done);
-        caller += burst(done, size);
+        caller += burst(done, size, quote);
         guard.flush(PATIENCE).expect("the store never fails");
         done += size;
     }
     let writer = thread_cpu("tracing-ledger").unwrap_or_default() - before;
     assert_eq!(guard.stats().refused.total(), 0, "spans were lost: {}", guard.stats());
-    [caller.cpu_ns as f64 / events as f64, writer.as_nanos() as f64 / events as f64, most_memory()]
+    [caller.cpu_ns as f64 / events as f64, writer.as_nanos() as f64 / events as f64, memory("VmHWM")]
 }
 
 /// That many spans with no database: the queue fills, and then they are refused.
-fn away(events: u64) -> [f64; 3] {
+fn away(events: u64, workload: fn(Uuid)) -> [f64; 3] {
     let (layer, _guard) = builder().build_with(Dead).expect("the defaults are sound");
     let subscriber = tracing_subscriber::registry().with(layer);
     tracing::subscriber::set_global_default(subscriber).expect("one subscriber to a process");
-    let caller = burst(0, events);
+    let caller = burst(0, events, workload);
     let writer = thread_cpu("tracing-ledger").unwrap_or_default();
-    [caller.cpu_ns as f64 / events as f64, writer.as_nanos() as f64 / events as f64, most_memory()]
+    [caller.cpu_ns as f64 / events as f64, writer.as_nanos() as f64 / events as f64, memory("VmHWM")]
 }
 
-fn burst(from: u64, spans: u64) -> Cost {
+fn burst(from: u64, spans: u64, workload: fn(Uuid)) -> Cost {
     let before = Cost::so_far();
-    (from..from + spans).for_each(|n| quote(Uuid::from_u64_pair(n, n)));
+    (from..from + spans).for_each(|n| workload(Uuid::from_u64_pair(n, n)));
     Cost::so_far() - before
-}
-
-/// The most resident memory the process ever had, in megabytes.
-fn most_memory() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or_default() / 1000.0
 }
 
 fn into_a_table(options: &Options) {
@@ -105,7 +111,7 @@ fn into_a_table(options: &Options) {
     let mut cpu = Duration::ZERO;
     for turn in 0..STEPS {
         let start = Instant::now();
-        tracing::dispatcher::with_default(&dispatch, || burst(turn * step, step));
+        tracing::dispatcher::with_default(&dispatch, || burst(turn * step, step, quote));
         guard.flush(PATIENCE).expect("the server is up");
         let rate = step as f64 / start.elapsed().as_secs_f64();
         let spent = server.ledger_cpu() - cpu;
@@ -121,7 +127,7 @@ fn into_a_table(options: &Options) {
         places: (1..=STEPS).map(|turn| place(turn, step)).collect(),
         lines: vec![("tracing-ledger", rates)],
     };
-    plot.write(options.svg.as_deref());
+    plot.write(options, "growth_table");
 }
 
 /// Every fourth step by its rows.

@@ -42,21 +42,13 @@ struct Load {
     writer: Option<Duration>,
 }
 
-const VARIANTS: [Variant; 6] = [
+const VARIANTS: [Variant; 4] = [
     Variant { name: "psql \\copy, binary", load: by_psql },
     Variant { name: "tracing-ledger", load: |server, rows| by_ledger(server, rows, builder()) },
     Variant { name: "with a spool", load: spooled },
     Variant {
-        name: "batches of 500",
-        load: |server, rows| by_ledger(server, rows, builder().batch_size(500)),
-    },
-    Variant {
         name: "batches of 1000",
         load: |server, rows| by_ledger(server, rows, builder().batch_size(1000)),
-    },
-    Variant {
-        name: "batches of 10000",
-        load: |server, rows| by_ledger(server, rows, builder().batch_size(10_000)),
     },
 ];
 

@@ -6,5 +6,6 @@ pub mod options;
 pub mod plot;
 pub mod rounds;
 pub mod samples;
+pub mod spans;
 pub mod stores;
 pub mod workload;

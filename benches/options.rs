@@ -11,18 +11,18 @@ pub struct Options {
     pub rounds: usize,
     /// `--size`: how much at once, in the bench's own unit.
     pub size: u64,
-    /// `--svg`: where to draw the curve, for a bench that has one.
-    pub svg: Option<PathBuf>,
+    /// `--plots`: the folder for the curves, for a bench that has any.
+    pub plots: Option<PathBuf>,
 }
 
 impl Options {
     /// Reads the command line over these defaults. Ends the process with the usage when it cannot.
     pub fn from_args(rounds: usize, size: u64, unit: &str) -> Self {
-        let defaults = Self { rounds, size, svg: None };
+        let defaults = Self { rounds, size, plots: None };
         defaults.parse(env::args().skip(1)).unwrap_or_else(|why| {
             eprintln!(
                 "{why}\noptions: --rounds N (default {rounds}), --size N ({unit}, default {size}), \
-                 --svg FILE (where to draw the curve, if the bench has one)"
+                 --plots DIR (where to draw the curves, if the bench has any)"
             );
             exit(2)
         })
@@ -41,7 +41,7 @@ impl Options {
             match name.as_str() {
                 "--rounds" => self.rounds = number()? as usize,
                 "--size" => self.size = number()?,
-                "--svg" => self.svg = Some(value.into()),
+                "--plots" => self.plots = Some(value.into()),
                 _ => return Err(format!("{name:?} is not an option of this bench")),
             }
         }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+
+use crate::options::Options;
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 380.0;
@@ -27,10 +28,11 @@ pub struct Plot<'a> {
 }
 
 impl Plot<'_> {
-    /// Writes the file, when there is one to write.
-    pub fn write(&self, file: Option<&Path>) {
-        if let Some(file) = file {
-            fs::write(file, self.svg()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    /// Writes it to a file of that name, where the options say that there are plots.
+    pub fn write(&self, options: &Options, name: &str) {
+        if let Some(dir) = &options.plots {
+            let file = dir.join(name).with_extension("svg");
+            fs::write(&file, self.svg()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         }
     }
 

@@ -6,9 +6,14 @@
 use std::fmt;
 use std::io::{self, Write as _};
 
-/// Writes one line. A closed stderr is nobody's failure: the line is lost and nothing else happens.
+use crate::visible::visible;
+
+/// Writes one line, whatever is in the message: it may quote a file or a server. A closed stderr is nobody's failure:
+/// the line is lost and nothing else happens.
 pub(crate) fn say(message: fmt::Arguments<'_>) {
-    writeln!(io::stderr(), "tracing-ledger: {message}").ok();
+    // Whole, so that no other process writes into the middle of it.
+    let line = format!("tracing-ledger: {}\n", visible(&message.to_string()));
+    io::stderr().write_all(line.as_bytes()).ok();
 }
 
 /// Writes `line`, which brings its own line end, without taking any lock: for a forked child, where a thread

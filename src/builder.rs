@@ -137,10 +137,10 @@ impl Builder {
 
     /// Where rows wait on disk for the database. Without it they wait in memory.
     ///
-    /// Every row is in this directory within 20 milliseconds of its span's end, as long as the disk itself answers,
-    /// and stays there until the database has it. It survives SIGKILL, an abort and a panic: the next ledger that is
-    /// built on the directory sends it, as the same row. That it survives a loss of power takes a
-    /// [`spool_sync_interval`](Self::spool_sync_interval).
+    /// Every row is in this directory within 20 milliseconds of its span's end, as long as the disk itself answers and
+    /// the writer's thread gets its turn, and stays there until the database has it. It survives SIGKILL, an abort and a
+    /// panic: the next ledger that is built on the directory sends it, as the same row. That it survives a loss of power
+    /// takes a [`spool_sync_interval`](Self::spool_sync_interval).
     ///
     /// The directory is made where there is none, for this user alone, and belongs to one process at a time. It must
     /// outlive the process: a container needs a volume for it. A row that the database refuses for what it holds is

@@ -17,6 +17,7 @@ mod rules;
 mod spool;
 pub mod store;
 mod sync;
+mod visible;
 mod writer;
 
 pub use builder::{

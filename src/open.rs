@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
+use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -42,7 +43,8 @@ pub(crate) struct Open {
     pub(crate) home: Option<Id>,
     /// It was left to that span: a thread that enters it elsewhere, as a database driver's may, is not the call.
     pub(crate) was_home: bool,
-    /// What is numbered or collected within it; few spans have any.
+    /// What is numbered or collected within it; few spans have any. Empty where a span had one in the same place
+    /// before.
     pub(crate) within: Option<Box<Within>>,
 }
 
@@ -93,13 +95,6 @@ impl Default for OpenSpans {
 }
 
 impl OpenSpans {
-    /// Begins to follow a span; `fill` completes what is new and empty.
-    pub(crate) fn begin(&self, id: &Id, plan: &'static Plan, fill: impl FnOnce(&mut Open)) {
-        let mut slots = self.slots(id);
-        fill(slots.vacant(id, plan));
-        self.shard(id).followed.store(slots.count(), Ordering::Relaxed);
-    }
-
     /// Whether the span may be followed; `false` for most that are not, and then at once.
     #[inline]
     pub(crate) fn may_follow(&self, id: &Id) -> bool {
@@ -113,27 +108,67 @@ impl OpenSpans {
 
     /// Runs `f` on a span that is followed.
     pub(crate) fn with<T>(&self, id: &Id, f: impl FnOnce(&mut Open) -> T) -> Option<T> {
-        self.slots(id).get(id).map(f)
+        self.shard(id).lock().get(id).map(f)
     }
 
-    /// Runs `f` on a span and follows it no longer, unless `f` has something left to do.
-    pub(crate) fn end<T>(&self, id: &Id, f: impl FnOnce(&mut Open) -> Option<T>) -> Option<T> {
-        let mut slots = self.slots(id);
-        let left = f(slots.get(id)?);
-        if left.is_none() {
-            slots.vacate(id);
-            self.shard(id).followed.store(slots.count(), Ordering::Relaxed);
-        }
-        left
+    /// To go from span to span.
+    pub(crate) fn walk(&self) -> Walk<'_> {
+        Walk { spans: self, at: None }
     }
 
     fn shard(&self, id: &Id) -> &Shard {
         &self.shards[(id.into_u64() >> THREAD_SHIFT) as usize & (SHARDS - 1)]
     }
+}
 
-    fn slots(&self, id: &Id) -> MutexGuard<'_, Slots> {
+impl Shard {
+    fn lock(&self) -> MutexGuard<'_, Slots> {
         // Nothing panics under the lock; if it did, the slots would still be whole.
-        self.shard(id).slots.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Goes from span to span, under the lock of the one it is at. It keeps the lock where the next span is of the same
+/// shard, as those of one thread are.
+pub(crate) struct Walk<'a> {
+    spans: &'a OpenSpans,
+    at: Option<(&'a Shard, MutexGuard<'a, Slots>)>,
+}
+
+impl<'a> Walk<'a> {
+    /// Goes to a span; `None` where it is not followed.
+    pub(crate) fn get(&mut self, id: &Id) -> Option<&mut Open> {
+        self.slots(id).1.get(id)
+    }
+
+    /// Begins to follow a span; what is returned is as new.
+    pub(crate) fn begin(&mut self, id: &Id, plan: &'static Plan) -> &mut Open {
+        let (shard, slots) = self.slots(id);
+        let others = slots.count() - usize::from(slots.get(id).is_some());
+        shard.followed.store(others + 1, Ordering::Relaxed);
+        slots.vacant(id, plan)
+    }
+
+    /// Follows a span no longer.
+    pub(crate) fn end(&mut self, id: &Id) {
+        let (shard, slots) = self.slots(id);
+        slots.vacate(id);
+        shard.followed.store(slots.count(), Ordering::Relaxed);
+    }
+
+    /// Holds no lock until it goes on.
+    pub(crate) fn rest(&mut self) {
+        self.at = None;
+    }
+
+    fn slots(&mut self, id: &Id) -> (&'a Shard, &mut Slots) {
+        let shard = self.spans.shard(id);
+        if self.at.as_ref().is_none_or(|(at, _)| !ptr::eq(*at, shard)) {
+            // Before the next is taken: never are two held.
+            self.rest();
+        }
+        let (_, slots) = self.at.get_or_insert_with(|| (shard, shard.lock()));
+        (shard, slots)
     }
 }
 
@@ -149,7 +184,7 @@ pub(crate) struct Collector<'a> {
 
 impl Collector<'_> {
     fn put(&mut self, put: impl FnOnce(&mut Fields)) {
-        let slots = self.slots.get_or_insert_with(|| self.spans.slots(self.id));
+        let slots = self.slots.get_or_insert_with(|| self.spans.shard(self.id).lock());
         if let Some(open) = slots.get(self.id) {
             put(&mut open.record.fields);
         }
@@ -265,6 +300,9 @@ impl Open {
         self.left = false;
         self.home = None;
         self.was_home = false;
-        self.within = None;
+        if let Some(within) = &mut self.within {
+            within.numbers.clear();
+            within.tallies.clear();
+        }
     }
 }

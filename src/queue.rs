@@ -18,7 +18,7 @@ mod stats;
 use std::cell::Cell;
 use std::ops::RangeInclusive;
 use std::sync::PoisonError;
-use std::sync::atomic::{self, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::alarm;
@@ -67,6 +67,9 @@ pub enum Overflow {
     #[default]
     DropNewest,
     /// Push out the oldest: the rows nearest to now are kept.
+    ///
+    /// Records wait in packs of up to 50, fewer where the queue is small, and a pack goes whole: with the oldest record
+    /// those next to it are pushed out. Each is counted.
     DropOldest,
     /// Make the caller wait up to this long for room, then refuse it. In async code this holds up the thread of
     /// the executor.
@@ -116,6 +119,9 @@ pub(crate) struct Queue {
     room: Condvar,
     room_lock: Mutex<()>,
     counters: stats::Counters,
+    /// Whether it was said that records come after the end, or in a forked child.
+    said_shutdown: AtomicBool,
+    said_forked: AtomicBool,
 }
 
 impl Queue {
@@ -138,6 +144,8 @@ impl Queue {
             room: Condvar::new(),
             room_lock: Mutex::new(()),
             counters: stats::Counters::default(),
+            said_shutdown: AtomicBool::new(false),
+            said_forked: AtomicBool::new(false),
         }
     }
 
@@ -146,9 +154,14 @@ impl Queue {
         self.try_admit().or_else(|refusal| self.insist(refusal).ok_or(())).ok()
     }
 
-    /// Hands a record over where that takes no waiting.
-    pub(crate) fn try_push(&self, record: &mut Record) -> Result<(), Refusal> {
-        self.try_admit().map(|admission| self.push(admission, record))
+    /// Hands a record over, or counts why there is no place for it; `false` where making one may take a while.
+    pub(crate) fn try_push(&self, record: &mut Record) -> bool {
+        match self.try_admit() {
+            Ok(admission) => self.push(admission, record),
+            Err(Refusal::Full) if self.overflow != Overflow::DropNewest => return false,
+            Err(refusal) => self.refuse(refusal),
+        }
+        true
     }
 
     fn try_admit(&self) -> Result<Admission, Refusal> {
@@ -194,14 +207,18 @@ impl Queue {
             (Refusal::Full, Overflow::Block(timeout)) => self.wait_for_room(timeout),
             _ => Err(refusal),
         };
-        match admission {
-            Ok(admission) => return Some(admission),
-            Err(Refusal::Full) => self.counters.lose(Cause::QueueFull, 1),
-            Err(Refusal::Closed) => self.refuse_shutdown(),
-            Err(Refusal::Forked) => self.refuse_forked(),
-            Err(Refusal::Muted) => {}
+        admission.map_err(|refusal| self.refuse(refusal)).ok()
+    }
+
+    /// Counts a record for which there is no place.
+    #[cold]
+    fn refuse(&self, refusal: Refusal) {
+        match refusal {
+            Refusal::Full => self.counters.lose(Cause::QueueFull, 1),
+            Refusal::Closed => self.refuse_shutdown(),
+            Refusal::Forked => self.refuse_forked(),
+            Refusal::Muted => {}
         }
-        None
     }
 
     fn evict_until_room(&self) -> Result<Admission, Refusal> {
@@ -403,9 +420,8 @@ impl Queue {
 
     #[cold]
     fn refuse_shutdown(&self) {
-        static SAID: atomic::AtomicBool = atomic::AtomicBool::new(false);
         self.counters.lose(Cause::Shutdown, 1);
-        if !SAID.swap(true, Ordering::Relaxed) {
+        if !self.said_shutdown.swap(true, Ordering::Relaxed) {
             alarm::say(format_args!(
                 "a span ended after its guard was shut down or dropped, and is not recorded: keep the guard \
                  until the end of main (`let (ledger, guard) = …`, never `let (ledger, _) = …`)"
@@ -415,9 +431,8 @@ impl Queue {
 
     #[cold]
     pub(crate) fn refuse_forked(&self) {
-        static SAID: atomic::AtomicBool = atomic::AtomicBool::new(false);
         self.counters.lose(Cause::Forked, 1);
-        if !SAID.swap(true, Ordering::Relaxed) {
+        if !self.said_forked.swap(true, Ordering::Relaxed) {
             alarm::say_without_locks(
                 "tracing-ledger: a forked child records nothing: build a ledger of its own in the child\n",
             );
@@ -428,10 +443,12 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::thread;
 
     use tracing_subscriber::prelude::*;
 
     use super::*;
+    use crate::record::{Value, Values};
     use crate::{LedgerLayer, Rules};
 
     /// Records that are much larger than a usual one, one after the other.
@@ -441,6 +458,14 @@ mod tests {
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             // Of this crate's own nothing is recorded.
             (0..records).for_each(|_| tracing::info!(name: "auto_assign.started", target: "test", text));
+        });
+    }
+
+    fn emit_numbers(queue: &Arc<Queue>, records: u64) {
+        let layer = LedgerLayer::new(Rules::builtin(), Arc::clone(queue));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            (0..records)
+                .for_each(|number| tracing::info!(name: "auto_assign.started", target: "test", number));
         });
     }
 
@@ -472,5 +497,32 @@ mod tests {
         let stats = queue.stats();
         assert_eq!((stats.accepted, stats.refused.total()), (1000, 0), "{stats}");
         assert!(stats.in_flight < 160 && stats.dropped.evicted > 800, "{stats}");
+    }
+    /// The number that [`emit_numbers`] gave each record of the chunk.
+    fn numbers(chunk: &Chunk) -> Vec<u64> {
+        let number = |(_, values): (_, Values<'_>)| match values.get(0) {
+            Some(Value::U64(number)) => number,
+            other => panic!("a record without its number: {other:?}"),
+        };
+        chunk.iter().map(number).collect()
+    }
+
+    #[test]
+    fn the_records_of_a_thread_keep_their_order() {
+        const RECORDS: u64 = 100_000;
+        let queue = bounded(MAX_QUEUE_BYTES, Overflow::DropNewest);
+        let mut taken = Vec::new();
+        thread::scope(|scope| {
+            let thread = scope.spawn(|| emit_numbers(&queue, RECORDS));
+            // A taker that never rests, so that it often comes while a chunk is being filled.
+            while !thread.is_finished() || !queue.is_past(queue.accepted()) {
+                for chunk in queue.take(1000, usize::MAX) {
+                    taken.extend(numbers(&chunk));
+                    queue.recycle(chunk);
+                }
+            }
+        });
+        assert_eq!(taken.len() as u64, RECORDS);
+        assert!(taken.is_sorted(), "out of order: {:?}", taken.windows(2).find(|pair| pair[0] > pair[1]));
     }
 }

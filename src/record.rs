@@ -15,7 +15,7 @@ mod value;
 use std::time::{Duration, Instant};
 
 pub(crate) use self::chunk::Chunk;
-pub(crate) use self::collect::Scratch;
+pub(crate) use self::collect::{Parted, Scratch};
 pub(crate) use self::fields::Fields;
 pub(crate) use self::value::{Value, Values};
 use crate::rules::plan::Plan;
@@ -49,6 +49,8 @@ pub(crate) struct Head {
     pub(crate) verdict: Option<Verdict>,
     /// The returned value matched the rule's text.
     pub(crate) matched: Option<bool>,
+    /// What ended within it, one for each of the rule's `collect`.
+    pub(crate) tallies: Vec<Tally>,
     /// What few records have.
     pub(crate) extra: Option<Box<Extra>>,
 }
@@ -59,8 +61,6 @@ pub(crate) struct Extra {
     pub(crate) message: Option<Box<str>>,
     /// Category and code that were found in the message before it was redacted.
     pub(crate) code: Option<(&'static str, &'static str)>,
-    /// What ended within it, one for each of the rule's `collect`.
-    pub(crate) tallies: Vec<Tally>,
 }
 
 /// The word of `#[instrument(err, ret)]`.
@@ -82,6 +82,12 @@ impl Record {
         Self { head: Head::new(plan), fields: Fields::default() }
     }
 
+    /// Takes the record out of its place, which keeps memory of the thread's for the next.
+    pub(crate) fn part(&mut self) -> Parted {
+        let fields = std::mem::replace(&mut self.fields, collect::kept());
+        Parted(Self { head: self.head.take(), fields })
+    }
+
     /// Begins anew in the same place.
     pub(crate) fn reset(&mut self, plan: &'static Plan) {
         self.head = Head::new(plan);
@@ -92,8 +98,13 @@ impl Record {
 impl Head {
     pub(crate) fn new(plan: &'static Plan) -> Self {
         let now = Instant::now();
-        let (number, panicked, verdict, matched, extra) = Default::default();
-        Self { plan, started: now, ended: now, number, panicked, verdict, matched, extra }
+        let (number, panicked, verdict, matched, tallies, extra) = Default::default();
+        Self { plan, started: now, ended: now, number, panicked, verdict, matched, tallies, extra }
+    }
+
+    /// Moves it out of a place that is used again.
+    pub(crate) fn take(&mut self) -> Self {
+        Self { tallies: std::mem::take(&mut self.tallies), extra: self.extra.take(), ..*self }
     }
 
     /// Start to last exit.
@@ -107,9 +118,5 @@ impl Head {
 
     pub(crate) fn code(&self) -> Option<(&'static str, &'static str)> {
         self.extra.as_deref()?.code
-    }
-
-    pub(crate) fn tallies(&self) -> &[Tally] {
-        self.extra.as_deref().map_or(&[], |extra| &extra.tallies)
     }
 }

@@ -7,6 +7,7 @@ mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::thread;
 
 use support::{DEADLINE, gated};
 use tracing::field::Empty;
@@ -117,6 +118,37 @@ fn a_span_that_inherits_is_recorded_without_allocating() {
     let within = || info_span!("carries", flow = "inline").in_scope(quote);
     let spent = written(within);
     assert!(spent <= FOR_CHUNKS, "{spent} allocations per span");
+}
+
+#[test]
+fn a_job_and_its_calls_are_recorded_with_an_allocation_for_the_job_alone() {
+    let spent = written(|| {
+        let job = info_span!("auto_assign.job", trigger = "creation", max_attempts = 2, result = Empty);
+        job.in_scope(|| {
+            quote();
+            quote();
+            Span::current().record("result", "exhausted");
+        });
+    });
+    // The job takes along what its calls added up to; its own record and theirs are in chunks.
+    assert!(spent <= 1.0 + 3.0 * FOR_CHUNKS, "{spent} allocations per job");
+}
+
+#[test]
+fn threads_that_record_at_once_allocate_no_more() {
+    let (dispatch, guard) = ledger(builder().queue_capacity(8 * 3 * SPANS as usize), Memory::default());
+    let together = || {
+        thread::scope(|scope| {
+            let threads = [(); 8].map(|()| scope.spawn(|| allocations(&dispatch, quote, || {})));
+            threads.map(|thread| thread.join().expect("it does not panic"))
+        })
+    };
+    for spent in together() {
+        // Nobody waits for the writer: what it is behind by is in new chunks, each of a few allocations.
+        assert!(spent <= 2.0 * FOR_CHUNKS, "{spent} allocations per span");
+    }
+    let stats = guard.shutdown(DEADLINE).expect("memory takes everything");
+    assert_eq!(stats.refused.total(), 0);
 }
 
 #[test]

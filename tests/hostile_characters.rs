@@ -5,10 +5,11 @@ mod support;
 use std::panic::catch_unwind;
 use std::time::SystemTime;
 
+use sqlx::Connection as _;
 use support::{Cluster, Ledger, SqliteFile};
 use tracing::{info, info_span, instrument};
 use tracing_ledger::report::baseline;
-use tracing_ledger::store::{Attempt, Postgres, Store};
+use tracing_ledger::store::{Attempt, Postgres, Sqlite, Store};
 use tracing_ledger::{Event, Rule, Rules};
 use tracing_subscriber::{Registry, prelude::*};
 
@@ -114,5 +115,19 @@ async fn they_are_escaped_in_what_a_server_says() {
     let batch = [Event::new(SystemTime::now(), "test", "test.event")];
     let error = store.insert(&batch, Attempt::First).await.expect_err("refused").to_string();
     assert!(!error.contains(|c: char| c == '\n' || is_hidden(c)), "{error:?}");
-    assert!(error.contains(r#"refused "\u{1b}[2J\u{202e}\n (SQLSTATE 22000)"#), "{error}");
+    assert!(error.contains(r#"refused "\u{1b}[2J\u{202e}\u{a} (SQLSTATE 22000)"#), "{error}");
+}
+
+#[tokio::test]
+async fn they_are_escaped_in_what_sqlite_says() {
+    let file = SqliteFile::new();
+    let mut store = Sqlite::from_url(&file.url()).expect("readable").create_table(true);
+    let batch = || [Event::new(SystemTime::now(), "test", "test.event")];
+    store.insert(&batch(), Attempt::First).await.expect("stored");
+    let mut connection = sqlx::SqliteConnection::connect(&file.url()).await.expect("opens");
+    let trigger = "CREATE TRIGGER complain BEFORE INSERT ON observability_events
+        BEGIN SELECT RAISE(ABORT, 'refused \u{1b}[2J\u{202e}'); END";
+    sqlx::raw_sql(trigger).execute(&mut connection).await.expect("a trigger");
+    let error = store.insert(&batch(), Attempt::First).await.expect_err("refused").to_string();
+    assert!(error.contains(r"refused \u{1b}[2J\u{202e}") && !error.contains(is_hidden), "{error:?}");
 }

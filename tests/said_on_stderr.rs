@@ -1,5 +1,8 @@
 //! What is lost or cannot be known is said on stderr: once, and with the remedy.
+#![cfg(unix)]
 
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::process::Command;
 
 use tracing::{info_span, instrument};
@@ -37,11 +40,22 @@ fn in_a_process_of_its_own() {
             tracing::subscriber::with_default(registry, || (0..3).for_each(|_| call()));
             drop(guard);
         }
-        "a guard dropped at once" => {
+        "two guards dropped at once" => {
             drop(guard);
-            tracing::subscriber::with_default(registry, || {
-                (0..3).for_each(|_| info_span!("auto_assign.quote", success = true).in_scope(|| ()));
-            });
+            let calls =
+                || (0..3).for_each(|_| info_span!("auto_assign.quote", success = true).in_scope(|| ()));
+            tracing::subscriber::with_default(registry, calls);
+            let (second, _) =
+                tracing_ledger::builder().build_with::<Registry>(Memory::default()).expect("a ledger");
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(second), calls);
+        }
+        "a file that drives terminals" => {
+            let dir = tempfile::tempdir().expect("a temporary folder");
+            let spool = dir.path().join("spool");
+            fs::DirBuilder::new().mode(0o700).create(&spool).expect("a folder is made");
+            fs::write(spool.join("replay.jsonl"), r#"{"\u001b[2J\u202e\n": 1}"#).expect("a file is written");
+            let builder = tracing_ledger::builder().spool_dir(spool);
+            drop(builder.build_with::<Registry>(Memory::default()).expect("a ledger"));
         }
         other => panic!("what is {other:?}?"),
     }
@@ -55,8 +69,15 @@ fn an_outcome_nobody_can_know_is_said_once_with_the_remedy() {
 }
 
 #[test]
-fn a_guard_that_is_dropped_at_once_is_said_once_with_the_remedy() {
-    let said = said_by("a guard dropped at once");
-    assert_eq!(said.matches("tracing-ledger: ").count(), 1, "{said}");
-    assert!(said.contains("let (ledger, guard)"), "{said}");
+fn a_guard_that_is_dropped_at_once_is_said_once_for_each_ledger_with_the_remedy() {
+    let said = said_by("two guards dropped at once");
+    assert_eq!(said.matches("tracing-ledger: ").count(), 2, "{said}");
+    assert_eq!(said.matches("let (ledger, guard)").count(), 2, "{said}");
+}
+
+#[test]
+fn what_a_file_says_drives_no_terminal() {
+    let said = said_by("a file that drives terminals");
+    assert!(said.contains(r"unknown field `\u{1b}[2J\u{202e}\u{a}`"), "{said}");
+    assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said:?}");
 }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use support::Cluster;
 use tokio::net::TcpListener;
@@ -55,4 +55,28 @@ async fn a_server_that_says_nothing_is_given_up() {
     let error = store.insert(&batch(), Attempt::First).await.expect_err("silence");
     assert_eq!(error.failure(), Failure::Retry);
     assert_eq!(error.to_string(), "cannot connect to Postgres: no answer within 10 s");
+}
+
+/// Its answer then says why, and no session of it goes on with what nobody waits for.
+#[tokio::test]
+async fn the_server_gives_up_before_we_do() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    cluster.psql(
+        &url,
+        "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+             RAISE EXCEPTION 'timeouts % % %', current_setting('statement_timeout'),
+                 current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout')
+                 USING ERRCODE = '22000'; END$$;
+         CREATE TRIGGER tell BEFORE INSERT ON observability_events FOR EACH ROW EXECUTE FUNCTION tell();",
+    );
+    let mut store = Postgres::from_url(&url).expect("readable");
+    for batch in [vec![batch()[0].clone()], vec![batch()[0].clone(); Postgres::COPY_FROM_EVENTS]] {
+        let error = store.insert(&batch, Attempt::First).await.expect_err("the trigger says no").to_string();
+        let told = error.split(' ').filter_map(|word| word.strip_suffix('s')?.parse::<u64>().ok());
+        let told: Vec<_> = told.map(Duration::from_secs).collect();
+        assert_eq!(told.len(), 3, "{error}");
+        assert!(told.iter().all(|timeout| *timeout <= Postgres::STATEMENT_TIMEOUT), "{error}");
+        assert!(told[0] < Postgres::STATEMENT_TIMEOUT && told[1] < told[0], "{error}");
+    }
 }

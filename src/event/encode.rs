@@ -140,7 +140,7 @@ fn span_context<'a>(context: &mut Object<'a>, head: &'a Head, row: &'a Row, judg
         context.set(key, Json::U64(head.number.unwrap_or(0).into()));
     }
     for (at, collect) in row.rule.collect.iter().enumerate() {
-        let tally = head.tallies().get(at).copied().unwrap_or_default();
+        let tally = head.tallies.get(at).copied().unwrap_or_default();
         context.set(
             &collect.key,
             match collect.figure {

@@ -20,7 +20,7 @@ impl Open {
         let head = &mut self.record.head;
         head.ended = now;
         if let Some(within) = &self.within {
-            head.extra.get_or_insert_default().tallies.clone_from(&within.tallies);
+            head.tallies.clone_from(&within.tallies);
         }
         if panicked {
             head.panicked = true;
@@ -31,11 +31,19 @@ impl Open {
 
     /// A span that was never entered has no exit to tell what ended within it.
     pub(super) fn tell_tallies(&mut self) {
-        if let Some(within) = self.within.take() {
-            let told = &mut self.record.head.extra.get_or_insert_default().tallies;
-            if told.is_empty() {
-                *told = within.tallies;
-            }
+        let told = &mut self.record.head.tallies;
+        if let Some(within) = &self.within
+            && told.is_empty()
+        {
+            told.clone_from(&within.tallies);
+        }
+    }
+
+    /// Opens the book of a new span, where its rule collects anything.
+    pub(super) fn open_book(&mut self, row: &Row) {
+        let count = row.rule.collect.len();
+        if count > 0 {
+            self.within.get_or_insert_default().tallies.resize(count, Tally::default());
         }
     }
 
@@ -48,12 +56,6 @@ impl Open {
 }
 
 impl Within {
-    /// The book of a new span, where its rule collects anything.
-    pub(super) fn of(row: &Row) -> Option<Box<Self>> {
-        let count = row.rule.collect.len();
-        (count > 0).then(|| Box::new(Self { tallies: vec![Tally::default(); count], ..Self::default() }))
-    }
-
     pub(super) fn next_number(&mut self, event_type: &Arc<str>) -> u32 {
         let Some((_, next)) = self.numbers.iter_mut().find(|(of, _)| of == event_type) else {
             self.numbers.push((Arc::clone(event_type), 1));

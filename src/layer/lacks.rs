@@ -2,22 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::span::Id;
-
 use super::exit::tally;
 use crate::open::Open;
-use crate::queue::Refusal;
 use crate::record::{Fields, Record};
 use crate::rules::model::Collect;
 use crate::rules::plan::{Carried, Plan, Plans, Row};
-
-/// What is left to do for a span that closes, which must not be done under its lock.
-pub(super) enum Left {
-    /// Its record lacks what enclosing spans, from this one outwards, may give.
-    Lookup(Lacks, Id),
-    /// The queue has no room for its record at once.
-    Room(Refusal),
-}
 
 /// What a record still lacks, on the way outwards through the spans around it.
 pub(super) struct Lacks {
@@ -73,10 +62,8 @@ impl Lacks {
         let Some(within) = &mut outer.within else { return false };
         let head = &mut outer.record.head;
         // What was told at the outer span's exit lacks a call that had ended by then, and closes only now.
-        if self.ended <= head.ended
-            && let Some(extra) = &mut head.extra
-        {
-            tally(&mut extra.tallies, collects, &self.row.event_type, self.time);
+        if self.ended <= head.ended {
+            tally(&mut head.tallies, collects, &self.row.event_type, self.time);
         }
         tally(&mut within.tallies, collects, &self.row.event_type, self.time)
     }

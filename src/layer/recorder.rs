@@ -10,10 +10,10 @@ use tracing::span::{Attributes, Id};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use super::lacks::{Lacks, Left};
-use crate::open::{Open, OpenSpans, Within};
+use super::lacks::Lacks;
+use crate::open::{Open, OpenSpans, Walk};
 use crate::queue::Queue;
-use crate::record::{Record, Scratch, Verdict};
+use crate::record::{Parted, Record, Scratch, Verdict};
 use crate::rules::model::SuccessTest;
 use crate::rules::plan::{Action, Plan, Plans, Row};
 
@@ -33,33 +33,48 @@ impl Recorder {
         scope.map(|span| span.id()).find(|id| self.spans.with(id, |_| ()).is_some())
     }
 
-    /// The nearest enclosing span that is followed.
-    pub(super) fn parent<S>(&self, attrs: &Attributes<'_>, id: &Id, ctx: &Context<'_, S>) -> Option<Id>
+    /// The nearest enclosing span that is followed, where `outer` is the one that encloses the span.
+    pub(super) fn parent<S>(
+        &self,
+        walk: &mut Walk<'_>,
+        outer: &Id,
+        id: &Id,
+        ctx: &Context<'_, S>,
+    ) -> Option<Id>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        // The usual end of the search, without a look-up.
-        if attrs.is_root() || attrs.is_contextual() && ctx.current_span().id().is_none() {
-            return None;
+        // The usual end of the search, without asking the registry.
+        if walk.get(outer).is_some() {
+            return Some(outer.clone());
         }
+        // What the registry lets go of may close a span.
+        walk.rest();
         self.followed(ctx.span(id)?.scope().skip(1))
     }
 
     /// Goes outwards through the followed spans until `f` says that it has all it wants.
-    pub(super) fn outwards(&self, from: Option<Id>, mut f: impl FnMut(&mut Open) -> ControlFlow<()>) {
+    pub(super) fn outwards(
+        &self,
+        walk: &mut Walk<'_>,
+        from: Option<Id>,
+        mut f: impl FnMut(&mut Open) -> ControlFlow<()>,
+    ) {
         let mut next = from;
         while let Some(id) = next {
-            let step = self.spans.with(&id, |open| (f(open), open.parent.clone()));
-            let Some((ControlFlow::Continue(()), parent)) = step else { return };
-            next = parent;
+            let Some(open) = walk.get(&id) else { return };
+            if f(open).is_break() {
+                return;
+            }
+            next = open.parent.clone();
         }
     }
 
     /// The number of a new call within the nearest enclosing span that numbers its kind.
-    pub(super) fn number(&self, row: &Row, parent: Option<&Id>) -> Option<u32> {
+    pub(super) fn number(&self, walk: &mut Walk<'_>, row: &Row, parent: Option<Id>) -> Option<u32> {
         let (within, _) = row.rule.number_within.as_ref()?;
         let mut number = None;
-        self.outwards(parent.cloned(), |open| {
+        self.outwards(walk, parent, |open| {
             if open.record.head.plan.row().is_none_or(|outer| outer.event_type != *within) {
                 return ControlFlow::Continue(());
             }
@@ -69,34 +84,21 @@ impl Recorder {
         number
     }
 
-    /// What enclosing spans give to the record; they in turn count it.
-    pub(super) fn given(&self, mut lacks: Lacks, from: Option<Id>) -> Scratch {
-        let mut given = Scratch::new();
+    /// Has enclosing spans give the record what it lacks, as far as they can; they in turn count it.
+    pub(super) fn complete(
+        &self,
+        walk: &mut Walk<'_>,
+        record: &mut Record,
+        mut lacks: Lacks,
+        from: Option<Id>,
+    ) {
         if !lacks.is_nothing() {
-            self.outwards(from, |outer| {
-                lacks.take_from(outer, &self.plans, &mut given);
+            self.outwards(walk, from, |outer| {
+                lacks.take_from(outer, &self.plans, &mut record.fields);
                 if lacks.is_nothing() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
         }
-        given
-    }
-
-    /// Does what was left to do and hands the record over.
-    pub(super) fn finish(&self, id: &Id, left: Left) {
-        let (given, admission) = match left {
-            Left::Lookup(lacks, parent) => (Some(self.given(lacks, Some(parent))), self.queue.admit()),
-            Left::Room(refusal) => (None, self.queue.insist(refusal)),
-        };
-        self.spans.end(id, |open| {
-            if let Some(admission) = admission {
-                if let Some(given) = &given {
-                    open.record.fields.merge(given);
-                    open.record.redact();
-                }
-                self.queue.push(admission, &mut open.record);
-            }
-            None::<()>
-        });
+        record.redact();
     }
 
     pub(super) fn point<S>(
@@ -108,12 +110,12 @@ impl Recorder {
     ) where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let mut record = Record::new(plan);
+        let mut record = Parted::new(plan);
         event.record(&mut record.fields);
         let lacks = Lacks::of(&record, row);
         let scope = ctx.event_span(event).into_iter().flat_map(|span| span.scope());
-        record.fields.merge(&self.given(lacks, self.followed(scope)));
-        record.redact();
+        let parent = self.followed(scope);
+        self.complete(&mut self.spans.walk(), &mut record, lacks, parent);
         if let Some(admission) = self.queue.admit() {
             self.queue.push(admission, &mut record);
         }
@@ -198,20 +200,25 @@ impl Recorder {
         if !self.spans.may_follow(id) {
             return;
         }
-        let left = self.spans.end(id, |open| {
-            let row = open.record.head.plan.row()?;
-            open.tell_tallies();
-            if let Some(parent) = open.parent.take() {
-                let lacks = Lacks::of(&open.record, row);
-                if !lacks.is_nothing() {
-                    return Some(Left::Lookup(lacks, parent));
-                }
-            }
+        let mut walk = self.spans.walk();
+        let Some(open) = walk.get(id) else { return };
+        let Some(row) = open.record.head.plan.row() else { return walk.end(id) };
+        open.tell_tallies();
+        let parent = open.parent.take();
+        let lacks = parent.as_ref().map(|_| Lacks::of(&open.record, row)).filter(|lacks| !lacks.is_nothing());
+        let is_over = lacks.is_none() && {
             open.record.redact();
-            self.queue.try_push(&mut open.record).err().map(Left::Room)
-        });
-        if let Some(left) = left {
-            self.finish(id, left);
+            self.queue.try_push(&mut open.record)
+        };
+        let record = (!is_over).then(|| open.record.part());
+        walk.end(id);
+        let Some(mut record) = record else { return };
+        if let Some(lacks) = lacks {
+            self.complete(&mut walk, &mut record, lacks, parent);
+        }
+        walk.rest();
+        if let Some(admission) = self.queue.admit() {
+            self.queue.push(admission, &mut record);
         }
     }
 
@@ -240,19 +247,21 @@ where
         self.plans.refresh();
         let mut fields = Scratch::new();
         attrs.record(&mut *fields);
-        let parent = self.parent(attrs, id, &ctx);
         let row = plan.row();
-        let number = row.and_then(|row| self.number(row, parent.as_ref()));
+        let current = if attrs.is_contextual() { ctx.current_span().id().cloned() } else { None };
+        let mut walk = self.spans.walk();
+        let outer = current.as_ref().or(attrs.parent());
+        let parent = outer.and_then(|outer| self.parent(&mut walk, outer, id, &ctx));
+        let number = row.and_then(|row| self.number(&mut walk, row, parent.clone()));
         let may_be_counted = parent.is_some() && row.is_some_and(|row| row.is_collected);
-        let home =
-            if may_be_counted && attrs.is_contextual() { ctx.current_span().id().cloned() } else { None };
-        self.spans.begin(id, plan, |open| {
-            open.parent = parent;
-            open.home = home;
-            open.record.head.number = number;
-            open.within = row.and_then(Within::of);
-            std::mem::swap(&mut open.record.fields, &mut *fields);
-        });
+        let open = walk.begin(id, plan);
+        open.parent = parent;
+        open.home = current.filter(|_| may_be_counted);
+        open.record.head.number = number;
+        if let Some(row) = row {
+            open.open_book(row);
+        }
+        std::mem::swap(&mut open.record.fields, &mut *fields);
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) {

@@ -46,9 +46,10 @@ fn plan() -> &'static Plan {
     })
 }
 
-/// A queue for so few records whose chunks hold two all the same.
+/// A queue for so few records whose chunks hold two all the same. It does not say in every order that it has ended.
 pub(crate) fn queue(capacity: u64, overflow: Overflow) -> Arc<Queue> {
-    Arc::new(Queue { capacity, ..Queue::new(2048, overflow, 2) })
+    let said_shutdown = AtomicBool::new(true);
+    Arc::new(Queue { capacity, said_shutdown, ..Queue::new(2048, overflow, 2) })
 }
 
 /// Offers the record of that number; whether it got in.

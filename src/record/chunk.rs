@@ -46,7 +46,7 @@ impl Chunk {
             text: self.text.len() as u32,
             truncated: fields.truncated,
         };
-        self.heads.push((Head { extra: head.extra.take(), ..*head }, end));
+        self.heads.push((head.take(), end));
     }
 
     /// The records in the order they came.

@@ -9,6 +9,8 @@ use tracing::field::{Field, Visit};
 
 use super::fields::Fields;
 use super::value::{Entry, INHERITED, Kind, Stretch};
+use super::{Head, Record};
+use crate::rules::plan::Plan;
 
 /// The fields of one span or event while they are formatted: the thread's own, used again each time.
 ///
@@ -21,8 +23,7 @@ thread_local! {
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        // Gone at thread exit: then it is new each time.
-        Self(SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default())
+        Self(kept())
     }
 }
 
@@ -42,9 +43,48 @@ impl DerefMut for Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        self.0.clear();
-        let fields = std::mem::take(&mut self.0);
-        SCRATCH.try_with(|scratch| scratch.set(Some(fields))).ok();
+        keep(&mut self.0);
+    }
+}
+
+/// The thread's memory, empty; new where there is none, such as while a thread exits.
+pub(super) fn kept() -> Fields {
+    SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default()
+}
+
+/// Keeps the memory for the next span or event of this thread.
+fn keep(fields: &mut Fields) {
+    fields.clear();
+    let fields = std::mem::take(fields);
+    SCRATCH.try_with(|scratch| scratch.set(Some(fields))).ok();
+}
+
+/// A record that has no place of its own: its memory is the thread's.
+pub(crate) struct Parted(pub(super) Record);
+
+impl Parted {
+    pub(crate) fn new(plan: &'static Plan) -> Self {
+        Self(Record { head: Head::new(plan), fields: kept() })
+    }
+}
+
+impl Deref for Parted {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.0
+    }
+}
+
+impl DerefMut for Parted {
+    fn deref_mut(&mut self) -> &mut Record {
+        &mut self.0
+    }
+}
+
+impl Drop for Parted {
+    fn drop(&mut self) {
+        keep(&mut self.0.fields);
     }
 }
 

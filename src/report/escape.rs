@@ -3,37 +3,17 @@
 //! Whoever writes a row chooses its texts: none of them may move the cursor of a terminal, turn the order of
 //! what is read, or end a cell of a table.
 
+use crate::visible::{is_hidden, visible};
+
 /// Longer texts are cut.
 const LIMIT: usize = 80;
 
-/// Whether a character shows nothing itself but changes what is shown: control, bidi, zero-width and tag characters.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}')
-}
-
 /// For a terminal.
 pub(super) fn text(value: &str) -> String {
-    let mut out: String = value.chars().take(LIMIT).fold(String::new(), visible);
-    if value.chars().nth(LIMIT).is_some() {
-        out.push('…');
+    match value.char_indices().nth(LIMIT) {
+        Some((cut, _)) => format!("{}…", visible(&value[..cut])),
+        None => visible(value),
     }
-    out
-}
-
-fn visible(mut out: String, c: char) -> String {
-    if is_hidden(c) {
-        out.extend(c.escape_unicode());
-    } else {
-        out.push(c);
-    }
-    out
 }
 
 /// For a cell of a Markdown table.

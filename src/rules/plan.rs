@@ -1,17 +1,19 @@
 //! What the rules say of one callsite, worked out once when tracing registers it.
 
+mod table;
+
 use std::collections::HashSet;
-use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use once_cell::sync::OnceCell;
 use tracing::{Dispatch, Metadata};
 
 use super::Rules;
 use super::model::{MAX_INHERITED, MAX_NAME_BYTES, MatchKind, Redact, Rule, Silent, SuccessTest};
 use super::redact::Redaction;
 use crate::bystander;
+
+use self::table::{Known, Table};
 
 /// A set of inherited names, a bit each, by their place in [`Plans::inherited`].
 pub(crate) type Carried = u64;
@@ -431,112 +433,4 @@ fn verdict(meta: &Metadata<'_>) -> Option<bool> {
 
 fn site(meta: &'static Metadata<'static>) -> Option<Site> {
     Some((meta.file()?, meta.line()?, meta.target()))
-}
-
-/// Callsite → plan: append-only open addressing, read without a lock on every span. A full stretch of cells
-/// continues in the next, larger table.
-#[derive(Debug)]
-struct Table {
-    cells: Box<[OnceCell<&'static Known>]>,
-    next: OnceCell<Box<Table>>,
-}
-
-/// A callsite that tracing has registered.
-#[derive(Debug)]
-struct Known {
-    meta: &'static Metadata<'static>,
-    /// Empty for one that no rule needs, as far as that is known.
-    plan: OnceCell<&'static Plan>,
-}
-
-impl Known {
-    fn new(meta: &'static Metadata<'static>, plan: Option<&'static Plan>) -> Self {
-        Self { meta, plan: plan.map_or_else(OnceCell::new, OnceCell::with_value) }
-    }
-
-    fn plan(&self) -> Option<&'static Plan> {
-        self.plan.get().copied()
-    }
-
-    /// Keeps the plan, or returns the one another thread has put there meanwhile.
-    fn keep(&self, plan: &'static Plan) -> &'static Plan {
-        self.plan.get_or_init(|| plan)
-    }
-}
-
-/// Cells looked at in one table before going on to the next.
-const STRETCH: usize = 8;
-
-impl Default for Table {
-    fn default() -> Self {
-        Self::with_cells(256)
-    }
-}
-
-impl Table {
-    fn with_cells(cells: usize) -> Self {
-        Self { cells: (0..cells).map(|_| OnceCell::new()).collect(), next: OnceCell::new() }
-    }
-
-    fn get(&self, meta: &Metadata<'_>) -> Option<&'static Known> {
-        let mut table = self;
-        loop {
-            for cell in table.stretch(meta) {
-                let known = cell.get()?;
-                if known.meta.callsite() == meta.callsite() {
-                    return Some(known);
-                }
-            }
-            table = table.next.get()?;
-        }
-    }
-
-    /// Keeps the callsite, or returns what another thread has put there meanwhile.
-    fn insert(&self, known: Known) -> &'static Known {
-        let known: &'static Known = Box::leak(Box::new(known));
-        let mut table = self;
-        loop {
-            for cell in table.stretch(known.meta) {
-                let kept = cell.get_or_init(|| known);
-                if kept.meta.callsite() == known.meta.callsite() {
-                    return kept;
-                }
-            }
-            let twice = table.cells.len() * 2;
-            table = table.next.get_or_init(|| Box::new(Self::with_cells(twice)));
-        }
-    }
-
-    fn stretch(&self, meta: &Metadata<'_>) -> impl Iterator<Item = &OnceCell<&'static Known>> {
-        let mask = self.cells.len() - 1;
-        let start = hash(meta);
-        (0..STRETCH).map(move |step| &self.cells[(start + step) & mask])
-    }
-}
-
-/// A callsite is its address; multiplying spreads neighbouring ones (Fibonacci hashing, Knuth, The Art of
-/// Computer Programming, volume 3, section 6.4).
-fn hash(meta: &Metadata<'_>) -> usize {
-    let mut address = Address(0);
-    meta.callsite().hash(&mut address);
-    (address.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize
-}
-
-/// Takes the address that [`tracing::callsite::Identifier`] hashes.
-struct Address(u64);
-
-impl Hasher for Address {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
-        }
-    }
-
-    fn write_usize(&mut self, address: usize) {
-        self.0 ^= address as u64;
-    }
 }

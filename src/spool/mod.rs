@@ -6,7 +6,7 @@
 //!   an abort and a panic, and [`Spool::open`] of the next process finds them. With a
 //!   [`sync_interval`](Options::sync_interval) they also survive the loss of power, all but those of the last
 //!   interval.
-//! - [`Spool::next_batch`] hands events out in the order they came, each as it was, to the microsecond.
+//! - [`Spool::read_on`] hands events out in the order they came, each as it was, to the microsecond.
 //! - What [`Spool::acknowledge`] covers is not handed out again by a later process, unless the acknowledgement
 //!   is lost with the power; then the same events come again with the same ids, marked as such.
 //! - No damage keeps a spool from opening. Records that are lost to it are counted: exactly where the numbers of
@@ -15,7 +15,7 @@
 //! - Everything that was appended and not acknowledged is one number: [`Spool::pending`]. Each of these records
 //!   leaves it as an event of a batch, or in the [`lost`](Batch::lost) of one, and never as both.
 //! - One thread owns it, and calls block for as long as the disk takes. Memory is bounded: 8 MiB of the newest
-//!   events, and one batch and one record read from disk, however long the backlog.
+//!   events, and one record read from disk, however long the backlog. Batches are the caller's.
 //!
 //! # When it is full
 //!
@@ -95,7 +95,6 @@ use self::ack::Ack;
 pub(crate) use self::append::AppendError;
 use self::directory::Directory;
 use self::disk::{Disk, failed};
-use self::quarantine::Quarantine;
 pub(crate) use self::read::Batch;
 use self::read::Reader;
 pub(crate) use self::recover::Torn;
@@ -135,7 +134,6 @@ pub(crate) struct Spool<D: Disk = Directory> {
     window: Window,
     frames: Frames,
     ack: Ack<D::File>,
-    quarantine: Quarantine<D::File>,
     /// The number of the next record to be appended.
     next: u64,
     /// The number of the next record to be handed out.
@@ -169,19 +167,9 @@ impl<D: Disk> Spool<D> {
         self.next - self.acknowledged
     }
 
-    /// How many records are still to be handed out.
-    pub(crate) fn waiting(&self) -> u64 {
-        self.next - self.cursor
-    }
-
     /// Where the next record will be appended, to be compared with [`position`](Self::position).
     pub(crate) fn end(&self) -> u64 {
         self.next
-    }
-
-    /// Where the next record to be handed out is.
-    pub(crate) fn position(&self) -> u64 {
-        self.cursor
     }
 
     /// What was being written when an earlier process ended, and is lost. Not part of [`pending`](Self::pending).
@@ -199,8 +187,8 @@ impl<D: Disk> Spool<D> {
     ///
     /// # Errors
     /// When it cannot be written. An event that is not acknowledged either is tried again by the next process.
-    pub(crate) fn quarantine(&mut self, event: &Event, reason: &str) -> Result<(), Error> {
-        self.quarantine.add(&self.disk, event, reason)
+    pub(crate) fn quarantine(&self, event: &Event, reason: &str) -> Result<(), Error> {
+        quarantine::add(&self.disk, event, reason)
     }
 
     /// Takes note that the store, or the quarantine, has everything up to [`Batch::up_to`] of a batch.

@@ -19,51 +19,27 @@ use crate::{Error, Event};
 
 pub(super) const NAME: &str = "quarantine.jsonl";
 
-/// The file, opened with the first event that goes there.
-pub(super) struct Quarantine<F> {
-    file: Option<F>,
+/// Adds a line, which survives a power loss when this returns: there is no other copy.
+pub(super) fn add(disk: &impl Disk, event: &Event, reason: &str) -> Result<(), Error> {
+    try_add(disk, event, reason).map_err(|error| {
+        failed("a row that the database refuses cannot be set aside in", &disk.path().join(NAME), error)
+    })
 }
 
-impl<F> Default for Quarantine<F> {
-    fn default() -> Self {
-        Self { file: None }
+fn try_add(disk: &impl Disk, event: &Event, reason: &str) -> io::Result<()> {
+    // Opened each time: a person may have moved the file away, such as to replay.jsonl, or have cut lines out of it.
+    let mut file = disk.edit(NAME)?;
+    let end = file.bytes()?;
+    let mut line = to_line(event, reason) + "\n";
+    if ends_in_the_middle(&mut file, end)? {
+        line.insert(0, '\n');
     }
-}
-
-impl<F: DiskFile> Quarantine<F> {
-    /// Adds a line, which survives a power loss when this returns: there is no other copy.
-    pub(super) fn add(
-        &mut self,
-        disk: &impl Disk<File = F>,
-        event: &Event,
-        reason: &str,
-    ) -> Result<(), Error> {
-        let mut line = to_line(event, reason);
-        line.push('\n');
-        self.try_add(disk, line).map_err(|error| {
-            failed("a row that the database refuses cannot be set aside in", &disk.path().join(NAME), error)
-        })
+    let written = write_all(&mut file, line.as_bytes(), end).1;
+    let written = written.and_then(|()| file.sync()).and_then(|()| disk.sync());
+    if written.is_err() {
+        file.set_bytes(end)?;
     }
-
-    fn try_add(&mut self, disk: &impl Disk<File = F>, mut line: String) -> io::Result<()> {
-        // A person may have moved the file away, or have cut lines out of it.
-        let mut file = match self.file.take() {
-            Some(file) if file.is_linked() => file,
-            _ => disk.edit(NAME)?,
-        };
-        let end = file.bytes()?;
-        if ends_in_the_middle(&mut file, end)? {
-            line.insert(0, '\n');
-        }
-        let written = write_all(&mut file, line.as_bytes(), end).1;
-        let written = written.and_then(|()| file.sync()).and_then(|()| disk.sync());
-        if written.is_err() {
-            file.set_bytes(end)?;
-        } else {
-            self.file = Some(file);
-        }
-        written
-    }
+    written
 }
 
 /// Whether the last line has no end: its writer was killed, or a person has edited the file.

@@ -19,12 +19,23 @@ pub(crate) struct Batch {
     pub(crate) may_be_stored: bool,
     /// Records before, between or after these that can never be read again. A batch may be nothing else.
     pub(crate) lost: u64,
+    /// The number of its first record.
+    from: u64,
     /// What to [`acknowledge`](Spool::acknowledge) once the batch is dealt with.
     pub(crate) up_to: u64,
     bytes: usize,
 }
 
 impl Batch {
+    /// Whether there is nothing to be dealt with.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.lost == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
     fn push(&mut self, event: Event) {
         self.bytes += frame_bytes(&event);
         self.events.push(event);
@@ -38,24 +49,42 @@ pub(super) struct Reader<F> {
 }
 
 impl<D: Disk> Spool<D> {
-    /// The next events in order: up to `max_rows`, and no more once they take `max_bytes` on disk. Each is handed
-    /// out once by a process.
+    /// Adds the next events in order to a batch of those before them, or to a new one: up to `max_rows` in all, and
+    /// no more once they take `max_bytes` on disk. Each is handed out once by a process.
     ///
     /// # Errors
     /// When a segment is there and cannot be opened, such as when the process has no file handle left. It may be
     /// later: nothing is lost by trying again. What can be opened and not read is lost, and counted.
-    pub(crate) fn next_batch(&mut self, max_rows: usize, max_bytes: usize) -> Result<Batch, Error> {
-        let mut batch = Batch { may_be_stored: self.cursor < self.replay_until, ..Batch::default() };
+    pub(crate) fn read_on(
+        &mut self,
+        batch: &mut Batch,
+        max_rows: usize,
+        max_bytes: usize,
+    ) -> Result<(), Error> {
+        if batch.is_empty() {
+            batch.from = self.cursor;
+            batch.may_be_stored = self.cursor < self.replay_until;
+        }
         while self.cursor < self.next && batch.events.len() < max_rows && batch.bytes < max_bytes {
-            match self.step(&mut batch) {
+            match self.step(batch) {
                 Ok(()) => {}
                 // What there is goes out; the trouble comes again with the next call.
-                Err(_) if batch.lost > 0 || !batch.events.is_empty() => break,
+                Err(_) if !batch.is_empty() => break,
                 Err(error) => return Err(error),
             }
         }
         batch.up_to = self.cursor;
-        Ok(batch)
+        Ok(())
+    }
+
+    /// How many records are still to be handed out, counting those of a batch that is not handed on yet.
+    pub(crate) fn waiting(&self, ahead: &Batch) -> u64 {
+        self.next - self.position(ahead)
+    }
+
+    /// The number of the next record to be handed out; as in [`waiting`](Self::waiting).
+    pub(crate) fn position(&self, ahead: &Batch) -> u64 {
+        if ahead.is_empty() { self.cursor } else { ahead.from }
     }
 
     /// Adds an event, or goes nearer to the next.

@@ -8,7 +8,6 @@ use super::ack::Ack;
 use super::damage;
 use super::disk::{Disk, DiskFile, failed, is_damage};
 use super::format::SMALLEST_FRAME;
-use super::quarantine::Quarantine;
 use super::scan::Scanner;
 use super::segment::{self, Frames, Segment};
 use super::window::Window;
@@ -44,7 +43,6 @@ impl<D: Disk> Spool<D> {
             window: Window::new(WINDOW_BYTES),
             frames: Frames::default(),
             ack,
-            quarantine: Quarantine::default(),
             next: acknowledged,
             cursor: acknowledged,
             acknowledged,

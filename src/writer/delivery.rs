@@ -94,7 +94,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         let mut goal = self.shared.intake.borrow().goal(everything);
         loop {
             self.shared.check_deadline()?;
-            self.shared.fill();
+            self.shared.fill_batch();
             let next = self.shared.intake.borrow_mut().next(&mut goal);
             match next {
                 Ok(Next::Done) => return Ok(()),
@@ -178,7 +178,7 @@ impl<'a, S: Store> Delivery<'a, S> {
     async fn settle(&mut self) -> Result<(), Stopped> {
         let Some(batch) = &self.hand else { return Ok(()) };
         let (origin, rows, refused) = (batch.origin(), batch.len(), batch.refused());
-        while let Err(error) = self.set_poison_aside() {
+        while let Err(error) = self.set_poison_aside().await {
             self.shared.say(Kind::Spool, format_args!("{error}"));
             self.shared.check_deadline()?;
             self.pause().await;
@@ -195,7 +195,7 @@ impl<'a, S: Store> Delivery<'a, S> {
 
     /// # Errors
     /// When an event that is on disk would be taken off it without a copy.
-    fn set_poison_aside(&mut self) -> Result<(), crate::Error> {
+    async fn set_poison_aside(&mut self) -> Result<(), crate::Error> {
         let Some(batch) = &mut self.hand else { return Ok(()) };
         let (origin, rows) = (batch.origin(), batch.refused());
         while let Some((event, reason)) = batch.poison() {
@@ -207,7 +207,7 @@ impl<'a, S: Store> Delivery<'a, S> {
                 ),
             );
             if origin != Origin::Ledger {
-                let kept = self.shared.intake.borrow_mut().quarantine(event, reason);
+                let kept = self.shared.intake.borrow().quarantine(event, reason);
                 match origin {
                     Origin::Spool(_) => kept?,
                     _ => kept.unwrap_or_else(|error| self.shared.say(Kind::Spool, format_args!("{error}"))),
@@ -217,6 +217,8 @@ impl<'a, S: Store> Delivery<'a, S> {
                 self.shared.queue.count_lost(Cause::Quarantined, 1);
             }
             batch.set_aside();
+            // Each waits for the disk to sync, and records on their way to it must not wait for all of them.
+            yield_now().await;
         }
         Ok(())
     }

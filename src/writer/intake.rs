@@ -21,6 +21,8 @@ use crate::{Error, Event, alarm};
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Records taken ahead at once: a tenth of a millisecond's work, in which the store has to wait.
 const AHEAD: usize = 100;
+/// Records that go onto disk at once: a millisecond's work or two, in which the store has to wait.
+const FILL: usize = 1000;
 /// How soon a disk that fails is tried again.
 const DISK_RETRY: Duration = Duration::from_millis(250);
 
@@ -51,6 +53,8 @@ pub(super) struct Intake {
     held: Vec<Event>,
     /// Without a spool: the beginning of the next batch, made while the store has the one before.
     ahead: Taken,
+    /// With a spool: the same, read from it.
+    read_ahead: spool::Batch,
     /// The disk failed, and is left alone until then.
     retry_at: Option<Instant>,
 }
@@ -88,12 +92,17 @@ impl Intake {
         batch_size: usize,
         spool: Option<Spool>,
     ) -> Self {
-        let (held, ahead, retry_at) = Default::default();
-        Self { queue, control, batch_size, spool, held, ahead, retry_at }
+        let (held, ahead, read_ahead, retry_at) = Default::default();
+        Self { queue, control, batch_size, spool, held, ahead, read_ahead, retry_at }
     }
 
     pub(super) fn spool(&mut self) -> Option<&mut Spool> {
         self.spool.as_mut()
+    }
+
+    /// Whether there is a batch worth writing in the spool, if there is one.
+    pub(super) fn has_enough_on_disk(&self) -> Option<bool> {
+        Some(self.spool.as_ref()?.waiting(&self.read_ahead) >= self.batch_size as u64)
     }
 
     /// Whether events wait for the disk to take them.
@@ -113,14 +122,15 @@ impl Intake {
         if goal.end.is_none() && self.held.is_empty() && self.queue.is_past(goal.mark) {
             goal.end = Some(spool.end());
         }
-        let is_done = goal.end.is_some_and(|end| spool.position() >= end);
-        if is_done || !(goal.everything || spool.waiting() >= self.batch_size as u64) {
+        let is_done = goal.end.is_some_and(|end| spool.position(&self.read_ahead) >= end);
+        if is_done || !(goal.everything || spool.waiting(&self.read_ahead) >= self.batch_size as u64) {
             return Ok(Next::Done);
         }
-        let batch = spool.next_batch(self.batch_size, BATCH_BYTES)?;
+        spool.read_on(&mut self.read_ahead, self.batch_size, BATCH_BYTES)?;
+        let batch = std::mem::take(&mut self.read_ahead);
         self.queue.count_unspooled(batch.lost);
         self.lose_corrupt(batch.lost);
-        if batch.lost > 0 || !batch.events.is_empty() {
+        if !batch.is_empty() {
             return Ok(Next::Batch(Batch::from_spool(batch)));
         }
         let past_the_disk = if self.retry_at.is_some() { std::mem::take(&mut self.held) } else { Vec::new() };
@@ -138,10 +148,17 @@ impl Intake {
     }
 
     /// Makes some more of the next batch while the store has the one before; `false` when that is all there is to
-    /// do. Only where there is no spool, whose batches come off the disk.
+    /// do.
     pub(super) fn run_ahead(&mut self) -> bool {
+        if let Some(spool) = &mut self.spool {
+            let before = self.read_ahead.len();
+            let rows = self.batch_size.min(before + AHEAD);
+            // What goes wrong here goes wrong again when the batch is wanted, and is said then.
+            return spool.read_on(&mut self.read_ahead, rows, BATCH_BYTES).is_ok()
+                && self.read_ahead.len() > before;
+        }
         let rows = self.batch_size.min(self.ahead.events.len() + AHEAD);
-        if self.spool.is_some() || !self.queue.may_run_ahead() {
+        if !self.queue.may_run_ahead() {
             return false;
         }
         let mut taken = std::mem::take(&mut self.ahead);
@@ -175,25 +192,23 @@ impl Intake {
         }
     }
 
-    /// Gets what is in the queue onto disk, where there is a spool, as far as the disk takes it.
-    pub(super) fn fill(&mut self) -> Result<(), AppendError> {
-        let mark = self.queue.mark();
-        while self.spool.is_some() {
-            if self.held.is_empty() {
-                let mut taken = Taken::default();
-                self.take(self.batch_size, &mut taken);
-                self.held = taken.events;
-            }
-            let is_resting = self.retry_at.is_some_and(|at| Instant::now() < at);
-            if self.held.is_empty() || is_resting {
-                break;
-            }
-            self.append()?;
-            if self.queue.is_past(mark) {
-                break;
-            }
+    /// Gets some of what is in the queue onto disk, where there is a spool, as far as the disk takes it; whether to
+    /// go on at once.
+    pub(super) fn fill(&mut self) -> Result<bool, AppendError> {
+        if self.spool.is_none() {
+            return Ok(false);
         }
-        Ok(())
+        if self.held.is_empty() {
+            let mut taken = Taken::default();
+            self.take(self.batch_size.min(FILL), &mut taken);
+            self.held = taken.events;
+        }
+        let is_resting = self.retry_at.is_some_and(|at| Instant::now() < at);
+        if self.held.is_empty() || is_resting {
+            return Ok(false);
+        }
+        self.append()?;
+        Ok(true)
     }
 
     fn append(&mut self) -> Result<(), AppendError> {
@@ -222,8 +237,8 @@ impl Intake {
     }
 
     /// Writes the event into the file for people, where there is a spool.
-    pub(super) fn quarantine(&mut self, event: &Event, reason: &str) -> Result<(), Error> {
-        self.spool.as_mut().map_or(Ok(()), |spool| spool.quarantine(event, reason))
+    pub(super) fn quarantine(&self, event: &Event, reason: &str) -> Result<(), Error> {
+        self.spool.as_ref().map_or(Ok(()), |spool| spool.quarantine(event, reason))
     }
 
     /// Keeps rows of the ledger's own for the next process, as far as there is room. They are in no account of this

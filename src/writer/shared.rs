@@ -68,22 +68,28 @@ impl Shared {
         }
     }
 
-    /// Gets what is in the queue onto disk, as far as the disk takes it.
-    pub(super) fn fill(&self) {
+    /// Gets some of what is in the queue onto disk, as far as the disk takes it; whether to go on at once.
+    pub(super) fn fill(&self) -> bool {
         if !self.has_spool {
-            return;
+            return false;
         }
         let filled = self.intake.borrow_mut().fill();
-        match filled {
-            Err(error) => {
-                self.say(Kind::Disk, format_args!("rows stay in memory, as far as the queue goes: {error}"));
-            }
-            Ok(()) if !self.is_held_up() && self.over(&[Kind::Disk]) => {
-                alarm::say(format_args!("the spool takes rows again"));
-            }
-            Ok(()) => {}
+        if let Err(error) = &filled {
+            self.say(Kind::Disk, format_args!("rows stay in memory, as far as the queue goes: {error}"));
+        } else if !self.is_held_up() && self.over(&[Kind::Disk]) {
+            alarm::say(format_args!("the spool takes rows again"));
         }
         self.say_trouble_of_spool();
+        filled.unwrap_or(false)
+    }
+
+    /// As [`fill`](Self::fill), until there is a batch worth writing on disk.
+    pub(super) fn fill_batch(&self) {
+        while self.fill() && self.intake.borrow().has_enough_on_disk() == Some(false) {}
+    }
+
+    fn fill_up_to(&self, mark: u64) {
+        while self.fill() && !self.queue.is_past(mark) {}
     }
 
     /// Makes events of the next batch, as far as it may, while the store has the one before. Never ends.
@@ -102,10 +108,7 @@ impl Shared {
 
     /// Whether a batch worth writing is waiting. When not, the record that makes one ends the next wait.
     pub(super) fn has_enough(&self) -> bool {
-        match self.intake.borrow_mut().spool() {
-            Some(spool) => spool.waiting() >= self.options.batch_size as u64,
-            None => !self.queue.gather(),
-        }
+        self.intake.borrow().has_enough_on_disk().unwrap_or_else(|| !self.queue.gather())
     }
 
     pub(super) fn acknowledge(&self, up_to: u64) {
@@ -168,10 +171,10 @@ impl Shared {
         let mark = self.queue.mark();
         let until =
             self.control.orders().stop.unwrap_or_else(Instant::now).max(Instant::now()) + LAST_RECORDS;
-        self.fill();
+        self.fill_up_to(mark);
         while !self.queue.is_past(mark) && !self.is_held_up() && Instant::now() < until {
             tokio::time::sleep(ON_ITS_WAY).await;
-            self.fill();
+            self.fill_up_to(mark);
         }
         let left = self.intake.borrow_mut().leave(untold);
         if let Err(error) = left {

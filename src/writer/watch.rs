@@ -38,7 +38,7 @@ impl<'a> Watch<'a> {
     pub(super) async fn run(&mut self) {
         loop {
             let is_woken = self.wait().await;
-            self.shared.fill();
+            self.fill().await;
             self.shared.sync(Instant::now());
             if is_woken || (self.shared.has_spool && self.shared.has_enough()) {
                 self.shared.pulse.notify_one();
@@ -46,6 +46,14 @@ impl<'a> Watch<'a> {
             // Last, as it may run code of others.
             self.shared.report();
             // A queue that is never empty must not keep the store waiting.
+            yield_now().await;
+        }
+    }
+
+    /// Gets onto disk what is in the queue now. The store has its turn again and again.
+    async fn fill(&self) {
+        let mark = self.shared.queue.mark();
+        while self.shared.fill() && !self.shared.queue.is_past(mark) {
             yield_now().await;
         }
     }

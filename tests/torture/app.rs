@@ -16,6 +16,8 @@ use crate::wait::pause;
 const SERVICE: &str = "LEDGER_TORTURE_SERVICE";
 const BATCH: u64 = 20;
 const PATIENCE: Duration = Duration::from_millis(200);
+/// Short, so that a batch is on its way whenever it is killed.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A running service.
 pub(crate) struct App {
@@ -77,7 +79,7 @@ pub(crate) fn run() -> ExitCode {
     let mut words = wanted.split(' ');
     let mut word = || words.next().expect("the URL, the seed, the first number and the spool");
     let (url, seed, first, spool) = (word(), parse(word()), parse(word()), word());
-    let builder = tracing_ledger::builder();
+    let builder = tracing_ledger::builder().flush_interval(FLUSH_INTERVAL);
     let builder = if spool.is_empty() { builder } else { builder.spool_dir(spool) };
     let (dispatch, guard) = ledger(builder, url);
     let inherited = guard.stats().accepted;

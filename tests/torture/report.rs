@@ -101,7 +101,7 @@ impl Report {
         }
         println!("\nseed {}; counted: refused or pushed out, or said to be unwritten at the exit", self.seed);
         println!(
-            "{:24} {:>5} {:>6} {:>8} {:>9} {:>7} {:>10} {:>4} {:>7} {:>10} {:>16} {:>9}",
+            "{:24} {:>5} {:>6} {:>8} {:>9} {:>7} {:>10} {:>4} {:>7} {:>10} {:>7} {:>16} {:>9}",
             "fault",
             "tries",
             "failed",
@@ -112,12 +112,13 @@ impl Report {
             "lost",
             "doubled",
             "drained in",
+            "on disk",
             "p99.9 calm/fault",
             "memory"
         );
         for Line { fault, tries, failures, took, sum } in &self.lines {
             println!(
-                "{fault:24} {tries:>5} {failures:>6} {:>6} s {:>9} {:>7} {:>10} {:>4} {:>7} {:>8.2} s {:>13} µs {:>6} MB",
+                "{fault:24} {tries:>5} {failures:>6} {:>6} s {:>9} {:>7} {:>10} {:>4} {:>7} {:>8.2} s {:>4} ms {:>13} µs {:>6} MB",
                 took.as_secs(),
                 sum.records,
                 sum.counted,
@@ -125,6 +126,7 @@ impl Report {
                 sum.lost,
                 sum.doubled,
                 sum.drain.as_secs_f64(),
+                sum.on_disk.as_millis(),
                 format!("{}/{}", sum.calm.as_micros(), sum.fault.as_micros()),
                 sum.memory / (1024 * 1024),
             );
@@ -142,6 +144,7 @@ impl Verdict {
             lost: self.lost + other.lost,
             doubled: self.doubled + other.doubled,
             drain: self.drain.max(other.drain),
+            on_disk: self.on_disk.max(other.on_disk),
             calm: self.calm.max(other.calm),
             fault: self.fault.max(other.fault),
             memory: self.memory.max(other.memory),

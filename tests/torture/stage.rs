@@ -19,6 +19,15 @@ const CALLER_WAITS: Duration = Duration::from_millis(100);
 const BYTES_PER_RECORD: u64 = 4 * 1024;
 const BYTES_BESIDES: u64 = 96 * 1024 * 1024;
 
+/// In place of the usual table one of two partitions, which both get rows. No id alone can be a key of it.
+const PARTITIONED: &str = "ALTER TABLE observability_events RENAME TO usual;
+     CREATE TABLE observability_events (LIKE usual INCLUDING DEFAULTS INCLUDING CONSTRAINTS,
+         PRIMARY KEY (id, created_at)) PARTITION BY RANGE (created_at);
+     DROP TABLE usual;
+     CREATE TABLE events_before PARTITION OF observability_events
+         FOR VALUES FROM (MINVALUE) TO (now() + interval '1 second');
+     CREATE TABLE events_after PARTITION OF observability_events DEFAULT";
+
 /// What outlives the ledger of a scene, to be looked at when it is over.
 pub(crate) struct Stage {
     pub(crate) cluster: Arc<Cluster>,
@@ -37,6 +46,9 @@ impl Stage {
     pub(crate) fn set(setup: &Setup, seed: u64) -> Self {
         let cluster = Arc::clone(&setup.cluster);
         let admin = cluster.database();
+        if setup.partitioned {
+            cluster.psql(&admin, PARTITIONED);
+        }
         let role = create_role(&cluster, &admin);
         if setup.foreign_keys {
             cluster.psql(&admin, &foreign_keys());
@@ -96,6 +108,7 @@ impl Stage {
             lost,
             doubled: 0,
             drain: Duration::ZERO,
+            on_disk: Duration::ZERO,
             calm,
             fault,
             memory,

@@ -1,6 +1,6 @@
 //! A ledger over a store that does what the test says.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,9 @@ use tracing_subscriber::prelude::*;
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// For what is meant to be late.
 pub(crate) const SOON: Duration = Duration::from_millis(20);
+
+/// For a shutdown that gets everything onto disk, on a busy machine too, and then waits in vain for the database.
+pub(crate) const DISK_TIME: Duration = Duration::from_millis(500);
 
 /// A ledger that writes a batch when it is full or somebody asks, and not by the clock.
 pub(crate) fn untimed() -> Builder {
@@ -183,8 +186,12 @@ impl SpoolDir {
         });
     }
 
-    /// A ledger on it that writes a batch when it is full or somebody asks.
+    /// A ledger on it that writes a batch when it is full or somebody asks. The writer of the one before may be there
+    /// for a moment longer than its guard: it is waited for.
     pub(crate) fn builder(&self) -> Builder {
+        if let Ok(lock) = File::open(self.file("lock")) {
+            lock.lock().expect("the writer before lets go of it");
+        }
         untimed().spool_dir(self.path())
     }
 
@@ -192,7 +199,7 @@ impl SpoolDir {
     pub(crate) fn leave(&self, numbers: impl IntoIterator<Item = u64>) -> Stats {
         let (dispatch, guard) = open(self.builder(), away());
         emit(&dispatch, numbers);
-        guard.shutdown(SOON).expect("everything is on disk")
+        guard.shutdown(DISK_TIME).expect("everything is on disk")
     }
 }
 

@@ -1,4 +1,5 @@
-//! A forked child has no writer: it refuses, waits for nothing, and leaves the parent's rows to the parent.
+//! A forked child has no writer: it refuses, waits for nothing, and leaves the parent's rows to the parent. A ledger of
+//! its own works.
 
 use std::process::Command;
 
@@ -41,6 +42,12 @@ fn fork_and_check() {
             assert!(guard.flush(DEADLINE).is_err_and(|error| error.is_config()));
             assert!(guard.quarantined().is_empty());
             assert!(guard.shutdown(DEADLINE).is_err_and(|error| error.is_config()));
+
+            let (own, memory) = (Memory::default(), &memory);
+            let (dispatch, guard) = open(untimed(), own.clone());
+            emit(&dispatch, 5..9);
+            assert_eq!(guard.shutdown(DEADLINE).expect("it has a writer of its own").written, 4);
+            assert_eq!((own.events().len(), memory.events().len()), (4, 0));
         }));
         // SAFETY: it ends the process and returns to nobody.
         unsafe { libc::_exit(i32::from(fine.is_err())) };

@@ -1,8 +1,11 @@
 //! What is lost is said in the table, once the table takes rows.
 
+use std::thread;
+use std::time::{Duration, SystemTime};
+
 use serde_json::Value;
 use tracing_ledger::store::{Failure, Memory};
-use tracing_ledger::{Event, Severity};
+use tracing_ledger::{Event, Overflow, Severity};
 
 use crate::books::{Answers, DEADLINE, context, emit, failed, gate, is_loss, numbers, open, untimed};
 
@@ -13,25 +16,40 @@ fn losses(memory: &Memory) -> Vec<Value> {
     losses.map(context).collect()
 }
 
+/// What a time in a row may lack of the clock's.
+const MICROSECOND: Duration = Duration::from_micros(1);
+
+fn time(text: &Value) -> SystemTime {
+    let time = text.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    time.unwrap_or_else(|| panic!("{text} is no time")).into()
+}
+
 #[test]
 fn rows_that_a_full_queue_refused_are_one_row() {
     let (store, keeper) = gate();
     let (dispatch, guard) = open(untimed().queue_capacity(2).batch_size(1), store);
     emit(&dispatch, [0]);
     keeper.wait();
-    emit(&dispatch, 1..10);
+    emit(&dispatch, [1, 2]);
+    let before = SystemTime::now();
+    emit(&dispatch, 3..10);
+    let after = SystemTime::now();
     let memory = keeper.leave();
     let stats = guard.shutdown(DEADLINE).expect("the gate is open");
     assert_eq!((stats.refused.queue_full, stats.written), (7, 3), "its own row is not in the account");
     let told = losses(&memory);
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!((&told[0]["cause"], &told[0]["count"]), (&"queue_full".into(), &7.into()));
-    assert!(told[0]["first"].as_str() <= told[0]["last"].as_str() && told[0]["first"].is_string());
+    let [first, last] = ["first", "last"].map(|key| time(&told[0][key]));
+    assert!(
+        before <= first + MICROSECOND && first < last && last <= after,
+        "{told:?}: {before:?}, {after:?}"
+    );
 
     let events = memory.events();
     let row = events.iter().find(|event| is_loss(event)).expect("there is one");
     assert_eq!((&*row.source, row.severity), ("tracing-ledger", Severity::Warning));
-    assert!(row.created_at >= events[2].created_at, "it is of the time of the last loss");
+    assert_eq!(row.created_at, last, "it is of the time of the last loss");
 }
 
 #[test]
@@ -49,6 +67,26 @@ fn rows_on_losses_come_with_the_first_rows_after_them() {
     let memory = keeper.leave();
     guard.shutdown(DEADLINE).expect("the gate is open");
     assert_eq!(losses(&memory).len(), 1, "not a second one at the end");
+}
+
+#[test]
+fn rows_that_came_while_the_ledger_shut_down_are_one_row() {
+    let (store, keeper) = gate();
+    let options = untimed().queue_capacity(2).batch_size(1).overflow(Overflow::Block(Duration::MAX));
+    let (dispatch, guard) = open(options, store);
+    emit(&dispatch, [0]);
+    keeper.wait();
+    emit(&dispatch, [1, 2]);
+    let (memory, stats) = thread::scope(|scope| {
+        let caller = scope.spawn(|| emit(&dispatch, [3]));
+        let shutdown = scope.spawn(|| guard.shutdown(DEADLINE).expect("the gate is open"));
+        // There is no room for it, and it is let go when the queue is closed.
+        caller.join().expect("it is refused");
+        (keeper.leave(), shutdown.join().expect("it is in time"))
+    });
+    assert_eq!((stats.refused.shutdown, stats.written), (1, 3), "{stats}");
+    let told = losses(&memory);
+    assert_eq!((&told[0]["cause"], &told[0]["count"]), (&"shutdown".into(), &1.into()));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::Duration;
 
 use tracing_ledger::store::{Failure, Memory};
 
@@ -43,21 +44,21 @@ fn a_store_that_fails_keeps_no_record_off_the_disk() {
     }
 }
 
-/// The median, as the machine that runs the tests may have other work.
+/// Beside a thread that sleeps for so long, which is late too on a machine with other work. In one of five tries at
+/// least: a writer that took its time would miss nearly all, as each try begins when the one before was on disk.
 #[test]
 fn a_record_is_on_disk_within_20_milliseconds() {
+    const TRIES: u64 = 99;
     let dir = SpoolDir::new();
     let (dispatch, guard) = open(dir.builder(), away());
-    let mut times: Vec<_> = (0..101)
-        .map(|number| {
-            emit(&dispatch, [number]);
-            let started = Instant::now();
-            until("it is on disk", || guard.stats().spooled == number + 1);
-            started.elapsed()
-        })
-        .collect();
-    times.sort_unstable();
-    assert!(times[50] <= ON_DISK_WITHIN, "{times:?}");
+    let in_time = (0..TRIES).filter(|number| {
+        emit(&dispatch, [*number]);
+        let time_is_up = thread::spawn(|| thread::sleep(ON_DISK_WITHIN));
+        until("it is on disk", || guard.stats().spooled == number + 1);
+        !time_is_up.is_finished()
+    });
+    let in_time = in_time.count() as u64;
+    assert!(in_time >= TRIES / 5, "{in_time} of {TRIES}");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use tracing_ledger::store::{Attempt, Failure, Memory};
 use tracing_ledger::{Event, Overflow};
 
 use crate::books::{
-    Answers, DEADLINE, SOON, SpoolDir, assert_sums, away, context, emit, failed, gate, is_loss, numbers,
-    open, until,
+    Answers, DEADLINE, DISK_TIME, SOON, SpoolDir, assert_sums, away, context, emit, failed, gate, is_loss,
+    numbers, open, until, untimed,
 };
 
 #[test]
@@ -42,7 +42,7 @@ fn rows_of_an_earlier_process_are_the_same_rows_and_marked_as_retries() {
     let (dispatch, guard) = open(dir.builder(), store);
     emit(&dispatch, 0..5);
     guard.flush(SOON).expect_err("the database is away");
-    guard.shutdown(SOON).expect("everything is on disk");
+    guard.shutdown(DISK_TIME).expect("everything is on disk");
     let before = tries.lock().expect("no test panics with it")[0].clone();
 
     let (seen, tries) = crossbeam_channel::unbounded();
@@ -78,8 +78,9 @@ fn what_a_batch_has_got_in_before_the_end_is_sent_again_and_not_lost() {
     assert_eq!(keeper.wait(), 4);
     keeper.let_one_in();
     assert_eq!(keeper.wait(), 4);
-    let stats = guard.shutdown(SOON).expect("everything is on disk");
+    let stats = guard.shutdown(DISK_TIME).expect("everything is on disk");
     assert_eq!((stats.written, stats.spooled), (4, 4));
+    keeper.wait_for_end();
     let before = numbers(&keeper.leave().events());
 
     let memory = Memory::default();
@@ -92,7 +93,7 @@ fn what_a_batch_has_got_in_before_the_end_is_sent_again_and_not_lost() {
 fn two_ledgers_do_not_share_a_directory() {
     let dir = SpoolDir::new();
     let (_dispatch, guard) = open(dir.builder(), Memory::default());
-    let built = dir.builder().build_with::<tracing_subscriber::Registry>(Memory::default());
+    let built = untimed().spool_dir(dir.path()).build_with::<tracing_subscriber::Registry>(Memory::default());
     let error = built.expect_err("the first has it");
     assert!(error.is_spool(), "{error}");
     assert!(error.to_string().contains("give each process a spool directory of its own"), "{error}");
@@ -110,7 +111,7 @@ fn rows_on_losses_outlive_the_process_too() {
         emit(&dispatch, 0..100);
         guard.stats().dropped.evicted > 0
     });
-    let left = guard.shutdown(SOON).expect("everything is on disk");
+    let left = guard.shutdown(DISK_TIME).expect("everything is on disk");
     assert_sums(&left);
 
     let memory = Memory::default();

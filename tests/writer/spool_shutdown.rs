@@ -1,13 +1,15 @@
 //! With a spool, a shutdown keeps its deadline and every row, in whatever state it comes.
 
+use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use tracing::Dispatch;
 use tracing_ledger::store::{Failure, Memory, Store};
 use tracing_ledger::{DROP_TIMEOUT, Guard};
+use tracing_subscriber::prelude::*;
 
-use crate::books::{Answers, DEADLINE, SOON, SpoolDir, away, emit, failed, gate, numbers, open};
+use crate::books::{Answers, DEADLINE, DISK_TIME, SOON, SpoolDir, away, emit, failed, gate, numbers, open};
 
 const ROWS: u64 = 500;
 /// How much later than its deadline a shutdown may return on a busy machine.
@@ -32,10 +34,17 @@ fn ends(store: impl Store, how: impl FnOnce(&Dispatch, Guard)) {
     assert_all_are_sent(&dir);
 }
 
-fn shut_down(_: &Dispatch, guard: Guard) {
+/// Does it, and panics when it takes longer than that.
+#[track_caller]
+fn by<T>(deadline: Duration, work: impl FnOnce() -> T) -> T {
     let started = Instant::now();
-    let stats = guard.shutdown(SOON).expect("everything is on disk");
-    assert!(started.elapsed() < SOON + SLACK, "{:?}", started.elapsed());
+    let done = work();
+    assert!(started.elapsed() < deadline + SLACK, "{:?}", started.elapsed());
+    done
+}
+
+fn shut_down(_: &Dispatch, guard: Guard) {
+    let stats = by(DISK_TIME, || guard.shutdown(DISK_TIME)).expect("everything is on disk");
     assert_eq!((stats.spooled, stats.in_flight), (ROWS, 0), "{stats}");
 }
 
@@ -89,21 +98,49 @@ fn when_the_guard_is_only_dropped() {
     let (store, keeper) = gate();
     ends(store, |_, guard| {
         keeper.wait();
-        let started = Instant::now();
-        drop(guard);
-        assert!(started.elapsed() < DROP_TIMEOUT + SLACK);
+        by(DROP_TIMEOUT, || drop(guard));
     });
 }
 
 #[test]
 fn while_a_panic_unwinds() {
-    ends(away(), |_, guard| {
-        let unwound = catch_unwind(AssertUnwindSafe(move || {
-            let _guard = guard;
-            panic!("as the test wants");
-        }));
+    let (store, keeper) = gate();
+    ends(store, |_, guard| {
+        keeper.wait();
+        let unwound = by(DROP_TIMEOUT, || {
+            catch_unwind(AssertUnwindSafe(move || {
+                let _guard = guard;
+                panic!("as the test wants");
+            }))
+        });
         assert!(unwound.is_err());
     });
+}
+
+/// Dropped by a panic, from within a span, inside a current-thread runtime, with no room in spool or queue, and over a
+/// Postgres that takes the connection and never answers.
+#[test]
+fn in_the_worst_place_of_all() {
+    let silent = TcpListener::bind(("127.0.0.1", 0)).expect("127.0.0.1 has a free port");
+    let address = silent.local_addr().expect("a bound socket has an address");
+    let dir = SpoolDir::new();
+    let (layer, guard) =
+        dir.small().build(&format!("postgres://nobody@{address}/nothing")).expect("a ledger");
+    let dispatch = tracing_subscriber::registry().with(layer).into();
+    dir.fill(&dispatch, &guard);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let unwound = by(DROP_TIMEOUT, || {
+        tracing::dispatcher::with_default(&dispatch, || {
+            catch_unwind(AssertUnwindSafe(|| {
+                runtime.block_on(async {
+                    let _span = tracing::info_span!("auto_assign.job").entered();
+                    let _guard = guard;
+                    panic!("as the test wants");
+                })
+            }))
+        })
+    });
+    assert!(unwound.is_err());
 }
 
 #[test]
@@ -111,7 +148,7 @@ fn with_no_time_at_all_the_rows_are_on_disk_a_moment_later() {
     let (store, keeper) = gate();
     ends(store, |_, guard| {
         // Whether it is told in time is a matter of luck.
-        guard.shutdown(Duration::ZERO).ok();
+        by(Duration::ZERO, || guard.shutdown(Duration::ZERO)).ok();
         keeper.wait_for_end();
     });
 }
@@ -123,7 +160,7 @@ fn with_a_full_spool_it_says_what_is_not_on_disk() {
     let (dispatch, guard) = open(dir.small(), store);
     dir.fill(&dispatch, &guard);
     let on_disk = guard.stats().spooled;
-    let error = guard.shutdown(SOON).expect_err("there is no room for what is in the queue");
+    let error = by(SOON, || guard.shutdown(SOON)).expect_err("there is no room for what is in the queue");
     assert!(error.is_timeout(), "{error}");
     let message = error.to_string();
     assert!(message.contains("are not written; ") && message.contains(" more wait on disk"), "{message}");

@@ -7,7 +7,7 @@ use super::{OPTIONS, drain, event, number};
 use crate::Event;
 use crate::spool::format::{PAYLOAD_LIMIT, frame_bytes};
 use crate::spool::window::Window;
-use crate::spool::{AppendError, Options, SMALLEST_LIMIT, Spool, segment};
+use crate::spool::{AppendError, Batch, Options, SMALLEST_LIMIT, Spool, segment};
 
 fn open(disk: &MemoryDisk, options: Options) -> Spool<MemoryDisk> {
     Spool::on(disk.clone(), options).expect("the disk is good")
@@ -160,7 +160,7 @@ fn a_batch_ends_at_its_rows_or_its_bytes() {
     spool.append(&mut vec![event(13)]).expect("the disk is good");
     let batch = spool.next_batch(99, 1).expect("they can be read");
     assert_eq!((numbers(&batch.events), batch.may_be_stored), (vec![13], false), "it is of this process");
-    assert!(spool.waiting() == 0 && spool.pending() == 14);
+    assert!(spool.position(&Batch::default()) == spool.end() && spool.pending() == 14);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::disk::Disk;
 use super::{Batch, Options, Spool};
-use crate::{Event, Severity};
+use crate::{Error, Event, Severity};
 
 /// Records survive the process and no more; the limit is out of the way.
 const OPTIONS: Options = Options { limit_bytes: 1 << 30, sync_interval: None };
@@ -52,13 +52,20 @@ fn number(event: &Event) -> u64 {
     event.id.as_u128() as u64
 }
 
+impl<D: Disk> Spool<D> {
+    fn next_batch(&mut self, max_rows: usize, max_bytes: usize) -> Result<Batch, Error> {
+        let mut batch = Batch::default();
+        self.read_on(&mut batch, max_rows, max_bytes).map(|()| batch)
+    }
+}
+
 /// Everything that is left to hand out, as one batch.
 fn drain<D: Disk>(spool: &mut Spool<D>) -> Batch {
     let mut all = Batch::default();
     loop {
         let batch = spool.next_batch(7, usize::MAX).expect("every segment can be opened");
         all.up_to = batch.up_to;
-        if batch.events.is_empty() && batch.lost == 0 {
+        if batch.is_empty() {
             return all;
         }
         all.lost += batch.lost;

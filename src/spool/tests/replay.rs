@@ -30,7 +30,7 @@ fn lines(events: impl IntoIterator<Item = Event>) -> String {
 #[test]
 fn a_quarantined_row_is_corrected_and_replayed_under_its_id() {
     let disk = MemoryDisk::default();
-    let mut spool = open(&disk);
+    let spool = open(&disk);
     spool.quarantine(&event(1), "the number is too low").expect("the disk is good");
     let quarantined = text(&disk, QUARANTINE);
     assert!(quarantined.starts_with(r#"{"reason":"the number is too low","id":"#), "{quarantined}");
@@ -121,15 +121,36 @@ fn a_loss_of_power_after_a_replay_loses_no_line() {
 }
 
 #[test]
+fn a_loss_of_power_after_a_row_was_set_aside_keeps_its_line() {
+    for dice in 0..64 {
+        let disk = MemoryDisk::default();
+        open(&disk).quarantine(&event(1), "bad").expect("the disk is good");
+        disk.lose_power(die(dice << 40));
+        assert_eq!(text(&disk, QUARANTINE), lines([event(1)]), "dice {dice}");
+    }
+}
+
+#[test]
 fn a_quarantine_that_cannot_be_written_says_so_and_holds_whole_lines() {
     let disk = MemoryDisk::default();
-    let mut spool = open(&disk);
+    let spool = open(&disk);
     spool.quarantine(&event(1), "bad").expect("the disk is good");
     disk.fail(Fault::Full(10));
     let error = spool.quarantine(&event(2), "bad").expect_err("the disk is full");
     assert!(error.to_string().contains("quarantine.jsonl") && error.is_spool(), "{error}");
     spool.quarantine(&event(3), "bad").expect("the disk has room again");
     assert_eq!(text(&disk, QUARANTINE), lines([event(1), event(3)]));
+}
+
+#[test]
+fn what_is_refused_after_the_quarantine_was_moved_away_gets_a_new_one() {
+    let disk = MemoryDisk::default();
+    let mut spool = open(&disk);
+    spool.quarantine(&event(1), "bad").expect("the disk is good");
+    disk.rename(QUARANTINE, REPLAY).expect("the disk is good");
+    spool.quarantine(&event(2), "bad").expect("the disk is good");
+    assert_eq!((text(&disk, REPLAY), text(&disk, QUARANTINE)), (lines([event(1)]), lines([event(2)])));
+    assert_eq!(spool.take_replay().expect("it can be read").taken, 1);
 }
 
 #[test]

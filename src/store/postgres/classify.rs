@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::store::{Failure, InsertError};
+use crate::visible::visible;
 
 /// What was being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,23 +199,11 @@ fn describe(f: &mut fmt::Formatter<'_>, step: Step, error: &dyn sqlx::error::Dat
     match remedy(step, &sqlstate) {
         Some(remedy) => write!(f, "{remedy} (SQLSTATE {sqlstate})"),
         None if may_quote(step, &sqlstate) => {
-            write!(f, "{} (SQLSTATE {sqlstate})", harmless(error.message()))
+            // A trigger's words may quote a row.
+            write!(f, "{} (SQLSTATE {sqlstate})", visible(error.message()))
         }
         None => write!(f, "the server answered SQLSTATE {sqlstate}"),
     }
-}
-
-/// The server's words without characters that drive a terminal or turn the reading order: a trigger's may quote a
-/// row.
-fn harmless(text: &str) -> String {
-    let mut harmless = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '"' | '\'' | '\\' => harmless.push(c),
-            _ => harmless.extend(c.escape_debug()),
-        }
-    }
-    harmless
 }
 
 impl From<Fault> for InsertError {

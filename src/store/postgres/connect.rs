@@ -17,9 +17,9 @@ use crate::Error;
 /// stay locked, and a second try of them waits, until the server asks whether we are still there: by default after
 /// two hours, and with these keepalives after 20 s.
 const BEGIN: &str = "BEGIN; \
-     SET LOCAL statement_timeout = '25s'; \
+     SET LOCAL statement_timeout = '20s'; \
      SET LOCAL lock_timeout = '10s'; \
-     SET LOCAL idle_in_transaction_session_timeout = '30s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '20s'; \
      SET LOCAL tcp_keepalives_idle = 5; \
      SET LOCAL tcp_keepalives_interval = 5; \
      SET LOCAL tcp_keepalives_count = 3";

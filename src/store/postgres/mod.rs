@@ -23,7 +23,8 @@ use super::{Attempt, InsertError, Store, time};
 use crate::{Error, Event};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// What waits behind a statement that is never answered is to be written within 30 s of the end of an outage.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// For batches that may be stored already. Without a target and without `RETURNING`, which would need the right
 /// to `SELECT`. Everything goes as text, which Postgres casts, as the driver knows no uuid or time by itself.
@@ -74,7 +75,7 @@ impl Postgres {
     /// How long connecting may take, with TLS and login: 10 s.
     pub const CONNECT_TIMEOUT: Duration = CONNECT_TIMEOUT;
 
-    /// How long any one statement may take: 30 s. The server is told to give up after 25 s, and after 10 s of
+    /// How long any one statement may take: 25 s. The server is told to give up after 20 s, and after 10 s of
     /// waiting for a lock.
     pub const STATEMENT_TIMEOUT: Duration = STATEMENT_TIMEOUT;
 

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::store::{Failure, InsertError};
+use crate::visible::visible;
 
 // Primary result codes (https://www.sqlite.org/rescode.html).
 const ERROR: u32 = 1;
@@ -41,7 +42,8 @@ fn primary(error: &sqlx::Error) -> u32 {
 }
 
 fn describe(error: &sqlx::Error) -> String {
-    let Some(text) = error.as_database_error().map(|error| error.message()) else {
+    // A trigger's words may quote a row.
+    let Some(text) = error.as_database_error().map(|error| visible(error.message())) else {
         return "the driver gave up on the statement".to_owned();
     };
     match primary(error) {
@@ -53,7 +55,7 @@ fn describe(error: &sqlx::Error) -> String {
              create_table(true) where the file is to be made"
         ),
         READONLY | PERM => format!("{text}; give the process the right to write the file and its directory"),
-        _ => text.to_owned(),
+        _ => text,
     }
 }
 

@@ -159,10 +159,11 @@ fn sweep(round: Round, stride: u64, cuts: fn(usize, Cut) -> Vec<Cut>) -> Verdict
     scene.verdict()
 }
 
-/// A scene without callers of its own.
-fn by_hand(round: Round) -> Scene {
+/// A scene without callers of its own, over a table that has partitions or none.
+fn by_hand(mut round: Round) -> Scene {
     let pace = Some(Pace { threads: 0, every: Duration::ZERO });
-    Scene::open(round, Setup { pace, ..Setup::default() })
+    let partitioned = round.rng.percent(50);
+    Scene::open(round, Setup { pace, partitioned, ..Setup::default() })
 }
 
 /// How many bytes the server answers to a batch of that size on an open connection.
@@ -175,8 +176,6 @@ fn length_of_answers(scene: &mut Scene, rows: usize) -> usize {
 
 /// Every flush that is asked for cuts the wait before the next try short.
 fn write(scene: &mut Scene, rows: usize) {
-    for _ in 0..rows {
-        scene.load.call(&scene.dispatch);
-    }
+    scene.burst(rows);
     until(DRAINED_WITHIN, "a cut is made good", || scene.guard.flush(PATIENCE).is_ok());
 }

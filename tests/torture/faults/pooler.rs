@@ -1,17 +1,35 @@
 //! A pooler lends us a session for a transaction at a time, and lends it to others in between.
 
+use std::time::Duration;
+
+use tracing_ledger::DEFAULT_BATCH_SIZE;
+
 use crate::pooler::{Others, Pooler};
 use crate::proxy::Weather;
 use crate::scene::{Round, Scene, Setup, Verdict};
+use crate::wait::until;
 
-/// Other clients on the same sessions, and batches that have to be sent again.
-pub(crate) fn beside_others(round: Round) -> Verdict {
-    let mut scene = Scene::open(round, Setup::default());
+/// The rows of the largest transaction.
+const LARGEST_BATCH: &str = "SELECT coalesce(max(rows), 0) FROM
+    (SELECT count(*) AS rows FROM observability_events GROUP BY xmin::text) AS batches";
+/// What may be missing of a batch that is as large as they get: two packs of records that were not full.
+const NOT_QUITE: usize = 100;
+const WRITTEN_WITHIN: Duration = Duration::from_secs(30);
+
+/// Other clients on the same sessions, batches of every size up to the largest, and some that have to be sent again.
+pub(crate) fn beside_others(mut round: Round) -> Verdict {
+    let partitioned = round.rng.percent(50);
+    let mut scene = Scene::open(round, Setup { partitioned, ..Setup::default() });
     let pooler = Pooler::start(&scene.stage);
     scene.proxy.turn_to(pooler.port());
     scene.kick();
     scene.calm();
     let mut others = Others::start(&scene.stage, &pooler, 3 * scene.scale);
+    scene.burst(3 * DEFAULT_BATCH_SIZE);
+    until(WRITTEN_WITHIN, "a whole batch is written at once", || {
+        let rows: usize = scene.psql(LARGEST_BATCH).parse().expect("a number");
+        rows >= DEFAULT_BATCH_SIZE - NOT_QUITE
+    });
     while !others.are_done() {
         scene.suffer(0..100);
         scene.proxy.weather(Weather::Reset);

@@ -86,7 +86,7 @@ pub(crate) fn locked(round: Round) -> Verdict {
 }
 
 /// The server cancels every statement of more than a few rows, as it does with those that take too long. No
-/// statement here takes 25 s: a trigger answers as the timeout would.
+/// statement here takes 20 s: a trigger answers as the timeout would.
 pub(crate) fn statement_timeout(round: Round) -> Verdict {
     let mut scene = Scene::open(round, Setup::default());
     scene.calm();

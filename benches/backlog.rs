@@ -1,0 +1,142 @@
+//! What a process finds in the spool when it starts: how soon it is up, how fast the rows go out, in how much memory.
+//!
+//! `cargo bench -p tracing-ledger-benches --bench backlog -- --size 1000 --plots .`
+//!
+//! The spool is filled while there is no database. Then the bench brings a PostgreSQL server of its own.
+
+#[expect(dead_code, reason = "the bench `ingest` uses more of it")]
+mod postgres;
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postgres::Server;
+use tracing::Dispatch;
+use tracing_ledger::{Builder, Guard, LedgerLayer, Overflow, builder};
+use tracing_ledger_benches::cost::memory;
+use tracing_ledger_benches::options::Options;
+use tracing_ledger_benches::plot::Plot;
+use tracing_ledger_benches::stores::Dead;
+use tracing_ledger_benches::workload::quote;
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::SubscriberExt;
+use uuid::Uuid;
+
+/// How long anything may take: far more than it does.
+const PATIENCE: Duration = Duration::from_secs(600);
+const MEGABYTE: u64 = 1_000_000;
+const STEPS: u64 = 20;
+/// Rows that are written by way of a spool that was empty, to compare with.
+const FRESH: u64 = 500_000;
+
+/// How far the replay was at a time.
+struct Step {
+    thousands_per_second: f64,
+    megabytes: f64,
+}
+
+fn main() {
+    let options = Options::from_args(1, 1000, "megabytes of the spool");
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let rows = fill(dir.path(), options.size * MEGABYTE);
+    let size = size(dir.path());
+    let server = Server::start();
+    let before = memory("VmRSS");
+    let start = Instant::now();
+    let (_layer, guard) = build(spooled(dir.path()), &server);
+    let up = start.elapsed();
+    let steps = replay(&guard, rows);
+    let rate = rows as f64 / start.elapsed().as_secs_f64();
+    guard.shutdown(PATIENCE).expect("everything is written");
+    assert_eq!(server.rows(), rows, "rows were lost or doubled");
+    let most = steps.iter().fold(0.0, |most: f64, step| most.max(step.megabytes));
+    println!(
+        "| backlog, MB | rows | start-up, ms | rows per second | the same, of new rows | resident before, MB | \
+         at most, MB |\n|---:|---:|---:|---:|---:|---:|---:|\n\
+         | {} | {rows} | {:.0} | {rate:.0} | {:.0} | {before:.0} | {most:.0} |",
+        size / MEGABYTE,
+        up.as_secs_f64() * 1e3,
+        fresh(&server)
+    );
+    draw(&options, &steps);
+}
+
+fn spooled(dir: &Path) -> Builder {
+    builder().overflow(Overflow::Block(PATIENCE)).spool_dir(dir).spool_limit(u64::MAX / 4)
+}
+
+fn build(builder: Builder, server: &Server) -> (LedgerLayer<Registry>, Guard) {
+    builder.build(server.url()).expect("a sound URL")
+}
+
+/// Fills the spool to that many bytes; the number of rows.
+fn fill(dir: &Path, bytes: u64) -> u64 {
+    let (layer, guard) = spooled(dir).build_with(Dead).expect("the options are sound");
+    let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
+    let mut rows = 0;
+    while size(dir) < bytes {
+        calls(&dispatch, 10_000);
+        rows += 10_000;
+    }
+    while guard.stats().spooled < rows {
+        thread::sleep(Duration::from_millis(1));
+    }
+    // It would try the store until then.
+    guard.shutdown(Duration::ZERO).expect("the spool has everything");
+    rows
+}
+
+fn calls(dispatch: &Dispatch, calls: u64) {
+    tracing::dispatcher::with_default(dispatch, || {
+        (0..calls).for_each(|n| quote(Uuid::from_u64_pair(n, n)));
+    });
+}
+
+fn size(dir: &Path) -> u64 {
+    let files = fs::read_dir(dir).expect("a folder").flatten();
+    files.map(|file| file.metadata().map_or(0, |file| file.len())).sum()
+}
+
+fn replay(guard: &Guard, rows: u64) -> Vec<Step> {
+    let step = |step: u64| {
+        let (start, before) = (Instant::now(), guard.stats().written);
+        while guard.stats().written < rows * step / STEPS {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let written = (guard.stats().written - before) as f64;
+        Step {
+            thousands_per_second: written / start.elapsed().as_secs_f64() / 1e3,
+            megabytes: memory("VmRSS"),
+        }
+    };
+    (1..=STEPS).map(step).collect()
+}
+
+/// Rows per second that were not there before.
+fn fresh(server: &Server) -> f64 {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (layer, guard) = build(spooled(dir.path()), server);
+    let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
+    let start = Instant::now();
+    calls(&dispatch, FRESH);
+    guard.flush(PATIENCE).expect("the server is up");
+    FRESH as f64 / start.elapsed().as_secs_f64()
+}
+
+fn draw(options: &Options, steps: &[Step]) {
+    let plot = Plot {
+        title: "Replay of a backlog",
+        x: "of the backlog, %",
+        y: "see the lines",
+        places: (1..=STEPS)
+            .map(|step| if step % 5 == 0 { (step * 100 / STEPS).to_string() } else { String::new() })
+            .collect(),
+        lines: vec![
+            ("thousand rows per second", steps.iter().map(|step| step.thousands_per_second).collect()),
+            ("resident memory, MB", steps.iter().map(|step| step.megabytes).collect()),
+        ],
+    };
+    plot.write(options, "backlog");
+}

@@ -1,0 +1,104 @@
+//! What spans cost the thread that makes them: CPU time and allocations, in tables.
+
+use std::hint::black_box;
+
+use tracing::Subscriber;
+use uuid::Uuid;
+
+use crate::cost::Cost;
+use crate::options::Options;
+use crate::rounds::{Samples, Variant, in_turns};
+
+/// Spans between two waits for a variant's own thread: fewer than any of the queues holds, since a span that is
+/// dropped for want of room costs less than one that is kept.
+pub const BURST: u64 = 10_000;
+
+/// What is run again and again.
+#[derive(Clone, Copy)]
+pub struct Workload {
+    /// One run.
+    pub run: fn(Uuid),
+    /// Spans of one run.
+    pub spans: u64,
+}
+
+/// Variants that are compared, under a heading.
+pub struct Table {
+    /// Its heading.
+    pub title: &'static str,
+    /// Its rows.
+    pub rows: Vec<Row>,
+}
+
+/// A variant, and the one it is compared with.
+pub struct Row {
+    base: &'static str,
+    variant: Variant<2>,
+}
+
+/// A row of a table; `base` is the name of one of them.
+pub fn row(name: &str, base: &'static str, measure: impl Fn(u64) -> [f64; 2] + 'static) -> Row {
+    Row { base, variant: Variant::new(name, measure) }
+}
+
+/// Measures all rows of all tables in turns, and prints them as Markdown.
+pub fn run(tables: impl IntoIterator<Item = Table>, options: &Options) {
+    let tables: Vec<_> = tables.into_iter().collect();
+    let headings: Vec<_> = tables.iter().map(|table| (table.title, table.rows.len())).collect();
+    let rows = tables.into_iter().flat_map(|table| table.rows);
+    let (bases, variants): (Vec<_>, Vec<_>) = rows.map(|row| (row.base, row.variant)).unzip();
+    let samples = in_turns(&variants, options);
+    println!(
+        "{} rounds of {} spans; CPU time of the calling thread, medians (fastest to slowest round)",
+        options.rounds, options.size
+    );
+    let mut lines = variants.iter().zip(&samples).zip(&bases).map(|((variant, sample), base)| {
+        let at = variants.iter().position(|other| other.name == *base).expect("a variant");
+        line(&variant.name, sample, base, &samples[at])
+    });
+    for (title, rows) in headings {
+        println!("\n### {title}\n");
+        println!("| variant | ns per span | compared | allocations per span |\n|---|---:|---:|---:|");
+        lines.by_ref().take(rows).for_each(|line| println!("{line}"));
+    }
+}
+
+fn line(name: &str, samples: &Samples<2>, base: &str, of_base: &Samples<2>) -> String {
+    let (fastest, slowest) = samples.extremes(0);
+    format!(
+        "| {name} | {:.0} ({fastest:.0} to {slowest:.0}) | {:.2} × {base} | {:.2} |",
+        samples.median(0),
+        samples.ratio(of_base, 0),
+        samples.median(1)
+    )
+}
+
+impl Workload {
+    /// Runs it in bursts and calls `settle` after each, outside of the measurement, with the number of spans so far:
+    /// it waits until the variant's own thread has them all.
+    pub fn measure(self, spans: u64, mut settle: impl FnMut(u64)) -> [f64; 2] {
+        let mut cost = Cost::default();
+        self.burst(BURST); // warms caches and callsites
+        settle(BURST);
+        let mut done = 0;
+        while done < spans {
+            cost += self.burst(BURST);
+            done += BURST;
+            settle(BURST + done);
+        }
+        cost.per(done)
+    }
+
+    fn burst(self, spans: u64) -> Cost {
+        let before = Cost::so_far();
+        for n in 0..spans / self.spans {
+            (self.run)(black_box(Uuid::from_u64_pair(n, n)));
+        }
+        Cost::so_far() - before
+    }
+}
+
+/// Makes it the one of this process.
+pub fn install(subscriber: impl Subscriber + Send + Sync) {
+    tracing::subscriber::set_global_default(subscriber).expect("one subscriber to a process");
+}

@@ -1,0 +1,103 @@
+//! A backlog is streamed from disk: what it takes in memory does not depend on how long it is. A program of its own, as
+//! its allocator counts.
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use support::DEADLINE;
+use tracing::Dispatch;
+use tracing_ledger::store::{Attempt, Failure, InsertError, Store};
+use tracing_ledger::{Event, Guard, Overflow};
+use tracing_subscriber::prelude::*;
+
+const MIB: usize = 1024 * 1024;
+/// Both many times what the spool keeps in memory, which is 8 MiB of the newest rows.
+const BACKLOGS: [usize; 2] = [32 * MIB, 96 * MIB];
+/// What it takes at most: those 8 MiB, the batch in hand, and what is on its way to the disk.
+const AT_MOST: usize = 24 * MIB;
+const ROW_BYTES: usize = 4 * 1024;
+const BATCH: usize = 500;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The system's allocator, counting bytes.
+struct Counting;
+
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn grow(bytes: usize) {
+    PEAK.fetch_max(BYTES.fetch_add(bytes, Ordering::Relaxed) + bytes, Ordering::Relaxed);
+}
+
+#[expect(unsafe_code, reason = "there is no other way to count what is allocated")]
+// SAFETY: every call goes to the system's allocator unchanged; counting touches two atomics and allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grow(layout.size());
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+/// The most that was taken at once during the work, beyond what was taken before.
+fn peak_of(work: impl FnOnce()) -> usize {
+    let before = BYTES.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    work();
+    PEAK.load(Ordering::Relaxed) - before
+}
+
+/// A database that is away, or one that takes everything and keeps nothing.
+struct Database {
+    is_away: bool,
+}
+
+impl Store for Database {
+    async fn insert(&mut self, _: &[Event], _: Attempt) -> Result<(), InsertError> {
+        if self.is_away { Err(InsertError::new(Failure::Retry, "the test says no")) } else { Ok(()) }
+    }
+}
+
+fn open(dir: &Path, is_away: bool) -> (Dispatch, Guard) {
+    let builder = tracing_ledger::builder().spool_dir(dir).batch_size(BATCH);
+    let builder = builder.queue_capacity(BATCH).overflow(Overflow::Block(DEADLINE));
+    let (layer, guard) = builder.build_with(Database { is_away }).expect("a ledger");
+    (tracing_subscriber::registry().with(layer).into(), guard)
+}
+
+fn fill(dir: &Path, rows: usize) {
+    let (dispatch, guard) = open(dir, true);
+    let text = "x".repeat(ROW_BYTES);
+    tracing::dispatcher::with_default(&dispatch, || {
+        (0..rows).for_each(|_| tracing::info!(name: "auto_assign.started", text));
+    });
+    let stats = guard.shutdown(Duration::from_millis(100)).expect("everything is on disk");
+    assert_eq!(stats.spooled, rows as u64, "{stats}");
+}
+
+fn drain(dir: &Path, rows: usize) {
+    let (_dispatch, guard) = open(dir, false);
+    let stats = guard.shutdown(DEADLINE).expect("the database takes everything");
+    assert_eq!(stats.written, rows as u64, "{stats}");
+}
+
+#[test]
+fn a_backlog_takes_no_more_memory_when_it_is_longer() {
+    for backlog in BACKLOGS {
+        let (folder, rows) = (tempfile::tempdir().expect("a temporary folder"), backlog / ROW_BYTES);
+        let peaks = [peak_of(|| fill(folder.path(), rows)), peak_of(|| drain(folder.path(), rows))];
+        assert!(peaks.iter().all(|peak| *peak <= AT_MOST), "{peaks:?} bytes for {backlog}");
+    }
+}
