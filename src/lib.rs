@@ -20,6 +20,10 @@ mod sync;
 mod visible;
 mod writer;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use spool::fuzzing as segment;
+
 pub use builder::{
     Builder, DEFAULT_BATCH_SIZE, DEFAULT_FLUSH_INTERVAL, DEFAULT_OVERFLOW, DEFAULT_QUEUE_CAPACITY,
     DEFAULT_SPOOL_LIMIT, builder, layer,
