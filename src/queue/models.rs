@@ -15,7 +15,7 @@ use super::*;
 use crate::Rules;
 use crate::rules::plan::{Plan, Plans};
 
-/// How often a thread is interrupted where it would not have waited by itself. `LOOM_MAX_PREEMPTIONS` has another
+/// How often, in one order, a thread is interrupted where it would not have waited by itself. `LOOM_MAX_PREEMPTIONS` has another
 /// number of it.
 const PREEMPTIONS: usize = 2;
 
