@@ -23,6 +23,8 @@ mod intake;
 mod losses;
 #[cfg(feature = "metrics")]
 mod metrics;
+#[cfg(all(test, ledger_loom))]
+mod models;
 mod shared;
 mod trouble;
 mod watch;

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::sync::AtomicU64;
 
 /// What became of every record that was offered since the ledger was built.
 ///

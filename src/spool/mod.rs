@@ -76,6 +76,8 @@ mod damage;
 mod directory;
 mod disk;
 mod format;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod quarantine;
 mod read;
 mod recover;
