@@ -1,5 +1,6 @@
 //! How events get onto the disk, and what is done when they do not.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use super::Spool;
@@ -138,17 +139,31 @@ impl<D: Disk> Spool<D> {
     }
 
     /// Files can be written to after somebody has deleted them, and nobody would ever find the rows.
-    fn notice_removal(&mut self) -> Result<(), Error> {
-        let is_gone = match &self.active {
-            Some(active) => !active.file.is_linked(),
-            None => !self.disk.is_there(),
-        };
-        if is_gone { self.restore() } else { Ok(()) }
+    ///
+    /// A directory that is another process's by now counts as gone: nothing of ours belongs there.
+    pub(super) fn notice_removal(&mut self) -> Result<(), Error> {
+        if self.disk.is_owned() && self.is_active_linked() { Ok(()) } else { self.restore() }
+    }
+
+    fn is_active_linked(&self) -> bool {
+        self.active.as_ref().is_none_or(|active| active.file.is_linked())
+    }
+
+    /// Whether these are the segments of this process: only its lock was gone then.
+    fn is_whole(&self, found: &VecDeque<Segment>) -> bool {
+        let same = found.iter().map(|segment| segment.first).eq(self.segments.iter().map(|own| own.first));
+        same && !found.is_empty() && self.is_active_linked()
     }
 
     /// Makes the directory again where it is gone, and writes what is still in memory.
     fn restore(&mut self) -> Result<(), Error> {
+        // It may be open where the directory was moved to.
+        self.ack.close();
         self.disk.restore()?;
+        let found = recover::segments(&self.disk)?;
+        if self.is_whole(&found) {
+            return Ok(());
+        }
         self.note(Error::spool(format!(
             "files were removed from the spool directory {}: rows that were only there are lost; keep whatever \
              cleans up away from it",
@@ -159,7 +174,7 @@ impl<D: Disk> Spool<D> {
         self.active = None;
         self.reader = None;
         let start = self.window_start();
-        self.segments = recover::segments(&self.disk)?;
+        self.segments = found;
         // What is in memory is written once more, under the same numbers.
         self.segments.retain(|segment| segment.first < start);
         self.next = start;

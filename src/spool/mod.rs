@@ -205,7 +205,8 @@ impl<D: Disk> Spool<D> {
     ///
     /// # Errors
     /// When it cannot be written. An event that is not acknowledged either is tried again by the next process.
-    pub(crate) fn quarantine(&self, event: &Event, reason: &str) -> Result<(), Error> {
+    pub(crate) fn quarantine(&mut self, event: &Event, reason: &str) -> Result<(), Error> {
+        self.notice_removal()?;
         quarantine::add(&self.disk, event, reason)
     }
 
@@ -216,8 +217,10 @@ impl<D: Disk> Spool<D> {
     /// acknowledgement tries again.
     pub(crate) fn acknowledge(&mut self, up_to: u64) -> Result<(), Error> {
         let up_to = up_to.min(self.cursor);
-        if up_to > self.acknowledged {
-            self.acknowledged = up_to;
+        let is_news = up_to > self.acknowledged;
+        self.acknowledged = self.acknowledged.max(up_to);
+        self.notice_removal()?;
+        if is_news {
             self.ack.write(&self.disk, up_to)?;
         }
         self.remove_acknowledged()

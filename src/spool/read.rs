@@ -184,6 +184,10 @@ impl<D: Disk> Spool<D> {
     }
 
     fn keep_damage(&mut self, stretch: std::ops::Range<u64>) {
+        // Nothing is written into what is another process's by now.
+        if !self.disk.is_owned() {
+            return;
+        }
         let Some(reader) = &mut self.reader else { return };
         let (name, at) = (segment::name(reader.first), stretch.start);
         let kept = damage::keep(&self.disk, reader.scanner.file(), &name, stretch);

@@ -219,7 +219,7 @@ impl<'a, S: Store> Delivery<'a, S> {
                 ),
             );
             if origin != Origin::Ledger {
-                let kept = self.shared.intake.borrow().quarantine(event, reason);
+                let kept = self.shared.intake.borrow_mut().quarantine(event, reason);
                 match origin {
                     Origin::Spool(_) => kept?,
                     _ => kept.unwrap_or_else(|error| self.shared.say(Kind::Spool, format_args!("{error}"))),

@@ -240,8 +240,8 @@ impl Intake {
     }
 
     /// Writes the event into the file for people, where there is a spool.
-    pub(super) fn quarantine(&self, event: &Event, reason: &str) -> Result<(), Error> {
-        self.spool.as_ref().map_or(Ok(()), |spool| spool.quarantine(event, reason))
+    pub(super) fn quarantine(&mut self, event: &Event, reason: &str) -> Result<(), Error> {
+        self.spool.as_mut().map_or(Ok(()), |spool| spool.quarantine(event, reason))
     }
 
     pub(super) fn acknowledge(&mut self, up_to: u64) -> Result<(), Error> {
