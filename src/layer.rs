@@ -48,7 +48,7 @@ where
     pub(crate) fn new(rules: Rules, queue: Arc<Queue>) -> Self {
         let plans = Arc::new(Plans::new(rules));
         panic_message::listen();
-        let filter = RuleFilter { plans: Arc::clone(&plans) };
+        let filter = RuleFilter { plans: Arc::clone(&plans), queue: Arc::clone(&queue) };
         let recorder = Recorder { plans, spans: OpenSpans::default(), queue };
         Self { filtered: recorder.with_filter(filter) }
     }
@@ -63,6 +63,7 @@ impl<S> fmt::Debug for LedgerLayer<S> {
 /// Lets through what the rules need.
 struct RuleFilter {
     plans: Arc<Plans>,
+    queue: Arc<Queue>,
 }
 
 impl<S> Filter<S> for RuleFilter {
@@ -70,7 +71,13 @@ impl<S> Filter<S> for RuleFilter {
     /// another layer's filter left on the thread (sqlx asks `log_enabled!`) would count as its own, and lose
     /// spans (tokio-rs/tracing#2519).
     fn callsite_enabled(&self, meta: &'static Metadata<'static>) -> Interest {
-        self.plans.register(meta).map_or_else(Interest::never, |_| Interest::sometimes())
+        let is_wanted = if self.queue.is_forked() {
+            // To register takes a lock, which a thread of the parent may have held at the fork.
+            self.plans.makes_rows(meta)
+        } else {
+            self.plans.register(meta).is_some()
+        };
+        if is_wanted { Interest::sometimes() } else { Interest::never() }
     }
 
     fn enabled(&self, meta: &Metadata<'_>, _: &Context<'_, S>) -> bool {
