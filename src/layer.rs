@@ -160,3 +160,27 @@ where
         unsafe { self.filtered.downcast_raw(id) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::Registry;
+    use tracing_subscriber::prelude::*;
+
+    use super::*;
+    use crate::queue::Overflow;
+
+    /// As a thread of the parent may have held it at the fork.
+    #[test]
+    fn a_forked_child_waits_for_no_lock() {
+        let queue = Arc::new(Queue::new(100, Overflow::DropNewest, 10).as_in_a_child());
+        let layer = LedgerLayer::<Registry>::new(Rules::builtin(), Arc::clone(&queue));
+        let plans = Arc::clone(&layer.filtered.inner().plans);
+        let registry = tracing_subscriber::registry().with(layer);
+        let _held = plans.hold_sites();
+        tracing::subscriber::with_default(registry, || {
+            tracing::info!(name: "auto_assign.started", target: "test", "first met here");
+            tracing::info_span!(target: "test", "quote_tables_for_booking").in_scope(|| ());
+        });
+        assert_eq!(queue.stats().refused.forked, 2);
+    }
+}

@@ -390,6 +390,12 @@ impl Queue {
         fork::generation() != self.born
     }
 
+    /// The queue as a forked child finds it.
+    #[cfg(test)]
+    pub(crate) fn as_in_a_child(self) -> Self {
+        Self { born: self.born.wrapping_sub(1), ..self }
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.state.load(Ordering::Relaxed) & CLOSED != 0
     }

@@ -207,6 +207,12 @@ impl Plans {
         self.sites.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Holds the one lock that registering a callsite takes.
+    #[cfg(test)]
+    pub(crate) fn hold_sites(&self) -> impl Drop {
+        self.sites()
+    }
+
     fn plan(&self, meta: &'static Metadata<'static>) -> Option<Plan> {
         if is_own(meta.target()) {
             return None;
