@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::Dispatch;
 use tracing_ledger::store::{Failure, Memory};
@@ -45,21 +45,31 @@ fn a_store_that_fails_keeps_no_record_off_the_disk() {
     }
 }
 
-/// Beside a thread that sleeps for so long, which is late too on a machine with other work. In one of five tries at
-/// least: a writer that took its time would miss nearly all, as each try begins when the one before was on disk.
+/// Compared with a thread that sleeps for so long, which is late too on a machine with other work: by the median, and
+/// by the 90th percentile for a writer that is slow only now and then.
 #[test]
 fn a_record_is_on_disk_within_20_milliseconds() {
-    const TRIES: u64 = 99;
+    const TRIES: usize = 99;
     let dir = SpoolDir::new();
     let (dispatch, guard) = open(dir.builder(), away());
-    let in_time = (0..TRIES).filter(|number| {
-        emit(&dispatch, [*number]);
-        let time_is_up = thread::spawn(|| thread::sleep(ON_DISK_WITHIN));
-        until("it is on disk", || guard.stats().spooled == number + 1);
-        !time_is_up.is_finished()
-    });
-    let in_time = in_time.count() as u64;
-    assert!(in_time >= TRIES / 5, "{in_time} of {TRIES}");
+    let (mut records, mut sleepers): (Vec<_>, Vec<_>) = (0..TRIES as u64)
+        .map(|number| {
+            let started = Instant::now();
+            let sleeper = thread::spawn(move || {
+                thread::sleep(ON_DISK_WITHIN);
+                started.elapsed()
+            });
+            emit(&dispatch, [number]);
+            until("it is on disk", || guard.stats().spooled == number + 1);
+            (started.elapsed(), sleeper.join().expect("it only sleeps"))
+        })
+        .unzip();
+    records.sort_unstable();
+    sleepers.sort_unstable();
+    for (rank, factor) in [(TRIES / 2, 2), (TRIES * 9 / 10, 3)] {
+        let (record, sleeper) = (records[rank], sleepers[rank]);
+        assert!(record <= sleeper * factor, "rank {rank} of {TRIES}: {record:?}, a sleeper {sleeper:?}");
+    }
 }
 
 #[test]
