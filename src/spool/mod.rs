@@ -76,6 +76,8 @@ mod damage;
 mod directory;
 mod disk;
 mod format;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod quarantine;
 mod read;
 mod recover;
@@ -140,6 +142,11 @@ pub(crate) struct Spool<D: Disk = Directory> {
     cursor: u64,
     /// All below are acknowledged.
     acknowledged: u64,
+    /// Records below are on disk no more, acknowledged or not: somebody has removed the files. Those of them that are
+    /// handed out are in the caller's memory alone.
+    gone: u64,
+    /// The caller knows of it.
+    is_recounted: bool,
     /// Records below may have reached the store before this process began.
     replay_until: u64,
     /// What an earlier process was writing when it ended.
@@ -165,6 +172,17 @@ impl<D: Disk> Spool<D> {
     /// How many records are on disk and not acknowledged.
     pub(crate) fn pending(&self) -> u64 {
         self.next - self.acknowledged
+    }
+
+    /// Whether a batch that was handed out is on disk as long as it is not acknowledged.
+    pub(crate) fn keeps(&self, up_to: u64) -> bool {
+        up_to > self.gone
+    }
+
+    /// How many records to count as on disk, where files were removed and nobody has asked since.
+    pub(crate) fn take_recount(&mut self) -> Option<u64> {
+        let is_recounted = std::mem::replace(&mut self.is_recounted, true);
+        (!is_recounted).then(|| self.next - self.cursor)
     }
 
     /// Where the next record will be appended, to be compared with [`position`](Self::position).

@@ -61,6 +61,10 @@ impl<D: Disk> Spool<D> {
         max_rows: usize,
         max_bytes: usize,
     ) -> Result<(), Error> {
+        if !batch.is_empty() && !self.keeps(batch.up_to) {
+            // Not to be mixed with what is on disk.
+            return Ok(());
+        }
         if batch.is_empty() {
             batch.from = self.cursor;
             batch.may_be_stored = self.cursor < self.replay_until;

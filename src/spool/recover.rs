@@ -46,6 +46,8 @@ impl<D: Disk> Spool<D> {
             next: acknowledged,
             cursor: acknowledged,
             acknowledged,
+            gone: 0,
+            is_recounted: true,
             replay_until: 0,
             torn: Torn::default(),
             synced_at: Instant::now(),

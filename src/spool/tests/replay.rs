@@ -96,7 +96,7 @@ fn a_crash_while_replaying_loses_no_line() {
         let disk = MemoryDisk::default();
         disk.put(REPLAY, file.as_bytes());
         let mut spool = open(&disk);
-        disk.fail(Fault::Kill(calls));
+        disk.fail(Fault::Kill { call: calls, bytes: 7 });
         spool.take_replay().ok();
         disk.end_process();
 
