@@ -392,7 +392,7 @@ impl Queue {
 
     /// The queue as a forked child finds it.
     #[cfg(test)]
-    pub(crate) fn as_in_a_child(self) -> Self {
+    pub(crate) fn forked(self) -> Self {
         Self { born: self.born.wrapping_sub(1), ..self }
     }
 
