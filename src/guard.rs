@@ -10,6 +10,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::queue::{Queue, Stats};
+use crate::sync::yield_now;
 use crate::writer::{self, Control, Flush, deadline_in};
 use crate::{Error, Event, alarm};
 
@@ -119,7 +120,7 @@ impl Guard {
             if stats.in_flight == 0 || Instant::now() >= until {
                 return stats;
             }
-            thread::yield_now();
+            yield_now();
         }
     }
 

@@ -172,7 +172,7 @@ mod tests {
     /// As a thread of the parent may have held it at the fork.
     #[test]
     fn a_forked_child_waits_for_no_lock() {
-        let queue = Arc::new(Queue::new(100, Overflow::DropNewest, 10).forked());
+        let queue = Arc::new(Queue::new(100, Overflow::DropNewest, 10).in_a_child());
         let layer = LedgerLayer::<Registry>::new(Rules::builtin(), Arc::clone(&queue));
         let plans = Arc::clone(&layer.filtered.inner().plans);
         let registry = tracing_subscriber::registry().with(layer);

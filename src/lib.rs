@@ -16,8 +16,13 @@ pub mod report;
 mod rules;
 mod spool;
 pub mod store;
+mod sync;
 mod visible;
 mod writer;
+
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use spool::fuzzing as segment;
 
 pub use builder::{
     Builder, DEFAULT_BATCH_SIZE, DEFAULT_FLUSH_INTERVAL, DEFAULT_OVERFLOW, DEFAULT_QUEUE_CAPACITY,

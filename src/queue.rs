@@ -11,18 +11,19 @@
 
 mod chunks;
 mod fork;
+#[cfg(all(test, ledger_loom))]
+pub(crate) mod models;
 mod stats;
 
 use std::cell::Cell;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
-
-use tokio::sync::Notify;
 
 use crate::alarm;
 use crate::record::{Chunk, Record};
+use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Notify};
 
 use self::chunks::Chunks;
 pub(crate) use self::stats::Cause;
@@ -41,7 +42,7 @@ const CLOSED: u64 = 1 << 63;
 const NEVER: u64 = u64::MAX;
 
 /// How often a record that pushes out older ones tries again when other threads keep taking the place.
-const EVICTION_ROUNDS: usize = 64;
+const EVICTION_ROUNDS: usize = if cfg!(all(test, ledger_loom)) { 2 } else { 64 };
 
 thread_local! {
     static MUTED: Cell<bool> = const { Cell::new(false) };
@@ -366,6 +367,11 @@ impl Queue {
         self.counters.spool(records);
     }
 
+    /// So many records are on disk now, whatever was counted before: the others are in memory again.
+    pub(crate) fn recount_spooled(&self, records: u64) {
+        self.counters.recount_spooled(records);
+    }
+
     /// So many are not in the spool any more; to be said before what has become of them.
     pub(crate) fn count_unspooled(&self, records: u64) {
         self.counters.unspool(records);
@@ -392,7 +398,7 @@ impl Queue {
 
     /// The queue as a forked child finds it.
     #[cfg(test)]
-    pub(crate) fn forked(self) -> Self {
+    pub(crate) fn in_a_child(self) -> Self {
         Self { born: self.born.wrapping_sub(1), ..self }
     }
 

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::sync::AtomicU64;
 
 /// What became of every record that was offered since the ledger was built.
 ///
@@ -241,6 +243,10 @@ impl Counters {
     /// reader finds them in both places.
     pub(super) fn unspool(&self, records: u64) {
         self.spooled.fetch_sub(records, Ordering::Release);
+    }
+
+    pub(super) fn recount_spooled(&self, records: u64) {
+        self.spooled.store(records, Ordering::Release);
     }
 
     /// The whole account. `accepted` is read after everything that comes out of it.

@@ -78,10 +78,10 @@ fn word(length: usize) -> [u8; 4] {
 
 /// Microseconds since 1970, a part of one cut off; times further away than an `i64` reaches become its ends.
 pub(super) fn microseconds(time: SystemTime) -> i64 {
-    let whole = |distance: Duration| i64::try_from(distance.as_micros()).unwrap_or(i64::MAX);
+    let whole = |distance: Duration| i64::try_from(distance.as_micros());
     match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => whole(after),
-        Err(before) => -whole(before.duration()),
+        Ok(after) => whole(after).unwrap_or(i64::MAX),
+        Err(before) => whole(before.duration()).map_or(i64::MIN, |micros| -micros),
     }
 }
 
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn times_before_1970_and_out_of_reach_are_kept_as_far_as_they_go() {
-        for micros in [0, 1, -1, i64::from(i32::MIN), 4_102_444_800_000_000] {
+        for micros in [0, 1, -1, i64::from(i32::MIN), 4_102_444_800_000_000, i64::MIN, i64::MAX] {
             assert_eq!(time(micros).map(microseconds), Some(micros));
         }
         let nanos = UNIX_EPOCH + Duration::from_nanos(1_999);

@@ -1,10 +1,11 @@
 //! What the guard asks of the writer, and what it hears back.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use crate::Event;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// The most quarantined events that are kept for inspection: the latest.
 pub const QUARANTINE_KEPT: usize = 100;

@@ -26,8 +26,8 @@ pub(super) enum Fault {
     Interrupted,
     /// The next sync fails.
     Sync,
-    /// The process is killed after so many calls that change something, a write among them half done.
-    Kill(u32),
+    /// The process is killed in that call of those that change something, of which a write gets that far.
+    Kill { call: u32, bytes: usize },
 }
 
 #[derive(Default)]
@@ -118,10 +118,10 @@ impl MemoryDisk {
     /// Counts down to the end of the process; whether this call is still made, and to the full.
     fn change(&self) -> Result<(), Option<usize>> {
         match &mut self.0.borrow_mut().fault {
-            Some(Fault::Kill(0)) => Err(None),
-            Some(Fault::Kill(calls)) => {
-                *calls -= 1;
-                if *calls == 0 { Err(Some(7)) } else { Ok(()) }
+            Some(Fault::Kill { call: 0, .. }) => Err(None),
+            Some(Fault::Kill { call, bytes }) => {
+                *call -= 1;
+                if *call == 0 { Err(Some(*bytes)) } else { Ok(()) }
             }
             _ => Ok(()),
         }
@@ -158,7 +158,7 @@ impl Disk for MemoryDisk {
         Path::new("/memory")
     }
 
-    fn is_there(&self) -> bool {
+    fn is_owned(&self) -> bool {
         true
     }
 

@@ -7,9 +7,9 @@ use proptest::prelude::*;
 
 use super::memory::{Fault, MemoryDisk};
 use super::{drain, event, number};
-use crate::Event;
 use crate::spool::window::Window;
 use crate::spool::{AppendError, Options, SMALLEST_LIMIT, Spool};
+use crate::{Error, Event};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -19,10 +19,9 @@ enum Step {
     Acknowledge,
     Sync,
     Fail(Fault),
-    /// SIGKILL, and a new process.
-    Kill,
-    /// The same with the power, and the dice of what is left.
-    LosePower(u64),
+    /// The process ends like this, and so do those that take over, one by one, each in the middle of opening the spool.
+    /// The last one opens it.
+    End(Loss, Vec<(Fault, Loss)>),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -33,18 +32,23 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         part.prop_map(Fault::Broken),
         Just(Fault::Sync),
         Just(Fault::Interrupted),
-        (1..12_u32).prop_map(Fault::Kill),
+        kill(),
     ];
+    let loss = prop_oneof![Just(Loss::Process), any::<u64>().prop_map(Loss::Power)];
+    let deaths = prop::collection::vec((kill(), loss.clone()), 0..3);
     let step = prop_oneof![
         6 => (1..12_u8, 0..2000_u16).prop_map(|(events, padding)| Step::Append(events, padding)),
         4 => (1..20_u8).prop_map(Step::Batch),
         3 => Just(Step::Acknowledge),
         2 => Just(Step::Sync),
         2 => fault.prop_map(Step::Fail),
-        1 => Just(Step::Kill),
-        1 => any::<u64>().prop_map(Step::LosePower),
+        2 => (loss, deaths).prop_map(|(loss, deaths)| Step::End(loss, deaths)),
     ];
     prop::collection::vec(step, 1..80)
+}
+
+fn kill() -> impl Strategy<Value = Fault> {
+    (1..12_u32, 0..4000_usize).prop_map(|(call, bytes)| Fault::Kill { call, bytes })
 }
 
 proptest! {
@@ -56,7 +60,7 @@ proptest! {
         for step in steps {
             model.take(step);
         }
-        model.restart(Loss::Nothing);
+        model.restart(Loss::Process, Vec::new());
     }
 }
 
@@ -69,9 +73,19 @@ struct Taken {
     doomed: bool,
 }
 
+/// What ends, and what of it is left.
+#[derive(Clone, Copy, Debug)]
 enum Loss {
-    Nothing,
+    /// SIGKILL.
+    Process,
+    /// The machine, with the dice of what is left of what was not synced.
     Power(u64),
+}
+
+impl Loss {
+    fn is_of_power(self) -> bool {
+        matches!(self, Self::Power(_))
+    }
 }
 
 /// What the spool must know, beside the spool.
@@ -92,7 +106,7 @@ struct Model {
 impl Model {
     fn new() -> Self {
         let disk = MemoryDisk::default();
-        let spool = open(&disk);
+        let spool = open(&disk).expect("nothing keeps it from opening");
         let (taken, maybe) = Default::default();
         Self { disk, spool, taken, handed_out: 0, up_to: 0, maybe, lost: 0, events: 0 }
     }
@@ -104,8 +118,7 @@ impl Model {
             Step::Acknowledge => self.acknowledge(),
             Step::Sync => self.sync(),
             Step::Fail(fault) => self.disk.fail(fault),
-            Step::Kill => self.restart(Loss::Nothing),
-            Step::LosePower(dice) => self.restart(Loss::Power(dice)),
+            Step::End(loss, deaths) => self.restart(loss, deaths),
         }
         if self.spool.take_trouble().is_some() {
             self.doom();
@@ -166,27 +179,36 @@ impl Model {
     }
 
     /// Another process takes over, and finds what it must.
-    fn restart(&mut self, loss: Loss) {
-        match loss {
-            Loss::Nothing => self.disk.end_process(),
-            Loss::Power(dice) => self.disk.lose_power(die(dice)),
+    fn restart(&mut self, loss: Loss, deaths: Vec<(Fault, Loss)>) {
+        let lost_power = loss.is_of_power() || deaths.iter().any(|(_, loss)| loss.is_of_power());
+        self.end(loss);
+        for (fault, loss) in deaths {
+            self.disk.fail(fault);
+            drop(open(&self.disk));
+            self.end(loss);
         }
-        self.spool = open(&self.disk);
+        self.spool = open(&self.disk).expect("nothing keeps it from opening");
         let pending = self.spool.pending();
         let found = drain(&mut self.spool);
         assert_eq!(pending, found.events.len() as u64 + found.lost, "every number has one fate");
         self.check_events(&found.events);
-        match loss {
-            Loss::Nothing => self.check_kill(&found.events, found.lost),
-            Loss::Power(_) => self.check_power(&found.events),
+        if lost_power {
+            self.check_power(&found.events);
+        } else {
+            self.check_kill(&found.events, found.lost);
         }
-        self.taken = found
-            .events
-            .into_iter()
-            .map(|event| Taken { event, synced: matches!(loss, Loss::Power(_)), doomed: false })
-            .collect();
+        // To open a spool is to sync what is in it.
+        let taken = |event| Taken { event, synced: true, doomed: false };
+        self.taken = found.events.into_iter().map(taken).collect();
         self.handed_out = self.taken.len();
         (self.lost, self.up_to) = (found.lost, found.up_to);
+    }
+
+    fn end(&self, loss: Loss) {
+        match loss {
+            Loss::Process => self.disk.end_process(),
+            Loss::Power(dice) => self.disk.lose_power(die(dice)),
+        }
     }
 
     fn check_events(&self, found: &[Event]) {
@@ -214,11 +236,11 @@ impl Model {
 }
 
 /// Small segments and a small window, so that a few events use several of each.
-fn open(disk: &MemoryDisk) -> Spool<MemoryDisk> {
+fn open(disk: &MemoryDisk) -> Result<Spool<MemoryDisk>, Error> {
     let options = Options { limit_bytes: SMALLEST_LIMIT, sync_interval: Some(Duration::from_nanos(1)) };
-    let mut spool = Spool::on(disk.clone(), options).expect("nothing keeps it from opening");
+    let mut spool = Spool::on(disk.clone(), options)?;
     spool.window = Window::new(3000);
-    spool
+    Ok(spool)
 }
 
 fn padded(number: u64, padding: u16) -> Event {

@@ -1,0 +1,265 @@
+//! What a service may come up with.
+
+use std::fmt::Debug;
+
+use arbitrary::Arbitrary;
+use serde_json::{Map, Value as Json, json};
+use tracing::Dispatch;
+use tracing::field::{Value, debug, display};
+use tracing_ledger::{Event, Redact, Rule, Severity, Silent};
+use uuid::Uuid;
+
+use crate::{callsite, database};
+
+/// The most fields of one call.
+pub const FIELDS: usize = 8;
+/// Text values are cut behind so many bytes: see README.md.
+const VALUE_BYTES: usize = 8 * 1024;
+
+#[derive(Arbitrary, Debug)]
+pub struct Input {
+    settings: Vec<Setting>,
+    pub calls: Vec<Call>,
+}
+
+/// Of the rule for spans: tracing events have one that says nothing, so that what becomes of them is known.
+#[derive(Arbitrary, Debug)]
+enum Setting {
+    Event(Text),
+    Source(Text),
+    Severity(u8),
+    SeverityField(Text),
+    Duration(Text),
+    Success(Text),
+    SuccessBelow(Text, f64),
+    Reason(Text),
+    ReasonCode(Text),
+    Outcome(Text),
+    Error(Text),
+    Result(Text),
+    Rename(Text, Text),
+    Set(Text, Scalar),
+    Nest(Text, Text, Vec<(Text, Text)>),
+    Inherit(Vec<Text>),
+    NumberWithin(Text, Text),
+    CollectCount(Text, Text),
+    CollectTotal(Text, Text),
+    OrNull(Vec<Text>),
+    Redact(Text, bool),
+    Silent(u8),
+}
+
+#[derive(Arbitrary, Debug)]
+enum Scalar {
+    Bool(bool),
+    Integer(i64),
+    Float(f64),
+    Text(Text),
+}
+
+#[derive(Arbitrary, Debug)]
+pub struct Call {
+    is_span: bool,
+    name: Text,
+    fields: Vec<(Text, Given)>,
+}
+
+#[derive(Arbitrary, Debug, Clone)]
+enum Given {
+    Bool(bool),
+    I64(i64),
+    U64(u64),
+    I128(i128),
+    U128(u128),
+    F64(f64),
+    Text(Text),
+    Display(Text),
+    Debug(Text),
+    Bytes(Vec<u8>),
+    Uuid(u128),
+}
+
+/// A text, some of which a fuzzer would be long to come upon.
+#[derive(Arbitrary, Debug, Clone)]
+enum Text {
+    Any(String),
+    /// The fields that mean something to the ledger.
+    Known(u8),
+    Hostile(u8),
+    Long(Box<Text>, u16),
+    Nested(u16),
+}
+
+const KNOWN: [&str; 10] = [
+    "success",
+    "reason",
+    "result",
+    "error",
+    "message",
+    "restaurant_id",
+    "booking_id",
+    "status",
+    "a.b",
+    "a.c",
+];
+
+const HOSTILE: [&str; 8] = [
+    "\0",
+    "\u{1b}[2J\u{202e}\u{2066}\r\n\u{85}\u{200b}\u{7f}",
+    r"\u0000",
+    r"\ud800\udc00\ud800",
+    "\u{ffff}\u{10ffff}\u{feff}",
+    "'); DROP TABLE observability_events --",
+    "\"\\/{}[],:",
+    "1e400",
+];
+
+impl Text {
+    fn get(&self) -> String {
+        match self {
+            Self::Any(text) => text.clone(),
+            Self::Known(at) => KNOWN[usize::from(*at) % KNOWN.len()].to_owned(),
+            Self::Hostile(at) => HOSTILE[usize::from(*at) % HOSTILE.len()].to_owned(),
+            Self::Long(text, times) => {
+                let text = text.get();
+                // Not so long that nothing else is tried meanwhile.
+                text.repeat(usize::from(*times).min(100_000 / text.len().max(1)))
+            }
+            Self::Nested(depth) => format!("{}{}", "[".repeat((*depth).into()), "]".repeat((*depth).into())),
+        }
+    }
+}
+
+impl Input {
+    pub fn rules(&self) -> Vec<Rule> {
+        let span = self.settings.iter().fold(Rule::span("*"), |rule, setting| setting.apply(rule));
+        vec![span, Rule::point("*")]
+    }
+}
+
+impl Setting {
+    fn apply(&self, rule: Rule) -> Rule {
+        match self {
+            Self::Event(text) => rule.event(text.get()),
+            Self::Source(text) => rule.source(text.get()),
+            Self::Severity(at) => rule.severity(severity(*at)),
+            Self::SeverityField(field) => rule.severity_field(field.get(), [("1e400", Severity::Critical)]),
+            Self::Duration(key) => rule.duration(&*key.get()),
+            Self::Success(key) => rule.success(&*key.get()),
+            Self::SuccessBelow(field, limit) => rule.success_below(field.get(), *limit),
+            Self::Reason(key) => rule.reason(&*key.get()),
+            Self::ReasonCode(key) => rule.reason_code(&*key.get()),
+            Self::Outcome(key) => rule.outcome(&*key.get()),
+            Self::Error(key) => rule.error(&*key.get()),
+            Self::Result(key) => rule.result(&*key.get()),
+            Self::Rename(field, key) => rule.rename(field.get(), key.get()),
+            Self::Set(key, Scalar::Bool(value)) => rule.set(key.get(), *value),
+            Self::Set(key, Scalar::Integer(value)) => rule.set(key.get(), *value),
+            Self::Set(key, Scalar::Float(value)) => rule.set(key.get(), *value),
+            Self::Set(key, Scalar::Text(value)) => rule.set(key.get(), value.get()),
+            Self::Nest(prefix, key, keys) => {
+                rule.nest(prefix.get(), key.get(), keys.iter().map(|(field, key)| (field.get(), key.get())))
+            }
+            Self::Inherit(fields) => rule.inherit(fields.iter().map(Text::get)),
+            Self::NumberWithin(event, key) => rule.number_within(event.get(), key.get()),
+            Self::CollectCount(key, event) => rule.collect_count(key.get(), event.get()),
+            Self::CollectTotal(key, event) => rule.collect_total(key.get(), event.get()),
+            Self::OrNull(keys) => rule.or_null(keys.iter().map(Text::get)),
+            Self::Redact(field, true) => rule.redact(field.get(), Redact::Hash),
+            Self::Redact(field, false) => rule.redact(field.get(), Redact::Drop),
+            Self::Silent(at) => {
+                rule.silent([Silent::Ok, Silent::Cancelled, Silent::Unknown][usize::from(*at % 3)])
+            }
+        }
+    }
+}
+
+fn severity(at: u8) -> Severity {
+    [Severity::Info, Severity::Warning, Severity::Error, Severity::Critical][usize::from(at % 4)]
+}
+
+impl Call {
+    fn fields(&self) -> &[(Text, Given)] {
+        &self.fields[..self.fields.len().min(FIELDS)]
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.fields().iter().map(|(name, _)| name.get()).collect()
+    }
+
+    pub fn make(&self, dispatch: &Dispatch) {
+        let names = self.names();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let values: Vec<_> = self.fields().iter().map(|(_, given)| given.value()).collect();
+        callsite::record(dispatch, callsite::named(&self.name.get(), &names, self.is_span), &values);
+    }
+
+    /// Whether some row has what this call gave, where that is plain to see: no rule speaks of tracing events, no name
+    /// is there twice, nothing is cut, and nothing goes into a column.
+    pub fn check(&self, events: &[Event]) {
+        let names = self.names().iter().map(|name| stored(name)).collect::<Vec<_>>();
+        let is_plain = |at: usize| {
+            let text = self.fields()[at].1.text();
+            !names[..at].contains(&names[at])
+                && !names[at].ends_with("_id")
+                && text.is_none_or(|text| text.len() < VALUE_BYTES)
+        };
+        if self.is_span || names.is_empty() || !(0..names.len()).all(is_plain) {
+            return;
+        }
+        let expected: Map<_, _> =
+            names.into_iter().zip(self.fields()).map(|(name, (_, given))| (name, given.json())).collect();
+        let expected = Json::Object(expected);
+        let is_there = |event: &Event| database::is_same(&database::parse(&event.context), &expected);
+        assert!(events.iter().any(is_there), "{expected:#} is in none of {events:#?}");
+    }
+}
+
+/// As it is to be stored: Postgres has no place for NUL.
+fn stored(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+impl Given {
+    fn value(&self) -> Box<dyn Value> {
+        match self {
+            Self::Bool(value) => Box::new(*value),
+            Self::I64(value) => Box::new(*value),
+            Self::U64(value) => Box::new(*value),
+            Self::I128(value) => Box::new(*value),
+            Self::U128(value) => Box::new(*value),
+            Self::F64(value) => Box::new(*value),
+            Self::Text(text) => Box::new(text.get()),
+            Self::Display(text) => Box::new(display(text.get())),
+            Self::Debug(text) => Box::new(debug(text.get())),
+            Self::Bytes(bytes) => Box::new(debug(bytes.clone())),
+            Self::Uuid(uuid) => Box::new(display(Uuid::from_u128(*uuid))),
+        }
+    }
+
+    /// What it is as text, where it is one.
+    fn text(&self) -> Option<String> {
+        let debug = |value: &dyn Debug| Some(format!("{value:?}"));
+        match self {
+            Self::Text(text) | Self::Display(text) => Some(text.get()),
+            Self::Debug(text) => debug(&text.get()),
+            Self::Bytes(bytes) => debug(bytes),
+            Self::Uuid(uuid) => Some(Uuid::from_u128(*uuid).to_string()),
+            _ => None,
+        }
+    }
+
+    fn json(&self) -> Json {
+        match self {
+            Self::Bool(value) => json!(value),
+            Self::I64(value) => json!(value),
+            Self::U64(value) => json!(value),
+            // More than JSON numbers hold here: compared as floats.
+            Self::I128(value) => json!(*value as f64),
+            Self::U128(value) => json!(*value as f64),
+            Self::F64(value) if value.is_finite() => json!(value),
+            Self::F64(value) => json!(value.to_string()),
+            _ => json!(stored(&self.text().unwrap_or_default())),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Every order in which threads can run, and every value that weak memory can show them: loom goes through them all
+//! up to [`PREEMPTIONS`]. A wake-up that is lost is a deadlock here, as no wait ever times out.
+//!
+//! Each model was seen to fail with the mistakes that it names.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use loom::thread;
+
+use super::*;
+use crate::Rules;
+use crate::rules::plan::{Plan, Plans};
+
+/// How often, in one order, a thread is interrupted where it would not have waited by itself. `LOOM_MAX_PREEMPTIONS` has another
+/// number of it.
+const PREEMPTIONS: usize = 2;
+
+/// Tries the model in every order.
+pub(crate) fn explore(name: &str, model: impl Fn() + Send + Sync + 'static) {
+    plan();
+    let orders = Arc::new(AtomicUsize::new(0));
+    let counted = orders.clone();
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(PREEMPTIONS);
+    builder.check(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    println!("{name}: {} orders", orders.load(Ordering::Relaxed));
+}
+
+/// Some plan: of what a record holds only its number matters here.
+fn plan() -> &'static Plan {
+    static PLAN: OnceLock<&Plan> = OnceLock::new();
+    PLAN.get_or_init(|| {
+        let span = tracing::subscriber::with_default(
+            tracing_subscriber::registry(),
+            || tracing::info_span!(target: "test", "auto_assign.quote"),
+        );
+        let meta = span.metadata().expect("a registry wants every span");
+        Plans::new(Rules::builtin()).register(meta).expect("a rule names it")
+    })
+}
+
+/// A queue for so few records whose chunks hold two all the same. It does not say in every order that it has ended.
+pub(crate) fn queue(capacity: u64, overflow: Overflow) -> Arc<Queue> {
+    let said_shutdown = AtomicBool::new(true);
+    Arc::new(Queue { capacity, said_shutdown, ..Queue::new(2048, overflow, 2) })
+}
+
+/// Offers the record of that number; whether it got in.
+pub(crate) fn offer(queue: &Queue, number: u32) -> bool {
+    Chunks::choose_lane(number as usize % 2);
+    let mut record = Record::new(plan());
+    record.head.number = Some(number);
+    queue.admit().map(|admission| queue.push(admission, &mut record)).is_some()
+}
+
+fn offering(queue: &Arc<Queue>, number: u32) -> thread::JoinHandle<bool> {
+    let queue = queue.clone();
+    thread::spawn(move || offer(&queue, number))
+}
+
+/// Takes one chunk, where there is one.
+fn take(queue: &Queue) -> Vec<u32> {
+    let chunks = queue.take(2, usize::MAX);
+    let numbers = chunks.iter().flat_map(|chunk| chunk.iter().filter_map(|(head, _)| head.number));
+    numbers.collect()
+}
+
+/// Takes everything accepted so far, as a writer does that flushes or ends.
+pub(crate) fn take_all(queue: &Queue) -> Vec<u32> {
+    let (mark, mut taken) = (queue.mark(), Vec::new());
+    while !queue.is_past(mark) {
+        taken.extend(take(queue));
+        thread::yield_now();
+    }
+    taken
+}
+
+/// Waits for records, as a writer at rest does.
+fn take_next(queue: &Queue) -> Vec<u32> {
+    loop {
+        if queue.listen() {
+            wait(queue);
+        }
+        let taken = take(queue);
+        if !taken.is_empty() {
+            return taken;
+        }
+        thread::yield_now();
+    }
+}
+
+/// Holds up the thread until the writer is woken.
+pub(crate) fn wait(queue: &Queue) {
+    let woken = pin!(queue.woken()).poll(&mut Context::from_waker(Waker::noop()));
+    assert_eq!(woken, Poll::Ready(()));
+}
+
+fn joined<const N: usize>(threads: [thread::JoinHandle<bool>; N]) -> [bool; N] {
+    threads.map(|thread| thread.join().expect("no thread panics"))
+}
+
+fn sorted(mut numbers: Vec<u32>) -> Vec<u32> {
+    numbers.sort_unstable();
+    numbers
+}
+
+/// Fails when `reserve` looks whether the queue is closed before it counts the record in, or when `is_past` counts
+/// what is in the channel in place of what was accepted.
+#[test]
+fn a_writer_that_ends_has_every_record_that_was_accepted() {
+    explore("close", || {
+        let queue = queue(10, Overflow::DropNewest);
+        let threads = [0, 1].map(|number| offering(&queue, number));
+        queue.close();
+        let taken = sorted(take_all(&queue));
+        let accepted = joined(threads);
+        let expected: Vec<u32> = (0..2).filter(|number| accepted[*number as usize]).collect();
+        assert_eq!(taken, expected);
+        let stats = queue.stats();
+        assert_eq!((stats.accepted, stats.refused.shutdown), (taken.len() as u64, 2 - taken.len() as u64));
+    });
+}
+
+/// Fails when `wake_with` stores the number after it has counted, when it or `reserve` does so without an ordering,
+/// or when a record wakes only once there are more than enough.
+#[test]
+fn the_record_that_fills_a_batch_is_seen_or_wakes_the_writer() {
+    explore("gather", || {
+        let queue = queue(10, Overflow::DropNewest);
+        let threads = [0, 1].map(|number| offering(&queue, number));
+        while queue.gather() {
+            wait(&queue);
+        }
+        assert!(queue.has_enough());
+        assert_eq!(joined(threads), [true; 2]);
+        assert_eq!(sorted(take_all(&queue)), [0, 1]);
+    });
+}
+
+/// Fails with the same mistakes, and when a wake-up is forgotten that comes before the wait.
+#[test]
+fn a_writer_at_rest_hears_of_the_next_record_and_of_the_end() {
+    explore("listen", || {
+        let queue = queue(10, Overflow::DropNewest);
+        let thread = offering(&queue, 0);
+        let taken = take_next(&queue);
+        let closer = queue.clone();
+        let closer = thread::spawn(move || closer.close());
+        while !queue.is_closed() {
+            wait(&queue);
+        }
+        assert_eq!((taken, joined([thread])), (vec![0], [true]));
+        closer.join().expect("no thread panics");
+    });
+}
+
+/// Fails when `room_changed` does not pass through the lock, or is not called, or before the records are counted out.
+#[test]
+fn a_caller_that_waits_for_room_hears_of_it() {
+    explore("room", || {
+        let queue = queue(1, Overflow::Block(Duration::MAX));
+        assert!(offer(&queue, 0));
+        let threads = [1, 2].map(|number| offering(&queue, number));
+        let mut taken = Vec::new();
+        while taken.len() < 3 {
+            taken.extend(take_next(&queue));
+        }
+        assert_eq!(joined(threads), [true; 2]);
+        assert_eq!(sorted(taken), [0, 1, 2]);
+    });
+}
+
+/// Fails when `close` does not tell those who wait, or tells them before it is closed.
+#[test]
+fn a_caller_that_waits_for_room_hears_of_the_end() {
+    explore("room at the end", || {
+        let queue = queue(1, Overflow::Block(Duration::MAX));
+        assert!(offer(&queue, 0));
+        let thread = offering(&queue, 1);
+        queue.close();
+        assert_eq!(joined([thread]), [false]);
+        assert_eq!((take_all(&queue), queue.stats().refused.shutdown), (vec![0], 1));
+    });
+}
+
+/// Fails when an evicted chunk is not counted out, or counted as one record.
+#[test]
+fn what_is_pushed_out_is_counted_and_what_is_not_is_taken() {
+    explore("evict", || {
+        let queue = queue(2, Overflow::DropOldest);
+        assert!(offer(&queue, 0) && offer(&queue, 2));
+        let threads = [1, 3].map(|number| offering(&queue, number));
+        let mut taken = take_all(&queue);
+        let accepted = joined(threads).map(u64::from).iter().sum::<u64>() + 2;
+        taken.extend(take_all(&queue));
+        assert!(sorted(taken.clone()).is_sorted_by(|one, next| one < next), "each once: {taken:?}");
+        let stats = queue.stats();
+        assert_eq!((stats.accepted, stats.refused.queue_full), (accepted, 4 - accepted), "{stats}");
+        assert_eq!(stats.dropped.evicted + taken.len() as u64, accepted, "{stats}");
+    });
+}
+
+/// Fails when `mark` does not line up what threads are still packing.
+#[test]
+fn what_a_flush_covers_leaves_before_what_comes_later() {
+    explore("mark", || {
+        let queue = queue(10, Overflow::DropNewest);
+        assert!(offer(&queue, 1));
+        let thread = offering(&queue, 0);
+        assert!(take_all(&queue).contains(&1));
+        joined([thread]);
+    });
+}
+
+/// Fails when records leave from anywhere but the channel, or are sent outside of the lock of their lane.
+#[test]
+fn what_a_flush_covers_has_left_when_its_mark_is_past() {
+    explore("past", || {
+        let queue = queue(2, Overflow::DropOldest);
+        assert!(offer(&queue, 0) && offer(&queue, 1));
+        let writer = queue.clone();
+        let writer = thread::spawn(move || !take_all(&writer).is_empty());
+        let thread = offering(&queue, 3);
+        offer(&queue, 2);
+        joined([writer, thread]);
+        let late = take_all(&queue);
+        assert!(late.iter().all(|number| *number > 1), "{late:?} should have left earlier");
+    });
+}
+
+/// Fails when `Counters::stats` reads what was accepted first, when a count has no ordering, or when a row is counted
+/// as written before it is counted off the disk.
+#[test]
+fn nobody_ever_reads_that_more_came_out_than_went_in() {
+    explore("stats", || {
+        let queue = queue(1, Overflow::DropNewest);
+        let threads = [0, 1].map(|number| offering(&queue, number));
+        let writer = queue.clone();
+        let writer = thread::spawn(move || {
+            let rows = take(&writer).len();
+            writer.count_spooled(rows as u64);
+            writer.count_unspooled(rows as u64);
+            writer.count_written(rows);
+            true
+        });
+        let stats = queue.stats();
+        assert!(stats.settled() + stats.spooled <= stats.accepted, "{stats}");
+        assert!(stats.offered <= 2, "{stats}");
+        joined(threads);
+        joined([writer]);
+        let stats = queue.stats();
+        let left = take(&queue).len() as u64;
+        assert_eq!((stats.offered, stats.in_flight, stats.spooled), (2, left, 0), "{stats}");
+    });
+}

@@ -1,0 +1,21 @@
+//! The atomics, locks and waits of the queue and of the writer's orders: those of std, tokio and crossbeam, and
+//! loom's where loom explores the order in which threads run (`scripts/models`).
+
+#[cfg(all(test, ledger_loom))]
+pub(crate) use self::model::*;
+#[cfg(not(all(test, ledger_loom)))]
+pub(crate) use self::real::*;
+
+#[cfg(not(all(test, ledger_loom)))]
+mod real {
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64};
+    pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
+    pub(crate) use std::thread::yield_now;
+    pub(crate) use std::thread_local;
+
+    pub(crate) use crossbeam_channel as channel;
+    pub(crate) use tokio::sync::Notify;
+}
+
+#[cfg(all(test, ledger_loom))]
+mod model;

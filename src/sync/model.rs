@@ -1,0 +1,123 @@
+//! What loom has not: the same calls over what it has. Time does not pass here, so a wait ends only when somebody
+//! ends it.
+
+use std::sync::{LockResult, PoisonError};
+use std::time::Duration;
+
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64};
+pub(crate) use loom::sync::{Mutex, MutexGuard};
+pub(crate) use loom::thread::yield_now;
+
+/// As std's, of which loom's does not know the `const`.
+macro_rules! per_thread {
+    ($(#[$attribute:meta])* static $name:ident: $kind:ty = const { $value:expr };) => {
+        loom::thread_local! {
+            $(#[$attribute])*
+            static $name: $kind = $value;
+        }
+    };
+}
+pub(crate) use per_thread as thread_local;
+
+#[derive(Default)]
+pub(crate) struct Condvar(loom::sync::Condvar);
+
+impl Condvar {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+
+    /// Waits for as long as it takes.
+    pub(crate) fn wait_timeout_while<'a, T>(
+        &self,
+        mut guard: MutexGuard<'a, T>,
+        _: Duration,
+        mut condition: impl FnMut(&mut T) -> bool,
+    ) -> LockResult<(MutexGuard<'a, T>, ())> {
+        while condition(&mut guard) {
+            guard = self.0.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok((guard, ()))
+    }
+}
+
+/// As tokio's, for one waiter.
+#[derive(Default)]
+pub(crate) struct Notify {
+    is_told: Mutex<bool>,
+    told: loom::sync::Condvar,
+}
+
+impl Notify {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn notify_one(&self) {
+        *lock(&self.is_told) = true;
+        self.told.notify_one();
+    }
+
+    /// Holds up the thread, where tokio's would let others of its runtime go on.
+    pub(crate) async fn notified(&self) {
+        let mut is_told = lock(&self.is_told);
+        while !*is_told {
+            is_told = self.told.wait(is_told).unwrap_or_else(PoisonError::into_inner);
+        }
+        *is_told = false;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As crossbeam's. A bounded one is always full, and empty too: the queue keeps nothing but spare memory in it.
+pub(crate) mod channel {
+    use std::collections::VecDeque;
+    use std::sync::Arc;
+
+    use super::{Mutex, lock};
+
+    pub(crate) struct Sender<T>(Arc<Mutex<VecDeque<T>>>, bool);
+    pub(crate) struct Receiver<T>(Arc<Mutex<VecDeque<T>>>, bool);
+
+    #[derive(Debug)]
+    pub(crate) struct Unavailable;
+
+    pub(crate) fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
+        new(true)
+    }
+
+    pub(crate) fn bounded<T>(_: usize) -> (Sender<T>, Receiver<T>) {
+        new(false)
+    }
+
+    fn new<T>(is_of_use: bool) -> (Sender<T>, Receiver<T>) {
+        let waiting = Arc::new(Mutex::default());
+        (Sender(waiting.clone(), is_of_use), Receiver(waiting, is_of_use))
+    }
+
+    impl<T> Sender<T> {
+        pub(crate) fn send(&self, item: T) -> Result<(), Unavailable> {
+            self.try_send(item)
+        }
+
+        pub(crate) fn try_send(&self, item: T) -> Result<(), Unavailable> {
+            if self.1 {
+                lock(&self.0).push_back(item);
+            }
+            if self.1 { Ok(()) } else { Err(Unavailable) }
+        }
+    }
+
+    impl<T> Receiver<T> {
+        pub(crate) fn try_recv(&self) -> Result<T, Unavailable> {
+            if self.1 { lock(&self.0).pop_front().ok_or(Unavailable) } else { Err(Unavailable) }
+        }
+    }
+}
