@@ -16,6 +16,9 @@ use crate::rules::plan::{Row, Slot};
 /// Keys of a usual context.
 const USUAL_KEYS: usize = 16;
 
+/// How often both clocks are read for one anchor.
+const READINGS: u32 = 3;
+
 /// One moment on both clocks: turns the monotonic times of the hot path into wall-clock time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Anchor {
@@ -24,14 +27,27 @@ pub(crate) struct Anchor {
 }
 
 impl Anchor {
+    /// The closest of a few readings: a thread that is interrupted between the two clocks would be off by as long.
     pub(crate) fn now() -> Self {
-        Self { wall: SystemTime::now(), monotonic: Instant::now() }
+        let reading = |_| {
+            let (monotonic, wall) = (Instant::now(), SystemTime::now());
+            (monotonic.elapsed(), Self { wall, monotonic })
+        };
+        let closest = (0..READINGS).map(reading).min_by_key(|(gap, _)| *gap);
+        closest.map_or_else(|| reading(0).1, |(_, anchor)| anchor)
     }
 
     /// The wall-clock time of `moment`, cut to microseconds as Postgres keeps it.
     fn wall(&self, moment: Instant) -> SystemTime {
         let ago = self.monotonic.saturating_duration_since(moment);
-        let since_epoch = self.wall.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(ago);
+        // A record may end while others are taken out of the queue, after the anchor.
+        let ahead = moment.saturating_duration_since(self.monotonic);
+        let since_epoch = self
+            .wall
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .saturating_sub(ago)
+            .saturating_add(ahead);
         UNIX_EPOCH + Duration::new(since_epoch.as_secs(), since_epoch.subsec_micros() * 1000)
     }
 }
@@ -262,6 +278,15 @@ fn natural_of_level(level: tracing::Level) -> Severity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_ends_after_the_anchor_is_later_than_what_ended_before() {
+        let anchor = Anchor::now();
+        let second = Duration::from_secs(1);
+        let at = anchor.wall(anchor.monotonic);
+        assert_eq!(anchor.wall(anchor.monotonic + second), at + second);
+        assert_eq!(anchor.wall(anchor.monotonic - second), at - second);
+    }
 
     #[test]
     fn ids_of_a_millisecond_count_up_and_those_of_the_next_begin_anew() {

@@ -10,21 +10,22 @@ use crate::scene::{Round, Scene, Setup, Spool, Verdict};
 use crate::wait::until;
 
 const CAPACITY: u32 = 4000;
+const BATCH: usize = 1000;
 /// How long a caller waits for room, where it does.
 const BLOCK: Duration = Duration::from_millis(20);
 const OFFERED_WITHIN: Duration = Duration::from_secs(60);
 
 pub(crate) fn drop_newest(round: Round) -> Verdict {
-    overload(round, 10, setup(|builder| builder.overflow(Overflow::DropNewest)))
+    overload(round, 10, setup(|builder| builder.batch_size(BATCH).overflow(Overflow::DropNewest)))
 }
 
 pub(crate) fn drop_oldest(round: Round) -> Verdict {
-    overload(round, 10, setup(|builder| builder.overflow(Overflow::DropOldest)))
+    overload(round, 10, setup(|builder| builder.batch_size(BATCH).overflow(Overflow::DropOldest)))
 }
 
 /// Every call over the limit holds up its caller, so it is not ten times as many here.
 pub(crate) fn block(round: Round) -> Verdict {
-    let setup = setup(|builder| builder.overflow(Overflow::Block(BLOCK)));
+    let setup = setup(|builder| builder.batch_size(BATCH).overflow(Overflow::Block(BLOCK)));
     // A wait ends when the scheduler gets to it.
     overload(round, 1, Setup { callers_wait: BLOCK * 2, ..setup })
 }
@@ -39,8 +40,8 @@ fn overload(round: Round, times: u32, setup: Setup) -> Verdict {
     scene.calm();
     scene.proxy.weather(Weather::Reset);
     scene.load.every(Duration::from_micros(50));
-    // The queue, the batch in the writer's hands, and some that find no room.
-    let calls = scene.load.begun() + u64::from(CAPACITY * times * scene.scale + 1000 + 400);
+    // The queue, the batch in the writer's hands, the one that is made meanwhile, and some that find no room.
+    let calls = scene.load.begun() + u64::from(CAPACITY * times * scene.scale + 2 * BATCH as u32 + 400);
     until(OFFERED_WITHIN, "the load is offered", || scene.load.begun() >= calls);
     scene.load.every(Duration::from_millis(2));
     scene.proxy.weather(Weather::Fair);
