@@ -48,7 +48,7 @@ where
     pub(crate) fn new(rules: Rules, queue: Arc<Queue>) -> Self {
         let plans = Arc::new(Plans::new(rules));
         panic_message::listen();
-        let filter = RuleFilter { plans: Arc::clone(&plans) };
+        let filter = RuleFilter { plans: Arc::clone(&plans), queue: Arc::clone(&queue) };
         let recorder = Recorder { plans, spans: OpenSpans::default(), queue };
         Self { filtered: recorder.with_filter(filter) }
     }
@@ -63,6 +63,7 @@ impl<S> fmt::Debug for LedgerLayer<S> {
 /// Lets through what the rules need.
 struct RuleFilter {
     plans: Arc<Plans>,
+    queue: Arc<Queue>,
 }
 
 impl<S> Filter<S> for RuleFilter {
@@ -70,7 +71,13 @@ impl<S> Filter<S> for RuleFilter {
     /// another layer's filter left on the thread (sqlx asks `log_enabled!`) would count as its own, and lose
     /// spans (tokio-rs/tracing#2519).
     fn callsite_enabled(&self, meta: &'static Metadata<'static>) -> Interest {
-        self.plans.register(meta).map_or_else(Interest::never, |_| Interest::sometimes())
+        let is_wanted = if self.queue.is_forked() {
+            // To register takes a lock, which a thread of the parent may have held at the fork.
+            self.plans.makes_rows(meta)
+        } else {
+            self.plans.register(meta).is_some()
+        };
+        if is_wanted { Interest::sometimes() } else { Interest::never() }
     }
 
     fn enabled(&self, meta: &Metadata<'_>, _: &Context<'_, S>) -> bool {
@@ -151,5 +158,29 @@ where
         // SAFETY: the pointer it returns points into `self.filtered`, which lives as long as `self`; the
         // contract of this function is the same as that of the one called.
         unsafe { self.filtered.downcast_raw(id) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::Registry;
+    use tracing_subscriber::prelude::*;
+
+    use super::*;
+    use crate::queue::Overflow;
+
+    /// As a thread of the parent may have held it at the fork.
+    #[test]
+    fn a_forked_child_waits_for_no_lock() {
+        let queue = Arc::new(Queue::new(100, Overflow::DropNewest, 10).in_a_child());
+        let layer = LedgerLayer::<Registry>::new(Rules::builtin(), Arc::clone(&queue));
+        let plans = Arc::clone(&layer.filtered.inner().plans);
+        let registry = tracing_subscriber::registry().with(layer);
+        let _held = plans.hold_sites();
+        tracing::subscriber::with_default(registry, || {
+            tracing::info!(name: "auto_assign.started", target: "test", "first met here");
+            tracing::info_span!(target: "test", "quote_tables_for_booking").in_scope(|| ());
+        });
+        assert_eq!(queue.stats().refused.forked, 2);
     }
 }

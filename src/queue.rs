@@ -70,6 +70,9 @@ pub enum Overflow {
     ///
     /// Records wait in packs of up to 50, fewer where the queue is small, and a pack goes whole: with the oldest record
     /// those next to it are pushed out. Each is counted.
+    ///
+    /// Where other threads take the room each time that it is made, a record is refused after 64 rounds, and counted
+    /// as refused because the queue is full.
     DropOldest,
     /// Make the caller wait up to this long for room, then refuse it. In async code this holds up the thread of
     /// the executor.
@@ -364,6 +367,11 @@ impl Queue {
         self.counters.spool(records);
     }
 
+    /// So many records are on disk now, whatever was counted before: the others are in memory again.
+    pub(crate) fn recount_spooled(&self, records: u64) {
+        self.counters.recount_spooled(records);
+    }
+
     /// So many are not in the spool any more; to be said before what has become of them.
     pub(crate) fn count_unspooled(&self, records: u64) {
         self.counters.unspool(records);
@@ -386,6 +394,12 @@ impl Queue {
     /// its holder may not exist.
     pub(crate) fn is_forked(&self) -> bool {
         fork::generation() != self.born
+    }
+
+    /// The queue as a forked child finds it.
+    #[cfg(test)]
+    pub(crate) fn in_a_child(self) -> Self {
+        Self { born: self.born.wrapping_sub(1), ..self }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -461,11 +475,12 @@ mod tests {
         });
     }
 
-    fn emit_numbers(queue: &Arc<Queue>, records: u64) {
+    fn emit_numbers(queue: &Arc<Queue>, numbers: impl IntoIterator<Item = u64>) {
         let layer = LedgerLayer::new(Rules::builtin(), Arc::clone(queue));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-            (0..records)
-                .for_each(|number| tracing::info!(name: "auto_assign.started", target: "test", number));
+            for number in numbers {
+                tracing::info!(name: "auto_assign.started", target: "test", number);
+            }
         });
     }
 
@@ -498,6 +513,7 @@ mod tests {
         assert_eq!((stats.accepted, stats.refused.total()), (1000, 0), "{stats}");
         assert!(stats.in_flight < 160 && stats.dropped.evicted > 800, "{stats}");
     }
+
     /// The number that [`emit_numbers`] gave each record of the chunk.
     fn numbers(chunk: &Chunk) -> Vec<u64> {
         let number = |(_, values): (_, Values<'_>)| match values.get(0) {
@@ -513,7 +529,7 @@ mod tests {
         let queue = bounded(MAX_QUEUE_BYTES, Overflow::DropNewest);
         let mut taken = Vec::new();
         thread::scope(|scope| {
-            let thread = scope.spawn(|| emit_numbers(&queue, RECORDS));
+            let thread = scope.spawn(|| emit_numbers(&queue, 0..RECORDS));
             // A taker that never rests, so that it often comes while a chunk is being filled.
             while !thread.is_finished() || !queue.is_past(queue.accepted()) {
                 for chunk in queue.take(1000, usize::MAX) {
@@ -524,5 +540,25 @@ mod tests {
         });
         assert_eq!(taken.len() as u64, RECORDS);
         assert!(taken.is_sorted(), "out of order: {:?}", taken.windows(2).find(|pair| pair[0] > pair[1]));
+    }
+
+    /// Those of busy threads that come later do not count for one that waits in a lane.
+    #[test]
+    fn nothing_from_before_a_mark_waits_once_it_is_past() {
+        const LONE: u64 = 1000;
+        let queue = bounded(MAX_QUEUE_BYTES, Overflow::DropNewest);
+        let chunk = queue.chunks.records() as u64;
+        let emit_a_chunk = || {
+            thread::scope(|scope| scope.spawn(|| emit_numbers(&queue, 0..chunk)).join().expect("no panic"))
+        };
+        emit_numbers(&queue, [LONE]);
+        emit_a_chunk();
+        let mark = queue.mark();
+        emit_a_chunk();
+        let mut taken = Vec::new();
+        while !queue.is_past(mark) {
+            taken.extend(queue.take(50, usize::MAX).iter().flat_map(numbers));
+        }
+        assert!(taken.contains(&LONE), "{} are taken", taken.len());
     }
 }

@@ -110,7 +110,7 @@ async fn run<S: Store>(store: S, shared: &Shared) {
     let delivering = supervise(shared, async || delivery.run().await);
     let watching = supervise(shared, async || watch.run().await);
     unless(delivering, watching).await;
-    shared.finish(delivery.untold()).await;
+    shared.finish(delivery.into_leftovers()).await;
 }
 
 /// Begins the work again after a panic, until it comes to its end.

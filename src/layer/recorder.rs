@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use tracing::Subscriber;
 use tracing::span::{Attributes, Id};
+use tracing::{Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
@@ -228,8 +228,14 @@ impl Recorder {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let plan = ctx.span(id).and_then(|span| self.plans.get(span.metadata()));
-        if plan.is_some_and(|plan| plan.row().is_some()) {
+        if let Some(span) = ctx.span(id) {
+            self.refuse_in_child(span.metadata());
+        }
+    }
+
+    #[cold]
+    fn refuse_in_child(&self, meta: &Metadata<'_>) {
+        if self.plans.makes_rows(meta) {
             self.queue.refuse_forked();
         }
     }
@@ -240,10 +246,11 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        let Some(plan) = self.plans.get_or_register(attrs.metadata()).filter(|_| !self.queue.is_forked())
-        else {
+        // First, as to register a callsite takes a lock.
+        if self.queue.is_forked() {
             return;
-        };
+        }
+        let Some(plan) = self.plans.get_or_register(attrs.metadata()) else { return };
         self.plans.refresh();
         let mut fields = Scratch::new();
         attrs.record(&mut *fields);
@@ -265,10 +272,11 @@ where
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) {
+        if self.queue.is_forked() {
+            return self.refuse_in_child(event.metadata());
+        }
         let Some(plan) = self.plans.get_or_register(event.metadata()) else { return };
         match &plan.action {
-            Action::Row(_) if self.queue.is_forked() => self.queue.refuse_forked(),
-            _ if self.queue.is_forked() => {}
             Action::Row(row) => self.point(plan, row, event, &ctx),
             Action::Verdict { is_error } => self.verdict(plan, *is_error, event, &ctx),
             Action::Carry => {}

@@ -245,6 +245,10 @@ impl Counters {
         self.spooled.fetch_sub(records, Ordering::Release);
     }
 
+    pub(super) fn recount_spooled(&self, records: u64) {
+        self.spooled.store(records, Ordering::Release);
+    }
+
     /// The whole account. `accepted` is read after everything that comes out of it.
     pub(super) fn stats(&self, accepted: impl FnOnce() -> u64) -> Stats {
         let mut stats = Stats {

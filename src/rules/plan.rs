@@ -156,6 +156,15 @@ impl Plans {
         self.by_callsite.get(meta)?.plan()
     }
 
+    /// Whether the callsite makes rows. Known without a lock and without any plan, which is how a forked child asks.
+    pub(crate) fn makes_rows(&self, meta: &Metadata<'_>) -> bool {
+        !is_own(meta.target()) && self.named_by(meta).is_some()
+    }
+
+    fn named_by(&self, meta: &Metadata<'_>) -> Option<&Arc<Rule>> {
+        self.rules.list.iter().find(|rule| rule.matches.names(meta))
+    }
+
     /// Whether the callsite may have a plan.
     ///
     /// One that is not known yet is being registered by another thread at this moment, and tracing does not
@@ -198,11 +207,17 @@ impl Plans {
         self.sites.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Holds the one lock that registering a callsite takes.
+    #[cfg(test)]
+    pub(crate) fn hold_sites(&self) -> impl Drop {
+        self.sites()
+    }
+
     fn plan(&self, meta: &'static Metadata<'static>) -> Option<Plan> {
         if is_own(meta.target()) {
             return None;
         }
-        let named = self.rules.list.iter().find(|rule| rule.matches.names(meta));
+        let named = self.named_by(meta);
         let action = match named {
             Some(rule) => Action::Row(self.row(rule, meta)),
             None if meta.is_span() => Action::Carry,

@@ -42,6 +42,12 @@ impl<F: DiskFile> Ack<F> {
         self.kept
     }
 
+    /// The next number goes into the file that is there then.
+    pub(super) fn close(&mut self) {
+        self.file = None;
+        self.synced = false;
+    }
+
     pub(super) fn write(&mut self, disk: &impl Disk<File = F>, number: u64) -> Result<(), Error> {
         self.try_write(disk, number).map_err(|error| {
             failed(

@@ -1,5 +1,6 @@
 //! How events get onto the disk, and what is done when they do not.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use super::Spool;
@@ -14,8 +15,9 @@ use crate::{Error, Event};
 pub(crate) enum AppendError {
     /// The limit is reached; there is room again once older records are acknowledged.
     Full { limit_bytes: u64 },
-    /// The first event left is larger than a record can be. It will never fit: the caller has to go on without.
-    TooLarge { bytes: usize },
+    /// The first event left is larger than a record can be, or than the whole spool. It will never fit: the caller has
+    /// to go on without.
+    TooLarge { bytes: usize, limit_bytes: u64 },
     /// The disk does not take it.
     Disk(Error),
 }
@@ -27,10 +29,10 @@ impl fmt::Display for AppendError {
                 f,
                 "the spool is full with {limit_bytes} bytes: bring the database back, or raise spool_limit"
             ),
-            Self::TooLarge { bytes } => write!(
+            Self::TooLarge { bytes, limit_bytes } => write!(
                 f,
-                "a row of {bytes} bytes is too large for the spool, which takes {PAYLOAD_LIMIT}: record less \
-                 in one span"
+                "a row of {bytes} bytes is too large for the spool, which takes {limit_bytes}: record less in one \
+                 span, or raise spool_limit"
             ),
             Self::Disk(error) => error.fmt(f),
         }
@@ -57,10 +59,13 @@ impl<D: Disk> Spool<D> {
     /// One write of as many events as it may take; how many are on disk now.
     fn append_some(&mut self, events: &[Event]) -> Result<(usize, Result<(), Error>), AppendError> {
         let (room, enough) = (self.room(), self.room_in_segment());
-        self.frames.encode(events, self.next, room, enough).map_err(|unfit| match unfit {
-            Unfit::TooLarge(bytes) => AppendError::TooLarge { bytes },
-            Unfit::NoRoom => AppendError::Full { limit_bytes: self.options.limit_bytes },
-        })?;
+        match self.frames.encode(events, self.next, room, enough) {
+            Ok(()) => {}
+            Err(Unfit::TooLarge(bytes)) => {
+                return Err(AppendError::TooLarge { bytes, limit_bytes: PAYLOAD_LIMIT as u64 });
+            }
+            Err(Unfit::NoRoom(bytes)) => return self.make_room(bytes).map(|()| (0, Ok(()))),
+        }
         self.roll().map_err(AppendError::Disk)?;
         let (Some(active), Some(segment)) = (&mut self.active, self.segments.back_mut()) else {
             return Err(AppendError::Disk(Error::spool("there is no segment to write to")));
@@ -72,6 +77,20 @@ impl<D: Disk> Spool<D> {
             self.close();
         }
         Ok((records, done.map_err(|error| failed("cannot write to", &path, error))))
+    }
+
+    /// Empties a spool whose records are all acknowledged, so that a large one finds room: segments end by their size,
+    /// which a small spool may never reach.
+    fn make_room(&mut self, bytes: usize) -> Result<(), AppendError> {
+        let limit_bytes = self.options.limit_bytes;
+        if bytes as u64 > limit_bytes {
+            return Err(AppendError::TooLarge { bytes, limit_bytes });
+        }
+        if self.acknowledged == self.next && self.active.is_some() {
+            self.close();
+            self.remove_acknowledged().map_err(AppendError::Disk)?;
+        }
+        if bytes as u64 > self.room() { Err(AppendError::Full { limit_bytes }) } else { Ok(()) }
     }
 
     /// How many bytes there are to the limit.
@@ -120,26 +139,42 @@ impl<D: Disk> Spool<D> {
     }
 
     /// Files can be written to after somebody has deleted them, and nobody would ever find the rows.
-    fn notice_removal(&mut self) -> Result<(), Error> {
-        let is_gone = match &self.active {
-            Some(active) => !active.file.is_linked(),
-            None => !self.disk.is_there(),
-        };
-        if is_gone { self.restore() } else { Ok(()) }
+    ///
+    /// A directory that is another process's by now counts as gone: nothing of ours belongs there.
+    pub(super) fn notice_removal(&mut self) -> Result<(), Error> {
+        if self.disk.is_owned() && self.is_active_linked() { Ok(()) } else { self.restore() }
+    }
+
+    fn is_active_linked(&self) -> bool {
+        self.active.as_ref().is_none_or(|active| active.file.is_linked())
+    }
+
+    /// Whether these are the segments of this process: only its lock was gone then.
+    fn is_whole(&self, found: &VecDeque<Segment>) -> bool {
+        let same = found.iter().map(|segment| segment.first).eq(self.segments.iter().map(|own| own.first));
+        same && !found.is_empty() && self.is_active_linked()
     }
 
     /// Makes the directory again where it is gone, and writes what is still in memory.
     fn restore(&mut self) -> Result<(), Error> {
+        // It may be open where the directory was moved to.
+        self.ack.close();
         self.disk.restore()?;
+        let found = recover::segments(&self.disk)?;
+        if self.is_whole(&found) {
+            return Ok(());
+        }
         self.note(Error::spool(format!(
             "files were removed from the spool directory {}: rows that were only there are lost; keep whatever \
              cleans up away from it",
             self.disk.path().display()
         )));
+        self.gone = self.cursor;
+        self.is_recounted = false;
         self.active = None;
         self.reader = None;
         let start = self.window_start();
-        self.segments = recover::segments(&self.disk)?;
+        self.segments = found;
         // What is in memory is written once more, under the same numbers.
         self.segments.retain(|segment| segment.first < start);
         self.next = start;

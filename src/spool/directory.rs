@@ -40,8 +40,10 @@ impl Disk for Directory {
         &self.path
     }
 
-    fn is_there(&self) -> bool {
-        self.path.symlink_metadata().is_ok()
+    /// Whoever deletes the directory, or only the lock, lets another process in.
+    fn is_owned(&self) -> bool {
+        let Ok(found) = self.at(LOCK).symlink_metadata() else { return false };
+        self.lock.as_ref().is_some_and(|lock| is_same(lock, &found))
     }
 
     fn names(&self) -> io::Result<Vec<String>> {
@@ -82,8 +84,21 @@ impl Disk for Directory {
 
     fn restore(&mut self) -> Result<(), Error> {
         // A second lock of the same file would be refused, to this process too.
+        if self.is_owned() {
+            return Ok(());
+        }
         self.lock = None;
-        *self = Self::own(&self.path)?;
+        make(&self.path)?;
+        let was_taken = self.at(LOCK).symlink_metadata().is_ok();
+        let lock = lock(&self.path)?;
+        if was_taken {
+            return Err(Error::spool(format!(
+                "the spool directory {} was taken by another process, and its rows wait there for the next one: give \
+                 each process a spool directory of its own",
+                self.path.display()
+            )));
+        }
+        self.lock = Some(lock);
         Ok(())
     }
 }
@@ -166,6 +181,14 @@ fn others_may_write(found: &Metadata) -> bool {
     found.permissions().mode() & 0o022 != 0
 }
 
+/// Whether what was found at a path is the open file.
+#[cfg(unix)]
+fn is_same(file: &File, found: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    file.metadata().is_ok_and(|file| (file.dev(), file.ino()) == (found.dev(), found.ino()))
+}
+
 /// Files of the owner alone, links not followed, and no waiting for the other end of a pipe.
 #[cfg(unix)]
 fn private() -> OpenOptions {
@@ -222,6 +245,11 @@ mod elsewhere {
         false
     }
 
+    /// A file that is open cannot be removed.
+    pub(super) fn is_same(_: &File, _: &Metadata) -> bool {
+        true
+    }
+
     pub(super) fn private() -> OpenOptions {
         OpenOptions::new()
     }
@@ -257,4 +285,4 @@ mod elsewhere {
 }
 
 #[cfg(not(unix))]
-use elsewhere::{builder, others_may_write, private};
+use elsewhere::{builder, is_same, others_may_write, private};

@@ -11,7 +11,8 @@ pub(crate) trait Disk {
 
     /// Where it is, for messages.
     fn path(&self) -> &Path;
-    fn is_there(&self) -> bool;
+    /// Whether it is there and still the one that this process has.
+    fn is_owned(&self) -> bool;
     /// The names in it, in no order.
     fn names(&self) -> io::Result<Vec<String>>;
     /// A new empty file in place of whatever had that name.
@@ -24,7 +25,8 @@ pub(crate) trait Disk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Makes names that came or went survive a power loss.
     fn sync(&self) -> io::Result<()>;
-    /// Makes the directory again where it has vanished, and takes possession of it anew.
+    /// Makes the directory again where it has vanished, and takes possession of it anew. One that another process
+    /// has had since is left to others: what is in it is not ours.
     fn restore(&mut self) -> Result<(), Error>;
 }
 

@@ -142,6 +142,11 @@ pub(crate) struct Spool<D: Disk = Directory> {
     cursor: u64,
     /// All below are acknowledged.
     acknowledged: u64,
+    /// Records below are on disk no more, acknowledged or not: somebody has removed the files. Those of them that are
+    /// handed out are in the caller's memory alone.
+    gone: u64,
+    /// The caller knows of it.
+    is_recounted: bool,
     /// Records below may have reached the store before this process began.
     replay_until: u64,
     /// What an earlier process was writing when it ended.
@@ -169,6 +174,17 @@ impl<D: Disk> Spool<D> {
         self.next - self.acknowledged
     }
 
+    /// Whether a batch that was handed out is on disk as long as it is not acknowledged.
+    pub(crate) fn keeps(&self, up_to: u64) -> bool {
+        up_to > self.gone
+    }
+
+    /// How many records to count as on disk, where files were removed and nobody has asked since.
+    pub(crate) fn take_recount(&mut self) -> Option<u64> {
+        let is_recounted = std::mem::replace(&mut self.is_recounted, true);
+        (!is_recounted).then(|| self.next - self.cursor)
+    }
+
     /// Where the next record will be appended, to be compared with [`position`](Self::position).
     pub(crate) fn end(&self) -> u64 {
         self.next
@@ -189,7 +205,8 @@ impl<D: Disk> Spool<D> {
     ///
     /// # Errors
     /// When it cannot be written. An event that is not acknowledged either is tried again by the next process.
-    pub(crate) fn quarantine(&self, event: &Event, reason: &str) -> Result<(), Error> {
+    pub(crate) fn quarantine(&mut self, event: &Event, reason: &str) -> Result<(), Error> {
+        self.notice_removal()?;
         quarantine::add(&self.disk, event, reason)
     }
 
@@ -200,8 +217,10 @@ impl<D: Disk> Spool<D> {
     /// acknowledgement tries again.
     pub(crate) fn acknowledge(&mut self, up_to: u64) -> Result<(), Error> {
         let up_to = up_to.min(self.cursor);
-        if up_to > self.acknowledged {
-            self.acknowledged = up_to;
+        let is_news = up_to > self.acknowledged;
+        self.acknowledged = self.acknowledged.max(up_to);
+        self.notice_removal()?;
+        if is_news {
             self.ack.write(&self.disk, up_to)?;
         }
         self.remove_acknowledged()

@@ -61,6 +61,10 @@ impl<D: Disk> Spool<D> {
         max_rows: usize,
         max_bytes: usize,
     ) -> Result<(), Error> {
+        if !batch.is_empty() && !self.keeps(batch.up_to) {
+            // Not to be mixed with what is on disk.
+            return Ok(());
+        }
         if batch.is_empty() {
             batch.from = self.cursor;
             batch.may_be_stored = self.cursor < self.replay_until;
@@ -180,6 +184,10 @@ impl<D: Disk> Spool<D> {
     }
 
     fn keep_damage(&mut self, stretch: std::ops::Range<u64>) {
+        // Nothing is written into what is another process's by now.
+        if !self.disk.is_owned() {
+            return;
+        }
         let Some(reader) = &mut self.reader else { return };
         let (name, at) = (segment::name(reader.first), stretch.start);
         let kept = damage::keep(&self.disk, reader.scanner.file(), &name, stretch);

@@ -46,6 +46,8 @@ impl<D: Disk> Spool<D> {
             next: acknowledged,
             cursor: acknowledged,
             acknowledged,
+            gone: 0,
+            is_recounted: true,
             replay_until: 0,
             torn: Torn::default(),
             synced_at: Instant::now(),
@@ -65,8 +67,9 @@ impl<D: Disk> Spool<D> {
             }
         }
         self.replay_until = self.next;
+        // What an earlier process left is as safe from now on as what this one adds.
         if self.options.sync_interval.is_some()
-            && let Err(error) = self.sync_left()
+            && let Err(error) = self.sync_segments(0)
         {
             self.note(failed("rows would not survive a power loss, cannot sync", self.disk.path(), error));
         }
@@ -75,9 +78,10 @@ impl<D: Disk> Spool<D> {
         }
     }
 
-    /// What an earlier process left is as safe from now on as what this one adds.
-    fn sync_left(&self) -> io::Result<()> {
-        for segment in self.segments.iter().filter(|segment| !segment.unreadable) {
+    /// Makes the segments from that number on survive a power loss, open or not.
+    pub(super) fn sync_segments(&self, from: u64) -> io::Result<()> {
+        let segments = self.segments.iter().filter(|segment| segment.first >= from);
+        for segment in segments.filter(|segment| !segment.unreadable) {
             self.disk.edit(&segment.name())?.sync()?;
         }
         self.disk.sync()

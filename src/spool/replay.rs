@@ -66,6 +66,7 @@ impl<D: Disk> Spool<D> {
 
     fn try_take_replay(&mut self) -> io::Result<Replayed> {
         let Some(file) = self.replay_file()? else { return Ok(Replayed::default()) };
+        let start = self.next;
         let mut intake = Intake {
             lines: BufReader::new(From0 { file, offset: 0 }),
             number: 0,
@@ -74,9 +75,8 @@ impl<D: Disk> Spool<D> {
         };
         while intake.take_chunk(self)? {}
         let Intake { left, replayed, .. } = intake;
-        if let Err(error) = self.sync_active() {
-            return Err(io::Error::other(error));
-        }
+        // All of them: those that are full were closed on the way.
+        self.sync_segments(start)?;
         self.put_away(left)?;
         Ok(replayed)
     }

@@ -61,7 +61,7 @@ pub(super) enum Unfit {
     /// It is over [`PAYLOAD_LIMIT`].
     TooLarge(usize),
     /// There is no room for it.
-    NoRoom,
+    NoRoom(usize),
 }
 
 impl Frames {
@@ -96,7 +96,7 @@ impl Frames {
         }
         let bytes = (self.bytes.len() + frame) as u64;
         if bytes > room {
-            return Err(Unfit::NoRoom);
+            return Err(Unfit::NoRoom(frame));
         }
         format::encode(&mut self.bytes, sequence, event);
         self.ends.push(self.bytes.len());

@@ -130,7 +130,17 @@ impl Batch {
         self.poison.pop();
     }
 
-    /// What is not stored, as far as is known.
+    /// What is neither stored nor set aside, as far as is known.
+    pub(super) fn into_rest(self) -> Vec<Event> {
+        let is_left = |at: usize| {
+            self.pieces.iter().any(|piece| piece.contains(&at))
+                || self.poison.iter().any(|(event, _)| *event == at)
+        };
+        let left: Vec<_> = (0..self.events.len()).map(is_left).collect();
+        self.events.into_iter().zip(left).filter_map(|(event, is_left)| is_left.then_some(event)).collect()
+    }
+
+    /// Its events.
     pub(super) fn into_events(self) -> Vec<Event> {
         self.events
     }

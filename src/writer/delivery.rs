@@ -42,6 +42,14 @@ pub(super) struct Delivery<'a, S> {
     due: Instant,
 }
 
+/// Events that are only in memory when the writer ends.
+pub(super) struct Leftovers {
+    /// Rows on losses.
+    pub(super) untold: Vec<Event>,
+    /// Those of a batch in hand that was on disk until somebody removed the files.
+    pub(super) unsaved: Vec<Event>,
+}
+
 impl<'a, S: Store> Delivery<'a, S> {
     pub(super) fn new(store: S, shared: &'a Shared) -> Self {
         let (hand, drift, losses, backoff, heard, flushed) = Default::default();
@@ -65,12 +73,16 @@ impl<'a, S: Store> Delivery<'a, S> {
         }
     }
 
-    /// The rows on losses that no store has.
-    pub(super) fn untold(mut self) -> Vec<Event> {
-        let in_hand = self.hand.take().filter(|batch| batch.origin() == Origin::Ledger);
-        let mut rows = in_hand.map_or_else(Vec::new, Batch::into_events);
-        rows.extend(self.losses.take(&self.shared.queue));
-        rows
+    /// What no store has and no disk.
+    pub(super) fn into_leftovers(mut self) -> Leftovers {
+        let (mut untold, mut unsaved) = (Vec::new(), Vec::new());
+        match self.hand.take() {
+            Some(batch) if batch.origin() == Origin::Ledger => untold = batch.into_events(),
+            Some(batch) if self.shared.is_in_memory_alone(batch.origin()) => unsaved = batch.into_rest(),
+            _ => {}
+        }
+        untold.extend(self.losses.take(&self.shared.queue));
+        Leftovers { untold, unsaved }
     }
 
     async fn round(&mut self, orders: Orders) -> Result<(), Stopped> {
@@ -207,7 +219,7 @@ impl<'a, S: Store> Delivery<'a, S> {
                 ),
             );
             if origin != Origin::Ledger {
-                let kept = self.shared.intake.borrow().quarantine(event, reason);
+                let kept = self.shared.intake.borrow_mut().quarantine(event, reason);
                 match origin {
                     Origin::Spool(_) => kept?,
                     _ => kept.unwrap_or_else(|error| self.shared.say(Kind::Spool, format_args!("{error}"))),

@@ -215,7 +215,10 @@ impl Intake {
         let Some(spool) = &mut self.spool else { return Ok(()) };
         let before = self.held.len();
         let appended = spool.append(&mut self.held);
-        self.queue.count_spooled((before - self.held.len()) as u64);
+        match spool.take_recount() {
+            Some(on_disk) => self.queue.recount_spooled(on_disk),
+            None => self.queue.count_spooled((before - self.held.len()) as u64),
+        }
         self.retry_at = matches!(appended, Err(AppendError::Disk(_))).then(|| Instant::now() + DISK_RETRY);
         match appended {
             Err(error @ AppendError::TooLarge { .. }) => {
@@ -237,8 +240,30 @@ impl Intake {
     }
 
     /// Writes the event into the file for people, where there is a spool.
-    pub(super) fn quarantine(&self, event: &Event, reason: &str) -> Result<(), Error> {
-        self.spool.as_ref().map_or(Ok(()), |spool| spool.quarantine(event, reason))
+    pub(super) fn quarantine(&mut self, event: &Event, reason: &str) -> Result<(), Error> {
+        self.spool.as_mut().map_or(Ok(()), |spool| spool.quarantine(event, reason))
+    }
+
+    pub(super) fn acknowledge(&mut self, up_to: u64) -> Result<(), Error> {
+        let Some(spool) = &mut self.spool else { return Ok(()) };
+        let acknowledged = spool.acknowledge(up_to);
+        if let Some(on_disk) = spool.take_recount() {
+            self.queue.recount_spooled(on_disk);
+        }
+        acknowledged
+    }
+
+    /// Gets onto disk again what was there until somebody removed the files, and is still in memory: for the next
+    /// process.
+    pub(super) fn save(&mut self, mut events: Vec<Event>) -> Result<(), AppendError> {
+        let Some(spool) = &mut self.spool else { return Ok(()) };
+        if !self.read_ahead.is_empty() && !spool.keeps(self.read_ahead.up_to) {
+            events.append(&mut self.read_ahead.events);
+        }
+        let before = events.len();
+        let saved = spool.append(&mut events);
+        self.queue.count_spooled((before - events.len()) as u64);
+        saved
     }
 
     /// Keeps rows of the ledger's own for the next process, as far as there is room. They are in no account of this

@@ -17,12 +17,12 @@ use tokio::time::timeout_at;
 use super::Options;
 use super::batch::Origin;
 use super::control::Control;
-use super::delivery::ON_ITS_WAY;
+use super::delivery::{Leftovers, ON_ITS_WAY};
 use super::intake::Intake;
 use super::trouble::{Kind, Troubles};
 use crate::queue::Queue;
 use crate::spool::Spool;
-use crate::{Error, Event, alarm};
+use crate::{Error, alarm};
 
 /// How long past the deadline of a stop records are got onto disk that were on their way into the queue.
 const LAST_RECORDS: Duration = Duration::from_millis(20);
@@ -112,16 +112,22 @@ impl Shared {
     }
 
     pub(super) fn acknowledge(&self, up_to: u64) {
-        let acknowledged = self.with_spool(|spool| spool.acknowledge(up_to));
+        let acknowledged = self.intake.borrow_mut().acknowledge(up_to);
         self.say_if_failed(acknowledged);
         self.say_trouble_of_spool();
     }
 
     /// Rows of a batch are about to be counted where they are now.
     pub(super) fn leave_spool(&self, origin: Origin, rows: usize) {
-        if let Origin::Spool(_) = origin {
+        if matches!(origin, Origin::Spool(_)) && !self.is_in_memory_alone(origin) {
             self.queue.count_unspooled(rows as u64);
         }
+    }
+
+    /// Whether a batch was on disk until somebody removed the files.
+    pub(super) fn is_in_memory_alone(&self, origin: Origin) -> bool {
+        let mut intake = self.intake.borrow_mut();
+        matches!((origin, intake.spool()), (Origin::Spool(up_to), Some(spool)) if !spool.keeps(up_to))
     }
 
     /// When the disk is to be synced.
@@ -159,15 +165,15 @@ impl Shared {
     }
 
     /// Gets everything that is left onto disk, where there is one, and draws the line.
-    pub(super) async fn finish(&self, untold: Vec<Event>) {
+    pub(super) async fn finish(&self, leftovers: Leftovers) {
         if self.has_spool {
-            self.finish_spool(untold).await;
+            self.finish_spool(leftovers).await;
         }
         #[cfg(feature = "metrics")]
         self.metrics.borrow().tell(&self.queue.stats(), self.queue.capacity());
     }
 
-    async fn finish_spool(&self, untold: Vec<Event>) {
+    async fn finish_spool(&self, Leftovers { untold, unsaved }: Leftovers) {
         let mark = self.queue.mark();
         let until =
             self.control.orders().stop.unwrap_or_else(Instant::now).max(Instant::now()) + LAST_RECORDS;
@@ -175,6 +181,13 @@ impl Shared {
         while !self.queue.is_past(mark) && !self.is_held_up() && Instant::now() < until {
             tokio::time::sleep(ON_ITS_WAY).await;
             self.fill_up_to(mark);
+        }
+        let saved = self.intake.borrow_mut().save(unsaved);
+        if let Err(error) = saved {
+            self.say(
+                Kind::Disk,
+                format_args!("rows of files that were removed are in memory alone: {error}"),
+            );
         }
         let left = self.intake.borrow_mut().leave(untold);
         if let Err(error) = left {

@@ -39,6 +39,12 @@ fn fork_and_check() {
             emit(&dispatch, 3..5);
             let stats = guard.stats();
             assert_eq!((stats.accepted, stats.refused.forked), (3, 2));
+            tracing::dispatcher::with_default(&dispatch, || {
+                tracing::info!(name: "auto_assign.started", "first met here");
+                tracing::info_span!("quote_tables_for_booking").in_scope(|| ());
+                tracing::info!(name: "other", "no rule names it");
+            });
+            assert_eq!(guard.stats().refused.forked, 4);
             assert!(guard.flush(DEADLINE).is_err_and(|error| error.is_config()));
             assert!(guard.quarantined().is_empty());
             assert!(guard.shutdown(DEADLINE).is_err_and(|error| error.is_config()));

@@ -4,13 +4,14 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tracing::Dispatch;
 use tracing_ledger::store::{Failure, Memory};
 
 use crate::books::{
-    Answers, DEADLINE, SMALL_LIMIT, SOON, SpoolDir, assert_sums, away, emit, failed, gate, is_loss, numbers,
-    open, until,
+    Answers, DEADLINE, DISK_TIME, SMALL_LIMIT, SOON, SpoolDir, assert_sums, away, emit, failed, gate,
+    is_loss, numbers, open, until,
 };
 
 /// What is promised.
@@ -44,21 +45,31 @@ fn a_store_that_fails_keeps_no_record_off_the_disk() {
     }
 }
 
-/// Beside a thread that sleeps for so long, which is late too on a machine with other work. In one of five tries at
-/// least: a writer that took its time would miss nearly all, as each try begins when the one before was on disk.
+/// Compared with a thread that sleeps for so long, which is late too on a machine with other work: by the median, and
+/// by the 90th percentile for a writer that is slow only now and then.
 #[test]
 fn a_record_is_on_disk_within_20_milliseconds() {
-    const TRIES: u64 = 99;
+    const TRIES: usize = 99;
     let dir = SpoolDir::new();
     let (dispatch, guard) = open(dir.builder(), away());
-    let in_time = (0..TRIES).filter(|number| {
-        emit(&dispatch, [*number]);
-        let time_is_up = thread::spawn(|| thread::sleep(ON_DISK_WITHIN));
-        until("it is on disk", || guard.stats().spooled == number + 1);
-        !time_is_up.is_finished()
-    });
-    let in_time = in_time.count() as u64;
-    assert!(in_time >= TRIES / 5, "{in_time} of {TRIES}");
+    let (mut records, mut sleepers): (Vec<_>, Vec<_>) = (0..TRIES as u64)
+        .map(|number| {
+            let started = Instant::now();
+            let sleeper = thread::spawn(move || {
+                thread::sleep(ON_DISK_WITHIN);
+                started.elapsed()
+            });
+            emit(&dispatch, [number]);
+            until("it is on disk", || guard.stats().spooled == number + 1);
+            (started.elapsed(), sleeper.join().expect("it only sleeps"))
+        })
+        .unzip();
+    records.sort_unstable();
+    sleepers.sort_unstable();
+    for (rank, factor) in [(TRIES / 2, 2), (TRIES * 9 / 10, 3)] {
+        let (record, sleeper) = (records[rank], sleepers[rank]);
+        assert!(record <= sleeper * factor, "rank {rank} of {TRIES}: {record:?}, a sleeper {sleeper:?}");
+    }
 }
 
 #[test]
@@ -123,4 +134,69 @@ fn a_disk_that_fails_is_gone_past() {
     assert_eq!(stats.written, 110);
     assert_sums(&stats);
     assert_eq!(numbers(&memory.events()), (0..110).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_in_hand_when_the_directory_is_deleted_is_on_disk_again_at_the_end() {
+    let dir = SpoolDir::new();
+    let (store, keeper) = gate();
+    let (dispatch, guard) = open(dir.builder().batch_size(10), store);
+    emit(&dispatch, 0..30);
+    assert_eq!(keeper.wait(), 10);
+    until("all are on disk", || guard.stats().spooled == 30);
+    fs::remove_dir_all(dir.path()).expect("it is ours");
+    emit(&dispatch, 30..40);
+    // What is handed out is not made again while the store may still take it, and counts as in memory.
+    until("the rest is on disk again", || guard.stats().spooled > 0 && dir.path().exists());
+    until("the account is right", || guard.stats().in_flight + guard.stats().spooled == 40);
+    assert!(guard.stats().in_flight >= 10, "{}", guard.stats());
+    // Whether it is told in time is a matter of luck: the store is waited for up to the deadline.
+    guard.shutdown(DISK_TIME).ok();
+    keeper.wait_for_end();
+
+    let memory = Memory::default();
+    let (_dispatch, guard) = open(dir.builder(), memory.clone());
+    guard.shutdown(DEADLINE).expect("memory is there");
+    let mut sent = numbers(&memory.events());
+    sent.sort_unstable();
+    assert_eq!(sent, (0..40).collect::<Vec<_>>());
+}
+
+/// Records a row with so many texts of 8 KiB.
+fn emit_large(dispatch: &Dispatch, texts: usize, of: &str) {
+    let text = of.repeat(8 * 1024 / of.len());
+    tracing::dispatcher::with_default(dispatch, || match texts {
+        5 => {
+            tracing::info!(name: "auto_assign.started", number = 0, a = text, b = text, c = text, d = text, e = text)
+        }
+        _ => tracing::info!(
+            name: "auto_assign.started", number = 0, a = text, b = text, c = text, d = text, e = text, f = text, g = text,
+        ),
+    });
+}
+
+#[test]
+fn a_small_spool_is_emptied_for_a_large_row() {
+    let dir = SpoolDir::new();
+    let memory = Memory::default();
+    let (dispatch, guard) = open(dir.builder().spool_limit(SMALL_LIMIT), memory.clone());
+    for rows in 1..4 {
+        emit_large(&dispatch, 5, "x");
+        let stats = guard.flush(DEADLINE).expect("there is room for one at a time");
+        assert_eq!(stats.written, rows, "{stats}");
+    }
+}
+
+#[test]
+fn a_row_that_is_larger_than_the_spool_is_set_aside_and_holds_up_nobody() {
+    let dir = SpoolDir::new();
+    let memory = Memory::default();
+    let (dispatch, guard) = open(dir.builder().spool_limit(SMALL_LIMIT), memory.clone());
+    // Each of its characters takes six in JSON.
+    emit_large(&dispatch, 7, "\u{1}");
+    emit(&dispatch, 1..200);
+    let stats = guard.flush(DEADLINE).expect("the others go out");
+    assert_eq!((stats.written, stats.quarantined), (199, 1), "{stats}");
+    let kept = fs::read_to_string(dir.file("quarantine.jsonl")).expect("it is kept");
+    assert!(kept.contains("too large for the spool, which takes 65536"), "{}", &kept[..200]);
 }

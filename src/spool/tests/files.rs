@@ -199,3 +199,76 @@ fn an_unreachable_segment_is_waited_for_and_costs_nothing() {
     fs::rename(&aside, &at).expect("it is there");
     assert_eq!(numbers(&drain(&mut spool).events), [1]);
 }
+
+/// Whatever the first owner tries fails, and is not written or removed here.
+#[track_caller]
+fn assert_kept_out(first: &mut Spool, up_to: u64, reason: &str) {
+    let mut events = vec![event(21)];
+    let errors = [
+        first.acknowledge(up_to).expect_err("it is not ours").to_string(),
+        first.quarantine(&event(1), "bad").expect_err("it is not ours").to_string(),
+        first.append(&mut events).expect_err("it is not ours").to_string(),
+    ];
+    assert!(errors.iter().all(|error| error.contains(reason)), "{errors:?}");
+    assert_eq!(numbers(&events), [21], "it is still the caller's");
+}
+
+#[test]
+fn a_directory_that_another_process_made_anew_is_its_own() {
+    let (_parent, dir) = temporary();
+    let mut first = open(&dir);
+    first.append(&mut (1..4).map(event).collect()).expect("it can be written");
+    let batch = first.next_batch(9, usize::MAX).expect("it is in memory");
+    fs::remove_dir_all(&dir).expect("it is ours");
+    let mut second = open(&dir);
+    second.append(&mut (11..14).map(event).collect()).expect("it can be written");
+    assert_kept_out(&mut first, batch.up_to, "is in use by process");
+    drop(second);
+    assert_kept_out(&mut first, batch.up_to, "was taken by another process");
+    assert!(!dir.join(ack::NAME).exists() && !dir.join(quarantine::NAME).exists());
+    let found = drain(&mut open(&dir));
+    assert_eq!((numbers(&found.events), found.lost), (vec![11, 12, 13], 0));
+}
+
+#[test]
+fn a_process_that_finds_no_lock_takes_over() {
+    let (_parent, dir) = temporary();
+    let mut first = open(&dir);
+    first.append(&mut (1..4).map(event).collect()).expect("it can be written");
+    let batch = first.next_batch(9, usize::MAX).expect("it is in memory");
+    fs::remove_file(dir.join("lock")).expect("it is ours");
+    let mut second = open(&dir);
+    second.append(&mut vec![event(4)]).expect("it can be written");
+    assert_kept_out(&mut first, batch.up_to, "is in use by process");
+    drop(first);
+    let found = drain(&mut open_again(second, &dir));
+    assert_eq!((numbers(&found.events), found.lost), (vec![1, 2, 3, 4], 0));
+}
+
+#[test]
+fn a_lock_that_is_deleted_is_made_again_and_costs_nothing() {
+    let (_parent, dir) = temporary();
+    let mut spool = open(&dir);
+    spool.append(&mut (1..4).map(event).collect()).expect("it can be written");
+    fs::remove_file(dir.join("lock")).expect("it is ours");
+    spool.append(&mut vec![event(4)]).expect("nobody else has it");
+    assert!(spool.take_trouble().is_none(), "nothing is lost");
+    refused(&dir, &["in use by process"]);
+    let found = drain(&mut open_again(spool, &dir));
+    assert_eq!((numbers(&found.events), found.lost), (vec![1, 2, 3, 4], 0));
+}
+
+#[test]
+fn a_directory_that_is_moved_away_is_written_to_no_more() {
+    let (parent, dir) = temporary();
+    let mut spool = open(&dir);
+    spool.append(&mut (1..4).map(event).collect()).expect("it can be written");
+    let first = spool.next_batch(1, usize::MAX).expect("it is in memory");
+    spool.acknowledge(first.up_to).expect("it can be written");
+    let moved = parent.path().join("moved");
+    fs::rename(&dir, &moved).expect("it is ours");
+    let second = spool.next_batch(1, usize::MAX).expect("it is in memory");
+    spool.acknowledge(second.up_to).expect("it is made again");
+    assert_eq!(numbers(&drain(&mut open(&moved)).events), [2, 3], "as it was when it was moved");
+    assert_eq!(numbers(&drain(&mut open_again(spool, &dir)).events), [3]);
+}

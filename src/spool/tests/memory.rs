@@ -158,7 +158,7 @@ impl Disk for MemoryDisk {
         Path::new("/memory")
     }
 
-    fn is_there(&self) -> bool {
+    fn is_owned(&self) -> bool {
         true
     }
 

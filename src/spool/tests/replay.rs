@@ -1,5 +1,7 @@
 //! What the store refuses can be read, corrected and sent again by a person.
 
+use std::collections::HashSet;
+
 use super::memory::{Fault, MemoryDisk};
 use super::model::die;
 use super::{OPTIONS, drain, event, number};
@@ -30,7 +32,7 @@ fn lines(events: impl IntoIterator<Item = Event>) -> String {
 #[test]
 fn a_quarantined_row_is_corrected_and_replayed_under_its_id() {
     let disk = MemoryDisk::default();
-    let spool = open(&disk);
+    let mut spool = open(&disk);
     spool.quarantine(&event(1), "the number is too low").expect("the disk is good");
     let quarantined = text(&disk, QUARANTINE);
     assert!(quarantined.starts_with(r#"{"reason":"the number is too low","id":"#), "{quarantined}");
@@ -106,17 +108,22 @@ fn a_crash_while_replaying_loses_no_line() {
     }
 }
 
+/// So many lines that several segments are closed on the way.
 #[test]
 fn a_loss_of_power_after_a_replay_loses_no_line() {
+    let options = Options { limit_bytes: SMALLEST_LIMIT, sync_interval: None };
     for dice in 0..64 {
         let disk = MemoryDisk::default();
-        disk.put(REPLAY, lines([event(1)]).as_bytes());
+        disk.put(REPLAY, lines((1..=300).map(event)).as_bytes());
         disk.settle();
-        open(&disk).take_replay().expect("the disk is good");
+        let mut spool = Spool::on(disk.clone(), options).expect("the disk is good");
+        assert_eq!(spool.take_replay().expect("the disk is good").taken, 300);
+        drop(spool);
         disk.lose_power(die(dice << 40));
-        let mut spool = open(&disk);
+        let mut spool = Spool::on(disk.clone(), options).expect("the disk is good");
         spool.take_replay().expect("the disk is good");
-        assert!(drain(&mut spool).events.contains(&event(1)), "dice {dice}");
+        let found: HashSet<u64> = drain(&mut spool).events.iter().map(number).collect();
+        assert_eq!(found, (1..=300).collect(), "dice {dice}");
     }
 }
 
@@ -133,7 +140,7 @@ fn a_loss_of_power_after_a_row_was_set_aside_keeps_its_line() {
 #[test]
 fn a_quarantine_that_cannot_be_written_says_so_and_holds_whole_lines() {
     let disk = MemoryDisk::default();
-    let spool = open(&disk);
+    let mut spool = open(&disk);
     spool.quarantine(&event(1), "bad").expect("the disk is good");
     disk.fail(Fault::Full(10));
     let error = spool.quarantine(&event(2), "bad").expect_err("the disk is full");

@@ -16,13 +16,17 @@ use crate::Error;
 /// No timeout of the server ends a `COPY` whose rows have stopped coming. When the network loses us there, our rows
 /// stay locked, and a second try of them waits, until the server asks whether we are still there: by default after
 /// two hours, and with these keepalives after 20 s.
+///
+/// Notices are not asked for: that of a trigger may quote a row, and the driver would hand it to the host's layers, as
+/// a tracing event of the target `sqlx::postgres::notice`. (`RAISE INFO` comes all the same, and is a `TRACE` there.)
 const BEGIN: &str = "BEGIN; \
      SET LOCAL statement_timeout = '20s'; \
      SET LOCAL lock_timeout = '10s'; \
      SET LOCAL idle_in_transaction_session_timeout = '20s'; \
      SET LOCAL tcp_keepalives_idle = 5; \
      SET LOCAL tcp_keepalives_interval = 5; \
-     SET LOCAL tcp_keepalives_count = 3";
+     SET LOCAL tcp_keepalives_count = 3; \
+     SET LOCAL client_min_messages = error";
 
 /// Parameters of the URL that are passed on. Others belong to other programs that share the URL (`pgbouncer`,
 /// `connection_limit`, `channel_binding`); the driver would log them with their values.

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use tracing_ledger::DEFAULT_BATCH_SIZE;
 
+use crate::load::Pace;
 use crate::pooler::{Others, Pooler};
 use crate::proxy::Weather;
 use crate::scene::{Round, Scene, Setup, Verdict};
 use crate::wait::until;
 
+/// Callers so slow that batches are of about 200, and go by `INSERT`. That takes two trips to the server, between which
+/// another client gets the session unless a transaction holds it. A `COPY` holds it without one.
+const SMALL_BATCHES: Pace = Pace { threads: 2, every: Duration::from_millis(2) };
 /// The rows of the largest transaction.
 const LARGEST_BATCH: &str = "SELECT coalesce(max(rows), 0) FROM
     (SELECT count(*) AS rows FROM observability_events GROUP BY xmin::text) AS batches";
@@ -16,15 +20,16 @@ const LARGEST_BATCH: &str = "SELECT coalesce(max(rows), 0) FROM
 const NOT_QUITE: usize = 100;
 const WRITTEN_WITHIN: Duration = Duration::from_secs(30);
 
-/// Other clients on the same sessions, batches of every size up to the largest, and some that have to be sent again.
+/// Other clients on the same sessions; small batches, then the largest, then some that have to be sent again.
 pub(crate) fn beside_others(mut round: Round) -> Verdict {
     let partitioned = round.rng.percent(50);
-    let mut scene = Scene::open(round, Setup { partitioned, ..Setup::default() });
+    let mut scene = Scene::open(round, Setup { partitioned, pace: Some(SMALL_BATCHES), ..Setup::default() });
     let pooler = Pooler::start(&scene.stage);
     scene.proxy.turn_to(pooler.port());
     scene.kick();
     scene.calm();
-    let mut others = Others::start(&scene.stage, &pooler, 3 * scene.scale);
+    let mut others = Others::start(&scene.stage, &pooler, 4 * scene.scale);
+    scene.suffer(1500..2000);
     scene.burst(3 * DEFAULT_BATCH_SIZE);
     until(WRITTEN_WITHIN, "a whole batch is written at once", || {
         let rows: usize = scene.psql(LARGEST_BATCH).parse().expect("a number");
