@@ -219,7 +219,7 @@ fn what_a_flush_covers_leaves_before_what_comes_later() {
     });
 }
 
-/// Fails when records leave from anywhere but the channel, or are sent outside of the lock of their lane.
+/// Fails when records leave from anywhere but the channel.
 #[test]
 fn what_a_flush_covers_has_left_when_its_mark_is_past() {
     explore("past", || {

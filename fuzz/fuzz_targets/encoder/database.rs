@@ -53,6 +53,7 @@ impl Database {
     }
 
     fn write(&mut self, events: &[Event]) {
+        // By `COPY`, which takes any number of them here, and by `INSERT`, which finds them there.
         for attempt in [Attempt::First, Attempt::Retry] {
             let inserted = self.runtime.block_on(self.store.insert(events, attempt));
             inserted.unwrap_or_else(|error| panic!("{attempt:?}: {error}: {events:#?}"));

@@ -13,6 +13,8 @@ use crate::{callsite, database};
 
 /// The most fields of one call.
 pub const FIELDS: usize = 8;
+/// The most of a name, which is more than Postgres takes into an index.
+const NAME_BYTES: usize = 4 * 1024;
 /// Text values are cut behind so many bytes: see README.md.
 const VALUE_BYTES: usize = 8 * 1024;
 
@@ -128,6 +130,13 @@ impl Text {
             Self::Nested(depth) => format!("{}{}", "[".repeat((*depth).into()), "]".repeat((*depth).into())),
         }
     }
+
+    /// Callsites and what rules say of them are never given back, so there is less of them.
+    fn name(&self) -> String {
+        let mut name = self.get();
+        name.truncate(name.floor_char_boundary(NAME_BYTES));
+        name
+    }
 }
 
 impl Input {
@@ -140,33 +149,35 @@ impl Input {
 impl Setting {
     fn apply(&self, rule: Rule) -> Rule {
         match self {
-            Self::Event(text) => rule.event(text.get()),
-            Self::Source(text) => rule.source(text.get()),
+            Self::Event(text) => rule.event(text.name()),
+            Self::Source(text) => rule.source(text.name()),
             Self::Severity(at) => rule.severity(severity(*at)),
-            Self::SeverityField(field) => rule.severity_field(field.get(), [("1e400", Severity::Critical)]),
-            Self::Duration(key) => rule.duration(&*key.get()),
-            Self::Success(key) => rule.success(&*key.get()),
-            Self::SuccessBelow(field, limit) => rule.success_below(field.get(), *limit),
-            Self::Reason(key) => rule.reason(&*key.get()),
-            Self::ReasonCode(key) => rule.reason_code(&*key.get()),
-            Self::Outcome(key) => rule.outcome(&*key.get()),
-            Self::Error(key) => rule.error(&*key.get()),
-            Self::Result(key) => rule.result(&*key.get()),
-            Self::Rename(field, key) => rule.rename(field.get(), key.get()),
-            Self::Set(key, Scalar::Bool(value)) => rule.set(key.get(), *value),
-            Self::Set(key, Scalar::Integer(value)) => rule.set(key.get(), *value),
-            Self::Set(key, Scalar::Float(value)) => rule.set(key.get(), *value),
-            Self::Set(key, Scalar::Text(value)) => rule.set(key.get(), value.get()),
-            Self::Nest(prefix, key, keys) => {
-                rule.nest(prefix.get(), key.get(), keys.iter().map(|(field, key)| (field.get(), key.get())))
-            }
-            Self::Inherit(fields) => rule.inherit(fields.iter().map(Text::get)),
-            Self::NumberWithin(event, key) => rule.number_within(event.get(), key.get()),
-            Self::CollectCount(key, event) => rule.collect_count(key.get(), event.get()),
-            Self::CollectTotal(key, event) => rule.collect_total(key.get(), event.get()),
-            Self::OrNull(keys) => rule.or_null(keys.iter().map(Text::get)),
-            Self::Redact(field, true) => rule.redact(field.get(), Redact::Hash),
-            Self::Redact(field, false) => rule.redact(field.get(), Redact::Drop),
+            Self::SeverityField(field) => rule.severity_field(field.name(), [("1e400", Severity::Critical)]),
+            Self::Duration(key) => rule.duration(&*key.name()),
+            Self::Success(key) => rule.success(&*key.name()),
+            Self::SuccessBelow(field, limit) => rule.success_below(field.name(), *limit),
+            Self::Reason(key) => rule.reason(&*key.name()),
+            Self::ReasonCode(key) => rule.reason_code(&*key.name()),
+            Self::Outcome(key) => rule.outcome(&*key.name()),
+            Self::Error(key) => rule.error(&*key.name()),
+            Self::Result(key) => rule.result(&*key.name()),
+            Self::Rename(field, key) => rule.rename(field.name(), key.name()),
+            Self::Set(key, Scalar::Bool(value)) => rule.set(key.name(), *value),
+            Self::Set(key, Scalar::Integer(value)) => rule.set(key.name(), *value),
+            Self::Set(key, Scalar::Float(value)) => rule.set(key.name(), *value),
+            Self::Set(key, Scalar::Text(value)) => rule.set(key.name(), value.name()),
+            Self::Nest(prefix, key, keys) => rule.nest(
+                prefix.name(),
+                key.name(),
+                keys.iter().map(|(field, key)| (field.name(), key.name())),
+            ),
+            Self::Inherit(fields) => rule.inherit(fields.iter().map(Text::name)),
+            Self::NumberWithin(event, key) => rule.number_within(event.name(), key.name()),
+            Self::CollectCount(key, event) => rule.collect_count(key.name(), event.name()),
+            Self::CollectTotal(key, event) => rule.collect_total(key.name(), event.name()),
+            Self::OrNull(keys) => rule.or_null(keys.iter().map(Text::name)),
+            Self::Redact(field, true) => rule.redact(field.name(), Redact::Hash),
+            Self::Redact(field, false) => rule.redact(field.name(), Redact::Drop),
             Self::Silent(at) => {
                 rule.silent([Silent::Ok, Silent::Cancelled, Silent::Unknown][usize::from(*at % 3)])
             }
@@ -184,14 +195,14 @@ impl Call {
     }
 
     fn names(&self) -> Vec<String> {
-        self.fields().iter().map(|(name, _)| name.get()).collect()
+        self.fields().iter().map(|(name, _)| name.name()).collect()
     }
 
     pub fn make(&self, dispatch: &Dispatch) {
         let names = self.names();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let values: Vec<_> = self.fields().iter().map(|(_, given)| given.value()).collect();
-        callsite::record(dispatch, callsite::named(&self.name.get(), &names, self.is_span), &values);
+        callsite::record(dispatch, callsite::named(&self.name.name(), &names, self.is_span), &values);
     }
 
     /// Whether some row has what this call gave, where that is plain to see: no rule speaks of tracing events, no name
