@@ -86,9 +86,10 @@ impl<D: Disk> Spool<D> {
         if bytes as u64 > limit_bytes {
             return Err(AppendError::TooLarge { bytes, limit_bytes });
         }
-        if self.acknowledged == self.next && self.active.is_some() {
+        if self.acknowledged == self.next {
             self.close();
-            self.remove_acknowledged().map_err(AppendError::Disk)?;
+            // It may have failed when it was told.
+            self.write_acknowledged().and_then(|()| self.remove_acknowledged()).map_err(AppendError::Disk)?;
         }
         if bytes as u64 > self.room() { Err(AppendError::Full { limit_bytes }) } else { Ok(()) }
     }
@@ -141,7 +142,7 @@ impl<D: Disk> Spool<D> {
     /// Files can be written to after somebody has deleted them, and nobody would ever find the rows.
     ///
     /// A directory that is another process's by now counts as gone: nothing of ours belongs there.
-    pub(super) fn notice_removal(&mut self) -> Result<(), Error> {
+    pub(crate) fn notice_removal(&mut self) -> Result<(), Error> {
         if self.disk.is_owned() && self.is_active_linked() { Ok(()) } else { self.restore() }
     }
 

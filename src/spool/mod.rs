@@ -216,14 +216,18 @@ impl<D: Disk> Spool<D> {
     /// When it cannot be written down: the same rows may be sent again by the next process. The next
     /// acknowledgement tries again.
     pub(crate) fn acknowledge(&mut self, up_to: u64) -> Result<(), Error> {
-        let up_to = up_to.min(self.cursor);
-        let is_news = up_to > self.acknowledged;
-        self.acknowledged = self.acknowledged.max(up_to);
+        self.acknowledged = self.acknowledged.max(up_to.min(self.cursor));
         self.notice_removal()?;
-        if is_news {
-            self.ack.write(&self.disk, up_to)?;
-        }
+        self.write_acknowledged()?;
         self.remove_acknowledged()
+    }
+
+    /// Writes down what is acknowledged, unless the disk has it already.
+    fn write_acknowledged(&mut self) -> Result<(), Error> {
+        if self.ack.kept().unwrap_or(0) < self.acknowledged {
+            self.ack.write(&self.disk, self.acknowledged)?;
+        }
+        Ok(())
     }
 
     /// Deletes segments that are wholly acknowledged, but for the active one. The acknowledgement is made to survive

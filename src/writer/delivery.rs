@@ -75,6 +75,7 @@ impl<'a, S: Store> Delivery<'a, S> {
 
     /// What no store has and no disk.
     pub(super) fn into_leftovers(mut self) -> Leftovers {
+        self.shared.look();
         let (mut untold, mut unsaved) = (Vec::new(), Vec::new());
         match self.hand.take() {
             Some(batch) if batch.origin() == Origin::Ledger => untold = batch.into_events(),
@@ -221,7 +222,8 @@ impl<'a, S: Store> Delivery<'a, S> {
             if origin != Origin::Ledger {
                 let kept = self.shared.intake.borrow_mut().quarantine(event, reason);
                 match origin {
-                    Origin::Spool(_) => kept?,
+                    // What is on disk no more is nothing to wait for.
+                    Origin::Spool(_) if !self.shared.is_in_memory_alone(origin) => kept?,
                     _ => kept.unwrap_or_else(|error| self.shared.say(Kind::Spool, format_args!("{error}"))),
                 }
                 self.shared.control.quarantine(event.clone());

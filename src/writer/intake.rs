@@ -128,7 +128,9 @@ impl Intake {
         }
         spool.read_on(&mut self.read_ahead, self.batch_size, BATCH_BYTES)?;
         let batch = std::mem::take(&mut self.read_ahead);
-        self.queue.count_unspooled(batch.lost);
+        if spool.keeps(batch.up_to) {
+            self.queue.count_unspooled(batch.lost);
+        }
         self.lose_corrupt(batch.lost);
         if !batch.is_empty() {
             return Ok(Next::Batch(Batch::from_spool(batch)));
@@ -241,16 +243,31 @@ impl Intake {
 
     /// Writes the event into the file for people, where there is a spool.
     pub(super) fn quarantine(&mut self, event: &Event, reason: &str) -> Result<(), Error> {
-        self.spool.as_mut().map_or(Ok(()), |spool| spool.quarantine(event, reason))
+        let Some(spool) = &mut self.spool else { return Ok(()) };
+        let kept = spool.quarantine(event, reason);
+        self.recount();
+        kept
     }
 
     pub(super) fn acknowledge(&mut self, up_to: u64) -> Result<(), Error> {
         let Some(spool) = &mut self.spool else { return Ok(()) };
         let acknowledged = spool.acknowledge(up_to);
-        if let Some(on_disk) = spool.take_recount() {
+        self.recount();
+        acknowledged
+    }
+
+    /// Looks whether the files are still there, which is otherwise noticed when something is written.
+    pub(super) fn look(&mut self) -> Result<(), Error> {
+        let Some(spool) = &mut self.spool else { return Ok(()) };
+        let noticed = spool.notice_removal();
+        self.recount();
+        noticed
+    }
+
+    fn recount(&mut self) {
+        if let Some(on_disk) = self.spool.as_mut().and_then(Spool::take_recount) {
             self.queue.recount_spooled(on_disk);
         }
-        acknowledged
     }
 
     /// Gets onto disk again what was there until somebody removed the files, and is still in memory: for the next

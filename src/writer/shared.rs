@@ -124,6 +124,12 @@ impl Shared {
         }
     }
 
+    /// Looks whether the files of the spool are still there.
+    pub(super) fn look(&self) {
+        let looked = self.intake.borrow_mut().look();
+        self.say_if_failed(looked);
+    }
+
     /// Whether a batch was on disk until somebody removed the files.
     pub(super) fn is_in_memory_alone(&self, origin: Origin) -> bool {
         let mut intake = self.intake.borrow_mut();
