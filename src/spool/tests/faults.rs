@@ -178,3 +178,23 @@ fn a_backlog_is_read_from_disk_and_memory_holds_only_the_newest() {
     let all: Vec<u64> = first.events.iter().chain(&rest.events).map(number).collect();
     assert_eq!((all, rest.lost), ((0..1100).collect(), 0));
 }
+
+#[test]
+fn an_acknowledgement_that_failed_is_written_again_where_room_is_wanted() {
+    let disk = MemoryDisk::default();
+    let mut spool = open(&disk, Options { limit_bytes: SMALLEST_LIMIT, ..OPTIONS });
+    let large = |number| {
+        let mut event = event(number);
+        event.context = format!("{{\"n\":{number},\"text\":\"{}\"}}", "x".repeat(40 * 1024));
+        event
+    };
+    spool.append(&mut vec![large(1)]).expect("there is room for one");
+    let batch = spool.next_batch(9, usize::MAX).expect("it can be read");
+    let full = spool.append(&mut vec![large(2)]).expect_err("and not for two");
+    assert!(matches!(full, AppendError::Full { .. }), "{full}");
+    disk.fail(Fault::Full(0));
+    spool.acknowledge(batch.up_to).expect_err("the disk is full");
+
+    spool.append(&mut vec![large(2)]).expect("the first is stored");
+    assert_eq!(numbers(&drain(&mut spool).events), [2]);
+}
