@@ -1,23 +1,47 @@
-//! The service that is to be killed: this program once more, which says over a pipe what is safe.
+//! The service that is to suffer in a process of its own: this program once more, which says over a pipe what is safe.
 
 use std::env;
-use std::io::{BufRead, BufReader, Write as _, stdout};
-use std::path::Path;
+use std::io::{BufRead, BufReader, Read as _, Write as _, stdin, stdout};
+use std::ops::Range;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use tracing_ledger::Stats;
+use tracing::Dispatch;
+use tracing_ledger::{Guard, Stats};
 
-use crate::load::call;
-use crate::scene::ledger;
+use crate::clock;
+use crate::load::{Call, Phase, call};
+use crate::scene::{DRAINED_WITHIN, ledger};
 use crate::wait::pause;
 
-/// Set in the service: the URL, the seed, the number of its first call, and its spool where it has one.
+/// Set in the service: what it is to do.
 const SERVICE: &str = "LEDGER_TORTURE_SERVICE";
-const BATCH: u64 = 20;
+const BATCH: usize = 20;
 const PATIENCE: Duration = Duration::from_millis(200);
 /// Short, so that a batch is on its way whenever it is killed.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(20);
+const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// What a service is to do.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) url: String,
+    pub(crate) seed: u64,
+    /// Those it makes.
+    pub(crate) calls: Range<u64>,
+    pub(crate) spool: Option<PathBuf>,
+    pub(crate) sync_interval: Option<Duration>,
+}
+
+/// What a service that ended in order says of it.
+pub(crate) struct Account {
+    pub(crate) calls: Vec<Call>,
+    pub(crate) stats: Stats,
+}
 
 /// A running service.
 pub(crate) struct App {
@@ -25,14 +49,22 @@ pub(crate) struct App {
     said: BufReader<ChildStdout>,
 }
 
+/// What starts this program once more.
+pub(crate) fn itself() -> Command {
+    Command::new(env::current_exe().expect("this program is a file"))
+}
+
 impl App {
-    pub(crate) fn start(url: &str, seed: u64, first: u64, spool: Option<&Path>) -> Self {
-        let spool = spool.unwrap_or(Path::new("")).display();
-        let mut child = Command::new(env::current_exe().expect("this program is a file"))
-            .env(SERVICE, format!("{url} {seed} {first} {spool}"))
-            .stdin(Stdio::null())
+    pub(crate) fn start(service: &Service) -> Self {
+        Self::start_by(itself().stderr(Stdio::null()), service)
+    }
+
+    /// Starts it by a command that ends in [`itself`].
+    pub(crate) fn start_by(command: &mut Command, service: &Service) -> Self {
+        let mut child = command
+            .env(SERVICE, service.to_json())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .spawn()
             .expect("this program starts itself");
         let said = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
@@ -44,11 +76,28 @@ impl App {
         number(&mut self.said)
     }
 
+    /// Waits until it has said that the calls up to that one are safe.
+    pub(crate) fn wait_until_safe(&mut self, end: u64) {
+        let began = Instant::now();
+        while number(&mut self.said).expect("the service goes on") < end {
+            assert!(began.elapsed() < DRAINED_WITHIN, "its calls are not safe within {DRAINED_WITHIN:?}");
+        }
+    }
+
     /// Kills it with SIGKILL; the last it said, which is how many calls are safe.
     pub(crate) fn kill(mut self) -> Option<u64> {
         self.child.kill().expect("it is there to be killed");
         self.child.wait().expect("it is gone");
         std::iter::from_fn(|| number(&mut self.said)).last()
+    }
+
+    /// Lets it end in order; panics when it did not.
+    pub(crate) fn end(mut self) -> Account {
+        drop(self.child.stdin.take());
+        let account = self.said.by_ref().lines().map_while(Result::ok).last();
+        let status = self.child.wait().expect("it ends");
+        assert!(status.success(), "the service ended with {status}");
+        Account::from_json(&account.expect("it says what it came to"))
     }
 }
 
@@ -72,39 +121,116 @@ pub(crate) fn is_wanted() -> bool {
     env::var_os(SERVICE).is_some()
 }
 
-/// Calls and calls until it is killed, and says again and again how many calls are safe: those that a flush said
-/// to be written, or with a spool those that the account says are on disk or past it.
+/// Makes its calls, and says again and again how many are safe, until it is killed or standard input ends. Then it
+/// shuts down and says what it came to.
 pub(crate) fn run() -> ExitCode {
-    let wanted = env::var(SERVICE).expect("it was looked for");
-    let mut words = wanted.split(' ');
-    let mut word = || words.next().expect("the URL, the seed, the first number and the spool");
-    let (url, seed, first, spool) = (word(), parse(word()), parse(word()), word());
-    let builder = tracing_ledger::builder().flush_interval(FLUSH_INTERVAL);
-    let builder = if spool.is_empty() { builder } else { builder.spool_dir(spool) };
-    let (dispatch, guard) = ledger(builder, url);
+    let service = Service::from_json(&env::var(SERVICE).expect("it was looked for"));
+    let (dispatch, guard) = service.ledger();
     let inherited = guard.stats().accepted;
-    for batch in 0.. {
-        let calls = first + batch * BATCH..first + (batch + 1) * BATCH;
-        tracing::dispatcher::with_default(&dispatch, || {
-            for n in calls.clone() {
-                call(seed, n, false);
-            }
-        });
-        let safe = if spool.is_empty() {
-            guard.flush(PATIENCE).is_ok().then_some(calls.end)
+    let is_over = watch_stdin();
+    let mut calls = Vec::new();
+    let mut numbers = service.calls.clone();
+    while !is_over.load(Ordering::Relaxed) {
+        calls.extend(service.call(&dispatch, numbers.by_ref().take(BATCH)));
+        let safe = if service.spool.is_some() {
+            Some(service.calls.start + guard.stats().safe() - inherited)
         } else {
-            Some(first + guard.stats().safe() - inherited)
+            guard.flush(PATIENCE).is_ok().then_some(numbers.start)
         };
         if safe.is_some_and(|safe| writeln!(stdout(), "{safe}").is_err()) {
-            break;
+            return ExitCode::FAILURE;
         }
         pause(Duration::from_micros(200));
     }
-    ExitCode::FAILURE
+    let stats = guard.shutdown(SHUTDOWN).expect("everything is written or on disk");
+    writeln!(stdout(), "{}", Account { calls, stats }.to_json()).expect("somebody listens");
+    ExitCode::SUCCESS
 }
 
-fn parse(word: &str) -> u64 {
-    word.parse().expect("a number")
+/// Hears when standard input ends.
+fn watch_stdin() -> Arc<AtomicBool> {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&is_over);
+    thread::spawn(move || {
+        stdin().read_to_end(&mut Vec::new()).ok();
+        over.store(true, Ordering::Relaxed);
+    });
+    is_over
+}
+
+impl Service {
+    fn to_json(&self) -> String {
+        let Self { url, seed, calls, spool, sync_interval } = self;
+        serde_json::json!([url, seed, calls.start, calls.end, spool, sync_interval.map(micros)]).to_string()
+    }
+
+    fn from_json(json: &str) -> Self {
+        type Words = (String, u64, u64, u64, Option<PathBuf>, Option<u64>);
+        let words: Words = serde_json::from_str(json).expect("what the suite said");
+        let (url, seed, start, end, spool, sync_interval) = words;
+        Self { url, seed, calls: start..end, spool, sync_interval: sync_interval.map(Duration::from_micros) }
+    }
+
+    fn ledger(&self) -> (Dispatch, Guard) {
+        let mut builder = tracing_ledger::builder().flush_interval(FLUSH_INTERVAL);
+        if let Some(spool) = &self.spool {
+            builder = builder.spool_dir(spool);
+        }
+        if let Some(interval) = self.sync_interval {
+            builder = builder.spool_sync_interval(interval);
+        }
+        ledger(builder, &self.url)
+    }
+
+    fn call(&self, dispatch: &Dispatch, numbers: impl Iterator<Item = u64>) -> Vec<Call> {
+        tracing::dispatcher::with_default(dispatch, || {
+            let call = |n| Call {
+                n,
+                took: call(self.seed, n, false),
+                at: clock::right(),
+                phase: Phase::Fault,
+                poison: false,
+            };
+            numbers.map(call).collect()
+        })
+    }
+}
+
+impl Account {
+    fn to_json(&self) -> String {
+        let calls = self.calls.iter().map(|call| {
+            let at = call.at.duration_since(UNIX_EPOCH).expect("after 1970");
+            (call.n, micros(at), micros(call.took))
+        });
+        let Stats { offered, accepted, in_flight, spooled, written, quarantined, refused, dropped, .. } =
+            self.stats;
+        let stats = [offered, accepted, in_flight, spooled, written, quarantined];
+        let causes = [refused.queue_full, refused.shutdown, refused.forked, dropped.evicted, dropped.corrupt];
+        serde_json::json!([calls.collect::<Vec<_>>(), stats, causes]).to_string()
+    }
+
+    fn from_json(json: &str) -> Self {
+        type Said = (Vec<(u64, u64, u64)>, [u64; 6], [u64; 5]);
+        let (calls, numbers, causes): Said = serde_json::from_str(json).expect("what the service said");
+        let calls = calls.into_iter().map(|(n, at, took)| Call {
+            n,
+            at: UNIX_EPOCH + Duration::from_micros(at),
+            took: Duration::from_micros(took),
+            phase: Phase::Fault,
+            poison: false,
+        });
+        let mut stats = Stats::default();
+        [stats.offered, stats.accepted, stats.in_flight, stats.spooled, stats.written, stats.quarantined] =
+            numbers;
+        let Stats { refused, dropped, .. } = &mut stats;
+        [refused.queue_full, refused.shutdown, refused.forked, dropped.evicted, dropped.corrupt] = causes;
+        Self { calls: calls.collect(), stats }
+    }
+}
+
+/// Rounded up.
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos().div_ceil(1000)).expect("no matter of centuries")
 }
 
 trait Safe {

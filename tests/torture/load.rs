@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tracing::{Dispatch, info_span};
 use uuid::Uuid;
 
+use crate::clock;
 use crate::rng::Rng;
 use crate::wait::pause;
 
@@ -36,7 +37,7 @@ pub(crate) enum Phase {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call {
     pub(crate) n: u64,
-    /// When it returned.
+    /// When it returned, however wrong the clock was.
     pub(crate) at: SystemTime,
     /// What the span cost the caller.
     pub(crate) took: Duration,
@@ -185,7 +186,7 @@ impl Shared {
             _ => Phase::Healed,
         };
         let took = call(self.seed, n, poison);
-        Call { n, at: SystemTime::now(), took, phase, poison }
+        Call { n, at: clock::right(), took, phase, poison }
     }
 }
 

@@ -1,17 +1,20 @@
 //! What must be true when a scene is over: every call is in exactly one place, unaltered.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tracing_ledger::{Event, Stats};
 
+use crate::clock;
 use crate::load::{Call, Fields};
 
 /// Between the end of a span, by its own clock, and the look at the clock after it: a busy machine may put
 /// other work there.
 const AT_MOST_EARLIER: Duration = Duration::from_secs(2);
 const AT_MOST_LATER: Duration = Duration::from_millis(50);
+/// Durations are milliseconds with three decimals.
+const ROUNDED_BY: f64 = 0.001;
 
 /// What of a row the tests can foretell.
 #[derive(Debug)]
@@ -79,8 +82,6 @@ impl From<&Event> for Row {
 /// What is known of the calls, whatever became of them.
 pub(crate) struct Oracle {
     pub(crate) seed: u64,
-    /// Whether the clock went its way, so that the times can be foretold too.
-    pub(crate) steady_clock: bool,
 }
 
 /// Where the calls are.
@@ -103,9 +104,7 @@ impl Oracle {
             let call = by_number.get(&n).unwrap_or_else(|| panic!("a call that nobody made: {row:#?}"));
             assert!(seen.insert(n), "the call {n} is there twice: {row:#?}");
             row.check(self.seed, call.poison);
-            if self.steady_clock {
-                check_time(row, call);
-            }
+            check_times(row, call);
         }
         let ids: HashSet<_> = places.table.iter().map(|row| &row.id).collect();
         assert_eq!(ids.len(), places.table.len(), "count(*) = count(distinct id)");
@@ -113,11 +112,30 @@ impl Oracle {
     }
 }
 
-fn check_time(row: &Row, call: &Call) {
-    let micros = u64::try_from(row.created_at).expect("after 1970");
-    let created_at = UNIX_EPOCH + Duration::from_micros(micros);
-    let span = call.at - AT_MOST_EARLIER..call.at + AT_MOST_LATER;
-    assert!(span.contains(&created_at), "the call {} returned at {:?}: {row:#?}", call.n, call.at);
+/// The row has the time of the call, by the clock of then or, where the clock has jumped while it was queued, by that
+/// of its leaving the queue; and no more time has passed in it than its caller saw.
+fn check_times(row: &Row, call: &Call) {
+    let began = call.at - call.took - AT_MOST_EARLIER;
+    let is_time = |ahead: i64| {
+        let at = micros(call.at) + ahead * 1_000_000;
+        // Nothing is before 1970.
+        let span = at - duration_micros(AT_MOST_EARLIER)..at.max(0) + duration_micros(AT_MOST_LATER);
+        row.created_at >= 0 && span.contains(&row.created_at)
+    };
+    let ahead = clock::ahead(began, call.at);
+    let is_right = ahead.iter().copied().any(is_time);
+    assert!(is_right, "the call {} returned at {:?}, {ahead:?} s ahead: {row:#?}", call.n, call.at);
+    let took = row.context["planner_duration_ms"].as_f64();
+    let at_most = call.took.as_secs_f64() * 1000.0 + ROUNDED_BY;
+    assert!(took.is_some_and(|took| took <= at_most), "the call took {:?}: {row:#?}", call.took);
+}
+
+fn micros(time: SystemTime) -> i64 {
+    duration_micros(time.duration_since(UNIX_EPOCH).expect("it is after 1970"))
+}
+
+fn duration_micros(time: Duration) -> i64 {
+    time.as_micros().try_into().expect("no matter of many millennia")
 }
 
 /// The account adds up, and to what is really there; how many calls are nowhere.

@@ -57,7 +57,6 @@ pub(crate) struct Setup {
     pub(crate) foreign_keys: bool,
     /// Whether the table is partitioned by time, so that no id alone is a key.
     pub(crate) partitioned: bool,
-    pub(crate) steady_clock: bool,
     pub(crate) spool: Spool,
     /// How long a caller may wait on top, by the ledger's options.
     pub(crate) callers_wait: Duration,
@@ -82,7 +81,6 @@ impl Default for Setup {
             pace: None,
             foreign_keys: false,
             partitioned: false,
-            steady_clock: true,
             spool: Spool::Either,
             callers_wait: Duration::ZERO,
         }
@@ -198,6 +196,12 @@ impl Scene {
             self.on_disk.push(looked.elapsed());
             pause(LOOK_AGAIN);
         }
+    }
+
+    /// Waits until everything that is queued by now has left the queue, and knows its time.
+    pub(crate) fn wait_until_taken(&self) {
+        let mark = self.guard.stats().accepted;
+        until(DRAINED_WITHIN, "what is queued leaves the queue", || self.not_in_memory() >= mark);
     }
 
     fn not_in_memory(&self) -> u64 {

@@ -58,7 +58,7 @@ impl Stage {
             cluster,
             admin,
             role,
-            oracle: Oracle { seed, steady_clock: setup.steady_clock },
+            oracle: Oracle { seed },
             callers_wait: setup.callers_wait,
             memory: memory::now(),
             memory_cap: BYTES_BESIDES + setup.queue_capacity as u64 * BYTES_PER_RECORD,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::app::App;
+use crate::app::{App, Service};
 use crate::proxy::{Proxy, Weather};
 use crate::scene::{DRAINED_WITHIN, Round, Setup, Verdict, ledger, shut_down, spool_dir, wait_until_drained};
 use crate::stage::Stage;
@@ -12,6 +12,8 @@ use crate::wait::pause;
 
 /// No service makes so many calls before it is killed.
 const NUMBERS: u64 = 1_000_000;
+/// Fewer than fill any buffer.
+const FEW: u64 = 10;
 
 /// SIGKILL, again and again. What a flush said to be written is there, and nothing is there twice; the rest was
 /// in memory and is gone.
@@ -19,8 +21,9 @@ pub(crate) fn killed(round: Round) -> Verdict {
     kill_again_and_again(round, None)
 }
 
-/// The same with a spool, and a database that is away half of the time. What was on disk is there once another
-/// process has had the spool.
+/// The same with a spool, and a database that is away most of the time. What was on disk is there once another
+/// process has had the spool. After each service comes one that makes a few calls and no more: what holds back what it
+/// writes until there is more of it never gets rid of these.
 pub(crate) fn killed_with_spool(round: Round) -> Verdict {
     let dir = spool_dir();
     kill_again_and_again(round, Some(dir.path()))
@@ -32,15 +35,30 @@ fn kill_again_and_again(mut round: Round, spool: Option<&Path>) -> Verdict {
     let proxy = Proxy::to(stage.cluster.port());
     let url = stage.url(proxy.port());
     let mut promised = Vec::new();
-    for service in 0..8 * u64::from(round.scale) {
-        let first = service * NUMBERS;
+    let service = |calls| Service {
+        url: url.clone(),
+        seed,
+        calls,
+        spool: spool.map(Path::to_owned),
+        sync_interval: None,
+    };
+    for number in 0..8 * u64::from(round.scale) {
+        let first = 2 * number * NUMBERS;
         if spool.is_some() {
             proxy.weather(*round.rng.pick(&[Weather::Fair, Weather::Reset, Weather::Silence]));
         }
-        let mut app = App::start(&url, seed, first, spool);
+        let mut app = App::start(&service(first..first + NUMBERS));
         let safe = app.wait_until_up();
         pause(round.rng.ms(0..200));
         promised.push(first..app.kill().or(safe).unwrap_or(first));
+        if spool.is_some() {
+            proxy.weather(*round.rng.pick(&[Weather::Reset, Weather::Silence]));
+            let calls = first + NUMBERS..first + NUMBERS + round.rng.within(1..FEW);
+            let mut app = App::start(&service(calls.clone()));
+            app.wait_until_safe(calls.end);
+            app.kill();
+            promised.push(calls);
+        }
     }
     proxy.weather(Weather::Fair);
     let began = Instant::now();
