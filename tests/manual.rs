@@ -18,7 +18,7 @@ fn names(page: &str) -> Vec<&str> {
 
 fn faults() -> Vec<&'static str> {
     let after = |call| FAULTS.split(call).skip(1).filter_map(|rest| rest.split('"').next());
-    ["fault(\"", "of_root(\"", "long(\""].into_iter().flat_map(after).collect()
+    ["fault(\"", "of_root(\"", "traced(\"", "long(\""].into_iter().flat_map(after).collect()
 }
 
 fn mutations() -> Vec<String> {

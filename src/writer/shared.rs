@@ -74,10 +74,15 @@ impl Shared {
             return false;
         }
         let filled = self.intake.borrow_mut().fill();
-        if let Err(error) = &filled {
-            self.say(Kind::Disk, format_args!("rows stay in memory, as far as the queue goes: {error}"));
-        } else if !self.is_held_up() && self.over(&[Kind::Disk]) {
-            alarm::say(format_args!("the spool takes rows again"));
+        match &filled {
+            Err(error) => {
+                self.say(Kind::Disk, format_args!("rows stay in memory, as far as the queue goes: {error}"));
+            }
+            // What went past the disk says nothing of it.
+            Ok(true) if !self.is_held_up() && self.over(&[Kind::Disk]) => {
+                alarm::say(format_args!("the spool takes rows again"));
+            }
+            Ok(_) => {}
         }
         self.say_trouble_of_spool();
         filled.unwrap_or(false)

@@ -7,7 +7,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::faults::{self, Fault};
-use crate::tmpfs;
 
 /// What to run.
 pub(crate) struct Arguments {
@@ -61,7 +60,7 @@ impl Arguments {
 
     /// Where CI says so, all of them must be had.
     fn can(&self, fault: &Fault) -> bool {
-        !fault.of_root || tmpfs::is_available() || env::var_os("CI").is_some()
+        fault.takes.lacks().is_none() || env::var_os("CI").is_some()
     }
 
     fn wants(&self, fault: &Fault) -> bool {

@@ -25,6 +25,7 @@ mod rng;
 mod scene;
 mod stage;
 mod tmpfs;
+mod tracer;
 mod wait;
 mod witness;
 

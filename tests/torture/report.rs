@@ -14,6 +14,11 @@ pub(crate) fn list(faults: &[&Fault]) {
     }
 }
 
+/// What a fault that is left out would take.
+fn lack(fault: &Fault) -> &'static str {
+    fault.takes.lacks().unwrap_or_default()
+}
+
 /// All tries of one fault.
 struct Line {
     fault: &'static str,
@@ -28,6 +33,7 @@ pub(crate) struct Report {
     seed: u64,
     began: Instant,
     filtered_out: usize,
+    left_out: Vec<&'static Fault>,
     lines: Vec<Line>,
 }
 
@@ -36,13 +42,15 @@ impl Report {
         let faults = arguments.faults().len();
         println!("\nrunning {faults} tests");
         println!("TORTURE_SEED={} makes the same choices again", arguments.seed);
-        for fault in arguments.left_out() {
-            println!("LEFT OUT: {} takes root and `unshare --mount`", fault.name);
+        let left_out = arguments.left_out();
+        for fault in &left_out {
+            println!("test {} ... ignored, LEFT OUT: it takes {}", fault.name, lack(fault));
         }
         Self {
             seed: arguments.seed,
             began: Instant::now(),
-            filtered_out: ALL.len() - faults,
+            filtered_out: ALL.len() - faults - left_out.len(),
+            left_out,
             lines: Vec::new(),
         }
     }
@@ -85,10 +93,11 @@ impl Report {
         let failed = self.lines.iter().filter(|line| line.failures > 0).count();
         self.print_table();
         println!(
-            "\ntest result: {}. {} passed; {failed} failed; 0 ignored; 0 measured; {} filtered out; finished in \
-             {:.2}s\n",
+            "\ntest result: {}. {} passed; {failed} failed; {} ignored; 0 measured; {} filtered out; finished \
+             in {:.2}s\n",
             if failed == 0 { "ok" } else { "FAILED" },
             self.lines.len() - failed,
+            self.left_out.len(),
             self.filtered_out,
             self.elapsed().as_secs_f64(),
         );
@@ -96,7 +105,7 @@ impl Report {
     }
 
     fn print_table(&self) {
-        if self.lines.is_empty() {
+        if self.lines.is_empty() && self.left_out.is_empty() {
             return;
         }
         println!("\nseed {}; counted: refused or pushed out, or said to be unwritten at the exit", self.seed);
@@ -131,12 +140,15 @@ impl Report {
                 sum.memory / (1024 * 1024),
             );
         }
+        for fault in &self.left_out {
+            println!("{:24} LEFT OUT: it takes {}", fault.name, lack(fault));
+        }
     }
 }
 
 impl Verdict {
     /// Both together: counts are summed up, of all else the worst is kept.
-    fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             records: self.records + other.records,
             counted: self.counted + other.counted,

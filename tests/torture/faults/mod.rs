@@ -4,6 +4,7 @@ mod app;
 mod clock;
 mod disk;
 mod exit;
+mod failing_disk;
 mod failover;
 mod network;
 mod overload;
@@ -14,23 +15,48 @@ mod spool;
 mod table;
 
 use crate::scene::{Round, Verdict};
+use crate::{tmpfs, tracer};
 
 /// One way things go wrong.
 pub(crate) struct Fault {
     pub(crate) name: &'static str,
     pub(crate) run: fn(Round) -> Verdict,
-    /// Whether it takes root and a namespace to mount disks in, which not every machine allows.
-    pub(crate) of_root: bool,
+    pub(crate) takes: Takes,
     /// Whether it is too long for the short form.
     pub(crate) long: bool,
 }
 
+/// What not every machine allows.
+#[derive(Clone, Copy)]
+pub(crate) enum Takes {
+    Nothing,
+    /// Root, and a namespace to mount disks in.
+    Disks,
+    /// A process that may trace another.
+    Tracer,
+}
+
+impl Takes {
+    /// What of it is not to be had here.
+    pub(crate) fn lacks(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Disks => (!tmpfs::is_available()).then_some("root and `unshare --mount`"),
+            Self::Tracer => tracer::refusal(),
+        }
+    }
+}
+
 const fn fault(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
-    Fault { name, run, of_root: false, long: false }
+    Fault { name, run, takes: Takes::Nothing, long: false }
 }
 
 const fn of_root(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
-    Fault { of_root: true, ..fault(name, run) }
+    Fault { takes: Takes::Disks, ..fault(name, run) }
+}
+
+const fn traced(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
+    Fault { takes: Takes::Tracer, ..fault(name, run) }
 }
 
 const fn long(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
@@ -76,6 +102,8 @@ pub(crate) const ALL: &[Fault] = &[
     fault("spool_restarted", spool::restarted),
     fault("spool_full", spool::full),
     of_root("spool_disk_full", spool::disk_full),
+    traced("spool_write_fails", failing_disk::write),
+    traced("spool_sync_fails", failing_disk::sync),
     fault("spool_bit_flipped", spool::bit_flipped),
     fault("spool_truncated", spool::truncated),
     fault("exit_by_the_deadline", exit::by_the_deadline),
