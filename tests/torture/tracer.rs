@@ -72,10 +72,13 @@ pub(crate) fn refusal() -> Option<&'static str> {
 
 fn probe() -> Option<String> {
     let mut strace = Command::new("strace");
-    strace.args(OPTIONS).args(["inject=fdatasync:error=EIO", "-o", "/dev/null", "true"]).stdin(Stdio::null());
+    strace.args(OPTIONS).args(["trace=fdatasync", "-o", "/dev/null", "true"]).stdin(Stdio::null());
     match strace.output() {
         Ok(output) if output.status.success() => None,
-        Ok(output) => Some(format!("ptrace: {}", String::from_utf8_lossy(&output.stderr).trim())),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Some(format!("strace that may trace: {}", said.lines().last().unwrap_or_default()))
+        }
         Err(error) => Some(format!("strace, which scripts/test installs: {error}")),
     }
 }
