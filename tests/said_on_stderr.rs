@@ -1,12 +1,16 @@
 //! What is lost or cannot be known is said on stderr: once, and with the remedy.
 #![cfg(unix)]
 
+mod support;
+
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::process::Command;
+use std::time::Duration;
 
+use support::{DEADLINE, gated};
 use tracing::{info_span, instrument};
-use tracing_ledger::store::Memory;
+use tracing_ledger::store::{Failure, Memory};
 use tracing_subscriber::{Registry, prelude::*};
 
 /// Names to the child what it is to do.
@@ -49,6 +53,30 @@ fn in_a_process_of_its_own() {
                 tracing_ledger::builder().build_with::<Registry>(Memory::default()).expect("a ledger");
             tracing::subscriber::with_default(tracing_subscriber::registry().with(second), calls);
         }
+        "a queue that is full twice" => {
+            let (_closed, store) = gated(Memory::default());
+            let builder = tracing_ledger::builder().queue_capacity(2).batch_size(1);
+            let (layer, guard) = builder.build_with::<Registry>(store).expect("a ledger");
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                for _ in 0..2 {
+                    (0..10).for_each(|_| tracing::info!(name: "auto_assign.started", "many"));
+                    guard.flush(Duration::from_millis(100)).expect_err("the store hangs");
+                }
+            });
+            guard.shutdown(Duration::ZERO).expect_err("the store hangs");
+        }
+        "a database that fails and comes back" => {
+            let memory = Memory::default();
+            let builder = tracing_ledger::builder().flush_interval(DEADLINE);
+            let (layer, guard) = builder.build_with::<Registry>(memory.clone()).expect("a ledger");
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                for _ in 0..2 {
+                    memory.fail_next(Failure::Retry, 2);
+                    tracing::info!(name: "auto_assign.started", "one");
+                    guard.flush(DEADLINE).expect("it comes back");
+                }
+            });
+        }
         "a file that drives terminals" => {
             let dir = tempfile::tempdir().expect("a temporary folder");
             let spool = dir.path().join("spool");
@@ -73,6 +101,19 @@ fn a_guard_that_is_dropped_at_once_is_said_once_for_each_ledger_with_the_remedy(
     let said = said_by("two guards dropped at once");
     assert_eq!(said.matches("tracing-ledger: ").count(), 2, "{said}");
     assert_eq!(said.matches("let (ledger, guard)").count(), 2, "{said}");
+}
+
+#[test]
+fn losses_of_one_kind_are_said_once() {
+    let said = said_by("a queue that is full twice");
+    assert_eq!(said.matches("tracing-ledger: the queue is full and ").count(), 1, "{said}");
+}
+
+#[test]
+fn trouble_is_said_once_and_its_end_once() {
+    let said = said_by("a database that fails and comes back");
+    assert_eq!(said.matches("tracing-ledger: the database cannot be written; ").count(), 1, "{said}");
+    assert_eq!(said.matches("tracing-ledger: rows are being written again").count(), 1, "{said}");
 }
 
 #[test]

@@ -70,3 +70,70 @@ impl Metrics {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::{Arc, Mutex};
+
+    use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, Unit};
+
+    use super::*;
+
+    /// Every metric by its name and the label `error.type`.
+    #[derive(Default)]
+    struct Book(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
+
+    impl Book {
+        fn cell(&self, key: &Key) -> Arc<AtomicU64> {
+            let error = key.labels().find(|label| label.key() == "error.type").map_or("", Label::value);
+            let name = format!("{} {error}", key.name());
+            self.0.lock().expect("no test panics with it").entry(name).or_default().clone()
+        }
+
+        fn value(&self, name: &str) -> u64 {
+            let metrics = self.0.lock().expect("no test panics with it");
+            metrics.get(name).unwrap_or_else(|| panic!("no {name} in {metrics:?}")).load(Ordering::Relaxed)
+        }
+    }
+
+    impl Recorder for Book {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            Counter::from_arc(self.cell(key))
+        }
+
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::from_arc(self.cell(key))
+        }
+
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    #[test]
+    fn every_figure_has_its_metric() {
+        let mut stats = Stats { written: 1, quarantined: 2, in_flight: 3, spooled: 4, ..Stats::default() };
+        (stats.refused.queue_full, stats.refused.shutdown, stats.refused.forked) = (10, 20, 30);
+        (stats.dropped.evicted, stats.dropped.corrupt) = (100, 200);
+        let book = Book::default();
+        metrics::with_local_recorder(&book, || Metrics::default().tell(&stats, 5));
+        for (error, records) in [
+            ("", 1),
+            ("quarantined", 2),
+            ("queue_full", 110),
+            ("already_shutdown", 20),
+            ("forked", 30),
+            ("corrupt", 200),
+        ] {
+            assert_eq!(book.value(&format!("{PROCESSED} {error}")), records, "{error}");
+        }
+        for (gauge, value) in [(QUEUE_SIZE, 3.0), (SPOOL_SIZE, 4.0), (QUEUE_CAPACITY, 5.0)] {
+            assert_eq!(f64::from_bits(book.value(&format!("{gauge} "))), value, "{gauge}");
+        }
+    }
+}

@@ -8,13 +8,12 @@ use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::Dispatch;
 use tracing_ledger::{Guard, Stats};
 
-use crate::clock;
-use crate::load::{Call, Phase, call};
+use crate::load::{Call, Phase, timed_call};
 use crate::scene::{DRAINED_WITHIN, ledger};
 use crate::wait::pause;
 
@@ -184,14 +183,7 @@ impl Service {
 
     fn call(&self, dispatch: &Dispatch, numbers: impl Iterator<Item = u64>) -> Vec<Call> {
         tracing::dispatcher::with_default(dispatch, || {
-            let call = |n| Call {
-                n,
-                took: call(self.seed, n, false),
-                at: clock::right(),
-                phase: Phase::Fault,
-                poison: false,
-            };
-            numbers.map(call).collect()
+            numbers.map(|n| timed_call(self.seed, n, Phase::Fault, false)).collect()
         })
     }
 }
@@ -199,8 +191,8 @@ impl Service {
 impl Account {
     fn to_json(&self) -> String {
         let calls = self.calls.iter().map(|call| {
-            let at = call.at.duration_since(UNIX_EPOCH).expect("after 1970");
-            (call.n, micros(at), micros(call.took))
+            let micros_at = |at: SystemTime| micros(at.duration_since(UNIX_EPOCH).expect("after 1970"));
+            (call.n, micros_at(call.between.0), micros_at(call.between.1), micros(call.took))
         });
         let Stats { offered, accepted, in_flight, spooled, written, quarantined, refused, dropped, .. } =
             self.stats;
@@ -210,11 +202,14 @@ impl Account {
     }
 
     fn from_json(json: &str) -> Self {
-        type Said = (Vec<(u64, u64, u64)>, [u64; 6], [u64; 5]);
+        type Said = (Vec<(u64, u64, u64, u64)>, [u64; 6], [u64; 5]);
         let (calls, numbers, causes): Said = serde_json::from_str(json).expect("what the service said");
-        let calls = calls.into_iter().map(|(n, at, took)| Call {
+        let calls = calls.into_iter().map(|(n, began, returned, took)| Call {
             n,
-            at: UNIX_EPOCH + Duration::from_micros(at),
+            between: (
+                UNIX_EPOCH + Duration::from_micros(began),
+                UNIX_EPOCH + Duration::from_micros(returned),
+            ),
             took: Duration::from_micros(took),
             phase: Phase::Fault,
             poison: false,

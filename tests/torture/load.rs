@@ -37,8 +37,8 @@ pub(crate) enum Phase {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call {
     pub(crate) n: u64,
-    /// When it returned, however wrong the clock was.
-    pub(crate) at: SystemTime,
+    /// When it began and when it had returned, however wrong the clock was.
+    pub(crate) between: (SystemTime, SystemTime),
     /// What the span cost the caller.
     pub(crate) took: Duration,
     pub(crate) phase: Phase,
@@ -74,6 +74,13 @@ pub(crate) fn call(seed: u64, n: u64, poison: bool) -> Duration {
     let began = Instant::now();
     info_span!("auto_assign.quote", n, text, booking_id = booking, success = true).in_scope(|| ());
     began.elapsed()
+}
+
+/// The same, with all that is known of it.
+pub(crate) fn timed_call(seed: u64, n: u64, phase: Phase, poison: bool) -> Call {
+    let began = clock::right();
+    let took = call(seed, n, poison);
+    Call { n, between: (began, clock::right()), took, phase, poison }
 }
 
 /// The running callers.
@@ -185,8 +192,7 @@ impl Shared {
             2 => Phase::Fault,
             _ => Phase::Healed,
         };
-        let took = call(self.seed, n, poison);
-        Call { n, at: clock::right(), took, phase, poison }
+        timed_call(self.seed, n, phase, poison)
     }
 }
 

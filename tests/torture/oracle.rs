@@ -1,7 +1,7 @@
 //! What must be true when a scene is over: every call is in exactly one place, unaltered.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tracing_ledger::{Event, Stats};
@@ -9,10 +9,9 @@ use tracing_ledger::{Event, Stats};
 use crate::clock;
 use crate::load::{Call, Fields};
 
-/// Between the end of a span, by its own clock, and the look at the clock after it: a busy machine may put
-/// other work there.
-const AT_MOST_EARLIER: Duration = Duration::from_secs(2);
-const AT_MOST_LATER: Duration = Duration::from_millis(50);
+/// Microseconds between the wall clock and what is worked out from it and the steady one: a busy machine may put other
+/// work between the looks at the two.
+const CLOCKS_DIFFER_BY: i64 = 50_000;
 /// Durations are milliseconds with three decimals.
 const ROUNDED_BY: f64 = 0.001;
 
@@ -115,27 +114,27 @@ impl Oracle {
 /// The row has the time of the call, by the clock of then or, where the clock has jumped while it was queued, by that
 /// of its leaving the queue; and no more time has passed in it than its caller saw.
 fn check_times(row: &Row, call: &Call) {
-    let began = call.at - call.took - AT_MOST_EARLIER;
-    let is_time = |ahead: i64| {
-        let at = micros(call.at) + ahead * 1_000_000;
+    let (began, returned) = call.between;
+    let ahead = clock::ahead(began, returned);
+    let is_time = |ahead: &i64| {
         // Nothing is before 1970.
-        let span = at - duration_micros(AT_MOST_EARLIER)..at.max(0) + duration_micros(AT_MOST_LATER);
-        row.created_at >= 0 && span.contains(&row.created_at)
+        let [began, returned] = [began, returned].map(|time| (micros(time) + ahead * 1_000_000).max(0));
+        (began - CLOCKS_DIFFER_BY..returned + CLOCKS_DIFFER_BY).contains(&row.created_at)
     };
-    let ahead = clock::ahead(began, call.at);
-    let is_right = ahead.iter().copied().any(is_time);
-    assert!(is_right, "the call {} returned at {:?}, {ahead:?} s ahead: {row:#?}", call.n, call.at);
+    assert!(
+        ahead.iter().any(is_time),
+        "the call {} is of {:?}, {ahead:?} s ahead: {row:#?}",
+        call.n,
+        call.between
+    );
     let took = row.context["planner_duration_ms"].as_f64();
     let at_most = call.took.as_secs_f64() * 1000.0 + ROUNDED_BY;
     assert!(took.is_some_and(|took| took <= at_most), "the call took {:?}: {row:#?}", call.took);
 }
 
 fn micros(time: SystemTime) -> i64 {
-    duration_micros(time.duration_since(UNIX_EPOCH).expect("it is after 1970"))
-}
-
-fn duration_micros(time: Duration) -> i64 {
-    time.as_micros().try_into().expect("no matter of many millennia")
+    let since = time.duration_since(UNIX_EPOCH).expect("it is after 1970");
+    since.as_micros().try_into().expect("no matter of many millennia")
 }
 
 /// The account adds up, and to what is really there; how many calls are nowhere.
