@@ -149,3 +149,20 @@ impl Fields {
         stretch.map_or("", |bits| str::from_utf8(Stretch::from_bits(bits).of(&self.text)).unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_past_the_most_are_left_out_and_marked() {
+        let mut fields = Fields::default();
+        let value = |slot: usize, bits| Entry { bits, slot: slot as u16, kind: Kind::U64 };
+        (0..MAX_FIELDS).for_each(|slot| fields.put(value(slot, 1)));
+        fields.put(value(0, 2));
+        assert!(!fields.truncated, "there is room for one that is recorded again");
+        (MAX_FIELDS..300).for_each(|slot| fields.put(value(slot, 1)));
+        assert_eq!((fields.values.len(), fields.truncated), (MAX_FIELDS, true));
+        assert_eq!(fields.values.iter().map(|entry| entry.bits).sum::<u64>(), MAX_FIELDS as u64 + 1);
+    }
+}

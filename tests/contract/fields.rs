@@ -134,6 +134,22 @@ fn a_text_past_the_limit_is_cut_at_a_character_and_marked() {
 }
 
 #[test]
+fn texts_of_a_record_are_cut_where_they_are_too_many_and_marked() {
+    Ledger::on_every_store(|ledger| {
+        let x = "x".repeat(8 * 1024);
+        ledger.run(|| {
+            let (a, b, c, d, e, f, g, h, i, j) = (&x, &x, &x, &x, &x, &x, &x, &x, &x, &x);
+            info_span!("auto_assign.quote", success = true, a, b, c, d, e, f, g, h, i, j).in_scope(|| ());
+        });
+        let context = ledger.quote().context;
+        let texts = context.as_object().expect("an object").values().filter_map(Value::as_str);
+        let bytes: usize = texts.filter(|text| text.starts_with('x')).map(str::len).sum();
+        assert_eq!(bytes, 64 * 1024);
+        assert_eq!(context["_truncated"], true);
+    });
+}
+
+#[test]
 fn a_field_recorded_without_end_stays_bounded_and_right() {
     let ledger = Ledger::memory();
     ledger.run(|| {
