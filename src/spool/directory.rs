@@ -48,6 +48,14 @@ impl Disk for Directory {
         self.at(LOCK).symlink_metadata().is_ok_and(|found| is_same(&self.lock, &found))
     }
 
+    fn is_taken(&self) -> bool {
+        self.at(LOCK).symlink_metadata().is_ok_and(|found| !is_same(&self.lock, &found))
+    }
+
+    fn is_deleted(&self) -> bool {
+        !self.lock.is_linked()
+    }
+
     fn names(&self) -> io::Result<Vec<String>> {
         let names = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name().into_string().ok()));
         names.filter_map(Result::transpose).collect()

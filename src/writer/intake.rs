@@ -215,12 +215,7 @@ impl Intake {
 
     fn append(&mut self) -> Result<(), AppendError> {
         let Some(spool) = &mut self.spool else { return Ok(()) };
-        let before = self.held.len();
-        let appended = spool.append(&mut self.held);
-        match spool.take_recount() {
-            Some(on_disk) => self.queue.recount_spooled(on_disk),
-            None => self.queue.count_spooled((before - self.held.len()) as u64),
-        }
+        let appended = put(spool, &mut self.held, &self.queue);
         self.retry_at = matches!(appended, Err(AppendError::Disk(_))).then(|| Instant::now() + DISK_RETRY);
         match appended {
             Err(error @ AppendError::TooLarge { .. }) => {
@@ -277,10 +272,7 @@ impl Intake {
         if !self.read_ahead.is_empty() && !spool.keeps(self.read_ahead.up_to) {
             events.append(&mut self.read_ahead.events);
         }
-        let before = events.len();
-        let saved = spool.append(&mut events);
-        self.queue.count_spooled((before - events.len()) as u64);
-        saved
+        put(spool, &mut events, &self.queue)
     }
 
     /// Keeps rows of the ledger's own for the next process, as far as there is room. They are in no account of this
@@ -288,6 +280,17 @@ impl Intake {
     pub(super) fn leave(&mut self, mut rows: Vec<Event>) -> Result<(), AppendError> {
         self.spool.as_mut().map_or(Ok(()), |spool| spool.append(&mut rows))
     }
+}
+
+/// Gets events onto disk as far as it takes them, and counts them there.
+fn put(spool: &mut Spool, events: &mut Vec<Event>, queue: &Queue) -> Result<(), AppendError> {
+    let before = events.len();
+    let appended = spool.append(events);
+    match spool.take_recount() {
+        Some(on_disk) => queue.recount_spooled(on_disk),
+        None => queue.count_spooled((before - events.len()) as u64),
+    }
+    appended
 }
 
 impl Next {
