@@ -219,6 +219,20 @@ impl<D: Disk> Spool<D> {
         quarantine::add(&self.disk, event, reason)
     }
 
+    /// Lets go of what was handed out when files were removed and is still not acknowledged, once it is on disk under
+    /// new numbers: the next process would count the old ones as lost. What is saved nowhere is let go too, as it is
+    /// in this process's account, unless it is in files that are still there.
+    pub(crate) fn forget_gone(&mut self, is_saved: bool) {
+        let is_nowhere = self.segments.front().is_none_or(|oldest| oldest.first >= self.gone);
+        if self.gone != ALL
+            && self.gone > self.acknowledged
+            && (is_saved || is_nowhere)
+            && let Err(error) = self.acknowledge(self.gone)
+        {
+            self.note(error);
+        }
+    }
+
     /// Takes note that the store, or the quarantine, has everything up to [`Batch::up_to`] of a batch.
     ///
     /// # Errors

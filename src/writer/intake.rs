@@ -272,7 +272,10 @@ impl Intake {
         if !self.read_ahead.is_empty() && !spool.keeps(self.read_ahead.up_to) {
             events.append(&mut self.read_ahead.events);
         }
-        put(spool, &mut events, &self.queue)
+        let saved = put(spool, &mut events, &self.queue);
+        spool.forget_gone(saved.is_ok());
+        self.recount();
+        saved
     }
 
     /// Keeps rows of the ledger's own for the next process, as far as there is room. They are in no account of this

@@ -376,3 +376,49 @@ fn a_directory_that_is_made_again_and_cannot_be_listed_is_tried_again_from_the_s
     assert_eq!(spool.take_recount(), Some(1));
     assert_eq!(numbers(&drain(&mut open_again(spool, &dir)).events), [4]);
 }
+
+/// A spool whose directory was deleted while the rows 2 and 3 were handed out and not acknowledged; 4 to 6 are on disk.
+fn gone_in_hand(dir: &Path) -> Spool {
+    let mut spool = open(dir);
+    spool.append(&mut (1..6).map(event).collect()).expect("it can be written");
+    let first = spool.next_batch(1, usize::MAX).expect("it is in memory");
+    spool.next_batch(2, usize::MAX).expect("it is in memory");
+    fs::remove_dir_all(dir).expect("it is ours");
+    spool.append(&mut vec![event(6)]).expect("it is made again");
+    spool.acknowledge(first.up_to).expect("it can be written");
+    spool
+}
+
+#[test]
+fn rows_that_are_saved_under_new_numbers_are_not_missed_under_the_old() {
+    let (_parent, dir) = temporary();
+    let mut spool = gone_in_hand(&dir);
+    spool.append(&mut vec![event(2), event(3)]).expect("it can be written");
+    spool.forget_gone(true);
+    let found = drain(&mut open_again(spool, &dir));
+    assert_eq!((numbers(&found.events), found.lost), (vec![4, 5, 6, 2, 3], 0));
+}
+
+#[test]
+fn rows_that_could_not_be_saved_are_in_the_account_of_one_process_only() {
+    let (_parent, dir) = temporary();
+    let mut spool = gone_in_hand(&dir);
+    spool.forget_gone(false);
+    let found = drain(&mut open_again(spool, &dir));
+    assert_eq!((numbers(&found.events), found.lost), (vec![4, 5, 6], 0));
+}
+
+#[test]
+fn rows_that_could_not_be_saved_and_are_in_a_file_that_was_spared_are_sent_from_there() {
+    let (_parent, dir) = temporary();
+    let mut spool = open(&dir);
+    spool.append(&mut (1..3).map(event).collect()).expect("it can be written");
+    let mut spool = open_again(spool, &dir);
+    spool.append(&mut (3..6).map(event).collect()).expect("it can be written");
+    spool.next_batch(3, usize::MAX).expect("it can be read");
+    fs::remove_file(dir.join(segment::name(3))).expect("it is there");
+    spool.notice_removal().expect("it is written again");
+    spool.forget_gone(false);
+    let found = drain(&mut open_again(spool, &dir));
+    assert_eq!((numbers(&found.events), found.lost), (vec![1, 2, 4, 5], 1));
+}
