@@ -143,7 +143,8 @@ impl Builder {
     /// takes a [`spool_sync_interval`](Self::spool_sync_interval).
     ///
     /// The directory is made where there is none, for this user alone, and belongs to one process at a time. It must
-    /// outlive the process: a container needs a volume for it. A row that the database refuses for what it holds is
+    /// outlive the process: a container needs a volume for it. A relative path starts at the working directory that
+    /// the process has when the ledger is built, and stays there. A row that the database refuses for what it holds is
     /// put into `quarantine.jsonl` there, a line each with the reason; corrected lines in a file `replay.jsonl` are
     /// sent by the next ledger that is built. When the disk fails, rows go to the database past it, as without a
     /// spool.

@@ -21,6 +21,8 @@ const BACKLOGS: [usize; 2] = [32 * MIB, 96 * MIB];
 const AT_MOST: usize = 24 * MIB;
 const ROW_BYTES: usize = 4 * 1024;
 const BATCH: usize = 500;
+/// More than there are pieces of 100 rows in a batch.
+const TURNS: usize = 10;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -66,6 +68,10 @@ struct Database {
 
 impl Store for Database {
     async fn insert(&mut self, _: &[Event], _: Attempt) -> Result<(), InsertError> {
+        // As every real one does, and long enough for all of the next batch to be read meanwhile.
+        for _ in 0..TURNS {
+            tokio::task::yield_now().await;
+        }
         if self.is_away { Err(InsertError::new(Failure::Retry, "the test says no")) } else { Ok(()) }
     }
 }

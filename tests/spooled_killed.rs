@@ -1,12 +1,13 @@
-//! SIGKILL costs no row that has been on disk, whatever the database was doing. The process that is killed says over a
-//! pipe how many rows are safe; the one that comes after it fills the table.
+//! SIGKILL and an abort cost no row that has been on disk, whatever the database was doing. The process that ends says
+//! over a pipe how many rows are safe; the one that comes after it fills the table.
 #![cfg(unix)]
 
 use std::collections::HashSet;
 use std::env;
 use std::io::{self, BufRead, BufReader, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{self, Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use sqlx::Connection as _;
@@ -16,7 +17,8 @@ use tracing_ledger::{Event, Guard};
 use tracing_subscriber::prelude::*;
 
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Set in the process that is to be killed: what its database does, and the folder of everything.
+/// Set in the process that is to end: after how many rows it aborts, what its database does, and the folder of
+/// everything.
 const VICTIM: &str = "LEDGER_TEST_VICTIM";
 
 /// What the database does while the victim lives.
@@ -61,25 +63,39 @@ fn open(database: &str, folder: &Path) -> (Dispatch, Guard) {
     (tracing_subscriber::registry().with(layer).into(), guard)
 }
 
-/// Emits until it is killed, and says how many rows are on disk or in the table.
+/// How a process ends.
+#[derive(Clone, Copy)]
+enum End {
+    Sigkill,
+    Abort,
+}
+
+/// Emits until it is killed or enough rows are safe, and says how many rows are on disk or in the table.
 #[expect(clippy::print_stdout, reason = "this is how the victim speaks to the test")]
-fn emit_until_killed(wanted: &str) {
-    let (database, folder) = wanted.split_once(' ').expect("a database and a folder");
+fn emit_until_the_end(wanted: &str) {
+    let [abort_at, database, folder] = wanted.splitn(3, ' ').collect::<Vec<_>>()[..] else {
+        panic!("a number, a database and a folder: {wanted}")
+    };
+    let abort_at = abort_at.parse().expect("a number of rows");
     let (dispatch, guard) = open(database, Path::new(folder));
     tracing::dispatcher::with_default(&dispatch, || {
         for number in 0_i64.. {
             tracing::info!(name: "auto_assign.started", number);
             let stats = guard.stats();
-            println!("safe {}", stats.spooled + stats.written);
+            let safe = stats.spooled + stats.written;
+            println!("safe {safe}");
             io::stdout().flush().expect("the test listens");
+            if safe >= abort_at {
+                process::abort();
+            }
         }
     });
 }
 
-fn start(database: &str, folder: &Path) -> (Child, BufReader<ChildStdout>) {
+fn start(abort_at: u64, database: &str, folder: &Path) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new(env::current_exe().expect("this test is a file"))
         .args(["--exact", "what_is_on_disk_survives_sigkill", "--nocapture"])
-        .env(VICTIM, format!("{database} {}", folder.display()))
+        .env(VICTIM, format!("{abort_at} {database} {}", folder.display()))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -88,18 +104,25 @@ fn start(database: &str, folder: &Path) -> (Child, BufReader<ChildStdout>) {
     (child, stdout)
 }
 
-/// Kills a process once so many rows are safe; how many were when it last said so. The last line may be torn.
-fn kill_after(rows: i64, database: &str, folder: &Path) -> i64 {
-    let (mut child, mut stdout) = start(database, folder);
+/// Ends a process once so many rows are safe; how many were when it last said so. The last line may be torn.
+fn end_after(rows: u64, end: End, database: &str, folder: &Path) -> i64 {
+    let abort_at = match end {
+        End::Sigkill => u64::MAX,
+        End::Abort => rows,
+    };
+    let (mut child, mut stdout) = start(abort_at, database, folder);
     let said = std::iter::from_fn(|| {
         let mut line = String::new();
         stdout.read_line(&mut line).ok().filter(|bytes| *bytes > 0).map(|_| line)
     });
     let mut said = said.filter_map(|line| line.strip_suffix('\n')?.strip_prefix("safe ")?.parse().ok());
-    let first = said.find(|safe| *safe >= rows).expect("rows get onto disk");
-    child.kill().expect("it is there to be killed");
+    let first = said.find(|safe| *safe >= rows as i64).expect("rows get onto disk");
+    if let End::Sigkill = end {
+        child.kill().expect("it is there to be killed");
+    }
     let last = said.last().unwrap_or(first);
-    child.wait().expect("it is gone");
+    let signal = child.wait().expect("it is gone").signal();
+    assert_eq!(signal, Some(if let End::Sigkill = end { libc::SIGKILL } else { libc::SIGABRT }));
     last
 }
 
@@ -118,13 +141,22 @@ fn numbers(folder: &Path) -> Vec<i64> {
 #[test]
 fn what_is_on_disk_survives_sigkill() {
     if let Ok(wanted) = env::var(VICTIM) {
-        return emit_until_killed(&wanted);
+        return emit_until_the_end(&wanted);
     }
+    assert_survives(End::Sigkill);
+}
+
+#[test]
+fn what_is_on_disk_survives_an_abort() {
+    assert_survives(End::Abort);
+}
+
+fn assert_survives(end: End) {
     for database in DATABASES {
         for rows in [1, 500, 5000] {
             let folder = tempfile::tempdir().expect("a temporary folder");
             let folder = folder.path();
-            let safe = kill_after(rows, database, folder);
+            let safe = end_after(rows, end, database, folder);
             let (_dispatch, guard) = open("works", folder);
             let stats = guard.shutdown(DEADLINE).expect("the table is there");
 

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use super::Spool;
 use super::disk::{Disk, DiskFile, failed};
 use super::format::PAYLOAD_LIMIT;
 use super::recover;
 use super::segment::{self, Active, Segment, Unfit};
+use super::{ALL, Spool};
 use crate::{Error, Event};
 
 /// Why events are not on disk.
@@ -46,6 +46,9 @@ impl<D: Disk> Spool<D> {
     /// # Errors
     /// Says why anything is left. The next call may do better.
     pub(crate) fn append(&mut self, events: &mut Vec<Event>) -> Result<(), AppendError> {
+        if events.is_empty() {
+            return Ok(());
+        }
         self.notice_removal().map_err(AppendError::Disk)?;
         while !events.is_empty() {
             let (records, done) = self.append_some(events)?;
@@ -143,7 +146,8 @@ impl<D: Disk> Spool<D> {
     ///
     /// A directory that is another process's by now counts as gone: nothing of ours belongs there.
     pub(crate) fn notice_removal(&mut self) -> Result<(), Error> {
-        if self.disk.is_owned() && self.is_active_linked() { Ok(()) } else { self.restore() }
+        let is_there = self.disk.is_owned() && self.is_active_linked();
+        if is_there && self.gone != ALL { Ok(()) } else { self.restore() }
     }
 
     fn is_active_linked(&self) -> bool {
@@ -160,9 +164,18 @@ impl<D: Disk> Spool<D> {
     fn restore(&mut self) -> Result<(), Error> {
         // It may be open where the directory was moved to.
         self.ack.close();
-        self.disk.restore()?;
-        let found = recover::segments(&self.disk)?;
-        if self.is_whole(&found) {
+        if let Err(error) = self.disk.restore() {
+            self.give_up_directory();
+            return Err(error);
+        }
+        let found = match recover::segments(&self.disk) {
+            Ok(found) => found,
+            Err(error) => {
+                self.set_gone(ALL);
+                return Err(error);
+            }
+        };
+        if self.gone != ALL && self.is_whole(&found) {
             return Ok(());
         }
         self.note(Error::spool(format!(
@@ -170,23 +183,59 @@ impl<D: Disk> Spool<D> {
              cleans up away from it",
             self.disk.path().display()
         )));
-        self.gone = self.cursor;
-        self.is_recounted = false;
         self.active = None;
         self.reader = None;
         let start = self.window_start();
+        self.remove_half_written(start);
+        self.set_gone(self.cursor);
         self.segments = found;
-        // What is in memory is written once more, under the same numbers.
         self.segments.retain(|segment| segment.first < start);
+        self.write_window(start)
+    }
+
+    /// Writes what is in memory once more, under the same numbers.
+    fn write_window(&mut self, start: u64) -> Result<(), Error> {
         self.next = start;
         let mut events = self.window.take_all();
         let written = self.append(&mut events);
         // They were accepted once, and stay so.
         self.next += events.len() as u64;
         self.window.keep(events.into_iter());
-        match written {
-            Err(AppendError::Disk(error)) => Err(error),
-            _ => Ok(()),
+        written.map_err(|error| {
+            // The next call tries it from the start.
+            self.set_gone(ALL);
+            match error {
+                AppendError::Disk(error) => error,
+                other => Error::spool(other.to_string()),
+            }
+        })
+    }
+
+    /// Removes what an earlier try wrote of the records in memory: what is written now may be cut into other segments,
+    /// and would be read only up to the next of the old ones.
+    fn remove_half_written(&mut self, start: u64) {
+        if self.gone == ALL {
+            for segment in self.segments.iter().filter(|segment| segment.first >= start) {
+                self.remove(segment).ok();
+            }
         }
+    }
+
+    /// The directory cannot be had again for now. One that is only out of reach may come back as it was; any other is
+    /// not to be counted on.
+    fn give_up_directory(&mut self) {
+        if self.disk.is_taken() {
+            // What has these names is another's.
+            self.segments.clear();
+        }
+        if self.disk.is_taken() || self.disk.is_deleted() {
+            self.set_gone(ALL);
+        }
+    }
+
+    /// Records below are on disk no more.
+    fn set_gone(&mut self, gone: u64) {
+        self.gone = gone;
+        self.is_recounted = false;
     }
 }

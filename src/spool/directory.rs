@@ -24,8 +24,11 @@ pub(crate) struct Directory {
 impl Directory {
     /// Makes the directory where there is none, and takes possession of it.
     pub(super) fn own(path: &Path) -> Result<Self, Error> {
-        make(path)?;
-        Ok(Self { path: path.to_owned(), lock: lock(path)? })
+        // The process may change its working directory later.
+        let path = std::path::absolute(path)
+            .map_err(|error| failed("cannot tell the place of the spool directory", path, error))?;
+        make(&path)?;
+        Ok(Self { lock: lock(&path)?, path })
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -43,6 +46,14 @@ impl Disk for Directory {
     /// Whoever deletes the directory, or only the lock, lets another process in.
     fn is_owned(&self) -> bool {
         self.at(LOCK).symlink_metadata().is_ok_and(|found| is_same(&self.lock, &found))
+    }
+
+    fn is_taken(&self) -> bool {
+        self.at(LOCK).symlink_metadata().is_ok_and(|found| !is_same(&self.lock, &found))
+    }
+
+    fn is_deleted(&self) -> bool {
+        !self.lock.is_linked()
     }
 
     fn names(&self) -> io::Result<Vec<String>> {

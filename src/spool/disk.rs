@@ -13,6 +13,10 @@ pub(crate) trait Disk {
     fn path(&self) -> &Path;
     /// Whether it is there and still the one that this process has.
     fn is_owned(&self) -> bool;
+    /// Whether another process has had it since.
+    fn is_taken(&self) -> bool;
+    /// Whether the one that this process had is deleted, so that it will not come back.
+    fn is_deleted(&self) -> bool;
     /// The names in it, in no order.
     fn names(&self) -> io::Result<Vec<String>>;
     /// A new empty file in place of whatever had that name.

@@ -24,6 +24,13 @@
 //! [`Overflow`](crate::Overflow) decides. Nothing on disk is ever dropped for something newer. Space comes back
 //! with whole segments, an eighth of the limit at a time or 16 MiB. The files for people (see below) come on top.
 //!
+//! # When somebody deletes it
+//!
+//! The next write finds that out, makes the directory again and writes into it what is in memory. What was only on
+//! disk is lost, and counted. Until all that is in memory is on disk again nothing counts as being there
+//! ([`Spool::keeps`]), and every further write tries it once more: the disk may be full, or the directory another
+//! process's by now. What another process has put there is neither read nor written.
+//!
 //! # What is in the directory
 //!
 //! The directory has mode 0700 and its files 0600. No symbolic link is followed, in place of the directory or in it.
@@ -113,6 +120,8 @@ const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 const SEGMENTS_WITHIN_LIMIT: u64 = 8;
 /// How many bytes of the newest events stay in memory.
 const WINDOW_BYTES: usize = 8 * 1024 * 1024;
+/// Above every number of a record.
+const ALL: u64 = u64::MAX;
 
 /// How the spool uses its disk.
 #[derive(Clone, Copy, Debug)]
@@ -143,7 +152,7 @@ pub(crate) struct Spool<D: Disk = Directory> {
     /// All below are acknowledged.
     acknowledged: u64,
     /// Records below are on disk no more, acknowledged or not: somebody has removed the files. Those of them that are
-    /// handed out are in the caller's memory alone.
+    /// handed out are in the caller's memory alone. It is [`ALL`] until what is in memory is on disk again.
     gone: u64,
     /// The caller knows of it.
     is_recounted: bool,
@@ -182,7 +191,7 @@ impl<D: Disk> Spool<D> {
     /// How many records to count as on disk, where files were removed and nobody has asked since.
     pub(crate) fn take_recount(&mut self) -> Option<u64> {
         let is_recounted = std::mem::replace(&mut self.is_recounted, true);
-        (!is_recounted).then(|| self.next - self.cursor)
+        (!is_recounted).then(|| if self.gone == ALL { 0 } else { self.next - self.cursor })
     }
 
     /// Where the next record will be appended, to be compared with [`position`](Self::position).
@@ -208,6 +217,20 @@ impl<D: Disk> Spool<D> {
     pub(crate) fn quarantine(&mut self, event: &Event, reason: &str) -> Result<(), Error> {
         self.notice_removal()?;
         quarantine::add(&self.disk, event, reason)
+    }
+
+    /// Lets go of what was handed out when files were removed and is still not acknowledged, once it is on disk under
+    /// new numbers: the next process would count the old ones as lost. What is saved nowhere is let go too, as it is
+    /// in this process's account, unless it is in files that are still there.
+    pub(crate) fn forget_gone(&mut self, is_saved: bool) {
+        let is_nowhere = self.segments.front().is_none_or(|oldest| oldest.first >= self.gone);
+        if self.gone != ALL
+            && self.gone > self.acknowledged
+            && (is_saved || is_nowhere)
+            && let Err(error) = self.acknowledge(self.gone)
+        {
+            self.note(error);
+        }
     }
 
     /// Takes note that the store, or the quarantine, has everything up to [`Batch::up_to`] of a batch.

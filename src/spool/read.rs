@@ -130,7 +130,11 @@ impl<D: Disk> Spool<D> {
             return Ok(());
         }
         self.reader = None;
-        match self.disk.open(&segment::name(first)) {
+        // Asked once the file is open: whoever takes a directory puts a lock into it before anything else.
+        let opened = self.disk.open(&segment::name(first)).and_then(|file| {
+            if self.disk.is_taken() { Err(io::ErrorKind::NotFound.into()) } else { Ok(file) }
+        });
+        match opened {
             Ok(file) => {
                 let scanner = Scanner::new(file, first..u64::MAX / 2);
                 self.reader = Some(Reader { first, scanner });

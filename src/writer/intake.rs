@@ -215,12 +215,7 @@ impl Intake {
 
     fn append(&mut self) -> Result<(), AppendError> {
         let Some(spool) = &mut self.spool else { return Ok(()) };
-        let before = self.held.len();
-        let appended = spool.append(&mut self.held);
-        match spool.take_recount() {
-            Some(on_disk) => self.queue.recount_spooled(on_disk),
-            None => self.queue.count_spooled((before - self.held.len()) as u64),
-        }
+        let appended = put(spool, &mut self.held, &self.queue);
         self.retry_at = matches!(appended, Err(AppendError::Disk(_))).then(|| Instant::now() + DISK_RETRY);
         match appended {
             Err(error @ AppendError::TooLarge { .. }) => {
@@ -277,9 +272,9 @@ impl Intake {
         if !self.read_ahead.is_empty() && !spool.keeps(self.read_ahead.up_to) {
             events.append(&mut self.read_ahead.events);
         }
-        let before = events.len();
-        let saved = spool.append(&mut events);
-        self.queue.count_spooled((before - events.len()) as u64);
+        let saved = put(spool, &mut events, &self.queue);
+        spool.forget_gone(saved.is_ok());
+        self.recount();
         saved
     }
 
@@ -290,8 +285,66 @@ impl Intake {
     }
 }
 
+/// Gets events onto disk as far as it takes them, and counts them there.
+fn put(spool: &mut Spool, events: &mut Vec<Event>, queue: &Queue) -> Result<(), AppendError> {
+    let before = events.len();
+    let appended = spool.append(events);
+    match spool.take_recount() {
+        Some(on_disk) => queue.recount_spooled(on_disk),
+        None => queue.count_spooled((before - events.len()) as u64),
+    }
+    appended
+}
+
 impl Next {
     fn of_queue(events: Vec<Event>) -> Self {
         if events.is_empty() { Self::NotYet } else { Self::Batch(Batch::new(events, Origin::Queue)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::Overflow;
+
+    const OPTIONS: spool::Options = spool::Options { limit_bytes: 1 << 20, sync_interval: None };
+
+    fn events(count: usize) -> Vec<Event> {
+        (0..count).map(|_| Event::new(SystemTime::now(), "test", "test")).collect()
+    }
+
+    fn intake(dir: &Path) -> Intake {
+        let queue = Arc::new(Queue::new(100, Overflow::default(), 10));
+        let spool = open_spool(dir, OPTIONS, &queue).expect("it can be opened");
+        Intake::new(queue, Arc::default(), 100, Some(spool))
+    }
+
+    #[test]
+    fn a_loss_that_is_read_ahead_of_a_removal_is_taken_off_the_disk_once() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let dir = folder.path().join("spool");
+        let mut spool = Spool::open(&dir, OPTIONS).expect("it can be opened");
+        spool.append(&mut events(3)).expect("there is room");
+        drop(spool);
+        let segment = dir.join("00000000000000000001.segment1");
+        let mut bytes = fs::read(&segment).expect("it is there");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&segment, bytes).expect("it can be written");
+
+        let mut intake = intake(&dir);
+        intake.held = events(1);
+        intake.append().expect("there is room");
+        assert!(intake.run_ahead() && intake.read_ahead.lost == 1);
+        fs::remove_dir_all(&dir).expect("it is ours");
+        intake.held = events(2);
+        intake.append().expect("it is made again");
+        assert_eq!(intake.queue.stats().spooled, 2);
+        let mut goal = intake.goal(true);
+        assert!(matches!(intake.next(&mut goal), Ok(Next::Batch(_))));
+        assert_eq!(intake.queue.stats().spooled, 2);
     }
 }

@@ -200,6 +200,7 @@ impl Shared {
                 format_args!("rows of files that were removed are in memory alone: {error}"),
             );
         }
+        self.say_trouble_of_spool();
         let left = self.intake.borrow_mut().leave(untold);
         if let Err(error) = left {
             self.say(Kind::Disk, format_args!("rows on losses are lost themselves: {error}"));

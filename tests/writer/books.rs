@@ -1,7 +1,7 @@
 //! A ledger over a store that does what the test says.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -138,6 +138,13 @@ impl Keeper {
     pub(crate) fn leave(self) -> Memory {
         self.memory
     }
+}
+
+/// Has a spool directory deleted, and another process make it anew and end.
+pub(crate) fn give_away(dir: &Path) {
+    fs::remove_dir_all(dir).expect("it is there");
+    fs::create_dir(dir).expect("it can be made");
+    fs::write(dir.join("lock"), "").expect("it can be written");
 }
 
 /// The least that a spool may have.

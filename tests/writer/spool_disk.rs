@@ -12,7 +12,7 @@ use tracing_ledger::store::{Failure, Memory};
 
 use crate::books::{
     Answers, DEADLINE, DISK_TIME, SMALL_LIMIT, SOON, SpoolDir, assert_sums, away, emit, failed, gate,
-    is_loss, numbers, open, until,
+    give_away, is_loss, numbers, open, until,
 };
 
 /// What is promised.
@@ -172,6 +172,54 @@ fn deleted_under_a_batch_in_hand(later: Range<u64>) {
     let mut sent = numbers(&memory.events());
     sent.sort_unstable();
     assert_eq!(sent, (0..rows).collect::<Vec<_>>());
+}
+
+#[test]
+fn nothing_waits_on_disk_where_the_directory_is_anothers() {
+    let dir = SpoolDir::new();
+    let (store, keeper) = gate();
+    let (dispatch, guard) = open(dir.builder().batch_size(10), store);
+    emit(&dispatch, 0..30);
+    assert_eq!(keeper.wait(), 10);
+    until("all are on disk", || guard.stats().spooled == 30);
+    give_away(&dir.path());
+    emit(&dispatch, 30..35);
+    until("all count as in memory", || guard.stats().in_flight == 35 && guard.stats().spooled == 0);
+    let memory = keeper.leave();
+    let stats = guard.shutdown(DEADLINE).expect("the gate is open");
+    assert_eq!((stats.written, stats.spooled, stats.in_flight), (35, 0, 0), "{stats}");
+    assert_eq!(numbers(&memory.events()), (0..35).collect::<Vec<_>>());
+    assert!(dir.segments().is_empty(), "it is not ours");
+}
+
+#[test]
+fn what_is_saved_at_the_end_is_not_missed_by_the_next_process() {
+    let dir = SpoolDir::new();
+    let (store, keeper) = gate();
+    let (dispatch, guard) = open(dir.builder().batch_size(10), store);
+    emit(&dispatch, 0..40);
+    assert_eq!(keeper.wait(), 10);
+    until("all are on disk", || guard.stats().spooled == 40);
+    // The next batch but one is read ahead.
+    keeper.let_one_in();
+    assert_eq!(keeper.wait(), 10);
+    fs::remove_dir_all(dir.path()).expect("it is ours");
+    emit(&dispatch, 40..50);
+    until("what is not handed out is on disk again", || {
+        guard.stats().in_flight == 20 && guard.stats().spooled == 20
+    });
+    keeper.let_one_in();
+    assert_eq!(keeper.wait(), 10);
+    guard.shutdown(DISK_TIME).ok();
+    keeper.wait_for_end();
+
+    let memory = Memory::default();
+    let (_dispatch, guard) = open(dir.builder(), memory.clone());
+    let stats = guard.shutdown(DEADLINE).expect("memory is there");
+    assert_eq!((stats.written, stats.dropped.corrupt), (30, 0), "{stats}");
+    let mut sent = numbers(&memory.events());
+    sent.sort_unstable();
+    assert_eq!(sent, (20..50).collect::<Vec<_>>());
 }
 
 /// Records a row with so many texts of 8 KiB.

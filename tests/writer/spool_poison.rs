@@ -5,7 +5,7 @@ use std::fs;
 use tracing_ledger::Event;
 use tracing_ledger::store::{Failure, Memory};
 
-use crate::books::{Answers, DEADLINE, SpoolDir, assert_sums, emit, failed, numbers, open};
+use crate::books::{Answers, DEADLINE, SpoolDir, assert_sums, emit, failed, give_away, numbers, open};
 
 /// Refuses a batch with the number 7 in it.
 fn refuses_7(batch: &[Event]) -> bool {
@@ -55,4 +55,21 @@ fn what_drift_holds_stays_in_the_spool() {
     let (_dispatch, guard) = open(dir.builder(), memory.clone());
     guard.shutdown(DEADLINE).expect("the schema is mended");
     assert_eq!(memory.events().len(), 100);
+}
+
+#[test]
+fn poison_holds_up_nobody_where_the_directory_is_anothers() {
+    let dir = SpoolDir::new();
+    let mut ours = Some(dir.path());
+    let picky = Answers(move |batch: &[Event], _| {
+        ours.take().iter().for_each(|path| give_away(path));
+        if refuses_7(batch) { failed(Failure::Quarantine) } else { Ok(()) }
+    });
+    let (dispatch, guard) = open(dir.builder(), picky);
+    emit(&dispatch, 0..30);
+    guard.flush(DEADLINE).expect("one row is set aside");
+    assert_eq!(guard.quarantined().len(), 1, "in memory");
+    let stats = guard.shutdown(DEADLINE).expect("nothing is left");
+    assert_eq!((stats.written, stats.quarantined, stats.spooled, stats.in_flight), (29, 1, 0, 0));
+    assert!(!dir.file("quarantine.jsonl").exists(), "it is not ours");
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::memory::{Fault, MemoryDisk};
 use super::{OPTIONS, drain, event, number};
 use crate::Event;
+use crate::spool::disk::Disk as _;
 use crate::spool::format::{PAYLOAD_LIMIT, frame_bytes};
 use crate::spool::window::Window;
 use crate::spool::{AppendError, Batch, Options, SMALLEST_LIMIT, Spool, segment};
@@ -197,4 +198,25 @@ fn an_acknowledgement_that_failed_is_written_again_where_room_is_wanted() {
 
     spool.append(&mut vec![large(2)]).expect("the first is stored");
     assert_eq!(numbers(&drain(&mut spool).events), [2]);
+}
+
+#[test]
+fn what_cannot_be_written_again_counts_as_in_memory_until_it_can() {
+    let disk = MemoryDisk::default();
+    let mut spool = open(&disk, Options { limit_bytes: SMALLEST_LIMIT, ..OPTIONS });
+    spool.append(&mut (1..301).map(event).collect()).expect("the disk is good");
+    assert!(spool.segments.len() > 2, "it takes several segments");
+    disk.remove(&spool.segments.back().expect("there are some").name()).expect("it is there");
+    disk.fail(Fault::Full(spool.segment_bytes as usize + 1000));
+    spool.notice_removal().expect_err("the disk is full");
+    assert!(!spool.keeps(spool.end()));
+    assert_eq!((spool.take_recount(), spool.pending()), (Some(0), 300));
+    let batch = spool.next_batch(40, usize::MAX).expect("it is in memory");
+    assert_eq!(numbers(&batch.events), (1..41).collect::<Vec<_>>());
+
+    spool.append(&mut vec![event(301)]).expect("there is room again");
+    assert!(!spool.keeps(batch.up_to) && spool.keeps(spool.end()));
+    assert_eq!(spool.take_recount(), Some(261));
+    let found = drain(&mut open(&disk, OPTIONS));
+    assert_eq!((numbers(&found.events), found.lost), ((1..302).collect(), 0));
 }

@@ -290,3 +290,135 @@ fn a_directory_that_is_out_of_reach_for_a_while_is_still_ours() {
     let found = drain(&mut open_again(spool, &dir));
     assert_eq!((numbers(&found.events), found.lost), (vec![1, 2], 0));
 }
+
+/// Another process has made the directory anew, and is gone again.
+fn take(dir: &Path, numbers: std::ops::Range<u64>) {
+    fs::remove_dir_all(dir).expect("it is ours");
+    open(dir).append(&mut numbers.map(event).collect()).expect("it can be written");
+}
+
+#[test]
+fn rows_of_another_process_are_not_read_as_our_own() {
+    for is_noticed in [false, true] {
+        let (_parent, dir) = temporary();
+        let mut spool = open(&dir);
+        spool.append(&mut (1..4).map(event).collect()).expect("it can be written");
+        let mut spool = open_again(spool, &dir);
+        spool.append(&mut vec![event(4)]).expect("it can be written");
+        take(&dir, 11..14);
+        if is_noticed {
+            spool.notice_removal().expect_err("it is not ours");
+            fs::remove_file(dir.join("lock")).expect("it is there");
+        }
+        let found = drain(&mut spool);
+        assert_eq!((numbers(&found.events), found.lost), (vec![4], 3), "{is_noticed}");
+        assert_eq!(numbers(&drain(&mut open(&dir)).events), [11, 12, 13]);
+    }
+}
+
+#[test]
+fn nothing_counts_as_on_disk_where_another_process_has_the_directory() {
+    let (_parent, dir) = temporary();
+    let mut spool = open(&dir);
+    spool.append(&mut (1..4).map(event).collect()).expect("it can be written");
+    let batch = spool.next_batch(1, usize::MAX).expect("it is in memory");
+    assert!(spool.keeps(batch.up_to));
+    take(&dir, 11..14);
+    spool.acknowledge(batch.up_to).expect_err("it is not ours");
+    assert!(!spool.keeps(batch.up_to) && !spool.keeps(spool.end()));
+    assert_eq!(spool.take_recount(), Some(0));
+    let batch = spool.next_batch(1, usize::MAX).expect("it is in memory");
+    assert_eq!((numbers(&batch.events), spool.keeps(batch.up_to)), (vec![2], false));
+
+    fs::remove_dir_all(&dir).expect("it is nobody's");
+    spool.append(&mut vec![event(4)]).expect("it is made again");
+    assert_eq!(spool.take_recount(), Some(2));
+    assert!(!spool.keeps(batch.up_to) && spool.keeps(spool.end()));
+    assert_eq!(numbers(&drain(&mut open_again(spool, &dir)).events), [3, 4]);
+}
+
+#[test]
+fn nothing_counts_as_on_disk_where_the_directory_is_deleted_and_cannot_be_made_again() {
+    let (_parent, dir) = temporary();
+    let mut spool = open(&dir);
+    spool.append(&mut vec![event(1)]).expect("it can be written");
+    fs::remove_dir_all(&dir).expect("it is ours");
+    fs::write(&dir, "").expect("it can be written");
+    spool.quarantine(&event(1), "bad").expect_err("there is a file in its place");
+    assert!(!spool.keeps(spool.end()));
+    assert_eq!(spool.take_recount(), Some(0));
+
+    fs::remove_file(&dir).expect("it is ours");
+    spool.notice_removal().expect("it is made again");
+    assert_eq!(spool.take_recount(), Some(1));
+    assert_eq!(numbers(&drain(&mut open_again(spool, &dir)).events), [1]);
+}
+
+#[test]
+fn a_directory_that_is_made_again_and_cannot_be_listed_is_tried_again_from_the_start() {
+    let (_parent, dir) = temporary();
+    let mut spool = open(&dir);
+    spool.append(&mut (1..4).map(event).collect()).expect("it can be written");
+    let mut spool = open_again(spool, &dir);
+    let batch = spool.next_batch(9, usize::MAX).expect("it can be read");
+    fs::remove_dir_all(&dir).expect("it is ours");
+    fs::create_dir(&dir).expect("it can be made");
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).expect("it is ours");
+    symlink("nowhere", dir.join(segment::name(1))).expect("it can be made");
+    let error = spool.notice_removal().expect_err("it cannot be opened").to_string();
+    assert!(error.contains("cannot open"), "{error}");
+    fs::remove_file(dir.join(segment::name(1))).expect("it is there");
+
+    spool.append(&mut vec![event(4)]).expect("it is made again");
+    let said = spool.take_trouble().expect("it is said").to_string();
+    assert!(said.contains("were removed from the spool directory"), "{said}");
+    assert!(!spool.keeps(batch.up_to), "it is in memory alone");
+    assert_eq!(spool.take_recount(), Some(1));
+    assert_eq!(numbers(&drain(&mut open_again(spool, &dir)).events), [4]);
+}
+
+/// A spool whose directory was deleted while the rows 2 and 3 were handed out and not acknowledged; 4 to 6 are on disk.
+fn gone_in_hand(dir: &Path) -> Spool {
+    let mut spool = open(dir);
+    spool.append(&mut (1..6).map(event).collect()).expect("it can be written");
+    let first = spool.next_batch(1, usize::MAX).expect("it is in memory");
+    spool.next_batch(2, usize::MAX).expect("it is in memory");
+    fs::remove_dir_all(dir).expect("it is ours");
+    spool.append(&mut vec![event(6)]).expect("it is made again");
+    spool.acknowledge(first.up_to).expect("it can be written");
+    spool
+}
+
+#[test]
+fn rows_that_are_saved_under_new_numbers_are_not_missed_under_the_old() {
+    let (_parent, dir) = temporary();
+    let mut spool = gone_in_hand(&dir);
+    spool.append(&mut vec![event(2), event(3)]).expect("it can be written");
+    spool.forget_gone(true);
+    let found = drain(&mut open_again(spool, &dir));
+    assert_eq!((numbers(&found.events), found.lost), (vec![4, 5, 6, 2, 3], 0));
+}
+
+#[test]
+fn rows_that_could_not_be_saved_are_in_the_account_of_one_process_only() {
+    let (_parent, dir) = temporary();
+    let mut spool = gone_in_hand(&dir);
+    spool.forget_gone(false);
+    let found = drain(&mut open_again(spool, &dir));
+    assert_eq!((numbers(&found.events), found.lost), (vec![4, 5, 6], 0));
+}
+
+#[test]
+fn rows_that_could_not_be_saved_and_are_in_a_file_that_was_spared_are_sent_from_there() {
+    let (_parent, dir) = temporary();
+    let mut spool = open(&dir);
+    spool.append(&mut (1..3).map(event).collect()).expect("it can be written");
+    let mut spool = open_again(spool, &dir);
+    spool.append(&mut (3..6).map(event).collect()).expect("it can be written");
+    spool.next_batch(3, usize::MAX).expect("it can be read");
+    fs::remove_file(dir.join(segment::name(3))).expect("it is there");
+    spool.notice_removal().expect("it is written again");
+    spool.forget_gone(false);
+    let found = drain(&mut open_again(spool, &dir));
+    assert_eq!((numbers(&found.events), found.lost), (vec![1, 2, 4, 5], 1));
+}

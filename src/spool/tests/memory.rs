@@ -162,6 +162,14 @@ impl Disk for MemoryDisk {
         true
     }
 
+    fn is_taken(&self) -> bool {
+        false
+    }
+
+    fn is_deleted(&self) -> bool {
+        false
+    }
+
     fn names(&self) -> io::Result<Vec<String>> {
         Ok(self.0.borrow().names.keys().cloned().collect())
     }

@@ -217,3 +217,25 @@ fn a_read_only_directory_is_refused_with_the_remedy() {
                   mount -o remount,bind,ro \"$LEDGER_TEST_SPOOL\"";
     ended_well(start(test, &dir, &Under::Mounts(script)));
 }
+
+#[test]
+fn a_relative_directory_stays_where_it_is_when_the_process_changes_its_own() {
+    let test = "a_relative_directory_stays_where_it_is_when_the_process_changes_its_own";
+    if let Some(dir) = dir() {
+        let parent = dir.parent().expect("it has one");
+        env::set_current_dir(parent).expect("it is there");
+        let mut spool = open(Path::new("spool"));
+        spool.append(&mut vec![event(1)]).expect("there is room");
+        env::set_current_dir(parent.join("elsewhere")).expect("it is there");
+        spool.append(&mut vec![event(2)]).expect("there is room");
+        let batch = spool.next_batch(1, usize::MAX).expect("it is in memory");
+        spool.acknowledge(batch.up_to).expect("there is room");
+        return say(spool.pending());
+    }
+    let (parent, dir) = temporary();
+    let elsewhere = parent.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).expect("it can be made");
+    assert_eq!(ended_well(start(test, &dir, &Under::Nothing)), 1);
+    assert_eq!(std::fs::read_dir(elsewhere).expect("it is there").count(), 0);
+    assert_eq!(numbers(&drain(&mut open(&dir)).events), [2]);
+}
