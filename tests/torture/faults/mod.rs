@@ -93,6 +93,7 @@ pub(crate) const ALL: &[Fault] = &[
     fault("cut_second_try", network::cut_second_try),
     fault("poison_few", poison::few),
     fault("poison_many", poison::many),
+    fault("poison_all", poison::all),
     fault("overload_drop_newest", overload::drop_newest),
     fault("overload_drop_oldest", overload::drop_oldest),
     fault("overload_block", overload::block),

@@ -2,41 +2,58 @@
 
 use std::time::Duration;
 
+use tracing_ledger::Builder;
+
 use crate::scene::{DRAINED_WITHIN, Round, Scene, Setup, Verdict};
 use crate::wait::until;
 
 const ANY_BOOKING_WILL_DO: &str =
     "ALTER TABLE observability_events DROP CONSTRAINT observability_events_booking_id_fkey";
+/// Of a batch one row in ten is looked for before the rest is held: soon, where it is small.
+const SMALL_BATCH: usize = 200;
 /// Poison is looked for meanwhile.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// So few that they are at fault, and not the schema: they are set aside, and all others are written.
 pub(crate) fn few(round: Round) -> Verdict {
-    let verdict = poisoned(round, &[5, 20, 40], |_| ());
+    let verdict = poisoned(round, &[5, 20, 40]);
     assert!(verdict.quarantined > 0, "poison is set aside");
     verdict
 }
 
 /// So many that the schema must have drifted: rows are held until it is mended.
 pub(crate) fn many(round: Round) -> Verdict {
-    poisoned(round, &[120, 250, 500, 900, 1000], wait_until_held)
+    poisoned(round, &[120, 250, 500, 900, 1000])
 }
 
-/// Only what is held up has a reason to tell: what is set aside is out of the way.
-fn wait_until_held(scene: &Scene) {
-    until(DRAINED_WITHIN, "rows are held", || {
-        scene.guard.flush(PATIENCE).is_err_and(|error| error.to_string().contains("foreign key"))
-    });
-}
-
-fn poisoned(round: Round, per_mille: &[u64], then: fn(&Scene)) -> Verdict {
-    let mut scene = Scene::open(round, Setup { foreign_keys: true, ..Setup::default() });
-    scene.calm();
+fn poisoned(round: Round, per_mille: &[u64]) -> Verdict {
+    let mut scene = open(round, |builder| builder);
     for _ in 0..scene.scale {
         scene.load.poison(*scene.rng.pick(per_mille));
         scene.suffer(1000..2000);
-        then(&scene);
     }
+    mended(scene)
+}
+
+/// Every row from some moment on. They are held, and the ledger says so: what is set aside would be out of the way, and
+/// no reason for a flush to fail.
+pub(crate) fn all(round: Round) -> Verdict {
+    let mut scene = open(round, |builder| builder.batch_size(SMALL_BATCH));
+    scene.load.poison(1000);
+    until(DRAINED_WITHIN, "rows are held", || {
+        scene.guard.flush(PATIENCE).is_err_and(|error| error.to_string().contains("foreign key"))
+    });
+    scene.suffer(0..1000);
+    mended(scene)
+}
+
+fn open(round: Round, ledger: fn(Builder) -> Builder) -> Scene {
+    let mut scene = Scene::open(round, Setup { foreign_keys: true, ledger, ..Setup::default() });
+    scene.calm();
+    scene
+}
+
+fn mended(mut scene: Scene) -> Verdict {
     scene.load.poison(0);
     scene.psql(ANY_BOOKING_WILL_DO);
     scene.healed();
