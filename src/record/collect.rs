@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
+use std::io::Write as _;
 use std::ops::{Deref, DerefMut};
 
 use tracing::field::{Field, Visit};
@@ -11,6 +12,9 @@ use super::fields::Fields;
 use super::value::{Entry, INHERITED, Kind, Stretch};
 use super::{Head, Record};
 use crate::rules::plan::Plan;
+
+/// Of `i128::MIN`, with its sign.
+const MAX_DIGITS: usize = 40;
 
 /// The fields of one span or event while they are formatted: the thread's own, used again each time.
 ///
@@ -126,8 +130,13 @@ impl Fields {
     }
 
     fn set_digits(&mut self, field: &Field, digits: fmt::Arguments<'_>) {
-        let digits = self.format(digits).to_bits();
-        self.set(field, Kind::Digits, digits);
+        let mut buffer = [0; MAX_DIGITS];
+        let mut room = &mut buffer[..];
+        // There is room for the longest.
+        room.write_fmt(digits).ok();
+        let len = MAX_DIGITS - room.len();
+        let entry = Entry { bits: 0, slot: field.index() as u16 & !INHERITED, kind: Kind::Digits };
+        self.put_whole(entry, &buffer[..len]);
     }
 }
 

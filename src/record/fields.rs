@@ -66,8 +66,7 @@ impl Fields {
             match redact {
                 None => self.copy(outer, entry),
                 Some(Redact::Hash) => {
-                    let bits = self.keep(&digest(entry.value(&outer.text))).to_bits();
-                    self.put(Entry { bits, kind: Kind::Digest, ..entry });
+                    self.put_whole(Entry { kind: Kind::Digest, ..entry }, &digest(entry.value(&outer.text)));
                 }
                 Some(Redact::Drop) => {}
             }
@@ -83,8 +82,28 @@ impl Fields {
     }
 
     pub(super) fn copy(&mut self, from: &Self, entry: Entry) {
-        let text = entry.has_text().then(|| self.keep(Stretch::from_bits(entry.bits).of(&from.text)));
-        self.put(Entry { bits: text.map_or(entry.bits, Stretch::to_bits), ..entry });
+        let text = Stretch::from_bits(entry.bits);
+        match entry.kind {
+            Kind::Text => {
+                let bits = self.keep(text.of(&from.text)).to_bits();
+                self.put(Entry { bits, ..entry });
+            }
+            Kind::Digits | Kind::Digest => self.put_whole(entry, text.of(&from.text)),
+            Kind::Bool | Kind::I64 | Kind::U64 | Kind::F64 => self.put(entry),
+        }
+    }
+
+    /// Puts a value whose text would be another one if it were cut. It is left out where there is no room for it.
+    pub(super) fn put_whole(&mut self, new: Entry, text: &[u8]) {
+        if self.text.len() + text.len() > MAX_TEXT_BYTES {
+            self.drop_overwritten();
+        }
+        if self.text.len() + text.len() > MAX_TEXT_BYTES {
+            self.truncated = true;
+            return self.values.retain(|entry| entry.slot != new.slot);
+        }
+        let bits = append(&mut self.text, text).to_bits();
+        self.put(Entry { bits, ..new });
     }
 
     /// Puts a value in its place by slot. A callsite gives its fields in that order: the usual place is the last.

@@ -89,6 +89,45 @@ fn integers_past_64_bits_keep_every_digit() {
 }
 
 #[test]
+fn an_integer_past_64_bits_is_recorded_without_end_or_left_out_and_never_cut() {
+    let ledger = Ledger::postgres();
+    let asked = "SELECT context->>'big', context->>'_truncated' FROM observability_events \
+                 WHERE event_type = 'auto_assign.quote' ORDER BY created_at";
+    ledger.run(|| {
+        let span = info_span!("auto_assign.quote", success = true, big = Empty);
+        for turn in (0..10_000).rev() {
+            span.record("big", u128::MAX - turn);
+        }
+        span.in_scope(|| ());
+    });
+    assert_eq!(ledger.psql(asked), format!("{}|", u128::MAX));
+
+    // Room for the digits of one such integer, and not for the two.
+    let (long, short) = ("x".repeat(8 * 1024), "x".repeat(8 * 1024 - 50));
+    ledger.run(|| {
+        info_span!(
+            "auto_assign.quote",
+            success = true,
+            a = long,
+            b = long,
+            c = long,
+            d = long,
+            e = long,
+            f = long,
+            g = long,
+            h = short,
+            fits = i128::MIN,
+            big = u128::MAX,
+        )
+        .in_scope(|| ());
+    });
+    let told = ledger.psql(&format!("{asked} DESC LIMIT 1"));
+    assert_eq!(told, "|true", "not in parts");
+    let fits = ledger.psql("SELECT context->>'fits' FROM observability_events WHERE context ? 'fits'");
+    assert_eq!(fits, i128::MIN.to_string());
+}
+
+#[test]
 fn a_field_recorded_late_and_again_has_its_last_value() {
     Ledger::on_every_store(|ledger| {
         ledger.run(|| {
