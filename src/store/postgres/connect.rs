@@ -76,10 +76,11 @@ fn known_parameters(url: &str) -> Result<String, Error> {
     };
     let mut kept = Vec::new();
     for pair in query.split('&') {
-        let key = pair.split('=').next().unwrap_or_default();
-        if PARAMETERS.contains(&key) || key.starts_with("options[") {
+        // As the driver reads it.
+        let key = percent_decoded(pair.split('=').next().unwrap_or_default());
+        if PARAMETERS.contains(&&*key) || key.starts_with("options[") {
             kept.push(pair);
-        } else if key.starts_with("ssl") {
+        } else if key.to_lowercase().starts_with("ssl") {
             // Not to be ignored: a misspelt `sslmode` would send everything in the clear.
             return Err(Error::config(
                 "the Postgres URL has an unknown parameter that starts with ssl: \
@@ -88,6 +89,23 @@ fn known_parameters(url: &str) -> Result<String, Error> {
         }
     }
     Ok(format!("{address}?{}", kept.join("&")))
+}
+
+/// What is no text stands for no parameter we know.
+fn percent_decoded(key: &str) -> String {
+    let mut rest = key.as_bytes();
+    let mut decoded = Vec::with_capacity(rest.len());
+    while let Some((&byte, after)) = rest.split_first() {
+        let digits = after.split_at_checked(2).filter(|_| byte == b'%');
+        let escaped = digits.and_then(|(digits, after)| {
+            let digits = str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
+            Some((u8::from_str_radix(digits, 16).ok()?, after))
+        });
+        let (byte, after) = escaped.unwrap_or((byte, after));
+        decoded.push(byte);
+        rest = after;
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 fn refuse_missing_tls(options: &PgConnectOptions) -> Result<(), Error> {
@@ -170,6 +188,18 @@ mod tests {
         let url = "postgres://db/app?pgbouncer=true&sslmode=disable&connection_limit=1&options[a]=b";
         let known = known_parameters(url).expect("readable");
         assert_eq!(known, "postgres://db/app?sslmode=disable&options[a]=b");
+    }
+
+    #[test]
+    fn a_misspelt_sslmode_is_refused_and_an_encoded_one_is_heard() {
+        for key in ["SSLMODE", "SslMode", "%53SLMODE", "ssl%4Dode", "sslmod", "%73%73%6cmod", "SSL-mode"] {
+            let error = options(&format!("postgres://db/app?a=b&{key}=disable")).expect_err(key);
+            assert!(error.to_string().contains("unknown parameter that starts with ssl"), "{error}");
+        }
+        for key in ["sslmode", "%73slmode", "ssl%6Dode", "ssl%2Dmode"] {
+            let options = options(&format!("postgres://db/app?a=b&{key}=disable")).expect(key);
+            assert!(matches!(options.get_ssl_mode(), PgSslMode::Disable), "{key}");
+        }
     }
 
     #[test]
