@@ -5,7 +5,8 @@ mod support;
 use std::time::{Duration, SystemTime};
 
 use support::Cluster;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tracing_ledger::Event;
 use tracing_ledger::store::{Attempt, Failure, Postgres, Store};
 
@@ -55,6 +56,48 @@ async fn a_server_that_says_nothing_is_given_up() {
     let error = store.insert(&batch(), Attempt::First).await.expect_err("silence");
     assert_eq!(error.failure(), Failure::Retry);
     assert_eq!(error.to_string(), "cannot connect to Postgres: no answer within 10 s");
+}
+
+/// A server that logs everybody in, answers so many statements, and says nothing from then on.
+async fn answers(statements: usize) -> Postgres {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let port = server.local_addr().expect("bound").port();
+    tokio::spawn(async move {
+        let (mut client, _) = server.accept().await.expect("a client");
+        body(&mut client).await;
+        client.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").await.expect("logged in");
+        for _ in 0..statements {
+            client.read_u8().await.expect("a statement");
+            body(&mut client).await;
+            client.write_all(b"C\0\0\0\x0aBEGIN\0Z\0\0\0\x05T").await.expect("answered");
+        }
+        client.read_u8().await.expect("the next statement");
+        // From here on there is nothing to wait for but the clock.
+        tokio::time::pause();
+        std::future::pending::<()>().await;
+    });
+    let url = format!("postgres://bob:secret@127.0.0.1:{port}/app?sslmode=disable");
+    Postgres::from_url(&url).expect("readable")
+}
+
+/// Reads what comes behind the type of a message.
+async fn body(client: &mut TcpStream) {
+    let length = client.read_u32().await.expect("a length") as usize;
+    client.read_exact(&mut vec![0; length - 4]).await.expect("a message");
+}
+
+/// A link may be too slow for them all.
+#[tokio::test]
+async fn a_server_that_says_nothing_to_the_rows_gets_fewer_at_once() {
+    let many = vec![batch()[0].clone(); Postgres::COPY_FROM_EVENTS];
+    for (statements, batch, failure) in
+        [(0, &many[..2], Failure::Retry), (1, &many[..2], Failure::Halve), (1, &many[..], Failure::Halve)]
+    {
+        let error = answers(statements).await.insert(batch, Attempt::First).await.expect_err("silence");
+        assert_eq!(error.failure(), failure, "{} rows after {statements} answers: {error}", batch.len());
+        assert_eq!(error.to_string(), "cannot insert into Postgres: no answer within 25 s");
+        tokio::time::resume();
+    }
 }
 
 /// Its answer then says why, and no session of it goes on with what nobody waits for.

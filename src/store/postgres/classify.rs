@@ -16,7 +16,10 @@ use crate::visible::visible;
 pub(super) enum Step {
     Connect,
     Create,
+    /// All around the rows: to begin, and to commit.
     Insert,
+    /// To send the rows themselves.
+    Rows,
     Read,
 }
 
@@ -44,7 +47,7 @@ impl Fault {
 
     /// The table, or what stands in front of it, takes an INSERT but no COPY: a view, or row-level security.
     pub(super) fn refuses_copy(&self) -> bool {
-        self.step == Step::Insert && matches!(self.sqlstate().as_deref(), Some("0A000" | "42809"))
+        self.step == Step::Rows && matches!(self.sqlstate().as_deref(), Some("0A000" | "42809"))
     }
 
     fn sqlstate(&self) -> Option<String> {
@@ -56,6 +59,8 @@ impl Fault {
 
     fn failure(&self) -> Failure {
         match &self.reason {
+            // The database has just answered. A slow link takes fewer rows in the time there is.
+            Reason::TimedOut(_) if self.step == Step::Rows => Failure::Halve,
             Reason::TimedOut(_) => Failure::Retry,
             Reason::Sql(sqlx::Error::Database(error)) => class(error.code().as_deref().unwrap_or_default()),
             Reason::Sql(error) => class_of_driver(error),
@@ -136,7 +141,7 @@ impl fmt::Display for Step {
         f.write_str(match self {
             Self::Connect => "cannot connect to Postgres",
             Self::Create => "cannot create the table observability_events in Postgres",
-            Self::Insert => "cannot insert into Postgres",
+            Self::Insert | Self::Rows => "cannot insert into Postgres",
             Self::Read => "cannot read observability_events from Postgres",
         })
     }
@@ -259,8 +264,15 @@ mod tests {
     fn a_broken_connection_is_tried_for_ever() {
         let cut = sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
         assert_eq!(Fault::sql(Step::Insert, cut).failure(), Failure::Retry);
-        let late = Fault::timed_out(Step::Insert, Duration::from_secs(30));
-        assert_eq!(late.failure(), Failure::Retry);
+        for step in [Step::Connect, Step::Create, Step::Insert] {
+            assert_eq!(Fault::timed_out(step, Duration::from_secs(30)).failure(), Failure::Retry);
+        }
+    }
+
+    #[test]
+    fn rows_that_are_not_answered_are_halved() {
+        let late = Fault::timed_out(Step::Rows, Duration::from_secs(30));
+        assert_eq!(late.failure(), Failure::Halve);
         assert_eq!(late.to_string(), "cannot insert into Postgres: no answer within 30 s");
     }
 

@@ -150,7 +150,7 @@ impl Store for Postgres {
 }
 
 async fn copy_in(connection: &mut PgConnection, batch: &[Event]) -> Result<(), WriteError> {
-    let fault = |error| Fault::sql(Step::Insert, error);
+    let fault = |error| Fault::sql(Step::Rows, error);
     let copied = async {
         let mut copy = connection.copy_in_raw(copy::STATEMENT).await.map_err(fault)?;
         for piece in copy::encode(batch) {
@@ -159,7 +159,7 @@ async fn copy_in(connection: &mut PgConnection, batch: &[Event]) -> Result<(), W
         copy.finish().await.map_err(fault)?;
         Ok(())
     };
-    let late = |_| Err(Fault::timed_out(Step::Insert, STATEMENT_TIMEOUT).into());
+    let late = |_| Err(Fault::timed_out(Step::Rows, STATEMENT_TIMEOUT).into());
     tokio::time::timeout(STATEMENT_TIMEOUT, copied).await.unwrap_or_else(late)
 }
 
@@ -176,7 +176,7 @@ async fn insert(connection: &mut PgConnection, batch: &[Event]) -> Result<(), Wr
         .bind(column(batch, |event| event.context.as_str()))
         .bind(column(batch, |event| event.restaurant_id.map(|id| id.to_string())))
         .bind(column(batch, |event| event.booking_id.map(|id| id.to_string())));
-    statement(Step::Insert, query.execute(connection)).await?;
+    statement(Step::Rows, query.execute(connection)).await?;
     Ok(())
 }
 
