@@ -46,7 +46,7 @@ use crate::spool::Spool;
 use crate::store::Store;
 
 pub use self::control::QUARANTINE_KEPT;
-pub(crate) use self::control::{Control, Flush, deadline_in};
+pub(crate) use self::control::{CENTURY, Control, Flush, deadline_in};
 pub(crate) use self::intake::open_spool;
 
 /// How long the guard waits past a deadline for a writer that keeps it, so as to read its last counts. Only a

@@ -16,11 +16,15 @@ use tracing_subscriber::{Registry, prelude::*};
 /// Names to the child what it is to do.
 const CHILD: &str = "TRACING_LEDGER_TEST_SAYS";
 
+/// Set to the longest time there is, for the child that asks the environment.
+const INTERVALS: [&str; 2] = ["TRACING_LEDGER_FLUSH_INTERVAL", "TRACING_LEDGER_SPOOL_SYNC_INTERVAL"];
+
 /// What a process that does `what` says on stderr.
 fn said_by(what: &str) -> String {
     let output = Command::new(std::env::current_exe().expect("the test knows itself"))
         .args(["--exact", "in_a_process_of_its_own", "--nocapture"])
         .env(CHILD, what)
+        .envs(INTERVALS.map(|variable| (variable, "18446744073709551615s")))
         .output()
         .expect("the test starts itself");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -85,8 +89,31 @@ fn in_a_process_of_its_own() {
             let builder = tracing_ledger::builder().spool_dir(spool);
             drop(builder.build_with::<Registry>(Memory::default()).expect("a ledger"));
         }
+        "intervals without end" => {
+            writes(
+                tracing_ledger::builder()
+                    .flush_interval(std::time::Duration::MAX)
+                    .spool_sync_interval(std::time::Duration::MAX),
+            );
+        }
+        "intervals without end in the environment" => {
+            writes(tracing_ledger::builder().from_env().expect("they are times"));
+        }
         other => panic!("what is {other:?}?"),
     }
+}
+
+fn writes(builder: tracing_ledger::Builder) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let builder = builder.spool_dir(dir.path().join("spool"));
+    let (ledger, guard) = builder.build_with::<Registry>(Memory::default()).expect("a ledger");
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(ledger), || {
+        for row in 1..10 {
+            tracing::info!(name: "auto_assign.started", row);
+            assert_eq!(guard.flush(support::DEADLINE).expect("memory is there").written, row);
+        }
+    });
+    assert_eq!(guard.shutdown(support::DEADLINE).expect("memory is there").written, 9);
 }
 
 #[test]
@@ -121,4 +148,12 @@ fn what_a_file_says_drives_no_terminal() {
     let said = said_by("a file that drives terminals");
     assert!(said.contains(r"unknown field `\u{1b}[2J\u{202e}\u{a}`"), "{said}");
     assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said:?}");
+}
+
+#[test]
+fn intervals_without_end_cost_nothing() {
+    for what in ["intervals without end", "intervals without end in the environment"] {
+        let said = said_by(what);
+        assert!(!said.contains("tracing-ledger") && !said.contains("panicked"), "{said}");
+    }
 }

@@ -122,9 +122,11 @@ impl Control {
     }
 }
 
-/// The moment that far from now, or one so far away that nobody lives to see it.
+/// Nobody lives to see the end of it, and a clock can still be that far ahead.
+pub(crate) const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// The moment that far from now, or in a century.
 pub(crate) fn deadline_in(duration: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
     let now = Instant::now();
     now + duration.min(CENTURY)
 }

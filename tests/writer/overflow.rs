@@ -1,7 +1,7 @@
 //! A full queue does what its policy says, and counts it.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing_ledger::Overflow;
 use tracing_ledger::store::Memory;
@@ -69,7 +69,10 @@ fn callers_and_writer_never_miss_each_other() {
 #[test]
 fn a_caller_waits_no_longer_than_it_may() {
     full!(Overflow::Block(SOON) => dispatch, guard, keeper);
+    let started = Instant::now();
     emit(&dispatch, [3]);
+    let waited = started.elapsed();
+    assert!(SOON <= waited && waited < SOON * 100, "{waited:?}");
     assert_eq!(guard.stats().refused.queue_full, 1);
     keeper.leave();
     guard.shutdown(DEADLINE).expect("the gate is open");
