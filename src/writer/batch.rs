@@ -19,6 +19,10 @@ pub(super) struct Batch {
     poison: Vec<(usize, String)>,
     sent: bool,
     drifted: bool,
+    /// While drifted: how many pieces of one event were refused, one after the other.
+    refusals: usize,
+    /// Events that were dealt with before those it holds now.
+    before: usize,
 }
 
 /// Where a batch comes from, and with it what is left to do once it is dealt with.
@@ -51,6 +55,8 @@ impl Batch {
             poison: Vec::new(),
             sent: false,
             drifted: false,
+            refusals: 0,
+            before: 0,
         }
     }
 
@@ -64,7 +70,7 @@ impl Batch {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.events.len()
+        self.before + self.events.len()
     }
 
     /// The events to try next, and whether they may have been sent before.
@@ -95,23 +101,61 @@ impl Batch {
             return Blame::Narrowed;
         }
         self.poison.extend(self.pieces.pop().map(|piece| (piece.start, error.to_string())));
-        if self.is_drift(drift) { self.restore_poison() } else { Blame::Narrowed }
+        if !self.is_drift(drift) {
+            return Blame::Narrowed;
+        }
+        self.restore_poison();
+        Blame::Drift
     }
 
     fn is_drift(&self, drift: &Drift) -> bool {
         // Nothing waits for the ledger's own rows.
-        self.origin != Origin::Ledger && (self.drifted || drift.shows(self.events.len(), self.poison.len()))
+        self.origin != Origin::Ledger && (self.drifted || drift.shows(self.len(), self.poison.len()))
     }
 
-    /// Takes back every verdict: the events are as they were, except that one of the refused goes first and
-    /// alone, so that the next try asks with a single statement whether the schema is mended.
-    fn restore_poison(&mut self) -> Blame {
-        let mut poison: Vec<usize> = self.poison.drain(..).map(|(event, _)| event).collect();
-        let probe = poison.pop();
-        self.pieces.extend(runs(&poison).into_iter().rev());
-        self.pieces.extend(probe.map(|event| event..event + 1));
+    /// Takes back every verdict: what was refused is tried again after all others. The next goes alone, so that a
+    /// single statement asks whether the schema is mended; another each time, as this one may be bad of itself.
+    fn restore_poison(&mut self) {
+        self.refusals = self.poison.len() + if self.drifted { self.refusals } else { 0 };
         self.drifted = true;
-        Blame::Drift
+        let refused: Vec<usize> = self.poison.drain(..).map(|(event, _)| event).collect();
+        for run in runs(&refused) {
+            match self.pieces.first_mut() {
+                Some(last) if last.end == run.start => last.end = run.end,
+                _ => self.pieces.insert(0, run),
+            }
+        }
+        self.split_one();
+    }
+
+    /// Has the next try be a single event.
+    fn split_one(&mut self) {
+        if let Some(piece) = self.pieces.pop_if(|piece| piece.len() > 1) {
+            self.pieces.extend([piece.start + 1..piece.end, piece.start..piece.start + 1]);
+        }
+    }
+
+    /// Whether every event that is left was refused alone. Others that came after them have to tell whose fault it is.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.drifted && self.refusals >= self.pieces.iter().map(Range::len).sum()
+    }
+
+    /// Takes in events that came after its own, of the same origin; one of them goes next and alone.
+    pub(super) fn join(self, more: Self) -> Self {
+        let (origin, len) = (more.origin, self.len() + more.len());
+        let mut events = self.into_rest();
+        let old = 0..events.len();
+        events.extend(more.events);
+        let mut joined = Self {
+            pieces: vec![old.clone(), old.end..events.len()],
+            sent: true,
+            drifted: true,
+            refusals: old.len(),
+            before: len - events.len(),
+            ..Self::new(events, origin)
+        };
+        joined.split_one();
+        joined
     }
 
     /// How many events no try got in, and are not set aside yet.
@@ -233,6 +277,32 @@ mod tests {
         assert_eq!(blame, Blame::Narrowed);
         assert!(mended_in < 20, "what was refused one by one goes together again: {mended_in}");
         assert_eq!(batch.refused(), 0);
+    }
+
+    #[test]
+    fn an_event_that_is_bad_of_itself_does_not_hide_that_the_schema_is_mended() {
+        for bad in 1..=8 {
+            let mut batch = batch(1..=8);
+            assert_eq!(try_all(&mut batch, |_| true).1, Blame::Drift);
+            let tries: Vec<_> =
+                std::iter::repeat_with(|| try_all(&mut batch, |number| number == bad)).take(2).collect();
+            assert!(tries.iter().any(|(_, blame)| *blame == Blame::Narrowed), "{bad}: {tries:?}");
+            assert_eq!(left_over(&mut batch), [bad]);
+        }
+    }
+
+    #[test]
+    fn bad_events_are_told_from_a_bad_schema_by_those_that_came_after_them() {
+        let mut stuck = batch(1..=29);
+        let is_poison = |number| number <= 3;
+        while !stuck.is_stuck() {
+            assert_eq!(try_all(&mut stuck, is_poison).1, Blame::Drift);
+        }
+        assert_eq!(try_all(&mut stuck, is_poison), (1, Blame::Drift), "nothing else is left");
+        let mut joined = stuck.join(batch(30..=31));
+        assert_eq!((joined.len(), numbers(&joined.events)), (31, vec![1, 2, 3, 30, 31]));
+        assert_eq!(try_all(&mut joined, is_poison).1, Blame::Narrowed);
+        assert_eq!(left_over(&mut joined), [1, 2, 3]);
     }
 
     #[test]

@@ -23,6 +23,8 @@ use crate::{Event, alarm};
 /// How soon to look again for a record that is counted in and not yet in the channel: its thread is between two
 /// instructions.
 pub(super) const ON_ITS_WAY: Duration = Duration::from_millis(1);
+/// At least so many rows tell whether the schema has drifted, where there are as many.
+const ENOUGH_ROWS: usize = 1000;
 /// Trouble that the next stored batch ends.
 const STORE_TROUBLE: [Kind; 3] = [Kind::Retry, Kind::Hold, Kind::Drift];
 
@@ -46,7 +48,7 @@ pub(super) struct Delivery<'a, S> {
 pub(super) struct Leftovers {
     /// Rows on losses.
     pub(super) untold: Vec<Event>,
-    /// Those of a batch in hand that was on disk until somebody removed the files.
+    /// Those of a batch in hand that went past the disk, or was on it until somebody removed the files.
     pub(super) unsaved: Vec<Event>,
 }
 
@@ -77,11 +79,13 @@ impl<'a, S: Store> Delivery<'a, S> {
     pub(super) fn into_leftovers(mut self) -> Leftovers {
         self.shared.look();
         let (mut untold, mut unsaved) = (Vec::new(), Vec::new());
-        match self.hand.take() {
-            Some(batch) if batch.origin() == Origin::Ledger => untold = batch.into_events(),
-            Some(batch) if self.shared.is_in_memory_alone(batch.origin()) => unsaved = batch.into_rest(),
+        match self.hand.take().map(|batch| (batch.origin(), batch)) {
+            Some((Origin::Ledger, batch)) => untold = batch.into_events(),
+            Some((Origin::Queue, batch)) => unsaved = batch.into_rest(),
+            Some((origin, batch)) if self.shared.is_in_memory_alone(origin) => unsaved = batch.into_rest(),
             _ => {}
         }
+        untold.extend(self.losses.take_put_off().into_iter().flat_map(Batch::into_events));
         untold.extend(self.losses.take(&self.shared.queue));
         Leftovers { untold, unsaved }
     }
@@ -128,6 +132,13 @@ impl<'a, S: Store> Delivery<'a, S> {
 
     /// Writes rows on what was lost.
     async fn tell_losses(&mut self) -> Result<(), Stopped> {
+        if let Some(rows) = self.losses.take_put_off() {
+            self.hand = Some(rows);
+            self.deliver().await?;
+        }
+        if self.losses.are_put_off() {
+            return Ok(());
+        }
         let rows = self.losses.take(&self.shared.queue);
         if !rows.is_empty() {
             self.hand = Some(Batch::new(rows, Origin::Ledger));
@@ -138,8 +149,22 @@ impl<'a, S: Store> Delivery<'a, S> {
 
     /// Gets every event of the batch in hand into the store, or out of the way.
     async fn deliver(&mut self) -> Result<(), Stopped> {
-        while self.try_next().await? {}
+        while self.try_next().await? {
+            self.widen();
+        }
         self.settle().await
+    }
+
+    /// Where everything that is left was refused, takes in what came after it: by that it shows whether it is the
+    /// schema, and rows that are well do not wait behind a few bad ones.
+    fn widen(&mut self) {
+        let enough = self.shared.options.batch_size.max(ENOUGH_ROWS);
+        let Some(batch) = self.hand.as_ref().filter(|batch| batch.is_stuck() && batch.len() < enough) else {
+            return;
+        };
+        if let Some(more) = self.shared.more(batch.origin()) {
+            self.hand = self.hand.take().map(|batch| batch.join(more));
+        }
     }
 
     /// Tries the next piece; `false` when there is nothing left to try.
@@ -156,7 +181,9 @@ impl<'a, S: Store> Delivery<'a, S> {
         let Some(batch) = &mut self.hand else { return };
         let (origin, rows) = (batch.origin(), batch.stored());
         self.shared.leave_spool(origin, rows);
-        if origin != Origin::Ledger {
+        if origin == Origin::Ledger {
+            self.shared.over(&[Kind::Untold]);
+        } else {
             self.shared.queue.count_written(rows);
         }
         self.backoff.reset();
@@ -168,6 +195,11 @@ impl<'a, S: Store> Delivery<'a, S> {
 
     /// Decides what to try next, and waits where nothing can be done but wait.
     async fn failed(&mut self, error: &InsertError) {
+        if error.failure() == Failure::Hold
+            && let Some(rows) = self.hand.take_if(|batch| batch.origin() == Origin::Ledger)
+        {
+            return self.put_off(rows, error);
+        }
         let Some(batch) = &mut self.hand else { return };
         let (kind, what) = match error.failure() {
             Failure::Quarantine if batch.blame(error, &self.drift) == Blame::Narrowed => return,
@@ -185,6 +217,13 @@ impl<'a, S: Store> Delivery<'a, S> {
         self.shared.say(kind, format_args!("{what}: {error}"));
         self.shared.control.set_trouble(Some(error.to_string()));
         self.pause().await;
+    }
+
+    /// Lets go of rows on losses: whatever is wrong with these may be right with all others.
+    fn put_off(&mut self, rows: Batch, error: &InsertError) {
+        self.shared
+            .say(Kind::Untold, format_args!("rows on losses are kept until the table takes them: {error}"));
+        self.losses.put_off(rows);
     }
 
     /// Sets aside what the store will never take, and lets go of the batch.
@@ -212,14 +251,21 @@ impl<'a, S: Store> Delivery<'a, S> {
         let Some(batch) = &mut self.hand else { return Ok(()) };
         let (origin, rows) = (batch.origin(), batch.refused());
         while let Some((event, reason)) = batch.poison() {
-            self.shared.say(
-                Kind::Quarantine,
-                format_args!(
-                    "{rows} rows can never be stored and are set aside, see Guard::quarantined{}: {reason}",
-                    if self.shared.has_spool { " and quarantine.jsonl in the spool directory" } else { "" }
-                ),
-            );
-            if origin != Origin::Ledger {
+            if origin == Origin::Ledger {
+                self.shared.say(
+                    Kind::Untold,
+                    format_args!(
+                        "rows on losses can never be stored and are left out, see Guard::stats: {reason}"
+                    ),
+                );
+            } else {
+                self.shared.say(
+                    Kind::Quarantine,
+                    format_args!(
+                        "{rows} rows can never be stored and are set aside, see Guard::quarantined{}: {reason}",
+                        if self.shared.has_spool { " and quarantine.jsonl in the spool directory" } else { "" }
+                    ),
+                );
                 let kept = self.shared.intake.borrow_mut().quarantine(event, reason);
                 match origin {
                     // What is on disk no more is nothing to wait for.

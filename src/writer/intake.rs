@@ -126,17 +126,36 @@ impl Intake {
         if is_done || !(goal.everything || spool.waiting(&self.read_ahead) >= self.batch_size as u64) {
             return Ok(Next::Done);
         }
+        if let Some(batch) = self.read()? {
+            return Ok(Next::Batch(batch));
+        }
+        let past_the_disk = if self.retry_at.is_some() { std::mem::take(&mut self.held) } else { Vec::new() };
+        Ok(Next::of_queue(past_the_disk))
+    }
+
+    /// The next batch off the disk, where there is one.
+    fn read(&mut self) -> Result<Option<Batch>, Error> {
+        let Some(spool) = &mut self.spool else { return Ok(None) };
         spool.read_on(&mut self.read_ahead, self.batch_size, BATCH_BYTES)?;
         let batch = std::mem::take(&mut self.read_ahead);
         if spool.keeps(batch.up_to) {
             self.queue.count_unspooled(batch.lost);
         }
         self.lose_corrupt(batch.lost);
-        if !batch.is_empty() {
-            return Ok(Next::Batch(Batch::from_spool(batch)));
+        Ok((!batch.is_empty()).then(|| Batch::from_spool(batch)))
+    }
+
+    /// Events that came after those of a batch from there, where they are of the same origin.
+    pub(super) fn more(&mut self, origin: Origin) -> Option<Batch> {
+        match origin {
+            // What goes wrong here goes wrong again when the next batch is wanted, and is said then.
+            Origin::Spool(_) => self.read().ok().flatten(),
+            Origin::Queue if self.spool.is_none() => match self.next_of_queue(&self.goal(true)) {
+                Next::Batch(batch) => Some(batch),
+                Next::NotYet | Next::Done => None,
+            },
+            Origin::Queue | Origin::Ledger => None,
         }
-        let past_the_disk = if self.retry_at.is_some() { std::mem::take(&mut self.held) } else { Vec::new() };
-        Ok(Next::of_queue(past_the_disk))
     }
 
     fn next_of_queue(&mut self, goal: &Goal) -> Next {
@@ -265,8 +284,8 @@ impl Intake {
         }
     }
 
-    /// Gets onto disk again what was there until somebody removed the files, and is still in memory: for the next
-    /// process.
+    /// Gets onto disk what went past it, or was there until somebody removed the files, and is still in memory: for
+    /// the next process.
     pub(super) fn save(&mut self, mut events: Vec<Event>) -> Result<(), AppendError> {
         let Some(spool) = &mut self.spool else { return Ok(()) };
         if !self.read_ahead.is_empty() && !spool.keeps(self.read_ahead.up_to) {

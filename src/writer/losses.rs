@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 
+use super::batch::Batch;
 use crate::queue::{Cause, Queue};
 use crate::{Event, Severity};
 
@@ -17,15 +18,17 @@ const EVENT_TYPE: &str = "ledger.loss";
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// What has been told so far.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Losses {
     /// Records by cause.
     told: [u64; Cause::ALL.len()],
     told_at: Option<Instant>,
+    /// Rows that the store does not take, though it may take others.
+    put_off: Option<Batch>,
 }
 
 impl Losses {
-    /// Whether rows have been made just now.
+    /// Whether rows have been made, or put off, just now.
     pub(super) fn are_fresh(&self) -> bool {
         self.told_at.is_some_and(|at| at.elapsed() < INTERVAL)
     }
@@ -37,6 +40,21 @@ impl Losses {
             self.told_at = Some(Instant::now());
         }
         rows
+    }
+
+    /// Keeps rows for later, as they are: a try that nobody heard the end of may have stored them. Until they are taken
+    /// again there are to be no others.
+    pub(super) fn put_off(&mut self, rows: Batch) {
+        self.put_off = Some(rows);
+        self.told_at = Some(Instant::now());
+    }
+
+    pub(super) fn take_put_off(&mut self) -> Option<Batch> {
+        self.put_off.take()
+    }
+
+    pub(super) fn are_put_off(&self) -> bool {
+        self.put_off.is_some()
     }
 
     fn row(&mut self, cause: Cause, queue: &Queue) -> Option<Event> {

@@ -15,7 +15,7 @@ use tokio::task::yield_now;
 use tokio::time::timeout_at;
 
 use super::Options;
-use super::batch::Origin;
+use super::batch::{Batch, Origin};
 use super::control::Control;
 use super::delivery::{Leftovers, ON_ITS_WAY};
 use super::intake::Intake;
@@ -104,6 +104,11 @@ impl Shared {
             yield_now().await;
         }
         pending().await
+    }
+
+    /// Events that came after those of a batch from there, to be dealt with together.
+    pub(super) fn more(&self, origin: Origin) -> Option<Batch> {
+        if self.is_in_memory_alone(origin) { None } else { self.intake.borrow_mut().more(origin) }
     }
 
     /// Whether events wait for the disk to take them.
@@ -197,7 +202,7 @@ impl Shared {
         if let Err(error) = saved {
             self.say(
                 Kind::Disk,
-                format_args!("rows of files that were removed are in memory alone: {error}"),
+                format_args!("rows in hand that are not on disk are in memory alone: {error}"),
             );
         }
         self.say_trouble_of_spool();

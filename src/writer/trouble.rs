@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Drift,
     /// Events were set aside.
     Quarantine,
+    /// Rows on losses are not taken.
+    Untold,
     /// Records are refused, or older ones pushed out.
     QueueFull,
     /// The spool takes no more.

@@ -1,13 +1,15 @@
 //! What is lost is said in the table, once the table takes rows.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
-use tracing_ledger::store::{Failure, Memory};
+use tracing_ledger::store::{Attempt, Failure, InsertError, Memory, Store};
 use tracing_ledger::{Event, Overflow, Severity};
 
-use crate::books::{Answers, DEADLINE, context, emit, failed, gate, is_loss, numbers, open, untimed};
+use crate::books::{Answers, DEADLINE, Gate, context, emit, failed, gate, is_loss, numbers, open, untimed};
 
 /// The contexts of the rows on losses.
 fn losses(memory: &Memory) -> Vec<Value> {
@@ -111,4 +113,42 @@ fn a_table_that_refuses_them_gets_all_other_rows() {
     emit(&dispatch, 20..60);
     let stats = guard.shutdown(DEADLINE).expect("nothing is held, though one more is refused");
     assert_eq!((stats.written, stats.quarantined), (58, 2), "a row on losses is nobody's loss");
+}
+
+/// A table whose trigger or policy lets no rows on losses through, until a person mends it.
+struct Guarded {
+    table: Gate,
+    is_mended: Arc<AtomicBool>,
+}
+
+impl Store for Guarded {
+    async fn insert(&mut self, batch: &[Event], attempt: Attempt) -> Result<(), InsertError> {
+        if batch.iter().any(is_loss) && !self.is_mended.load(Ordering::Relaxed) {
+            return failed(Failure::Hold);
+        }
+        self.table.insert(batch, attempt).await
+    }
+}
+
+#[test]
+fn a_table_that_needs_a_person_for_them_gets_all_other_rows() {
+    let (table, keeper) = gate();
+    let is_mended = Arc::new(AtomicBool::new(false));
+    let store = Guarded { table, is_mended: Arc::clone(&is_mended) };
+    let (dispatch, guard) = open(untimed().queue_capacity(2).batch_size(1), store);
+    emit(&dispatch, [0]);
+    keeper.wait();
+    emit(&dispatch, 1..10);
+    let memory = keeper.leave();
+    guard.flush(DEADLINE).expect("the gate is open");
+    emit(&dispatch, [10]);
+    let stats = guard.flush(DEADLINE).expect("no row on losses stands before it");
+    assert_eq!((stats.refused.queue_full, stats.written), (7, 4));
+    assert!(losses(&memory).is_empty());
+
+    is_mended.store(true, Ordering::Relaxed);
+    guard.shutdown(DEADLINE).expect("the gate is open");
+    let told = losses(&memory);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["count"], 7);
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tracing_ledger::store::{Failure, Store};
 use tracing_ledger::{Event, QUARANTINE_KEPT};
 
-use crate::books::{Answers, DEADLINE, SOON, emit, failed, numbers, open, untimed};
+use crate::books::{Answers, DEADLINE, SOON, emit, failed, numbers, open, until, untimed};
 
 /// A store that refuses every batch with a poisonous number in it, and counts what it is asked.
 fn picky(is_poison: impl Fn(u64) -> bool + Send + 'static) -> (impl Store, Arc<AtomicUsize>) {
@@ -66,6 +67,35 @@ fn when_everything_is_refused_rows_that_come_one_by_one_are_held_too() {
     mended.store(true, Ordering::Relaxed);
     let stats = guard.flush(DEADLINE).expect("the schema is mended");
     assert_eq!((stats.written, stats.quarantined), (8, 2));
+}
+
+#[test]
+fn a_few_bad_rows_at_the_start_hold_up_nobody() {
+    let (store, _) = picky(|number| number < 3);
+    let (dispatch, guard) = open(untimed(), store);
+    emit(&dispatch, 0..29);
+    guard.flush(SOON).expect_err("three of twenty-nine may be a bad schema");
+    emit(&dispatch, 29..60);
+    let stats = guard.flush(DEADLINE).expect("three of sixty are bad rows");
+    assert_eq!((stats.written, stats.quarantined), (57, 3));
+}
+
+#[test]
+fn a_schema_that_is_mended_is_noticed_although_a_row_is_bad_of_itself() {
+    for bad in 0..30 {
+        let mended = Arc::new(AtomicBool::new(false));
+        let is_mended = Arc::clone(&mended);
+        let (store, _) = picky(move |number| number == bad || !is_mended.load(Ordering::Relaxed));
+        let (dispatch, guard) = open(untimed(), store);
+        emit(&dispatch, 0..30);
+        guard.flush(Duration::ZERO).expect_err("everything is refused");
+        until("it is held", || {
+            guard.flush(Duration::ZERO).expect_err("late").to_string().contains("says no")
+        });
+        mended.store(true, Ordering::Relaxed);
+        let stats = guard.flush(DEADLINE).expect("the schema is mended");
+        assert_eq!((stats.written, stats.quarantined), (29, 1));
+    }
 }
 
 #[test]

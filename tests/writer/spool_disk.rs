@@ -132,9 +132,32 @@ fn a_disk_that_fails_is_gone_past() {
     fs::remove_file(dir.path()).expect("it can be removed");
     emit(&dispatch, 100..110);
     let stats = guard.shutdown(DEADLINE).expect("memory is there");
-    assert_eq!(stats.written, 110);
+    assert_eq!((stats.written, stats.in_flight), (110, 0), "{stats}");
     assert_sums(&stats);
     assert_eq!(numbers(&memory.events()), (0..110).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_went_past_a_failing_disk_is_on_it_at_the_end_when_it_works_again() {
+    let dir = SpoolDir::new();
+    let (store, keeper) = gate();
+    let (dispatch, guard) = open(dir.builder(), store);
+    fs::remove_dir_all(dir.path()).expect("it can be removed");
+    fs::write(dir.path(), "in the way").expect("it can be written");
+    emit(&dispatch, 0..30);
+    guard.flush(SOON).expect_err("the gate is shut");
+    assert_eq!(keeper.wait(), 30);
+    assert_eq!(guard.stats().in_flight, 30);
+
+    fs::remove_file(dir.path()).expect("it can be removed");
+    // Whether it is told in time is a matter of luck: the store is waited for up to the deadline.
+    guard.shutdown(DISK_TIME).ok();
+    keeper.wait_for_end();
+    let memory = Memory::default();
+    let (_dispatch, guard) = open(dir.builder(), memory.clone());
+    let stats = guard.shutdown(DEADLINE).expect("memory is there");
+    assert_eq!((stats.accepted, stats.written), (30, 30), "{stats}");
+    assert_eq!(numbers(&memory.events()), (0..30).collect::<Vec<_>>());
 }
 
 #[test]

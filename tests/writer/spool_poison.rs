@@ -58,6 +58,26 @@ fn what_drift_holds_stays_in_the_spool() {
 }
 
 #[test]
+fn a_few_bad_rows_at_the_start_hold_up_nobody_behind_them_on_disk() {
+    let dir = SpoolDir::new();
+    let picky = Answers(|batch: &[Event], _| {
+        if numbers(batch).iter().any(|number| *number < 3) { failed(Failure::Quarantine) } else { Ok(()) }
+    });
+    let (dispatch, guard) = open(dir.builder(), picky);
+    emit(&dispatch, 0..29);
+    guard.flush(crate::books::SOON).expect_err("three of twenty-nine may be a bad schema");
+    emit(&dispatch, 29..60);
+    let stats = guard.shutdown(DEADLINE).expect("three of sixty are bad rows");
+    assert_eq!((stats.written, stats.quarantined, stats.spooled), (57, 3, 0));
+    assert_sums(&stats);
+
+    let memory = Memory::default();
+    let (_dispatch, guard) = open(dir.builder(), memory.clone());
+    guard.shutdown(DEADLINE).expect("memory is there");
+    assert!(memory.events().is_empty(), "all is acknowledged");
+}
+
+#[test]
 fn poison_holds_up_nobody_where_the_directory_is_anothers() {
     let dir = SpoolDir::new();
     let mut ours = Some(dir.path());
