@@ -7,6 +7,7 @@
 //! - No user code runs under a lock: fields are formatted first, then stored.
 //! - Every look-up may fail (a parent filtered out, a span closed), and then the record does without.
 
+mod entered;
 mod exit;
 mod lacks;
 mod recorder;
@@ -22,6 +23,7 @@ use tracing_subscriber::filter::{Filtered, LevelFilter};
 use tracing_subscriber::layer::{Context, Filter, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
+use self::entered::EnteredSpans;
 use self::recorder::Recorder;
 use crate::open::OpenSpans;
 use crate::panic_message;
@@ -49,7 +51,8 @@ where
         let plans = Arc::new(Plans::new(rules));
         panic_message::listen();
         let filter = RuleFilter { plans: Arc::clone(&plans), queue: Arc::clone(&queue) };
-        let recorder = Recorder { plans, spans: OpenSpans::default(), queue };
+        let recorder =
+            Recorder { plans, spans: OpenSpans::default(), entered: EnteredSpans::default(), queue };
         Self { filtered: recorder.with_filter(filter) }
     }
 }

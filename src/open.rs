@@ -20,7 +20,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::Id;
 
 use crate::record::{Fields, Record, Scratch, Tally};
-use crate::rules::plan::Plan;
+use crate::rules::plan::{Carried, Plan};
 
 /// Shards, a power of two: more than most services have busy threads.
 const SHARDS: usize = 64;
@@ -46,6 +46,18 @@ pub(crate) struct Open {
     /// What is numbered or collected within it; few spans have any. Empty where a span had one in the same place
     /// before.
     pub(crate) within: Option<Box<Within>>,
+    /// What it gives to spans below; few spans have any below that ask.
+    pub(crate) gift: Option<Box<Gift>>,
+}
+
+/// Values for the records of spans below, as they are packed there.
+#[derive(Debug, Default)]
+pub(crate) struct Gift {
+    /// The inherited names that it is for; none where the values may be old.
+    pub(crate) lacking: Carried,
+    /// Those among them that it has no value for.
+    pub(crate) left: Carried,
+    pub(crate) fields: Fields,
 }
 
 /// The book a job keeps on the calls within it.
@@ -161,9 +173,10 @@ impl<'a> Walk<'a> {
         self.at = None;
     }
 
+    #[inline]
     fn slots(&mut self, id: &Id) -> (&'a Shard, &mut Slots) {
         let shard = self.spans.shard(id);
-        if self.at.as_ref().is_none_or(|(at, _)| !ptr::eq(*at, shard)) {
+        if self.at.as_ref().is_some_and(|(at, _)| !ptr::eq(*at, shard)) {
             // Before the next is taken: never are two held.
             self.rest();
         }
@@ -186,6 +199,7 @@ impl Collector<'_> {
     fn put(&mut self, put: impl FnOnce(&mut Fields)) {
         let slots = self.slots.get_or_insert_with(|| self.spans.shard(self.id).lock());
         if let Some(open) = slots.get(self.id) {
+            open.outdate_gift();
             put(&mut open.record.fields);
         }
     }
@@ -289,8 +303,8 @@ impl Slots {
 
 impl Open {
     fn new(plan: &'static Plan) -> Self {
-        let (parent, entered_unwinding, left, home, was_home, within) = Default::default();
-        Self { parent, record: Record::new(plan), entered_unwinding, left, home, was_home, within }
+        let (parent, entered_unwinding, left, home, was_home, within, gift) = Default::default();
+        Self { parent, record: Record::new(plan), entered_unwinding, left, home, was_home, within, gift }
     }
 
     fn reset(&mut self, plan: &'static Plan) {
@@ -303,6 +317,13 @@ impl Open {
         if let Some(within) = &mut self.within {
             within.numbers.clear();
             within.tallies.clear();
+        }
+        self.outdate_gift();
+    }
+
+    fn outdate_gift(&mut self) {
+        if let Some(gift) = &mut self.gift {
+            gift.lacking = 0;
         }
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Record {
     pub(crate) head: Head,
     /// Its own fields, and what enclosing spans gave.
     pub(crate) fields: Fields,
+    /// What ended within it, one for each of the rule's `collect`.
+    pub(crate) tallies: Vec<Tally>,
 }
 
 /// What is known of every record.
@@ -49,8 +51,6 @@ pub(crate) struct Head {
     pub(crate) verdict: Option<Verdict>,
     /// The returned value matched the rule's text.
     pub(crate) matched: Option<bool>,
-    /// What ended within it, one for each of the rule's `collect`.
-    pub(crate) tallies: Vec<Tally>,
     /// What few records have.
     pub(crate) extra: Option<Box<Extra>>,
 }
@@ -79,32 +79,37 @@ pub(crate) struct Tally {
 
 impl Record {
     pub(crate) fn new(plan: &'static Plan) -> Self {
-        Self { head: Head::new(plan), fields: Fields::default() }
+        Self::with_fields(plan, Fields::default())
+    }
+
+    fn with_fields(plan: &'static Plan, fields: Fields) -> Self {
+        Self { head: Head::new(plan), fields, tallies: Vec::new() }
     }
 
     /// Takes the record out of its place, which keeps memory of the thread's for the next.
     pub(crate) fn part(&mut self) -> Parted {
         let fields = std::mem::replace(&mut self.fields, collect::kept());
-        Parted(Self { head: self.head.take(), fields })
+        Parted(Self { head: self.head.take(), fields, tallies: std::mem::take(&mut self.tallies) })
     }
 
     /// Begins anew in the same place.
     pub(crate) fn reset(&mut self, plan: &'static Plan) {
         self.head = Head::new(plan);
         self.fields.clear();
+        self.tallies.clear();
     }
 }
 
 impl Head {
     pub(crate) fn new(plan: &'static Plan) -> Self {
         let now = Instant::now();
-        let (number, panicked, verdict, matched, tallies, extra) = Default::default();
-        Self { plan, started: now, ended: now, number, panicked, verdict, matched, tallies, extra }
+        let (number, panicked, verdict, matched, extra) = Default::default();
+        Self { plan, started: now, ended: now, number, panicked, verdict, matched, extra }
     }
 
     /// Moves it out of a place that is used again.
     pub(crate) fn take(&mut self) -> Self {
-        Self { tallies: std::mem::take(&mut self.tallies), extra: self.extra.take(), ..*self }
+        Self { extra: self.extra.take(), ..*self }
     }
 
     /// Start to last exit.

@@ -9,7 +9,7 @@ use super::json::{Json, Object};
 use super::outcome::{Given, Judgement, Outcome};
 use super::{Event, Severity};
 use crate::alarm;
-use crate::record::{Head, Value, Values};
+use crate::record::{Head, Tally, Value, Values};
 use crate::rules::model::{Figure, Redact, SeverityRule};
 use crate::rules::plan::{Row, Slot};
 
@@ -65,6 +65,7 @@ impl Event {
                 say_unknown(head);
             }
             span_context(&mut context, head, row, &judgement);
+            collected(&mut context, values.tallies, row);
             severity(head, values, row, natural_of_outcome(judgement.outcome))
         } else {
             severity(head, values, row, natural_of_level(*head.plan.meta.level()))
@@ -155,8 +156,12 @@ fn span_context<'a>(context: &mut Object<'a>, head: &'a Head, row: &'a Row, judg
         // A call outside of any such span is the first of its own.
         context.set(key, Json::U64(head.number.unwrap_or(0).into()));
     }
+}
+
+/// What ended within the span.
+fn collected<'a>(context: &mut Object<'a>, tallies: &[Tally], row: &'a Row) {
     for (at, collect) in row.rule.collect.iter().enumerate() {
-        let tally = head.tallies.get(at).copied().unwrap_or_default();
+        let tally = tallies.get(at).copied().unwrap_or_default();
         context.set(
             &collect.key,
             match collect.figure {

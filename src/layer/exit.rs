@@ -4,24 +4,27 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tracing::span::Id;
+
 use crate::open::{Open, Within};
 use crate::panic_message;
 use crate::record::Tally;
-use crate::rules::model::Collect;
-use crate::rules::plan::Row;
+use crate::rules::plan::{Row, is_same_kind};
 
 impl Open {
-    pub(super) fn exit(&mut self, now: Instant, is_home: bool) {
+    /// The span was left, to `current`.
+    pub(super) fn exit(&mut self, now: Instant, current: Option<Id>) {
+        let is_home = self.home.is_some() && self.home == current;
         let panicked = thread::panicking() && !self.was_entered_unwinding();
         if self.left || self.was_home && !is_home && !panicked {
             return;
         }
         self.was_home = is_home;
+        if let Some(within) = &self.within {
+            self.record.tallies.clone_from(&within.tallies);
+        }
         let head = &mut self.record.head;
         head.ended = now;
-        if let Some(within) = &self.within {
-            head.tallies.clone_from(&within.tallies);
-        }
         if panicked {
             head.panicked = true;
             head.extra.get_or_insert_default().message = panic_message::last(head.started);
@@ -31,7 +34,7 @@ impl Open {
 
     /// A span that was never entered has no exit to tell what ended within it.
     pub(super) fn tell_tallies(&mut self) {
-        let told = &mut self.record.head.tallies;
+        let told = &mut self.record.tallies;
         if let Some(within) = &self.within
             && told.is_empty()
         {
@@ -41,7 +44,7 @@ impl Open {
 
     /// Opens the book of a new span, where its rule collects anything.
     pub(super) fn open_book(&mut self, row: &Row) {
-        let count = row.rule.collect.len();
+        let count = row.collects.len();
         if count > 0 {
             self.within.get_or_insert_default().tallies.resize(count, Tally::default());
         }
@@ -57,7 +60,7 @@ impl Open {
 
 impl Within {
     pub(super) fn next_number(&mut self, event_type: &Arc<str>) -> u32 {
-        let Some((_, next)) = self.numbers.iter_mut().find(|(of, _)| of == event_type) else {
+        let Some((_, next)) = self.numbers.iter_mut().find(|(of, _)| is_same_kind(of, event_type)) else {
             self.numbers.push((Arc::clone(event_type), 1));
             return 0;
         };
@@ -68,9 +71,14 @@ impl Within {
 }
 
 /// Counts a row that ended within a span; says whether the span's rule collects its kind.
-pub(super) fn tally(tallies: &mut [Tally], collects: &[Collect], event_type: &str, total: Duration) -> bool {
+pub(super) fn tally(
+    tallies: &mut [Tally],
+    collects: &[Arc<str>],
+    event_type: &Arc<str>,
+    total: Duration,
+) -> bool {
     let mut collected = false;
-    for (_, tally) in collects.iter().zip(tallies).filter(|(collect, _)| &*collect.of == event_type) {
+    for (_, tally) in collects.iter().zip(tallies).filter(|(of, _)| is_same_kind(of, event_type)) {
         tally.count = tally.count.saturating_add(1);
         tally.total = tally.total.saturating_add(total);
         collected = true;

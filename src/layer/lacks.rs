@@ -1,12 +1,12 @@
 //! What a record needs of the spans around it: inherited fields, and to be counted.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::exit::tally;
-use crate::open::Open;
+use crate::open::{Gift, Open};
 use crate::record::{Fields, Record};
-use crate::rules::model::Collect;
-use crate::rules::plan::{Carried, Plan, Plans, Row};
+use crate::rules::plan::{Carried, Plans, Row, is_same_kind};
 
 /// What a record still lacks, on the way outwards through the spans around it.
 pub(super) struct Lacks {
@@ -24,8 +24,11 @@ pub(super) struct Lacks {
 impl Lacks {
     pub(super) fn of(record: &Record, row: &'static Row) -> Self {
         let plan = record.head.plan;
-        let own = record.fields.own_indices().filter_map(|field| plan.gives(field));
-        let names = own.fold(row.wants, |names, index| names & !(1 << index));
+        let mut names = row.wants;
+        if names & plan.may_give != 0 {
+            let own = record.fields.own_indices().filter_map(|field| plan.gives(field));
+            names = own.fold(names, |names, index| names & !(1 << index));
+        }
         let is_uncounted = row.is_span && row.is_collected;
         Self { row, names, is_uncounted, time: record.head.duration(), ended: record.head.ended }
     }
@@ -36,43 +39,67 @@ impl Lacks {
 
     pub(super) fn take_from(&mut self, outer: &mut Open, plans: &Plans, given: &mut Fields) {
         let plan = outer.record.head.plan;
-        let Some(outer_row) = plan.row() else {
-            if self.row.rule.inherits_from(plan.meta.name()) {
-                self.inherit(plan, &outer.record.fields, given);
+        if let Some(outer_row) = plan.row() {
+            if self.is_uncounted {
+                self.is_uncounted = !self.count_in(outer, &outer_row.collects);
             }
+            if is_same_kind(&outer_row.event_type, &self.row.event_type) {
+                self.time = Duration::ZERO;
+            }
+        } else if !self.row.rule.inherits_from(plan.meta.name()) {
             return;
-        };
-        if self.is_uncounted {
-            self.is_uncounted = !self.count_in(outer, &outer_row.rule.collect);
         }
-        if outer_row.event_type == self.row.event_type {
-            self.time = Duration::ZERO;
-        }
-        self.inherit(plan, &outer.record.fields, given);
-        for (index, value) in plans.constants(outer_row) {
-            if self.names & (1 << index) != 0 {
-                self.names &= !(1 << index);
-                given.inherit_constant(index, value);
-            }
+        if self.names != 0 {
+            let gift = outer.gift(self.names, plans);
+            given.merge(&gift.fields);
+            self.names = gift.left;
         }
     }
 
     /// Says whether the outer span collects calls of this kind.
-    pub(super) fn count_in(&self, outer: &mut Open, collects: &[Collect]) -> bool {
+    fn count_in(&self, outer: &mut Open, collects: &[Arc<str>]) -> bool {
         let Some(within) = &mut outer.within else { return false };
-        let head = &mut outer.record.head;
+        let Record { head, tallies, .. } = &mut outer.record;
         // What was told at the outer span's exit lacks a call that had ended by then, and closes only now.
         if self.ended <= head.ended {
-            tally(&mut head.tallies, collects, &self.row.event_type, self.time);
+            tally(tallies, collects, &self.row.event_type, self.time);
         }
         tally(&mut within.tallies, collects, &self.row.event_type, self.time)
     }
+}
 
-    pub(super) fn inherit(&mut self, plan: &Plan, fields: &Fields, given: &mut Fields) {
-        given.inherit(fields, |field| {
-            let index = plan.gives(field).filter(|index| self.names & (1 << index) != 0)?;
-            self.names &= !(1 << index);
+impl Open {
+    /// What it gives to a span below that lacks these names. The next to ask is likely one of the same kind, so that it is
+    /// kept until the span has other fields.
+    fn gift(&mut self, lacking: Carried, plans: &Plans) -> &Gift {
+        let Self { record, gift, .. } = self;
+        let gift = gift.get_or_insert_default();
+        if gift.lacking != lacking {
+            gift.lacking = lacking;
+            gift.left = lacking;
+            gift.fields.clear();
+            gift.gather(record, plans);
+        }
+        gift
+    }
+}
+
+impl Gift {
+    fn gather(&mut self, from: &Record, plans: &Plans) {
+        let plan = from.head.plan;
+        let left = &mut self.left;
+        let mut is_left = |index: u8| {
+            let was = *left;
+            *left &= !(1 << index);
+            was != *left
+        };
+        self.fields.inherit(&from.fields, |field| {
+            let index = plan.gives(field).filter(|index| is_left(*index))?;
             Some((index, plan.redacts(field)))
         });
+        let constants = plan.row().into_iter().flat_map(|row| plans.constants(row));
+        for (index, value) in constants.filter(|(index, _)| is_left(*index)) {
+            self.fields.inherit_constant(index, value);
+        }
     }
 }

@@ -10,17 +10,19 @@ use tracing::{Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
+use super::entered::EnteredSpans;
 use super::lacks::Lacks;
 use crate::open::{Open, OpenSpans, Walk};
 use crate::queue::Queue;
-use crate::record::{Parted, Record, Scratch, Verdict};
+use crate::record::{Fields, Parted, Scratch, Verdict};
 use crate::rules::model::SuccessTest;
-use crate::rules::plan::{Action, Plan, Plans, Row};
+use crate::rules::plan::{Action, Plan, Plans, Row, is_same_kind};
 
 /// Collects what the filter let through.
 pub(super) struct Recorder {
     pub(super) plans: Arc<Plans>,
     pub(super) spans: OpenSpans,
+    pub(super) entered: EnteredSpans,
     pub(super) queue: Arc<Queue>,
 }
 
@@ -72,10 +74,10 @@ impl Recorder {
 
     /// The number of a new call within the nearest enclosing span that numbers its kind.
     pub(super) fn number(&self, walk: &mut Walk<'_>, row: &Row, parent: Option<Id>) -> Option<u32> {
-        let (within, _) = row.rule.number_within.as_ref()?;
+        let within = row.numbered_within.as_ref()?;
         let mut number = None;
         self.outwards(walk, parent, |open| {
-            if open.record.head.plan.row().is_none_or(|outer| outer.event_type != *within) {
+            if open.record.head.plan.row().is_none_or(|outer| !is_same_kind(&outer.event_type, within)) {
                 return ControlFlow::Continue(());
             }
             number = Some(open.within.get_or_insert_default().next_number(&row.event_type));
@@ -84,21 +86,20 @@ impl Recorder {
         number
     }
 
-    /// Has enclosing spans give the record what it lacks, as far as they can; they in turn count it.
+    /// Has enclosing spans give a record what it lacks, as far as they can; they in turn count it.
     pub(super) fn complete(
         &self,
         walk: &mut Walk<'_>,
-        record: &mut Record,
+        fields: &mut Fields,
         mut lacks: Lacks,
         from: Option<Id>,
     ) {
         if !lacks.is_nothing() {
             self.outwards(walk, from, |outer| {
-                lacks.take_from(outer, &self.plans, &mut record.fields);
+                lacks.take_from(outer, &self.plans, fields);
                 if lacks.is_nothing() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
         }
-        record.redact();
     }
 
     pub(super) fn point<S>(
@@ -115,7 +116,8 @@ impl Recorder {
         let lacks = Lacks::of(&record, row);
         let scope = ctx.event_span(event).into_iter().flat_map(|span| span.scope());
         let parent = self.followed(scope);
-        self.complete(&mut self.spans.walk(), &mut record, lacks, parent);
+        self.complete(&mut self.spans.walk(), &mut record.fields, lacks, parent);
+        record.redact();
         if let Some(admission) = self.queue.admit() {
             self.queue.push(admission, &mut record);
         }
@@ -164,6 +166,7 @@ impl Recorder {
     }
 
     pub(super) fn enter(&self, id: &Id) {
+        self.entered.enter(id);
         if thread::panicking() && !self.queue.is_forked() {
             self.spans.with(id, |open| open.entered_unwinding = open.entered_unwinding.saturating_add(1));
         }
@@ -173,21 +176,13 @@ impl Recorder {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
+        // Not under the lock: it may be the registry's last look at a span, which then closes.
+        let current = self.entered.exit(id, ctx);
         if !self.spans.may_follow(id) || self.queue.is_forked() {
             return;
         }
         let now = Instant::now();
-        let home = self.spans.with(id, |open| {
-            if open.home.is_none() {
-                open.exit(now, false);
-            }
-            open.home.clone()
-        });
-        if let Some(home) = home.flatten() {
-            // Not under the lock: it may be the registry's last look at a span, which then closes.
-            let is_home = ctx.current_span().id() == Some(&home);
-            self.spans.with(id, |open| open.exit(now, is_home));
-        }
+        self.spans.with(id, |open| open.exit(now, current));
     }
 
     pub(super) fn close<S>(&self, id: &Id, ctx: &Context<'_, S>)
@@ -204,22 +199,32 @@ impl Recorder {
         let Some(open) = walk.get(id) else { return };
         let Some(row) = open.record.head.plan.row() else { return walk.end(id) };
         open.tell_tallies();
-        let parent = open.parent.take();
-        let lacks = parent.as_ref().map(|_| Lacks::of(&open.record, row)).filter(|lacks| !lacks.is_nothing());
-        let is_over = lacks.is_none() && {
-            open.record.redact();
-            self.queue.try_push(&mut open.record)
+        let parted = match open.parent.take() {
+            None => self.hand_over(open),
+            Some(parent) => {
+                let lacks = Lacks::of(&open.record, row);
+                let mut fields = std::mem::take(&mut open.record.fields);
+                self.complete(&mut walk, &mut fields, lacks, Some(parent));
+                // It ends but once: its place is still its own.
+                let Some(open) = walk.get(id) else { return };
+                open.record.fields = fields;
+                self.hand_over(open)
+            }
         };
-        let record = (!is_over).then(|| open.record.part());
         walk.end(id);
-        let Some(mut record) = record else { return };
-        if let Some(lacks) = lacks {
-            self.complete(&mut walk, &mut record, lacks, parent);
-        }
         walk.rest();
-        if let Some(admission) = self.queue.admit() {
+        if let Some(mut record) = parted
+            && let Some(admission) = self.queue.admit()
+        {
             self.queue.push(admission, &mut record);
         }
+    }
+
+    /// Hands over the record of a span that ends, or returns it where making room for it may take a while.
+    #[inline]
+    fn hand_over(&self, open: &mut Open) -> Option<Parted> {
+        open.record.redact();
+        (!self.queue.try_push(&mut open.record)).then(|| open.record.part())
     }
 
     /// A forked child touches no lock; it only counts what it does not record.
@@ -255,7 +260,7 @@ where
         let mut fields = Scratch::new();
         attrs.record(&mut *fields);
         let row = plan.row();
-        let current = if attrs.is_contextual() { ctx.current_span().id().cloned() } else { None };
+        let current = if attrs.is_contextual() { self.entered.current(&ctx) } else { None };
         let mut walk = self.spans.walk();
         let outer = current.as_ref().or(attrs.parent());
         let parent = outer.and_then(|outer| self.parent(&mut walk, outer, id, &ctx));

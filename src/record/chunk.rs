@@ -1,7 +1,7 @@
 //! Records packed one behind the other.
 
 use super::value::{Entry, Values};
-use super::{Head, Record};
+use super::{Head, Record, Tally};
 
 /// Records on their way to the writer, packed.
 #[derive(Debug, Default)]
@@ -9,13 +9,15 @@ pub(crate) struct Chunk {
     heads: Vec<(Head, End)>,
     values: Vec<Entry>,
     text: Vec<u8>,
+    tallies: Vec<Tally>,
 }
 
-/// Where the values and the text of a packed record end; they begin where those of the one before it do.
+/// Where the parts of a packed record end; they begin where those of the one before it do.
 #[derive(Clone, Copy, Debug, Default)]
 struct End {
     values: u32,
     text: u32,
+    tallies: u32,
     truncated: bool,
 }
 
@@ -23,7 +25,7 @@ impl Chunk {
     /// An empty one, with room for so many records of the usual size.
     pub(crate) fn with_room(records: usize) -> Self {
         let (heads, values) = (Vec::with_capacity(records), Vec::with_capacity(records * USUAL_VALUES));
-        Self { heads, values, text: Vec::with_capacity(records * USUAL_TEXT) }
+        Self { heads, values, text: Vec::with_capacity(records * USUAL_TEXT), tallies: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -32,18 +34,20 @@ impl Chunk {
 
     /// Bytes of its records: for bounding memory.
     pub(crate) fn bytes(&self) -> usize {
-        size_of_val(&*self.heads) + size_of_val(&*self.values) + self.text.len()
+        size_of_val(&*self.heads) + size_of_val(&*self.values) + self.text.len() + size_of_val(&*self.tallies)
     }
 
     /// Packs a record; what it has on the heap goes along.
     pub(crate) fn push(&mut self, record: &mut Record) {
-        let Record { head, fields } = record;
+        let Record { head, fields, tallies } = record;
         self.values.extend_from_slice(&fields.values);
         self.text.extend_from_slice(&fields.text);
+        self.tallies.extend_from_slice(tallies);
         // A chunk has a few dozen records, and each of them its limits.
         let end = End {
             values: self.values.len() as u32,
             text: self.text.len() as u32,
+            tallies: self.tallies.len() as u32,
             truncated: fields.truncated,
         };
         self.heads.push((head.take(), end));
@@ -55,8 +59,9 @@ impl Chunk {
         self.heads.iter().map(move |(head, end)| {
             let values = self.values.get(start.values as usize..end.values as usize).unwrap_or_default();
             let text = self.text.get(start.text as usize..end.text as usize).unwrap_or_default();
+            let tallies = self.tallies.get(start.tallies as usize..end.tallies as usize).unwrap_or_default();
             start = *end;
-            (head, Values { values, text, truncated: end.truncated })
+            (head, Values { values, text, tallies, truncated: end.truncated })
         })
     }
 
@@ -68,6 +73,7 @@ impl Chunk {
         self.values.shrink_to(2 * usual * USUAL_VALUES);
         self.text.clear();
         self.text.shrink_to(2 * usual * USUAL_TEXT);
+        self.tallies.clear();
     }
 }
 

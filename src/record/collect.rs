@@ -8,9 +8,9 @@ use std::ops::{Deref, DerefMut};
 
 use tracing::field::{Field, Visit};
 
+use super::Record;
 use super::fields::Fields;
 use super::value::{Entry, INHERITED, Kind, Stretch};
-use super::{Head, Record};
 use crate::rules::plan::Plan;
 
 /// Of `i128::MIN`, with its sign.
@@ -68,7 +68,7 @@ pub(crate) struct Parted(pub(super) Record);
 
 impl Parted {
     pub(crate) fn new(plan: &'static Plan) -> Self {
-        Self(Record { head: Head::new(plan), fields: kept() })
+        Self(Record::with_fields(plan, kept()))
     }
 }
 

@@ -28,7 +28,7 @@ impl Fields {
         self.values.iter().map(|entry| entry.slot).filter(|slot| slot & INHERITED == 0).map(usize::from)
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.values.clear();
         self.text.clear();
         self.truncated = false;
@@ -73,12 +73,24 @@ impl Fields {
         }
     }
 
-    /// Takes over what `later` has, which was collected apart so that no lock was held while formatting.
+    /// Takes over what `later` has, which was collected apart.
     pub(crate) fn merge(&mut self, later: &Self) {
-        for entry in &later.values {
-            self.copy(later, *entry);
+        if self.has_room_behind(later) {
+            let start = self.text.len() as u32;
+            self.text.extend_from_slice(&later.text);
+            self.values.extend(later.values.iter().map(|entry| entry.moved_by(start)));
+        } else {
+            later.values.iter().for_each(|entry| self.copy(later, *entry));
         }
         self.truncated |= later.truncated;
+    }
+
+    /// Whether all that `later` has can go behind what is here, as it is.
+    fn has_room_behind(&self, later: &Self) -> bool {
+        let (Some(first), last) = (later.values.first(), self.values.last()) else { return true };
+        last.is_none_or(|last| last.slot < first.slot)
+            && self.values.len() + later.values.len() <= MAX_FIELDS
+            && self.text.len() + later.text.len() <= MAX_TEXT_BYTES
     }
 
     pub(super) fn copy(&mut self, from: &Self, entry: Entry) {

@@ -1,5 +1,7 @@
 //! One value as it lies in memory, and as it is read.
 
+use super::Tally;
+
 /// Marks the slot of an inherited value.
 pub(super) const INHERITED: u16 = 1 << 15;
 
@@ -49,6 +51,12 @@ impl Stretch {
 impl Entry {
     pub(super) fn has_text(self) -> bool {
         matches!(self.kind, Kind::Text | Kind::Digits | Kind::Digest)
+    }
+
+    /// The same value, with its text so many bytes further on.
+    pub(super) fn moved_by(self, bytes: u32) -> Self {
+        let start = if self.has_text() { u64::from(bytes) << 32 } else { 0 };
+        Self { bits: self.bits.wrapping_add(start), ..self }
     }
 
     /// The value, with its text in `buffer` when it has one.
@@ -101,11 +109,12 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The values of one record, to be read.
+/// The values of one record, to be read, and what ended within it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Values<'a> {
     pub(super) values: &'a [Entry],
     pub(super) text: &'a [u8],
+    pub(crate) tallies: &'a [Tally],
     pub(crate) truncated: bool,
 }
 

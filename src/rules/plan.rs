@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) action: Action,
     /// By field index: which inherited name the field gives to spans below, if any.
     gives: Vec<Option<u8>>,
+    /// The names that it may give.
+    pub(crate) may_give: Carried,
     /// This callsite has been seen to tell its outcome by a `return` event.
     reports: AtomicBool,
     /// It has been said that outcomes are unknown here.
@@ -56,6 +58,10 @@ pub(crate) struct Row {
     pub(crate) inherits: Vec<(u8, Slot)>,
     pub(crate) wants: Carried,
     pub(crate) is_span: bool,
+    /// The kinds of rows that it collects, one for each of the rule's `collect`.
+    pub(crate) collects: Vec<Arc<str>>,
+    /// The kind of span that numbers it.
+    pub(crate) numbered_within: Option<Arc<str>>,
     /// Some rule collects rows of this kind.
     pub(crate) is_collected: bool,
     /// The span declares a field that tells its outcome, so that silence means it was cut short.
@@ -231,10 +237,12 @@ impl Plans {
         if matches!(action, Action::Carry) && gives.iter().all(Option::is_none) {
             return None;
         }
+        let may_give = gives.iter().flatten().fold(0, |set, index| set | 1 << index);
         Some(Plan {
             meta,
             action,
             gives,
+            may_give,
             reports: AtomicBool::new(false),
             said_unknown: AtomicBool::new(false),
         })
@@ -247,11 +255,13 @@ impl Plans {
         let inherits: Vec<_> =
             self.places(&rule.inherit).map(|(place, name)| (place, rule.slot(name, meta))).collect();
         Row {
-            event_type: owned(&rule.event, meta.name()),
+            event_type: self.kind(&owned(&rule.event, meta.name())),
             source: owned(&rule.source, meta.target()),
             wants: inherits.iter().fold(0, |set, (index, _)| set | 1 << index),
             declares_outcome: fields.iter().any(|slot| matches!(slot, Slot::Success | Slot::Result))
                 || rule.success.is_compared() && meta.fields().field(&rule.success.field).is_some(),
+            collects: rule.collect.iter().map(|collect| self.kind(&collect.of)).collect(),
+            numbered_within: rule.number_within.as_ref().map(|(within, _)| self.kind(within)),
             is_span: meta.is_span(),
             is_collected: self.is_collected(rule.event.as_deref().unwrap_or(meta.name())),
             redaction: Redaction::of(rule, meta, self.places(&rule.inherit)),
@@ -259,6 +269,12 @@ impl Plans {
             fields,
             inherits,
         }
+    }
+
+    /// The one text that stands for a kind of row, where a rule names it: see [`is_same_kind`].
+    fn kind(&self, event_type: &Arc<str>) -> Arc<str> {
+        let named = self.rules.list.iter().filter_map(|rule| rule.event.as_ref());
+        Arc::clone(named.into_iter().find(|event| *event == event_type).unwrap_or(event_type))
     }
 
     fn is_collected(&self, event_type: &str) -> bool {
@@ -291,6 +307,12 @@ impl Plans {
     pub(crate) fn constants<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = (u8, &'a serde_json::Value)> {
         row.rule.set.iter().filter_map(|(key, value)| Some((self.index_of(key)?, value)))
     }
+}
+
+/// Whether both are the same event type: mostly told by their place in memory.
+#[inline]
+pub(crate) fn is_same_kind(one: &Arc<str>, other: &Arc<str>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
 }
 
 /// A name as a column takes it: without NUL, for which Postgres has no place, and short enough for an index.

@@ -66,6 +66,74 @@ fn what_a_span_learns_late_is_inherited_too() {
 }
 
 #[test]
+fn each_call_inherits_what_is_known_when_it_ends() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        let flow = info_span!("flow", trigger = "first", booking_id = Empty).entered();
+        quote();
+        quote();
+        flow.record("trigger", "second");
+        quote();
+        flow.record("booking_id", tracing::field::display(BOOKING));
+        quote();
+    });
+    let rows = ledger.rows_of("auto_assign.quote");
+    let triggers: Vec<_> = rows.iter().map(|row| row.get("trigger")).collect();
+    assert_eq!(triggers, ["first", "first", "second", "second"]);
+    let bookings: Vec<_> = rows.iter().map(|row| row.booking_id.as_deref()).collect();
+    assert_eq!(bookings, [None, None, None, Some(BOOKING)]);
+}
+
+#[test]
+fn calls_of_other_kinds_inherit_each_what_it_lacks() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        let _flow =
+            info_span!("flow", trigger = "creation", flow = "inline", booking_id = %BOOKING).entered();
+        quote();
+        info_span!("auto_assign.quote", trigger = "own", success = true).in_scope(|| ());
+        quote();
+    });
+    let rows = ledger.rows_of("auto_assign.quote");
+    let triggers: Vec<_> = rows.iter().map(|row| row.get("trigger")).collect();
+    assert_eq!(triggers, ["creation", "own", "creation"]);
+    for row in rows {
+        assert_eq!((row.get("flow"), row.booking_id.as_deref()), (&json!("inline"), Some(BOOKING)));
+    }
+}
+
+#[test]
+fn a_span_in_the_place_of_an_earlier_one_gives_its_own() {
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        for trigger in ["creation", "modification"] {
+            info_span!("flow", trigger).in_scope(quote);
+        }
+    });
+    let rows = ledger.rows_of("auto_assign.quote");
+    let triggers: Vec<_> = rows.iter().map(|row| row.get("trigger")).collect();
+    assert_eq!(triggers, ["creation", "modification"]);
+}
+
+#[test]
+fn a_call_below_many_spans_inherits_from_the_nearest() {
+    fn nested(depth: u32, work: &dyn Fn()) {
+        match depth {
+            0 => work(),
+            _ => info_span!("flow", trigger = depth).in_scope(|| nested(depth - 1, work)),
+        }
+    }
+    let ledger = Ledger::memory();
+    ledger.run(|| {
+        nested(40, &quote);
+        nested(2, &quote);
+    });
+    let rows = ledger.rows_of("auto_assign.quote");
+    let triggers: Vec<_> = rows.iter().map(|row| row.get("trigger")).collect();
+    assert_eq!(triggers, [1, 1]);
+}
+
+#[test]
 fn the_flow_of_a_call_within_a_job_is_job() {
     let ledger = Ledger::memory();
     ledger.run(|| info_span!("auto_assign.job", result = "succeeded", trigger = "creation").in_scope(quote));

@@ -1,0 +1,210 @@
+//! Which spans a thread is in.
+//!
+//! The registry knows too, and looks up the span it names, with a count that is taken and given back: more than all
+//! that is done here from a span's enter to its exit. It is asked where a thread is in more spans than there is room for.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tracing::Subscriber;
+use tracing::span::Id;
+use tracing_subscriber::layer::Context;
+
+/// More than most threads are ever in.
+const DEPTH: usize = 16;
+
+thread_local! {
+    /// No destructor: they can be had for as long as the thread runs.
+    static SPANS: Spans = const { Spans::new() };
+}
+
+/// The spans of all ledgers that a thread is in, the innermost last.
+struct Spans {
+    count: Cell<usize>,
+    /// There were more than there is room for: until the thread has left them all, only their number is known.
+    overrun: Cell<bool>,
+    entered: [Cell<Entered>; DEPTH],
+}
+
+#[derive(Clone, Copy)]
+struct Entered {
+    id: u64,
+    ledger: u32,
+    /// The thread was in it already. Then the one it came from stays the current one, as for the registry.
+    again: bool,
+}
+
+/// The spans of one ledger's subscriber that the calling thread is in. Ids of another one may be the same.
+#[derive(Debug)]
+pub(super) struct EnteredSpans {
+    ledger: u32,
+}
+
+impl Default for EnteredSpans {
+    fn default() -> Self {
+        static LEDGERS: AtomicU32 = AtomicU32::new(0);
+        Self { ledger: LEDGERS.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+impl EnteredSpans {
+    #[inline]
+    pub(super) fn enter(&self, id: &Id) {
+        SPANS.with(|spans| spans.push(self.ledger, id.into_u64()));
+    }
+
+    /// Leaves the span; what is returned is the current one then.
+    #[inline]
+    pub(super) fn exit<S: Subscriber>(&self, id: &Id, ctx: &Context<'_, S>) -> Option<Id> {
+        SPANS.with(|spans| {
+            spans.remove(self.ledger, id.into_u64());
+            self.innermost(spans, ctx)
+        })
+    }
+
+    #[inline]
+    pub(super) fn current<S: Subscriber>(&self, ctx: &Context<'_, S>) -> Option<Id> {
+        SPANS.with(|spans| self.innermost(spans, ctx))
+    }
+
+    #[inline]
+    fn innermost<S: Subscriber>(&self, spans: &Spans, ctx: &Context<'_, S>) -> Option<Id> {
+        if spans.overrun.get() {
+            return ctx.current_span().id().cloned();
+        }
+        spans.innermost(self.ledger).map(Id::from_u64)
+    }
+}
+
+impl Spans {
+    const fn new() -> Self {
+        Self {
+            count: Cell::new(0),
+            overrun: Cell::new(false),
+            entered: [const { Cell::new(Entered { id: 0, ledger: 0, again: false }) }; DEPTH],
+        }
+    }
+
+    fn entered(&self) -> &[Cell<Entered>] {
+        self.entered.get(..self.count.get()).unwrap_or_default()
+    }
+
+    #[inline]
+    fn push(&self, ledger: u32, id: u64) {
+        let again = self.entered().iter().any(|span| span.get().is(ledger, id));
+        let count = self.count.get();
+        match self.entered.get(count) {
+            Some(place) => place.set(Entered { id, ledger, again }),
+            None => self.overrun.set(true),
+        }
+        self.count.set(count + 1);
+    }
+
+    #[inline]
+    fn remove(&self, ledger: u32, id: u64) {
+        let last = self.count.get().wrapping_sub(1);
+        match self.entered.get(last) {
+            Some(span) if span.get().is(ledger, id) && !self.overrun.get() => self.count.set(last),
+            _ => self.remove_other(ledger, id),
+        }
+    }
+
+    #[cold]
+    fn remove_other(&self, ledger: u32, id: u64) {
+        let count = self.count.get();
+        if self.overrun.get() {
+            self.count.set(count - 1);
+            return self.overrun.set(count > 1);
+        }
+        let entered = self.entered();
+        let Some(at) = entered.iter().rposition(|span| span.get().is(ledger, id)) else { return };
+        for (place, next) in entered[at..].iter().zip(&entered[at + 1..]) {
+            place.set(next.get());
+        }
+        self.count.set(count - 1);
+    }
+
+    #[inline]
+    fn innermost(&self, ledger: u32) -> Option<u64> {
+        let innermost = self.entered().iter().rfind(|span| span.get().is_current(ledger))?;
+        Some(innermost.get().id)
+    }
+}
+
+impl Entered {
+    fn is(self, ledger: u32, id: u64) -> bool {
+        self.id == id && self.ledger == ledger
+    }
+
+    fn is_current(self, ledger: u32) -> bool {
+        self.ledger == ledger && !self.again
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn the_current_span_is_the_innermost_that_is_not_left() {
+        let spans = Spans::new();
+        assert_eq!(spans.innermost(0), None);
+        spans.push(0, 1);
+        spans.push(0, 2);
+        assert_eq!(spans.innermost(0), Some(2));
+        spans.remove(0, 1);
+        assert_eq!(spans.innermost(0), Some(2), "they may be left in any order");
+        spans.remove(0, 2);
+        assert_eq!(spans.innermost(0), None);
+        spans.remove(0, 2);
+        assert_eq!(spans.innermost(0), None, "an exit without an enter is nothing");
+    }
+
+    #[test]
+    fn entering_a_span_again_does_not_make_it_the_current_one() {
+        let spans = Spans::new();
+        for id in [1, 2, 1] {
+            spans.push(0, id);
+        }
+        assert_eq!(spans.innermost(0), Some(2));
+        spans.remove(0, 1);
+        assert_eq!(spans.innermost(0), Some(2));
+        spans.remove(0, 2);
+        assert_eq!(spans.innermost(0), Some(1));
+    }
+
+    #[test]
+    fn every_ledger_has_its_own() {
+        let spans = Spans::new();
+        spans.push(0, 1);
+        assert_eq!(spans.innermost(1), None);
+        spans.push(1, 1);
+        spans.remove(0, 1);
+        assert_eq!((spans.innermost(0), spans.innermost(1)), (None, Some(1)));
+    }
+
+    #[test]
+    fn past_its_room_it_knows_nothing_until_all_are_left() {
+        let spans = Spans::new();
+        let ids = 0..=DEPTH as u64;
+        ids.clone().for_each(|id| spans.push(0, id));
+        assert!(spans.overrun.get());
+        ids.clone().skip(1).for_each(|id| spans.remove(0, id));
+        assert!(spans.overrun.get());
+        spans.remove(0, 0);
+        assert!(!spans.overrun.get());
+        spans.push(0, 5);
+        assert_eq!(spans.innermost(0), Some(5));
+    }
+
+    #[test]
+    fn every_thread_has_its_own() {
+        let ledger = EnteredSpans::default();
+        ledger.enter(&Id::from_u64(1));
+        let elsewhere = || SPANS.with(|spans| spans.innermost(ledger.ledger));
+        assert_eq!(elsewhere(), Some(1));
+        thread::scope(|scope| assert_eq!(scope.spawn(elsewhere).join().ok(), Some(None)));
+    }
+}
