@@ -23,8 +23,8 @@ const RECORDS: usize = 50;
 const BYTES: usize = 64 * 1024;
 /// Chunks being filled, a power of two: more than most services have busy threads.
 const LANES: usize = if cfg!(all(test, ledger_loom)) { 2 } else { 64 };
-/// Empty chunks kept for use.
-const SPARE: usize = 64;
+/// The most empty chunks that are kept, some 20 KB each. After a burst memory that was touched before serves the next.
+const SPARE: usize = 1024;
 
 thread_local! {
     /// The calling thread's lane. No destructor: it can be had for as long as the thread runs.
@@ -40,8 +40,7 @@ pub(super) struct Chunks {
     receiver: Receiver<Chunk>,
     /// Bytes of the full chunks.
     bytes: AtomicU64,
-    /// Emptied chunks.
-    spare: (Sender<Chunk>, Receiver<Chunk>),
+    spare: Spare,
 }
 
 /// A chunk that a thread is filling, in cache lines of its own.
@@ -65,7 +64,7 @@ impl Chunks {
             sender,
             receiver,
             bytes: AtomicU64::new(0),
-            spare: channel::bounded(SPARE),
+            spare: Spare::default(),
         }
     }
 
@@ -110,7 +109,8 @@ impl Chunks {
     /// Sends what a lane holds. Under the lane's lock: whoever looks for waiting records finds them in the lane or in
     /// the channel.
     fn send(&self, mut lane: MutexGuard<'_, Chunk>) {
-        let chunk = std::mem::replace(&mut *lane, self.empty());
+        let empty = self.spare.take().unwrap_or_else(|| Chunk::with_room(self.records));
+        let chunk = std::mem::replace(&mut *lane, empty);
         self.bytes.fetch_add(chunk.bytes() as u64, Ordering::Relaxed);
         // A receiver is held here too, so that the channel is open as long as there is a queue.
         let sent = self.sender.send(chunk);
@@ -142,14 +142,28 @@ impl Chunks {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    fn empty(&self) -> Chunk {
-        self.spare.1.try_recv().unwrap_or_else(|_| Chunk::with_room(self.records))
-    }
-
     /// Gives an emptied chunk's memory back to the threads that fill them.
     pub(super) fn recycle(&self, mut chunk: Chunk) {
         chunk.reset();
-        // There are enough of them already when this fails.
-        self.spare.0.try_send(chunk).ok();
+        self.spare.keep(chunk);
+    }
+}
+
+/// Emptied chunks. The one that was emptied last goes first: it is likelier to be in a cache.
+///
+/// Under a lock that models know nothing of: it orders nothing but the use of memory.
+#[derive(Default)]
+struct Spare(std::sync::Mutex<Vec<Chunk>>);
+
+impl Spare {
+    fn take(&self) -> Option<Chunk> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn keep(&self, chunk: Chunk) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < SPARE {
+            kept.push(chunk);
+        }
     }
 }

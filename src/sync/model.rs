@@ -76,48 +76,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// As crossbeam's. A bounded one is always full, and empty too: the queue keeps nothing but spare memory in it.
+/// As crossbeam's.
 pub(crate) mod channel {
     use std::collections::VecDeque;
     use std::sync::Arc;
 
     use super::{Mutex, lock};
 
-    pub(crate) struct Sender<T>(Arc<Mutex<VecDeque<T>>>, bool);
-    pub(crate) struct Receiver<T>(Arc<Mutex<VecDeque<T>>>, bool);
+    pub(crate) struct Sender<T>(Arc<Mutex<VecDeque<T>>>);
+    pub(crate) struct Receiver<T>(Arc<Mutex<VecDeque<T>>>);
 
     #[derive(Debug)]
     pub(crate) struct Unavailable;
 
     pub(crate) fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
-        new(true)
-    }
-
-    pub(crate) fn bounded<T>(_: usize) -> (Sender<T>, Receiver<T>) {
-        new(false)
-    }
-
-    fn new<T>(is_of_use: bool) -> (Sender<T>, Receiver<T>) {
         let waiting = Arc::new(Mutex::default());
-        (Sender(waiting.clone(), is_of_use), Receiver(waiting, is_of_use))
+        (Sender(waiting.clone()), Receiver(waiting))
     }
 
     impl<T> Sender<T> {
         pub(crate) fn send(&self, item: T) -> Result<(), Unavailable> {
-            self.try_send(item)
-        }
-
-        pub(crate) fn try_send(&self, item: T) -> Result<(), Unavailable> {
-            if self.1 {
-                lock(&self.0).push_back(item);
-            }
-            if self.1 { Ok(()) } else { Err(Unavailable) }
+            lock(&self.0).push_back(item);
+            Ok(())
         }
     }
 
     impl<T> Receiver<T> {
         pub(crate) fn try_recv(&self) -> Result<T, Unavailable> {
-            if self.1 { lock(&self.0).pop_front().ok_or(Unavailable) } else { Err(Unavailable) }
+            lock(&self.0).pop_front().ok_or(Unavailable)
         }
     }
 }
