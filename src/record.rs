@@ -107,6 +107,13 @@ impl Head {
         Self { tallies: std::mem::take(&mut self.tallies), extra: self.extra.take(), ..*self }
     }
 
+    /// Bytes that it has on the heap.
+    fn heap_bytes(&self) -> usize {
+        let message = |extra: &Extra| extra.message.as_deref().map_or(0, str::len);
+        let extra = self.extra.as_deref().map_or(0, |extra| size_of::<Extra>() + message(extra));
+        self.tallies.capacity() * size_of::<Tally>() + extra
+    }
+
     /// Start to last exit.
     pub(crate) fn duration(&self) -> Duration {
         self.ended.saturating_duration_since(self.started)
