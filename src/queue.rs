@@ -29,8 +29,8 @@ use self::chunks::Chunks;
 pub(crate) use self::stats::Cause;
 pub use self::stats::{Dropped, Refused, Stats};
 
-/// The most bytes of records that wait in the queue, give or take what threads are just packing (at most 8 MiB). A
-/// record that comes while there are more counts as refused because the queue is full.
+/// The most memory, in bytes, that records take while they wait in the queue, give or take what threads are just packing
+/// (at most 8 MiB). A record that comes while there are more counts as refused because the queue is full.
 ///
 /// The bound for unusual records: the default number of usual ones takes a tenth of it.
 pub const MAX_QUEUE_BYTES: u64 = 256 * 1024 * 1024;
@@ -493,7 +493,8 @@ mod tests {
         let queue = bounded(1024 * 1024, Overflow::DropNewest);
         emit_large(&queue, 1000);
         let stats = queue.stats();
-        assert!((128..160).contains(&stats.accepted), "{stats}");
+        // A chunk has room for the heads and values of more records than its text lets in.
+        assert!((100..128).contains(&stats.accepted), "{stats}");
         assert_eq!((stats.offered, stats.refused.queue_full), (1000, 1000 - stats.accepted), "{stats}");
         assert!(queue.is_full());
 

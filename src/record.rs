@@ -112,6 +112,12 @@ impl Head {
         Self { extra: self.extra.take(), ..*self }
     }
 
+    /// Bytes that it has on the heap.
+    fn heap_bytes(&self) -> usize {
+        let message = |extra: &Extra| extra.message.as_deref().map_or(0, str::len);
+        self.extra.as_deref().map_or(0, |extra| size_of::<Extra>() + message(extra))
+    }
+
     /// Start to last exit.
     pub(crate) fn duration(&self) -> Duration {
         self.ended.saturating_duration_since(self.started)

@@ -11,24 +11,27 @@ use tracing_ledger::store::{Attempt, Memory, Postgres, Sqlite, Store};
 
 /// Two halves that both go by COPY on a first try.
 const EVENTS: usize = 2 * Postgres::COPY_FROM_EVENTS;
+const ROWS: usize = 2 * EVENTS;
 
 fn batch() -> Vec<Event> {
     (0..EVENTS).map(|_| Event::new(SystemTime::now(), "test", "test.event")).collect()
 }
 
-/// Half of the batch gets in, then all of it comes.
+/// Half of the batch gets in, then all of it comes, from this process and from the next.
 async fn half_then_all(store: &mut impl Store) {
-    let batch = batch();
-    store.insert(&batch[..EVENTS / 2], Attempt::First).await.expect("stored");
-    store.insert(&batch, Attempt::Retry).await.expect("stored");
-    store.insert(&batch, Attempt::Retry).await.expect("stored");
+    for attempt in [Attempt::Retry, Attempt::Replay] {
+        let batch = batch();
+        store.insert(&batch[..EVENTS / 2], Attempt::First).await.expect("stored");
+        store.insert(&batch, attempt).await.expect("stored");
+        store.insert(&batch, attempt).await.expect("stored");
+    }
 }
 
 #[tokio::test]
 async fn in_postgres() {
     let url = Cluster::shared().database();
     half_then_all(&mut Postgres::from_url(&url).expect("readable")).await;
-    assert_eq!(Cluster::shared().psql(&url, "SELECT count(*) FROM observability_events"), EVENTS.to_string());
+    assert_eq!(Cluster::shared().psql(&url, "SELECT count(*) FROM observability_events"), ROWS.to_string());
 }
 
 #[tokio::test]
@@ -47,7 +50,7 @@ async fn in_a_table_partitioned_by_time() {
     half_then_all(&mut Postgres::from_url(&url).expect("readable")).await;
     assert_eq!(
         cluster.psql(&url, "SELECT count(*), min(region) FROM observability_events"),
-        format!("{EVENTS}|eu")
+        format!("{ROWS}|eu")
     );
 }
 
@@ -58,12 +61,12 @@ async fn in_sqlite() {
     let mut reader = sqlx::SqliteConnection::connect(&file.url()).await.expect("opens");
     let count = sqlx::query_scalar("SELECT count(*) FROM observability_events");
     let count: i64 = count.fetch_one(&mut reader).await.expect("counted");
-    assert_eq!(count, EVENTS as i64);
+    assert_eq!(count, ROWS as i64);
 }
 
 #[tokio::test]
 async fn in_memory() {
     let store = Memory::default();
     half_then_all(&mut store.clone()).await;
-    assert_eq!(store.events().len(), EVENTS);
+    assert_eq!(store.events().len(), ROWS);
 }

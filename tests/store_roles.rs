@@ -27,13 +27,13 @@ fn batch() -> Vec<Event> {
     (0..2 * Postgres::COPY_FROM_EVENTS).map(event).collect()
 }
 
-/// Half of a batch goes in, then the whole batch comes, then a small part of it.
+/// Half of a batch goes in, then the whole batch comes, as from the next process and again, then a small part of it.
 async fn write_and_retry(url: &str) {
     let mut store = Postgres::from_url(url).expect("readable");
     let batch = batch();
     let (half, few) = (&batch[..batch.len() / 2], &batch[..3]);
     for (events, attempt) in
-        [(half, Attempt::First), (&batch, Attempt::Retry), (&batch, Attempt::Retry), (few, Attempt::Retry)]
+        [(half, Attempt::First), (&batch, Attempt::Replay), (&batch, Attempt::Retry), (few, Attempt::Retry)]
     {
         store.insert(events, attempt).await.expect("stored");
     }

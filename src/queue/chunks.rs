@@ -6,8 +6,8 @@
 //! record waits for its chunk to fill.
 //!
 //! The channel is the growing kind. The bounds are the queue's: records, which it counts itself, and bytes, which are
-//! counted here, by the chunk. Chunks that are still being filled are not in the sum: together they hold at most
-//! 64 × 64 KiB and a record each.
+//! counted here, by the chunk, as what it takes in memory. Chunks that are still being filled are not in the sum:
+//! together they hold at most 64 × 64 KiB and a record each.
 
 use std::cell::Cell;
 use std::sync::PoisonError;
@@ -38,7 +38,7 @@ pub(super) struct Chunks {
     records: usize,
     sender: Sender<Chunk>,
     receiver: Receiver<Chunk>,
-    /// Bytes of the full chunks.
+    /// Bytes that the full chunks take.
     bytes: AtomicU64,
     spare: Spare,
 }
@@ -110,8 +110,9 @@ impl Chunks {
     /// the channel.
     fn send(&self, mut lane: MutexGuard<'_, Chunk>) {
         let empty = self.spare.take().unwrap_or_else(|| Chunk::with_room(self.records));
-        let chunk = std::mem::replace(&mut *lane, empty);
-        self.bytes.fetch_add(chunk.bytes() as u64, Ordering::Relaxed);
+        let mut chunk = std::mem::replace(&mut *lane, empty);
+        chunk.trim();
+        self.bytes.fetch_add(chunk.allocated() as u64, Ordering::Relaxed);
         // A receiver is held here too, so that the channel is open as long as there is a queue.
         let sent = self.sender.send(chunk);
         debug_assert!(sent.is_ok(), "the queue holds a receiver");
@@ -128,7 +129,7 @@ impl Chunks {
 
     fn receive(&self) -> Option<Chunk> {
         let chunk = self.receiver.try_recv().ok()?;
-        self.bytes.fetch_sub(chunk.bytes() as u64, Ordering::Relaxed);
+        self.bytes.fetch_sub(chunk.allocated() as u64, Ordering::Relaxed);
         Some(chunk)
     }
 
@@ -137,7 +138,7 @@ impl Chunks {
         self.lanes.iter().map(Lane::lock).filter(|chunk| chunk.len() > 0).for_each(|chunk| self.send(chunk));
     }
 
-    /// Bytes of the records that wait in full chunks.
+    /// Bytes that full chunks take while they wait.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }

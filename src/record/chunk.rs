@@ -10,6 +10,8 @@ pub(crate) struct Chunk {
     values: Vec<Entry>,
     text: Vec<u8>,
     tallies: Vec<Tally>,
+    /// Bytes that the heads have on the heap.
+    beside: usize,
 }
 
 /// Where the parts of a packed record end; they begin where those of the one before it do.
@@ -25,21 +27,35 @@ impl Chunk {
     /// An empty one, with room for so many records of the usual size.
     pub(crate) fn with_room(records: usize) -> Self {
         let (heads, values) = (Vec::with_capacity(records), Vec::with_capacity(records * USUAL_VALUES));
-        Self { heads, values, text: Vec::with_capacity(records * USUAL_TEXT), tallies: Vec::new() }
+        let text = Vec::with_capacity(records * USUAL_TEXT);
+        Self { heads, values, text, tallies: Vec::new(), beside: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.heads.len()
     }
 
-    /// Bytes of its records: for bounding memory.
+    /// Bytes of its records: for bounding what they become.
     pub(crate) fn bytes(&self) -> usize {
-        size_of_val(&*self.heads) + size_of_val(&*self.values) + self.text.len() + size_of_val(&*self.tallies)
+        size_of_val(&*self.heads)
+            + size_of_val(&*self.values)
+            + self.text.len()
+            + size_of_val(&*self.tallies)
+            + self.beside
+    }
+
+    /// Bytes that it takes in memory: for bounding that.
+    pub(crate) fn allocated(&self) -> usize {
+        let heads = self.heads.capacity() * size_of::<(Head, End)>();
+        let values = self.values.capacity() * size_of::<Entry>();
+        let tallies = self.tallies.capacity() * size_of::<Tally>();
+        heads + values + self.text.capacity() + tallies + self.beside
     }
 
     /// Packs a record; what it has on the heap goes along.
     pub(crate) fn push(&mut self, record: &mut Record) {
         let Record { head, fields, tallies } = record;
+        self.beside += head.heap_bytes();
         self.values.extend_from_slice(&fields.values);
         self.text.extend_from_slice(&fields.text);
         self.tallies.extend_from_slice(tallies);
@@ -65,19 +81,28 @@ impl Chunk {
         })
     }
 
+    /// Gives back memory that large records made it take and do not need. What its usual ones need it keeps.
+    pub(crate) fn trim(&mut self) {
+        let usual = self.heads.capacity();
+        self.values.shrink_to(2 * usual * USUAL_VALUES);
+        self.text.shrink_to(2 * usual * USUAL_TEXT);
+        self.tallies.shrink_to(usual * USUAL_TALLIES);
+    }
+
     /// Empties it and keeps its memory, unless unusual records made it large.
     pub(crate) fn reset(&mut self) {
-        let usual = self.heads.capacity();
         self.heads.clear();
         self.values.clear();
-        self.values.shrink_to(2 * usual * USUAL_VALUES);
         self.text.clear();
-        self.text.shrink_to(2 * usual * USUAL_TEXT);
         self.tallies.clear();
+        self.beside = 0;
+        self.trim();
     }
 }
 
 /// Values of a usual record.
 const USUAL_VALUES: usize = 12;
+/// Most records are no job's.
+const USUAL_TALLIES: usize = 2;
 /// Bytes of text of a usual record.
 const USUAL_TEXT: usize = 128;

@@ -27,8 +27,8 @@ pub trait Store: Send + 'static {
     /// Stores the whole batch or nothing of it.
     ///
     /// `Ok` only once every event is durable in the store's own sense (committed). The same event may come
-    /// again, marked [`Attempt::Retry`], when an earlier try failed or its end was never heard: it has the same
-    /// `id` and `created_at`, and must not become a second row.
+    /// again, marked [`Attempt::Retry`] or [`Attempt::Replay`], when an earlier try failed or its end was never heard:
+    /// it has the same `id` and `created_at`, and must not become a second row.
     ///
     /// # Errors
     /// Says why the batch was not stored, and in [`InsertError::failure`] what is worth trying next.
@@ -44,8 +44,11 @@ pub trait Store: Send + 'static {
 pub enum Attempt {
     /// No event of this batch was ever sent: ids cannot conflict.
     First,
-    /// Some may be stored already: conflicting ids are the same event.
+    /// This process has sent some of them before, and they may be stored: conflicting ids are the same event.
     Retry,
+    /// This process has sent none, and an earlier one may have stored some: conflicting ids are the same event. Most
+    /// likely there are none, as of all that a process leaves behind only the last batch it sent is in doubt.
+    Replay,
 }
 
 /// What a failed insert calls for.

@@ -17,7 +17,8 @@ pub(super) struct Batch {
     pieces: Vec<Range<usize>>,
     /// Events that were refused all alone, and what the store said.
     poison: Vec<(usize, String)>,
-    sent: bool,
+    /// What the next try is.
+    attempt: Attempt,
     drifted: bool,
     /// While drifted: how many pieces of one event were refused, one after the other.
     refusals: usize,
@@ -53,7 +54,7 @@ impl Batch {
             events,
             origin,
             poison: Vec::new(),
-            sent: false,
+            attempt: Attempt::First,
             drifted: false,
             refusals: 0,
             before: 0,
@@ -61,8 +62,8 @@ impl Batch {
     }
 
     pub(super) fn from_spool(batch: spool::Batch) -> Self {
-        let sent = batch.may_be_stored;
-        Self { sent, ..Self::new(batch.events, Origin::Spool(batch.up_to)) }
+        let attempt = if batch.may_be_stored { Attempt::Replay } else { Attempt::First };
+        Self { attempt, ..Self::new(batch.events, Origin::Spool(batch.up_to)) }
     }
 
     pub(super) fn origin(&self) -> Origin {
@@ -76,8 +77,7 @@ impl Batch {
     /// The events to try next, and whether they may have been sent before.
     pub(super) fn next(&mut self) -> Option<(&[Event], Attempt)> {
         let piece = self.pieces.last()?.clone();
-        let attempt = if self.sent { Attempt::Retry } else { Attempt::First };
-        self.sent = true;
+        let attempt = std::mem::replace(&mut self.attempt, Attempt::Retry);
         Some((&self.events[piece], attempt))
     }
 
@@ -148,7 +148,7 @@ impl Batch {
         events.extend(more.events);
         let mut joined = Self {
             pieces: vec![old.clone(), old.end..events.len()],
-            sent: true,
+            attempt: Attempt::Retry,
             drifted: true,
             refusals: old.len(),
             before: len - events.len(),
@@ -307,15 +307,21 @@ mod tests {
 
     #[test]
     fn only_the_very_first_piece_is_a_first_try() {
-        let mut batch = batch(1..=2);
-        assert_eq!(batch.next().map(|(_, attempt)| attempt), Some(Attempt::First));
-        assert!(batch.halve());
-        for number in 1..=2 {
-            assert_eq!(batch.next(), Some((&[event(number)][..], Attempt::Retry)));
-            assert!(!batch.halve());
-            assert_eq!(batch.stored(), 1);
+        for may_be_stored in [false, true] {
+            let mut spooled = spool::Batch::default();
+            spooled.events = (1..=2).map(event).collect();
+            spooled.may_be_stored = may_be_stored;
+            let mut batch = Batch::from_spool(spooled);
+            let first = if may_be_stored { Attempt::Replay } else { Attempt::First };
+            assert_eq!(batch.next().map(|(_, attempt)| attempt), Some(first));
+            assert!(batch.halve());
+            for number in 1..=2 {
+                assert_eq!(batch.next(), Some((&[event(number)][..], Attempt::Retry)));
+                assert!(!batch.halve());
+                assert_eq!(batch.stored(), 1);
+            }
+            assert_eq!(batch.next(), None);
         }
-        assert_eq!(batch.next(), None);
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn a_restart_sends_what_was_spooled() {
 }
 
 #[test]
-fn rows_of_an_earlier_process_are_the_same_rows_and_marked_as_retries() {
+fn rows_of_an_earlier_process_are_the_same_rows_and_marked_as_replayed() {
     let dir = SpoolDir::new();
     let tries = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&tries);
@@ -52,7 +52,7 @@ fn rows_of_an_earlier_process_are_the_same_rows_and_marked_as_retries() {
     });
     let (dispatch, guard) = open(dir.builder(), store);
     guard.flush(DEADLINE).expect("the store takes everything");
-    assert_eq!(tries.recv(), Ok((before, Attempt::Retry)));
+    assert_eq!(tries.recv(), Ok((before, Attempt::Replay)));
     emit(&dispatch, [5]);
     guard.shutdown(DEADLINE).expect("the store takes everything");
     assert_eq!(tries.recv().map(|(_, attempt)| attempt), Ok(Attempt::First), "its own are not");

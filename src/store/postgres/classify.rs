@@ -50,6 +50,11 @@ impl Fault {
         self.step == Step::Rows && matches!(self.sqlstate().as_deref(), Some("0A000" | "42809"))
     }
 
+    /// A row is there already, and the server has said so: it waits for the end of the transaction.
+    pub(super) fn is_conflict(&self) -> bool {
+        self.step == Step::Rows && self.sqlstate().as_deref() == Some("23505")
+    }
+
     fn sqlstate(&self) -> Option<String> {
         match &self.reason {
             Reason::Sql(sqlx::Error::Database(error)) => error.code().map(String::from),

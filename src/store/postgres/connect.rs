@@ -132,6 +132,11 @@ pub(super) async fn commit(connection: &mut PgConnection, step: Step) -> Result<
     simple(connection, step, "COMMIT").await
 }
 
+/// Gets a connection out of a transaction that failed.
+pub(super) async fn roll_back(connection: &mut PgConnection, step: Step) -> Result<(), Fault> {
+    simple(connection, step, "ROLLBACK").await
+}
+
 /// Runs statements without parameters, by the simple protocol: it names no statement.
 pub(super) async fn simple(
     connection: &mut PgConnection,

@@ -1,8 +1,9 @@
 //! Postgres: one connection, one transaction for every batch.
 //!
 //! A batch is committed whole or not at all. When the answer to a commit is lost the batch may be there or not:
-//! the second try leaves out the rows that are there. Nothing is read, so a role with no right but `INSERT` will
-//! do, and nothing is altered unless [`Postgres::create_table`] asks for it.
+//! the second try leaves out the rows that are there. So does the first try of what an earlier process left, once
+//! `COPY` has come upon one. Nothing is read, so a role with no right but `INSERT` will do, and nothing is altered
+//! unless [`Postgres::create_table`] asks for it.
 //!
 //! Made to work behind pgbouncer in transaction mode: statements have no name, every one of them is inside an
 //! explicit transaction, and no setting outlives its transaction.
@@ -18,7 +19,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use self::classify::{Fault, Step};
-use self::connect::{begin, commit, simple, statement};
+use self::connect::{begin, commit, roll_back, simple, statement};
 use super::{Attempt, InsertError, Store, time};
 use crate::{Error, Event};
 
@@ -45,7 +46,8 @@ const TABLE_EXISTS: &str = "SELECT to_regclass('observability_events') IS NOT NU
 
 /// A Postgres database, reached by one connection that is made when the first batch comes.
 ///
-/// The connection is thrown away after any failure and after any timeout, and made anew for the next batch.
+/// The connection is thrown away after any failure and after any timeout, and made anew for the next batch. It is kept
+/// when all that the server says is that a row is there already.
 ///
 /// TLS is as the URL says. Without an `sslmode` it is `prefer`: TLS where the server offers it, with no look at
 /// its certificate. Use `?sslmode=verify-full` across any network that is not yours.
@@ -61,6 +63,8 @@ pub struct Postgres {
     create_table: bool,
     /// Whether the table takes `COPY`: so until it refused one.
     copy: bool,
+    /// Whether the last rows of an earlier process were there already, some of them: most likely the next are too.
+    replay_conflicts: bool,
     /// Gone while it is in use, so that an insert that is dropped half-way leaves none behind.
     connection: Option<PgConnection>,
 }
@@ -87,7 +91,7 @@ impl Postgres {
     /// When the URL cannot be read ([`Error::is_config`]). The network is not touched.
     pub fn from_url(url: &str) -> Result<Self, Error> {
         let options = connect::options(url)?;
-        Ok(Self { options, create_table: false, copy: true, connection: None })
+        Ok(Self { options, create_table: false, copy: true, replay_conflicts: false, connection: None })
     }
 
     /// Whether to apply `schema.sql` on connecting where the table is missing. Off by default: nothing is altered.
@@ -96,19 +100,39 @@ impl Postgres {
         self
     }
 
-    async fn write(&mut self, batch: &[Event], how: How) -> Result<(), WriteError> {
+    /// Whether to try `COPY` first.
+    fn copies(&self, batch: &[Event], attempt: Attempt) -> bool {
+        let conflicts = match attempt {
+            Attempt::First => false,
+            Attempt::Replay => self.replay_conflicts,
+            Attempt::Retry => true,
+        };
+        self.copy && !conflicts && batch.len() >= Self::COPY_FROM_EVENTS
+    }
+
+    /// How many rows it made.
+    async fn write(&mut self, batch: &[Event], how: How) -> Result<u64, WriteError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect().await?,
         };
         begin(&mut connection, Step::Insert).await?;
-        match how {
-            How::Copy => copy_in(&mut connection, batch).await?,
-            How::Insert => insert(&mut connection, batch).await?,
-        }
+        let sent = match how {
+            How::Copy => copy_in(&mut connection, batch).await,
+            How::Insert => insert(&mut connection, batch).await,
+        };
+        let rows = match sent {
+            Err(WriteError::Fault(fault)) if fault.is_conflict() => {
+                if roll_back(&mut connection, Step::Insert).await.is_ok() {
+                    self.connection = Some(connection);
+                }
+                return Err(fault.into());
+            }
+            sent => sent?,
+        };
         commit(&mut connection, Step::Insert).await?;
         self.connection = Some(connection);
-        Ok(())
+        Ok(rows)
     }
 
     async fn connect(&self) -> Result<PgConnection, Fault> {
@@ -139,31 +163,35 @@ impl Store for Postgres {
         if batch.is_empty() {
             return Ok(());
         }
-        if self.copy && attempt == Attempt::First && batch.len() >= Self::COPY_FROM_EVENTS {
+        if self.copies(batch, attempt) {
             match self.write(batch, How::Copy).await {
                 Err(WriteError::Fault(fault)) if fault.refuses_copy() => self.copy = false,
-                result => return result.map_err(InsertError::from),
+                Err(WriteError::Fault(fault)) if fault.is_conflict() && attempt == Attempt::Replay => {}
+                result => return result.map(drop).map_err(InsertError::from),
             }
         }
-        self.write(batch, How::Insert).await.map_err(InsertError::from)
+        let rows = self.write(batch, How::Insert).await?;
+        if attempt == Attempt::Replay {
+            self.replay_conflicts = rows < batch.len() as u64;
+        }
+        Ok(())
     }
 }
 
-async fn copy_in(connection: &mut PgConnection, batch: &[Event]) -> Result<(), WriteError> {
+async fn copy_in(connection: &mut PgConnection, batch: &[Event]) -> Result<u64, WriteError> {
     let fault = |error| Fault::sql(Step::Rows, error);
     let copied = async {
         let mut copy = connection.copy_in_raw(copy::STATEMENT).await.map_err(fault)?;
         for piece in copy::encode(batch) {
             copy.send(piece?).await.map_err(fault)?;
         }
-        copy.finish().await.map_err(fault)?;
-        Ok(())
+        Ok(copy.finish().await.map_err(fault)?)
     };
     let late = |_| Err(Fault::timed_out(Step::Rows, STATEMENT_TIMEOUT).into());
     tokio::time::timeout(STATEMENT_TIMEOUT, copied).await.unwrap_or_else(late)
 }
 
-async fn insert(connection: &mut PgConnection, batch: &[Event]) -> Result<(), WriteError> {
+async fn insert(connection: &mut PgConnection, batch: &[Event]) -> Result<u64, WriteError> {
     let times = batch.iter().map(|event| time::created_at(event).map(time::text));
     let times: Vec<String> = times.collect::<Result<_, _>>()?;
     let query = sqlx::query(INSERT)
@@ -176,8 +204,7 @@ async fn insert(connection: &mut PgConnection, batch: &[Event]) -> Result<(), Wr
         .bind(column(batch, |event| event.context.as_str()))
         .bind(column(batch, |event| event.restaurant_id.map(|id| id.to_string())))
         .bind(column(batch, |event| event.booking_id.map(|id| id.to_string())));
-    statement(Step::Rows, query.execute(connection)).await?;
-    Ok(())
+    Ok(statement(Step::Rows, query.execute(connection)).await?.rows_affected())
 }
 
 fn column<'a, T>(batch: &'a [Event], value: impl Fn(&'a Event) -> T) -> Vec<T> {

@@ -1,8 +1,10 @@
 //! A pooler lends us a session for a transaction at a time, and lends it to others in between.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use tracing_ledger::DEFAULT_BATCH_SIZE;
+use tokio::runtime;
+use tracing_ledger::store::{Attempt, Postgres, Store};
+use tracing_ledger::{DEFAULT_BATCH_SIZE, Event};
 
 use crate::load::Pace;
 use crate::pooler::{Others, Pooler};
@@ -18,9 +20,11 @@ const LARGEST_BATCH: &str = "SELECT coalesce(max(rows), 0) FROM
     (SELECT count(*) AS rows FROM observability_events GROUP BY xmin::text) AS batches";
 /// What may be missing of a batch that is as large as they get: two packs of records that were not full.
 const NOT_QUITE: usize = 100;
+const REPLAYS: u32 = 5;
 const WRITTEN_WITHIN: Duration = Duration::from_secs(30);
 
-/// Other clients on the same sessions; small batches, then the largest, then some that have to be sent again.
+/// Other clients on the same sessions; small batches, then the largest, what an earlier process left, then some that
+/// have to be sent again.
 pub(crate) fn beside_others(mut round: Round) -> Verdict {
     let partitioned = round.rng.percent(50);
     let mut scene = Scene::open(round, Setup { partitioned, pace: Some(SMALL_BATCHES), ..Setup::default() });
@@ -35,6 +39,7 @@ pub(crate) fn beside_others(mut round: Round) -> Verdict {
         let rows: usize = scene.psql(LARGEST_BATCH).parse().expect("a number");
         rows >= DEFAULT_BATCH_SIZE - NOT_QUITE
     });
+    (0..REPLAYS).for_each(|_| replay(&scene, &pooler));
     while !others.are_done() {
         scene.suffer(0..100);
         scene.proxy.weather(Weather::Reset);
@@ -44,6 +49,23 @@ pub(crate) fn beside_others(mut round: Round) -> Verdict {
     others.check(&scene.stage);
     scene.healed();
     scene.verdict()
+}
+
+/// A `COPY` that comes upon a row that is there goes back, and on as an `INSERT`, in the midst of the others.
+fn replay(scene: &Scene, pooler: &Pooler) {
+    let event = || Event::new(SystemTime::now(), "torture", "torture.replay");
+    let left: Vec<_> = std::iter::repeat_with(event).take(DEFAULT_BATCH_SIZE).collect();
+    let mut store = Postgres::from_url(&scene.stage.url(pooler.port())).expect("readable");
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        store.insert(&left[left.len() / 2..], Attempt::First).await.expect("stored");
+        store.insert(&left, Attempt::Replay).await.expect("stored");
+    });
+    let rows = scene.psql(
+        "WITH rows AS (DELETE FROM observability_events WHERE event_type = 'torture.replay' RETURNING id)
+         SELECT count(*), count(DISTINCT id) FROM rows",
+    );
+    assert_eq!(rows, format!("{0}|{0}", left.len()), "rows of the earlier process, and each once");
 }
 
 /// The pooler is killed, and with it every session of the server that it held.

@@ -1,0 +1,107 @@
+//! A queue that is full takes no more memory than is said, whatever the records are like. A program of its own, as its
+//! allocator counts.
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::DEADLINE;
+use tracing::{Dispatch, instrument};
+use tracing_ledger::store::{Attempt, InsertError, Store};
+use tracing_ledger::{Event, MAX_QUEUE_BYTES, builder};
+use tracing_subscriber::{Registry, prelude::*};
+
+const MIB: usize = 1024 * 1024;
+/// The rows that the writer has made before it has to wait: a batch, and the next.
+const TAKEN: usize = 16 * MIB;
+/// The chunks that threads are filling.
+const FILLING: usize = 8 * MIB;
+const TEXT: &str = match str::from_utf8(&[b'x'; 8 * 1024]) {
+    Ok(text) => text,
+    Err(_) => "",
+};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The system's allocator, counting bytes.
+struct Counting;
+
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+
+#[expect(unsafe_code, reason = "there is no other way to count what is allocated")]
+// SAFETY: every call goes to the system's allocator unchanged; counting touches an atomic and allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        BYTES.fetch_add(size, Ordering::Relaxed);
+        BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+/// A database that is away.
+struct Away;
+
+impl Store for Away {
+    async fn insert(&mut self, _: &[Event], _: Attempt) -> Result<(), InsertError> {
+        std::future::pending().await
+    }
+}
+
+/// Bytes that it takes to fill the queue with what `work` makes.
+fn bytes_of(work: &dyn Fn()) -> usize {
+    let before = BYTES.load(Ordering::Relaxed);
+    let builder = builder().queue_capacity(usize::MAX / 4);
+    let (layer, guard) = builder.build_with::<Registry>(Away).expect("a ledger");
+    let dispatch = Dispatch::from(tracing_subscriber::registry().with(layer));
+    tracing::dispatcher::with_default(&dispatch, || {
+        while guard.stats().refused.queue_full == 0 {
+            work();
+        }
+    });
+    let bytes = BYTES.load(Ordering::Relaxed) - before;
+    guard.shutdown(Duration::ZERO).expect_err("the database is away");
+    drop(dispatch);
+    let start = Instant::now();
+    while BYTES.load(Ordering::Relaxed) > before + MIB {
+        assert!(start.elapsed() < DEADLINE, "the queue is given back with its writer");
+        thread::yield_now();
+    }
+    bytes
+}
+
+#[instrument(name = "quote_tables_for_booking", err)]
+fn fail() -> Result<(), &'static str> {
+    Err(TEXT)
+}
+
+#[test]
+fn a_full_queue_takes_no_more_than_its_limit() {
+    let text = |length: usize| move || tracing::info!(name: "auto_assign.started", text = &TEXT[..length]);
+    let texts = || {
+        tracing::info!(name: "auto_assign.started", a = TEXT, b = TEXT, c = TEXT, d = TEXT, e = TEXT, f = TEXT);
+    };
+    let error = || {
+        fail().ok();
+    };
+    let works: [&dyn Fn(); 5] = [&text(300), &text(700), &text(TEXT.len()), &texts, &error];
+    let bytes = works.map(bytes_of);
+    let limit = MAX_QUEUE_BYTES as usize + FILLING + TAKEN;
+    assert!(bytes.iter().all(|bytes| *bytes <= limit), "{bytes:?} bytes, and not {limit}");
+}
