@@ -14,6 +14,7 @@
 //! not recorded, so that it never feeds itself. A flush or a stop reaches it at any time: while it waits for
 //! records, between two tries, or with an insert that hangs.
 
+mod aside;
 mod backoff;
 mod batch;
 mod control;
@@ -110,7 +111,8 @@ async fn run<S: Store>(store: S, shared: &Shared) {
     let delivering = supervise(shared, async || delivery.run().await);
     let watching = supervise(shared, async || watch.run().await);
     unless(delivering, watching).await;
-    shared.finish(delivery.into_leftovers()).await;
+    // The store goes last: it may be slow to drop, or panic.
+    shared.finish(delivery.take_leftovers()).await;
 }
 
 /// Begins the work again after a panic, until it comes to its end.

@@ -24,7 +24,14 @@ pub(super) struct Batch {
     refusals: usize,
     /// Events that were dealt with before those it holds now.
     before: usize,
+    /// The most events that go at once: as many as once came together.
+    most: usize,
 }
+
+/// The most bytes of events that are put together again to go at once.
+const PIECE_BYTES: usize = 8 * 1024 * 1024;
+/// A batch with more bytes of events takes in no others.
+const JOINED_BYTES: usize = 4 * PIECE_BYTES;
 
 /// Where a batch comes from, and with it what is left to do once it is dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +56,7 @@ pub(super) enum Blame {
 impl Batch {
     pub(super) fn new(events: Vec<Event>, origin: Origin) -> Self {
         let all = 0..events.len();
+        let most = all.len();
         Self {
             pieces: if all.is_empty() { Vec::new() } else { vec![all] },
             events,
@@ -58,6 +66,7 @@ impl Batch {
             drifted: false,
             refusals: 0,
             before: 0,
+            most,
         }
     }
 
@@ -83,8 +92,11 @@ impl Batch {
 
     /// The piece is in the store; its number of events.
     pub(super) fn stored(&mut self) -> usize {
-        self.drifted = false;
-        self.pieces.pop().map_or(0, |piece| piece.len())
+        let stored = self.pieces.pop().map_or(0, |piece| piece.len());
+        if std::mem::take(&mut self.drifted) {
+            self.rejoin();
+        }
+        stored
     }
 
     /// Cuts the piece in two, the first half first; `false` when it is a single event.
@@ -109,29 +121,46 @@ impl Batch {
     }
 
     fn is_drift(&self, drift: &Drift) -> bool {
-        // Nothing waits for the ledger's own rows.
-        self.origin != Origin::Ledger && (self.drifted || drift.shows(self.len(), self.poison.len()))
+        self.drifted || drift.shows(self.len(), self.poison.len())
     }
 
-    /// Takes back every verdict: what was refused is tried again after all others. The next goes alone, so that a
-    /// single statement asks whether the schema is mended; another each time, as this one may be bad of itself.
+    /// Takes back every verdict: what was refused is tried again, each alone and after all others, until one event is
+    /// stored. Then the schema is mended, and all may go together again.
     fn restore_poison(&mut self) {
         self.refusals = self.poison.len() + if self.drifted { self.refusals } else { 0 };
         self.drifted = true;
-        let refused: Vec<usize> = self.poison.drain(..).map(|(event, _)| event).collect();
-        for run in runs(&refused) {
-            match self.pieces.first_mut() {
-                Some(last) if last.end == run.start => last.end = run.end,
-                _ => self.pieces.insert(0, run),
-            }
+        for (event, _) in self.poison.drain(..) {
+            self.pieces.insert(0, event..event + 1);
         }
         self.split_one();
     }
 
-    /// Has the next try be a single event.
+    /// Has the next try be a single event, so that one statement asks whether the schema is mended. Another each time, as
+    /// this one may be bad of itself, and from the middle of the longest piece, as its neighbours may be too.
     fn split_one(&mut self) {
-        if let Some(piece) = self.pieces.pop_if(|piece| piece.len() > 1) {
-            self.pieces.extend([piece.start + 1..piece.end, piece.start..piece.start + 1]);
+        let longest = self.pieces.iter().enumerate().max_by_key(|(_, piece)| piece.len());
+        let Some(at) = longest.map(|(at, _)| at) else { return };
+        let piece = self.pieces.remove(at);
+        let middle = piece.start + piece.len() / 2;
+        let around = [middle + 1..piece.end, piece.start..middle];
+        self.pieces.splice(at..at, around.into_iter().filter(|piece| !piece.is_empty()));
+        self.pieces.push(middle..middle + 1);
+    }
+
+    /// Has what is left go in pieces that are as large as may be, the earliest first.
+    fn rejoin(&mut self) {
+        let Self { events, most, .. } = self;
+        let may_go_at_once =
+            |piece: Range<usize>| piece.len() <= *most && bytes(&events[piece]) <= PIECE_BYTES;
+        let mut pieces = std::mem::take(&mut self.pieces);
+        pieces.sort_unstable_by_key(|piece| std::cmp::Reverse(piece.start));
+        for piece in pieces {
+            match self.pieces.last_mut() {
+                Some(next) if next.start == piece.end && may_go_at_once(piece.start..next.end) => {
+                    next.start = piece.start;
+                }
+                _ => self.pieces.push(piece),
+            }
         }
     }
 
@@ -140,47 +169,53 @@ impl Batch {
         self.drifted && self.refusals >= self.pieces.iter().map(Range::len).sum()
     }
 
+    /// Whether it may take in others.
+    pub(super) fn has_room(&self, rows: usize) -> bool {
+        self.len() < rows && bytes(&self.events) < JOINED_BYTES
+    }
+
     /// Takes in events that came after its own, of the same origin; one of them goes next and alone.
     pub(super) fn join(self, more: Self) -> Self {
         let (origin, len) = (more.origin, self.len() + more.len());
+        let most = self.most.max(more.most);
         let mut events = self.into_rest();
-        let old = 0..events.len();
+        let old = events.len();
         events.extend(more.events);
         let mut joined = Self {
-            pieces: vec![old.clone(), old.end..events.len()],
+            pieces: (0..old).rev().map(|event| event..event + 1).collect(),
             attempt: Attempt::Retry,
             drifted: true,
-            refusals: old.len(),
+            refusals: old,
             before: len - events.len(),
+            most,
             ..Self::new(events, origin)
         };
+        joined.pieces.push(old..joined.events.len());
         joined.split_one();
         joined
     }
 
-    /// How many events no try got in, and are not set aside yet.
+    /// How many events no try got in.
     pub(super) fn refused(&self) -> usize {
         self.poison.len()
     }
 
-    /// One of the events that no try got in, and what the store said of it.
-    pub(super) fn poison(&self) -> Option<(&Event, &str)> {
-        let (event, reason) = self.poison.last()?;
-        Some((&self.events[*event], reason))
+    /// The events that no try got in, and what the store said of each.
+    pub(super) fn into_poison(self) -> impl Iterator<Item = (Event, String)> {
+        let mut poison = self.poison;
+        poison.sort_unstable_by_key(|(event, _)| *event);
+        let mut poison = poison.into_iter().peekable();
+        self.events
+            .into_iter()
+            .enumerate()
+            .filter_map(move |(at, event)| Some((event, poison.next_if(|(poisoned, _)| *poisoned == at)?.1)))
     }
 
-    /// The [`poison`](Self::poison) is set aside.
-    pub(super) fn set_aside(&mut self) {
-        self.poison.pop();
-    }
-
-    /// What is neither stored nor set aside, as far as is known.
+    /// What is not stored, as far as is known.
     pub(super) fn into_rest(self) -> Vec<Event> {
-        let is_left = |at: usize| {
-            self.pieces.iter().any(|piece| piece.contains(&at))
-                || self.poison.iter().any(|(event, _)| *event == at)
-        };
-        let left: Vec<_> = (0..self.events.len()).map(is_left).collect();
+        let mut left = vec![false; self.events.len()];
+        self.pieces.into_iter().for_each(|piece| left[piece].fill(true));
+        self.poison.into_iter().for_each(|(event, _)| left[event] = true);
         self.events.into_iter().zip(left).filter_map(|(event, is_left)| is_left.then_some(event)).collect()
     }
 
@@ -190,10 +225,9 @@ impl Batch {
     }
 }
 
-/// Neighbours joined: `[1, 2, 3, 7]` is `[1..4, 7..8]`.
-fn runs(places: &[usize]) -> Vec<Range<usize>> {
-    let joined = places.chunk_by(|one, next| one + 1 == *next);
-    joined.filter_map(|run| Some(*run.first()?..run.last()? + 1)).collect()
+/// What it takes to keep and to send them, but for what is the same of all.
+fn bytes(events: &[Event]) -> usize {
+    events.iter().map(|event| event.context.len()).sum()
 }
 
 #[cfg(test)]
@@ -227,14 +261,12 @@ mod tests {
         events.iter().map(|event| event.id.as_u128()).collect()
     }
 
-    fn left_over(batch: &mut Batch) -> Vec<u128> {
-        let mut left = Vec::new();
-        while let Some((event, reason)) = batch.poison() {
+    fn left_over(batch: Batch) -> Vec<u128> {
+        let told = |(event, reason): (Event, String)| {
             assert_eq!(reason, "no");
-            left.insert(0, event.id.as_u128());
-            batch.set_aside();
-        }
-        left
+            event.id.as_u128()
+        };
+        batch.into_poison().map(told).collect()
     }
 
     fn refusal() -> InsertError {
@@ -262,7 +294,7 @@ mod tests {
             try_all(&mut batch, |number| number == poison || number == 15);
             let mut expected = vec![poison.min(15), poison.max(15)];
             expected.dedup();
-            assert_eq!(left_over(&mut batch), expected);
+            assert_eq!(left_over(batch), expected);
         }
     }
 
@@ -287,8 +319,55 @@ mod tests {
             let tries: Vec<_> =
                 std::iter::repeat_with(|| try_all(&mut batch, |number| number == bad)).take(2).collect();
             assert!(tries.iter().any(|(_, blame)| *blame == Blame::Narrowed), "{bad}: {tries:?}");
-            assert_eq!(left_over(&mut batch), [bad]);
+            assert_eq!(left_over(batch), [bad]);
         }
+    }
+
+    #[test]
+    fn neighbours_that_are_bad_of_themselves_do_not_hide_it_either() {
+        for first in [1, 490, 981] {
+            let is_bad = |number| (first..first + 20).contains(&number);
+            let mut batch = batch(1..=1000);
+            assert_eq!(try_all(&mut batch, |_| true).1, Blame::Drift);
+            let tries = std::iter::repeat_with(|| try_all(&mut batch, is_bad).1).take(3);
+            let tries: Vec<_> = tries.take_while(|blame| *blame == Blame::Drift).collect();
+            assert!(tries.len() < 3, "from {first}: {tries:?}");
+            assert_eq!(left_over(batch), (first..first + 20).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn what_goes_together_again_is_no_more_than_came_together() {
+        let mut held = batch(1..=10);
+        for first in (11..600).step_by(10) {
+            while !held.is_stuck() {
+                assert_eq!(try_all(&mut held, |_| true).1, Blame::Drift);
+            }
+            held = held.join(batch(first..=first + 9));
+        }
+        assert_eq!(held.next().map(|(_, attempt)| attempt), Some(Attempt::Retry));
+        let mut largest = 0;
+        while let Some((piece, _)) = held.next() {
+            largest = largest.max(piece.len());
+            held.stored();
+        }
+        assert_eq!((held.len(), largest), (600, 10));
+    }
+
+    #[test]
+    fn large_events_go_together_up_to_a_limit_and_no_more_are_taken_in() {
+        let large = |number| Event { context: "x".repeat(PIECE_BYTES / 4), ..event(number) };
+        let mut held = Batch::new((1..=20).map(large).collect(), Origin::Queue);
+        assert!(!held.has_room(1000) && batch(1..=20).has_room(1000));
+        while !held.is_stuck() {
+            assert_eq!(try_all(&mut held, |_| true).1, Blame::Drift);
+        }
+        let mut pieces = Vec::new();
+        while let Some((piece, _)) = held.next() {
+            pieces.push(piece.len());
+            held.stored();
+        }
+        assert!(pieces.iter().all(|piece| *piece <= 4) && pieces.len() <= 7, "{pieces:?}");
     }
 
     #[test]
@@ -302,7 +381,7 @@ mod tests {
         let mut joined = stuck.join(batch(30..=31));
         assert_eq!((joined.len(), numbers(&joined.events)), (31, vec![1, 2, 3, 30, 31]));
         assert_eq!(try_all(&mut joined, is_poison).1, Blame::Narrowed);
-        assert_eq!(left_over(&mut joined), [1, 2, 3]);
+        assert_eq!(left_over(joined), [1, 2, 3]);
     }
 
     #[test]
@@ -322,11 +401,5 @@ mod tests {
             }
             assert_eq!(batch.next(), None);
         }
-    }
-
-    #[test]
-    fn neighbours_are_joined() {
-        assert_eq!(runs(&[1, 2, 3, 7, 9, 10]), [1..4, 7..8, 9..11]);
-        assert!(runs(&[]).is_empty());
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::task::yield_now;
 use tokio::time::timeout_at;
 
+use super::aside::Aside;
 use super::backoff::Backoff;
 use super::batch::{Batch, Blame, Origin};
 use super::control::Orders;
@@ -16,7 +17,6 @@ use super::intake::Next;
 use super::losses::Losses;
 use super::shared::{Shared, Stopped, caught, unless};
 use super::trouble::Kind;
-use crate::queue::Cause;
 use crate::store::{Attempt, Failure, InsertError, Store};
 use crate::{Event, alarm};
 
@@ -34,6 +34,7 @@ pub(super) struct Delivery<'a, S> {
     /// What is being delivered.
     hand: Option<Batch>,
     drift: Drift,
+    aside: Aside,
     losses: Losses,
     backoff: Backoff,
     /// The orders that have already cut a wait between two tries short.
@@ -54,9 +55,9 @@ pub(super) struct Leftovers {
 
 impl<'a, S: Store> Delivery<'a, S> {
     pub(super) fn new(store: S, shared: &'a Shared) -> Self {
-        let (hand, drift, losses, backoff, heard, flushed) = Default::default();
+        let (hand, drift, aside, losses, backoff, heard, flushed) = Default::default();
         let due = Instant::now() + shared.options.flush_interval;
-        Self { store, shared, hand, drift, losses, backoff, heard, flushed, due }
+        Self { store, shared, hand, drift, aside, losses, backoff, heard, flushed, due }
     }
 
     #[cfg(test)]
@@ -76,7 +77,7 @@ impl<'a, S: Store> Delivery<'a, S> {
     }
 
     /// What no store has and no disk.
-    pub(super) fn into_leftovers(mut self) -> Leftovers {
+    pub(super) fn take_leftovers(&mut self) -> Leftovers {
         self.shared.look();
         let (mut untold, mut unsaved) = (Vec::new(), Vec::new());
         match self.hand.take().map(|batch| (batch.origin(), batch)) {
@@ -85,6 +86,7 @@ impl<'a, S: Store> Delivery<'a, S> {
             Some((origin, batch)) if self.shared.is_in_memory_alone(origin) => unsaved = batch.into_rest(),
             _ => {}
         }
+        unsaved.extend(self.aside.take_unsaved(self.shared));
         untold.extend(self.losses.take_put_off().into_iter().flat_map(Batch::into_events));
         untold.extend(self.losses.take(&self.shared.queue));
         Leftovers { untold, unsaved }
@@ -94,9 +96,14 @@ impl<'a, S: Store> Delivery<'a, S> {
         let everything = orders.flushes > self.flushed || orders.stop.is_some() || Instant::now() >= self.due;
         self.drain(everything).await?;
         if everything {
-            self.flushed = orders.flushes;
-            self.shared.control.flushed(self.flushed);
             self.due = Instant::now() + self.shared.options.flush_interval;
+            self.aside.work_off(self.shared).await;
+            if self.aside.trouble().is_none() {
+                self.flushed = orders.flushes;
+                self.shared.control.flushed(self.flushed);
+            } else if orders.stop.is_none() {
+                self.wait_for_the_file().await;
+            }
         }
         if orders.stop.is_some() || !self.losses.are_fresh() {
             self.tell_losses().await?;
@@ -159,7 +166,8 @@ impl<'a, S: Store> Delivery<'a, S> {
     /// schema, and rows that are well do not wait behind a few bad ones.
     fn widen(&mut self) {
         let enough = self.shared.options.batch_size.max(ENOUGH_ROWS);
-        let Some(batch) = self.hand.as_ref().filter(|batch| batch.is_stuck() && batch.len() < enough) else {
+        let Some(batch) = self.hand.as_ref().filter(|batch| batch.is_stuck() && batch.has_room(enough))
+        else {
             return;
         };
         if let Some(more) = self.shared.more(batch.origin()) {
@@ -195,7 +203,7 @@ impl<'a, S: Store> Delivery<'a, S> {
 
     /// Decides what to try next, and waits where nothing can be done but wait.
     async fn failed(&mut self, error: &InsertError) {
-        if error.failure() == Failure::Hold
+        if matches!(error.failure(), Failure::Hold | Failure::Quarantine)
             && let Some(rows) = self.hand.take_if(|batch| batch.origin() == Origin::Ledger)
         {
             return self.put_off(rows, error);
@@ -226,61 +234,26 @@ impl<'a, S: Store> Delivery<'a, S> {
         self.losses.put_off(rows);
     }
 
-    /// Sets aside what the store will never take, and lets go of the batch.
+    /// Lets go of the batch, and sets aside what of it the store will never take.
     async fn settle(&mut self) -> Result<(), Stopped> {
-        let Some(batch) = &self.hand else { return Ok(()) };
-        let (origin, rows, refused) = (batch.origin(), batch.len(), batch.refused());
-        while let Err(error) = self.set_poison_aside().await {
-            self.shared.say(Kind::Spool, format_args!("{error}"));
+        let Some(batch) = self.hand.take() else { return Ok(()) };
+        if batch.origin() != Origin::Ledger {
+            self.drift.note(batch.len(), batch.refused());
+        }
+        self.aside.take(batch);
+        self.aside.work_off(self.shared).await;
+        while self.aside.is_full() {
             self.shared.check_deadline()?;
-            self.pause().await;
-        }
-        self.hand = None;
-        if origin != Origin::Ledger {
-            self.drift.note(rows, refused);
-        }
-        if let Origin::Spool(up_to) = origin {
-            self.shared.acknowledge(up_to);
+            self.wait_for_the_file().await;
         }
         Ok(())
     }
 
-    /// # Errors
-    /// When an event that is on disk would be taken off it without a copy.
-    async fn set_poison_aside(&mut self) -> Result<(), crate::Error> {
-        let Some(batch) = &mut self.hand else { return Ok(()) };
-        let (origin, rows) = (batch.origin(), batch.refused());
-        while let Some((event, reason)) = batch.poison() {
-            if origin == Origin::Ledger {
-                self.shared.say(
-                    Kind::Untold,
-                    format_args!(
-                        "rows on losses can never be stored and are left out, see Guard::stats: {reason}"
-                    ),
-                );
-            } else {
-                self.shared.say(
-                    Kind::Quarantine,
-                    format_args!(
-                        "{rows} rows can never be stored and are set aside, see Guard::quarantined{}: {reason}",
-                        if self.shared.has_spool { " and quarantine.jsonl in the spool directory" } else { "" }
-                    ),
-                );
-                let kept = self.shared.intake.borrow_mut().quarantine(event, reason);
-                match origin {
-                    // What is on disk no more is nothing to wait for.
-                    Origin::Spool(_) if !self.shared.is_in_memory_alone(origin) => kept?,
-                    _ => kept.unwrap_or_else(|error| self.shared.say(Kind::Spool, format_args!("{error}"))),
-                }
-                self.shared.control.quarantine(event.clone());
-                self.shared.leave_spool(origin, 1);
-                self.shared.queue.count_lost(Cause::Quarantined, 1);
-            }
-            batch.set_aside();
-            // Each waits for the disk to sync, and records on their way to it must not wait for all of them.
-            yield_now().await;
-        }
-        Ok(())
+    /// Waits, and tries the file for rows that are set aside again.
+    async fn wait_for_the_file(&mut self) {
+        self.shared.control.set_trouble(self.aside.trouble().map(ToString::to_string));
+        self.pause().await;
+        self.aside.work_off(self.shared).await;
     }
 
     /// Waits before the next try. A new order cuts it short: whoever asks wants to know now.

@@ -175,7 +175,7 @@ impl Shared {
     }
 
     /// What nothing ever ends is said as often as the first of its kind may be.
-    fn say_now_and_then(&self, error: &Error) {
+    pub(super) fn say_now_and_then(&self, error: &Error) {
         self.say(Kind::Spool, format_args!("{error}"));
         self.over(&[Kind::Spool]);
     }

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use tracing_ledger::store::Memory;
+use tracing_ledger::store::{Failure, Memory};
 use tracing_ledger::{Event, Overflow};
 
-use crate::books::{Answers, DEADLINE, SOON, emit, gate, numbers, open, untimed};
+use crate::books::{Answers, DEADLINE, SOON, emit, failed, gate, numbers, open, untimed};
 
 #[test]
 fn all_that_was_accepted_is_written() {
@@ -45,6 +45,22 @@ fn a_late_one_says_what_is_written_and_what_is_not() {
     );
     keeper.leave();
     assert_eq!(guard.flush(DEADLINE).expect("the gate is open").written, 5);
+}
+
+#[test]
+fn it_has_the_store_tried_at_once() {
+    let (tried, tries) = crossbeam_channel::unbounded();
+    let store = Answers(move |_: &[Event], _| {
+        tried.send(()).ok();
+        failed(Failure::Retry)
+    });
+    let (dispatch, guard) = open(untimed(), store);
+    emit(&dispatch, [0]);
+    // Waits between the tries would come to more than a minute by then.
+    for _ in 0..16 {
+        guard.flush(SOON).expect_err("the database is away");
+        tries.recv_timeout(DEADLINE / 12).expect("it is tried");
+    }
 }
 
 #[test]

@@ -8,10 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tracing::Dispatch;
-use tracing_ledger::store::{Failure, Memory};
+use tracing_ledger::Event;
+use tracing_ledger::store::{Attempt, Failure, InsertError, Memory, Store};
 
 use crate::books::{
-    Answers, DEADLINE, DISK_TIME, SMALL_LIMIT, SOON, SpoolDir, assert_sums, away, emit, failed, gate,
+    Answers, DEADLINE, DISK_TIME, Gate, SMALL_LIMIT, SOON, SpoolDir, assert_sums, away, emit, failed, gate,
     give_away, is_loss, numbers, open, until,
 };
 
@@ -158,6 +159,39 @@ fn what_went_past_a_failing_disk_is_on_it_at_the_end_when_it_works_again() {
     let stats = guard.shutdown(DEADLINE).expect("memory is there");
     assert_eq!((stats.accepted, stats.written), (30, 30), "{stats}");
     assert_eq!(numbers(&memory.events()), (0..30).collect::<Vec<_>>());
+}
+
+/// A store that takes batches of ten and no larger ones.
+struct Narrow(Gate);
+
+impl Store for Narrow {
+    async fn insert(&mut self, batch: &[Event], attempt: Attempt) -> Result<(), InsertError> {
+        if batch.len() > 10 { failed(Failure::Halve) } else { self.0.insert(batch, attempt).await }
+    }
+}
+
+#[test]
+fn what_of_it_is_written_by_then_is_not_put_there() {
+    let dir = SpoolDir::new();
+    let (store, keeper) = gate();
+    let (dispatch, guard) = open(dir.builder(), Narrow(store));
+    fs::remove_dir_all(dir.path()).expect("it can be removed");
+    fs::write(dir.path(), "in the way").expect("it can be written");
+    emit(&dispatch, 0..20);
+    guard.flush(SOON).expect_err("the gate is shut");
+    assert_eq!(keeper.wait(), 10);
+    keeper.let_one_in();
+    assert_eq!(keeper.wait(), 10);
+
+    fs::remove_file(dir.path()).expect("it can be removed");
+    // Whether it is told in time is a matter of luck: the store is waited for up to the deadline.
+    guard.shutdown(DISK_TIME).ok();
+    keeper.wait_for_end();
+    let memory = Memory::default();
+    let (_dispatch, guard) = open(dir.builder(), memory.clone());
+    let stats = guard.shutdown(DEADLINE).expect("memory is there");
+    assert_eq!((stats.accepted, stats.written), (10, 10), "{stats}");
+    assert_eq!(numbers(&memory.events()), (10..20).collect::<Vec<_>>());
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::fs;
 use tracing_ledger::Event;
 use tracing_ledger::store::{Failure, Memory};
 
-use crate::books::{Answers, DEADLINE, SpoolDir, assert_sums, emit, failed, give_away, numbers, open};
+use crate::books::{
+    Answers, DEADLINE, DISK_TIME, SpoolDir, assert_sums, emit, failed, give_away, numbers, open, until,
+};
 
 /// Refuses a batch with the number 7 in it.
 fn refuses_7(batch: &[Event]) -> bool {
@@ -42,12 +44,81 @@ fn poison_is_kept_in_a_file_corrected_and_sent_as_the_same_row() {
 }
 
 #[test]
+fn a_file_for_poison_that_cannot_be_written_holds_up_no_other_row() {
+    let dir = SpoolDir::new();
+    let picky =
+        Answers(|batch: &[Event], _| if refuses_7(batch) { failed(Failure::Quarantine) } else { Ok(()) });
+    let (dispatch, guard) = open(dir.builder().batch_size(10), picky);
+    fs::create_dir(dir.file("quarantine.jsonl")).expect("it is not there yet");
+    emit(&dispatch, 0..100);
+    let error = guard.flush(DISK_TIME).expect_err("one row is neither stored nor set aside");
+    assert!(error.to_string().contains("quarantine.jsonl"), "{error}");
+    until("all others are written", || guard.stats().written == 99);
+    let stats = guard.stats();
+    assert_eq!((stats.quarantined, stats.spooled), (0, 1), "{stats}");
+    assert!(guard.quarantined().is_empty());
+    assert_sums(&stats);
+
+    fs::remove_dir(dir.file("quarantine.jsonl")).expect("it is empty");
+    let stats = guard.flush(DEADLINE).expect("the file can be written again");
+    assert_eq!((stats.quarantined, stats.spooled), (1, 0), "{stats}");
+    guard.shutdown(DEADLINE).expect("nothing is left");
+    let kept = fs::read_to_string(dir.file("quarantine.jsonl")).expect("it is kept");
+    assert!(kept.contains(r#""number":7"#) && kept.lines().count() == 1, "{kept}");
+    let (_dispatch, guard) = open(dir.builder(), Memory::default());
+    assert_eq!(guard.stats().accepted, 0, "all is acknowledged");
+}
+
+#[test]
+fn poison_that_no_file_took_is_there_for_the_next_process() {
+    let dir = SpoolDir::new();
+    let picky =
+        Answers(|batch: &[Event], _| if refuses_7(batch) { failed(Failure::Quarantine) } else { Ok(()) });
+    let (dispatch, guard) = open(dir.builder().batch_size(10), picky);
+    fs::create_dir(dir.file("quarantine.jsonl")).expect("it is not there yet");
+    emit(&dispatch, 0..100);
+    until("all others are written", || guard.stats().written == 99);
+    let stats = guard.shutdown(DEADLINE).expect("what is not written is on disk");
+    assert_eq!((stats.written, stats.quarantined, stats.spooled), (99, 0, 1), "{stats}");
+
+    fs::remove_dir(dir.file("quarantine.jsonl")).expect("it is empty");
+    let memory = Memory::default();
+    let (_dispatch, guard) = open(dir.builder(), memory.clone());
+    guard.shutdown(DEADLINE).expect("memory takes everything");
+    assert!(numbers(&memory.events()).contains(&7), "others too, as nothing after it was acknowledged");
+}
+
+#[test]
+fn many_rows_that_no_file_takes_stop_there() {
+    let dir = SpoolDir::new();
+    let every_20th = |number: &u64| number.is_multiple_of(20);
+    let picky =
+        Answers(
+            move |batch: &[Event], _| {
+                if numbers(batch).iter().any(every_20th) { failed(Failure::Quarantine) } else { Ok(()) }
+            },
+        );
+    let (dispatch, guard) = open(dir.builder().batch_size(100), picky);
+    fs::create_dir(dir.file("quarantine.jsonl")).expect("it is not there yet");
+    emit(&dispatch, 0..4000);
+    let error = guard.flush(DISK_TIME).expect_err("they are neither stored nor set aside");
+    assert!(error.to_string().contains("quarantine.jsonl"), "{error}");
+    until("a hundred wait", || guard.stats().written >= 1900);
+    let stats = guard.stats();
+    assert_eq!((stats.quarantined, stats.written), (0, 1900), "{stats}");
+
+    fs::remove_dir(dir.file("quarantine.jsonl")).expect("it is empty");
+    let stats = guard.shutdown(DEADLINE).expect("the file can be written again");
+    assert_eq!((stats.quarantined, stats.written), (200, 3800), "{stats}");
+}
+
+#[test]
 fn what_drift_holds_stays_in_the_spool() {
     let dir = SpoolDir::new();
     let (dispatch, guard) = open(dir.builder(), Answers(|_: &[_], _| failed(Failure::Quarantine)));
     emit(&dispatch, 0..100);
     guard.flush(crate::books::SOON).expect_err("everything is refused");
-    let stats = guard.shutdown(crate::books::DISK_TIME).expect("everything is on disk");
+    let stats = guard.shutdown(DISK_TIME).expect("everything is on disk");
     assert_eq!((stats.quarantined, stats.spooled), (0, 100));
     assert!(!dir.file("quarantine.jsonl").exists());
 
