@@ -1,7 +1,7 @@
 //! Texts of others, made harmless to look at: none may move the cursor of a terminal or turn the order of what is read.
 
 /// Whether a character shows nothing itself but changes what is shown: control, bidi, zero-width and tag characters.
-pub(crate) fn is_hidden(c: char) -> bool {
+fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
@@ -23,4 +23,34 @@ pub(crate) fn visible(text: &str) -> String {
         }
     }
     out
+}
+
+/// JSON that is written already, with what is hidden in it escaped as JSON has it, so that it means the same: it is
+/// within strings, but for the white space between tokens.
+pub(crate) fn visible_json(document: &str) -> String {
+    document.chars().fold(String::with_capacity(document.len()), |mut out, c| {
+        if is_hidden(c) && !c.is_ascii_whitespace() {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_means_the_same() {
+        let value = "a\u{202e}\u{e0001}\u{85}\u{7f}b";
+        let document = serde_json::Value::from(value).to_string();
+        let escaped = visible_json(&document);
+        assert_eq!(escaped, r#""a\u202e\udb40\udc01\u0085\u007fb""#);
+        assert_eq!(serde_json::from_str::<String>(&escaped).ok().as_deref(), Some(value));
+        assert_eq!(visible_json("[\t1,\r\n2]"), "[\t1,\r\n2]");
+    }
 }

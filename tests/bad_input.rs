@@ -59,6 +59,14 @@ fn an_unreachable_host() {
 }
 
 #[test]
+fn a_socket_without_a_server() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let error = failure(&format!("postgres://someone:s3cret@localhost/app?host={}", dir.path().display()));
+    assert!(error.is_timeout(), "{error}");
+    assert_says(&error, &["a Unix socket", "is not there", "check that the server runs"]);
+}
+
+#[test]
 fn a_missing_table() {
     let error = failure(&Cluster::shared().empty_database());
     assert_says(&error, &["observability_events", "schema.sql"]);

@@ -117,6 +117,32 @@ async fn into_a_bare_table_with_columns_of_its_own() {
     assert_eq!(Cluster::shared().psql(&url, sql), "t|eu|t");
 }
 
+/// A view takes an INSERT and no COPY, which is found out once: what fails costs the connection.
+#[tokio::test]
+async fn into_a_view_by_insert_and_the_next_batch_at_once() {
+    let cluster = Cluster::shared();
+    let owner = cluster.database();
+    cluster.psql(
+        &owner,
+        "ALTER TABLE observability_events RENAME TO kept;
+         CREATE VIEW observability_events AS SELECT * FROM kept;
+         CREATE ROLE viewing LOGIN;
+         GRANT INSERT ON observability_events TO viewing;",
+    );
+    let latest = || {
+        let sql = "SELECT max(backend_start) FROM pg_stat_activity WHERE usename = 'viewing'";
+        cluster.psql(&owner, sql)
+    };
+    let url = owner.replace("postgres@", "viewing@");
+    let mut store = Postgres::from_url(&url).expect("readable");
+    store.insert(&batch(), Attempt::First).await.expect("stored");
+    let connected = latest();
+    store.insert(&batch(), Attempt::First).await.expect("stored");
+    assert_eq!(latest(), connected, "by the same connection");
+    let rows = cluster.psql(&owner, "SELECT count(*) FROM kept");
+    assert_eq!(rows, (2 * batch().len()).to_string());
+}
+
 /// A default that counts in a sequence of its own is the one that takes another right.
 #[tokio::test]
 async fn into_a_table_that_counts_with_a_sequence_when_the_role_may_use_it() {

@@ -3,7 +3,7 @@
 //! Whoever writes a row chooses its texts: none of them may move the cursor of a terminal, turn the order of
 //! what is read, or end a cell of a table.
 
-use crate::visible::{is_hidden, visible};
+use crate::visible::visible;
 
 /// Longer texts are cut.
 const LIMIT: usize = 80;
@@ -27,20 +27,6 @@ pub(super) fn markdown(value: &str) -> String {
     })
 }
 
-/// For JSON that is written already: hidden characters are within strings, where `\u` stands for the same.
-pub(super) fn json(document: &str) -> String {
-    document.chars().fold(String::new(), |mut out, c| {
-        if is_hidden(c) && c != '\n' {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
-            }
-        } else {
-            out.push(c);
-        }
-        out
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,14 +42,5 @@ mod tests {
     fn a_cell_stays_a_cell() {
         assert_eq!(markdown("a|b<img>"), r"a\|b\<img\>");
         assert_eq!(markdown("hard.no_capacity"), "hard.no_capacity");
-    }
-
-    #[test]
-    fn json_means_the_same() {
-        let value = "a\u{202e}\u{e0001}\u{85}b";
-        let document = serde_json::Value::from(value).to_string();
-        let escaped = json(&document);
-        assert_eq!(escaped, r#""a\u202e\udb40\udc01\u0085b""#);
-        assert_eq!(serde_json::from_str::<String>(&escaped).ok().as_deref(), Some(value));
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::{self, Write};
 
 use super::answer::{Attempts, Baseline, CallGroup, Calls, JobGroup, Reason, Share, moment_text};
-use super::escape;
 use super::table::{NONE, Table};
+use crate::visible::visible_json;
 
 const EMPTY: &str = "No planner call and no job is on the ledger in this time. Check that the service has run \
                      with the layer, and that it writes to this database.";
@@ -36,7 +36,7 @@ impl Baseline {
     /// text in UTC.
     pub fn to_json(&self) -> String {
         // Nothing in here can fail to serialise: no map has keys but strings.
-        escape::json(&serde_json::to_string_pretty(self).unwrap_or_default())
+        visible_json(&serde_json::to_string_pretty(self).unwrap_or_default())
     }
 }
 

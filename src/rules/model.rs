@@ -7,7 +7,8 @@ use crate::Severity;
 
 /// The most names that the rules of one set inherit together: the layer keeps a bit for each.
 pub(crate) const MAX_INHERITED: usize = 64;
-/// The most bytes of `source` and `event_type`: an index of Postgres takes 2704, and a NUL becomes three.
+/// The most bytes of `source`, `event_type` and a key that is a field's name: an index of Postgres takes 2704, and a
+/// NUL becomes three.
 pub(crate) const MAX_NAME_BYTES: usize = 512;
 
 /// One rule: which spans or tracing events it names, and what row they become.

@@ -317,12 +317,17 @@ pub(crate) fn is_same_kind(one: &Arc<str>, other: &Arc<str>) -> bool {
 
 /// A name as a column takes it: without NUL, for which Postgres has no place, and short enough for an index.
 fn stored(name: Arc<str>) -> Arc<str> {
-    let end = name.floor_char_boundary(MAX_NAME_BYTES);
-    if end == name.len() && !name.contains('\0') {
+    let short = cut(&name);
+    if short.len() == name.len() && !name.contains('\0') {
         name
     } else {
-        name[..end].replace('\0', "\u{FFFD}").into()
+        short.replace('\0', "\u{FFFD}").into()
     }
+}
+
+/// A name cut to [`MAX_NAME_BYTES`] at a character.
+fn cut(name: &str) -> &str {
+    &name[..name.floor_char_boundary(MAX_NAME_BYTES)]
 }
 
 impl Plan {
@@ -400,16 +405,17 @@ impl Rule {
             if let Some(rest) =
                 name.strip_prefix(nest.prefix.as_str()).and_then(|rest| rest.strip_prefix('.'))
             {
-                let key = nest.keys.iter().find(|(from, _)| from == rest).map_or(rest, |(_, to)| to);
+                let key = nest.keys.iter().find(|(from, _)| from == rest).map_or(cut(rest), |(_, to)| to);
                 return Slot::Nested(index, key.to_owned());
             }
         }
         Slot::Context(self.key_of(name))
     }
 
+    /// What the rule makes of the whole name, or as much of it as a key may have.
     fn key_of(&self, name: &str) -> String {
         let renamed = self.rename.iter().find(|(from, _)| from == name);
-        renamed.map_or(name, |(_, to)| to.as_str()).to_owned()
+        renamed.map_or(cut(name), |(_, to)| to.as_str()).to_owned()
     }
 
     pub(crate) fn inherits_from(&self, span: &str) -> bool {

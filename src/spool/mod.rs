@@ -33,7 +33,9 @@
 //!
 //! # What is in the directory
 //!
-//! The directory has mode 0700 and its files 0600. No symbolic link is followed, in place of the directory or in it.
+//! The directory has mode 0700 where the spool makes it, and keeps the mode it has where it is there, unless others
+//! may write to it, which is refused. Its files have mode 0600 in either case. No symbolic link is followed, in place of
+//! the directory or in it.
 //!
 //! | file | what it is |
 //! |---|---|

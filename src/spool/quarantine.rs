@@ -2,8 +2,9 @@
 //!
 //! `quarantine.jsonl` holds one JSON object per line: `reason`, what the store said, and every column of the row.
 //! `context` is the JSON itself, so that it can be corrected in place, or a string where it is no JSON on one line;
-//! `created_at` is RFC 3339 text, or microseconds since 1970 where that is out of the text's years. To send
-//! corrected rows, put their lines into `replay.jsonl`: see [`replay`](super::replay).
+//! `created_at` is RFC 3339 text, or microseconds since 1970 where that is out of the text's years. People look at it
+//! with `cat`: characters that drive a terminal or turn the reading order are `\u…` in it, which reads back as the
+//! same. To send corrected rows, put their lines into `replay.jsonl`: see [`replay`](super::replay).
 
 use std::io;
 
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use super::disk::{Disk, DiskFile, failed, read_some, write_all};
 use super::format::{microseconds, time};
+use crate::visible::visible_json;
 use crate::{Error, Event};
 
 pub(super) const NAME: &str = "quarantine.jsonl";
@@ -92,7 +94,7 @@ pub(super) fn to_line(event: &Event, reason: &str) -> String {
         context: written_context(&event.context),
     };
     // Cannot fail: every key is a string, and no writer is involved.
-    serde_json::to_string(&line).unwrap_or_default()
+    visible_json(&serde_json::to_string(&line).unwrap_or_default())
 }
 
 fn written_time(micros: i64) -> Time {
@@ -204,6 +206,23 @@ mod tests {
         }
         let broken = Event { context: "{\"a\":\n".to_owned(), ..event(1) };
         assert!(to_line(&broken, "").contains(r#""context":"{\"a\":\n"}"#));
+    }
+
+    #[test]
+    fn what_drives_a_terminal_is_escaped_and_reads_back_as_the_same() {
+        let hostile = "\u{7f}\u{9b}2J\u{202e}\u{200b}\u{e0041}é";
+        for white in ["\t", "\n"] {
+            let context = format!(r#"{{"{hostile}":"{hostile}",{white}"n":1}}"#);
+            let event = Event { context, event_type: hostile.into(), source: hostile.into(), ..event(1) };
+            let line = to_line(&event, hostile);
+            let escaped = r"\u007f\u009b2J\u202e\u200b\udb40\udc41é";
+            assert!(line.contains(&format!(r#""reason":"{escaped}""#)), "{line}");
+            assert!(!line.contains(|c: char| hostile.contains(c) && !c.is_alphanumeric()), "{line}");
+            let read = from_line(line.as_bytes()).expect("it can be read");
+            let value = |json: &str| serde_json::from_str::<serde_json::Value>(json).expect("JSON");
+            assert_eq!(value(&read.context), value(&event.context));
+            assert_eq!(Event { context: event.context.clone(), ..read }, event);
+        }
     }
 
     #[test]

@@ -172,6 +172,37 @@ fn a_text_past_the_limit_is_cut_at_a_character_and_marked() {
     });
 }
 
+/// What is recorded later is formatted apart, and goes behind the values that are there, or each into its place.
+#[test]
+fn a_late_text_past_the_limit_is_marked_wherever_its_place_is() {
+    let long = "x".repeat(10_000);
+    for late in ["first", "last"] {
+        let ledger = Ledger::memory();
+        ledger.run(|| {
+            let span = info_span!("auto_assign.quote", first = Empty, success = true, last = Empty);
+            span.record(late, display(&long));
+            span.in_scope(|| ());
+        });
+        let row = ledger.quote();
+        assert_eq!(row.get(late).as_str().map(str::len), Some(8 * 1024), "{late}");
+        assert_eq!(row.context.get("_truncated"), Some(&json!(true)), "{late}");
+    }
+}
+
+#[test]
+fn nothing_follows_a_cut_though_it_would_fit() {
+    let ledger = Ledger::memory();
+    let (before, wide, narrow) = ("x".repeat(8 * 1024 - 1), "é", "y");
+    ledger.run(|| {
+        let pieces = format_args!("{before}{wide}{narrow}");
+        info_span!("auto_assign.quote", success = true, long = display(pieces)).in_scope(|| ());
+    });
+    let row = ledger.quote();
+    let kept = row.get("long").as_str().expect("a text");
+    assert!(kept == before, "{} bytes, the last is {:?}", kept.len(), kept.chars().last());
+    assert_eq!(row.get("_truncated"), true);
+}
+
 #[test]
 fn texts_of_a_record_are_cut_where_they_are_too_many_and_marked() {
     Ledger::on_every_store(|ledger| {

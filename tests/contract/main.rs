@@ -9,6 +9,7 @@ mod errors;
 mod fields;
 mod inherits;
 mod jobs;
+mod names;
 mod panics;
 mod points;
 mod quotes;

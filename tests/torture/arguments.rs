@@ -1,9 +1,7 @@
 //! What is asked for: by the arguments that `cargo test` passes on, and by the environment.
 
 use std::env;
-use std::fmt::Debug;
 use std::hash::{BuildHasher, RandomState};
-use std::str::FromStr;
 use std::time::Duration;
 
 use crate::faults::{self, Fault};
@@ -22,10 +20,12 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    pub(crate) fn read() -> Self {
+    /// # Errors
+    /// When the environment has no number where there is to be one.
+    pub(crate) fn read() -> Result<Self, String> {
         let mut read = Self {
-            seed: from_env("TORTURE_SEED").unwrap_or_else(|| RandomState::new().hash_one(()) >> 32),
-            minutes: from_env("TORTURE_MINUTES").unwrap_or(0),
+            seed: from_env("TORTURE_SEED")?.unwrap_or_else(|| RandomState::new().hash_one(()) >> 32),
+            minutes: from_env("TORTURE_MINUTES")?.unwrap_or(0),
             list: false,
             exact: false,
             names: Vec::new(),
@@ -46,7 +46,7 @@ impl Arguments {
                 name => read.names.push(name.to_owned()),
             }
         }
-        read
+        Ok(read)
     }
 
     pub(crate) fn faults(&self) -> Vec<&'static Fault> {
@@ -77,7 +77,7 @@ impl Arguments {
 
     /// Whether there is time for another round.
     pub(crate) fn goes_on(&self, elapsed: Duration) -> bool {
-        elapsed < Duration::from_secs(60 * self.minutes) && !self.faults().is_empty()
+        elapsed < Duration::from_secs(self.minutes.saturating_mul(60)) && !self.faults().is_empty()
     }
 
     /// How much of a fault that round brings.
@@ -86,7 +86,8 @@ impl Arguments {
     }
 }
 
-fn from_env<T: FromStr<Err: Debug>>(name: &str) -> Option<T> {
-    let value = env::var(name).ok()?;
-    Some(value.parse().unwrap_or_else(|error| panic!("{name}={value:?} is no number: {error:?}")))
+fn from_env(name: &str) -> Result<Option<u64>, String> {
+    let Some(value) = env::var_os(name) else { return Ok(None) };
+    let number = value.to_str().and_then(|value| value.parse().ok());
+    number.map(Some).ok_or_else(|| format!("{name} takes a whole number, not {value:?}"))
 }

@@ -48,7 +48,10 @@ fn main() -> ExitCode {
         return app::run();
     }
     tmpfs::enter_namespace();
-    let arguments = Arguments::read();
+    let arguments = match Arguments::read() {
+        Ok(arguments) => arguments,
+        Err(wrong) => return report::refuse(&wrong),
+    };
     if arguments.list {
         report::list(&arguments.faults());
         return ExitCode::SUCCESS;

@@ -14,6 +14,12 @@ pub(crate) fn list(faults: &[&Fault]) {
     }
 }
 
+/// Says what is wrong with what was asked for.
+pub(crate) fn refuse(wrong: &str) -> ExitCode {
+    println!("{wrong}");
+    ExitCode::from(2)
+}
+
 /// What a fault that is left out would take.
 fn lack(fault: &Fault) -> &'static str {
     fault.takes.lacks().unwrap_or_default()

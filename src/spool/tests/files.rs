@@ -37,22 +37,37 @@ fn numbers(events: &[Event]) -> Vec<u64> {
     events.iter().map(number).collect()
 }
 
-#[test]
-fn what_is_made_is_for_the_owner_alone() {
-    let (_parent, dir) = temporary();
-    let below = dir.join("a/b");
-    let mut spool = open(&below);
+/// Leaves one file of each kind there, and sees that each is for the owner alone.
+#[track_caller]
+fn write_every_file(dir: &Path) {
+    let mut spool = open(dir);
     spool.append(&mut vec![event(1)]).expect("it can be written");
     let batch = drain(&mut spool);
     spool.acknowledge(batch.up_to).expect("it can be written");
     spool.quarantine(&event(1), "bad").expect("it can be written");
+    for name in ["lock", ack::NAME, quarantine::NAME, &segment::name(1)] {
+        assert_eq!(mode(&dir.join(name)), 0o600, "{name}");
+    }
+    assert_eq!(fs::read_dir(dir).expect("it is there").count(), 4, "and nothing else");
+}
+
+#[test]
+fn what_is_made_is_for_the_owner_alone() {
+    let (_parent, dir) = temporary();
+    let below = dir.join("a/b");
+    write_every_file(&below);
     for made in [&dir, &dir.join("a"), &below] {
         assert_eq!(mode(made), 0o700, "{}", made.display());
     }
-    for name in ["lock", ack::NAME, quarantine::NAME, &segment::name(1)] {
-        assert_eq!(mode(&below.join(name)), 0o600, "{name}");
-    }
-    assert_eq!(fs::read_dir(&below).expect("it is there").count(), 4, "and nothing else");
+}
+
+#[test]
+fn a_directory_that_is_there_keeps_its_mode_and_its_files_are_for_the_owner_alone() {
+    let (_parent, dir) = temporary();
+    fs::create_dir(&dir).expect("it can be made");
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    write_every_file(&dir);
+    assert_eq!(mode(&dir), 0o755);
 }
 
 #[test]

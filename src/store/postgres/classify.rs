@@ -161,7 +161,9 @@ impl fmt::Display for Fault {
             Reason::Sql(sqlx::Error::Io(error)) => match (self.step, error.kind()) {
                 (_, ErrorKind::InvalidData) => f.write_str(refused_certificate(&error.to_string())),
                 (Step::Connect, ErrorKind::NotFound | ErrorKind::PermissionDenied) => f.write_str(
-                    "a file the URL names is not there or cannot be read; check sslrootcert, sslcert and sslkey",
+                    "a Unix socket or a certificate's file is not there or may not be opened; where the URL leads to a \
+                     socket, check that the server runs and has one there for the URL's port; else check sslrootcert, \
+                     sslcert and sslkey",
                 ),
                 _ => write!(f, "{error}"),
             },
