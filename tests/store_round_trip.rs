@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::Connection as _;
 use support::{Cluster, SqliteFile};
-use tracing_ledger::store::{Attempt, Postgres, Sqlite, Store};
+use tracing_ledger::store::{Attempt, Memory, Postgres, Sqlite, Store};
 use tracing_ledger::{Event, Severity};
+use tracing_subscriber::prelude::*;
 use uuid::Uuid;
 
 const ID: Uuid = Uuid::from_u128(0x0193_7b5e_8f00_7abc_8def_0123_4567_89ab);
@@ -55,6 +56,36 @@ async fn postgres_takes_it_by_copy_and_by_insert() {
         );
         assert_eq!(row, expected, "{attempt:?}");
     }
+}
+
+/// Then it need not sort them.
+#[test]
+fn the_keys_of_a_context_come_in_the_order_that_postgres_keeps_them_in() {
+    let memory = Memory::default();
+    let (layer, guard) = tracing_ledger::builder().build_with(memory.clone()).expect("a ledger");
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        let _job = tracing::info_span!("auto_assign.job", trigger = "creation").entered();
+        let strategy = tracing::field::display("any");
+        tracing::info_span!(
+            "auto_assign.quote",
+            größe = 2,
+            z = 1,
+            strategy.max_tables = 3,
+            strategy.require_adjacency = true,
+            strategy.a = strategy,
+            success = false,
+            reason = "timeout",
+        )
+        .in_scope(|| ());
+    });
+    guard.shutdown(Duration::from_secs(60)).expect("memory is there");
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    for Event { context, .. } in memory.events() {
+        let kept = cluster.psql(&url, &format!("SELECT '{context}'::jsonb"));
+        assert_eq!(kept.replace(' ', ""), context);
+    }
+    assert_eq!(memory.events().len(), 2);
 }
 
 #[tokio::test]

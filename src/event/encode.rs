@@ -84,7 +84,7 @@ impl Event {
             severity,
             restaurant_id: context.take_uuid("restaurant_id"),
             booking_id: context.take_uuid("booking_id"),
-            context: context.to_json(),
+            context: context.into_json(),
         })
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::record::Value;
 
-/// A JSON object in the order its keys were set.
+/// A JSON object. Its keys are written in the order in which `jsonb` keeps them, which spares the server the sorting.
 #[derive(Debug)]
 pub(crate) struct Object<'a>(Vec<(&'a str, Json<'a>)>);
 
@@ -73,11 +73,22 @@ impl<'a> Object<'a> {
         Some(uuid)
     }
 
-    pub(crate) fn to_json(&self) -> String {
+    pub(crate) fn into_json(mut self) -> String {
+        self.sort();
         let mut out = Vec::with_capacity(self.size());
         self.write(&mut out);
         // Cannot fail: only whole texts were written.
         String::from_utf8(out).unwrap_or_else(|_| "{}".to_owned())
+    }
+
+    /// Short keys first, and those of one length by their bytes: `lengthCompareJsonbString` in Postgres's `jsonb_util.c`.
+    fn sort(&mut self) {
+        self.0.sort_unstable_by(|(one, _), (other, _)| (one.len(), one).cmp(&(other.len(), other)));
+        for (_, value) in &mut self.0 {
+            if let Json::Object(object) = value {
+                object.sort();
+            }
+        }
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -230,7 +241,7 @@ mod tests {
     fn json(value: Json<'_>) -> String {
         let mut object = Object::with_room(0);
         object.set("k", value);
-        object.to_json()
+        object.into_json()
     }
 
     #[test]
@@ -282,8 +293,24 @@ mod tests {
         object.set("reason", Json::Text("No suitable tables available"));
         object.set("code", Json::Joined("hard", "no_suitable_tables"));
         object.set("success", Json::Bool(false));
-        let json = object.to_json();
-        assert!(json.len() <= object.size() && object.size() < json.len() + 16, "{json}: {}", object.size());
+        let size = object.size();
+        let json = object.into_json();
+        assert!(json.len() <= size && size < json.len() + 16, "{json}: {size}");
+    }
+
+    #[test]
+    fn keys_are_in_the_order_of_jsonb() {
+        let mut nested = Object::with_room(0);
+        nested.set("bb", Json::U64(1));
+        nested.set("c", Json::U64(2));
+        let mut object = Object::with_room(0);
+        for key in ["aaa", "é", "b", "ab"] {
+            object.set(key, Json::Null);
+        }
+        object.set("a", Json::Object(nested));
+        // What Postgres 15 makes of it in a column of type jsonb, without the spaces.
+        let json = r#"{"a":{"c":2,"bb":1},"b":null,"ab":null,"é":null,"aaa":null}"#;
+        assert_eq!(object.into_json(), json);
     }
 
     #[test]
@@ -293,6 +320,6 @@ mod tests {
         object.set("b", Json::Text("not a uuid"));
         assert!(object.take_uuid("a").is_some());
         assert_eq!(object.take_uuid("b"), None);
-        assert_eq!(object.to_json(), r#"{"b":"not a uuid"}"#);
+        assert_eq!(object.into_json(), r#"{"b":"not a uuid"}"#);
     }
 }

@@ -25,7 +25,7 @@ const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
 /// Bytes after which a piece is sent, give or take an event. A piece stays in the processor's cache on its way
 /// through the driver and the kernel, and the server begins with the first while the next is made.
-const PIECE: usize = 64 * 1024;
+const PIECE: usize = 16 * 1024;
 
 /// The batch in pieces to be sent one after the other.
 pub(super) fn encode(batch: &[Event]) -> impl Iterator<Item = Result<Vec<u8>, InsertError>> {
