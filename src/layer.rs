@@ -1,6 +1,7 @@
 //! The layer: opens a record when a span begins, collects its fields, ends it, hands it over.
 //!
-//! All of the hot path is here and in [`crate::record`]. What it promises:
+//! All of the hot path is here and in [`crate::record`]. Most of it is generic and compiled in the host's crate, so that
+//! what it calls is marked `#[inline]`. What it promises:
 //!
 //! - A callsite that no rule needs stays disabled, and other layers see what they saw without this one: the
 //!   layer brings its own per-layer filter.

@@ -114,26 +114,31 @@ impl OpenSpans {
     }
 
     /// Takes more fields for a span that is followed.
+    #[inline]
     pub(crate) fn collect<'a>(&'a self, id: &'a Id) -> Collector<'a> {
         Collector { spans: self, id, slots: None }
     }
 
     /// Runs `f` on a span that is followed.
+    #[inline]
     pub(crate) fn with<T>(&self, id: &Id, f: impl FnOnce(&mut Open) -> T) -> Option<T> {
         self.shard(id).lock().get(id).map(f)
     }
 
     /// To go from span to span.
+    #[inline]
     pub(crate) fn walk(&self) -> Walk<'_> {
         Walk { spans: self, at: None }
     }
 
+    #[inline]
     fn shard(&self, id: &Id) -> &Shard {
         &self.shards[(id.into_u64() >> THREAD_SHIFT) as usize & (SHARDS - 1)]
     }
 }
 
 impl Shard {
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, Slots> {
         // Nothing panics under the lock; if it did, the slots would still be whole.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
@@ -149,6 +154,7 @@ pub(crate) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// Goes to a span; `None` where it is not followed.
+    #[inline]
     pub(crate) fn get(&mut self, id: &Id) -> Option<&mut Open> {
         self.slots(id).1.get(id)
     }
@@ -169,6 +175,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Holds no lock until it goes on.
+    #[inline]
     pub(crate) fn rest(&mut self) {
         self.at = None;
     }
@@ -251,12 +258,14 @@ impl Visit for Collector<'_> {
 }
 
 /// The place of an id, where it has one of its own.
+#[inline]
 fn index(id: &Id) -> Option<usize> {
     let within_thread = id.into_u64() & ((1 << THREAD_SHIFT) - 1);
     usize::try_from(within_thread).ok().filter(|index| *index < DIRECT)
 }
 
 impl Slots {
+    #[inline]
     fn count(&self) -> usize {
         self.count + self.others.len()
     }

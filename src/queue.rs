@@ -158,6 +158,7 @@ impl Queue {
     }
 
     /// Hands a record over, or counts why there is no place for it; `false` where making one may take a while.
+    #[inline]
     pub(crate) fn try_push(&self, record: &mut Record) -> bool {
         match self.try_admit() {
             Ok(admission) => self.push(admission, record),
@@ -167,6 +168,7 @@ impl Queue {
         true
     }
 
+    #[inline]
     fn try_admit(&self) -> Result<Admission, Refusal> {
         if MUTED.get() {
             return Err(Refusal::Muted);
@@ -181,6 +183,7 @@ impl Queue {
     }
 
     /// Counts one more record in.
+    #[inline]
     fn reserve(&self) -> Result<Admission, Refusal> {
         // Acquire for `wake_at`: see `gather`.
         let before = self.state.fetch_add(1, Ordering::Acquire);
@@ -193,6 +196,7 @@ impl Queue {
     }
 
     /// Hands an admitted record over to the writer.
+    #[inline]
     pub(crate) fn push(&self, Admission { number }: Admission, record: &mut Record) {
         self.chunks.push(record);
         if number >= self.wake_at.load(Ordering::Relaxed)
@@ -392,6 +396,7 @@ impl Queue {
 
     /// Whether this process is a forked child of the one that made the queue. Then no lock of it may be taken:
     /// its holder may not exist.
+    #[inline]
     pub(crate) fn is_forked(&self) -> bool {
         fork::generation() != self.born
     }
@@ -411,6 +416,7 @@ impl Queue {
         self.accepted().saturating_sub(self.left()) >= self.capacity || !self.has_bytes()
     }
 
+    #[inline]
     fn has_bytes(&self) -> bool {
         self.chunks.bytes() < self.bytes_limit
     }
@@ -420,6 +426,7 @@ impl Queue {
         self.capacity
     }
 
+    #[inline]
     fn left(&self) -> u64 {
         self.left.load(Ordering::Relaxed)
     }

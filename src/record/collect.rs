@@ -26,6 +26,7 @@ thread_local! {
 }
 
 impl Scratch {
+    #[inline]
     pub(crate) fn new() -> Self {
         Self(kept())
     }
@@ -46,17 +47,20 @@ impl DerefMut for Scratch {
 }
 
 impl Drop for Scratch {
+    #[inline]
     fn drop(&mut self) {
         keep(&mut self.0);
     }
 }
 
 /// The thread's memory, empty; new where there is none, such as while a thread exits.
+#[inline]
 pub(super) fn kept() -> Fields {
     SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default()
 }
 
 /// Keeps the memory for the next span or event of this thread.
+#[inline]
 fn keep(fields: &mut Fields) {
     fields.clear();
     let fields = std::mem::take(fields);
@@ -124,6 +128,7 @@ impl fmt::Write for TextWriter<'_> {
 }
 
 impl Fields {
+    #[inline]
     fn set(&mut self, field: &Field, kind: Kind, bits: u64) {
         // A callsite has a few dozen fields at the most: the compiler's macros stop there.
         self.put(Entry { bits, slot: field.index() as u16 & !INHERITED, kind });

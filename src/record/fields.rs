@@ -28,6 +28,7 @@ impl Fields {
         self.values.iter().map(|entry| entry.slot).filter(|slot| slot & INHERITED == 0).map(usize::from)
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.values.clear();
         self.text.clear();

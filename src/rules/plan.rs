@@ -176,11 +176,13 @@ impl Plans {
     /// One that is not known yet is being registered by another thread at this moment, and tracing does not
     /// make this one wait: it asks whether the call is enabled instead. Then it may; and with the callsite in
     /// hand, [`get_or_register`](Self::get_or_register) knows.
+    #[inline]
     pub(crate) fn may_have(&self, meta: &Metadata<'_>) -> bool {
         self.by_callsite.get(meta).is_none_or(|known| known.plan().is_some())
     }
 
     /// The plan of a callsite, registered or not; `None` for one that no rule needs.
+    #[inline]
     pub(crate) fn get_or_register(&self, meta: &'static Metadata<'static>) -> Option<&'static Plan> {
         match self.by_callsite.get(meta) {
             Some(known) => known.plan(),
@@ -193,6 +195,7 @@ impl Plans {
     /// Tracing may register the event of `#[instrument(err)]` before the span it stands beside, and only the
     /// span tells whether the event is wanted. To be called when a span begins: before its event can happen,
     /// and where none of tracing's locks is held.
+    #[inline]
     pub(crate) fn refresh(&self) {
         if self.stale.load(Ordering::Acquire) {
             self.register_anew();
@@ -248,6 +251,7 @@ impl Plans {
         })
     }
 
+    #[inline]
     fn row(&self, rule: &Arc<Rule>, meta: &'static Metadata<'static>) -> Row {
         let owned =
             |given: &Option<Arc<str>>, else_: &str| stored(given.clone().unwrap_or_else(|| else_.into()));
@@ -282,6 +286,7 @@ impl Plans {
     }
 
     /// A span with a rule gives its fields under their own names and under those the rule gives them.
+    #[inline]
     fn gives(&self, row: &Row, name: &str) -> Option<u8> {
         let renamed = row.rule.rename.iter().find(|(from, _)| from == name).map(|(_, to)| to.as_str());
         renamed.and_then(|key| self.index_of(key)).or_else(|| self.index_of(name))
