@@ -131,8 +131,13 @@ where
         self.filtered.on_follows_from(id, follows, ctx);
     }
 
+    /// The filter knows whether the event is for us. But it hides spans that are not followed, and takes one that the
+    /// thread is in for the parent of those: so it only tells.
     fn on_event(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) {
-        self.filtered.on_event(event, ctx);
+        self.filtered.on_event(event, ctx.clone());
+        if Recorder::has_heard() {
+            self.filtered.inner().event(event, &ctx);
+        }
     }
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {

@@ -93,11 +93,12 @@ struct Slots {
     others: HashMap<Id, Open>,
 }
 
-/// A place that outlives its spans: each takes it over as the one before it left it.
+/// A place that outlives its spans: each takes it over as the one before it left it. Small, as spans of other layers
+/// have one too.
 #[derive(Debug, Default)]
 struct Slot {
     id: Option<Id>,
-    open: Option<Open>,
+    open: Option<Box<Open>>,
 }
 
 impl Default for OpenSpans {
@@ -282,7 +283,7 @@ impl Slots {
         let slot = &mut self.direct[index];
         self.count += usize::from(slot.id.is_none());
         slot.id = Some(id.clone());
-        let open = slot.open.get_or_insert_with(|| Open::new(plan));
+        let open = slot.open.get_or_insert_with(|| Box::new(Open::new(plan)));
         open.reset(plan);
         open
     }
@@ -293,7 +294,7 @@ impl Slots {
 
     fn get(&mut self, id: &Id) -> Option<&mut Open> {
         match index(id).and_then(|index| self.direct.get_mut(index)) {
-            Some(slot) if slot.id.as_ref() == Some(id) => slot.open.as_mut(),
+            Some(slot) if slot.id.as_ref() == Some(id) => slot.open.as_deref_mut(),
             _ if self.others.is_empty() => None,
             _ => self.others.get_mut(id),
         }
@@ -304,6 +305,9 @@ impl Slots {
             Some(slot) if slot.id.as_ref() == Some(id) => {
                 slot.id = None;
                 self.count -= 1;
+                if let Some(open) = &mut slot.open {
+                    open.clear();
+                }
             }
             _ => drop(self.others.remove(id)),
         }
@@ -323,9 +327,17 @@ impl Open {
         self.left = false;
         self.home = None;
         self.was_home = false;
+    }
+
+    /// Keeps no more memory than the next span is likely to need.
+    fn clear(&mut self) {
+        self.record.clear();
         if let Some(within) = &mut self.within {
             within.numbers.clear();
             within.tallies.clear();
+        }
+        if let Some(gift) = &mut self.gift {
+            gift.fields.clear();
         }
         self.outdate_gift();
     }

@@ -14,7 +14,14 @@ use std::time::Instant;
 const MAX_BYTES: usize = 2 * 1024;
 
 thread_local! {
-    static LAST: RefCell<Option<(Instant, Box<str>)>> = const { RefCell::new(None) };
+    static LAST: RefCell<Option<Message>> = const { RefCell::new(None) };
+}
+
+#[derive(Clone)]
+pub(crate) struct Message {
+    at: Instant,
+    pub(crate) text: Box<str>,
+    pub(crate) is_cut: bool,
 }
 
 /// Starts listening; once for the whole program.
@@ -35,9 +42,9 @@ pub(crate) fn listen() {
 
 /// What the latest panic on this thread said, unless it was before `since`: a panic that is passed on
 /// (`resume_unwind`) tells no hook, and an older one's message is not its own.
-pub(crate) fn last(since: Instant) -> Option<Box<str>> {
-    let read = |last: &RefCell<Option<(Instant, Box<str>)>>| {
-        last.try_borrow().ok()?.as_ref().filter(|(at, _)| *at >= since).map(|(_, message)| message.clone())
+pub(crate) fn last(since: Instant) -> Option<Message> {
+    let read = |last: &RefCell<Option<Message>>| {
+        last.try_borrow().ok()?.as_ref().filter(|message| message.at >= since).cloned()
     };
     // At thread exit the cell may be gone or, in a panic within a panic, in use: then there is no message.
     LAST.try_with(read).ok().flatten()
@@ -45,11 +52,12 @@ pub(crate) fn last(since: Instant) -> Option<Box<str>> {
 
 fn remember(info: &PanicHookInfo<'_>) {
     let message = info.payload_as_str().unwrap_or("panicked with a value that is no text");
-    let message = &message[..message.floor_char_boundary(MAX_BYTES)];
+    let text = &message[..message.floor_char_boundary(MAX_BYTES)];
+    let is_cut = text.len() < message.len();
     // A thread on its way out has no place for it, and no span to tell it to.
     LAST.try_with(|last| {
         if let Ok(mut last) = last.try_borrow_mut() {
-            *last = Some((Instant::now(), message.into()));
+            *last = Some(Message { at: Instant::now(), text: text.into(), is_cut });
         }
     })
     .ok();

@@ -157,12 +157,14 @@ impl Queue {
         self.try_admit().or_else(|refusal| self.insist(refusal).ok_or(())).ok()
     }
 
-    /// Hands a record over, or counts why there is no place for it; `false` where making one may take a while.
+    /// Hands a record over, or counts why there is no place for it; `false` where making one may take a while, or where
+    /// there is something to say: the caller is to hold no lock then.
     #[inline]
     pub(crate) fn try_push(&self, record: &mut Record) -> bool {
         match self.try_admit() {
             Ok(admission) => self.push(admission, record),
             Err(Refusal::Full) if self.overflow != Overflow::DropNewest => return false,
+            Err(Refusal::Closed) => return false,
             Err(refusal) => self.refuse(refusal),
         }
         true

@@ -92,9 +92,13 @@ impl Record {
         Parted(Self { head: self.head.take(), fields, tallies: std::mem::take(&mut self.tallies) })
     }
 
-    /// Begins anew in the same place.
+    /// Begins anew in the same place, which is clear.
     pub(crate) fn reset(&mut self, plan: &'static Plan) {
         self.head = Head::new(plan);
+    }
+
+    /// Lets go of what it has collected, and keeps memory for the next.
+    pub(crate) fn clear(&mut self) {
         self.fields.clear();
         self.tallies.clear();
     }

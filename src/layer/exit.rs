@@ -27,7 +27,9 @@ impl Open {
         head.ended = now;
         if panicked {
             head.panicked = true;
-            head.extra.get_or_insert_default().message = panic_message::last(head.started);
+            let message = panic_message::last(head.started);
+            self.record.fields.truncated |= message.as_ref().is_some_and(|message| message.is_cut);
+            head.extra.get_or_insert_default().message = message.map(|message| message.text);
         }
         self.left = panicked || head.verdict.is_some();
     }

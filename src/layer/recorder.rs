@@ -1,5 +1,6 @@
 //! Follows spans from their beginning to their end.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
@@ -17,6 +18,11 @@ use crate::queue::Queue;
 use crate::record::{Fields, Parted, Scratch, Verdict};
 use crate::rules::model::SuccessTest;
 use crate::rules::plan::{Action, Plan, Plans, Row, is_same_kind};
+
+thread_local! {
+    /// The filter has let an event through just now.
+    static HEARD: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Collects what the filter let through.
 pub(super) struct Recorder {
@@ -149,7 +155,9 @@ impl Recorder {
             _ => None,
         };
         let message = failed.then(|| text.into());
+        let is_cut = failed && fields.truncated;
         self.spans.with(&span.id(), |open| {
+            open.record.fields.truncated |= is_cut;
             let head = &mut open.record.head;
             head.matched = matched.or(head.matched);
             head.verdict = Some(if failed { Verdict::Failed } else { Verdict::Returned });
@@ -227,6 +235,27 @@ impl Recorder {
         (!self.queue.try_push(&mut open.record)).then(|| open.record.part())
     }
 
+    /// Whether the filter has let an event through since this was asked last.
+    pub(super) fn has_heard() -> bool {
+        HEARD.take()
+    }
+
+    /// `ctx` is that of no filter.
+    pub(super) fn event<S>(&self, event: &tracing::Event<'_>, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if self.queue.is_forked() {
+            return self.refuse_in_child(event.metadata());
+        }
+        let Some(plan) = self.plans.get_or_register(event.metadata()) else { return };
+        match &plan.action {
+            Action::Row(row) => self.point(plan, row, event, ctx),
+            Action::Verdict { is_error } => self.verdict(plan, *is_error, event, ctx),
+            Action::Carry => {}
+        }
+    }
+
     /// A forked child touches no lock; it only counts what it does not record.
     #[cold]
     pub(super) fn close_in_child<S>(&self, id: &Id, ctx: &Context<'_, S>)
@@ -257,10 +286,11 @@ where
         }
         let Some(plan) = self.plans.get_or_register(attrs.metadata()) else { return };
         self.plans.refresh();
+        // Before its fields are formatted: a `Debug` may enter spans of its own.
+        let current = if attrs.is_contextual() { self.entered.current(&ctx) } else { None };
         let mut fields = Scratch::new();
         attrs.record(&mut *fields);
         let row = plan.row();
-        let current = if attrs.is_contextual() { self.entered.current(&ctx) } else { None };
         let mut walk = self.spans.walk();
         let outer = current.as_ref().or(attrs.parent());
         let parent = outer.and_then(|outer| self.parent(&mut walk, outer, id, &ctx));
@@ -276,15 +306,7 @@ where
         std::mem::swap(&mut open.record.fields, &mut *fields);
     }
 
-    fn on_event(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) {
-        if self.queue.is_forked() {
-            return self.refuse_in_child(event.metadata());
-        }
-        let Some(plan) = self.plans.get_or_register(event.metadata()) else { return };
-        match &plan.action {
-            Action::Row(row) => self.point(plan, row, event, &ctx),
-            Action::Verdict { is_error } => self.verdict(plan, *is_error, event, &ctx),
-            Action::Carry => {}
-        }
+    fn on_event(&self, _: &tracing::Event<'_>, _: Context<'_, S>) {
+        HEARD.set(true);
     }
 }

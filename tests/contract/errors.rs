@@ -154,3 +154,19 @@ fn an_err_only_function_that_says_nothing_is_unknown() {
         assert_eq!(row.get("planner_reason_code"), "unknown");
     });
 }
+
+#[instrument(name = "quote_tables_for_booking", err)]
+fn says(what: String) -> Result<(), String> {
+    Err(what)
+}
+
+#[test]
+fn the_text_of_an_error_past_the_limit_is_cut_and_marked() {
+    for (len, kept, is_marked) in [(8 * 1024, 8 * 1024, false), (10_000, 8 * 1024, true)] {
+        let ledger = Ledger::memory();
+        ledger.run(|| says("x".repeat(len))).expect_err("it reaches the caller");
+        let row = ledger.quote();
+        assert_eq!(row.get("planner_error").as_str().map(str::len), Some(kept));
+        assert_eq!(row.context.get("_truncated").is_some(), is_marked);
+    }
+}

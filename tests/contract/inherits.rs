@@ -162,6 +162,33 @@ fn an_explicit_parent_counts_not_the_current_span() {
     assert_eq!(ledger.quote().get("trigger"), "mine");
 }
 
+/// A layer that wants all spans, also those that the ledger does not follow.
+struct Other;
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Other {}
+
+#[test]
+fn a_row_of_an_event_inherits_from_the_parents_of_its_span_and_not_from_where_the_thread_is() {
+    let memory = tracing_ledger::store::Memory::default();
+    let (layer, guard) = tracing_ledger::builder().build_with(memory.clone()).expect("a ledger");
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(Other).with(layer), || {
+        let mine = info_span!("flow", booking_id = "mine");
+        let _foreign = info_span!("flow", booking_id = "foreign").entered();
+        for step in [info_span!(parent: &mine, "step"), info_span!(parent: None, "step")] {
+            step.in_scope(|| {
+                tracing::info!(name: "auto_assign.started", "by where it is");
+                quote();
+            });
+        }
+        tracing::info!(name: "auto_assign.started", parent: &mine, "by its parent");
+    });
+    guard.flush(DEADLINE).expect("everything is written");
+    let context =
+        |event: &tracing_ledger::Event| serde_json::from_str::<Value>(&event.context).expect("JSON");
+    let given: Vec<_> = memory.events().iter().map(|event| context(event)["booking_id"].clone()).collect();
+    assert_eq!(given, [json!("mine"), json!("mine"), Value::Null, Value::Null, json!("mine")]);
+}
+
 #[test]
 fn a_parent_that_a_filter_hides_is_passed_over() {
     let memory = tracing_ledger::store::Memory::default();

@@ -110,3 +110,19 @@ fn a_panic_passed_on_does_not_borrow_an_older_message() {
     assert!(unwound.is_err());
     assert_panicked(&ledger.quote(), "panicked");
 }
+
+#[instrument(name = "quote_tables_for_booking")]
+fn says(what: &str) {
+    panic!("{what}");
+}
+
+#[test]
+fn the_text_of_a_panic_past_the_limit_is_cut_and_marked() {
+    for (len, kept, is_marked) in [(2048, 2048, false), (3000, 2048, true)] {
+        let ledger = Ledger::memory();
+        catch_unwind(AssertUnwindSafe(|| ledger.run(|| says(&"x".repeat(len))))).expect_err("it goes on");
+        let row = ledger.quote();
+        assert_eq!(row.get("planner_error").as_str().map(str::len), Some(kept));
+        assert_eq!(row.context.get("_truncated").is_some(), is_marked);
+    }
+}

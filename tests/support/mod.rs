@@ -6,6 +6,7 @@
 )]
 
 mod cluster;
+pub(crate) mod counting;
 mod gate;
 mod install;
 mod ledger;
