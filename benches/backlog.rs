@@ -2,15 +2,17 @@
 //!
 //! `cargo bench -p tracing-ledger-benches --bench backlog -- --size 1000 --plots .`
 //!
-//! The spool is filled while there is no database. Then the bench brings a PostgreSQL server of its own.
+//! The spool is filled while there is no database, by a process of its own: memory that it freed could hide what the
+//! replay takes. Then the bench brings a PostgreSQL server of its own.
 
 #[expect(dead_code, reason = "the bench `ingest` uses more of it")]
 mod postgres;
 
-use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use postgres::Server;
 use tracing::Dispatch;
@@ -28,6 +30,8 @@ use uuid::Uuid;
 const PATIENCE: Duration = Duration::from_secs(600);
 const MEGABYTE: u64 = 1_000_000;
 const STEPS: u64 = 20;
+/// Names the folder to a child that is to fill it.
+const FILL: &str = "LEDGER_BENCH_FILL";
 /// Rows that are written by way of a spool that was empty, to compare with.
 const FRESH: u64 = 500_000;
 
@@ -39,8 +43,12 @@ struct Step {
 
 fn main() {
     let options = Options::from_args(1, 1000, "megabytes of the spool");
+    if let Some(dir) = env::var_os(FILL) {
+        println!("{}", fill(dir.as_ref(), options.size * MEGABYTE));
+        return;
+    }
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let rows = fill(dir.path(), options.size * MEGABYTE);
+    let rows = filled(dir.path());
     let size = size(dir.path());
     let server = Server::start();
     let before = memory("VmRSS");
@@ -69,6 +77,17 @@ fn spooled(dir: &Path) -> Builder {
 
 fn build(builder: Builder, server: &Server) -> (LedgerLayer<Registry>, Guard) {
     builder.build(server.url()).expect("a sound URL")
+}
+
+/// Has a child with the same options fill the spool; the number of rows.
+fn filled(dir: &Path) -> u64 {
+    let output = Command::new(env::current_exe().expect("a bench is a file"))
+        .args(env::args_os().skip(1))
+        .env(FILL, dir)
+        .output()
+        .expect("a bench starts itself");
+    assert!(output.status.success(), "filling failed: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().parse().expect("the number of rows")
 }
 
 /// Fills the spool to that many bytes; the number of rows.

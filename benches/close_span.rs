@@ -22,7 +22,6 @@ use tracing_ledger_benches::floor::{self, Stopwatch};
 use tracing_ledger_benches::options::Options;
 use tracing_ledger_benches::spans::{BURST, Row, Table, Workload, install, row, run};
 use tracing_ledger_benches::stores::{Dead, Discard};
-use tracing_ledger_benches::workload::{ATTEMPTS, job, quote};
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
@@ -30,8 +29,8 @@ use tracing_subscriber::registry::Registry;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-const CALL: Workload = Workload { run: quote, spans: 1 };
-const JOB: Workload = Workload { run: job, spans: ATTEMPTS + 1 };
+const CALL: Workload = Workload::CALL;
+const JOB: Workload = Workload::JOB;
 
 fn main() {
     let options = Options::from_args(15, 200_000, "spans in each process");

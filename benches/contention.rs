@@ -1,26 +1,24 @@
-//! What threads that close spans at the same time get done together, and what the writer's thread spends on it.
+//! What threads that close spans at the same time get done together, and what the writer's thread spends on it: calls
+//! alone, and jobs with their calls.
 //!
 //! `cargo bench -p tracing-ledger-benches --bench contention -- --rounds 9 --size 400000 --plots .`
 //!
 //! Rates are of bursts that the queue holds: what the writer's thread is behind by is waited for after each, and not
 //! counted. The floor is as in `close_span`.
 
-use std::hint::black_box;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tracing::Subscriber;
 use tracing_ledger::builder;
 use tracing_ledger_benches::cost::{Cost, thread_cpu};
 use tracing_ledger_benches::floor;
 use tracing_ledger_benches::options::Options;
 use tracing_ledger_benches::plot::Plot;
 use tracing_ledger_benches::rounds::{Samples, Variant, in_turns};
+use tracing_ledger_benches::spans::{Workload, install};
 use tracing_ledger_benches::stores::Discard;
-use tracing_ledger_benches::workload::quote;
 use tracing_subscriber::layer::SubscriberExt;
-use uuid::Uuid;
 
 const THREADS: [u64; 4] = [1, 2, 4, 8];
 
@@ -35,18 +33,33 @@ type Figures = [f64; 3];
 
 fn main() {
     let options = Options::from_args(9, 400_000, "spans in each process");
-    let floor =
-        THREADS.map(|threads| Variant::new(format!("floor {threads}"), move |spans| bare(spans, threads)));
-    let ledger =
-        THREADS.map(|threads| Variant::new(format!("ledger {threads}"), move |spans| ledger(spans, threads)));
-    let variants: Vec<_> = floor.into_iter().chain(ledger).collect();
+    let mut variants = of("call", Workload::CALL);
+    variants.extend(of("job", Workload::JOB));
     let samples = in_turns(&variants, &options);
+    let (alone, within_a_job) = samples.split_at(2 * THREADS.len());
+    println!("{} rounds of {} spans; medians", options.rounds, options.size);
+    table("A planner call alone", alone);
+    table("A job and its planner calls", within_a_job);
+    draw(&options, alone);
+}
+
+/// The floor on each number of threads, then the ledger.
+fn of(name: &str, workload: Workload) -> Vec<Variant<3>> {
+    let floor = THREADS.map(|threads| {
+        Variant::new(format!("{name}: floor {threads}"), move |spans| bare(workload, spans, threads))
+    });
+    let ledger = THREADS.map(|threads| {
+        Variant::new(format!("{name}: ledger {threads}"), move |spans| ledger(workload, spans, threads))
+    });
+    floor.into_iter().chain(ledger).collect()
+}
+
+fn table(title: &str, samples: &[Samples<3>]) {
     let (floor, ledger) = samples.split_at(THREADS.len());
     println!(
-        "{} rounds of {} spans; medians\n\n\
+        "\n### {title}\n\n\
          | threads | million spans per second | of the filtered floor | CPU per span, ns | \
-         of the filtered floor | writer's CPU per span, ns |\n|---:|---:|---:|---:|---:|---:|",
-        options.rounds, options.size
+         of the filtered floor | writer's CPU per span, ns |\n|---:|---:|---:|---:|---:|---:|"
     );
     for ((threads, floor), ledger) in THREADS.iter().zip(floor).zip(ledger) {
         println!(
@@ -58,10 +71,10 @@ fn main() {
             ledger.median(2)
         );
     }
-    draw(&options, floor, ledger);
 }
 
-fn draw(options: &Options, floor: &[Samples<3>], ledger: &[Samples<3>]) {
+fn draw(options: &Options, samples: &[Samples<3>]) {
+    let (floor, ledger) = samples.split_at(THREADS.len());
     let rates = |samples: &[Samples<3>]| samples.iter().map(|samples| samples.median(0)).collect();
     let plot = Plot {
         title: "Spans closed by all threads together",
@@ -73,20 +86,16 @@ fn draw(options: &Options, floor: &[Samples<3>], ledger: &[Samples<3>]) {
     plot.write(options, "contention");
 }
 
-fn install(subscriber: impl Subscriber + Send + Sync) {
-    tracing::subscriber::set_global_default(subscriber).expect("one subscriber to a process");
-}
-
-fn bare(spans: u64, threads: u64) -> Figures {
+fn bare(workload: Workload, spans: u64, threads: u64) -> Figures {
     install(tracing_subscriber::registry().with(floor::filtered()));
-    measure(spans, threads, || {})
+    measure(workload, spans, threads, || {})
 }
 
-fn ledger(spans: u64, threads: u64) -> Figures {
+fn ledger(workload: Workload, spans: u64, threads: u64) -> Figures {
     let store = Discard::default();
     let (layer, guard) = builder().build_with(store.clone()).expect("the defaults are sound");
     install(tracing_subscriber::registry().with(layer));
-    let figures = measure(spans, threads, || {
+    let figures = measure(workload, spans, threads, || {
         guard.flush(PATIENCE).expect("the store never fails");
     });
     assert_eq!(guard.stats().refused.total(), 0, "spans were lost: {}", guard.stats());
@@ -94,16 +103,16 @@ fn ledger(spans: u64, threads: u64) -> Figures {
 }
 
 /// Runs the workload on so many threads, in bursts, and calls `settle` after each, outside of the measurement.
-fn measure(spans: u64, threads: u64, settle: impl Fn()) -> Figures {
+fn measure(workload: Workload, spans: u64, threads: u64, settle: impl Fn()) -> Figures {
     let bursts = spans / BURST;
     let each = BURST / threads;
     let (mut wall, mut cpu) = (Duration::ZERO, Cost::default());
-    burst(threads, each); // warms caches and callsites
+    burst(workload, threads, each); // warms caches and callsites
     settle();
     let writer = || thread_cpu("tracing-ledger").unwrap_or_default();
     let before = writer();
     for _ in 0..bursts {
-        let (took, cost) = burst(threads, each);
+        let (took, cost) = burst(workload, threads, each);
         wall += took;
         cpu += cost;
         settle();
@@ -114,13 +123,13 @@ fn measure(spans: u64, threads: u64, settle: impl Fn()) -> Figures {
 }
 
 /// From when the first thread begins until the last is done.
-fn burst(threads: u64, spans: u64) -> (Duration, Cost) {
+fn burst(workload: Workload, threads: u64, spans: u64) -> (Duration, Cost) {
     let start = Barrier::new(threads as usize);
     let run = || {
         start.wait();
-        let (began, before) = (Instant::now(), Cost::so_far());
-        (0..spans).for_each(|n| quote(black_box(Uuid::from_u64_pair(n, n))));
-        (began, Instant::now(), Cost::so_far() - before)
+        let began = Instant::now();
+        let cost = workload.burst(spans);
+        (began, Instant::now(), cost)
     };
     thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();

@@ -3,7 +3,7 @@
 //! `cargo bench -p tracing-ledger-benches --bench growth -- --size 2000000 --plots .`
 //!
 //! First without a database, from a thousand events to ten million in one process each: the cost on the caller's
-//! thread, on the writer's, and the memory. Then into a table that grows to `--size` rows, in twenty steps.
+//! thread, on the writer's, and the memory. Then, once, into a table that grows to `--size` rows, in twenty steps.
 
 #[expect(dead_code, reason = "the bench `ingest` uses more of it")]
 mod postgres;
@@ -107,6 +107,7 @@ fn into_a_table(options: &Options) {
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
     let step = options.size / STEPS;
     let mut rates = Vec::new();
+    println!("one run, in {STEPS} steps\n");
     println!("| rows in the table | rows per second | server's CPU per row, µs |\n|---:|---:|---:|");
     let mut cpu = Duration::ZERO;
     for turn in 0..STEPS {

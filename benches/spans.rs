@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::cost::Cost;
 use crate::options::Options;
 use crate::rounds::{Samples, Variant, in_turns};
+use crate::workload::{ATTEMPTS, job, quote};
 
 /// Spans between two waits for a variant's own thread: fewer than any of the queues holds, since a span that is
 /// dropped for want of room costs less than one that is kept.
@@ -74,6 +75,12 @@ fn line(name: &str, samples: &Samples<2>, base: &str, of_base: &Samples<2>) -> S
 }
 
 impl Workload {
+    /// A planner call alone.
+    pub const CALL: Self = Self { run: quote, spans: 1 };
+
+    /// A job and its planner calls.
+    pub const JOB: Self = Self { run: job, spans: ATTEMPTS + 1 };
+
     /// Runs it in bursts and calls `settle` after each, outside of the measurement, with the number of spans so far:
     /// it waits until the variant's own thread has them all.
     pub fn measure(self, spans: u64, mut settle: impl FnMut(u64)) -> [f64; 2] {
@@ -89,7 +96,8 @@ impl Workload {
         cost.per(done)
     }
 
-    fn burst(self, spans: u64) -> Cost {
+    /// What so many spans cost the calling thread.
+    pub fn burst(self, spans: u64) -> Cost {
         let before = Cost::so_far();
         for n in 0..spans / self.spans {
             (self.run)(black_box(Uuid::from_u64_pair(n, n)));

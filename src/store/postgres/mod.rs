@@ -70,10 +70,11 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// From how many events on a batch goes by `COPY`, twice as fast as `INSERT`: 500.
+    /// From how many events on a batch goes by `COPY`, which is faster than `INSERT` for many: 500.
     ///
     /// The driver leaves Nagle's algorithm on, and ends a `COPY` by a message of its own, which then waits for
-    /// the server's delayed acknowledgement: a small one takes 44 ms where the `INSERT` takes 2.
+    /// the server's delayed acknowledgement. In a single trial, which no bench repeats, 10 rows took 44 ms by `COPY`
+    /// and 1 ms by `INSERT`, and 1,000 rows 9 ms and 16 ms.
     // The fuzzer has few at a time, and talks to its server where nothing is delayed.
     pub const COPY_FROM_EVENTS: usize = if cfg!(fuzzing) { 1 } else { 500 };
 
@@ -146,7 +147,7 @@ impl Postgres {
 
 #[derive(Clone, Copy)]
 enum How {
-    /// Twice as fast, but fails on a row that is there already.
+    /// Faster for many rows, but fails on a row that is there already.
     Copy,
     /// Leaves out rows that are there already.
     Insert,
