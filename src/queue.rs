@@ -30,7 +30,8 @@ pub(crate) use self::stats::Cause;
 pub use self::stats::{Dropped, Refused, Stats};
 
 /// The most memory, in bytes, that records take while they wait in the queue, give or take what threads are just packing
-/// (at most 8 MiB). A record that comes while there are more counts as refused because the queue is full.
+/// (at most 8 MiB). A record that comes while there are more counts as refused because the queue is full. Rows that
+/// the writer has made of records have left the queue: a batch and the next, of about 8 MiB each, come to it.
 ///
 /// The bound for unusual records: the default number of usual ones takes a tenth of it.
 pub const MAX_QUEUE_BYTES: u64 = 256 * 1024 * 1024;

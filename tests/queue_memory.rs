@@ -15,14 +15,23 @@ use tracing_ledger::{Event, MAX_QUEUE_BYTES, builder};
 use tracing_subscriber::{Registry, prelude::*};
 
 const MIB: usize = 1024 * 1024;
-/// The rows that the writer has made before it has to wait: a batch, and the next.
-const TAKEN: usize = 16 * MIB;
-/// The chunks that threads are filling.
-const FILLING: usize = 8 * MIB;
-const TEXT: &str = match str::from_utf8(&[b'x'; 8 * 1024]) {
-    Ok(text) => text,
-    Err(_) => "",
-};
+/// The rows that the writer has made before it has to wait: a batch, and the next. Each is done once it has its bytes, and
+/// is passed by what one step of records grows to: 256 KiB and a chunk of 64 KiB and a record, eight times in memory.
+const TAKEN: usize = 2 * (8 + 8 * 3 / 8) * MIB;
+/// The chunk that the test's thread is filling: 64 KiB and a record, in a buffer that doubles.
+const FILLING: usize = MIB / 4;
+const TEXT: &str = text(&[b'x'; 8 * 1024]);
+/// A queue that takes nothing for so long is full, and the writer has all the rows that it makes before it has to wait.
+const REST: Duration = Duration::from_millis(250);
+/// Six times as long in a row, which is JSON.
+const CONTROL: &str = text(&[1; 8 * 1024]);
+
+const fn text(bytes: &'static [u8]) -> &'static str {
+    match str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(_) => "",
+    }
+}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -64,15 +73,20 @@ impl Store for Away {
     }
 }
 
-/// Bytes that it takes to fill the queue with what `work` makes.
+/// Bytes that it takes to fill the queue with what `work` makes, and that the writer has made rows of.
 fn bytes_of(work: &dyn Fn()) -> usize {
     let before = BYTES.load(Ordering::Relaxed);
     let builder = builder().queue_capacity(usize::MAX / 4);
     let (layer, guard) = builder.build_with::<Registry>(Away).expect("a ledger");
     let dispatch = Dispatch::from(tracing_subscriber::registry().with(layer));
     tracing::dispatcher::with_default(&dispatch, || {
-        while guard.stats().refused.queue_full == 0 {
+        let (mut accepted, mut since) = (0, Instant::now());
+        while since.elapsed() < REST {
             work();
+            let now = guard.stats().accepted;
+            if now != accepted {
+                (accepted, since) = (now, Instant::now());
+            }
         }
     });
     let bytes = BYTES.load(Ordering::Relaxed) - before;
@@ -97,10 +111,11 @@ fn a_full_queue_takes_no_more_than_its_limit() {
     let texts = || {
         tracing::info!(name: "auto_assign.started", a = TEXT, b = TEXT, c = TEXT, d = TEXT, e = TEXT, f = TEXT);
     };
+    let control = || tracing::info!(name: "auto_assign.started", text = CONTROL);
     let error = || {
         fail().ok();
     };
-    let works: [&dyn Fn(); 5] = [&text(300), &text(700), &text(TEXT.len()), &texts, &error];
+    let works: [&dyn Fn(); 6] = [&text(300), &text(700), &text(TEXT.len()), &texts, &control, &error];
     let bytes = works.map(bytes_of);
     let limit = MAX_QUEUE_BYTES as usize + FILLING + TAKEN;
     assert!(bytes.iter().all(|bytes| *bytes <= limit), "{bytes:?} bytes, and not {limit}");

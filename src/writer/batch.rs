@@ -30,7 +30,7 @@ pub(super) struct Batch {
 
 /// The most bytes of events that are put together again to go at once.
 const PIECE_BYTES: usize = 8 * 1024 * 1024;
-/// A batch with more bytes of events takes in no others.
+/// A batch with more bytes of events takes in no others: with the last that it took in, the most that refused rows take.
 const JOINED_BYTES: usize = 4 * PIECE_BYTES;
 
 /// Where a batch comes from, and with it what is left to do once it is dealt with.

@@ -14,11 +14,16 @@ use super::batch::{Batch, Origin};
 use super::control::Control;
 use crate::event::Anchor;
 use crate::queue::{Cause, Queue};
+use crate::record::Chunk;
 use crate::spool::{self, AppendError, Spool};
 use crate::{Error, Event, alarm};
 
-/// The most bytes of records in one batch, give or take one record.
+/// A batch takes in no more rows once those it has take that many bytes: in memory where they come from the queue, and on
+/// disk where they come from the spool. Off the queue it is passed by what one step makes, off the disk by one row.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of records, give or take a chunk, that are made into rows before these are weighed: what a row takes shows only
+/// then. As JSON a control character is six bytes, and the text of a row, which grows by doubling, may take eight for it.
+const STEP_BYTES: usize = 256 * 1024;
 /// Records taken ahead at once: a tenth of a millisecond's work, in which the store has to wait.
 const AHEAD: usize = 100;
 /// Records that go onto disk at once: a millisecond's work or two, in which the store has to wait.
@@ -63,8 +68,15 @@ pub(super) struct Intake {
 #[derive(Default)]
 struct Taken {
     events: Vec<Event>,
-    /// Of the records they were made of.
+    /// What they take in memory, but for what is shared by many.
     bytes: usize,
+}
+
+impl Taken {
+    fn push(&mut self, event: Event) {
+        self.bytes += size_of::<Event>() + event.context.capacity();
+        self.events.push(event);
+    }
 }
 
 /// How far a drain goes.
@@ -189,21 +201,35 @@ impl Intake {
         self.ahead.events.len() > before
     }
 
-    /// Takes records out of the queue until there are so many events.
+    /// Takes records out of the queue until there are so many events, or they take [`BATCH_BYTES`].
     fn take(&self, rows: usize, taken: &mut Taken) {
         let anchor = Anchor::now();
-        let (rows, bytes) = (rows - taken.events.len(), BATCH_BYTES.saturating_sub(taken.bytes));
-        for chunk in self.queue.take(rows, bytes) {
-            taken.bytes += chunk.bytes();
-            for (head, values) in chunk.iter() {
-                // Only records that a rule makes a row of are queued. A panic would be a bug, and costs one row.
-                let made = catch_unwind(AssertUnwindSafe(|| Event::from_record(head, values, anchor)));
-                match made {
-                    Ok(Some(event)) => taken.events.push(event),
-                    Ok(None) | Err(_) => self.lose_corrupt(1),
-                }
+        let mut rows = rows - taken.events.len();
+        while taken.bytes < BATCH_BYTES {
+            let step = STEP_BYTES.min(BATCH_BYTES - taken.bytes);
+            let mut bytes = 0;
+            for chunk in self.queue.take(rows, step) {
+                rows = rows.saturating_sub(chunk.len());
+                bytes += chunk.bytes();
+                self.make(&chunk, anchor, taken);
+                self.queue.recycle(chunk);
             }
-            self.queue.recycle(chunk);
+            // It was not the step that ended it: the rows are complete, or the queue is empty.
+            if bytes < step {
+                break;
+            }
+        }
+    }
+
+    /// Makes the rows of a chunk's records.
+    fn make(&self, chunk: &Chunk, anchor: Anchor, taken: &mut Taken) {
+        for (head, values) in chunk.iter() {
+            // Only records that a rule makes a row of are queued. A panic would be a bug, and costs one row.
+            let made = catch_unwind(AssertUnwindSafe(|| Event::from_record(head, values, anchor)));
+            match made {
+                Ok(Some(event)) => taken.push(event),
+                Ok(None) | Err(_) => self.lose_corrupt(1),
+            }
         }
     }
 
