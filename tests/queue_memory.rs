@@ -3,12 +3,11 @@
 
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use support::DEADLINE;
+use support::counting::{Counting, allocated};
 use tracing::{Dispatch, instrument};
 use tracing_ledger::store::{Attempt, InsertError, Store};
 use tracing_ledger::{Event, MAX_QUEUE_BYTES, builder};
@@ -36,34 +35,6 @@ const fn text(bytes: &'static [u8]) -> &'static str {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The system's allocator, counting bytes.
-struct Counting;
-
-static BYTES: AtomicUsize = AtomicUsize::new(0);
-
-#[expect(unsafe_code, reason = "there is no other way to count what is allocated")]
-// SAFETY: every call goes to the system's allocator unchanged; counting touches an atomic and allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(block, layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        BYTES.fetch_add(size, Ordering::Relaxed);
-        BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.realloc(block, layout, size) }
-    }
-}
-
 /// A database that is away.
 struct Away;
 
@@ -75,7 +46,7 @@ impl Store for Away {
 
 /// Bytes that it takes to fill the queue with what `work` makes, and that the writer has made rows of.
 fn bytes_of(work: &dyn Fn()) -> usize {
-    let before = BYTES.load(Ordering::Relaxed);
+    let before = allocated();
     let builder = builder().queue_capacity(usize::MAX / 4);
     let (layer, guard) = builder.build_with::<Registry>(Away).expect("a ledger");
     let dispatch = Dispatch::from(tracing_subscriber::registry().with(layer));
@@ -89,11 +60,11 @@ fn bytes_of(work: &dyn Fn()) -> usize {
             }
         }
     });
-    let bytes = BYTES.load(Ordering::Relaxed) - before;
+    let bytes = allocated() - before;
     guard.shutdown(Duration::ZERO).expect_err("the database is away");
     drop(dispatch);
     let start = Instant::now();
-    while BYTES.load(Ordering::Relaxed) > before + MIB {
+    while allocated() > before + MIB {
         assert!(start.elapsed() < DEADLINE, "the queue is given back with its writer");
         thread::yield_now();
     }
