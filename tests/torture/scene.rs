@@ -1,5 +1,6 @@
 //! One try of one fault: a database, a proxy in front of it, a ledger, and callers that go on calling.
 
+use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -258,6 +259,7 @@ impl Scene {
         let stats = shut_down(self.guard, SHUTDOWN).expect("everything is written");
         if let Some(disk) = &self.disk {
             assert_acknowledged(disk.path());
+            assert_eq!(rows_in_quarantine(disk.path()), stats.quarantined, "rows set aside are in the file");
         }
         let verdict = self.stage.check(&calls, &quarantine, stats);
         assert_eq!(verdict.lost, 0, "calls are nowhere: {stats}");
@@ -313,6 +315,12 @@ fn assert_acknowledged(spool: &Path) {
     let (_, guard) = builder.build_with::<Registry>(Memory::default()).expect("a ledger");
     let stats = guard.stats();
     assert_eq!(stats.offered, 0, "all was written, and is sent once more: {stats}");
+}
+
+/// Rows in the file for people.
+fn rows_in_quarantine(spool: &Path) -> u64 {
+    let lines = fs::read_to_string(spool.join("quarantine.jsonl")).unwrap_or_default();
+    lines.lines().count() as u64
 }
 
 /// Shuts down, and sees that it is done by the deadline.
