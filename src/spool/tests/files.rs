@@ -1,7 +1,7 @@
 //! The real directory: its modes, its links, its lock, and what happens when it goes away.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -121,6 +121,21 @@ fn a_directory_that_others_can_write_to_is_refused() {
         refused(&dir, &["can be written by others", "chmod 700"]);
     }
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    drop(open(&dir));
+}
+
+#[expect(clippy::print_stderr, reason = "a test that could not run says so")]
+#[test]
+fn a_directory_of_another_user_is_refused() {
+    let (_parent, dir) = temporary();
+    drop(open(&dir));
+    let own = fs::metadata(&dir).expect("it is there").uid();
+    if let Err(error) = chown(&dir, Some(own + 1), None) {
+        eprintln!("NOT TESTED: run this as root, who may give a directory away: {error}");
+        return;
+    }
+    refused(&dir, &["spool belongs to another user", "give it to the service's user"]);
+    chown(&dir, Some(own), None).expect("it was possible before");
     drop(open(&dir));
 }
 
