@@ -1,13 +1,15 @@
 //! Texts of others, made harmless to look at: none may move the cursor of a terminal or turn the order of what is read.
 
-/// Whether a character shows nothing itself but changes what is shown: control, bidi, zero-width and tag characters.
+/// Whether a character shows nothing itself, so that texts that differ look the same, or changes what is shown: control,
+/// bidi, zero-width, blank and tag characters, and variation selectors.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}'
             | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e0fff}')
 }
@@ -43,6 +45,15 @@ pub(crate) fn visible_json(document: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blanks_that_are_no_spaces_are_seen() {
+        for c in "\u{115f}\u{1160}\u{2800}\u{3164}\u{fe00}\u{fe0f}\u{ffa0}".chars() {
+            assert_eq!(visible(&format!("a{c}b")), format!("a{}b", c.escape_unicode()));
+        }
+        let plain = "a b\u{e9}\u{1100}\u{1161}\u{ac00}\u{2801}\u{fe10}";
+        assert_eq!(visible(plain), plain);
+    }
 
     #[test]
     fn json_means_the_same() {

@@ -19,7 +19,7 @@ fn refused(arguments: &[&str]) -> String {
 
 #[test]
 fn a_fault_that_does_not_exist_is_refused_with_those_that_do() {
-    for fault in ["nosuch", "server_.*", "-v"] {
+    for fault in ["nosuch", "server_.*", "-v", ""] {
         let said = refused(&["--fault", "server_killed", "--fault", fault]);
         let expected =
             format!("scripts/torture: no fault has \"{fault}\" in its name; there are server_killed, ");

@@ -4,6 +4,9 @@
 //! lowest sequence number that is not acknowledged (`u64`), four bytes `TLAK`, and the CRC-32C of these twelve.
 //! They are written in turn, in place: a write that is torn harms the older number, and the other stands. Of
 //! two good slots the higher counts. With no good slot everything that is still in the segments is replayed.
+//!
+//! Both have their place on the disk before a segment takes any: a disk that the segments fill up could take no first
+//! number, and without it none of them is ever deleted. A slot without a number holds zeros, which are no good slot.
 
 use std::io;
 
@@ -18,7 +21,7 @@ const SLOT_DISTANCE: u64 = 4096;
 
 /// The acknowledgement on disk.
 pub(super) struct Ack<F> {
-    /// Made with the first number to keep.
+    /// Open once there is a segment, or a number to keep.
     file: Option<F>,
     /// The slot to write next, 0 or 1.
     slot: u64,
@@ -31,7 +34,7 @@ impl<F: DiskFile> Ack<F> {
     /// Reads what there is. A file that cannot be read is as good as none: the ids absorb what is sent again.
     pub(super) fn read(disk: &impl Disk<File = F>) -> Self {
         let mut file = disk.open(NAME).ok();
-        let [first, second] = [0, 1].map(|slot| file.as_mut().and_then(|file| read_slot(file, slot)));
+        let [first, second] = [0, 1].map(|slot| file.as_mut().and_then(|file| read_slot(file, slot).ok()?));
         // `None` is less than any number.
         let slot = u64::from(first > second);
         Self { file: None, slot, kept: first.max(second), synced: false }
@@ -48,20 +51,35 @@ impl<F: DiskFile> Ack<F> {
         self.synced = false;
     }
 
+    /// Takes the place of both slots on the disk, once for each file. Nothing that a slot says is written over.
+    pub(super) fn reserve(&mut self, disk: &impl Disk<File = F>) -> Result<(), Error> {
+        self.try_reserve(disk).map_err(|error| cannot_write(disk, error))
+    }
+
+    fn try_reserve(&mut self, disk: &impl Disk<File = F>) -> io::Result<()> {
+        if self.file.as_ref().is_some_and(DiskFile::is_linked) {
+            return Ok(());
+        }
+        let mut file = disk.edit(NAME)?;
+        reserve_slots(&mut file)?;
+        self.file = Some(file);
+        self.synced = false;
+        Ok(())
+    }
+
     pub(super) fn write(&mut self, disk: &impl Disk<File = F>, number: u64) -> Result<(), Error> {
-        self.try_write(disk, number).map_err(|error| {
-            failed(
-                "rows that are stored may be sent again, since this cannot be written:",
-                &disk.path().join(NAME),
-                error,
-            )
-        })
+        self.try_write(disk, number).map_err(|error| cannot_write(disk, error))
     }
 
     fn try_write(&mut self, disk: &impl Disk<File = F>, number: u64) -> io::Result<()> {
         let mut file = match self.file.take() {
             Some(file) if file.is_linked() => file,
-            _ => disk.edit(NAME)?,
+            _ => {
+                let mut file = disk.edit(NAME)?;
+                // This number may still find room.
+                reserve_slots(&mut file).ok();
+                file
+            }
         };
         write_all(&mut file, &slot(number), self.slot * SLOT_DISTANCE).1?;
         self.file = Some(file);
@@ -91,6 +109,11 @@ impl<F: DiskFile> Ack<F> {
     }
 }
 
+fn cannot_write(disk: &impl Disk, error: io::Error) -> Error {
+    let what = "rows that are stored may be sent again, since this cannot be written:";
+    failed(what, &disk.path().join(NAME), error)
+}
+
 fn slot(number: u64) -> [u8; SLOT_BYTES] {
     let mut bytes = [0; SLOT_BYTES];
     bytes[..8].copy_from_slice(&number.to_le_bytes());
@@ -100,9 +123,20 @@ fn slot(number: u64) -> [u8; SLOT_BYTES] {
     bytes
 }
 
-fn read_slot(file: &mut impl DiskFile, place: u64) -> Option<u64> {
+/// The number in a slot; `None` for one that is not good.
+fn read_slot(file: &mut impl DiskFile, place: u64) -> io::Result<Option<u64>> {
     let mut bytes = Vec::with_capacity(SLOT_BYTES);
-    read_some(file, &mut bytes, place * SLOT_DISTANCE, SLOT_BYTES).ok()?;
-    let number = u64::from_le_bytes(*bytes.first_chunk()?);
-    (bytes == slot(number)).then_some(number)
+    read_some(file, &mut bytes, place * SLOT_DISTANCE, SLOT_BYTES)?;
+    let number = bytes.first_chunk().map(|number| u64::from_le_bytes(*number));
+    Ok(number.filter(|number| bytes == slot(*number)))
+}
+
+/// A slot that is good has its place. One that cannot be read just now may be, and is left as it is.
+fn reserve_slots(file: &mut impl DiskFile) -> io::Result<()> {
+    for place in [0, 1] {
+        if read_slot(file, place)?.is_none() {
+            write_all(file, &[0; SLOT_BYTES], place * SLOT_DISTANCE).1?;
+        }
+    }
+    Ok(())
 }

@@ -1,9 +1,10 @@
 //! How events get onto the disk, and what is done when they do not.
 
 use std::collections::VecDeque;
+use std::error::Error as StdError;
 use std::fmt;
 
-use super::disk::{Disk, DiskFile, failed};
+use super::disk::{Disk, DiskFile, failed, is_full};
 use super::format::PAYLOAD_LIMIT;
 use super::recover;
 use super::segment::{self, Active, Segment, Unfit};
@@ -54,7 +55,9 @@ impl<D: Disk> Spool<D> {
             let (records, done) = self.append_some(events)?;
             self.window.extend(events.drain(..records));
             self.next += records as u64;
-            done.map_err(AppendError::Disk)?;
+            if let Err(error) = done {
+                self.free_disk(error).map_err(AppendError::Disk)?;
+            }
         }
         Ok(())
     }
@@ -69,7 +72,9 @@ impl<D: Disk> Spool<D> {
             }
             Err(Unfit::NoRoom(bytes)) => return self.make_room(bytes).map(|()| (0, Ok(()))),
         }
-        self.roll().map_err(AppendError::Disk)?;
+        if let Err(error) = self.roll() {
+            return Ok((0, Err(error)));
+        }
         let (Some(active), Some(segment)) = (&mut self.active, self.segments.back_mut()) else {
             return Err(AppendError::Disk(Error::spool("there is no segment to write to")));
         };
@@ -90,11 +95,32 @@ impl<D: Disk> Spool<D> {
             return Err(AppendError::TooLarge { bytes, limit_bytes });
         }
         if self.acknowledged == self.next {
-            self.close();
-            // It may have failed when it was told.
-            self.write_acknowledged().and_then(|()| self.remove_acknowledged()).map_err(AppendError::Disk)?;
+            self.remove_stored().map_err(AppendError::Disk)?;
         }
         if bytes as u64 > self.room() { Err(AppendError::Full { limit_bytes }) } else { Ok(()) }
+    }
+
+    /// Makes room where it is the disk that is full.
+    ///
+    /// # Errors
+    /// The one that was given, where that is not what is wrong or no room could be made.
+    fn free_disk(&mut self, error: Error) -> Result<(), Error> {
+        let before = self.room();
+        // Each time there is less to delete, so that this comes to an end.
+        if is_of_full_disk(&error) && self.remove_stored().is_ok() && self.room() > before {
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    /// Deletes the segments that are acknowledged, with the active one where all is.
+    fn remove_stored(&mut self) -> Result<(), Error> {
+        if self.acknowledged == self.next {
+            self.close();
+        }
+        // It may have failed when it was told.
+        self.write_acknowledged()?;
+        self.remove_acknowledged()
     }
 
     /// How many bytes there are to the limit.
@@ -122,6 +148,12 @@ impl<D: Disk> Spool<D> {
 
     /// Begins a segment.
     fn begin(&mut self) -> Result<(), Error> {
+        match self.ack.reserve(&self.disk) {
+            Ok(()) => {}
+            // What it would take now could never be deleted.
+            Err(error) if is_of_full_disk(&error) => return Err(error),
+            Err(error) => self.note(error),
+        }
         let name = segment::name(self.next);
         let cannot = |error| failed("cannot make", &self.disk.path().join(&name), error);
         let file = self.disk.create(&name).map_err(cannot)?;
@@ -238,4 +270,8 @@ impl<D: Disk> Spool<D> {
         self.gone = gone;
         self.is_recounted = false;
     }
+}
+
+fn is_of_full_disk(error: &Error) -> bool {
+    error.source().and_then(<dyn StdError>::downcast_ref).is_some_and(is_full)
 }

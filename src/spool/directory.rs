@@ -128,6 +128,8 @@ fn check(path: &Path, found: &Metadata) -> Result<(), Error> {
         "is a symbolic link: name the directory it leads to"
     } else if !found.is_dir() {
         "is not a directory: name a directory, or a path where one can be made"
+    } else if !is_own(found) {
+        "belongs to another user, who could plant rows in it: give it to the service's user (chown), or name another one"
     } else if others_may_write(found) {
         "can be written by others, who could plant rows in it: chmod 700 it, or name a new directory inside it"
     } else {
@@ -181,6 +183,16 @@ fn builder() -> DirBuilder {
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(0o700);
     builder
+}
+
+/// Whether it is of the user that this process acts as. To its owner a directory is open, whatever its mode is now.
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "std does not tell the user of the process")]
+fn is_own(found: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    // SAFETY: it takes nothing, and always succeeds.
+    found.uid() == unsafe { libc::geteuid() }
 }
 
 #[cfg(unix)]
@@ -250,6 +262,10 @@ mod elsewhere {
         builder
     }
 
+    pub(super) fn is_own(_: &Metadata) -> bool {
+        true
+    }
+
     pub(super) fn others_may_write(_: &Metadata) -> bool {
         false
     }
@@ -294,4 +310,4 @@ mod elsewhere {
 }
 
 #[cfg(not(unix))]
-use elsewhere::{builder, is_same, others_may_write, private};
+use elsewhere::{builder, is_own, is_same, others_may_write, private};

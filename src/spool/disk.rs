@@ -95,6 +95,11 @@ pub(super) fn is_damage(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EIO | OF_THE_FILE_SYSTEM))
 }
 
+/// Whether there is no space, and may be some later.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// An error that says what failed on what, why, and what to do.
 pub(super) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
     let remedy = match error.kind() {

@@ -24,6 +24,9 @@
 //! [`Overflow`](crate::Overflow) decides. Nothing on disk is ever dropped for something newer. Space comes back
 //! with whole segments, an eighth of the limit at a time or 16 MiB. The files for people (see below) come on top.
 //!
+//! A disk that is full before that, be it of the spool itself, is the same: what is acknowledged is deleted to make
+//! room. The acknowledgement needs none for that: its place is taken before that of the first record.
+//!
 //! # When somebody deletes it
 //!
 //! The next write finds that out, makes the directory again and writes into it what is in memory. What was only on
@@ -33,8 +36,8 @@
 //!
 //! # What is in the directory
 //!
-//! The directory has mode 0700 where the spool makes it, and keeps the mode it has where it is there, unless others
-//! may write to it, which is refused. Its files have mode 0600 in either case. No symbolic link is followed, in place of
+//! The directory has mode 0700 where the spool makes it, and keeps the mode it has where it is there, unless it is
+//! another user's or others may write to it, which is refused. Its files have mode 0600 in either case. No symbolic link is followed, in place of
 //! the directory or in it.
 //!
 //! | file | what it is |
@@ -172,8 +175,8 @@ impl Spool {
     /// in it.
     ///
     /// # Errors
-    /// [`Error::is_spool`] when the directory cannot be used: another process has it, it is a link, others may
-    /// write to it, or nothing can be written there. Damaged records and a full disk are no error.
+    /// [`Error::is_spool`] when the directory cannot be used: another process has it, it is a link, it is
+    /// another user's, others may write to it, or nothing can be written there. Damaged records and a full disk are no error.
     pub(crate) fn open(dir: &Path, options: Options) -> Result<Self, Error> {
         Self::on(Directory::own(dir)?, options)
     }
@@ -260,6 +263,8 @@ impl<D: Disk> Spool<D> {
     fn remove_acknowledged(&mut self) -> Result<(), Error> {
         while let Some(segment) = self.acknowledged_segment() {
             self.ack.sync(&self.disk)?;
+            // All of it was handed out, and an open file keeps its place on the disk.
+            self.reader.take_if(|reader| reader.first == segment.first);
             let removed = if segment.unreadable {
                 damage::retire(&self.disk, &segment.name())
             } else {

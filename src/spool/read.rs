@@ -44,7 +44,7 @@ impl Batch {
 
 /// Goes through one segment.
 pub(super) struct Reader<F> {
-    first: u64,
+    pub(super) first: u64,
     scanner: Scanner<F>,
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::ack::Ack;
 use super::damage;
-use super::disk::{Disk, DiskFile, failed, is_damage};
+use super::disk::{Disk, DiskFile, failed, is_damage, is_full};
 use super::format::SMALLEST_FRAME;
 use super::scan::Scanner;
 use super::segment::{self, Frames, Segment};
@@ -137,7 +137,7 @@ fn check_limit(limit_bytes: u64) -> Result<(), Error> {
 /// Finds out now what would otherwise be found out by the first record. A full disk may have room later.
 fn check_writable(disk: &impl Disk) -> Result<(), Error> {
     match disk.create(PROBE).map(drop).and_then(|()| disk.remove(PROBE)) {
-        Err(error) if !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+        Err(error) if !is_full(&error) => {
             Err(failed("cannot write to the spool directory", disk.path(), error))
         }
         _ => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::disk::{Disk, DiskFile, write_all};
+use super::disk::{Disk, DiskFile, is_full, write_all};
 use super::format::{self, PAYLOAD_LIMIT};
 use crate::Event;
 
@@ -138,7 +138,8 @@ impl<F: DiskFile> Active<F> {
         self.dirty |= records > 0;
         if let Err(error) = &done {
             let cut = self.file.set_bytes(self.bytes);
-            self.broken = cut.is_err() || !passes(error);
+            // The same file can take more once there is space again.
+            self.broken = cut.is_err() || !is_full(error);
         }
         (records, done)
     }
@@ -153,11 +154,6 @@ impl<F: DiskFile> Active<F> {
         self.dirty = false;
         Ok(())
     }
-}
-
-/// Whether the same file can take more once there is space again.
-fn passes(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 #[cfg(test)]

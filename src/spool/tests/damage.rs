@@ -225,6 +225,22 @@ fn either_slot_of_the_acknowledgement_is_enough_to_lose_nothing() {
     }
 }
 
+#[test]
+fn a_slot_that_says_something_is_not_written_over_to_take_its_place() {
+    let disk = MemoryDisk::default();
+    let mut spool = open(&disk);
+    spool.append(&mut (1..4).map(event).collect()).expect("the disk takes it");
+    let up_to = spool.next_batch(2, usize::MAX).expect("they are in memory").up_to;
+    spool.acknowledge(up_to).expect("the disk takes it");
+    let good = disk.contents(ack::NAME).expect("it is there");
+    for cut in [16, good.len()] {
+        disk.put(ack::NAME, &good[..cut]);
+        open(&disk).append(&mut vec![event(4)]).expect("the disk takes it");
+        assert_eq!(disk.contents(ack::NAME), Some(good.clone()), "cut at {cut}");
+    }
+    assert_eq!(drain(&mut open(&disk)).events, [event(3), event(4), event(4)]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

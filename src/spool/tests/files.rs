@@ -1,7 +1,7 @@
 //! The real directory: its modes, its links, its lock, and what happens when it goes away.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -124,6 +124,21 @@ fn a_directory_that_others_can_write_to_is_refused() {
     drop(open(&dir));
 }
 
+#[expect(clippy::print_stderr, reason = "a test that could not run says so")]
+#[test]
+fn a_directory_of_another_user_is_refused() {
+    let (_parent, dir) = temporary();
+    drop(open(&dir));
+    let own = fs::metadata(&dir).expect("it is there").uid();
+    if let Err(error) = chown(&dir, Some(own + 1), None) {
+        eprintln!("NOT TESTED: run this as root, who may give a directory away: {error}");
+        return;
+    }
+    refused(&dir, &["spool belongs to another user", "give it to the service's user"]);
+    chown(&dir, Some(own), None).expect("it was possible before");
+    drop(open(&dir));
+}
+
 #[test]
 fn a_file_or_a_device_in_the_place_of_the_directory_is_refused() {
     let (_parent, dir) = temporary();
@@ -240,7 +255,8 @@ fn a_directory_that_another_process_made_anew_is_its_own() {
     assert_kept_out(&mut first, batch.up_to, "is in use by process");
     drop(second);
     assert_kept_out(&mut first, batch.up_to, "was taken by another process");
-    assert!(!dir.join(ack::NAME).exists() && !dir.join(quarantine::NAME).exists());
+    let acknowledged = fs::read(dir.join(ack::NAME)).expect("its place is taken");
+    assert!(acknowledged.iter().all(|byte| *byte == 0) && !dir.join(quarantine::NAME).exists());
     let found = drain(&mut open(&dir));
     assert_eq!((numbers(&found.events), found.lost), (vec![11, 12, 13], 0));
 }

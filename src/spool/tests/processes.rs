@@ -178,6 +178,62 @@ fn a_disk_that_is_really_full_keeps_what_it_has() {
     assert!(on_disk > 1000, "{on_disk}");
 }
 
+/// A spool alone on a disk of 256 KiB.
+fn on_a_small_disk(test: &str) {
+    if !can_mount() {
+        return;
+    }
+    let (_parent, dir) = temporary();
+    std::fs::create_dir(&dir).expect("it can be made");
+    let script = "mount -t tmpfs -o size=256k,mode=700 none \"$LEDGER_TEST_SPOOL\"";
+    assert_eq!(ended_well(start(test, &dir, &Under::Mounts(script))), 1);
+}
+
+/// Appends until the disk takes no more; the number of the first event that is left.
+fn fill(spool: &mut Spool) -> u64 {
+    let mut left: Vec<Event> = (0..20_000).map(event).collect();
+    spool.append(&mut left).expect_err("the disk is small");
+    number(&left[0])
+}
+
+#[test]
+fn a_disk_that_the_spool_has_filled_is_freed_once_all_is_stored() {
+    if let Some(dir) = dir() {
+        let mut spool = open(&dir);
+        let taken = fill(&mut spool);
+        let before = drain(&mut spool);
+        assert_eq!(before.events.len() as u64, taken);
+        spool.acknowledge(before.up_to).expect("it has its place");
+        // As many as there were: nothing of the old ones is left.
+        spool.append(&mut (0..taken).map(event).collect()).expect("there is room again");
+        assert_eq!(drain(&mut spool).events.len() as u64, taken);
+        return say(1);
+    }
+    on_a_small_disk("a_disk_that_the_spool_has_filled_is_freed_once_all_is_stored");
+}
+
+#[test]
+fn a_disk_that_an_earlier_process_has_filled_is_freed_once_all_is_stored() {
+    if let Some(dir) = dir() {
+        let taken = fill(&mut open(&dir));
+        let mut spool = open(&dir);
+        // In two: each slot of the acknowledgement is written.
+        for rows in [1, usize::MAX] {
+            let batch = spool.next_batch(rows, usize::MAX).expect("they can be read");
+            spool.acknowledge(batch.up_to).expect("it has its place");
+        }
+        spool.append(&mut (0..taken).map(event).collect()).expect("there is room again");
+        assert_eq!(open_again(spool, &dir).pending(), taken);
+        return say(1);
+    }
+    on_a_small_disk("a_disk_that_an_earlier_process_has_filled_is_freed_once_all_is_stored");
+}
+
+fn open_again(spool: Spool, dir: &Path) -> Spool {
+    drop(spool);
+    open(dir)
+}
+
 #[test]
 fn a_limit_on_the_size_of_files_only_makes_them_smaller() {
     let test = "a_limit_on_the_size_of_files_only_makes_them_smaller";

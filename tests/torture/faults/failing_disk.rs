@@ -32,9 +32,10 @@ struct Case {
 /// No write succeeds any more, or none to one of the files, or none for a while.
 pub(crate) fn write(round: Round) -> Verdict {
     let write = |file, when| Failure { call: "pwrite64", file, when };
+    // The first two take the place of the acknowledgement.
     let cases = [
         Case {
-            failure: write(None, "2+"),
+            failure: write(None, "4+"),
             is_spooled: false,
             says: &[STAY],
             keeps_to_itself: &[AGAIN, UNSYNCED],
@@ -46,7 +47,7 @@ pub(crate) fn write(round: Round) -> Verdict {
             keeps_to_itself: &[MAY_BE_SENT_AGAIN, UNSYNCED],
         },
         Case {
-            failure: write(None, "2..3"),
+            failure: write(None, "4..5"),
             is_spooled: true,
             says: &[STAY, AGAIN],
             keeps_to_itself: &[MAY_BE_SENT_AGAIN, UNSYNCED],
