@@ -86,6 +86,11 @@ impl Aside {
         self.failed.as_ref().map(|(error, _)| error)
     }
 
+    /// When their file is to be tried again.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.failed.as_ref().map(|(_, retry_at)| *retry_at)
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.refused.len() >= MOST
     }

@@ -169,6 +169,22 @@ impl Batch {
         self.drifted && self.refusals >= self.pieces.iter().map(Range::len).sum()
     }
 
+    /// Takes out what is left of a stuck one, the next to be tried first.
+    pub(super) fn take_rest(&mut self) -> Vec<Event> {
+        let mut events: Vec<_> = self.events.drain(..).map(Some).collect();
+        let turns = std::mem::take(&mut self.pieces).into_iter().rev().flatten();
+        let rest: Vec<_> = turns.filter_map(|event| events[event].take()).collect();
+        self.before += events.len() - rest.len();
+        rest
+    }
+
+    /// Puts back in what found no other place: each goes alone, in this order.
+    pub(super) fn restore_rest(&mut self, rest: Vec<Event>) {
+        self.pieces = (0..rest.len()).rev().map(|event| event..event + 1).collect();
+        self.refusals = rest.len();
+        self.events = rest;
+    }
+
     /// Whether it may take in others.
     pub(super) fn has_room(&self, rows: usize) -> bool {
         self.len() < rows && bytes(&self.events) < JOINED_BYTES
@@ -352,6 +368,25 @@ mod tests {
             held.stored();
         }
         assert_eq!((held.len(), largest), (600, 10));
+    }
+
+    #[test]
+    fn what_finds_no_other_place_is_tried_on_in_turn() {
+        let mut batch = batch(1..=5);
+        let mut tried = Vec::new();
+        while tried.len() < 10 {
+            let piece = numbers(batch.next().expect("nothing is stored").0);
+            batch.blame(&refusal(), &Drift::default());
+            if batch.is_stuck() {
+                tried.extend(piece);
+                let rest = batch.take_rest();
+                batch.restore_rest(rest);
+                assert!(batch.is_stuck() && batch.len() == 5);
+            }
+        }
+        tried[..5].sort_unstable();
+        tried[5..].sort_unstable();
+        assert_eq!(tried, [1, 2, 3, 4, 5, 1, 2, 3, 4, 5]);
     }
 
     #[test]

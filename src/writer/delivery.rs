@@ -39,6 +39,8 @@ pub(super) struct Delivery<'a, S> {
     backoff: Backoff,
     /// The orders that have already cut a wait between two tries short.
     heard: Orders,
+    /// Rows went back to the spool, behind what was there, and belong to what is being drained.
+    is_put_back: bool,
     /// The latest flush that is done.
     flushed: u64,
     /// When rows that wait for others have waited enough.
@@ -55,9 +57,9 @@ pub(super) struct Leftovers {
 
 impl<'a, S: Store> Delivery<'a, S> {
     pub(super) fn new(store: S, shared: &'a Shared) -> Self {
-        let (hand, drift, aside, losses, backoff, heard, flushed) = Default::default();
+        let (hand, drift, aside, losses, backoff, heard, is_put_back, flushed) = Default::default();
         let due = Instant::now() + shared.options.flush_interval;
-        Self { store, shared, hand, drift, aside, losses, backoff, heard, flushed, due }
+        Self { store, shared, hand, drift, aside, losses, backoff, heard, is_put_back, flushed, due }
     }
 
     #[cfg(test)]
@@ -72,7 +74,7 @@ impl<'a, S: Store> Delivery<'a, S> {
             if self.round(orders).await.is_err() || orders.stop.is_some() {
                 return;
             }
-            self.rest().await;
+            self.rest(orders).await;
         }
     }
 
@@ -95,14 +97,12 @@ impl<'a, S: Store> Delivery<'a, S> {
     async fn round(&mut self, orders: Orders) -> Result<(), Stopped> {
         let everything = orders.flushes > self.flushed || orders.stop.is_some() || Instant::now() >= self.due;
         self.drain(everything).await?;
+        self.work_off_aside().await;
         if everything {
             self.due = Instant::now() + self.shared.options.flush_interval;
-            self.aside.work_off(self.shared).await;
             if self.aside.trouble().is_none() {
                 self.flushed = orders.flushes;
                 self.shared.control.flushed(self.flushed);
-            } else if orders.stop.is_none() {
-                self.wait_for_the_file().await;
             }
         }
         if orders.stop.is_some() || !self.losses.are_fresh() {
@@ -118,11 +118,18 @@ impl<'a, S: Store> Delivery<'a, S> {
         let mut goal = self.shared.intake.borrow().goal(everything);
         loop {
             self.shared.check_deadline()?;
+            if std::mem::take(&mut self.is_put_back) {
+                goal = self.shared.intake.borrow().goal(everything);
+            }
             self.shared.fill_batch();
             let next = self.shared.intake.borrow_mut().next(&mut goal);
             match next {
                 Ok(Next::Done) => return Ok(()),
-                Ok(Next::NotYet) => tokio::time::sleep(ON_ITS_WAY).await,
+                Ok(Next::NotYet) => {
+                    // What is set aside may be what keeps the spool full.
+                    self.work_off_aside().await;
+                    tokio::time::sleep(ON_ITS_WAY).await;
+                }
                 Ok(Next::Batch(batch)) => {
                     self.hand = Some(batch);
                     self.deliver().await?;
@@ -163,14 +170,19 @@ impl<'a, S: Store> Delivery<'a, S> {
     }
 
     /// Where everything that is left was refused, takes in what came after it: by that it shows whether it is the
-    /// schema, and rows that are well do not wait behind a few bad ones.
+    /// schema, and rows that are well do not wait behind a few bad ones. Rows that were to come by way of the disk, and are
+    /// in memory alone, go there for that: what came after them is there too.
     fn widen(&mut self) {
         let enough = self.shared.options.batch_size.max(ENOUGH_ROWS);
-        let Some(batch) = self.hand.as_ref().filter(|batch| batch.is_stuck() && batch.has_room(enough))
+        let Some(batch) = self.hand.as_mut().filter(|batch| batch.is_stuck() && batch.has_room(enough))
         else {
             return;
         };
-        if let Some(more) = self.shared.more(batch.origin()) {
+        if self.shared.belongs_on_disk(batch.origin()) {
+            let mut rest = batch.take_rest();
+            self.is_put_back |= self.shared.put_back(&mut rest);
+            batch.restore_rest(rest);
+        } else if let Some(more) = self.shared.more(batch.origin()) {
             self.hand = self.hand.take().map(|batch| batch.join(more));
         }
     }
@@ -195,7 +207,7 @@ impl<'a, S: Store> Delivery<'a, S> {
             self.shared.queue.count_written(rows);
         }
         self.backoff.reset();
-        self.shared.control.set_trouble(None);
+        self.shared.control.set_trouble(self.aside.trouble().map(ToString::to_string));
         if self.shared.over(&STORE_TROUBLE) {
             alarm::say(format_args!("rows are being written again"));
         }
@@ -241,24 +253,33 @@ impl<'a, S: Store> Delivery<'a, S> {
             self.drift.note(batch.len(), batch.refused());
         }
         self.aside.take(batch);
-        self.aside.work_off(self.shared).await;
+        self.work_off_aside().await;
         while self.aside.is_full() {
             self.shared.check_deadline()?;
-            self.wait_for_the_file().await;
+            self.wait_until(self.aside.retry_at().unwrap_or_else(Instant::now)).await;
+            self.work_off_aside().await;
         }
         Ok(())
     }
 
-    /// Waits, and tries the file for rows that are set aside again.
-    async fn wait_for_the_file(&mut self) {
-        self.shared.control.set_trouble(self.aside.trouble().map(ToString::to_string));
-        self.pause().await;
+    /// Sets rows aside, when their file is to be tried, and says what is in the way. Not with a batch in hand, whose
+    /// trouble comes first.
+    async fn work_off_aside(&mut self) {
+        let was_in_trouble = self.aside.trouble().is_some();
         self.aside.work_off(self.shared).await;
+        if was_in_trouble || self.aside.trouble().is_some() {
+            self.shared.control.set_trouble(self.aside.trouble().map(ToString::to_string));
+        }
     }
 
-    /// Waits before the next try. A new order cuts it short: whoever asks wants to know now.
+    /// Waits before the store is tried again.
     async fn pause(&mut self) {
         let until = Instant::now() + self.backoff.next();
+        self.wait_until(until).await;
+    }
+
+    /// A new order cuts the wait short: whoever asks wants to know now.
+    async fn wait_until(&mut self, until: Instant) {
         loop {
             let orders = self.shared.control.orders();
             if orders != self.heard {
@@ -273,11 +294,12 @@ impl<'a, S: Store> Delivery<'a, S> {
         }
     }
 
-    /// Waits for enough records, an order or the tick.
-    async fn rest(&self) {
-        let orders = self.shared.control.orders();
-        if orders.flushes == self.flushed && orders.stop.is_none() && !self.shared.has_enough() {
-            timeout_at(self.due.into(), self.shared.pulse.notified()).await.ok();
+    /// Waits for enough records, an order that came after these, the tick, or the time to try the file for rows that
+    /// are set aside. A flush that waits for that file does not wait more often.
+    async fn rest(&self, orders: Orders) {
+        let until = self.aside.retry_at().map_or(self.due, |retry_at| retry_at.min(self.due));
+        if self.shared.control.orders() == orders && !self.shared.has_enough() {
+            timeout_at(until.into(), self.shared.pulse.notified()).await.ok();
         }
     }
 }
@@ -298,4 +320,59 @@ async fn insert<S: Store>(
     let insert = unless(insert, shared.run_ahead());
     let inserted = unless(insert, shared.deadline()).await.flatten().ok_or(Stopped)?;
     Ok(inserted.unwrap_or_else(|_| Err(InsertError::new(Failure::Retry, "the store panicked"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    use super::super::{Options, open_spool};
+    use super::*;
+    use crate::queue::Queue;
+    use crate::{Overflow, spool};
+
+    /// Refuses everything.
+    struct Never;
+
+    impl Store for Never {
+        async fn insert(&mut self, _: &[Event], _: Attempt) -> Result<(), InsertError> {
+            Err(InsertError::new(Failure::Quarantine, "no"))
+        }
+    }
+
+    #[test]
+    fn while_rows_wait_for_their_file_a_look_for_others_is_never_far() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let dir = folder.path().join("spool");
+        let queue = Arc::new(Queue::new(100, Overflow::default(), 10));
+        let limits = spool::Options { limit_bytes: 1 << 20, sync_interval: None };
+        let spool = open_spool(&dir, limits, &queue).expect("it can be opened");
+        fs::create_dir(dir.join("quarantine.jsonl")).expect("it is not there yet");
+        let options = Options { batch_size: 10, flush_interval: Duration::from_secs(60) };
+        let shared = Shared::new(queue, Arc::default(), Some(spool), options);
+        shared.put_back(&mut vec![Event::new(SystemTime::now(), "test", "test")]);
+        let mut delivery = Delivery::new(Never, &shared);
+        // As after a long outage: most of the waits that are to come would be seconds.
+        delivery.backoff = (0..20).fold(Backoff::default(), |mut backoff, _| {
+            backoff.next();
+            backoff
+        });
+
+        shared.control.ask_flush();
+        let started = Instant::now();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.expect("a runtime").block_on(async {
+            for _ in 0..2 {
+                let orders = shared.control.orders();
+                assert!(delivery.round(orders).await.is_ok());
+                delivery.rest(orders).await;
+            }
+        });
+        assert!(delivery.aside.trouble().is_some() && delivery.flushed == 0);
+        let took = started.elapsed();
+        assert!(took > Duration::from_millis(1500), "a flush that waits does not spin: {took:?}");
+        assert!(took < Duration::from_secs(10), "nor does it wait for the store: {took:?}");
+    }
 }

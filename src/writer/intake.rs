@@ -323,6 +323,11 @@ impl Intake {
         saved
     }
 
+    /// Gets events that were out already onto disk under new numbers, as far as it takes them.
+    pub(super) fn put_back(&mut self, events: &mut Vec<Event>) -> Result<(), AppendError> {
+        self.spool.as_mut().map_or(Ok(()), |spool| put(spool, events, &self.queue))
+    }
+
     /// Keeps rows of the ledger's own for the next process, as far as there is room. They are in no account of this
     /// one.
     pub(super) fn leave(&mut self, mut rows: Vec<Event>) -> Result<(), AppendError> {

@@ -22,7 +22,7 @@ use super::intake::Intake;
 use super::trouble::{Kind, Troubles};
 use crate::queue::Queue;
 use crate::spool::Spool;
-use crate::{Error, alarm};
+use crate::{Error, Event, alarm};
 
 /// How long past the deadline of a stop records are got onto disk that were on their way into the queue.
 const LAST_RECORDS: Duration = Duration::from_millis(20);
@@ -108,7 +108,22 @@ impl Shared {
 
     /// Events that came after those of a batch from there, to be dealt with together.
     pub(super) fn more(&self, origin: Origin) -> Option<Batch> {
-        if self.is_in_memory_alone(origin) { None } else { self.intake.borrow_mut().more(origin) }
+        self.intake.borrow_mut().more(origin)
+    }
+
+    /// Whether a batch from there is in memory alone, though there is a spool: it went past the disk, or was on it until
+    /// somebody removed the files.
+    pub(super) fn belongs_on_disk(&self, origin: Origin) -> bool {
+        self.is_in_memory_alone(origin) || (origin == Origin::Queue && self.has_spool)
+    }
+
+    /// Gets events of such a batch onto disk behind all others, to be read again from there, as far as it takes them;
+    /// whether it took any.
+    pub(super) fn put_back(&self, events: &mut Vec<Event>) -> bool {
+        let before = events.len();
+        // What goes wrong here goes wrong for what comes after them too, and is said then.
+        self.intake.borrow_mut().put_back(events).ok();
+        events.len() < before
     }
 
     /// Whether events wait for the disk to take them.

@@ -52,6 +52,11 @@ impl<'a> Watch<'a> {
 
     /// Gets onto disk what is in the queue now. The store has its turn again and again.
     async fn fill(&self) {
+        // A mark has every thread's chunk sent, and one that is nearly empty takes as much memory as a full one: not where
+        // nothing is taken.
+        if !self.shared.has_spool || (self.shared.is_held_up() && !self.shared.fill()) {
+            return;
+        }
         let mark = self.shared.queue.mark();
         while self.shared.fill() && !self.shared.queue.is_past(mark) {
             yield_now().await;
@@ -81,5 +86,52 @@ impl<'a> Watch<'a> {
             false if queue.gather() => TICK,
             _ => Duration::ZERO,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use tracing_subscriber::prelude::*;
+
+    use super::super::{Options, open_spool};
+    use super::*;
+    use crate::queue::Queue;
+    use crate::spool::{self, SMALLEST_LIMIT};
+    use crate::{LedgerLayer, Overflow, Rules};
+
+    /// Looks after each of so many records, with a spool in that directory that is soon full; the account.
+    fn look_after_each(records: u32, dir: Option<&Path>) -> crate::Stats {
+        let queue = Arc::new(Queue::new(65_536, Overflow::default(), 50));
+        let limits = spool::Options { limit_bytes: SMALLEST_LIMIT, sync_interval: None };
+        let spool = dir.map(|dir| open_spool(dir, limits, &queue).expect("it can be opened"));
+        let options = Options { batch_size: 50, flush_interval: Duration::from_secs(60) };
+        let shared = Shared::new(queue.clone(), Arc::default(), spool, options);
+        let watch = Watch::new(&shared);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let layer = LedgerLayer::new(Rules::builtin(), queue.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            for number in 0..records {
+                tracing::info!(name: "auto_assign.started", target: "test", number);
+                runtime.block_on(watch.fill());
+            }
+        });
+        assert_eq!(shared.is_held_up(), dir.is_some());
+        queue.stats()
+    }
+
+    #[test]
+    fn records_that_nobody_takes_are_packed_as_tightly_as_if_nobody_looked() {
+        let stats = look_after_each(65_536, None);
+        assert_eq!(stats.accepted, 65_536, "{stats}");
+    }
+
+    #[test]
+    fn so_they_are_behind_a_full_spool() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let stats = look_after_each(20_000, Some(&folder.path().join("spool")));
+        assert_eq!(stats.accepted, 20_000, "{stats}");
     }
 }

@@ -6,7 +6,7 @@ use tracing_ledger::Event;
 use tracing_ledger::store::{Failure, Memory};
 
 use crate::books::{
-    Answers, DEADLINE, DISK_TIME, SpoolDir, assert_sums, emit, failed, give_away, numbers, open, until,
+    Answers, DEADLINE, DISK_TIME, SOON, SpoolDir, assert_sums, emit, failed, give_away, numbers, open, until,
 };
 
 /// Refuses a batch with the number 7 in it.
@@ -113,11 +113,28 @@ fn many_rows_that_no_file_takes_stop_there() {
 }
 
 #[test]
+fn a_spool_that_fills_behind_that_file_is_emptied_once_it_can_be_written() {
+    let dir = SpoolDir::new();
+    let picky =
+        Answers(|batch: &[Event], _| if refuses_7(batch) { failed(Failure::Quarantine) } else { Ok(()) });
+    let (dispatch, guard) = open(dir.small(), picky);
+    fs::create_dir(dir.file("quarantine.jsonl")).expect("it is not there yet");
+    dir.fill(&dispatch, &guard);
+    let error = guard.flush(DISK_TIME).expect_err("nothing moves");
+    assert!(error.to_string().contains("quarantine.jsonl"), "{error}");
+
+    fs::remove_dir(dir.file("quarantine.jsonl")).expect("it is empty");
+    let stats = guard.flush(DEADLINE).expect("the file can be written again");
+    assert_eq!((stats.quarantined, stats.spooled, stats.in_flight), (1, 0, 0), "{stats}");
+    assert_sums(&stats);
+}
+
+#[test]
 fn what_drift_holds_stays_in_the_spool() {
     let dir = SpoolDir::new();
     let (dispatch, guard) = open(dir.builder(), Answers(|_: &[_], _| failed(Failure::Quarantine)));
     emit(&dispatch, 0..100);
-    guard.flush(crate::books::SOON).expect_err("everything is refused");
+    guard.flush(SOON).expect_err("everything is refused");
     let stats = guard.shutdown(DISK_TIME).expect("everything is on disk");
     assert_eq!((stats.quarantined, stats.spooled), (0, 100));
     assert!(!dir.file("quarantine.jsonl").exists());
@@ -136,7 +153,7 @@ fn a_few_bad_rows_at_the_start_hold_up_nobody_behind_them_on_disk() {
     });
     let (dispatch, guard) = open(dir.builder(), picky);
     emit(&dispatch, 0..29);
-    guard.flush(crate::books::SOON).expect_err("three of twenty-nine may be a bad schema");
+    guard.flush(SOON).expect_err("three of twenty-nine may be a bad schema");
     emit(&dispatch, 29..60);
     let stats = guard.shutdown(DEADLINE).expect("three of sixty are bad rows");
     assert_eq!((stats.written, stats.quarantined, stats.spooled), (57, 3, 0));
@@ -146,6 +163,43 @@ fn a_few_bad_rows_at_the_start_hold_up_nobody_behind_them_on_disk() {
     let (_dispatch, guard) = open(dir.builder(), memory.clone());
     guard.shutdown(DEADLINE).expect("memory is there");
     assert!(memory.events().is_empty(), "all is acknowledged");
+}
+
+#[test]
+fn nor_where_somebody_deletes_the_directory_under_them() {
+    let dir = SpoolDir::new();
+    bad_rows_in_memory_alone(&dir, || (), || fs::remove_dir_all(dir.path()).expect("it is ours"));
+}
+
+#[test]
+fn nor_where_they_went_past_a_disk_that_failed() {
+    let dir = SpoolDir::new();
+    let block = || {
+        fs::remove_dir_all(dir.path()).expect("it is ours");
+        fs::write(dir.path(), "in the way").expect("it can be written");
+    };
+    bad_rows_in_memory_alone(&dir, block, || fs::remove_file(dir.path()).expect("it is ours"));
+}
+
+/// Three rows are held that are on no disk when others come, and are bad of themselves.
+fn bad_rows_in_memory_alone(dir: &SpoolDir, before: impl FnOnce(), then: impl FnOnce()) {
+    let picky = Answers(|batch: &[Event], _| {
+        if numbers(batch).iter().any(|number| *number < 3) { failed(Failure::Quarantine) } else { Ok(()) }
+    });
+    let (dispatch, guard) = open(dir.builder(), picky);
+    before();
+    emit(&dispatch, 0..3);
+    until("they are held", || guard.flush(SOON).expect_err("late").to_string().contains("says no"));
+    then();
+    emit(&dispatch, 3..100);
+    let stats = guard.flush(DEADLINE).expect("three of a hundred are bad rows");
+    assert_eq!((stats.written, stats.quarantined, stats.spooled), (97, 3, 0), "{stats}");
+    assert_sums(&stats);
+    assert_eq!(fs::read_to_string(dir.file("quarantine.jsonl")).expect("they are kept").lines().count(), 3);
+    guard.shutdown(DEADLINE).expect("nothing is left");
+
+    let (_dispatch, guard) = open(dir.builder(), Memory::default());
+    assert_eq!(guard.stats().accepted, 0, "all is acknowledged");
 }
 
 #[test]
