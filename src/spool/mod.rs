@@ -37,8 +37,8 @@
 //! # What is in the directory
 //!
 //! The directory has mode 0700 where the spool makes it, and keeps the mode it has where it is there, unless it is
-//! another user's or others may write to it, which is refused. Its files have mode 0600 in either case. No symbolic link is followed, in place of
-//! the directory or in it.
+//! another user's or others may write to it, which is refused. Its files have mode 0600 in either case. No symbolic
+//! link is followed, in place of the directory or in it.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -175,8 +175,8 @@ impl Spool {
     /// in it.
     ///
     /// # Errors
-    /// [`Error::is_spool`] when the directory cannot be used: another process has it, it is a link, it is
-    /// another user's, others may write to it, or nothing can be written there. Damaged records and a full disk are no error.
+    /// [`Error::is_spool`] when the directory cannot be used: another process has it, it is a link, it is another user's,
+    /// others may write to it, or nothing can be written there. Damaged records and a full disk are no error.
     pub(crate) fn open(dir: &Path, options: Options) -> Result<Self, Error> {
         Self::on(Directory::own(dir)?, options)
     }

@@ -3,11 +3,20 @@
 use std::fs;
 
 use tracing_ledger::Event;
-use tracing_ledger::store::{Failure, Memory};
+use tracing_ledger::store::{Failure, Memory, Store};
 
 use crate::books::{
     Answers, DEADLINE, DISK_TIME, SOON, SpoolDir, assert_sums, emit, failed, give_away, numbers, open, until,
 };
+
+/// A store that refuses every batch with such a number in it.
+fn picky(is_poison: fn(u64) -> bool) -> impl Store {
+    Answers(
+        move |batch: &[Event], _| {
+            if numbers(batch).into_iter().any(is_poison) { failed(Failure::Quarantine) } else { Ok(()) }
+        },
+    )
+}
 
 /// Refuses a batch with the number 7 in it.
 fn refuses_7(batch: &[Event]) -> bool {
@@ -17,9 +26,7 @@ fn refuses_7(batch: &[Event]) -> bool {
 #[test]
 fn poison_is_kept_in_a_file_corrected_and_sent_as_the_same_row() {
     let dir = SpoolDir::new();
-    let picky =
-        Answers(|batch: &[Event], _| if refuses_7(batch) { failed(Failure::Quarantine) } else { Ok(()) });
-    let (dispatch, guard) = open(dir.builder(), picky);
+    let (dispatch, guard) = open(dir.builder(), picky(|number| number == 7));
     emit(&dispatch, 0..30);
     guard.flush(DEADLINE).expect("one row is set aside");
     let poison = guard.quarantined();
@@ -46,9 +53,7 @@ fn poison_is_kept_in_a_file_corrected_and_sent_as_the_same_row() {
 #[test]
 fn a_file_for_poison_that_cannot_be_written_holds_up_no_other_row() {
     let dir = SpoolDir::new();
-    let picky =
-        Answers(|batch: &[Event], _| if refuses_7(batch) { failed(Failure::Quarantine) } else { Ok(()) });
-    let (dispatch, guard) = open(dir.builder().batch_size(10), picky);
+    let (dispatch, guard) = open(dir.builder().batch_size(10), picky(|number| number == 7));
     fs::create_dir(dir.file("quarantine.jsonl")).expect("it is not there yet");
     emit(&dispatch, 0..100);
     let error = guard.flush(DISK_TIME).expect_err("one row is neither stored nor set aside");
@@ -72,9 +77,7 @@ fn a_file_for_poison_that_cannot_be_written_holds_up_no_other_row() {
 #[test]
 fn poison_that_no_file_took_is_there_for_the_next_process() {
     let dir = SpoolDir::new();
-    let picky =
-        Answers(|batch: &[Event], _| if refuses_7(batch) { failed(Failure::Quarantine) } else { Ok(()) });
-    let (dispatch, guard) = open(dir.builder().batch_size(10), picky);
+    let (dispatch, guard) = open(dir.builder().batch_size(10), picky(|number| number == 7));
     fs::create_dir(dir.file("quarantine.jsonl")).expect("it is not there yet");
     emit(&dispatch, 0..100);
     until("all others are written", || guard.stats().written == 99);
@@ -91,14 +94,8 @@ fn poison_that_no_file_took_is_there_for_the_next_process() {
 #[test]
 fn many_rows_that_no_file_takes_stop_there() {
     let dir = SpoolDir::new();
-    let every_20th = |number: &u64| number.is_multiple_of(20);
-    let picky =
-        Answers(
-            move |batch: &[Event], _| {
-                if numbers(batch).iter().any(every_20th) { failed(Failure::Quarantine) } else { Ok(()) }
-            },
-        );
-    let (dispatch, guard) = open(dir.builder().batch_size(100), picky);
+    let store = picky(|number| number.is_multiple_of(20));
+    let (dispatch, guard) = open(dir.builder().batch_size(100), store);
     fs::create_dir(dir.file("quarantine.jsonl")).expect("it is not there yet");
     emit(&dispatch, 0..4000);
     let error = guard.flush(DISK_TIME).expect_err("they are neither stored nor set aside");
@@ -115,9 +112,7 @@ fn many_rows_that_no_file_takes_stop_there() {
 #[test]
 fn a_spool_that_fills_behind_that_file_is_emptied_once_it_can_be_written() {
     let dir = SpoolDir::new();
-    let picky =
-        Answers(|batch: &[Event], _| if refuses_7(batch) { failed(Failure::Quarantine) } else { Ok(()) });
-    let (dispatch, guard) = open(dir.small(), picky);
+    let (dispatch, guard) = open(dir.small(), picky(|number| number == 7));
     fs::create_dir(dir.file("quarantine.jsonl")).expect("it is not there yet");
     dir.fill(&dispatch, &guard);
     let error = guard.flush(DISK_TIME).expect_err("nothing moves");
@@ -148,10 +143,7 @@ fn what_drift_holds_stays_in_the_spool() {
 #[test]
 fn a_few_bad_rows_at_the_start_hold_up_nobody_behind_them_on_disk() {
     let dir = SpoolDir::new();
-    let picky = Answers(|batch: &[Event], _| {
-        if numbers(batch).iter().any(|number| *number < 3) { failed(Failure::Quarantine) } else { Ok(()) }
-    });
-    let (dispatch, guard) = open(dir.builder(), picky);
+    let (dispatch, guard) = open(dir.builder(), picky(|number| number < 3));
     emit(&dispatch, 0..29);
     guard.flush(SOON).expect_err("three of twenty-nine may be a bad schema");
     emit(&dispatch, 29..60);
@@ -183,10 +175,7 @@ fn nor_where_they_went_past_a_disk_that_failed() {
 
 /// Three rows are held that are on no disk when others come, and are bad of themselves.
 fn bad_rows_in_memory_alone(dir: &SpoolDir, before: impl FnOnce(), then: impl FnOnce()) {
-    let picky = Answers(|batch: &[Event], _| {
-        if numbers(batch).iter().any(|number| *number < 3) { failed(Failure::Quarantine) } else { Ok(()) }
-    });
-    let (dispatch, guard) = open(dir.builder(), picky);
+    let (dispatch, guard) = open(dir.builder(), picky(|number| number < 3));
     before();
     emit(&dispatch, 0..3);
     until("they are held", || guard.flush(SOON).expect_err("late").to_string().contains("says no"));
