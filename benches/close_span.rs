@@ -20,7 +20,7 @@ use tracing_ledger::{Builder, Stats, builder};
 use tracing_ledger_benches::cost::CountingAllocator;
 use tracing_ledger_benches::floor::{self, Stopwatch};
 use tracing_ledger_benches::options::Options;
-use tracing_ledger_benches::spans::{BURST, Row, Table, Workload, install, row, run};
+use tracing_ledger_benches::spans::{BURST, Table, TableRow, Workload, install, row, run};
 use tracing_ledger_benches::stores::{Dead, Discard};
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
@@ -42,7 +42,7 @@ fn main() {
     run(tables, &options);
 }
 
-fn within_a_job() -> Vec<Row> {
+fn within_a_job() -> Vec<TableRow> {
     const BASE: &str = "job: filtered floor";
     vec![
         row("job: floor", BASE, |spans| floor(JOB, spans)),
@@ -53,7 +53,7 @@ fn within_a_job() -> Vec<Row> {
     ]
 }
 
-fn alone() -> Vec<Row> {
+fn alone() -> Vec<TableRow> {
     const BASE: &str = "filtered floor";
     vec![
         row("no subscriber", BASE, |spans| CALL.measure(spans, |_| {})),
@@ -67,7 +67,7 @@ fn alone() -> Vec<Row> {
 }
 
 /// A planner call alone, with a database that takes nothing.
-fn away() -> Vec<Row> {
+fn away() -> Vec<TableRow> {
     vec![
         row("a spool", "tracing-ledger", |spans| spooled(Discard::default(), spans)),
         row("a spool, the database away", "a spool", |spans| spooled(Dead, spans)),

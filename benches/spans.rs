@@ -28,18 +28,18 @@ pub struct Table {
     /// Its heading.
     pub title: &'static str,
     /// Its rows.
-    pub rows: Vec<Row>,
+    pub rows: Vec<TableRow>,
 }
 
 /// A variant, and the one it is compared with.
-pub struct Row {
+pub struct TableRow {
     base: &'static str,
     variant: Variant<2>,
 }
 
 /// A row of a table; `base` is the name of one of them.
-pub fn row(name: &str, base: &'static str, measure: impl Fn(u64) -> [f64; 2] + 'static) -> Row {
-    Row { base, variant: Variant::new(name, measure) }
+pub fn row(name: &str, base: &'static str, measure: impl Fn(u64) -> [f64; 2] + 'static) -> TableRow {
+    TableRow { base, variant: Variant::new(name, measure) }
 }
 
 /// Measures all rows of all tables in turns, and prints them as Markdown.

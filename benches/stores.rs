@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Store};
 
 /// Counts what it is given and throws it away.
@@ -14,7 +14,7 @@ pub struct Discard {
 }
 
 impl Store for Discard {
-    async fn insert(&mut self, batch: &[Event], _: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, batch: &[Row], _: Attempt) -> Result<(), InsertError> {
         self.count.fetch_add(batch.len() as u64, Ordering::Relaxed);
         Ok(())
     }
@@ -24,7 +24,7 @@ impl Store for Discard {
 pub struct Dead;
 
 impl Store for Dead {
-    async fn insert(&mut self, _: &[Event], _: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, _: &[Row], _: Attempt) -> Result<(), InsertError> {
         Err(InsertError::new(Failure::Retry, "there is no database"))
     }
 }

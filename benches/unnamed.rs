@@ -13,7 +13,7 @@ use tracing_ledger::{Guard, LedgerLayer, builder};
 use tracing_ledger_benches::cost::CountingAllocator;
 use tracing_ledger_benches::floor::Stopwatch;
 use tracing_ledger_benches::options::Options;
-use tracing_ledger_benches::spans::{Row, Table, Workload, install, row, run};
+use tracing_ledger_benches::spans::{Table, TableRow, Workload, install, row, run};
 use tracing_ledger_benches::stores::Discard;
 use tracing_ledger_benches::workload::{carries, of_no_rule, unwanted};
 use tracing_subscriber::EnvFilter;
@@ -41,7 +41,7 @@ fn main() {
     run(tables, &options);
 }
 
-fn of_no_rule_rows() -> Vec<Row> {
+fn of_no_rule_rows() -> Vec<TableRow> {
     vec![
         row("no rule: no subscriber", "no rule: no subscriber", |spans| bare(OF_NO_RULE, spans)),
         row("no rule: the ledger", "no rule: no subscriber", |spans| alone(OF_NO_RULE, spans)),
@@ -54,7 +54,7 @@ fn of_no_rule_rows() -> Vec<Row> {
     ]
 }
 
-fn unwanted_rows() -> Vec<Row> {
+fn unwanted_rows() -> Vec<TableRow> {
     vec![
         row("unwanted: no subscriber", "unwanted: no subscriber", |spans| bare(UNWANTED, spans)),
         row("unwanted: the ledger", "unwanted: no subscriber", |spans| alone(UNWANTED, spans)),
@@ -63,7 +63,7 @@ fn unwanted_rows() -> Vec<Row> {
     ]
 }
 
-fn carries_rows() -> Vec<Row> {
+fn carries_rows() -> Vec<TableRow> {
     vec![
         row("carries: fmt", "carries: fmt", |spans| beside_nothing(CARRIES, spans)),
         row("carries: fmt, the ledger", "carries: fmt", |spans| beside_fmt(CARRIES, spans)),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::queue::{Queue, Stats};
 use crate::sync::yield_now;
 use crate::writer::{self, Control, Flush, deadline_in};
-use crate::{Error, Event, alarm};
+use crate::{Error, Row, stderr};
 
 /// How long dropping a [`Guard`] waits for the rows to be written.
 ///
@@ -73,7 +73,7 @@ impl Guard {
 
     /// The rows that the database will never take, as they were to be written: the latest
     /// [`QUARANTINE_KEPT`](crate::QUARANTINE_KEPT), oldest first. [`Stats::quarantined`] counts them all.
-    pub fn quarantined(&self) -> Vec<Event> {
+    pub fn quarantined(&self) -> Vec<Row> {
         if self.queue.is_forked() { Vec::new() } else { self.control.quarantined() }
     }
 
@@ -170,7 +170,7 @@ impl Drop for Guard {
             return;
         }
         if let Err(error) = self.stop(DROP_TIMEOUT) {
-            alarm::say(format_args!("the guard was dropped before all was written: {error}"));
+            stderr::say(format_args!("the guard was dropped before all was written: {error}"));
         }
     }
 }

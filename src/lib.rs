@@ -1,23 +1,22 @@
 #![doc = include_str!("../README.md")]
 
-mod alarm;
 mod builder;
 mod bystander;
 mod error;
-mod event;
+mod escape;
 mod guard;
 mod layer;
-mod open;
-mod panic_message;
 mod queue;
 mod record;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub mod report;
+mod row;
 mod rules;
+mod severity;
 mod spool;
+mod stderr;
 pub mod store;
 mod sync;
-mod visible;
 mod writer;
 
 #[cfg(fuzzing)]
@@ -29,9 +28,10 @@ pub use builder::{
     DEFAULT_SPOOL_LIMIT, builder, layer,
 };
 pub use error::Error;
-pub use event::{Event, Severity};
 pub use guard::{DROP_TIMEOUT, Guard};
 pub use layer::LedgerLayer;
 pub use queue::{Dropped, MAX_QUEUE_BYTES, Overflow, Refused, Stats};
+pub use row::Row;
 pub use rules::{Redact, Rule, Rules, Silent};
+pub use severity::Severity;
 pub use writer::QUARANTINE_KEPT;

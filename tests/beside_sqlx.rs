@@ -43,6 +43,6 @@ async fn a_thousand_of_a_thousand() {
     }
 
     guard.flush(DEADLINE).expect("everything is written");
-    let rows = memory.events().iter().filter(|event| &*event.event_type == "auto_assign.quote").count();
+    let rows = memory.rows().iter().filter(|event| &*event.event_type == "auto_assign.quote").count();
     assert_eq!((rows, other.0.load(Ordering::Relaxed)), (1000, 1000));
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::time::SystemTime;
 
 use support::{Cluster, SqliteFile};
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Sqlite, Store};
 
 fn command(arguments: &[&str]) -> Command {
@@ -31,7 +31,7 @@ fn stderr(output: &Output) -> String {
 async fn ledger_with_a_call() -> SqliteFile {
     let file = SqliteFile::new();
     let mut store = Sqlite::from_url(&file.url()).expect("readable").create_table(true);
-    let mut call = Event::new(SystemTime::now(), "auto_assign", "auto_assign.quote");
+    let mut call = Row::new(SystemTime::now(), "auto_assign", "auto_assign.quote");
     call.context = r#"{"planner_duration_ms": 12.5, "planner_success": true}"#.to_owned();
     store.insert(&[call], Attempt::First).await.expect("stored");
     file

@@ -57,7 +57,7 @@ fn nothing_hangs_and_nothing_is_lost() {
     }
 
     let stats = guard.shutdown(Duration::from_secs(60)).expect("everything is written");
-    let count = |what: &str| memory.events().iter().filter(|event| event.context.contains(what)).count();
+    let count = |what: &str| memory.rows().iter().filter(|event| event.context.contains(what)).count();
     assert_eq!(count("on_thread"), 8);
     assert_eq!(count("last_words"), 8);
     let heirs = count(r#""trigger":"chatty""#);

@@ -10,7 +10,7 @@ use support::{Cluster, Ledger, SqliteFile};
 use tracing::{info, info_span, instrument};
 use tracing_ledger::report::baseline;
 use tracing_ledger::store::{Attempt, Postgres, Sqlite, Store};
-use tracing_ledger::{Event, Rule, Rules};
+use tracing_ledger::{Row, Rule, Rules};
 use tracing_subscriber::{Registry, prelude::*};
 
 /// Clears a screen, turns the reading order, ends a line and a table's cell, hides itself, ends a statement; and NUL.
@@ -112,7 +112,7 @@ async fn they_are_escaped_in_what_a_server_says() {
               FOR EACH ROW EXECUTE FUNCTION complain();"#,
     );
     let mut store = Postgres::from_url(&url).expect("readable");
-    let batch = [Event::new(SystemTime::now(), "test", "test.event")];
+    let batch = [Row::new(SystemTime::now(), "test", "test.event")];
     let error = store.insert(&batch, Attempt::First).await.expect_err("refused").to_string();
     assert!(!error.contains(|c: char| c == '\n' || is_hidden(c)), "{error:?}");
     assert!(error.contains(r#"refused "\u{1b}[2J\u{202e}\u{a} (SQLSTATE 22000)"#), "{error}");
@@ -122,7 +122,7 @@ async fn they_are_escaped_in_what_a_server_says() {
 async fn they_are_escaped_in_what_sqlite_says() {
     let file = SqliteFile::new();
     let mut store = Sqlite::from_url(&file.url()).expect("readable").create_table(true);
-    let batch = || [Event::new(SystemTime::now(), "test", "test.event")];
+    let batch = || [Row::new(SystemTime::now(), "test", "test.event")];
     store.insert(&batch(), Attempt::First).await.expect("stored");
     let mut connection = sqlx::SqliteConnection::connect(&file.url()).await.expect("opens");
     let trigger = "CREATE TRIGGER complain BEFORE INSERT ON observability_events

@@ -44,5 +44,5 @@ fn rows_are_written_all_the_same() {
         }
     });
     assert_eq!(guard.shutdown(DEADLINE).expect("memory is there").written, 10);
-    assert_eq!(memory.events().len(), 10);
+    assert_eq!(memory.rows().len(), 10);
 }

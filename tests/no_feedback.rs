@@ -11,10 +11,10 @@ use tracing_subscriber::{Registry, prelude::*};
 const EVERYTHING: &str = r#"
     [[rule]]
     span = "*"
-    event = "span"
+    event_type = "span"
     [[rule]]
-    point = "*"
-    event = "point"
+    event = "*"
+    event_type = "point"
 "#;
 
 #[test]

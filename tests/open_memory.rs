@@ -6,7 +6,7 @@ use support::DEADLINE;
 use support::counting::{Counting, allocated};
 use tracing::{Span, Subscriber, info_span};
 use tracing_ledger::store::{Attempt, InsertError, Store};
-use tracing_ledger::{Event, Guard, builder};
+use tracing_ledger::{Guard, Row, builder};
 use tracing_subscriber::{Layer, prelude::*};
 
 #[global_allocator]
@@ -22,7 +22,7 @@ const TEXT: &str = match str::from_utf8(&[b'x'; 8 * 1024]) {
 struct Discard;
 
 impl Store for Discard {
-    async fn insert(&mut self, _: &[Event], _: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, _: &[Row], _: Attempt) -> Result<(), InsertError> {
         Ok(())
     }
 }

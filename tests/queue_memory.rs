@@ -10,7 +10,7 @@ use support::DEADLINE;
 use support::counting::{Counting, allocated};
 use tracing::{Dispatch, instrument};
 use tracing_ledger::store::{Attempt, InsertError, Store};
-use tracing_ledger::{Event, MAX_QUEUE_BYTES, builder};
+use tracing_ledger::{MAX_QUEUE_BYTES, Row, builder};
 use tracing_subscriber::{Registry, prelude::*};
 
 const MIB: usize = 1024 * 1024;
@@ -39,7 +39,7 @@ static ALLOCATOR: Counting = Counting;
 struct Away;
 
 impl Store for Away {
-    async fn insert(&mut self, _: &[Event], _: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, _: &[Row], _: Attempt) -> Result<(), InsertError> {
         std::future::pending().await
     }
 }

@@ -15,7 +15,7 @@ use support::{Cluster, DEADLINE, SqliteFile, gated};
 use tracing::field::Empty;
 use tracing::{Dispatch, info, info_span, instrument};
 use tracing_ledger::store::{Attempt, Failure, InsertError, Memory, Store};
-use tracing_ledger::{Builder, Event, Guard, LedgerLayer, Rules, Stats};
+use tracing_ledger::{Builder, Guard, LedgerLayer, Row, Rules, Stats};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::Registry;
 
@@ -41,7 +41,7 @@ fn builder() -> Builder {
         silent = "ok"
 
         [[rule]]
-        point = "mail.sent"
+        event = "mail.sent"
         inherit = ["email"]
         redact = { "*" = "drop", kind = "hash" }
         set = { kind = "0pen" }
@@ -150,7 +150,7 @@ fn in_the_spool_while_the_database_is_away() {
 struct Refusing;
 
 impl Store for Refusing {
-    async fn insert(&mut self, batch: &[Event], _: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, batch: &[Row], _: Attempt) -> Result<(), InsertError> {
         let refused = batch.iter().any(|event| &*event.event_type != "filler");
         let error = || InsertError::new(Failure::Quarantine, "not this one");
         if refused { Err(error()) } else { Ok(()) }
@@ -182,7 +182,7 @@ fn in_the_quarantine_of_what_the_database_refuses() {
 fn in_what_a_store_is_given() {
     let memory = Memory::default();
     write(builder().build_with(memory.clone()).expect("a ledger in memory"));
-    assert_no_trace(format!("{:?}", memory.events()).as_bytes());
+    assert_no_trace(format!("{:?}", memory.rows()).as_bytes());
 }
 
 /// The search would find them.
@@ -195,13 +195,13 @@ fn and_without_redaction_they_are_all_there() {
         inherit_from = ["*"]
         silent = "ok"
         [[rule]]
-        point = "mail.sent"
+        event = "mail.sent"
     "#
     .parse()
     .expect("good rules");
     let memory = Memory::default();
     write(tracing_ledger::builder().rules(rules).build_with(memory.clone()).expect("a ledger in memory"));
-    let text = format!("{:?}", memory.events());
+    let text = format!("{:?}", memory.rows());
     for way in ["typed", "phone", "debug", "late", "last", "token", "address", "message", "error", "panic"] {
         assert!(text.contains(&format!("s3cret-{way}")), "{way} in {text}");
     }

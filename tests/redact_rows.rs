@@ -3,7 +3,7 @@
 mod support;
 
 use serde_json::Value;
-use support::{Ledger, Row, only};
+use support::{Ledger, StoredRow, only};
 use tracing::field::Empty;
 use tracing::{info, info_span, instrument};
 use tracing_ledger::Rules;
@@ -13,7 +13,7 @@ const HASH: &str = "b5fc85e55755f9e0d030a10ab4429b6b2944855f9a0d60077fe832becbc4
 
 /// The rows that come of a call under these rules.
 #[track_caller]
-fn rows(rules: &str, call: impl FnOnce()) -> Vec<Row> {
+fn rows(rules: &str, call: impl FnOnce()) -> Vec<StoredRow> {
     let rules: Rules = rules.parse().expect("good rules");
     let ledger = Ledger::memory_with(tracing_ledger::builder().rules(rules));
     ledger.run(call);
@@ -21,7 +21,7 @@ fn rows(rules: &str, call: impl FnOnce()) -> Vec<Row> {
 }
 
 #[track_caller]
-fn assert_has_none(row: &Row, keys: &[&str]) {
+fn assert_has_none(row: &StoredRow, keys: &[&str]) {
     for key in keys {
         assert_eq!(row.context.get(key), None, "{key} in {:#}", row.context);
     }
@@ -94,7 +94,7 @@ fn what_a_span_redacts_is_redacted_for_those_that_inherit_it() {
         redact = { email = "hash", phone = "hash" }
 
         [[rule]]
-        point = "dropping"
+        event = "dropping"
         inherit = ["email", "phone"]
         redact = ["email"]
         "#,
@@ -136,7 +136,7 @@ fn a_span_without_a_rule_leaves_it_to_the_rule_that_inherits() {
             });
         },
     );
-    let [call, other] = <[Row; 2]>::try_from(rows).expect("two rows: the carrier has none");
+    let [call, other] = <[StoredRow; 2]>::try_from(rows).expect("two rows: the carrier has none");
     assert_eq!(call.get("email"), HASH);
     assert_has_none(&other, &["email"]);
 }

@@ -5,21 +5,21 @@ mod support;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use support::{Cluster, SqliteFile};
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::report::{Baseline, baseline};
 use tracing_ledger::store::{Attempt, Postgres, Sqlite, Store};
 use uuid::Uuid;
 
 /// Rows of every kind, among them such as say nothing, and one that is no business of the baseline.
-fn rows() -> Vec<Event> {
+fn rows() -> Vec<Row> {
     let quotes = (0..997_u64).map(quote);
     let jobs = (0..101_u64).map(job);
-    let other = Event::new(minute(0), "auto_assign", "auto_assign.started");
+    let other = Row::new(minute(0), "auto_assign", "auto_assign.started");
     quotes.chain(jobs).chain([other]).collect()
 }
 
-fn quote(number: u64) -> Event {
-    let mut event = Event::new(minute(number), "auto_assign", "auto_assign.quote");
+fn quote(number: u64) -> Row {
+    let mut event = Row::new(minute(number), "auto_assign", "auto_assign.quote");
     event.booking_id =
         (!number.is_multiple_of(50)).then(|| Uuid::from_u128(u128::from(number * number % 300)));
     let duration = (number * number * 7919 % 100_003) as f64 / 1000.0;
@@ -40,8 +40,8 @@ fn quote(number: u64) -> Event {
     event
 }
 
-fn job(number: u64) -> Event {
-    let mut event = Event::new(minute(number), "auto_assign", "auto_assign.summary");
+fn job(number: u64) -> Row {
+    let mut event = Row::new(minute(number), "auto_assign", "auto_assign.summary");
     let result = ["succeeded", "exhausted", "cutoff"][(number % 3) as usize];
     event.context = format!(
         r#"{{"result": "{result}", "attemptsUsed": {}, "totalDurationMs": {}.125}}"#,

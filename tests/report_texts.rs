@@ -5,7 +5,7 @@ mod support;
 use std::time::{Duration, UNIX_EPOCH};
 
 use support::SqliteFile;
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::report::{Baseline, baseline};
 use tracing_ledger::store::{Attempt, Sqlite, Store};
 use uuid::Uuid;
@@ -13,14 +13,14 @@ use uuid::Uuid;
 async fn baseline_of(contexts: &[(&str, &str)]) -> Baseline {
     let file = SqliteFile::new();
     let mut store = Sqlite::from_url(&file.url()).expect("readable").create_table(true);
-    let rows: Vec<Event> = contexts.iter().map(|(event_type, context)| event(event_type, context)).collect();
+    let rows: Vec<Row> = contexts.iter().map(|(event_type, context)| event(event_type, context)).collect();
     store.insert(&rows, Attempt::First).await.expect("stored");
     baseline(&file.url(), None).await.expect("read")
 }
 
-fn event(event_type: &str, context: &str) -> Event {
+fn event(event_type: &str, context: &str) -> Row {
     let moment = UNIX_EPOCH + Duration::from_secs(1_770_000_000);
-    let mut event = Event::new(moment, "auto_assign", event_type);
+    let mut event = Row::new(moment, "auto_assign", event_type);
     event.booking_id = Some(Uuid::from_u128(1));
     event.context = context.to_owned();
     event

@@ -12,7 +12,7 @@ fn every_key_means_the_same_in_both_forms() -> Result<(), Error> {
         target = "tower_http::trace"
         level = "debug"
         fields = ["method", "uri"]
-        event = "http.request"
+        event_type = "http.request"
         source = "api"
         severity = { field = "level", map = { fatal = "critical", odd = "info" } }
         duration = "took_ms"
@@ -56,7 +56,7 @@ fn every_key_means_the_same_in_both_forms() -> Result<(), Error> {
         .target("tower_http::trace")
         .level(tracing::Level::DEBUG)
         .fields(["method", "uri"])
-        .event("http.request")
+        .event_type("http.request")
         .source("api")
         .severity_field("level", [("fatal", Severity::Critical), ("odd", Severity::Info)])
         .duration("took_ms")
@@ -136,14 +136,14 @@ fn what_a_rule_does_not_read_may_be_redacted() -> Result<(), Error> {
     let inherited = Rule::span("c").inherit(["email"]).redact("email", Redact::Hash);
     let returned = Rule::span("d").return_matches("Some").redact("success", Redact::Drop);
     let failed = Rule::span("e").error("problem").redact("problem", Redact::Drop);
-    let point = Rule::point("f").redact("error", Redact::Drop).redact("result", Redact::Drop);
+    let point = Rule::event("f").redact("error", Redact::Drop).redact("result", Redact::Drop);
     Rules::from_rules([unread, renamed, inherited, returned, failed, point]).map(drop)
 }
 
 #[test]
 fn a_point_needs_no_more_than_its_name() -> Result<(), Error> {
     let toml: Rules = "[[rule]]\npoint = 'cache.*'\nseverity = 'error'".parse()?;
-    let typed = Rule::point("cache.*").severity(Severity::Error);
+    let typed = Rule::event("cache.*").severity(Severity::Error);
     assert_eq!(toml, Rules::from_rules([typed])?);
     Ok(())
 }

@@ -51,7 +51,7 @@ fn keys_that_nobody_knows() {
         ),
         (
             r#"[[rule]]|span = "a"|zzz = 1"#,
-            r#"3: unknown key "zzz" in [[rule]]: use one of span, point, target, level, fields, event, source, severity, duration, success, reason, reason_code, reason_category, exception, outcome, error, result, rename, set, nest, inherit, inherit_from, number_within, collect, or_null, redact, silent"#,
+            r#"3: unknown key "zzz" in [[rule]]: use one of span, event, target, level, fields, event_type, source, severity, duration, success, reason, reason_code, reason_category, exception, outcome, error, result, rename, set, nest, inherit, inherit_from, number_within, collect, or_null, redact, silent"#,
         ),
         (r#"[[rules]]|span = "a""#, r#"1: unknown key "rules" at the top level: did you mean "rule"?"#),
         (r#"span = "a""#, r#"1: unknown key "span" at the top level: it belongs below a [[rule]]"#),
@@ -90,7 +90,7 @@ fn values_of_the_wrong_type() {
         ("rule = [1]", r#"1: "rule" is an integer: write [[rule]] above each"#),
         ("[[rule]]|span = 1", r#"2: "span" is an integer: give a string or a list of strings"#),
         (r#"[[rule]]|span = [|"a",|2,|]"#, r#"4: "span" is an integer: give a string or a list of strings"#),
-        (r#"[[rule]]|span = "a"|event = ["b"]"#, r#"3: "event" is a list: give a string"#),
+        (r#"[[rule]]|span = "a"|event_type = ["b"]"#, r#"3: "event_type" is a list: give a string"#),
         (
             r#"[[rule]]|span = "a"|duration = true"#,
             r#"3: "duration" is true: give the key as a string, or false to leave it out"#,
@@ -155,7 +155,7 @@ fn names_to_redact_that_would_redact_nothing_or_blind_the_judge() {
             r#"4: "redact" names "result", which the result is read from, and only after redaction: take it out, or read the result from another field"#,
         ),
         (
-            r#"[[rule]]|point = "a"|severity = { field = "level" }|redact = ["level"]"#,
+            r#"[[rule]]|event = "a"|severity = { field = "level" }|redact = ["level"]"#,
             r#"4: "redact" names "level", which the severity is read from, and only after redaction: take it out, or read the severity from another field"#,
         ),
         (
@@ -223,14 +223,14 @@ fn words_out_of_a_few() {
 #[test]
 fn rules_that_name_nothing_or_too_much() {
     assert_messages(&[
-        (r#"[[rule]]|event = "a""#, r#"1: [[rule]] names nothing: add "span" or "point""#),
+        (r#"[[rule]]|event_type = "a""#, r#"1: [[rule]] names nothing: add "span" or "event""#),
         (
-            r#"[[rule]]|span = "a"||[[rule]]|span = "b"|point = "c""#,
-            r#"6: "span" and "point" in one [[rule]]: make a rule of each"#,
+            r#"[[rule]]|span = "a"||[[rule]]|span = "b"|event = "c""#,
+            r#"6: "span" and "event" in one [[rule]]: make a rule of each"#,
         ),
         ("[[rule]]|span = []", r#"2: "span" is an empty list: give it a name"#),
         (r#"[[rule]]|span = """#, r#"2: empty name in "span": write a name"#),
-        (r#"[[rule]]|span = "a"|event = " ""#, r#"3: empty name in "event": write a name"#),
+        (r#"[[rule]]|span = "a"|event_type = " ""#, r#"3: empty name in "event_type": write a name"#),
         (r#"[[rule]]|span = "a"|inherit = ["b", ""]"#, r#"3: empty name in "inherit": write a name"#),
         (r#"[[rule]]|span = "a"|[rule.rename]|b = "c"|d = """#, r#"5: empty name in "rename": write a name"#),
         (r#"[[rule]]|span = "a"|[rule.set]|"" = 1"#, r#"4: empty name in "set": write a name"#),
@@ -281,20 +281,20 @@ fn settings_that_contradict_each_other() {
             r#"3: "exception" is a reason, and this rule writes none: name its key with "reason""#,
         ),
         (
-            r#"[[rule]]|point = "a"|event = "b"|duration = "ms""#,
-            r#"4: "duration" in a rule for a "point", which does not last or end: take it out, or name a "span""#,
+            r#"[[rule]]|event = "a"|event_type = "b"|duration = "ms""#,
+            r#"4: "duration" in a rule for an "event", which does not last or end: take it out, or name a "span""#,
         ),
         (
-            r#"[[rule]]|point = "a"|outcome = false"#,
-            r#"3: "outcome" in a rule for a "point", which does not last or end: take it out, or name a "span""#,
+            r#"[[rule]]|event = "a"|outcome = false"#,
+            r#"3: "outcome" in a rule for an "event", which does not last or end: take it out, or name a "span""#,
         ),
         (
-            r#"[[rule]]|point = "a"|success = { field = "s" }"#,
-            r#"3: "success" in a rule for a "point", which does not last or end: take it out, or name a "span""#,
+            r#"[[rule]]|event = "a"|success = { field = "s" }"#,
+            r#"3: "success" in a rule for an "event", which does not last or end: take it out, or name a "span""#,
         ),
         (
-            r#"[[rule]]|point = "a"|collect = { n = "count a" }"#,
-            r#"3: "collect" in a rule for a "point", which does not last or end: take it out, or name a "span""#,
+            r#"[[rule]]|event = "a"|collect = { n = "count a" }"#,
+            r#"3: "collect" in a rule for an "event", which does not last or end: take it out, or name a "span""#,
         ),
     ]);
 }
@@ -303,16 +303,16 @@ fn settings_that_contradict_each_other() {
 fn event_types_that_no_rule_makes() {
     assert_messages(&[
         (
-            r#"[[rule]]|span = "job"|event = "job.done"|[rule.collect]|n = "count jobb.done""#,
+            r#"[[rule]]|span = "job"|event_type = "job.done"|[rule.collect]|n = "count jobb.done""#,
             r#"5: "collect" names "jobb.done", an event type that no rule makes: did you mean "job.done"?"#,
         ),
         (
             r#"[[rule]]|span = "job"|collect = { n = "total auto_assign.quote" }"#,
-            r#"3: "collect" names "auto_assign.quote", an event type that no rule makes: name the "event" of a rule"#,
+            r#"3: "collect" names "auto_assign.quote", an event type that no rule makes: name the "event_type" of a rule"#,
         ),
         (
             r#"[[rule]]|span = "job"|number_within = { batch = "n" }"#,
-            r#"3: "number_within" names "batch", an event type that no rule makes: name the "event" of a rule"#,
+            r#"3: "number_within" names "batch", an event type that no rule makes: name the "event_type" of a rule"#,
         ),
         (
             r#"[[rule]]|span = "job"|number_within = { job = "n", other = "m" }"#,
@@ -323,8 +323,8 @@ fn event_types_that_no_rule_makes() {
             r#"3: "number_within" has 0 entries: give it one, EVENT = "KEY""#,
         ),
         (
-            r#"[[rule]]|point = "job.*"||[[rule]]|span = "a"|number_within = { "job.start" = "n" }"#,
-            r#"6: "number_within" names "job.start", which is made by a "point" rule only: name the "event" of a "span" rule"#,
+            r#"[[rule]]|event = "job.*"||[[rule]]|span = "a"|number_within = { "job.start" = "n" }"#,
+            r#"6: "number_within" names "job.start", which is made by an "event" rule only: name the "event_type" of a "span" rule"#,
         ),
     ]);
 }
@@ -388,7 +388,7 @@ fn keys_that_are_columns() {
         ),
         (
             r#"[[rule]]|span = "a"|set = { event_type = "api" }"#,
-            r#"3: "set" writes the key "event_type", which is a column of the table: fill that with the setting "event", or use another key"#,
+            r#"3: "set" writes the key "event_type", which is a column of the table: fill that with the setting "event_type", or use another key"#,
         ),
         (
             r#"[[rule]]|span = "a"|result = "booking_id""#,
@@ -466,8 +466,8 @@ fn rules_made_in_rust_are_told_by_their_place() {
     for (rule, expected) in [
         (Rule::span(""), r#"(span ""): empty name in "span": write a name"#),
         (
-            Rule::point("a").duration("ms"),
-            r#"(point "a"): "duration" in a rule for a "point", which does not last or end: take it out, or name a "span""#,
+            Rule::event("a").duration("ms"),
+            r#"(point "a"): "duration" in a rule for an "event", which does not last or end: take it out, or name a "span""#,
         ),
         (
             fine().success_below("status", f64::NAN),

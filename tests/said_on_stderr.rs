@@ -97,7 +97,7 @@ fn in_a_process_of_its_own() {
             );
         }
         "intervals without end in the environment" => {
-            writes(tracing_ledger::builder().from_env().expect("they are times"));
+            writes(tracing_ledger::builder().with_env().expect("they are times"));
         }
         other => panic!("what is {other:?}?"),
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use support::DEADLINE;
 use tracing::Dispatch;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Store};
-use tracing_ledger::{Event, Guard, Overflow};
+use tracing_ledger::{Guard, Overflow, Row};
 use tracing_subscriber::prelude::*;
 
 const MIB: usize = 1024 * 1024;
@@ -67,7 +67,7 @@ struct Database {
 }
 
 impl Store for Database {
-    async fn insert(&mut self, _: &[Event], _: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, _: &[Row], _: Attempt) -> Result<(), InsertError> {
         // As every real one does, and long enough for all of the next batch to be read meanwhile.
         for _ in 0..TURNS {
             tokio::task::yield_now().await;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use sqlx::Connection as _;
 use tracing::Dispatch;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Sqlite, Store};
-use tracing_ledger::{Event, Guard};
+use tracing_ledger::{Guard, Row};
 use tracing_subscriber::prelude::*;
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -31,7 +31,7 @@ enum Database {
 }
 
 impl Store for Database {
-    async fn insert(&mut self, batch: &[Event], attempt: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
         match self {
             Self::Hangs => std::future::pending().await,
             Self::Fails => Err(InsertError::new(Failure::Retry, "the test says no")),

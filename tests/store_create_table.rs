@@ -5,11 +5,11 @@ mod support;
 use std::time::SystemTime;
 
 use support::Cluster;
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Postgres, Sqlite, Store};
 
-fn batch() -> [Event; 1] {
-    [Event::new(SystemTime::now(), "test", "test.event")]
+fn batch() -> [Row; 1] {
+    [Row::new(SystemTime::now(), "test", "test.event")]
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,13 +5,13 @@ mod support;
 use std::time::SystemTime;
 
 use support::{Cluster, SqliteFile};
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Postgres, Sqlite, Store};
 
 /// Enough of them to go by COPY on a first try.
-fn batch() -> Vec<Event> {
-    let events = 0..Postgres::COPY_FROM_EVENTS;
-    events.map(|_| Event::new(SystemTime::now(), "test", "test.event")).collect()
+fn batch() -> Vec<Row> {
+    let events = 0..Postgres::COPY_FROM_ROWS;
+    events.map(|_| Row::new(SystemTime::now(), "test", "test.event")).collect()
 }
 
 /// The URL of the database for a new role of that name.

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use sqlx::{Connection as _, PgConnection};
 use support::Cluster;
 use tracing::Subscriber;
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Postgres, Store};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::prelude::*;
@@ -53,10 +53,10 @@ async fn notices_stay_with_the_server() {
     assert_eq!(ear.heard(), 4, "a connection of another kind is told");
 
     let mut store = Postgres::from_url(&url).expect("readable");
-    for rows in [1, Postgres::COPY_FROM_EVENTS] {
+    for rows in [1, Postgres::COPY_FROM_ROWS] {
         for attempt in [Attempt::First, Attempt::Retry] {
             let batch: Vec<_> =
-                (0..rows).map(|_| Event::new(SystemTime::now(), "test", "test.event")).collect();
+                (0..rows).map(|_| Row::new(SystemTime::now(), "test", "test.event")).collect();
             store.insert(&batch, attempt).await.expect("stored");
             assert_eq!(ear.heard(), 0, "{rows} {attempt:?}");
         }

@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 use support::Cluster;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Failure, Postgres, Store};
 
-fn batch() -> [Event; 1] {
-    [Event::new(SystemTime::now(), "test", "test.event")]
+fn batch() -> [Row; 1] {
+    [Row::new(SystemTime::now(), "test", "test.event")]
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn body(client: &mut TcpStream) {
 /// A link may be too slow for them all.
 #[tokio::test]
 async fn a_server_that_says_nothing_to_the_rows_gets_fewer_at_once() {
-    let many = vec![batch()[0].clone(); Postgres::COPY_FROM_EVENTS];
+    let many = vec![batch()[0].clone(); Postgres::COPY_FROM_ROWS];
     for (statements, batch, failure) in
         [(0, &many[..2], Failure::Retry), (1, &many[..2], Failure::Halve), (1, &many[..], Failure::Halve)]
     {
@@ -114,7 +114,7 @@ async fn the_server_gives_up_before_we_do() {
          CREATE TRIGGER tell BEFORE INSERT ON observability_events FOR EACH ROW EXECUTE FUNCTION tell();",
     );
     let mut store = Postgres::from_url(&url).expect("readable");
-    for batch in [vec![batch()[0].clone()], vec![batch()[0].clone(); Postgres::COPY_FROM_EVENTS]] {
+    for batch in [vec![batch()[0].clone()], vec![batch()[0].clone(); Postgres::COPY_FROM_ROWS]] {
         let error = store.insert(&batch, Attempt::First).await.expect_err("the trigger says no").to_string();
         let told = error.split(' ').filter_map(|word| word.strip_suffix('s')?.parse::<u64>().ok());
         let told: Vec<_> = told.map(Duration::from_secs).collect();

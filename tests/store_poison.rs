@@ -5,20 +5,20 @@ mod support;
 use std::time::SystemTime;
 
 use support::{Cluster, SqliteFile};
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Failure, Postgres, Sqlite, Store};
 use uuid::Uuid;
 
-fn event(context: &str) -> Event {
-    let mut event = Event::new(SystemTime::now(), "test", "test.event");
+fn event(context: &str) -> Row {
+    let mut event = Row::new(SystemTime::now(), "test", "test.event");
     event.context = context.to_owned();
     event
 }
 
-async fn fails_then_goes_on(store: &mut impl Store, poison: Event) {
+async fn fails_then_goes_on(store: &mut impl Store, poison: Row) {
     for attempt in [Attempt::First, Attempt::Retry] {
         // Enough of them to go by COPY on a first try.
-        let mut batch: Vec<Event> = (0..Postgres::COPY_FROM_EVENTS).map(|_| event("{}")).collect();
+        let mut batch: Vec<Row> = (0..Postgres::COPY_FROM_ROWS).map(|_| event("{}")).collect();
         batch.push(poison.clone());
         let error = store.insert(&batch, attempt).await.expect_err(&poison.context);
         assert_eq!(error.failure(), Failure::Quarantine, "{error}");

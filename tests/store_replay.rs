@@ -5,10 +5,10 @@ mod support;
 use std::time::{Duration, SystemTime};
 
 use support::Cluster;
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Failure, Postgres, Store};
 
-const EVENTS: usize = 2 * Postgres::COPY_FROM_EVENTS;
+const EVENTS: usize = 2 * Postgres::COPY_FROM_ROWS;
 
 const PLAIN: &str = include_str!("../schema.sql");
 const PARTITIONED: &str = "
@@ -32,9 +32,9 @@ const COUNT: &str = "
            (SELECT count(*) FROM observability_events), (SELECT count(DISTINCT id) FROM observability_events)";
 
 /// A few days of them, so that they lie in two partitions.
-fn batch() -> Vec<Event> {
+fn batch() -> Vec<Row> {
     let age = |number: usize| Duration::from_secs(number as u64 * 300);
-    (0..EVENTS).map(|number| Event::new(SystemTime::now() - age(number), "test", "test.event")).collect()
+    (0..EVENTS).map(|number| Row::new(SystemTime::now() - age(number), "test", "test.event")).collect()
 }
 
 /// A table, and a store under a role that may do nothing but insert.
@@ -58,13 +58,13 @@ impl Table {
     }
 
     /// A row gets into the table without the store's doing.
-    async fn has(&self, events: &[Event]) {
+    async fn has(&self, events: &[Row]) {
         let mut another = Postgres::from_url(&self.owner).expect("readable");
         another.insert(events, Attempt::First).await.expect("stored");
         Cluster::shared().psql(&self.owner, "ALTER SEQUENCE copies RESTART; ALTER SEQUENCE inserts RESTART;");
     }
 
-    async fn replay(&mut self, events: &[Event]) {
+    async fn replay(&mut self, events: &[Row]) {
         self.store.insert(events, Attempt::Replay).await.expect("stored");
     }
 

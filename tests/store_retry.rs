@@ -6,15 +6,15 @@ use std::time::SystemTime;
 
 use sqlx::Connection as _;
 use support::{Cluster, SqliteFile};
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Memory, Postgres, Sqlite, Store};
 
 /// Two halves that both go by COPY on a first try.
-const EVENTS: usize = 2 * Postgres::COPY_FROM_EVENTS;
+const EVENTS: usize = 2 * Postgres::COPY_FROM_ROWS;
 const ROWS: usize = 2 * EVENTS;
 
-fn batch() -> Vec<Event> {
-    (0..EVENTS).map(|_| Event::new(SystemTime::now(), "test", "test.event")).collect()
+fn batch() -> Vec<Row> {
+    (0..EVENTS).map(|_| Row::new(SystemTime::now(), "test", "test.event")).collect()
 }
 
 /// Half of the batch gets in, then all of it comes, from this process and from the next.
@@ -68,5 +68,5 @@ async fn in_sqlite() {
 async fn in_memory() {
     let store = Memory::default();
     half_then_all(&mut store.clone()).await;
-    assert_eq!(store.events().len(), ROWS);
+    assert_eq!(store.rows().len(), ROWS);
 }

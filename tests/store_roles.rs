@@ -6,7 +6,7 @@ mod support;
 use std::time::{Duration, SystemTime};
 
 use support::Cluster;
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Postgres, Store};
 use uuid::Uuid;
 
@@ -16,15 +16,15 @@ const BOOKING: Uuid = Uuid::from_u128(1);
 const RESTAURANT: Uuid = Uuid::from_u128(2);
 
 /// Enough of them that a half goes by COPY on a first try; a few days of them, so that they lie in two partitions.
-fn batch() -> Vec<Event> {
+fn batch() -> Vec<Row> {
     let event = |number: usize| {
         let at = SystemTime::now() - Duration::from_secs(number as u64 * 300);
-        let mut event = Event::new(at, "test", "test.event");
+        let mut event = Row::new(at, "test", "test.event");
         event.booking_id = Some(BOOKING);
         event.restaurant_id = Some(RESTAURANT);
         event
     };
-    (0..2 * Postgres::COPY_FROM_EVENTS).map(event).collect()
+    (0..2 * Postgres::COPY_FROM_ROWS).map(event).collect()
 }
 
 /// Half of a batch goes in, then the whole batch comes, as from the next process and again, then a small part of it.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sqlx::Connection as _;
 use support::{Cluster, SqliteFile};
 use tracing_ledger::store::{Attempt, Memory, Postgres, Sqlite, Store};
-use tracing_ledger::{Event, Severity};
+use tracing_ledger::{Row, Severity};
 use tracing_subscriber::prelude::*;
 use uuid::Uuid;
 
@@ -16,8 +16,8 @@ const RESTAURANT: Uuid = Uuid::from_u128(1);
 const SELECT: &str = "SELECT id || ' ' || created_at || ' ' || source || ' ' || event_type || ' ' || severity \
      || ' ' || context || ' ' || restaurant_id || ' ' || coalesce(booking_id, 'null') FROM observability_events";
 
-fn event() -> Event {
-    let mut event = Event::new(moment(), "auto_assign", "auto_assign.quote");
+fn event() -> Row {
+    let mut event = Row::new(moment(), "auto_assign", "auto_assign.quote");
     event.id = ID;
     event.severity = Severity::Warning;
     event.context = r#"{"planner_reason": "größte \"Gruppe\" 🍽"}"#.to_owned();
@@ -31,8 +31,8 @@ fn moment() -> SystemTime {
 }
 
 /// The event, with as many others as make it go by COPY on a first try.
-fn large_batch() -> Vec<Event> {
-    let others = (1..Postgres::COPY_FROM_EVENTS).map(|_| Event::new(moment(), "auto_assign", "other"));
+fn large_batch() -> Vec<Row> {
+    let others = (1..Postgres::COPY_FROM_ROWS).map(|_| Row::new(moment(), "auto_assign", "other"));
     [event()].into_iter().chain(others).collect()
 }
 
@@ -81,11 +81,11 @@ fn the_keys_of_a_context_come_in_the_order_that_postgres_keeps_them_in() {
     guard.shutdown(Duration::from_secs(60)).expect("memory is there");
     let cluster = Cluster::shared();
     let url = cluster.database();
-    for Event { context, .. } in memory.events() {
+    for Row { context, .. } in memory.rows() {
         let kept = cluster.psql(&url, &format!("SELECT '{context}'::jsonb"));
         assert_eq!(kept.replace(' ', ""), context);
     }
-    assert_eq!(memory.events().len(), 2);
+    assert_eq!(memory.rows().len(), 2);
 }
 
 #[tokio::test]

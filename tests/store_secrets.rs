@@ -5,7 +5,7 @@ mod support;
 use std::time::SystemTime;
 
 use support::Cluster;
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Postgres, Store};
 
 fn assert_secret_free(text: &str) {
@@ -23,7 +23,7 @@ async fn not_when_the_server_refuses_the_user_or_the_database() {
     for url in [user, database] {
         let mut store = Postgres::from_url(&url).expect("readable");
         assert_secret_free(&format!("{store:?}"));
-        let batch = [Event::new(SystemTime::now(), "test", "test.event")];
+        let batch = [Row::new(SystemTime::now(), "test", "test.event")];
         let error = store.insert(&batch, Attempt::First).await.expect_err("refused");
         assert_secret_free(&format!("{error} {error:?}"));
         assert!(error.to_string().starts_with("cannot connect to Postgres: the "), "{error}");

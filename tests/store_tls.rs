@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use support::Cluster;
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Postgres, Store};
 
 /// A server that takes the role `ledger` by TLS alone, with a certificate for `localhost`.
@@ -58,7 +58,7 @@ impl TlsServer {
 
 async fn insert(url: &str) -> Result<(), InsertError> {
     let mut store = Postgres::from_url(url).expect("readable");
-    store.insert(&[Event::new(SystemTime::now(), "test", "test.event")], Attempt::First).await
+    store.insert(&[Row::new(SystemTime::now(), "test", "test.event")], Attempt::First).await
 }
 
 fn openssl(folder: &Path, arguments: &str) {

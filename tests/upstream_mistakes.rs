@@ -32,7 +32,7 @@ fn the_flow_does_not_wait_for_the_database() {
         // The job ends although nothing can be written: waiting for the database would hang here for ever.
         info_span!("auto_assign.job", result = "succeeded").in_scope(|| quote(false).expect("it succeeds"));
     });
-    assert_eq!((guard.stats().in_flight, memory.events().len()), (2, 0));
+    assert_eq!((guard.stats().in_flight, memory.rows().len()), (2, 0));
     gate.open();
     assert_eq!(guard.shutdown(DEADLINE).expect("everything is written").written, 2);
 }
@@ -82,7 +82,7 @@ fn times_are_those_of_the_call_not_of_the_insert() {
     // Nothing could be inserted before this.
     gate.open();
     guard.shutdown(DEADLINE).expect("everything is written");
-    let [row] = &memory.events()[..] else { panic!("one row") };
+    let [row] = &memory.rows()[..] else { panic!("one row") };
     // The two clocks are read one after the other: a millisecond of grace.
     assert!(row.created_at <= ended + Duration::from_millis(1));
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tracing::{Subscriber, level_filters::LevelFilter};
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, InsertError, Store};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::prelude::*;
@@ -35,7 +35,7 @@ fn chatter() {
 struct Chatterbox;
 
 impl Store for Chatterbox {
-    async fn insert(&mut self, _: &[Event], _: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, _: &[Row], _: Attempt) -> Result<(), InsertError> {
         tracing::error_span!("auto_assign.quote").in_scope(|| tracing::trace!("no rule names this one"));
         chatter();
         tokio::task::spawn_blocking(chatter).await.expect("it does not panic");

@@ -66,8 +66,8 @@ impl Booking {
     }
 
     pub(crate) async fn load(db: &Db, id: Uuid) -> Result<Option<Self>, Trouble> {
-        type Row = (i64, i64, Option<String>, Option<String>, String, i64);
-        let rows: Vec<Row> = db
+        type StoredRow = (i64, i64, Option<String>, Option<String>, String, i64);
+        let rows: Vec<StoredRow> = db
             .rows(
                 "SELECT party_size, starts_at, zone, note, status, version FROM demo_bookings WHERE id = $1",
                 [id.into()],

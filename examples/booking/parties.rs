@@ -71,8 +71,8 @@ pub(crate) fn services(calm: bool) -> Result<Vec<Service>, String> {
 
 impl Service {
     /// Two seatings, as houses of this size have them: every other party comes to the second.
-    fn new(rows: &[Row], opens_at: i64) -> Self {
-        let party = |(number, row): (usize, &Row)| Party {
+    fn new(rows: &[StoredRow], opens_at: i64) -> Self {
+        let party = |(number, row): (usize, &StoredRow)| Party {
             id: Uuid::now_v7(),
             size: row.size,
             starts_at: if number % 2 == 0 { opens_at } else { opens_at + STAY_MS },
@@ -106,13 +106,13 @@ impl Party {
     }
 }
 
-struct Row {
+struct StoredRow {
     day: Weekday,
     meal: &'static str,
     size: i64,
 }
 
-fn row(line: &'static str) -> Result<Row, String> {
+fn row(line: &'static str) -> Result<StoredRow, String> {
     let malformed = || format!("parties.csv: {line:?} is not day,time,size");
     let mut cells = line.split(',');
     let (Some(day), Some(meal), Some(size), None) = (cells.next(), cells.next(), cells.next(), cells.next())
@@ -126,5 +126,5 @@ fn row(line: &'static str) -> Result<Row, String> {
         "Sun" => Weekday::Sunday,
         _ => return Err(malformed()),
     };
-    Ok(Row { day, meal, size: size.parse().map_err(|_| malformed())? })
+    Ok(StoredRow { day, meal, size: size.parse().map_err(|_| malformed())? })
 }

@@ -12,12 +12,12 @@ use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::entered::EnteredSpans;
-use super::lacks::Lacks;
-use crate::open::{Open, OpenSpans, Walk};
+use super::inherit::Lacks;
+use crate::layer::spans::{Cursor, OpenSpan, Spans};
 use crate::queue::Queue;
-use crate::record::{Fields, Parted, Scratch, Verdict};
+use crate::record::{Detached, Fields, Scratch, Verdict};
 use crate::rules::model::SuccessTest;
-use crate::rules::plan::{Action, Plan, Plans, Row, is_same_kind};
+use crate::rules::plan::{Action, Plan, Plans, RowPlan, is_same_kind};
 
 thread_local! {
     /// The filter has let an event through just now.
@@ -27,7 +27,7 @@ thread_local! {
 /// Collects what the filter let through.
 pub(super) struct Recorder {
     pub(super) plans: Arc<Plans>,
-    pub(super) spans: OpenSpans,
+    pub(super) spans: Spans,
     pub(super) entered: EnteredSpans,
     pub(super) queue: Arc<Queue>,
 }
@@ -44,7 +44,7 @@ impl Recorder {
     /// The nearest enclosing span that is followed, where `outer` is the one that encloses the span.
     pub(super) fn parent<S>(
         &self,
-        walk: &mut Walk<'_>,
+        walk: &mut Cursor<'_>,
         outer: &Id,
         id: &Id,
         ctx: &Context<'_, S>,
@@ -64,9 +64,9 @@ impl Recorder {
     /// Goes outwards through the followed spans until `f` says that it has all it wants.
     pub(super) fn outwards(
         &self,
-        walk: &mut Walk<'_>,
+        walk: &mut Cursor<'_>,
         from: Option<Id>,
-        mut f: impl FnMut(&mut Open) -> ControlFlow<()>,
+        mut f: impl FnMut(&mut OpenSpan) -> ControlFlow<()>,
     ) {
         let mut next = from;
         while let Some(id) = next {
@@ -79,7 +79,7 @@ impl Recorder {
     }
 
     /// The number of a new call within the nearest enclosing span that numbers its kind.
-    pub(super) fn number(&self, walk: &mut Walk<'_>, row: &Row, parent: Option<Id>) -> Option<u32> {
+    pub(super) fn number(&self, walk: &mut Cursor<'_>, row: &RowPlan, parent: Option<Id>) -> Option<u32> {
         let within = row.numbered_within.as_ref()?;
         let mut number = None;
         self.outwards(walk, parent, |open| {
@@ -95,7 +95,7 @@ impl Recorder {
     /// Has enclosing spans give a record what it lacks, as far as they can; they in turn count it.
     pub(super) fn complete(
         &self,
-        walk: &mut Walk<'_>,
+        walk: &mut Cursor<'_>,
         fields: &mut Fields,
         mut lacks: Lacks,
         from: Option<Id>,
@@ -111,13 +111,13 @@ impl Recorder {
     pub(super) fn point<S>(
         &self,
         plan: &'static Plan,
-        row: &'static Row,
+        row: &'static RowPlan,
         event: &tracing::Event<'_>,
         ctx: &Context<'_, S>,
     ) where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let mut record = Parted::new(plan);
+        let mut record = Detached::new(plan);
         event.record(&mut record.fields);
         let lacks = Lacks::of(&record, row);
         let scope = ctx.event_span(event).into_iter().flat_map(|span| span.scope());
@@ -230,7 +230,7 @@ impl Recorder {
 
     /// Hands over the record of a span that ends, or returns it where making room for it may take a while.
     #[inline]
-    fn hand_over(&self, open: &mut Open) -> Option<Parted> {
+    fn hand_over(&self, open: &mut OpenSpan) -> Option<Detached> {
         open.record.redact();
         (!self.queue.try_push(&mut open.record)).then(|| open.record.part())
     }

@@ -13,7 +13,8 @@ use std::cell::Cell;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::record::{Chunk, Record};
+use super::chunk::Chunk;
+use crate::record::Record;
 use crate::sync::channel::{self, Receiver, Sender};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, thread_local};
 

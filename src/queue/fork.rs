@@ -29,7 +29,7 @@ pub(super) fn watch() {
         // child is one atomic addition, which is async-signal-safe.
         let failed = unsafe { libc::pthread_atfork(None, None, Some(in_child)) } != 0;
         if failed {
-            crate::alarm::say(format_args!(
+            crate::stderr::say(format_args!(
                 "no memory to watch for forks: a forked child will not be noticed"
             ));
         }

@@ -10,7 +10,7 @@ use tracing::field::{Field, Visit};
 
 use super::Record;
 use super::fields::Fields;
-use super::value::{Entry, INHERITED, Kind, Stretch};
+use super::value::{Entry, INHERITED, Kind, TextRange};
 use crate::rules::plan::Plan;
 
 /// Of `i128::MIN`, with its sign.
@@ -68,15 +68,15 @@ fn keep(fields: &mut Fields) {
 }
 
 /// A record that has no place of its own: its memory is the thread's.
-pub(crate) struct Parted(pub(super) Record);
+pub(crate) struct Detached(pub(super) Record);
 
-impl Parted {
+impl Detached {
     pub(crate) fn new(plan: &'static Plan) -> Self {
         Self(Record::with_fields(plan, kept()))
     }
 }
 
-impl Deref for Parted {
+impl Deref for Detached {
     type Target = Record;
 
     fn deref(&self) -> &Record {
@@ -84,13 +84,13 @@ impl Deref for Parted {
     }
 }
 
-impl DerefMut for Parted {
+impl DerefMut for Detached {
     fn deref_mut(&mut self) -> &mut Record {
         &mut self.0
     }
 }
 
-impl Drop for Parted {
+impl Drop for Detached {
     fn drop(&mut self) {
         keep(&mut self.0.fields);
     }
@@ -115,8 +115,8 @@ impl TextWriter<'_> {
         self.end = self.fields.text.len();
     }
 
-    pub(super) fn done(self) -> Stretch {
-        Stretch { start: self.start as u32, len: (self.fields.text.len() - self.start) as u32 }
+    pub(super) fn done(self) -> TextRange {
+        TextRange { start: self.start as u32, len: (self.fields.text.len() - self.start) as u32 }
     }
 }
 

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::collect::TextWriter;
 use super::redact::digest;
-use super::value::{Entry, INHERITED, Kind, Stretch, append};
+use super::value::{Entry, INHERITED, Kind, TextRange, append};
 use super::{MAX_FIELDS, MAX_TEXT_BYTES, MAX_VALUE_BYTES};
 use crate::rules::model::Redact;
 
@@ -16,8 +16,8 @@ const KEPT_TEXT: usize = 4 * 1024;
 /// in the list of the rules.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
-    pub(super) values: Vec<Entry>,
-    pub(super) text: Vec<u8>,
+    pub(crate) values: Vec<Entry>,
+    pub(crate) text: Vec<u8>,
     /// A value was cut or left out.
     pub(crate) truncated: bool,
 }
@@ -94,8 +94,8 @@ impl Fields {
             && self.text.len() + later.text.len() <= MAX_TEXT_BYTES
     }
 
-    pub(super) fn copy(&mut self, from: &Self, entry: Entry) {
-        let text = Stretch::from_bits(entry.bits);
+    pub(crate) fn copy(&mut self, from: &Self, entry: Entry) {
+        let text = TextRange::from_bits(entry.bits);
         match entry.kind {
             Kind::Text => {
                 let bits = self.keep(text.of(&from.text)).to_bits();
@@ -107,7 +107,7 @@ impl Fields {
     }
 
     /// Puts a value whose text would be another one if it were cut. It is left out where there is no room for it.
-    pub(super) fn put_whole(&mut self, new: Entry, text: &[u8]) {
+    pub(crate) fn put_whole(&mut self, new: Entry, text: &[u8]) {
         if self.text.len() + text.len() > MAX_TEXT_BYTES {
             self.drop_overwritten();
         }
@@ -121,7 +121,7 @@ impl Fields {
 
     /// Puts a value in its place by slot. A callsite gives its fields in that order: the usual place is the last.
     #[inline]
-    pub(super) fn put(&mut self, new: Entry) {
+    pub(crate) fn put(&mut self, new: Entry) {
         if self.values.last().is_none_or(|last| last.slot < new.slot) && self.values.len() < MAX_FIELDS {
             return self.values.push(new);
         }
@@ -134,7 +134,7 @@ impl Fields {
 
     /// Keeps a text that is whole, cut to what one value may take.
     #[inline]
-    pub(super) fn keep(&mut self, text: &[u8]) -> Stretch {
+    pub(crate) fn keep(&mut self, text: &[u8]) -> TextRange {
         let room = MAX_VALUE_BYTES.min(MAX_TEXT_BYTES.saturating_sub(self.text.len()));
         if text.len() > room {
             return self.keep_what_fits(text);
@@ -143,7 +143,7 @@ impl Fields {
     }
 
     #[cold]
-    pub(super) fn keep_what_fits(&mut self, text: &[u8]) -> Stretch {
+    pub(crate) fn keep_what_fits(&mut self, text: &[u8]) -> TextRange {
         self.drop_overwritten();
         let mut writer = self.writer();
         writer.put(str::from_utf8(text).unwrap_or_default());
@@ -151,10 +151,10 @@ impl Fields {
     }
 
     /// A field recorded over and over leaves its old texts behind: keep the living ones only.
-    pub(super) fn drop_overwritten(&mut self) {
+    pub(crate) fn drop_overwritten(&mut self) {
         let old = std::mem::take(&mut self.text);
         for entry in self.values.iter_mut().filter(|entry| entry.has_text()) {
-            entry.bits = append(&mut self.text, Stretch::from_bits(entry.bits).of(&old)).to_bits();
+            entry.bits = append(&mut self.text, TextRange::from_bits(entry.bits).of(&old)).to_bits();
         }
     }
 
@@ -165,7 +165,7 @@ impl Fields {
     }
 
     /// Formats a value of the user's. Its `Debug` may emit spans (no lock is held here) or panic.
-    pub(super) fn format(&mut self, value: fmt::Arguments<'_>) -> Stretch {
+    pub(crate) fn format(&mut self, value: fmt::Arguments<'_>) -> TextRange {
         let mut writer = self.writer();
         match catch_unwind(AssertUnwindSafe(|| writer.write_fmt(value))) {
             Ok(Ok(())) => {}
@@ -178,7 +178,8 @@ impl Fields {
     /// The text of the first value, such as that of the one field of an `err` or `ret` event.
     pub(crate) fn first_text(&self) -> &str {
         let stretch = self.values.first().filter(|entry| entry.has_text()).map(|entry| entry.bits);
-        stretch.map_or("", |bits| str::from_utf8(Stretch::from_bits(bits).of(&self.text)).unwrap_or_default())
+        stretch
+            .map_or("", |bits| str::from_utf8(TextRange::from_bits(bits).of(&self.text)).unwrap_or_default())
     }
 }
 

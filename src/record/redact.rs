@@ -4,7 +4,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::value::{Entry, INHERITED, Kind, Stretch, Value, append};
+use super::value::{Entry, INHERITED, Kind, TextRange, Value, append};
 use super::{Extra, Fields, Record};
 use crate::rules::model::{ReasonCodes, Redact};
 use crate::rules::redact::Redaction;
@@ -55,7 +55,7 @@ impl Fields {
                     entry.kind = Kind::Digest;
                 }
                 _ if entry.has_text() => {
-                    entry.bits = append(text, Stretch::from_bits(entry.bits).of(&old)).to_bits();
+                    entry.bits = append(text, TextRange::from_bits(entry.bits).of(&old)).to_bits();
                 }
                 _ => {}
             }

@@ -3,19 +3,19 @@
 use super::Tally;
 
 /// Marks the slot of an inherited value.
-pub(super) const INHERITED: u16 = 1 << 15;
+pub(crate) const INHERITED: u16 = 1 << 15;
 
 /// A value as it lies in memory, 16 bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// The value itself, or where its text lies.
-    pub(super) bits: u64,
-    pub(super) slot: u16,
-    pub(super) kind: Kind,
+    pub(crate) bits: u64,
+    pub(crate) slot: u16,
+    pub(crate) kind: Kind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Bool,
     I64,
     U64,
@@ -29,38 +29,38 @@ pub(super) enum Kind {
 
 /// Where in the buffer a text lies.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stretch {
-    pub(super) start: u32,
-    pub(super) len: u32,
+pub(crate) struct TextRange {
+    pub(crate) start: u32,
+    pub(crate) len: u32,
 }
 
-impl Stretch {
-    pub(super) fn to_bits(self) -> u64 {
+impl TextRange {
+    pub(crate) fn to_bits(self) -> u64 {
         u64::from(self.start) << 32 | u64::from(self.len)
     }
 
-    pub(super) fn from_bits(bits: u64) -> Self {
+    pub(crate) fn from_bits(bits: u64) -> Self {
         Self { start: (bits >> 32) as u32, len: bits as u32 }
     }
 
-    pub(super) fn of(self, text: &[u8]) -> &[u8] {
+    pub(crate) fn of(self, text: &[u8]) -> &[u8] {
         text.get(self.start as usize..).and_then(|text| text.get(..self.len as usize)).unwrap_or_default()
     }
 }
 
 impl Entry {
-    pub(super) fn has_text(self) -> bool {
+    pub(crate) fn has_text(self) -> bool {
         matches!(self.kind, Kind::Text | Kind::Digits | Kind::Digest)
     }
 
     /// The same value, with its text so many bytes further on.
-    pub(super) fn moved_by(self, bytes: u32) -> Self {
+    pub(crate) fn moved_by(self, bytes: u32) -> Self {
         let start = if self.has_text() { u64::from(bytes) << 32 } else { 0 };
         Self { bits: self.bits.wrapping_add(start), ..self }
     }
 
     /// The value, with its text in `buffer` when it has one.
-    pub(super) fn value(self, buffer: &[u8]) -> Value<'_> {
+    pub(crate) fn value(self, buffer: &[u8]) -> Value<'_> {
         match self.kind {
             Kind::Bool => Value::Bool(self.bits != 0),
             Kind::I64 => Value::I64(self.bits.cast_signed()),
@@ -71,9 +71,9 @@ impl Entry {
         }
     }
 
-    pub(super) fn str(self, buffer: &[u8]) -> &str {
+    pub(crate) fn str(self, buffer: &[u8]) -> &str {
         // Only whole characters are ever written; an empty text would be a bug of ours, not a crash of theirs.
-        str::from_utf8(Stretch::from_bits(self.bits).of(buffer)).unwrap_or_default()
+        str::from_utf8(TextRange::from_bits(self.bits).of(buffer)).unwrap_or_default()
     }
 }
 
@@ -112,8 +112,8 @@ impl<'a> Value<'a> {
 /// The values of one record, to be read, and what ended within it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Values<'a> {
-    pub(super) values: &'a [Entry],
-    pub(super) text: &'a [u8],
+    pub(crate) values: &'a [Entry],
+    pub(crate) text: &'a [u8],
     pub(crate) tallies: &'a [Tally],
     pub(crate) truncated: bool,
 }
@@ -137,8 +137,8 @@ impl<'a> Values<'a> {
 }
 
 #[inline]
-pub(super) fn append(buffer: &mut Vec<u8>, text: &[u8]) -> Stretch {
+pub(crate) fn append(buffer: &mut Vec<u8>, text: &[u8]) -> TextRange {
     let start = buffer.len() as u32;
     buffer.extend_from_slice(text);
-    Stretch { start, len: text.len() as u32 }
+    TextRange { start, len: text.len() as u32 }
 }

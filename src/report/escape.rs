@@ -3,7 +3,7 @@
 //! Whoever writes a row chooses its texts: none of them may move the cursor of a terminal, turn the order of
 //! what is read, or end a cell of a table.
 
-use crate::visible::visible;
+use crate::escape::visible;
 
 /// Longer texts are cut.
 const LIMIT: usize = 80;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::answer::{Attempts, AttemptsBar, Baseline, CallGroup, Calls, JobGroup, Reason, Share};
 use super::keys;
 use super::samples::Samples;
-use crate::store::read::Row;
+use crate::store::read::ReadRow;
 
 type Context = Map<String, Value>;
 
@@ -48,7 +48,7 @@ struct JobTally {
 }
 
 impl Gather {
-    pub(super) fn row(&mut self, row: Row) {
+    pub(super) fn row(&mut self, row: ReadRow) {
         self.stretch(row.created_at);
         let context = self.context(row.context.as_deref());
         match row.event_type.as_str() {
@@ -203,7 +203,7 @@ mod tests {
     fn baseline(rows: &[(&str, Option<&str>, &str)]) -> Baseline {
         let mut gather = Gather::default();
         for (event_type, booking, context) in rows {
-            gather.row(Row {
+            gather.row(ReadRow {
                 created_at: None,
                 event_type: (*event_type).to_owned(),
                 booking_id: booking.map(str::to_owned),

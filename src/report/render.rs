@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use super::answer::{Attempts, Baseline, CallGroup, Calls, JobGroup, Reason, Share, moment_text};
 use super::table::{NONE, Table};
-use crate::visible::visible_json;
+use crate::escape::visible_json;
 
 const EMPTY: &str = "No planner call and no job is on the ledger in this time. Check that the service has run \
                      with the layer, and that it writes to this database.";

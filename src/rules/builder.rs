@@ -17,7 +17,7 @@ use crate::Severity;
 
 /// Which spans or tracing events become rows, and what is in them.
 ///
-/// Starts as [`Rule::span`] or [`Rule::point`] and is put to use by
+/// Starts as [`Rule::span`] or [`Rule::event`] and is put to use by
 /// [`Rules::from_rules`](crate::Rules::from_rules), which is also where mistakes are told. A setter called
 /// again replaces what it said before; those that take a field or a list add to it.
 ///
@@ -25,7 +25,7 @@ use crate::Severity;
 /// use tracing_ledger::{Rule, Rules};
 ///
 /// let request = Rule::span("request")
-///     .event("http.request")
+///     .event_type("http.request")
 ///     .source("api")
 ///     .rename("http.status", "status")
 ///     .set("region", "eu")
@@ -75,15 +75,15 @@ impl Rule {
     ///
     /// The name is that of the metadata, as given by `tracing::info!(name: "cache.miss", …)`. A tracing event
     /// has no duration and no outcome, so the setters about them are mistakes here.
-    pub fn point(name: impl Into<String>) -> Self {
-        Self::named("point", MatchKind::Point, Keys::default(), name)
+    pub fn event(name: impl Into<String>) -> Self {
+        Self::named("event", MatchKind::Event, Keys::default(), name)
     }
 
     fn named(key: &'static str, kind: MatchKind, keys: Keys, name: impl Into<String>) -> Self {
         let matches = Match { kind, names: Vec::new(), target: None, level: None, fields: Vec::new() };
         let rule = model::Rule {
             matches,
-            event: None,
+            event_type: None,
             source: None,
             severity: SeverityRule::Natural,
             keys,
@@ -138,9 +138,9 @@ impl Rule {
     }
 
     /// The `event_type` of the rows; else the name of the span or tracing event.
-    pub fn event(mut self, event_type: impl Into<String>) -> Self {
-        let event_type = self.name("event", event_type);
-        self.rule.event = Some(event_type.into());
+    pub fn event_type(mut self, event_type: impl Into<String>) -> Self {
+        let event_type = self.name("event_type", event_type);
+        self.rule.event_type = Some(event_type.into());
         self
     }
 
@@ -416,7 +416,7 @@ impl Rule {
     pub(super) fn kind_key(&self) -> &'static str {
         match self.rule.matches.kind {
             MatchKind::Span => "span",
-            MatchKind::Point => "point",
+            MatchKind::Event => "event",
         }
     }
 

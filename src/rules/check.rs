@@ -48,7 +48,7 @@ const COLUMNS: [(&str, Option<&str>); 8] = [
     ("id", None),
     ("created_at", None),
     ("source", Some("source")),
-    ("event_type", Some("event")),
+    ("event_type", Some("event_type")),
     ("severity", Some("severity")),
     ("context", None),
     ("restaurant_id", None),
@@ -102,7 +102,7 @@ impl Rule {
 fn check_alone(rule: &Rule) -> Result<(), Fault> {
     match rule.faults.first() {
         Some(fault) => return Err(fault.clone()),
-        None if rule.rule.matches.kind == MatchKind::Point => check_point(rule)?,
+        None if rule.rule.matches.kind == MatchKind::Event => check_event(rule)?,
         None => check_exception(rule)?,
     }
     check_renamed(rule)?;
@@ -112,13 +112,13 @@ fn check_alone(rule: &Rule) -> Result<(), Fault> {
     check_outputs(rule)
 }
 
-fn check_point(rule: &Rule) -> Result<(), Fault> {
+fn check_event(rule: &Rule) -> Result<(), Fault> {
     let Some(given) = rule.given.iter().find(|given| OF_SPANS.contains(&given.key)) else {
         return Ok(());
     };
     let key = given.key;
     let text = format!(
-        "{key:?} in a rule for a \"point\", which does not last or end: take it out, or name a \"span\""
+        "{key:?} in a rule for an \"event\", which does not last or end: take it out, or name a \"span\""
     );
     Err(Fault { line: given.line, text })
 }
@@ -298,24 +298,25 @@ fn check_mentions(rule: &Rule, all: &[&model::Rule]) -> Result<(), Fault> {
 
 /// Why no span makes rows of this event type, if none does.
 fn unmade(event_type: &str, all: &[&model::Rule]) -> Option<String> {
-    let makes = |rule: &&&model::Rule| match &rule.event {
+    let makes = |rule: &&&model::Rule| match &rule.event_type {
         Some(own) => **own == *event_type,
         None => rule.matches.names.iter().any(|name| name.matches(event_type)),
     };
     let mut kinds = all.iter().filter(makes).map(|rule| rule.matches.kind).peekable();
     if kinds.peek().is_none() {
         let near = nearest(event_type, all.iter().flat_map(|rule| event_types(rule)));
-        let remedy =
-            near.map_or("name the \"event\" of a rule".to_owned(), |near| format!("did you mean {near:?}?"));
+        let remedy = near
+            .map_or("name the \"event_type\" of a rule".to_owned(), |near| format!("did you mean {near:?}?"));
         return Some(format!("an event type that no rule makes: {remedy}"));
     }
     let spans = kinds.any(|kind| kind == MatchKind::Span);
-    (!spans)
-        .then(|| "which is made by a \"point\" rule only: name the \"event\" of a \"span\" rule".to_owned())
+    (!spans).then(|| {
+        "which is made by an \"event\" rule only: name the \"event_type\" of a \"span\" rule".to_owned()
+    })
 }
 
 fn event_types(rule: &model::Rule) -> impl Iterator<Item = &str> {
-    let own = rule.event.as_deref();
+    let own = rule.event_type.as_deref();
     let names = rule.matches.names.iter().map(|name| name.0.as_str()).filter(move |_| own.is_none());
     own.into_iter().chain(names)
 }

@@ -37,10 +37,10 @@ const ORIGIN: &str = "rules";
 /// let toml: Rules = r#"
 ///     [[rule]]
 ///     span = "request"
-///     event = "http.request"
+///     event_type = "http.request"
 ///     success = { field = "status", below = 500 }
 /// "#.parse()?;
-/// let request = Rule::span("request").event("http.request").success_below("status", 500.0);
+/// let request = Rule::span("request").event_type("http.request").success_below("status", 500.0);
 /// let rust = Rules::from_rules([request])?;
 /// assert_eq!(toml, rust);
 /// # Ok::<(), tracing_ledger::Error>(())
@@ -102,7 +102,7 @@ impl Rules {
     /// ```
     /// use tracing_ledger::{Rule, Rules};
     ///
-    /// let day = Rule::span("day").event("batch.day").collect_count("quotes", "auto_assign.quote");
+    /// let day = Rule::span("day").event_type("batch.day").collect_count("quotes", "auto_assign.quote");
     /// let rules = Rules::builtin().preceded_by([day])?;
     /// # Ok::<(), tracing_ledger::Error>(())
     /// ```
@@ -208,7 +208,7 @@ mod tests {
         let rules: Rules = BUILTIN.parse().expect("the built-in rules are sound");
         assert_eq!(rules, Rules::builtin());
 
-        let events: Vec<_> = rules.list.iter().filter_map(|rule| rule.event.as_deref()).collect();
+        let events: Vec<_> = rules.list.iter().filter_map(|rule| rule.event_type.as_deref()).collect();
         assert_eq!(events, ["auto_assign.quote", "auto_assign.summary"], "point events keep their own names");
     }
 

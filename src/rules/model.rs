@@ -16,7 +16,7 @@ pub(crate) const MAX_NAME_BYTES: usize = 512;
 pub(crate) struct Rule {
     pub(crate) matches: Match,
     /// `event_type`; `None` takes the name of the span or tracing event.
-    pub(crate) event: Option<Arc<str>>,
+    pub(crate) event_type: Option<Arc<str>>,
     /// `source`; `None` takes the callsite's target.
     pub(crate) source: Option<Arc<str>>,
     pub(crate) severity: SeverityRule,
@@ -65,7 +65,7 @@ pub(crate) enum MatchKind {
     /// A span: one row when it ends.
     Span,
     /// A tracing event: one row when it happens.
-    Point,
+    Event,
 }
 
 /// A name, or a glob with `*` for any run of characters.

@@ -24,11 +24,11 @@ const TOP_KEYS: [&str; 3] = ["rule", "reason_codes", "builtin"];
 
 const RULE_KEYS: [&str; 27] = [
     "span",
-    "point",
+    "event",
     "target",
     "level",
     "fields",
-    "event",
+    "event_type",
     "source",
     "severity",
     "duration",
@@ -103,14 +103,14 @@ fn reason_codes(blocks: &Entry<'_>) -> Result<ReasonCodes, Fault> {
 fn rule(table: &Entry<'_>) -> Result<Rule, Fault> {
     let entries = known(table, &RULE_KEYS, "in [[rule]]")?;
     let named = |key| entries.iter().find(|entry| entry.key == key);
-    let rule = match (named("span"), named("point")) {
+    let rule = match (named("span"), named("event")) {
         (Some(span), None) => names(span, Rule::span)?,
-        (None, Some(point)) => names(point, Rule::point)?,
+        (None, Some(event)) => names(event, Rule::event)?,
         (None, None) => {
-            return Err(table.fault("[[rule]] names nothing: add \"span\" or \"point\""));
+            return Err(table.fault("[[rule]] names nothing: add \"span\" or \"event\""));
         }
-        (Some(_), Some(point)) => {
-            return Err(point.fault("\"span\" and \"point\" in one [[rule]]: make a rule of each"));
+        (Some(_), Some(event)) => {
+            return Err(event.fault("\"span\" and \"event\" in one [[rule]]: make a rule of each"));
         }
     };
     entries.iter().try_fold(rule, |rule, entry| setting(rule.at(entry.line), entry))
@@ -130,7 +130,7 @@ fn setting(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
         "target" => rule.target(entry.text()?),
         "level" => rule.level(entry.word(&LEVELS)?),
         "fields" => rule.fields(entry.texts()?),
-        "event" => rule.event(entry.text()?),
+        "event_type" => rule.event_type(entry.text()?),
         "source" => rule.source(entry.text()?),
         "severity" => severity(rule, entry)?,
         "duration" => rule.duration(entry.key_or_off()?),

@@ -9,7 +9,7 @@ use super::format::PAYLOAD_LIMIT;
 use super::recover;
 use super::segment::{self, Active, Segment, Unfit};
 use super::{ALL, Spool};
-use crate::{Error, Event};
+use crate::{Error, Row};
 
 /// Why events are not on disk.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl<D: Disk> Spool<D> {
     ///
     /// # Errors
     /// Says why anything is left. The next call may do better.
-    pub(crate) fn append(&mut self, events: &mut Vec<Event>) -> Result<(), AppendError> {
+    pub(crate) fn append(&mut self, events: &mut Vec<Row>) -> Result<(), AppendError> {
         if events.is_empty() {
             return Ok(());
         }
@@ -63,7 +63,7 @@ impl<D: Disk> Spool<D> {
     }
 
     /// One write of as many events as it may take; how many are on disk now.
-    fn append_some(&mut self, events: &[Event]) -> Result<(usize, Result<(), Error>), AppendError> {
+    fn append_some(&mut self, events: &[Row]) -> Result<(usize, Result<(), Error>), AppendError> {
         let (room, enough) = (self.room(), self.room_in_segment());
         match self.frames.encode(events, self.next, room, enough) {
             Ok(()) => {}

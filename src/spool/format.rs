@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crc::{CRC_32_ISCSI, Crc, Table};
 use uuid::Uuid;
 
-use crate::{Event, Severity};
+use crate::{Row, Severity};
 
 /// How a frame begins. Its first and last byte occur in no UTF-8 text, so that no string that was recorded can
 /// pass for a frame when a reader looks for the next one.
@@ -36,14 +36,14 @@ pub(super) fn checksum(parts: &[&[u8]]) -> u32 {
 }
 
 /// How many bytes the frame of an event takes.
-pub(super) fn frame_bytes(event: &Event) -> usize {
+pub(super) fn frame_bytes(event: &Row) -> usize {
     let uuids = [event.restaurant_id, event.booking_id];
     let texts = event.source.len() + event.event_type.len() + event.context.len();
     SMALLEST_FRAME + 16 * uuids.iter().flatten().count() + texts
 }
 
 /// Appends the frame of an event that is not over [`PAYLOAD_LIMIT`].
-pub(super) fn encode(into: &mut Vec<u8>, sequence: u64, event: &Event) {
+pub(super) fn encode(into: &mut Vec<u8>, sequence: u64, event: &Row) {
     let start = into.len();
     let length = frame_bytes(event) - HEADER_BYTES;
     into.extend(MAGIC);
@@ -56,7 +56,7 @@ pub(super) fn encode(into: &mut Vec<u8>, sequence: u64, event: &Event) {
     header[16..].copy_from_slice(&checksum.to_le_bytes());
 }
 
-fn payload(into: &mut Vec<u8>, event: &Event) {
+fn payload(into: &mut Vec<u8>, event: &Row) {
     let restaurant = if event.restaurant_id.is_some() { HAS_RESTAURANT } else { 0 };
     let booking = if event.booking_id.is_some() { HAS_BOOKING } else { 0 };
     into.extend(event.id.as_bytes());
@@ -125,13 +125,13 @@ impl Header {
     }
 
     /// The event in `payload`, when it is the very one that was written under this header.
-    pub(super) fn event(&self, payload: &[u8]) -> Option<Event> {
+    pub(super) fn event(&self, payload: &[u8]) -> Option<Row> {
         let checksum = checksum(&[&self.bytes[4..16], payload]).to_le_bytes();
         if self.bytes[16..] == checksum { decode(payload) } else { None }
     }
 }
 
-fn decode(payload: &[u8]) -> Option<Event> {
+fn decode(payload: &[u8]) -> Option<Row> {
     let mut reader = Reader(payload);
     let id = reader.uuid()?;
     let created_at = time(i64::from_le_bytes(reader.array()?))?;
@@ -139,7 +139,7 @@ fn decode(payload: &[u8]) -> Option<Event> {
     if flags & !(HAS_RESTAURANT | HAS_BOOKING) != 0 {
         return None;
     }
-    let event = Event {
+    let event = Row {
         id,
         created_at,
         severity: severity(level)?,
@@ -188,7 +188,7 @@ mod tests {
     use super::super::tests::{event, full_event};
     use super::*;
 
-    fn frame(sequence: u64, event: &Event) -> Vec<u8> {
+    fn frame(sequence: u64, event: &Row) -> Vec<u8> {
         let mut bytes = Vec::new();
         encode(&mut bytes, sequence, event);
         bytes
@@ -208,7 +208,7 @@ mod tests {
     /// A change of these bytes is a change of the format: it needs another extension for segments.
     #[test]
     fn the_bytes_on_disk_are_those_of_the_first_version() {
-        let event = Event {
+        let event = Row {
             id: Uuid::from_bytes([0xAB; 16]),
             created_at: UNIX_EPOCH + Duration::from_micros(0x0102),
             source: "s".into(),

@@ -5,7 +5,7 @@ use std::io;
 use super::disk::DiskFile;
 use super::format::{HEADER_BYTES, Header, checksum, encode};
 use super::scan::{Found, Scanner};
-use crate::Event;
+use crate::Row;
 
 /// The number of the record that is appended to see whether it is found. Behind it no record counts.
 const LAST: u64 = u64::MAX / 2 - 1;
@@ -28,7 +28,7 @@ pub fn seal(bytes: &mut [u8]) {
 /// When a record comes out that is not there, in this place and byte by byte, when numbers do not grow, when damage is
 /// not told, or when a record behind these bytes is not found.
 pub fn check(bytes: &[u8]) {
-    let last = Event::new(std::time::UNIX_EPOCH, "fuzz", "last");
+    let last = Row::new(std::time::UNIX_EPOCH, "fuzz", "last");
     let mut segment = bytes.to_vec();
     encode(&mut segment, LAST, &last);
     let mut scanner = Scanner::new(Bytes(&segment), 0..LAST + 1);

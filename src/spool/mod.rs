@@ -114,7 +114,7 @@ use self::read::Reader;
 pub(crate) use self::recover::Torn;
 use self::segment::{Active, Frames, Segment};
 use self::window::Window;
-use crate::{Error, Event};
+use crate::{Error, Row};
 
 /// The least that [`Options::limit_bytes`] may be.
 pub(crate) const SMALLEST_LIMIT: u64 = 64 * 1024;
@@ -219,7 +219,7 @@ impl<D: Disk> Spool<D> {
     ///
     /// # Errors
     /// When it cannot be written. An event that is not acknowledged either is tried again by the next process.
-    pub(crate) fn quarantine(&mut self, event: &Event, reason: &str) -> Result<(), Error> {
+    pub(crate) fn quarantine(&mut self, event: &Row, reason: &str) -> Result<(), Error> {
         self.notice_removal()?;
         quarantine::add(&self.disk, event, reason)
     }

@@ -16,19 +16,19 @@ use uuid::Uuid;
 
 use super::disk::{Disk, DiskFile, failed, read_some, write_all};
 use super::format::{microseconds, time};
-use crate::visible::visible_json;
-use crate::{Error, Event};
+use crate::escape::visible_json;
+use crate::{Error, Row};
 
 pub(super) const NAME: &str = "quarantine.jsonl";
 
 /// Adds a line, which survives a power loss when this returns: there is no other copy.
-pub(super) fn add(disk: &impl Disk, event: &Event, reason: &str) -> Result<(), Error> {
+pub(super) fn add(disk: &impl Disk, event: &Row, reason: &str) -> Result<(), Error> {
     try_add(disk, event, reason).map_err(|error| {
         failed("a row that the database refuses cannot be set aside in", &disk.path().join(NAME), error)
     })
 }
 
-fn try_add(disk: &impl Disk, event: &Event, reason: &str) -> io::Result<()> {
+fn try_add(disk: &impl Disk, event: &Row, reason: &str) -> io::Result<()> {
     // Opened each time: a person may have moved the file away, such as to replay.jsonl, or have cut lines out of it.
     let mut file = disk.edit(NAME)?;
     let end = file.bytes()?;
@@ -81,7 +81,7 @@ enum Time {
 }
 
 /// The event as one line, without its end.
-pub(super) fn to_line(event: &Event, reason: &str) -> String {
+pub(super) fn to_line(event: &Row, reason: &str) -> String {
     let line = Written {
         reason,
         id: event.id.to_string(),
@@ -131,9 +131,9 @@ struct Corrected<'a> {
 }
 
 /// The event in a line, or what is wrong with it.
-pub(super) fn from_line(line: &[u8]) -> Result<Event, String> {
+pub(super) fn from_line(line: &[u8]) -> Result<Row, String> {
     let line: Corrected<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    Ok(Event {
+    Ok(Row {
         id: uuid("id", &line.id)?,
         created_at: read_time(&line.created_at)?,
         severity: line.severity.parse().map_err(|error: Error| error.to_string())?,
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn assert_returns(event: &Event) {
+    fn assert_returns(event: &Row) {
         let line = to_line(event, "no good");
         assert!(!line.contains('\n'), "{line}");
         assert_eq!(from_line(line.as_bytes()).as_ref(), Ok(event));
@@ -202,9 +202,9 @@ mod tests {
     #[test]
     fn whatever_the_context_is_the_line_stays_one_line() {
         for context in ["{\n\"a\": 1}", "{\r\"a\": 1}"] {
-            assert_returns(&Event { context: context.to_owned(), ..event(1) });
+            assert_returns(&Row { context: context.to_owned(), ..event(1) });
         }
-        let broken = Event { context: "{\"a\":\n".to_owned(), ..event(1) };
+        let broken = Row { context: "{\"a\":\n".to_owned(), ..event(1) };
         assert!(to_line(&broken, "").contains(r#""context":"{\"a\":\n"}"#));
     }
 
@@ -213,7 +213,7 @@ mod tests {
         let hostile = "\u{7f}\u{9b}2J\u{202e}\u{200b}\u{e0041}é";
         for white in ["\t", "\n"] {
             let context = format!(r#"{{"{hostile}":"{hostile}",{white}"n":1}}"#);
-            let event = Event { context, event_type: hostile.into(), source: hostile.into(), ..event(1) };
+            let event = Row { context, event_type: hostile.into(), source: hostile.into(), ..event(1) };
             let line = to_line(&event, hostile);
             let escaped = r"\u007f\u009b2J\u202e\u200b\udb40\udc41é";
             assert!(line.contains(&format!(r#""reason":"{escaped}""#)), "{line}");
@@ -221,14 +221,14 @@ mod tests {
             let read = from_line(line.as_bytes()).expect("it can be read");
             let value = |json: &str| serde_json::from_str::<serde_json::Value>(json).expect("JSON");
             assert_eq!(value(&read.context), value(&event.context));
-            assert_eq!(Event { context: event.context.clone(), ..read }, event);
+            assert_eq!(Row { context: event.context.clone(), ..read }, event);
         }
     }
 
     #[test]
     fn a_time_out_of_the_years_of_the_text_is_a_number() {
         let far = UNIX_EPOCH + Duration::from_secs(400_000_000_000);
-        let event = Event { created_at: far, ..event(1) };
+        let event = Row { created_at: far, ..event(1) };
         assert!(to_line(&event, "").contains(r#""created_at":400000000000000000,"#));
         assert_returns(&event);
     }

@@ -9,12 +9,12 @@ use super::disk::{Disk, failed, is_damage};
 use super::format::frame_bytes;
 use super::scan::{Found, Scanner};
 use super::segment;
-use crate::{Error, Event};
+use crate::{Error, Row};
 
 /// Events to be stored, in the order they came.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<Row>,
     /// An earlier process may have stored some of them.
     pub(crate) may_be_stored: bool,
     /// Records before, between or after these that can never be read again. A batch may be nothing else.
@@ -36,7 +36,7 @@ impl Batch {
         self.events.len()
     }
 
-    fn push(&mut self, event: Event) {
+    fn push(&mut self, event: Row) {
         self.bytes += frame_bytes(&event);
         self.events.push(event);
     }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::disk::{Disk, DiskFile, failed, write_all};
 use super::format::{PAYLOAD_LIMIT, frame_bytes};
 use super::{Spool, quarantine};
-use crate::{Error, Event};
+use crate::{Error, Row};
 
 const NAME: &str = "replay.jsonl";
 /// The new `replay.jsonl` while it is being written.
@@ -147,7 +147,7 @@ impl<F: DiskFile> Intake<F> {
         disk: &impl Disk<File = F>,
         line: Line,
         lines: &mut Vec<Line>,
-        events: &mut Vec<Event>,
+        events: &mut Vec<Row>,
     ) -> io::Result<()> {
         match quarantine::from_line(&line.bytes) {
             Ok(event) if frame_bytes(&event) > PAYLOAD_LIMIT => {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::disk::{DiskFile, read_some};
 use super::format::{HEADER_BYTES, Header, MAGIC};
-use crate::Event;
+use crate::Row;
 
 /// How much is read at once; records larger than that make the buffer as large as they are.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -14,7 +14,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) sequence: u64,
-    pub(super) event: Event,
+    pub(super) event: Row,
     /// The bytes between it and the record before that are no record.
     pub(super) damage: Range<u64>,
 }
@@ -112,13 +112,13 @@ impl<F: DiskFile> Scanner<F> {
     }
 
     /// The event under the header at `at`, when all of it is there and unharmed.
-    fn event(&mut self, header: Header) -> io::Result<Option<Event>> {
+    fn event(&mut self, header: Header) -> io::Result<Option<Row>> {
         let frame = self.bytes(HEADER_BYTES + header.length)?;
         let payload = frame.get(HEADER_BYTES..HEADER_BYTES + header.length);
         Ok(payload.and_then(|payload| header.event(payload)))
     }
 
-    fn found(&mut self, header: Header, event: Event) -> Found {
+    fn found(&mut self, header: Header, event: Row) -> Found {
         let damage = self.good..self.at;
         self.at += (HEADER_BYTES + header.length) as u64;
         self.good = self.at;

@@ -4,7 +4,7 @@ use std::io;
 
 use super::disk::{Disk, DiskFile, is_full, write_all};
 use super::format::{self, PAYLOAD_LIMIT};
-use crate::Event;
+use crate::Row;
 
 /// What follows the number in the name of a segment. It names the format: another version is another extension,
 /// so that each finds its own and leaves the other's alone.
@@ -69,7 +69,7 @@ impl Frames {
     /// `enough` bytes, or as many as are written at once, it is left at that.
     pub(super) fn encode(
         &mut self,
-        events: &[Event],
+        events: &[Row],
         sequence: u64,
         room: u64,
         enough: u64,
@@ -89,7 +89,7 @@ impl Frames {
         Ok(())
     }
 
-    fn push(&mut self, event: &Event, sequence: u64, room: u64) -> Result<(), Unfit> {
+    fn push(&mut self, event: &Row, sequence: u64, room: u64) -> Result<(), Unfit> {
         let frame = format::frame_bytes(event);
         if frame - format::HEADER_BYTES > PAYLOAD_LIMIT {
             return Err(Unfit::TooLarge(frame));

@@ -1,7 +1,7 @@
 //! From a URL to the store it names.
 
 use super::{Attempt, InsertError, Store};
-use crate::{Error, Event};
+use crate::{Error, Row};
 
 /// A store chosen by the scheme of a URL.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Store for AnyStore {
         not(any(feature = "postgres", feature = "sqlite")),
         expect(unused_variables, reason = "with no store built in there is nothing to hand them to")
     )]
-    async fn insert(&mut self, batch: &[Event], attempt: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
         match *self {
             #[cfg(feature = "postgres")]
             Self::Postgres(ref mut store) => store.insert(batch, attempt).await,
@@ -75,7 +75,7 @@ impl AnyStore {
     pub(crate) async fn read(
         &mut self,
         selection: &super::read::Selection,
-        each: impl FnMut(super::read::Row),
+        each: impl FnMut(super::read::ReadRow),
     ) -> Result<(), Error> {
         match *self {
             #[cfg(feature = "postgres")]

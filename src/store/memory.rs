@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use super::{Attempt, Failure, InsertError, Store};
-use crate::Event;
+use crate::Row;
 
 /// A store that keeps events in memory. Clones share what they hold, so a test keeps one and gives the other away.
 ///
@@ -20,7 +20,7 @@ use crate::Event;
 /// let to_the_builder = store.clone();
 /// // … the code under test runs …
 /// # drop(to_the_builder);
-/// assert!(store.events().is_empty());
+/// assert!(store.rows().is_empty());
 /// ```
 #[derive(Clone, Default)]
 pub struct Memory {
@@ -29,7 +29,7 @@ pub struct Memory {
 
 #[derive(Default)]
 struct Inner {
-    events: Vec<Event>,
+    events: Vec<Row>,
     ids: HashSet<Uuid>,
     /// What the next inserts answer, last one first.
     failures: Vec<Failure>,
@@ -37,7 +37,7 @@ struct Inner {
 
 impl Memory {
     /// Every event stored so far, in the order it came.
-    pub fn events(&self) -> Vec<Event> {
+    pub fn rows(&self) -> Vec<Row> {
         self.lock().events.clone()
     }
 
@@ -54,7 +54,7 @@ impl Memory {
 }
 
 impl Inner {
-    fn keep(&mut self, event: &Event, attempt: Attempt) {
+    fn keep(&mut self, event: &Row, attempt: Attempt) {
         let is_new = self.ids.insert(event.id);
         if is_new || attempt == Attempt::First {
             self.events.push(event.clone());
@@ -63,7 +63,7 @@ impl Inner {
 }
 
 impl Store for Memory {
-    async fn insert(&mut self, batch: &[Event], attempt: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
         let mut inner = self.lock();
         if let Some(failure) = inner.failures.pop() {
             return Err(InsertError::new(failure, "this failure was asked for by Memory::fail_next"));

@@ -20,7 +20,7 @@ pub use self::memory::Memory;
 pub use self::postgres::Postgres;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::Sqlite;
-use crate::Event;
+use crate::Row;
 
 /// A place for events. The writer owns one, on a thread of its own, inside a current-thread tokio runtime.
 pub trait Store: Send + 'static {
@@ -34,7 +34,7 @@ pub trait Store: Send + 'static {
     /// Says why the batch was not stored, and in [`InsertError::failure`] what is worth trying next.
     fn insert(
         &mut self,
-        batch: &[Event],
+        batch: &[Row],
         attempt: Attempt,
     ) -> impl Future<Output = Result<(), InsertError>> + Send;
 }

@@ -25,7 +25,7 @@ impl Selection {
 
 /// One row, as far as reports look at it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Row {
+pub(crate) struct ReadRow {
     /// `None` where the database holds what is no time for us, such as `infinity`.
     pub(crate) created_at: Option<Timestamp>,
     pub(crate) event_type: String,
@@ -38,7 +38,7 @@ pub(crate) struct Row {
 /// `created_at`, `event_type`, `booking_id`, `context`, all of them as text.
 pub(super) type Columns = (Option<String>, String, Option<String>, Option<String>);
 
-impl From<Columns> for Row {
+impl From<Columns> for ReadRow {
     fn from((created_at, event_type, booking_id, context): Columns) -> Self {
         let created_at = created_at.and_then(|text| text.parse().ok());
         Self { created_at, event_type, booking_id, context }

@@ -5,10 +5,10 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 
 use super::{Failure, InsertError};
-use crate::Event;
+use crate::Row;
 
 /// The event's `created_at`, as far as a database can keep it.
-pub(crate) fn created_at(event: &Event) -> Result<Timestamp, InsertError> {
+pub(crate) fn created_at(event: &Row) -> Result<Timestamp, InsertError> {
     microseconds(event.created_at).ok_or_else(|| {
         InsertError::new(Failure::Quarantine, "created_at of the event is not within the years -9999 to 9999")
     })

@@ -5,13 +5,13 @@ use std::ops::Range;
 
 use super::drift::Drift;
 use crate::store::{Attempt, InsertError};
-use crate::{Event, spool};
+use crate::{Row, spool};
 
 /// The events taken at once, with the fate of each.
 ///
 /// Halving is a stack of ranges: the piece on top is tried, and stored, cut in two, or found to be poison.
 pub(super) struct Batch {
-    events: Vec<Event>,
+    events: Vec<Row>,
     origin: Origin,
     /// Pieces not stored yet; the last is the next.
     pieces: Vec<Range<usize>>,
@@ -54,7 +54,7 @@ pub(super) enum Blame {
 }
 
 impl Batch {
-    pub(super) fn new(events: Vec<Event>, origin: Origin) -> Self {
+    pub(super) fn new(events: Vec<Row>, origin: Origin) -> Self {
         let all = 0..events.len();
         let most = all.len();
         Self {
@@ -84,7 +84,7 @@ impl Batch {
     }
 
     /// The events to try next, and whether they may have been sent before.
-    pub(super) fn next(&mut self) -> Option<(&[Event], Attempt)> {
+    pub(super) fn next(&mut self) -> Option<(&[Row], Attempt)> {
         let piece = self.pieces.last()?.clone();
         let attempt = std::mem::replace(&mut self.attempt, Attempt::Retry);
         Some((&self.events[piece], attempt))
@@ -170,7 +170,7 @@ impl Batch {
     }
 
     /// Takes out what is left of a stuck one, the next to be tried first.
-    pub(super) fn take_rest(&mut self) -> Vec<Event> {
+    pub(super) fn take_rest(&mut self) -> Vec<Row> {
         let mut events: Vec<_> = self.events.drain(..).map(Some).collect();
         let turns = std::mem::take(&mut self.pieces).into_iter().rev().flatten();
         let rest: Vec<_> = turns.filter_map(|event| events[event].take()).collect();
@@ -179,7 +179,7 @@ impl Batch {
     }
 
     /// Puts back in what found no other place: each goes alone, in this order.
-    pub(super) fn restore_rest(&mut self, rest: Vec<Event>) {
+    pub(super) fn restore_rest(&mut self, rest: Vec<Row>) {
         self.pieces = (0..rest.len()).rev().map(|event| event..event + 1).collect();
         self.refusals = rest.len();
         self.events = rest;
@@ -217,7 +217,7 @@ impl Batch {
     }
 
     /// The events that no try got in, and what the store said of each.
-    pub(super) fn into_poison(self) -> impl Iterator<Item = (Event, String)> {
+    pub(super) fn into_poison(self) -> impl Iterator<Item = (Row, String)> {
         let mut poison = self.poison;
         poison.sort_unstable_by_key(|(event, _)| *event);
         let mut poison = poison.into_iter().peekable();
@@ -228,7 +228,7 @@ impl Batch {
     }
 
     /// What is not stored, as far as is known.
-    pub(super) fn into_rest(self) -> Vec<Event> {
+    pub(super) fn into_rest(self) -> Vec<Row> {
         let mut left = vec![false; self.events.len()];
         self.pieces.into_iter().for_each(|piece| left[piece].fill(true));
         self.poison.into_iter().for_each(|(event, _)| left[event] = true);
@@ -236,13 +236,13 @@ impl Batch {
     }
 
     /// Its events.
-    pub(super) fn into_events(self) -> Vec<Event> {
+    pub(super) fn into_events(self) -> Vec<Row> {
         self.events
     }
 }
 
 /// What it takes to keep and to send them, but for what is the same of all.
-fn bytes(events: &[Event]) -> usize {
+fn bytes(events: &[Row]) -> usize {
     events.iter().map(|event| event.context.len()).sum()
 }
 
@@ -260,8 +260,8 @@ mod tests {
         Batch::new(numbers.map(event).collect(), Origin::Queue)
     }
 
-    fn event(number: u128) -> Event {
-        Event {
+    fn event(number: u128) -> Row {
+        Row {
             id: Uuid::from_u128(number),
             created_at: UNIX_EPOCH,
             source: "test".into(),
@@ -273,12 +273,12 @@ mod tests {
         }
     }
 
-    fn numbers(events: &[Event]) -> Vec<u128> {
+    fn numbers(events: &[Row]) -> Vec<u128> {
         events.iter().map(|event| event.id.as_u128()).collect()
     }
 
     fn left_over(batch: Batch) -> Vec<u128> {
-        let told = |(event, reason): (Event, String)| {
+        let told = |(event, reason): (Row, String)| {
             assert_eq!(reason, "no");
             event.id.as_u128()
         };
@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn large_events_go_together_up_to_a_limit_and_no_more_are_taken_in() {
-        let large = |number| Event { context: "x".repeat(PIECE_BYTES / 4), ..event(number) };
+        let large = |number| Row { context: "x".repeat(PIECE_BYTES / 4), ..event(number) };
         let mut held = Batch::new((1..=20).map(large).collect(), Origin::Queue);
         assert!(!held.has_room(1000) && batch(1..=20).has_room(1000));
         while !held.is_stuck() {

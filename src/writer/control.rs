@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use crate::Event;
+use crate::Row;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// The most quarantined events that are kept for inspection: the latest.
@@ -25,7 +25,7 @@ struct State {
     finished: bool,
     /// What the store last said, as long as nothing has gone through since.
     trouble: Option<String>,
-    quarantine: VecDeque<Event>,
+    quarantine: VecDeque<Row>,
 }
 
 /// What the writer is asked to do.
@@ -105,7 +105,7 @@ impl Control {
         self.lock().trouble.clone()
     }
 
-    pub(crate) fn quarantine(&self, event: Event) {
+    pub(crate) fn quarantine(&self, event: Row) {
         let kept = &mut self.lock().quarantine;
         if kept.len() == QUARANTINE_KEPT {
             kept.pop_front();
@@ -113,7 +113,7 @@ impl Control {
         kept.push_back(event);
     }
 
-    pub(crate) fn quarantined(&self) -> Vec<Event> {
+    pub(crate) fn quarantined(&self) -> Vec<Row> {
         self.lock().quarantine.iter().cloned().collect()
     }
 

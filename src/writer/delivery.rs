@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 use tokio::task::yield_now;
 use tokio::time::timeout_at;
 
-use super::aside::Aside;
 use super::backoff::Backoff;
 use super::batch::{Batch, Blame, Origin};
 use super::control::Orders;
 use super::drift::Drift;
-use super::intake::Next;
 use super::losses::Losses;
+use super::notices::Kind;
+use super::quarantine::Quarantine;
 use super::shared::{Shared, Stopped, caught, unless};
-use super::trouble::Kind;
+use super::source::Next;
 use crate::store::{Attempt, Failure, InsertError, Store};
-use crate::{Event, alarm};
+use crate::{Row, stderr};
 
 /// How soon to look again for a record that is counted in and not yet in the channel: its thread is between two
 /// instructions.
@@ -34,7 +34,7 @@ pub(super) struct Delivery<'a, S> {
     /// What is being delivered.
     hand: Option<Batch>,
     drift: Drift,
-    aside: Aside,
+    aside: Quarantine,
     losses: Losses,
     backoff: Backoff,
     /// The orders that have already cut a wait between two tries short.
@@ -50,9 +50,9 @@ pub(super) struct Delivery<'a, S> {
 /// Events that are only in memory when the writer ends.
 pub(super) struct Leftovers {
     /// Rows on losses.
-    pub(super) untold: Vec<Event>,
+    pub(super) untold: Vec<Row>,
     /// Those of a batch in hand that went past the disk, or was on it until somebody removed the files.
-    pub(super) unsaved: Vec<Event>,
+    pub(super) unsaved: Vec<Row>,
 }
 
 impl<'a, S: Store> Delivery<'a, S> {
@@ -63,7 +63,7 @@ impl<'a, S: Store> Delivery<'a, S> {
     }
 
     #[cfg(test)]
-    pub(super) fn take(&mut self, events: Vec<Event>) {
+    pub(super) fn take(&mut self, events: Vec<Row>) {
         self.hand = Some(Batch::new(events, Origin::Queue));
     }
 
@@ -209,7 +209,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         self.backoff.reset();
         self.shared.control.set_trouble(self.aside.trouble().map(ToString::to_string));
         if self.shared.over(&STORE_TROUBLE) {
-            alarm::say(format_args!("rows are being written again"));
+            stderr::say(format_args!("rows are being written again"));
         }
     }
 
@@ -311,7 +311,7 @@ impl<'a, S: Store> Delivery<'a, S> {
 async fn insert<S: Store>(
     store: &mut S,
     shared: &Shared,
-    events: &[Event],
+    events: &[Row],
     attempt: Attempt,
 ) -> Result<Result<(), InsertError>, Stopped> {
     shared.check_deadline()?;
@@ -337,7 +337,7 @@ mod tests {
     struct Never;
 
     impl Store for Never {
-        async fn insert(&mut self, _: &[Event], _: Attempt) -> Result<(), InsertError> {
+        async fn insert(&mut self, _: &[Row], _: Attempt) -> Result<(), InsertError> {
             Err(InsertError::new(Failure::Quarantine, "no"))
         }
     }
@@ -352,7 +352,7 @@ mod tests {
         fs::create_dir(dir.join("quarantine.jsonl")).expect("it is not there yet");
         let options = Options { batch_size: 10, flush_interval: Duration::from_secs(60) };
         let shared = Shared::new(queue, Arc::default(), Some(spool), options);
-        shared.put_back(&mut vec![Event::new(SystemTime::now(), "test", "test")]);
+        shared.put_back(&mut vec![Row::new(SystemTime::now(), "test", "test")]);
         let mut delivery = Delivery::new(Never, &shared);
         // As after a long outage: most of the waits that are to come would be seconds.
         delivery.backoff = (0..20).fold(Backoff::default(), |mut backoff, _| {

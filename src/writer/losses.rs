@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::batch::Batch;
 use crate::queue::{Cause, Queue};
-use crate::{Event, Severity};
+use crate::{Row, Severity};
 
 const SOURCE: &str = "tracing-ledger";
 const EVENT_TYPE: &str = "ledger.loss";
@@ -34,8 +34,8 @@ impl Losses {
     }
 
     /// Rows on everything lost since the last call.
-    pub(super) fn take(&mut self, queue: &Queue) -> Vec<Event> {
-        let rows: Vec<Event> = Cause::ALL.into_iter().filter_map(|cause| self.row(cause, queue)).collect();
+    pub(super) fn take(&mut self, queue: &Queue) -> Vec<Row> {
+        let rows: Vec<Row> = Cause::ALL.into_iter().filter_map(|cause| self.row(cause, queue)).collect();
         if !rows.is_empty() {
             self.told_at = Some(Instant::now());
         }
@@ -57,12 +57,12 @@ impl Losses {
         self.put_off.is_some()
     }
 
-    fn row(&mut self, cause: Cause, queue: &Queue) -> Option<Event> {
+    fn row(&mut self, cause: Cause, queue: &Queue) -> Option<Row> {
         let lost = queue.lost(cause);
         let told = std::mem::replace(&mut self.told[cause as usize], lost);
         let count = lost.checked_sub(told).filter(|count| *count > 0)?;
         let times = queue.take_times(cause);
-        Some(Event {
+        Some(Row {
             severity: Severity::Warning,
             context: format!(
                 r#"{{"cause":"{}","count":{count},"first":"{}","last":"{}"}}"#,
@@ -70,7 +70,7 @@ impl Losses {
                 text(*times.start()),
                 text(*times.end())
             ),
-            ..Event::new(*times.end(), SOURCE, EVENT_TYPE)
+            ..Row::new(*times.end(), SOURCE, EVENT_TYPE)
         })
     }
 }

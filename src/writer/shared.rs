@@ -18,11 +18,11 @@ use super::Options;
 use super::batch::{Batch, Origin};
 use super::control::Control;
 use super::delivery::{Leftovers, ON_ITS_WAY};
-use super::intake::Intake;
-use super::trouble::{Kind, Troubles};
+use super::notices::{Kind, Troubles};
+use super::source::Source;
 use crate::queue::Queue;
 use crate::spool::Spool;
-use crate::{Error, Event, alarm};
+use crate::{Error, Row, stderr};
 
 /// How long past the deadline of a stop records are got onto disk that were on their way into the queue.
 const LAST_RECORDS: Duration = Duration::from_millis(20);
@@ -38,7 +38,7 @@ pub(super) struct Shared {
     pub(super) control: Arc<Control>,
     pub(super) options: Options,
     pub(super) has_spool: bool,
-    pub(super) intake: RefCell<Intake>,
+    pub(super) intake: RefCell<Source>,
     troubles: RefCell<Troubles>,
     #[cfg(feature = "metrics")]
     metrics: RefCell<super::metrics::Metrics>,
@@ -54,7 +54,7 @@ impl Shared {
         options: Options,
     ) -> Self {
         let has_spool = spool.is_some();
-        let intake = Intake::new(queue.clone(), control.clone(), options.batch_size, spool);
+        let intake = Source::new(queue.clone(), control.clone(), options.batch_size, spool);
         Self {
             queue,
             control,
@@ -80,7 +80,7 @@ impl Shared {
             }
             // What went past the disk says nothing of it.
             Ok(true) if !self.is_held_up() && self.over(&[Kind::Disk]) => {
-                alarm::say(format_args!("the spool takes rows again"));
+                stderr::say(format_args!("the spool takes rows again"));
             }
             Ok(_) => {}
         }
@@ -119,7 +119,7 @@ impl Shared {
 
     /// Gets events of such a batch onto disk behind all others, to be read again from there, as far as it takes them;
     /// whether it took any.
-    pub(super) fn put_back(&self, events: &mut Vec<Event>) -> bool {
+    pub(super) fn put_back(&self, events: &mut Vec<Row>) -> bool {
         let before = events.len();
         // What goes wrong here goes wrong for what comes after them too, and is said then.
         self.intake.borrow_mut().put_back(events).ok();
@@ -233,7 +233,7 @@ impl Shared {
     /// Says it, unless it was said not long ago.
     pub(super) fn say(&self, kind: Kind, what: fmt::Arguments<'_>) {
         if self.troubles.borrow_mut().raise(kind) {
-            alarm::say(what);
+            stderr::say(what);
         }
     }
 
@@ -247,7 +247,7 @@ impl Shared {
         #[cfg(feature = "metrics")]
         self.metrics.borrow_mut().tell_if_due(&self.queue.stats(), self.queue.capacity());
         for line in self.troubles.borrow_mut().losses(self.queue.stats(), self.queue.is_full()) {
-            alarm::say(format_args!("{line}"));
+            stderr::say(format_args!("{line}"));
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::field::Empty;
 use tracing::{Span, instrument};
 
-use crate::support::{Ledger, Row};
+use crate::support::{Ledger, StoredRow};
 
 /// Declares `success`: a silent end is a cancelled one.
 #[instrument(name = "quote_tables_for_booking", skip_all, fields(success = Empty))]
@@ -22,7 +22,7 @@ async fn returns_after(wait: impl Future<Output = ()>) -> u32 {
 }
 
 #[track_caller]
-fn assert_cancelled(row: &Row) {
+fn assert_cancelled(row: &StoredRow) {
     assert_eq!(row.severity, "warning");
     assert_eq!(row.get("outcome"), "cancelled");
     assert_eq!(row.get("planner_success"), false);

@@ -183,9 +183,8 @@ fn a_row_of_an_event_inherits_from_the_parents_of_its_span_and_not_from_where_th
         tracing::info!(name: "auto_assign.started", parent: &mine, "by its parent");
     });
     guard.flush(DEADLINE).expect("everything is written");
-    let context =
-        |event: &tracing_ledger::Event| serde_json::from_str::<Value>(&event.context).expect("JSON");
-    let given: Vec<_> = memory.events().iter().map(|event| context(event)["booking_id"].clone()).collect();
+    let context = |event: &tracing_ledger::Row| serde_json::from_str::<Value>(&event.context).expect("JSON");
+    let given: Vec<_> = memory.rows().iter().map(|event| context(event)["booking_id"].clone()).collect();
     assert_eq!(given, [json!("mine"), json!("mine"), Value::Null, Value::Null, json!("mine")]);
 }
 
@@ -201,7 +200,7 @@ fn a_parent_that_a_filter_hides_is_passed_over() {
         quote();
     });
     guard.flush(DEADLINE).expect("everything is written");
-    let [row] = &memory.events()[..] else { panic!("one row") };
+    let [row] = &memory.rows()[..] else { panic!("one row") };
     assert!(row.context.contains(r#""trigger":"far""#), "{}", row.context);
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 use tracing::info_span;
 use tracing_ledger::{Redact, Rule, Rules};
 
-use crate::support::{Ledger, Row, only};
+use crate::support::{Ledger, StoredRow, only};
 
 macro_rules! eight {
     ($text:expr) => {
@@ -16,7 +16,7 @@ macro_rules! eight {
 const LONG: &str = concat!("opt.k", eight!(eight!("éééééé")));
 
 /// The row of a call that has such a field, within a span that has one too.
-fn row(rule: Rule) -> Row {
+fn row(rule: Rule) -> StoredRow {
     let rules = Rules::from_rules([rule.duration(None).outcome(None)]).expect("good rules");
     let ledger = Ledger::memory_with(tracing_ledger::builder().rules(rules));
     ledger.run(|| {

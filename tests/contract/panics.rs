@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use tracing::field::Empty;
 use tracing::{Instrument, info_span, instrument};
 
-use crate::support::{Ledger, Row};
+use crate::support::{Ledger, StoredRow};
 
 #[instrument(name = "quote_tables_for_booking", fields(success = Empty))]
 fn panics() {
@@ -19,7 +19,7 @@ async fn panics_later() {
 }
 
 #[track_caller]
-fn assert_panicked(row: &Row, message: &str) {
+fn assert_panicked(row: &StoredRow, message: &str) {
     assert_eq!(row.severity, "warning");
     assert_eq!(row.get("outcome"), "panic");
     assert_eq!(row.get("planner_success"), false);

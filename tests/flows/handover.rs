@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Store};
-use tracing_ledger::{Event, Guard, LedgerLayer, Stats};
+use tracing_ledger::{Guard, LedgerLayer, Row, Stats};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::Registry;
 use uuid::Uuid;
@@ -23,7 +23,7 @@ use crate::support::DEADLINE;
 struct Refuses(Failure);
 
 impl Store for Refuses {
-    async fn insert(&mut self, _: &[Event], _: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, _: &[Row], _: Attempt) -> Result<(), InsertError> {
         Err(InsertError::new(self.0, "the test says no"))
     }
 }
@@ -32,7 +32,7 @@ impl Store for Refuses {
 struct Hangs;
 
 impl Store for Hangs {
-    async fn insert(&mut self, _: &[Event], _: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, _: &[Row], _: Attempt) -> Result<(), InsertError> {
         pending().await
     }
 }
@@ -131,7 +131,7 @@ fn with_a_database_that_writes() {
         |guard| {
             let stats = guard.shutdown(DEADLINE).expect("everything is written");
             assert!(stats.written > 30 && stats.written == stats.offered, "{stats}");
-            assert_eq!(memory.events().len() as u64, stats.written);
+            assert_eq!(memory.rows().len() as u64, stats.written);
         },
     );
 }

@@ -18,7 +18,7 @@ use crate::console::Console;
 use crate::db::Db;
 use crate::floor::Floor;
 use crate::holds::Pages;
-use crate::support::{Ledger, Row, SqliteFile};
+use crate::support::{Ledger, SqliteFile, StoredRow};
 use crate::{http, job, letter};
 
 pub(crate) const MINUTE_MS: i64 = 60_000;
@@ -219,7 +219,7 @@ pub(crate) fn serve<T>(settings: Settings, test: impl AsyncFnOnce(&House) -> T) 
 
 /// The rows of a booking, oldest first, each to the letter of the contract.
 #[track_caller]
-pub(crate) fn rows_of(booking: &Booking) -> Vec<Row> {
+pub(crate) fn rows_of(booking: &Booking) -> Vec<StoredRow> {
     let id = booking.id.to_string();
     let mut rows = ledger().rows();
     rows.retain(|row| row.booking_id.as_ref() == Some(&id));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::Row;
+use crate::support::StoredRow;
 
 const JOB: &str = "auto_assign";
 const INLINE: &str = "bookings.inline_auto_assign";
@@ -55,24 +55,24 @@ const SUMMARY: &[&str] =
     &["attemptsUsed", "maxAttempts", "result", "totalDurationMs", "trigger", "quoteDurationMs"];
 
 /// The event types, oldest first.
-pub(crate) fn types(rows: &[Row]) -> Vec<&str> {
+pub(crate) fn types(rows: &[StoredRow]) -> Vec<&str> {
     rows.iter().map(|row| row.event_type.as_str()).collect()
 }
 
 /// The one row of that event type.
 #[track_caller]
-pub(crate) fn one(rows: &[Row], event_type: &str) -> Row {
+pub(crate) fn one(rows: &[StoredRow], event_type: &str) -> StoredRow {
     crate::support::only(of(rows, event_type))
 }
 
 /// The rows of that event type.
-pub(crate) fn of(rows: &[Row], event_type: &str) -> Vec<Row> {
+pub(crate) fn of(rows: &[StoredRow], event_type: &str) -> Vec<StoredRow> {
     rows.iter().filter(|row| row.event_type == event_type).cloned().collect()
 }
 
 /// Panics unless the row is as the contract wants it.
 #[track_caller]
-pub(crate) fn check(row: &Row) {
+pub(crate) fn check(row: &StoredRow) {
     assert!(row.restaurant_id.is_some(), "whose is {row:#?}");
     let keys: BTreeSet<_> = row.keys().into_iter().collect();
     let required = match row.event_type.as_str() {
@@ -85,7 +85,7 @@ pub(crate) fn check(row: &Row) {
 }
 
 #[track_caller]
-fn check_point(row: &Row, event_type: &str, keys: &BTreeSet<&str>) {
+fn check_point(row: &StoredRow, event_type: &str, keys: &BTreeSet<&str>) {
     let point = POINTS.iter().find(|(name, ..)| *name == event_type);
     let (_, source, severity, expected) = point.unwrap_or_else(|| panic!("no such event: {row:#?}"));
     assert_eq!((row.source.as_str(), row.severity.as_str()), (*source, *severity), "{event_type}");

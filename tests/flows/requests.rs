@@ -9,11 +9,11 @@ use crate::bookings::{Booking, Trigger, now_ms};
 use crate::house::{CROWD, MINUTE_MS, pace, party_of, rows_of, serve, unhurried, wish};
 use crate::letter::{of, one, types};
 use crate::planner::{DEFECT, DEFECT_NOTE, strategy};
-use crate::support::Row;
+use crate::support::StoredRow;
 
 /// The one planner call of the request.
 #[track_caller]
-fn inline_quote(rows: &[Row], trigger: &str) -> Row {
+fn inline_quote(rows: &[StoredRow], trigger: &str) -> StoredRow {
     let mut quotes = of(rows, "auto_assign.quote");
     quotes.retain(|quote| quote.get("flow") == "inline" && quote.get("trigger") == trigger);
     crate::support::only(quotes)
@@ -21,7 +21,7 @@ fn inline_quote(rows: &[Row], trigger: &str) -> Row {
 
 /// The one job, with that result after so many attempts.
 #[track_caller]
-fn assert_job(rows: &[Row], result: &str, attempts: usize) {
+fn assert_job(rows: &[StoredRow], result: &str, attempts: usize) {
     let summary = one(rows, "auto_assign.summary");
     assert_eq!((summary.get("result"), summary.get("attemptsUsed")), (&json!(result), &json!(attempts)));
     let of_job = of(rows, "auto_assign.quote").iter().filter(|quote| quote.get("flow") == "job").count();

@@ -6,11 +6,11 @@ use uuid::Uuid;
 use crate::bookings::{Booking, Status, now_ms};
 use crate::house::{CROWD, MINUTE_MS, pace, party_of, rows_of, serve, unhurried};
 use crate::letter::{of, one, types};
-use crate::support::Row;
+use crate::support::StoredRow;
 
 /// The one summary, with that result after so many attempts; every attempt is one planner call of the job.
 #[track_caller]
-fn summary(rows: &[Row], result: &str, attempts: usize) -> Row {
+fn summary(rows: &[StoredRow], result: &str, attempts: usize) -> StoredRow {
     let summary = one(rows, "auto_assign.summary");
     assert_eq!((summary.get("result"), summary.get("attemptsUsed")), (&json!(result), &json!(attempts)));
     assert_eq!(summary.get("maxAttempts"), 4);

@@ -7,16 +7,16 @@ use tokio::time::sleep_until;
 use crate::bookings::Booking;
 use crate::house::{CROWD, pace, party_of, rows_of, serve};
 use crate::letter::{of, one};
-use crate::support::Row;
+use crate::support::StoredRow;
 
 /// When the planner call began, in milliseconds since 1970.
-fn start(quote: &Row) -> f64 {
+fn start(quote: &StoredRow) -> f64 {
     milliseconds(quote) - quote.ms("planner_duration_ms")
 }
 
 /// When the row was made, in milliseconds since 1970.
 #[expect(clippy::cast_precision_loss, reason = "a microsecond more or less")]
-fn milliseconds(row: &Row) -> f64 {
+fn milliseconds(row: &StoredRow) -> f64 {
     row.created_at as f64 / 1e3
 }
 

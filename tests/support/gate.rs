@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use tokio::sync::watch;
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, InsertError, Memory, Store};
 
 /// The key to a [`Gated`] store.
@@ -30,7 +30,7 @@ impl Gate {
 impl Store for Gated {
     fn insert(
         &mut self,
-        batch: &[Event],
+        batch: &[Row],
         attempt: Attempt,
     ) -> impl Future<Output = Result<(), InsertError>> + Send {
         let Self { memory, open } = self;

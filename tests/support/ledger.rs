@@ -18,7 +18,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// One row, as any store gives it back.
 #[derive(Clone, Debug)]
-pub(crate) struct Row {
+pub(crate) struct StoredRow {
     pub(crate) id: String,
     /// Microseconds since 1970.
     pub(crate) created_at: i64,
@@ -98,10 +98,10 @@ impl Ledger {
 
     /// Every row written, oldest first, once all that was accepted is written.
     #[track_caller]
-    pub(crate) fn rows(&self) -> Vec<Row> {
+    pub(crate) fn rows(&self) -> Vec<StoredRow> {
         self.guard.flush(DEADLINE).expect("everything is written");
         let mut rows = match &self.rows {
-            Rows::Memory(memory) => memory.events().iter().map(Row::from).collect(),
+            Rows::Memory(memory) => memory.rows().iter().map(StoredRow::from).collect(),
             Rows::Sqlite(file) => read(sqlite_rows(&file.url())),
             Rows::Postgres(url) => read(postgres_rows(url)),
         };
@@ -118,38 +118,38 @@ impl Ledger {
 
     /// The rows of one event type.
     #[track_caller]
-    pub(crate) fn rows_of(&self, event_type: &str) -> Vec<Row> {
+    pub(crate) fn rows_of(&self, event_type: &str) -> Vec<StoredRow> {
         self.rows().into_iter().filter(|row| row.event_type == event_type).collect()
     }
 
     /// The planner calls.
     #[track_caller]
-    pub(crate) fn quotes(&self) -> Vec<Row> {
+    pub(crate) fn quotes(&self) -> Vec<StoredRow> {
         self.rows_of("auto_assign.quote")
     }
 
     /// The one planner call.
     #[track_caller]
-    pub(crate) fn quote(&self) -> Row {
+    pub(crate) fn quote(&self) -> StoredRow {
         only(self.quotes())
     }
 
     /// The one job.
     #[track_caller]
-    pub(crate) fn summary(&self) -> Row {
+    pub(crate) fn summary(&self) -> StoredRow {
         only(self.rows_of("auto_assign.summary"))
     }
 }
 
 /// The one row there must be.
 #[track_caller]
-pub(crate) fn only(rows: Vec<Row>) -> Row {
-    let [row] =
-        <[Row; 1]>::try_from(rows).unwrap_or_else(|rows| panic!("one row, not {}: {rows:#?}", rows.len()));
+pub(crate) fn only(rows: Vec<StoredRow>) -> StoredRow {
+    let [row] = <[StoredRow; 1]>::try_from(rows)
+        .unwrap_or_else(|rows| panic!("one row, not {}: {rows:#?}", rows.len()));
     row
 }
 
-impl Row {
+impl StoredRow {
     /// The keys of the context, in order.
     pub(crate) fn keys(&self) -> Vec<&str> {
         let object = self.context.as_object().expect("the context is an object");
@@ -170,8 +170,8 @@ impl Row {
     }
 }
 
-impl From<&tracing_ledger::Event> for Row {
-    fn from(event: &tracing_ledger::Event) -> Self {
+impl From<&tracing_ledger::Row> for StoredRow {
+    fn from(event: &tracing_ledger::Row) -> Self {
         let since_epoch = event.created_at.duration_since(std::time::UNIX_EPOCH).expect("after 1970");
         Self {
             id: event.id.to_string(),
@@ -187,7 +187,7 @@ impl From<&tracing_ledger::Event> for Row {
 }
 
 /// Reads on a thread and runtime of its own, so that it works from within a test's runtime too.
-fn read(rows: impl Future<Output = sqlx::Result<Vec<Row>>> + Send) -> Vec<Row> {
+fn read(rows: impl Future<Output = sqlx::Result<Vec<StoredRow>>> + Send) -> Vec<StoredRow> {
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
             let runtime =
@@ -200,14 +200,14 @@ fn read(rows: impl Future<Output = sqlx::Result<Vec<Row>>> + Send) -> Vec<Row> {
 
 type Columns = (String, i64, String, String, String, Option<String>, Option<String>, Option<String>);
 
-fn row(columns: Columns) -> Row {
+fn row(columns: Columns) -> StoredRow {
     let (id, created_at, source, event_type, severity, context, restaurant_id, booking_id) = columns;
     let context =
         serde_json::from_str(&context.expect("every row has a context")).expect("the context is JSON");
-    Row { id, created_at, source, event_type, severity, context, restaurant_id, booking_id }
+    StoredRow { id, created_at, source, event_type, severity, context, restaurant_id, booking_id }
 }
 
-async fn postgres_rows(url: &str) -> sqlx::Result<Vec<Row>> {
+async fn postgres_rows(url: &str) -> sqlx::Result<Vec<StoredRow>> {
     let mut connection = sqlx::PgConnection::connect(url).await?;
     let columns: Vec<Columns> = sqlx::query_as(
         "SELECT id::text, (extract(epoch FROM created_at) * 1000000)::bigint, source, event_type, severity, \
@@ -218,7 +218,7 @@ async fn postgres_rows(url: &str) -> sqlx::Result<Vec<Row>> {
     Ok(columns.into_iter().map(row).collect())
 }
 
-async fn sqlite_rows(url: &str) -> sqlx::Result<Vec<Row>> {
+async fn sqlite_rows(url: &str) -> sqlx::Result<Vec<StoredRow>> {
     let mut connection = sqlx::SqliteConnection::connect(url).await?;
     let columns: Vec<Columns> = sqlx::query_as(
         "SELECT id, CAST(strftime('%s', created_at) AS INTEGER) * 1000000 \

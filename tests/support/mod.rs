@@ -14,5 +14,5 @@ mod sqlite;
 
 pub(crate) use cluster::{Cluster, free_port};
 pub(crate) use gate::{Gate, gated};
-pub(crate) use ledger::{DEADLINE, Ledger, Row, only};
+pub(crate) use ledger::{DEADLINE, Ledger, StoredRow, only};
 pub(crate) use sqlite::SqliteFile;

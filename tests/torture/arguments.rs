@@ -24,8 +24,8 @@ impl Arguments {
     /// When the environment has no number where there is to be one.
     pub(crate) fn read() -> Result<Self, String> {
         let mut read = Self {
-            seed: from_env("TORTURE_SEED")?.unwrap_or_else(|| RandomState::new().hash_one(()) >> 32),
-            minutes: from_env("TORTURE_MINUTES")?.unwrap_or(0),
+            seed: with_env("TORTURE_SEED")?.unwrap_or_else(|| RandomState::new().hash_one(()) >> 32),
+            minutes: with_env("TORTURE_MINUTES")?.unwrap_or(0),
             list: false,
             exact: false,
             names: Vec::new(),
@@ -86,7 +86,7 @@ impl Arguments {
     }
 }
 
-fn from_env(name: &str) -> Result<Option<u64>, String> {
+fn with_env(name: &str) -> Result<Option<u64>, String> {
     let Some(value) = env::var_os(name) else { return Ok(None) };
     let number = value.to_str().and_then(|value| value.parse().ok());
     number.map(Some).ok_or_else(|| format!("{name} takes a whole number, not {value:?}"))

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use tracing_ledger::{Event, Stats};
+use tracing_ledger::{Row, Stats};
 
 use crate::clock;
 use crate::load::{Call, Fields};
@@ -17,7 +17,7 @@ const ROUNDED_BY: f64 = 0.001;
 
 /// What of a row the tests can foretell.
 #[derive(Debug)]
-pub(crate) struct Row {
+pub(crate) struct StoredRow {
     id: String,
     event_type: String,
     source: String,
@@ -27,13 +27,13 @@ pub(crate) struct Row {
     context: Value,
 }
 
-/// Selects what [`Row::parse`] reads, one row a line.
+/// Selects what [`StoredRow::parse`] reads, one row a line.
 pub(crate) const SELECT: &str = "SELECT jsonb_build_array(id, event_type, source, severity, \
      (extract(epoch FROM created_at) * 1000000)::bigint, booking_id, context) FROM observability_events";
 
 type Columns = (String, String, String, String, i64, Option<String>, Value);
 
-impl Row {
+impl StoredRow {
     pub(crate) fn parse(line: &str) -> Self {
         let columns: Columns = serde_json::from_str(line).expect("the row is JSON");
         let (id, event_type, source, severity, created_at, booking, context) = columns;
@@ -63,8 +63,8 @@ impl Row {
     }
 }
 
-impl From<&Event> for Row {
-    fn from(event: &Event) -> Self {
+impl From<&Row> for StoredRow {
+    fn from(event: &Row) -> Self {
         let since = event.created_at.duration_since(UNIX_EPOCH).expect("after 1970");
         Self {
             id: event.id.to_string(),
@@ -85,8 +85,8 @@ pub(crate) struct Oracle {
 
 /// Where the calls are.
 pub(crate) struct Places<'a> {
-    pub(crate) table: &'a [Row],
-    pub(crate) quarantine: &'a [Row],
+    pub(crate) table: &'a [StoredRow],
+    pub(crate) quarantine: &'a [StoredRow],
     pub(crate) stats: Stats,
 }
 
@@ -113,7 +113,7 @@ impl Oracle {
 
 /// The row has the time of the call, by the clock of then or, where the clock has jumped while it was queued, by that
 /// of its leaving the queue; and no more time has passed in it than its caller saw.
-fn check_times(row: &Row, call: &Call) {
+fn check_times(row: &StoredRow, call: &Call) {
     let (began, returned) = call.between;
     let ahead = clock::ahead(began, returned);
     let is_time = |ahead: &i64| {
@@ -141,7 +141,7 @@ fn micros(time: SystemTime) -> i64 {
 fn check_identities(places: &Places<'_>, calls: u64) -> u64 {
     let Places { table, quarantine, stats } = places;
     let rows = table.iter().filter(|row| row.told().is_none()).count() as u64;
-    let told: u64 = table.iter().filter_map(Row::told).sum();
+    let told: u64 = table.iter().filter_map(StoredRow::told).sum();
     let settled = stats.written + stats.quarantined + stats.dropped.total();
     assert_eq!(stats.offered, calls, "every call was offered: {stats}");
     assert_eq!(stats.offered, stats.accepted + stats.refused.total(), "{stats}");

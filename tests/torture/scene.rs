@@ -14,7 +14,7 @@ use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::Registry;
 
 use crate::load::{Load, Pace, Phase};
-use crate::oracle::Row;
+use crate::oracle::StoredRow;
 use crate::proxy::Proxy;
 use crate::rng::Rng;
 use crate::stage::Stage;
@@ -255,7 +255,7 @@ impl Scene {
         let drain = healed.elapsed();
         let on_disk = percentile_99(self.on_disk);
         assert!(on_disk <= ON_DISK_WITHIN, "records were in memory alone for {on_disk:?}");
-        let quarantine: Vec<Row> = self.guard.quarantined().iter().map(Row::from).collect();
+        let quarantine: Vec<StoredRow> = self.guard.quarantined().iter().map(StoredRow::from).collect();
         let stats = shut_down(self.guard, SHUTDOWN).expect("everything is written");
         if let Some(disk) = &self.disk {
             assert_acknowledged(disk.path());

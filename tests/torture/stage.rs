@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing_ledger::Stats;
 
 use crate::load::{BOOKINGS, Call, Phase, p999};
-use crate::oracle::{Oracle, Places, Row, SELECT};
+use crate::oracle::{Oracle, Places, SELECT, StoredRow};
 use crate::scene::{DRAINED_WITHIN, Setup, Verdict};
 use crate::support::Cluster;
 use crate::wait::until;
@@ -88,12 +88,12 @@ impl Stage {
     }
 
     /// Every row of the table.
-    pub(crate) fn rows(&self) -> Vec<Row> {
-        self.psql(SELECT).lines().map(Row::parse).collect()
+    pub(crate) fn rows(&self) -> Vec<StoredRow> {
+        self.psql(SELECT).lines().map(StoredRow::parse).collect()
     }
 
     /// Checks everything that can be checked once the ledger is gone.
-    pub(crate) fn check(self, calls: &[Call], quarantine: &[Row], stats: Stats) -> Verdict {
+    pub(crate) fn check(self, calls: &[Call], quarantine: &[StoredRow], stats: Stats) -> Verdict {
         let memory = memory::peak().saturating_sub(self.memory);
         let table = self.rows();
         let lost = self.oracle.check(calls, &Places { table: &table, quarantine, stats });

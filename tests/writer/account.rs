@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use tracing_ledger::store::Failure;
-use tracing_ledger::{Event, Overflow, Stats};
+use tracing_ledger::{Overflow, Row, Stats};
 
 use crate::books::{Answers, DEADLINE, assert_sums, emit, failed, is_loss, numbers, open};
 
@@ -18,7 +18,7 @@ fn run(overflow: Overflow) -> (Stats, usize) {
     let rows = Arc::new(Mutex::new(HashSet::new()));
     let kept = Arc::clone(&rows);
     let mut calls = 0_u64;
-    let store = Answers(move |batch: &[Event], _| {
+    let store = Answers(move |batch: &[Row], _| {
         calls += 1;
         if numbers(batch).iter().any(|number| number % 397 == 0) {
             return failed(Failure::Quarantine);

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use tempfile::TempDir;
 use tracing::Dispatch;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Memory, Store};
-use tracing_ledger::{Builder, Event, Guard, Stats};
+use tracing_ledger::{Builder, Guard, Row, Stats};
 use tracing_subscriber::prelude::*;
 
 /// Long enough for any machine; nothing waits for it when all is well.
@@ -38,17 +38,17 @@ pub(crate) fn emit(dispatch: &Dispatch, numbers: impl IntoIterator<Item = u64>) 
     });
 }
 
-pub(crate) fn context(event: &Event) -> serde_json::Value {
+pub(crate) fn context(event: &Row) -> serde_json::Value {
     serde_json::from_str(&event.context).expect("the context is JSON")
 }
 
 /// Whether it is the ledger's own, on losses.
-pub(crate) fn is_loss(event: &Event) -> bool {
+pub(crate) fn is_loss(event: &Row) -> bool {
     &*event.event_type == "ledger.loss"
 }
 
 /// The numbers that [`emit`] gave these events. The ledger's own have none.
-pub(crate) fn numbers<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<u64> {
+pub(crate) fn numbers<'a>(events: impl IntoIterator<Item = &'a Row>) -> Vec<u64> {
     let events = events.into_iter().filter(|event| !is_loss(event));
     events.map(|event| context(event)["number"].as_u64().expect("every event has its number")).collect()
 }
@@ -80,9 +80,9 @@ pub(crate) struct Answers<F>(pub(crate) F);
 
 impl<F> Store for Answers<F>
 where
-    F: FnMut(&[Event], Attempt) -> Result<(), InsertError> + Send + 'static,
+    F: FnMut(&[Row], Attempt) -> Result<(), InsertError> + Send + 'static,
 {
-    async fn insert(&mut self, batch: &[Event], attempt: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
         (self.0)(batch, attempt)
     }
 }
@@ -109,7 +109,7 @@ pub(crate) fn gate() -> (Gate, Keeper) {
 }
 
 impl Store for Gate {
-    async fn insert(&mut self, batch: &[Event], attempt: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
         self.inserts.send(batch.len()).ok();
         // A keeper that is gone has left the gate open.
         self.go.recv().await;
@@ -212,5 +212,5 @@ impl SpoolDir {
 
 /// A database that is away.
 pub(crate) fn away() -> impl Store {
-    Answers(|_: &[Event], _| failed(Failure::Retry))
+    Answers(|_: &[Row], _| failed(Failure::Retry))
 }

@@ -14,7 +14,7 @@ fn what_was_accepted_is_written() {
     let (dispatch, guard) = open(untimed(), memory.clone());
     emit(&dispatch, 0..10);
     drop(guard);
-    assert_eq!(memory.events().len(), 10);
+    assert_eq!(memory.rows().len(), 10);
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_panic_that_unwinds_through_it_goes_on() {
         panic!("as the test wants");
     }));
     assert!(unwound.is_err());
-    assert_eq!(memory.events().len(), 10);
+    assert_eq!(memory.rows().len(), 10);
 }
 
 #[test]
@@ -46,5 +46,5 @@ fn a_guard_dropped_at_once_leaves_a_layer_that_refuses() {
     let memory = Memory::default();
     let (dispatch, _) = open(untimed(), memory.clone());
     emit(&dispatch, 0..10);
-    assert!(memory.events().is_empty());
+    assert!(memory.rows().is_empty());
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use tracing_ledger::store::{Failure, Memory};
-use tracing_ledger::{Event, Overflow};
+use tracing_ledger::{Overflow, Row};
 
 use crate::books::{Answers, DEADLINE, SOON, emit, failed, gate, numbers, open, untimed};
 
@@ -15,11 +15,11 @@ fn all_that_was_accepted_is_written() {
     let memory = Memory::default();
     let (dispatch, guard) = open(untimed().batch_size(7), memory.clone());
     for end in [1, 30, 31] {
-        let start = memory.events().len() as u64;
+        let start = memory.rows().len() as u64;
         emit(&dispatch, start..end);
         let stats = guard.flush(DEADLINE).expect("memory is there");
         assert_eq!((stats.written, stats.in_flight), (end, 0));
-        assert_eq!(numbers(&memory.events()), (0..end).collect::<Vec<_>>());
+        assert_eq!(numbers(&memory.rows()), (0..end).collect::<Vec<_>>());
     }
 }
 
@@ -50,7 +50,7 @@ fn a_late_one_says_what_is_written_and_what_is_not() {
 #[test]
 fn it_has_the_store_tried_at_once() {
     let (tried, tries) = crossbeam_channel::unbounded();
-    let store = Answers(move |_: &[Event], _| {
+    let store = Answers(move |_: &[Row], _| {
         tried.send(()).ok();
         failed(Failure::Retry)
     });
@@ -104,7 +104,7 @@ fn flushes_from_many_threads_are_all_answered() {
 fn it_does_not_overlook_a_row_that_busy_threads_overtake() {
     let rows = Arc::new(Mutex::new(HashSet::new()));
     let kept = Arc::clone(&rows);
-    let store = Answers(move |batch: &[Event], _| {
+    let store = Answers(move |batch: &[Row], _| {
         kept.lock().expect("no test panics with it").extend(numbers(batch));
         Ok(())
     });

@@ -53,7 +53,7 @@ fn fork_and_check() {
             let (dispatch, guard) = open(untimed(), own.clone());
             emit(&dispatch, 5..9);
             assert_eq!(guard.shutdown(DEADLINE).expect("it has a writer of its own").written, 4);
-            assert_eq!((own.events().len(), memory.events().len()), (4, 0));
+            assert_eq!((own.rows().len(), memory.rows().len()), (4, 0));
         }));
         // SAFETY: it ends the process and returns to nobody.
         unsafe { libc::_exit(i32::from(fine.is_err())) };
@@ -63,5 +63,5 @@ fn fork_and_check() {
     let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
     assert_eq!((waited, status), (child, 0), "the child's assertions hold, see its message above");
     let stats = guard.shutdown(DEADLINE).expect("the parent writes as ever");
-    assert_eq!((stats.written, memory.events().len(), stats.refused.forked), (3, 3, 0));
+    assert_eq!((stats.written, memory.rows().len(), stats.refused.forked), (3, 3, 0));
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Memory, Store};
-use tracing_ledger::{Event, Overflow, Severity};
+use tracing_ledger::{Overflow, Row, Severity};
 
 use crate::books::{
     Answers, DEADLINE, Gate, SpoolDir, context, emit, failed, gate, is_loss, numbers, open, until, untimed,
@@ -15,7 +15,7 @@ use crate::books::{
 
 /// The contexts of the rows on losses.
 fn losses(memory: &Memory) -> Vec<Value> {
-    let events = memory.events();
+    let events = memory.rows();
     let losses = events.iter().filter(|event| is_loss(event));
     losses.map(context).collect()
 }
@@ -50,7 +50,7 @@ fn rows_that_a_full_queue_refused_are_one_row() {
         "{told:?}: {before:?}, {after:?}"
     );
 
-    let events = memory.events();
+    let events = memory.rows();
     let row = events.iter().find(|event| is_loss(event)).expect("there is one");
     assert_eq!((&*row.source, row.severity), ("tracing-ledger", Severity::Warning));
     assert_eq!(row.created_at, last, "it is of the time of the last loss");
@@ -67,7 +67,7 @@ fn rows_on_losses_come_with_the_first_rows_after_them() {
         keeper.let_one_in();
         keeper.wait();
     }
-    assert_eq!((numbers(&keeper.memory.events()), losses(&keeper.memory).len()), (vec![0], 1));
+    assert_eq!((numbers(&keeper.memory.rows()), losses(&keeper.memory).len()), (vec![0], 1));
     let memory = keeper.leave();
     guard.shutdown(DEADLINE).expect("the gate is open");
     assert_eq!(losses(&memory).len(), 1, "not a second one at the end");
@@ -99,12 +99,12 @@ fn without_a_loss_there_is_no_row() {
     let (dispatch, guard) = open(untimed(), memory.clone());
     emit(&dispatch, 0..10);
     guard.shutdown(DEADLINE).expect("memory is there");
-    assert_eq!(memory.events().len(), 10);
+    assert_eq!(memory.rows().len(), 10);
 }
 
 #[test]
 fn a_table_that_refuses_them_gets_all_other_rows() {
-    let store = Answers(move |batch: &[Event], _| {
+    let store = Answers(move |batch: &[Row], _| {
         let refuses =
             |event| is_loss(event) || numbers([event]).iter().any(|number| [3, 13].contains(number));
         if batch.iter().any(refuses) { failed(Failure::Quarantine) } else { Ok(()) }
@@ -125,7 +125,7 @@ struct Guarded {
 }
 
 impl Store for Guarded {
-    async fn insert(&mut self, batch: &[Event], attempt: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
         if batch.iter().any(is_loss) && !self.is_mended.load(Ordering::Relaxed) {
             return failed(self.says);
         }

@@ -25,7 +25,7 @@ fn the_newest_is_refused_by_default() {
     emit(&dispatch, [3]);
     let memory = keeper.leave();
     let stats = guard.shutdown(DEADLINE).expect("the gate is open");
-    assert_eq!(numbers(&memory.events()), [0, 1, 2]);
+    assert_eq!(numbers(&memory.rows()), [0, 1, 2]);
     assert_eq!((stats.offered, stats.accepted, stats.refused.queue_full, stats.written), (4, 3, 1, 3));
 }
 
@@ -35,7 +35,7 @@ fn the_oldest_gives_way_when_asked_to() {
     emit(&dispatch, [3]);
     let memory = keeper.leave();
     let stats = guard.shutdown(DEADLINE).expect("the gate is open");
-    assert_eq!(numbers(&memory.events()), [0, 2, 3], "the batch in hand is not the queue's");
+    assert_eq!(numbers(&memory.rows()), [0, 2, 3], "the batch in hand is not the queue's");
     assert_eq!((stats.offered, stats.accepted, stats.dropped.evicted, stats.written), (4, 4, 1, 3));
 }
 
@@ -47,7 +47,7 @@ fn a_caller_that_may_wait_gets_its_row_in() {
         keeper.leave()
     });
     let stats = guard.shutdown(DEADLINE).expect("the gate is open");
-    assert_eq!(numbers(&memory.events()), (0..10).collect::<Vec<_>>());
+    assert_eq!(numbers(&memory.rows()), (0..10).collect::<Vec<_>>());
     assert_eq!(stats.refused.total(), 0);
 }
 

@@ -18,7 +18,7 @@ fn inside_a_current_thread_runtime() {
         emit(&dispatch, 3..5);
         guard.shutdown(DEADLINE).expect("memory is there");
     });
-    assert_eq!(memory.events().len(), 5);
+    assert_eq!(memory.rows().len(), 5);
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn within_a_span_of_the_ledger() {
         drop(span);
         guard.shutdown(DEADLINE).expect("memory is there");
     });
-    assert_eq!(memory.events().len(), 2);
+    assert_eq!(memory.rows().len(), 2);
 }
 
 #[test]

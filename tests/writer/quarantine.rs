@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tracing_ledger::store::{Failure, Store};
-use tracing_ledger::{Event, QUARANTINE_KEPT};
+use tracing_ledger::{QUARANTINE_KEPT, Row};
 
 use crate::books::{Answers, DEADLINE, SOON, emit, failed, numbers, open, until, untimed};
 
@@ -13,7 +13,7 @@ use crate::books::{Answers, DEADLINE, SOON, emit, failed, numbers, open, until, 
 fn picky(is_poison: impl Fn(u64) -> bool + Send + 'static) -> (impl Store, Arc<AtomicUsize>) {
     let statements = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&statements);
-    let store = Answers(move |batch: &[Event], _| {
+    let store = Answers(move |batch: &[Row], _| {
         let numbers = numbers(batch);
         counter.fetch_add(usize::from(!numbers.is_empty()), Ordering::Relaxed);
         if numbers.into_iter().any(&is_poison) { failed(Failure::Quarantine) } else { Ok(()) }

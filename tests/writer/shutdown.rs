@@ -16,7 +16,7 @@ fn what_comes_before_is_written_and_what_comes_after_is_refused() {
     let stats = guard.shutdown(DEADLINE).expect("memory is there");
     assert_eq!((stats.written, stats.in_flight), (10, 0));
     emit(&dispatch, 10..20);
-    assert_eq!(memory.events().len(), 10);
+    assert_eq!(memory.rows().len(), 10);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn no_time_at_all_writes_nothing_and_says_so() {
     emit(&dispatch, 0..5);
     let error = guard.shutdown(Duration::ZERO).expect_err("there was no time");
     assert!(error.is_timeout() && error.to_string().contains("5 are not written"), "{error}");
-    assert!(memory.events().is_empty());
+    assert!(memory.rows().is_empty());
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_record_on_its_way_is_either_written_or_refused() {
             }
             let stats = guard.shutdown(DEADLINE).expect("nothing is left behind");
             assert_eq!(stats.in_flight, 0);
-            assert_eq!(stats.written, numbers(&memory.events()).len() as u64);
+            assert_eq!(stats.written, numbers(&memory.rows()).len() as u64);
         });
     }
 }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tracing::Dispatch;
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Memory, Store};
 
 use crate::books::{
@@ -31,7 +31,7 @@ fn an_insert_that_hangs_keeps_no_record_off_the_disk() {
     assert_eq!(guard.stats().in_flight, 0);
     let memory = keeper.leave();
     assert_eq!(guard.shutdown(DEADLINE).expect("the gate is open").written, 8);
-    assert_eq!(numbers(&memory.events()), (0..8).collect::<Vec<_>>());
+    assert_eq!(numbers(&memory.rows()), (0..8).collect::<Vec<_>>());
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_full_spool_leaves_records_in_the_queue_and_goes_on_when_there_is_room() {
     let memory = keeper.leave();
     let stats = guard.shutdown(DEADLINE).expect("the gate is open");
     assert_eq!((stats.written, stats.in_flight, stats.spooled), (stats.accepted, 0, 0), "{stats}");
-    assert_eq!(numbers(&memory.events()).len() as u64, stats.written);
+    assert_eq!(numbers(&memory.rows()).len() as u64, stats.written);
     assert_sums(&stats);
 }
 
@@ -116,7 +116,7 @@ fn rows_that_cannot_be_read_back_are_counted_and_told() {
     assert!((1..=2).contains(&stats.dropped.corrupt), "{stats}");
     assert_eq!((stats.accepted, stats.written), (10, 10 - stats.dropped.corrupt), "{stats}");
     assert_sums(&stats);
-    let events = memory.events();
+    let events = memory.rows();
     let told = events.iter().find(|event| is_loss(event)).expect("the loss is told");
     assert!(told.context.contains(r#""cause":"corrupt""#), "{told:?}");
 }
@@ -138,7 +138,7 @@ fn a_disk_that_fails_is_gone_past() {
     let stats = guard.shutdown(DEADLINE).expect("memory is there");
     assert_eq!((stats.written, stats.in_flight), (110, 0), "{stats}");
     assert_sums(&stats);
-    assert_eq!(numbers(&memory.events()), (0..110).collect::<Vec<_>>());
+    assert_eq!(numbers(&memory.rows()), (0..110).collect::<Vec<_>>());
 }
 
 #[test]
@@ -161,14 +161,14 @@ fn what_went_past_a_failing_disk_is_on_it_at_the_end_when_it_works_again() {
     let (_dispatch, guard) = open(dir.builder(), memory.clone());
     let stats = guard.shutdown(DEADLINE).expect("memory is there");
     assert_eq!((stats.accepted, stats.written), (30, 30), "{stats}");
-    assert_eq!(numbers(&memory.events()), (0..30).collect::<Vec<_>>());
+    assert_eq!(numbers(&memory.rows()), (0..30).collect::<Vec<_>>());
 }
 
 /// A store that takes batches of ten and no larger ones.
 struct Narrow(Gate);
 
 impl Store for Narrow {
-    async fn insert(&mut self, batch: &[Event], attempt: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
         if batch.len() > 10 { failed(Failure::Halve) } else { self.0.insert(batch, attempt).await }
     }
 }
@@ -194,7 +194,7 @@ fn what_of_it_is_written_by_then_is_not_put_there() {
     let (_dispatch, guard) = open(dir.builder(), memory.clone());
     let stats = guard.shutdown(DEADLINE).expect("memory is there");
     assert_eq!((stats.accepted, stats.written), (10, 10), "{stats}");
-    assert_eq!(numbers(&memory.events()), (10..20).collect::<Vec<_>>());
+    assert_eq!(numbers(&memory.rows()), (10..20).collect::<Vec<_>>());
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn deleted_under_a_batch_in_hand(later: Range<u64>) {
     let memory = Memory::default();
     let (_dispatch, guard) = open(dir.builder(), memory.clone());
     guard.shutdown(DEADLINE).expect("memory is there");
-    let mut sent = numbers(&memory.events());
+    let mut sent = numbers(&memory.rows());
     sent.sort_unstable();
     assert_eq!(sent, (0..rows).collect::<Vec<_>>());
 }
@@ -248,7 +248,7 @@ fn nothing_waits_on_disk_where_the_directory_is_anothers() {
     let memory = keeper.leave();
     let stats = guard.shutdown(DEADLINE).expect("the gate is open");
     assert_eq!((stats.written, stats.spooled, stats.in_flight), (35, 0, 0), "{stats}");
-    assert_eq!(numbers(&memory.events()), (0..35).collect::<Vec<_>>());
+    assert_eq!(numbers(&memory.rows()), (0..35).collect::<Vec<_>>());
     assert!(dir.segments().is_empty(), "it is not ours");
 }
 
@@ -277,7 +277,7 @@ fn what_is_saved_at_the_end_is_not_missed_by_the_next_process() {
     let (_dispatch, guard) = open(dir.builder(), memory.clone());
     let stats = guard.shutdown(DEADLINE).expect("memory is there");
     assert_eq!((stats.written, stats.dropped.corrupt), (30, 0), "{stats}");
-    let mut sent = numbers(&memory.events());
+    let mut sent = numbers(&memory.rows());
     sent.sort_unstable();
     assert_eq!(sent, (20..50).collect::<Vec<_>>());
 }

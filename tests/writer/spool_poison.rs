@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Failure, Memory, Store};
 
 use crate::books::{
@@ -12,14 +12,14 @@ use crate::books::{
 /// A store that refuses every batch with such a number in it.
 fn picky(is_poison: fn(u64) -> bool) -> impl Store {
     Answers(
-        move |batch: &[Event], _| {
+        move |batch: &[Row], _| {
             if numbers(batch).into_iter().any(is_poison) { failed(Failure::Quarantine) } else { Ok(()) }
         },
     )
 }
 
 /// Refuses a batch with the number 7 in it.
-fn refuses_7(batch: &[Event]) -> bool {
+fn refuses_7(batch: &[Row]) -> bool {
     numbers(batch).contains(&7)
 }
 
@@ -44,7 +44,7 @@ fn poison_is_kept_in_a_file_corrected_and_sent_as_the_same_row() {
     let (_dispatch, guard) = open(dir.builder(), memory.clone());
     let stats = guard.shutdown(DEADLINE).expect("memory is there");
     assert_eq!((stats.accepted, stats.written), (1, 1));
-    let events = memory.events();
+    let events = memory.rows();
     assert_eq!(numbers(&events), [77]);
     assert_eq!((events[0].id, events[0].created_at), (poison[0].id, poison[0].created_at));
     assert!(!dir.file("replay.jsonl").exists(), "it is taken in once");
@@ -88,7 +88,7 @@ fn poison_that_no_file_took_is_there_for_the_next_process() {
     let memory = Memory::default();
     let (_dispatch, guard) = open(dir.builder(), memory.clone());
     guard.shutdown(DEADLINE).expect("memory takes everything");
-    assert!(numbers(&memory.events()).contains(&7), "others too, as nothing after it was acknowledged");
+    assert!(numbers(&memory.rows()).contains(&7), "others too, as nothing after it was acknowledged");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn what_drift_holds_stays_in_the_spool() {
     let memory = Memory::default();
     let (_dispatch, guard) = open(dir.builder(), memory.clone());
     guard.shutdown(DEADLINE).expect("the schema is mended");
-    assert_eq!(memory.events().len(), 100);
+    assert_eq!(memory.rows().len(), 100);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_few_bad_rows_at_the_start_hold_up_nobody_behind_them_on_disk() {
     let memory = Memory::default();
     let (_dispatch, guard) = open(dir.builder(), memory.clone());
     guard.shutdown(DEADLINE).expect("memory is there");
-    assert!(memory.events().is_empty(), "all is acknowledged");
+    assert!(memory.rows().is_empty(), "all is acknowledged");
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn bad_rows_in_memory_alone(dir: &SpoolDir, before: impl FnOnce(), then: impl Fn
 fn poison_holds_up_nobody_where_the_directory_is_anothers() {
     let dir = SpoolDir::new();
     let mut ours = Some(dir.path());
-    let picky = Answers(move |batch: &[Event], _| {
+    let picky = Answers(move |batch: &[Row], _| {
         ours.take().iter().for_each(|path| give_away(path));
         if refuses_7(batch) { failed(Failure::Quarantine) } else { Ok(()) }
     });

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use tracing_ledger::store::{Attempt, Failure, Memory};
-use tracing_ledger::{Event, Overflow};
+use tracing_ledger::{Overflow, Row};
 
 use crate::books::{
     Answers, DEADLINE, DISK_TIME, SOON, SpoolDir, assert_sums, away, context, emit, failed, gate, is_loss,
@@ -23,7 +23,7 @@ fn a_restart_sends_what_was_spooled() {
     emit(&dispatch, 10..15);
     let stats = guard.shutdown(DEADLINE).expect("memory is there");
     assert_eq!((stats.offered, stats.written, stats.spooled), (15, 15, 0));
-    assert_eq!(numbers(&memory.events()), (0..15).collect::<Vec<_>>());
+    assert_eq!(numbers(&memory.rows()), (0..15).collect::<Vec<_>>());
     assert_sums(&stats);
 
     let (_dispatch, guard) = open(dir.builder(), Memory::default());
@@ -35,7 +35,7 @@ fn rows_of_an_earlier_process_are_the_same_rows_and_marked_as_replayed() {
     let dir = SpoolDir::new();
     let tries = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&tries);
-    let store = Answers(move |batch: &[Event], _| {
+    let store = Answers(move |batch: &[Row], _| {
         seen.lock().expect("no test panics with it").push(batch.to_vec());
         failed(Failure::Retry)
     });
@@ -46,7 +46,7 @@ fn rows_of_an_earlier_process_are_the_same_rows_and_marked_as_replayed() {
     let before = tries.lock().expect("no test panics with it")[0].clone();
 
     let (seen, tries) = crossbeam_channel::unbounded();
-    let store = Answers(move |batch: &[Event], attempt| {
+    let store = Answers(move |batch: &[Row], attempt| {
         seen.send((batch.to_vec(), attempt)).ok();
         Ok(())
     });
@@ -66,7 +66,7 @@ fn a_backlog_of_many_batches_goes_before_what_is_new() {
     let (dispatch, guard) = open(dir.builder().batch_size(7), memory.clone());
     emit(&dispatch, 1000..1100);
     guard.shutdown(DEADLINE).expect("memory is there");
-    assert_eq!(numbers(&memory.events()), (0..1100).collect::<Vec<_>>());
+    assert_eq!(numbers(&memory.rows()), (0..1100).collect::<Vec<_>>());
 }
 
 #[test]
@@ -81,12 +81,12 @@ fn what_a_batch_has_got_in_before_the_end_is_sent_again_and_not_lost() {
     let stats = guard.shutdown(DISK_TIME).expect("everything is on disk");
     assert_eq!((stats.written, stats.spooled), (4, 4));
     keeper.wait_for_end();
-    let before = numbers(&keeper.leave().events());
+    let before = numbers(&keeper.leave().rows());
 
     let memory = Memory::default();
     let (_dispatch, guard) = open(dir.builder(), memory.clone());
     guard.shutdown(DEADLINE).expect("memory is there");
-    assert_eq!([before, numbers(&memory.events())].concat(), (0..8).collect::<Vec<_>>());
+    assert_eq!([before, numbers(&memory.rows())].concat(), (0..8).collect::<Vec<_>>());
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn rows_on_losses_outlive_the_process_too() {
     let (_dispatch, guard) = open(dir.builder(), memory.clone());
     let stats = guard.shutdown(DEADLINE).expect("memory is there");
     let told: Vec<serde_json::Value> =
-        memory.events().iter().filter(|event| is_loss(event)).map(context).collect();
+        memory.rows().iter().filter(|event| is_loss(event)).map(context).collect();
     assert_eq!(stats.written, left.spooled + told.len() as u64, "the rows on losses count, now");
     assert!(told.iter().all(|loss| loss["cause"] == "evicted"), "{told:?}");
     let count: u64 = told.iter().filter_map(|loss| loss["count"].as_u64()).sum();

@@ -21,7 +21,7 @@ fn assert_all_are_sent(dir: &SpoolDir) {
     let memory = Memory::default();
     let (_dispatch, guard) = open(dir.builder(), memory.clone());
     guard.shutdown(DEADLINE).expect("memory is there");
-    assert_eq!(numbers(&memory.events()), (0..ROWS).collect::<Vec<_>>());
+    assert_eq!(numbers(&memory.rows()), (0..ROWS).collect::<Vec<_>>());
 }
 
 /// Ends a ledger over that store in the given way.

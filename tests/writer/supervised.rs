@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, InsertError, Memory, Store};
 
 use crate::books::{DEADLINE, assert_sums, emit, numbers, open, untimed};
@@ -45,7 +45,7 @@ impl<F: Future + Unpin> Future for Held<F> {
 impl Store for Sore {
     fn insert(
         &mut self,
-        batch: &[Event],
+        batch: &[Row],
         attempt: Attempt,
     ) -> impl Future<Output = Result<(), InsertError>> + Send {
         Held(Box::pin(self.memory.insert(batch, attempt)), PanicsOnDrop(self.panics.clone()))
@@ -62,5 +62,5 @@ fn the_batch_in_hand_is_kept_and_the_work_goes_on() {
     assert_eq!(panics.load(Ordering::Relaxed), 0, "it panicked as often as it was to");
     assert_eq!((stats.written, stats.in_flight), (35, 0));
     assert_sums(&stats);
-    assert_eq!(numbers(&memory.events()), (0..35).collect::<Vec<_>>(), "and no row is there twice");
+    assert_eq!(numbers(&memory.rows()), (0..35).collect::<Vec<_>>(), "and no row is there twice");
 }

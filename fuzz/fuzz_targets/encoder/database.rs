@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::Value as Json;
 use sqlx::{Connection as _, PgConnection};
 use tokio::runtime::{self, Runtime};
-use tracing_ledger::Event;
+use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Postgres, Store};
 
 #[expect(dead_code, reason = "the tests use more of it")]
@@ -19,7 +19,7 @@ const COLUMNS: &str = "SELECT id::text, (extract(epoch FROM created_at) * 100000
                        severity, context::text, restaurant_id::text, booking_id::text \
                        FROM observability_events WHERE id = ANY($1::uuid[]) ORDER BY id";
 
-type Row = (String, i64, String, String, String, String, Option<String>, Option<String>);
+type StoredRow = (String, i64, String, String, String, String, Option<String>, Option<String>);
 
 struct Database {
     runtime: Runtime,
@@ -28,7 +28,7 @@ struct Database {
 }
 
 /// Writes the events, reads them back, and compares.
-pub fn check(events: &[Event]) {
+pub fn check(events: &[Row]) {
     thread_local! {
         static DATABASE: RefCell<Database> = RefCell::new(Database::new());
     }
@@ -52,7 +52,7 @@ impl Database {
         Self { runtime, store: Postgres::from_url(&url).expect("a good URL"), reader }
     }
 
-    fn write(&mut self, events: &[Event]) {
+    fn write(&mut self, events: &[Row]) {
         // By `COPY`, which takes any number of them here, and by `INSERT`, which finds them there.
         for attempt in [Attempt::First, Attempt::Retry] {
             let inserted = self.runtime.block_on(self.store.insert(events, attempt));
@@ -60,12 +60,12 @@ impl Database {
         }
     }
 
-    fn compare(&mut self, events: &[Event]) {
+    fn compare(&mut self, events: &[Row]) {
         let mut events: Vec<_> = events.iter().collect();
         events.sort_by_key(|event| event.id);
         let ids: Vec<_> = events.iter().map(|event| event.id.to_string()).collect();
         let read = sqlx::query_as(COLUMNS).bind(ids).fetch_all(&mut self.reader);
-        let rows: Vec<Row> = self.runtime.block_on(read).expect("rows can be read");
+        let rows: Vec<StoredRow> = self.runtime.block_on(read).expect("rows can be read");
         assert_eq!(rows.len(), events.len(), "each is there once");
         for (row, event) in rows.into_iter().zip(events) {
             compare(row, event);
@@ -73,7 +73,7 @@ impl Database {
     }
 }
 
-fn compare(row: Row, event: &Event) {
+fn compare(row: StoredRow, event: &Row) {
     let (id, created_at, source, event_type, severity, context, restaurant_id, booking_id) = row;
     let created_at = UNIX_EPOCH + Duration::from_micros(created_at.cast_unsigned());
     assert_eq!((id, created_at), (event.id.to_string(), event.created_at));

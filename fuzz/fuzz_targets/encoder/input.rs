@@ -6,7 +6,7 @@ use arbitrary::Arbitrary;
 use serde_json::{Map, Value as Json, json};
 use tracing::Dispatch;
 use tracing::field::{Value, debug, display};
-use tracing_ledger::{Event, Redact, Rule, Severity, Silent};
+use tracing_ledger::{Row, Redact, Rule, Severity, Silent};
 use uuid::Uuid;
 
 use crate::{callsite, database};
@@ -29,7 +29,7 @@ pub struct Input {
 /// Of the rule for spans: tracing events have one that says nothing, so that what becomes of them is known.
 #[derive(Arbitrary, Debug)]
 enum Setting {
-    Event(Text),
+    EventType(Text),
     Source(Text),
     Severity(u8),
     SeverityField(Text),
@@ -144,14 +144,14 @@ impl Text {
 impl Input {
     pub fn rules(&self) -> Vec<Rule> {
         let span = self.settings.iter().fold(Rule::span("*"), |rule, setting| setting.apply(rule));
-        vec![span, Rule::point("*")]
+        vec![span, Rule::event("*")]
     }
 }
 
 impl Setting {
     fn apply(&self, rule: Rule) -> Rule {
         match self {
-            Self::Event(text) => rule.event(text.name()),
+            Self::EventType(text) => rule.event_type(text.name()),
             Self::Source(text) => rule.source(text.name()),
             Self::Severity(at) => rule.severity(severity(*at)),
             Self::SeverityField(field) => rule.severity_field(field.name(), [("1e400", Severity::Critical)]),
@@ -209,7 +209,7 @@ impl Call {
 
     /// Whether some row has what this call gave, where that is plain to see: no rule speaks of tracing events, no name
     /// is there twice, nothing is cut, and nothing goes into a column.
-    pub fn check(&self, events: &[Event]) {
+    pub fn check(&self, events: &[Row]) {
         let key = |name: &String| stored(&name[..name.floor_char_boundary(KEY_BYTES)]);
         let names = self.names().iter().map(key).collect::<Vec<_>>();
         let is_plain = |at: usize| {
@@ -224,7 +224,7 @@ impl Call {
         let expected: Map<_, _> =
             names.into_iter().zip(self.fields()).map(|(name, (_, given))| (name, given.json())).collect();
         let expected = Json::Object(expected);
-        let is_there = |event: &Event| database::is_same(&database::parse(&event.context), &expected);
+        let is_there = |event: &Row| database::is_same(&database::parse(&event.context), &expected);
         assert!(events.iter().any(is_there), "{expected:#} is in none of {events:#?}");
     }
 }

@@ -12,7 +12,7 @@ mod input;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use tracing::Dispatch;
 use tracing_ledger::store::Memory;
-use tracing_ledger::{Event, Rules, builder};
+use tracing_ledger::{Row, Rules, builder};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::Registry;
 
@@ -29,7 +29,7 @@ fuzz_target!(|input: Input| -> Corpus {
 });
 
 /// The rows of these calls.
-fn record(rules: Rules, calls: &[Call]) -> Vec<Event> {
+fn record(rules: Rules, calls: &[Call]) -> Vec<Row> {
     let memory = Memory::default();
     let (layer, guard) =
         builder().rules(rules).build_with::<Registry>(memory.clone()).expect("a ledger in memory");
@@ -37,5 +37,5 @@ fn record(rules: Rules, calls: &[Call]) -> Vec<Event> {
     calls.iter().for_each(|call| call.make(&dispatch));
     let stats = guard.shutdown(std::time::Duration::MAX).expect("memory takes everything");
     assert_eq!((stats.dropped.total(), stats.refused.total()), (0, 0), "{stats}");
-    memory.events()
+    memory.rows()
 }

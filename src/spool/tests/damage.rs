@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::memory::{MemoryDisk, MemoryFile};
 use super::{OPTIONS, drain, event, full_event, number};
-use crate::Event;
+use crate::Row;
 use crate::spool::disk::Disk as _;
 use crate::spool::format::{encode, frame_bytes};
 use crate::spool::scan::Scanner;
@@ -15,8 +15,8 @@ fn open(disk: &MemoryDisk) -> Spool<MemoryDisk> {
 }
 
 /// Five events, and their frames.
-fn five() -> (Vec<Event>, Vec<u8>) {
-    let events: Vec<Event> = (1..6).map(|n| if n == 3 { full_event(n) } else { event(n) }).collect();
+fn five() -> (Vec<Row>, Vec<u8>) {
+    let events: Vec<Row> = (1..6).map(|n| if n == 3 { full_event(n) } else { event(n) }).collect();
     let mut bytes = Vec::new();
     for (event, sequence) in events.iter().zip(1..) {
         encode(&mut bytes, sequence, event);
@@ -25,7 +25,7 @@ fn five() -> (Vec<Event>, Vec<u8>) {
 }
 
 /// Opens a spool with that as its one segment; what comes out, and how many records are counted as lost.
-fn survivors(bytes: &[u8]) -> (Vec<Event>, u64) {
+fn survivors(bytes: &[u8]) -> (Vec<Row>, u64) {
     let disk = MemoryDisk::default();
     disk.put(&segment::name(1), bytes);
     let mut spool = open(&disk);
@@ -57,7 +57,7 @@ fn a_flipped_bit_anywhere_costs_one_record_which_is_counted() {
         let mut bad = bytes.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
         let (found, lost) = survivors(&bad);
-        let kept: Vec<&Event> = events.iter().filter(|event| found.contains(event)).collect();
+        let kept: Vec<&Row> = events.iter().filter(|event| found.contains(event)).collect();
         assert!(found.iter().eq(kept), "bit {bit}: in order, none altered, none invented");
         assert_eq!((found.len(), lost), (4, 1), "bit {bit}");
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::memory::{Fault, MemoryDisk};
 use super::{OPTIONS, drain, event, number};
-use crate::Event;
+use crate::Row;
 use crate::spool::disk::Disk as _;
 use crate::spool::format::{PAYLOAD_LIMIT, frame_bytes};
 use crate::spool::window::Window;
@@ -14,7 +14,7 @@ fn open(disk: &MemoryDisk, options: Options) -> Spool<MemoryDisk> {
     Spool::on(disk.clone(), options).expect("the disk is good")
 }
 
-fn numbers(events: &[Event]) -> Vec<u64> {
+fn numbers(events: &[Row]) -> Vec<u64> {
     events.iter().map(number).collect()
 }
 
@@ -36,7 +36,7 @@ fn a_disk_that_fills_up_takes_whole_records_and_more_once_it_has_room() {
     spool.append(&mut vec![event(1)]).expect("there is room");
     let room = frame_bytes(&event(2)) + 10;
     disk.fail(Fault::Full(room));
-    let mut events: Vec<Event> = (2..5).map(event).collect();
+    let mut events: Vec<Row> = (2..5).map(event).collect();
     let error = spool.append(&mut events).expect_err("there is room for one and a bit");
     assert_eq!(numbers(&events), [3, 4]);
     let said = error.to_string();
@@ -55,7 +55,7 @@ fn a_failing_disk_ends_the_segment_and_what_it_left_there_is_not_read() {
     let mut spool = open(&disk, OPTIONS);
     spool.append(&mut vec![event(1)]).expect("the disk is good");
     disk.fail(Fault::Broken(2 * frame_bytes(&event(2)) + 10));
-    let mut events: Vec<Event> = (2..6).map(event).collect();
+    let mut events: Vec<Row> = (2..6).map(event).collect();
     spool.append(&mut events).expect_err("the disk fails");
     assert_eq!(numbers(&events), [4, 5]);
 
@@ -89,7 +89,7 @@ fn a_failed_sync_is_said_and_the_segment_ended() {
 fn a_full_spool_refuses_the_newest_and_has_room_again_when_the_oldest_are_stored() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk, Options { limit_bytes: SMALLEST_LIMIT, sync_interval: None });
-    let mut events: Vec<Event> = (0..2000).map(event).collect();
+    let mut events: Vec<Row> = (0..2000).map(event).collect();
     let error = spool.append(&mut events).expect_err("there is not room for all");
     assert!(matches!(error, AppendError::Full { .. }), "{error}");
     assert!(error.to_string().contains("spool_limit"), "{error}");
@@ -127,7 +127,7 @@ fn a_limit_that_holds_next_to_nothing_is_refused() {
 #[test]
 fn an_event_that_is_too_large_stays_with_the_caller_and_those_before_it_get_in() {
     let mut spool = open(&MemoryDisk::default(), OPTIONS);
-    let huge = Event { context: "x".repeat(PAYLOAD_LIMIT), ..event(2) };
+    let huge = Row { context: "x".repeat(PAYLOAD_LIMIT), ..event(2) };
     let mut events = vec![event(1), huge, event(3)];
     let error = spool.append(&mut events).expect_err("it is too large");
     assert!(matches!(error, AppendError::TooLarge { .. }), "{error}");
@@ -140,8 +140,8 @@ fn an_event_that_is_too_large_stays_with_the_caller_and_those_before_it_get_in()
 #[test]
 fn the_largest_event_comes_back() {
     let disk = MemoryDisk::default();
-    let room = PAYLOAD_LIMIT - (frame_bytes(&Event { context: String::new(), ..event(1) }) - 20);
-    let largest = Event { context: "x".repeat(room), ..event(1) };
+    let room = PAYLOAD_LIMIT - (frame_bytes(&Row { context: String::new(), ..event(1) }) - 20);
+    let largest = Row { context: "x".repeat(room), ..event(1) };
     open(&disk, OPTIONS).append(&mut vec![largest.clone(), event(2)]).expect("it fits");
     assert_eq!(drain(&mut open(&disk, OPTIONS)).events, [largest, event(2)]);
 }

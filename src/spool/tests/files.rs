@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{OPTIONS, drain, event, number};
 use crate::spool::{Spool, ack, quarantine, segment};
-use crate::{Error, Event};
+use crate::{Error, Row};
 
 fn temporary() -> (TempDir, PathBuf) {
     let parent = tempfile::tempdir().expect("a temporary directory");
@@ -33,7 +33,7 @@ fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).expect("it is there").permissions().mode() & 0o7777
 }
 
-fn numbers(events: &[Event]) -> Vec<u64> {
+fn numbers(events: &[Row]) -> Vec<u64> {
     events.iter().map(number).collect()
 }
 

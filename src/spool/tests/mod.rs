@@ -16,14 +16,14 @@ use uuid::Uuid;
 
 use super::disk::Disk;
 use super::{Batch, Options, Spool};
-use crate::{Error, Event, Severity};
+use crate::{Error, Row, Severity};
 
 /// Records survive the process and no more; the limit is out of the way.
 const OPTIONS: Options = Options { limit_bytes: 1 << 30, sync_interval: None };
 
 /// The event of that number: small, and unlike any other.
-pub(super) fn event(number: u64) -> Event {
-    Event {
+pub(super) fn event(number: u64) -> Row {
+    Row {
         id: Uuid::from_u128(number.into()),
         created_at: UNIX_EPOCH + Duration::from_micros(number),
         source: "test".into(),
@@ -36,8 +36,8 @@ pub(super) fn event(number: u64) -> Event {
 }
 
 /// An event with something in every column.
-pub(super) fn full_event(number: u64) -> Event {
-    Event {
+pub(super) fn full_event(number: u64) -> Row {
+    Row {
         created_at: UNIX_EPOCH + Duration::from_micros(1),
         severity: Severity::Critical,
         context: r#"{"text":"Zoë \"quoted\" \u2603","list":[1,2.5,null]}"#.to_owned(),
@@ -48,7 +48,7 @@ pub(super) fn full_event(number: u64) -> Event {
 }
 
 /// What [`event`] was given.
-fn number(event: &Event) -> u64 {
+fn number(event: &Row) -> u64 {
     event.id.as_u128() as u64
 }
 

@@ -9,7 +9,7 @@ use super::memory::{Fault, MemoryDisk};
 use super::{drain, event, number};
 use crate::spool::window::Window;
 use crate::spool::{AppendError, Options, SMALLEST_LIMIT, Spool};
-use crate::{Error, Event};
+use crate::{Error, Row};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -66,7 +66,7 @@ proptest! {
 
 /// An event that the spool has taken and that is not acknowledged.
 struct Taken {
-    event: Event,
+    event: Row,
     /// A sync came after it.
     synced: bool,
     /// A sync after it failed: nothing is promised any more for a loss of power.
@@ -128,7 +128,7 @@ impl Model {
     fn append(&mut self, count: u8, padding: u16) {
         let new = self.events..self.events + u64::from(count);
         self.events = new.end;
-        let all: Vec<Event> = new.map(|number| padded(number, padding)).collect();
+        let all: Vec<Row> = new.map(|number| padded(number, padding)).collect();
         let mut left = all.clone();
         let appended = self.spool.append(&mut left);
         assert_eq!(appended.is_ok(), left.is_empty());
@@ -211,7 +211,7 @@ impl Model {
         }
     }
 
-    fn check_events(&self, found: &[Event]) {
+    fn check_events(&self, found: &[Row]) {
         assert!(found.is_sorted_by(|one, next| number(one) < number(next)), "in order, each once");
         for event in found {
             assert!(number(event) < self.events, "none is invented");
@@ -220,7 +220,7 @@ impl Model {
         }
     }
 
-    fn check_kill(&self, found: &[Event], lost: u64) {
+    fn check_kill(&self, found: &[Row], lost: u64) {
         assert!(lost <= self.lost, "{lost} of {}", self.lost);
         let certain = found.iter().filter(|event| !self.maybe.contains(&number(event)));
         let taken = self.taken.iter().map(|taken| &taken.event);
@@ -228,7 +228,7 @@ impl Model {
         assert!(certain.eq(taken), "all that was taken, and nothing else");
     }
 
-    fn check_power(&self, found: &[Event]) {
+    fn check_power(&self, found: &[Row]) {
         for taken in self.taken.iter().filter(|taken| taken.synced) {
             assert!(found.contains(&taken.event), "event {} was synced", number(&taken.event));
         }
@@ -243,13 +243,13 @@ fn open(disk: &MemoryDisk) -> Result<Spool<MemoryDisk>, Error> {
     Ok(spool)
 }
 
-fn padded(number: u64, padding: u16) -> Event {
+fn padded(number: u64, padding: u16) -> Row {
     let mut event = event(number);
     event.context = format!("{{\"n\":{number},\"padding\":\"{}\"}}", "x".repeat(padding.into()));
     event
 }
 
-fn padding(event: &Event) -> u16 {
+fn padding(event: &Row) -> u16 {
     event.context.bytes().filter(|byte| *byte == b'x').count() as u16
 }
 

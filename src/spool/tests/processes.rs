@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
 
 use super::{OPTIONS, drain, event, number};
-use crate::Event;
+use crate::Row;
 use crate::spool::Spool;
 
 /// Set in the other process: the directory of its spool.
@@ -98,7 +98,7 @@ fn open(dir: &Path) -> Spool {
     Spool::open(dir, OPTIONS).expect("the directory can be used")
 }
 
-fn numbers(events: &[Event]) -> Vec<u64> {
+fn numbers(events: &[Row]) -> Vec<u64> {
     events.iter().map(number).collect()
 }
 
@@ -151,7 +151,7 @@ fn two_processes_do_not_share_a_directory_and_death_lets_go_of_it() {
 /// Appends until the disk takes no more, and says how many it took.
 fn fill_up(dir: &Path, remedy: &str) {
     let mut spool = open(dir);
-    let mut left: Vec<Event> = (0..20_000).map(event).collect();
+    let mut left: Vec<Row> = (0..20_000).map(event).collect();
     let error = spool.append(&mut left).expect_err("the disk is small").to_string();
     assert!(error.contains(remedy), "{error}");
     assert_eq!(numbers(&left), (20_000 - left.len() as u64..20_000).collect::<Vec<_>>());
@@ -191,7 +191,7 @@ fn on_a_small_disk(test: &str) {
 
 /// Appends until the disk takes no more; the number of the first event that is left.
 fn fill(spool: &mut Spool) -> u64 {
-    let mut left: Vec<Event> = (0..20_000).map(event).collect();
+    let mut left: Vec<Row> = (0..20_000).map(event).collect();
     spool.append(&mut left).expect_err("the disk is small");
     number(&left[0])
 }
@@ -239,7 +239,7 @@ fn a_limit_on_the_size_of_files_only_makes_them_smaller() {
     let test = "a_limit_on_the_size_of_files_only_makes_them_smaller";
     if let Some(dir) = dir() {
         let mut spool = open(&dir);
-        let mut left: Vec<Event> = (0..3000).map(event).collect();
+        let mut left: Vec<Row> = (0..3000).map(event).collect();
         let mut refusals = 0;
         while let Err(error) = spool.append(&mut left) {
             assert!(error.to_string().contains("ulimit -f"), "{error}");

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::memory::{Fault, MemoryDisk};
 use super::model::die;
 use super::{OPTIONS, drain, event, number};
-use crate::Event;
+use crate::Row;
 use crate::spool::disk::Disk as _;
 use crate::spool::quarantine::{NAME as QUARANTINE, to_line};
 use crate::spool::{Options, SMALLEST_LIMIT, Spool};
@@ -25,7 +25,7 @@ fn done(disk: &MemoryDisk) -> Vec<String> {
     names.into_iter().filter(|name| name.starts_with("replay.done-") && name.ends_with(".jsonl")).collect()
 }
 
-fn lines(events: impl IntoIterator<Item = Event>) -> String {
+fn lines(events: impl IntoIterator<Item = Row>) -> String {
     events.into_iter().map(|event| to_line(&event, "bad") + "\n").collect()
 }
 
@@ -42,7 +42,7 @@ fn a_quarantined_row_is_corrected_and_replayed_under_its_id() {
     let replayed = spool.take_replay().expect("it can be read");
     assert_eq!((replayed.taken, replayed.left, spool.pending()), (1, 0, 1));
     let batch = drain(&mut spool);
-    assert_eq!(batch.events, [Event { context: r#"{"n": 7}"#.to_owned(), ..event(1) }]);
+    assert_eq!(batch.events, [Row { context: r#"{"n": 7}"#.to_owned(), ..event(1) }]);
     assert_eq!((disk.contents(REPLAY), done(&disk).len()), (None, 1));
 }
 

@@ -8,8 +8,8 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use crate::Error;
+use crate::escape::visible;
 use crate::store::{Failure, InsertError};
-use crate::visible::visible;
 
 /// What was being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::slice::Iter;
 
 use uuid::Uuid;
 
-use crate::Event;
+use crate::Row;
 use crate::store::{Failure, InsertError, time};
 
 /// The columns as [`encode`] writes them.
@@ -28,7 +28,7 @@ const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 const PIECE: usize = 16 * 1024;
 
 /// The batch in pieces to be sent one after the other.
-pub(super) fn encode(batch: &[Event]) -> impl Iterator<Item = Result<Vec<u8>, InsertError>> {
+pub(super) fn encode(batch: &[Row]) -> impl Iterator<Item = Result<Vec<u8>, InsertError>> {
     let mut events = batch.iter();
     let mut is_first = true;
     std::iter::from_fn(move || {
@@ -37,7 +37,7 @@ pub(super) fn encode(batch: &[Event]) -> impl Iterator<Item = Result<Vec<u8>, In
     })
 }
 
-fn piece(events: &mut Iter<'_, Event>, is_first: bool) -> Result<Vec<u8>, InsertError> {
+fn piece(events: &mut Iter<'_, Row>, is_first: bool) -> Result<Vec<u8>, InsertError> {
     let mut out = Vec::with_capacity(PIECE + PIECE / 8);
     if is_first {
         out.extend_from_slice(HEADER);
@@ -54,7 +54,7 @@ fn piece(events: &mut Iter<'_, Event>, is_first: bool) -> Result<Vec<u8>, Insert
     Ok(out)
 }
 
-fn row(out: &mut Vec<u8>, event: &Event) -> Result<(), InsertError> {
+fn row(out: &mut Vec<u8>, event: &Row) -> Result<(), InsertError> {
     out.extend_from_slice(&COLUMNS.to_be_bytes());
     field(out, &[event.id.as_bytes()])?;
     field(out, &[&created_at(event)?.to_be_bytes()])?;
@@ -89,7 +89,7 @@ fn optional(out: &mut Vec<u8>, id: Option<Uuid>) -> Result<(), InsertError> {
     }
 }
 
-fn created_at(event: &Event) -> Result<i64, InsertError> {
+fn created_at(event: &Row) -> Result<i64, InsertError> {
     let time = time::created_at(event)?;
     Ok(time.as_microsecond() - POSTGRES_EPOCH)
 }
@@ -101,8 +101,8 @@ mod tests {
     use super::*;
     use crate::Severity;
 
-    fn event() -> Event {
-        Event {
+    fn event() -> Row {
+        Row {
             id: Uuid::from_u128(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10),
             created_at: UNIX_EPOCH + Duration::from_micros(946_684_800_000_001),
             source: "s".into(),
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn many_events_are_cut_into_pieces_of_one_size() {
-        let batch = vec![Event { restaurant_id: Some(Uuid::nil()), ..event() }; 5000];
+        let batch = vec![Row { restaurant_id: Some(Uuid::nil()), ..event() }; 5000];
         let pieces: Vec<_> = encode(&batch).collect::<Result<_, _>>().expect("encodes");
         let (last, full) = pieces.split_last().expect("there is one");
         assert!(full.len() > 5 && last.len() <= PIECE);

@@ -21,7 +21,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use self::classify::{Fault, Step};
 use self::connect::{begin, commit, roll_back, simple, statement};
 use super::{Attempt, InsertError, Store, time};
-use crate::{Error, Event};
+use crate::{Error, Row};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What waits behind a statement that is never answered is to be written within 30 s of the end of an outage.
@@ -76,7 +76,7 @@ impl Postgres {
     /// the server's delayed acknowledgement. In a single trial, which no bench repeats, 10 rows took 44 ms by `COPY`
     /// and 1 ms by `INSERT`, and 1,000 rows 9 ms and 16 ms.
     // The fuzzer has few at a time, and talks to its server where nothing is delayed.
-    pub const COPY_FROM_EVENTS: usize = if cfg!(fuzzing) { 1 } else { 500 };
+    pub const COPY_FROM_ROWS: usize = if cfg!(fuzzing) { 1 } else { 500 };
 
     /// How long connecting may take, with TLS and login: 10 s.
     pub const CONNECT_TIMEOUT: Duration = CONNECT_TIMEOUT;
@@ -102,17 +102,17 @@ impl Postgres {
     }
 
     /// Whether to try `COPY` first.
-    fn copies(&self, batch: &[Event], attempt: Attempt) -> bool {
+    fn copies(&self, batch: &[Row], attempt: Attempt) -> bool {
         let conflicts = match attempt {
             Attempt::First => false,
             Attempt::Replay => self.replay_conflicts,
             Attempt::Retry => true,
         };
-        self.copy && !conflicts && batch.len() >= Self::COPY_FROM_EVENTS
+        self.copy && !conflicts && batch.len() >= Self::COPY_FROM_ROWS
     }
 
     /// How many rows it made.
-    async fn write(&mut self, batch: &[Event], how: How) -> Result<u64, WriteError> {
+    async fn write(&mut self, batch: &[Row], how: How) -> Result<u64, WriteError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect().await?,
@@ -156,11 +156,11 @@ enum How {
 /// Why a batch was not written: by the database's fault, or by that of an event no database could take.
 enum WriteError {
     Fault(Fault),
-    Event(InsertError),
+    Row(InsertError),
 }
 
 impl Store for Postgres {
-    async fn insert(&mut self, batch: &[Event], attempt: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -179,7 +179,7 @@ impl Store for Postgres {
     }
 }
 
-async fn copy_in(connection: &mut PgConnection, batch: &[Event]) -> Result<u64, WriteError> {
+async fn copy_in(connection: &mut PgConnection, batch: &[Row]) -> Result<u64, WriteError> {
     let fault = |error| Fault::sql(Step::Rows, error);
     let copied = async {
         let mut copy = connection.copy_in_raw(copy::STATEMENT).await.map_err(fault)?;
@@ -192,7 +192,7 @@ async fn copy_in(connection: &mut PgConnection, batch: &[Event]) -> Result<u64, 
     tokio::time::timeout(STATEMENT_TIMEOUT, copied).await.unwrap_or_else(late)
 }
 
-async fn insert(connection: &mut PgConnection, batch: &[Event]) -> Result<u64, WriteError> {
+async fn insert(connection: &mut PgConnection, batch: &[Row]) -> Result<u64, WriteError> {
     let times = batch.iter().map(|event| time::created_at(event).map(time::text));
     let times: Vec<String> = times.collect::<Result<_, _>>()?;
     let query = sqlx::query(INSERT)
@@ -208,7 +208,7 @@ async fn insert(connection: &mut PgConnection, batch: &[Event]) -> Result<u64, W
     Ok(statement(Step::Rows, query.execute(connection)).await?.rows_affected())
 }
 
-fn column<'a, T>(batch: &'a [Event], value: impl Fn(&'a Event) -> T) -> Vec<T> {
+fn column<'a, T>(batch: &'a [Row], value: impl Fn(&'a Row) -> T) -> Vec<T> {
     batch.iter().map(value).collect()
 }
 
@@ -230,7 +230,7 @@ impl From<Fault> for WriteError {
 
 impl From<InsertError> for WriteError {
     fn from(error: InsertError) -> Self {
-        Self::Event(error)
+        Self::Row(error)
     }
 }
 
@@ -238,7 +238,7 @@ impl From<WriteError> for InsertError {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Fault(fault) => fault.into(),
-            WriteError::Event(error) => error,
+            WriteError::Row(error) => error,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::Postgres;
 use super::classify::{Fault, Step};
 use super::connect::{commit, simple, within};
 use crate::Error;
-use crate::store::read::{Row, Rows, Selection, next};
+use crate::store::read::{ReadRow, Rows, Selection, next};
 
 /// How long the next row may take: a report may search through all of a large table for it.
 const ROW_TIMEOUT: Duration = Duration::from_secs(300);
@@ -26,7 +26,11 @@ const SELECT: &str = "SELECT \
 
 impl Postgres {
     /// Hands every selected row to `each`, in no order, holding one at a time. Needs the right to `SELECT`.
-    pub(crate) async fn read(&mut self, selection: &Selection, each: impl FnMut(Row)) -> Result<(), Error> {
+    pub(crate) async fn read(
+        &mut self,
+        selection: &Selection,
+        each: impl FnMut(ReadRow),
+    ) -> Result<(), Error> {
         let mut connection = self.connect().await?;
         simple(&mut connection, Step::Read, BEGIN).await?;
         rows(&mut connection, selection, each).await?;
@@ -38,7 +42,7 @@ impl Postgres {
 async fn rows(
     connection: &mut PgConnection,
     selection: &Selection,
-    mut each: impl FnMut(Row),
+    mut each: impl FnMut(ReadRow),
 ) -> Result<(), Fault> {
     let query =
         sqlx::query_as(SELECT).persistent(false).bind(&selection.event_types).bind(selection.since_text());

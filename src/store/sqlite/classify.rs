@@ -1,8 +1,8 @@
 //! What went wrong, in which class it falls, and what a person can do about it.
 
 use crate::Error;
+use crate::escape::visible;
 use crate::store::{Failure, InsertError};
-use crate::visible::visible;
 
 // Primary result codes (https://www.sqlite.org/rescode.html).
 const ERROR: u32 = 1;

@@ -15,7 +15,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection};
 
 use super::{Attempt, Failure, InsertError, Store, time};
-use crate::{Error, Event};
+use crate::{Error, Row};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -111,14 +111,14 @@ fn unreadable() -> Error {
 }
 
 impl Store for Sqlite {
-    async fn insert(&mut self, batch: &[Event], _: Attempt) -> Result<(), InsertError> {
+    async fn insert(&mut self, batch: &[Row], _: Attempt) -> Result<(), InsertError> {
         let rows = batch.iter().map(row).collect::<Result<Vec<_>, _>>()?;
         self.write(&rows).await.map_err(|error| self.failed(&error))
     }
 }
 
 /// The event's columns as text, in the order of [`INSERT`].
-fn row(event: &Event) -> Result<[Option<String>; 8], InsertError> {
+fn row(event: &Row) -> Result<[Option<String>; 8], InsertError> {
     Ok([
         Some(event.id.to_string()),
         Some(time::text(time::created_at(event)?)),

@@ -2,7 +2,7 @@
 
 use super::{Sqlite, classify};
 use crate::Error;
-use crate::store::read::{Row, Rows, Selection, next};
+use crate::store::read::{ReadRow, Rows, Selection, next};
 
 /// The event types come as one JSON array, as SQLite has no arrays. Times compare as text does.
 const SELECT: &str = "SELECT created_at, event_type, booking_id, context \
@@ -11,11 +11,19 @@ const SELECT: &str = "SELECT created_at, event_type, booking_id, context \
 
 impl Sqlite {
     /// Hands every selected row to `each`, in no order, holding one at a time.
-    pub(crate) async fn read(&mut self, selection: &Selection, each: impl FnMut(Row)) -> Result<(), Error> {
+    pub(crate) async fn read(
+        &mut self,
+        selection: &Selection,
+        each: impl FnMut(ReadRow),
+    ) -> Result<(), Error> {
         self.rows(selection, each).await.map_err(|error| classify::read_error(&error))
     }
 
-    async fn rows(&mut self, selection: &Selection, mut each: impl FnMut(Row)) -> Result<(), sqlx::Error> {
+    async fn rows(
+        &mut self,
+        selection: &Selection,
+        mut each: impl FnMut(ReadRow),
+    ) -> Result<(), sqlx::Error> {
         let event_types = serde_json::Value::from(selection.event_types.clone()).to_string();
         let query = sqlx::query_as(SELECT).bind(event_types).bind(selection.since_text());
         let mut rows: Rows<'_> = query.fetch(self.connection().await?);

@@ -102,7 +102,7 @@ pub(crate) fn cut_second_try(round: Round) -> Verdict {
 pub(crate) fn cut_copy(round: Round) -> Verdict {
     let (stride, samples) = if round.thorough { (2, 100) } else { (2 * STRIDE, 4) };
     let mut scene = by_hand(round);
-    let answers = length_of_answers(&mut scene, Postgres::COPY_FROM_EVENTS);
+    let answers = length_of_answers(&mut scene, Postgres::COPY_FROM_ROWS);
     for how in [How::Orderly, How::Reset] {
         let statements = (0..LENGTH_OF_STATEMENTS).step_by(stride as usize);
         let rows: Vec<_> = (0..samples).map(|_| scene.rng.within(0..LENGTH_OF_ROWS) as usize).collect();
@@ -112,7 +112,7 @@ pub(crate) fn cut_copy(round: Round) -> Verdict {
         let replies = replies.map(|after| Cut { side: Side::Reply, after, how });
         for cut in requests.chain(replies) {
             scene.proxy.cut([cut]);
-            write(&mut scene, Postgres::COPY_FROM_EVENTS);
+            write(&mut scene, Postgres::COPY_FROM_ROWS);
         }
     }
     scene.healed();

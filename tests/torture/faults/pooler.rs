@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::runtime;
 use tracing_ledger::store::{Attempt, Postgres, Store};
-use tracing_ledger::{DEFAULT_BATCH_SIZE, Event};
+use tracing_ledger::{DEFAULT_BATCH_SIZE, Row};
 
 use crate::load::Pace;
 use crate::pooler::{Others, Pooler};
@@ -53,7 +53,7 @@ pub(crate) fn beside_others(mut round: Round) -> Verdict {
 
 /// A `COPY` that comes upon a row that is there goes back, and on as an `INSERT`, in the midst of the others.
 fn replay(scene: &Scene, pooler: &Pooler) {
-    let event = || Event::new(SystemTime::now(), "torture", "torture.replay");
+    let event = || Row::new(SystemTime::now(), "torture", "torture.replay");
     let left: Vec<_> = std::iter::repeat_with(event).take(DEFAULT_BATCH_SIZE).collect();
     let mut store = Postgres::from_url(&scene.stage.url(pooler.port())).expect("readable");
     let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -10,7 +10,7 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::prelude::*;
 
 use crate::load::{Load, Pace, call};
-use crate::oracle::Row;
+use crate::oracle::StoredRow;
 use crate::proxy::{Proxy, Weather};
 use crate::scene::{
     DRAINED_WITHIN, Round, Scene, Setup, Spool, Verdict, ledger, shut_down, spool_dir, wait_until_drained,
@@ -181,10 +181,11 @@ fn replay(dir: &Path, seed: u64) -> Stats {
     let (_, guard): (_, Guard) =
         builder.build_with::<Registry>(memory.clone()).expect("a damaged spool opens");
     let stats = guard.shutdown(DRAINED_WITHIN).expect("everything is written");
-    let events = memory.events();
-    let mut rows: Vec<Row> = events.iter().map(Row::from).filter(|row| row.told().is_none()).collect();
+    let events = memory.rows();
+    let mut rows: Vec<StoredRow> =
+        events.iter().map(StoredRow::from).filter(|row| row.told().is_none()).collect();
     rows.iter().for_each(|row| row.check(seed, false));
-    rows.sort_by_key(Row::n);
+    rows.sort_by_key(StoredRow::n);
     rows.dedup_by_key(|row| row.n());
     assert_eq!(rows.len() as u64, stats.written, "{stats}");
     stats

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use tracing::span::Id;
 
-use crate::open::{Open, Within};
-use crate::panic_message;
+use crate::layer::panic_message;
+use crate::layer::spans::{Children, OpenSpan};
 use crate::record::Tally;
-use crate::rules::plan::{Row, is_same_kind};
+use crate::rules::plan::{RowPlan, is_same_kind};
 
-impl Open {
+impl OpenSpan {
     /// The span was left, to `current`.
     pub(super) fn exit(&mut self, now: Instant, current: Option<Id>) {
         let is_home = self.home.is_some() && self.home == current;
@@ -45,7 +45,7 @@ impl Open {
     }
 
     /// Opens the book of a new span, where its rule collects anything.
-    pub(super) fn open_book(&mut self, row: &Row) {
+    pub(super) fn open_book(&mut self, row: &RowPlan) {
         let count = row.collects.len();
         if count > 0 {
             self.within.get_or_insert_default().tallies.resize(count, Tally::default());
@@ -60,7 +60,7 @@ impl Open {
     }
 }
 
-impl Within {
+impl Children {
     pub(super) fn next_number(&mut self, event_type: &Arc<str>) -> u32 {
         let Some((_, next)) = self.numbers.iter_mut().find(|(of, _)| is_same_kind(of, event_type)) else {
             self.numbers.push((Arc::clone(event_type), 1));

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use super::batch::{Batch, Origin};
 use super::control::Control;
-use crate::event::Anchor;
+use crate::queue::chunk::Chunk;
 use crate::queue::{Cause, Queue};
-use crate::record::Chunk;
+use crate::row::Anchor;
 use crate::spool::{self, AppendError, Spool};
-use crate::{Error, Event, alarm};
+use crate::{Error, Row, stderr};
 
 /// A batch takes in no more rows once those it has take that many bytes: in memory where they come from the queue, and on
 /// disk where they come from the spool. Off the queue it is passed by what one step makes, off the disk by one row.
@@ -35,27 +35,27 @@ const DISK_RETRY: Duration = Duration::from_millis(250);
 pub(crate) fn open_spool(dir: &Path, options: spool::Options, queue: &Queue) -> Result<Spool, Error> {
     let mut spool = Spool::open(dir, options)?;
     match spool.take_replay() {
-        Ok(replayed) if replayed.taken + replayed.left > 0 => alarm::say(format_args!(
+        Ok(replayed) if replayed.taken + replayed.left > 0 => stderr::say(format_args!(
             "{} rows from replay.jsonl are on their way, and {} lines stay there: {}",
             replayed.taken,
             replayed.left,
             if replayed.left == 0 { "all is well".to_owned() } else { replayed.reasons.join("; ") }
         )),
         Ok(_) => {}
-        Err(error) => alarm::say(format_args!("{error}")),
+        Err(error) => stderr::say(format_args!("{error}")),
     }
     queue.inherit(spool.pending(), spool.torn().records);
     Ok(spool)
 }
 
 /// The way of the records up to the store.
-pub(super) struct Intake {
+pub(super) struct Source {
     queue: Arc<Queue>,
     control: Arc<Control>,
     batch_size: usize,
     spool: Option<Spool>,
     /// Events that have left the queue and are not on disk yet.
-    held: Vec<Event>,
+    held: Vec<Row>,
     /// Without a spool: the beginning of the next batch, made while the store has the one before.
     ahead: Taken,
     /// With a spool: the same, read from it.
@@ -67,14 +67,14 @@ pub(super) struct Intake {
 /// Events that have left the queue. From here on their ids and times are fixed.
 #[derive(Default)]
 struct Taken {
-    events: Vec<Event>,
+    events: Vec<Row>,
     /// What they take in memory, but for what is shared by many.
     bytes: usize,
 }
 
 impl Taken {
-    fn push(&mut self, event: Event) {
-        self.bytes += size_of::<Event>() + event.context.capacity();
+    fn push(&mut self, event: Row) {
+        self.bytes += size_of::<Row>() + event.context.capacity();
         self.events.push(event);
     }
 }
@@ -97,7 +97,7 @@ pub(super) enum Next {
     Done,
 }
 
-impl Intake {
+impl Source {
     pub(super) fn new(
         queue: Arc<Queue>,
         control: Arc<Control>,
@@ -225,7 +225,7 @@ impl Intake {
     fn make(&self, chunk: &Chunk, anchor: Anchor, taken: &mut Taken) {
         for (head, values) in chunk.iter() {
             // Only records that a rule makes a row of are queued. A panic would be a bug, and costs one row.
-            let made = catch_unwind(AssertUnwindSafe(|| Event::from_record(head, values, anchor)));
+            let made = catch_unwind(AssertUnwindSafe(|| Row::from_record(head, values, anchor)));
             match made {
                 Ok(Some(event)) => taken.push(event),
                 Ok(None) | Err(_) => self.lose_corrupt(1),
@@ -275,14 +275,14 @@ impl Intake {
     fn set_aside_first(&mut self, why: &AppendError) {
         let event = self.held.remove(0);
         if let Err(error) = self.quarantine(&event, &why.to_string()) {
-            alarm::say(format_args!("{error}"));
+            stderr::say(format_args!("{error}"));
         }
         self.control.quarantine(event);
         self.queue.count_lost(Cause::Quarantined, 1);
     }
 
     /// Writes the event into the file for people, where there is a spool.
-    pub(super) fn quarantine(&mut self, event: &Event, reason: &str) -> Result<(), Error> {
+    pub(super) fn quarantine(&mut self, event: &Row, reason: &str) -> Result<(), Error> {
         let Some(spool) = &mut self.spool else { return Ok(()) };
         let kept = spool.quarantine(event, reason);
         self.recount();
@@ -312,7 +312,7 @@ impl Intake {
 
     /// Gets onto disk what went past it, or was there until somebody removed the files, and is still in memory: for
     /// the next process.
-    pub(super) fn save(&mut self, mut events: Vec<Event>) -> Result<(), AppendError> {
+    pub(super) fn save(&mut self, mut events: Vec<Row>) -> Result<(), AppendError> {
         let Some(spool) = &mut self.spool else { return Ok(()) };
         if !self.read_ahead.is_empty() && !spool.keeps(self.read_ahead.up_to) {
             events.append(&mut self.read_ahead.events);
@@ -324,19 +324,19 @@ impl Intake {
     }
 
     /// Gets events that were out already onto disk under new numbers, as far as it takes them.
-    pub(super) fn put_back(&mut self, events: &mut Vec<Event>) -> Result<(), AppendError> {
+    pub(super) fn put_back(&mut self, events: &mut Vec<Row>) -> Result<(), AppendError> {
         self.spool.as_mut().map_or(Ok(()), |spool| put(spool, events, &self.queue))
     }
 
     /// Keeps rows of the ledger's own for the next process, as far as there is room. They are in no account of this
     /// one.
-    pub(super) fn leave(&mut self, mut rows: Vec<Event>) -> Result<(), AppendError> {
+    pub(super) fn leave(&mut self, mut rows: Vec<Row>) -> Result<(), AppendError> {
         self.spool.as_mut().map_or(Ok(()), |spool| spool.append(&mut rows))
     }
 }
 
 /// Gets events onto disk as far as it takes them, and counts them there.
-fn put(spool: &mut Spool, events: &mut Vec<Event>, queue: &Queue) -> Result<(), AppendError> {
+fn put(spool: &mut Spool, events: &mut Vec<Row>, queue: &Queue) -> Result<(), AppendError> {
     let before = events.len();
     let appended = spool.append(events);
     match spool.take_recount() {
@@ -347,7 +347,7 @@ fn put(spool: &mut Spool, events: &mut Vec<Event>, queue: &Queue) -> Result<(), 
 }
 
 impl Next {
-    fn of_queue(events: Vec<Event>) -> Self {
+    fn of_queue(events: Vec<Row>) -> Self {
         if events.is_empty() { Self::NotYet } else { Self::Batch(Batch::new(events, Origin::Queue)) }
     }
 }
@@ -362,14 +362,14 @@ mod tests {
 
     const OPTIONS: spool::Options = spool::Options { limit_bytes: 1 << 20, sync_interval: None };
 
-    fn events(count: usize) -> Vec<Event> {
-        (0..count).map(|_| Event::new(SystemTime::now(), "test", "test")).collect()
+    fn events(count: usize) -> Vec<Row> {
+        (0..count).map(|_| Row::new(SystemTime::now(), "test", "test")).collect()
     }
 
-    fn intake(dir: &Path) -> Intake {
+    fn intake(dir: &Path) -> Source {
         let queue = Arc::new(Queue::new(100, Overflow::default(), 10));
         let spool = open_spool(dir, OPTIONS, &queue).expect("it can be opened");
-        Intake::new(queue, Arc::default(), 100, Some(spool))
+        Source::new(queue, Arc::default(), 100, Some(spool))
     }
 
     #[test]

@@ -21,7 +21,7 @@ const QUIET_TICKS: u32 = 50;
 /// How often to look around all the same.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 
-pub(super) struct Watch<'a> {
+pub(super) struct Pump<'a> {
     shared: &'a Shared,
     /// Records accepted at the last look.
     seen: u64,
@@ -29,7 +29,7 @@ pub(super) struct Watch<'a> {
     quiet: u32,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> Pump<'a> {
     pub(super) fn new(shared: &'a Shared) -> Self {
         Self { shared, seen: 0, quiet: 0 }
     }
@@ -109,7 +109,7 @@ mod tests {
         let spool = dir.map(|dir| open_spool(dir, limits, &queue).expect("it can be opened"));
         let options = Options { batch_size: 50, flush_interval: Duration::from_secs(60) };
         let shared = Shared::new(queue.clone(), Arc::default(), spool, options);
-        let watch = Watch::new(&shared);
+        let watch = Pump::new(&shared);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let layer = LedgerLayer::new(Rules::builtin(), queue.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::{self, Write as _};
 
-use crate::visible::visible;
+use crate::escape::visible;
 
 /// Writes one line, whatever is in the message: it may quote a file or a server. A closed stderr is nobody's failure:
 /// the line is lost and nothing else happens.

@@ -2,7 +2,7 @@
 
 use crate::record::{Head, Value, Values, Verdict};
 use crate::rules::model::{Silent, SuccessTest};
-use crate::rules::plan::Row;
+use crate::rules::plan::RowPlan;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub(crate) struct Given<'a> {
 }
 
 impl<'a> Judgement<'a> {
-    pub(crate) fn of(head: &'a Head, values: Values<'a>, row: &'a Row, given: &Given<'a>) -> Self {
+    pub(crate) fn of(head: &'a Head, values: Values<'a>, row: &'a RowPlan, given: &Given<'a>) -> Self {
         let told = match told(head, values, row, given.success) {
             Told::Nothing if given.result.is_some() => Told::Success(true),
             told => told,
@@ -117,7 +117,7 @@ fn outcome(head: &Head, told: Told) -> (Outcome, Option<bool>) {
     }
 }
 
-fn told(head: &Head, values: Values<'_>, row: &Row, success: Option<Value<'_>>) -> Told {
+fn told(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Value<'_>>) -> Told {
     let rule = &row.rule.success;
     let compared = || values.get(head.plan.meta.fields().field(&rule.field)?.index());
     let number = |holds: &dyn Fn(f64) -> bool| {

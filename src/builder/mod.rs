@@ -61,7 +61,7 @@ where
 /// use tracing_ledger::store::Memory;
 /// use tracing_subscriber::prelude::*;
 ///
-/// let (ledger, guard) = tracing_ledger::builder().queue_capacity(10_000).from_env()?.build_with(Memory::default())?;
+/// let (ledger, guard) = tracing_ledger::builder().queue_capacity(10_000).with_env()?.build_with(Memory::default())?;
 /// tracing_subscriber::registry().with(ledger).init();
 /// // … the service runs …
 /// guard.shutdown(Duration::from_secs(5))?;
@@ -189,7 +189,7 @@ impl Builder {
     /// # Errors
     /// [`Error::is_config`] for the first value that is malformed: the message names the variable, the value and
     /// what is accepted. An empty value is malformed too.
-    pub fn from_env(self) -> Result<Self, Error> {
+    pub fn with_env(self) -> Result<Self, Error> {
         self.with_variables(|variable| env::var_os(variable))
     }
 

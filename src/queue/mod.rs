@@ -9,6 +9,7 @@
 //! or after, and then it is refused. One atomic addition is all that a record costs besides its place in the
 //! channel; only the record that fills a batch wakes the writer.
 
+pub(crate) mod chunk;
 mod chunks;
 mod fork;
 #[cfg(all(test, ledger_loom))]
@@ -21,10 +22,11 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::alarm;
-use crate::record::{Chunk, Record};
+use crate::record::Record;
+use crate::stderr;
 use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Notify};
 
+use self::chunk::Chunk;
 use self::chunks::Chunks;
 pub(crate) use self::stats::Cause;
 pub use self::stats::{Dropped, Refused, Stats};
@@ -82,7 +84,7 @@ pub enum Overflow {
 
 /// A record's place in the queue. Whoever has one pushes the record at once, because the writer waits for it.
 #[must_use = "the writer waits for the record"]
-pub(crate) struct Admission {
+pub(crate) struct Permit {
     /// The number of the record, from 1.
     number: u64,
 }
@@ -154,7 +156,7 @@ impl Queue {
     }
 
     /// Gives a record its place, or counts why there is none.
-    pub(crate) fn admit(&self) -> Option<Admission> {
+    pub(crate) fn admit(&self) -> Option<Permit> {
         self.try_admit().or_else(|refusal| self.insist(refusal).ok_or(())).ok()
     }
 
@@ -172,7 +174,7 @@ impl Queue {
     }
 
     #[inline]
-    fn try_admit(&self) -> Result<Admission, Refusal> {
+    fn try_admit(&self) -> Result<Permit, Refusal> {
         if MUTED.get() {
             return Err(Refusal::Muted);
         }
@@ -187,12 +189,12 @@ impl Queue {
 
     /// Counts one more record in.
     #[inline]
-    fn reserve(&self) -> Result<Admission, Refusal> {
+    fn reserve(&self) -> Result<Permit, Refusal> {
         // Acquire for `wake_at`: see `gather`.
         let before = self.state.fetch_add(1, Ordering::Acquire);
         let closed = before & CLOSED != 0;
         if !closed && before.saturating_sub(self.left()) < self.capacity && self.has_bytes() {
-            return Ok(Admission { number: before + 1 });
+            return Ok(Permit { number: before + 1 });
         }
         self.state.fetch_sub(1, Ordering::Relaxed);
         Err(if closed { Refusal::Closed } else { Refusal::Full })
@@ -200,7 +202,7 @@ impl Queue {
 
     /// Hands an admitted record over to the writer.
     #[inline]
-    pub(crate) fn push(&self, Admission { number }: Admission, record: &mut Record) {
+    pub(crate) fn push(&self, Permit { number }: Permit, record: &mut Record) {
         self.chunks.push(record);
         if number >= self.wake_at.load(Ordering::Relaxed)
             && self.wake_at.swap(NEVER, Ordering::Relaxed) != NEVER
@@ -211,7 +213,7 @@ impl Queue {
 
     /// Makes room for a record where the policy allows it, which may take a while, or counts why not.
     #[cold]
-    pub(crate) fn insist(&self, refusal: Refusal) -> Option<Admission> {
+    pub(crate) fn insist(&self, refusal: Refusal) -> Option<Permit> {
         let admission = match (refusal, self.overflow) {
             (Refusal::Full, Overflow::DropOldest) => self.evict_until_room(),
             (Refusal::Full, Overflow::Block(timeout)) => self.wait_for_room(timeout),
@@ -231,7 +233,7 @@ impl Queue {
         }
     }
 
-    fn evict_until_room(&self) -> Result<Admission, Refusal> {
+    fn evict_until_room(&self) -> Result<Permit, Refusal> {
         for _ in 0..EVICTION_ROUNDS {
             match self.chunks.next() {
                 Some(oldest) => {
@@ -256,7 +258,7 @@ impl Queue {
         self.chunks.recycle(chunk);
     }
 
-    fn wait_for_room(&self, timeout: Duration) -> Result<Admission, Refusal> {
+    fn wait_for_room(&self, timeout: Duration) -> Result<Permit, Refusal> {
         let started = Instant::now();
         loop {
             match self.reserve() {
@@ -446,7 +448,7 @@ impl Queue {
     fn refuse_shutdown(&self) {
         self.counters.lose(Cause::Shutdown, 1);
         if !self.said_shutdown.swap(true, Ordering::Relaxed) {
-            alarm::say(format_args!(
+            stderr::say(format_args!(
                 "a span ended after its guard was shut down or dropped, and is not recorded: keep the guard \
                  until the end of main (`let (ledger, guard) = …`, never `let (ledger, _) = …`)"
             ));
@@ -457,7 +459,7 @@ impl Queue {
     pub(crate) fn refuse_forked(&self) {
         self.counters.lose(Cause::Forked, 1);
         if !self.said_forked.swap(true, Ordering::Relaxed) {
-            alarm::say_without_locks(
+            stderr::say_without_locks(
                 "tracing-ledger: a forked child records nothing: build a ledger of its own in the child\n",
             );
         }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::exit::tally;
-use crate::open::{Gift, Open};
+use super::span::tally;
+use crate::layer::spans::{Inherited, OpenSpan};
 use crate::record::{Fields, Record};
-use crate::rules::plan::{Carried, Plans, Row, is_same_kind};
+use crate::rules::plan::{NameSet, Plans, RowPlan, is_same_kind};
 
 /// What a record still lacks, on the way outwards through the spans around it.
 pub(super) struct Lacks {
-    row: &'static Row,
+    row: &'static RowPlan,
     /// Inherited names that no span has given yet.
-    names: Carried,
+    names: NameSet,
     /// It is a call that no enclosing span has counted yet.
     is_uncounted: bool,
     /// Its share of the time within its kind: none for a call within a call of its own kind.
@@ -22,7 +22,7 @@ pub(super) struct Lacks {
 }
 
 impl Lacks {
-    pub(super) fn of(record: &Record, row: &'static Row) -> Self {
+    pub(super) fn of(record: &Record, row: &'static RowPlan) -> Self {
         let plan = record.head.plan;
         let mut names = row.wants;
         if names & plan.may_give != 0 {
@@ -37,7 +37,7 @@ impl Lacks {
         self.names == 0 && !self.is_uncounted
     }
 
-    pub(super) fn take_from(&mut self, outer: &mut Open, plans: &Plans, given: &mut Fields) {
+    pub(super) fn take_from(&mut self, outer: &mut OpenSpan, plans: &Plans, given: &mut Fields) {
         let plan = outer.record.head.plan;
         if let Some(outer_row) = plan.row() {
             if self.is_uncounted {
@@ -57,7 +57,7 @@ impl Lacks {
     }
 
     /// Says whether the outer span collects calls of this kind.
-    fn count_in(&self, outer: &mut Open, collects: &[Arc<str>]) -> bool {
+    fn count_in(&self, outer: &mut OpenSpan, collects: &[Arc<str>]) -> bool {
         let Some(within) = &mut outer.within else { return false };
         let Record { head, tallies, .. } = &mut outer.record;
         // What was told at the outer span's exit lacks a call that had ended by then, and closes only now.
@@ -68,10 +68,10 @@ impl Lacks {
     }
 }
 
-impl Open {
+impl OpenSpan {
     /// What it gives to a span below that lacks these names. The next to ask is likely one of the same kind, so that it is
     /// kept until the span has other fields.
-    fn gift(&mut self, lacking: Carried, plans: &Plans) -> &Gift {
+    fn gift(&mut self, lacking: NameSet, plans: &Plans) -> &Inherited {
         let Self { record, gift, .. } = self;
         let gift = gift.get_or_insert_default();
         if gift.lacking != lacking {
@@ -84,7 +84,7 @@ impl Open {
     }
 }
 
-impl Gift {
+impl Inherited {
     fn gather(&mut self, from: &Record, plans: &Plans) {
         let plan = from.head.plan;
         let left = &mut self.left;

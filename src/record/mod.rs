@@ -6,16 +6,14 @@
 //! that the span before left behind, and on their way to the writer records lie packed in a [`Chunk`] that is used
 //! again when the writer is done.
 
-mod chunk;
 mod collect;
 mod fields;
 mod redact;
-mod value;
+pub(crate) mod value;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use self::chunk::Chunk;
-pub(crate) use self::collect::{Parted, Scratch};
+pub(crate) use self::collect::{Detached, Scratch};
 pub(crate) use self::fields::Fields;
 pub(crate) use self::value::{Value, Values};
 use crate::rules::plan::Plan;
@@ -87,9 +85,9 @@ impl Record {
     }
 
     /// Takes the record out of its place, which keeps memory of the thread's for the next.
-    pub(crate) fn part(&mut self) -> Parted {
+    pub(crate) fn part(&mut self) -> Detached {
         let fields = std::mem::replace(&mut self.fields, collect::kept());
-        Parted(Self { head: self.head.take(), fields, tallies: std::mem::take(&mut self.tallies) })
+        Detached(Self { head: self.head.take(), fields, tallies: std::mem::take(&mut self.tallies) })
     }
 
     /// Begins anew in the same place, which is clear.
@@ -117,7 +115,7 @@ impl Head {
     }
 
     /// Bytes that it has on the heap.
-    fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         let message = |extra: &Extra| extra.message.as_deref().map_or(0, str::len);
         self.extra.as_deref().map_or(0, |extra| size_of::<Extra>() + message(extra))
     }

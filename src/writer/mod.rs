@@ -1,6 +1,6 @@
 //! The background thread: takes records from the queue in batches and gets them into the store.
 //!
-//! It has two halves, which take turns: one [delivers](delivery), the other [watches](watch) and, where there is a
+//! It has two halves, which take turns: one [delivers](delivery), the other [watches](pump) and, where there is a
 //! spool, gets every record onto disk. So a store that is away, slow or hanging never keeps a record off the disk,
 //! as long as its `insert` awaits and does not block. Without a spool the batch in hand waits for the store, and
 //! behind it the queue fills; with one the disk fills first. What happens then is the queue's
@@ -14,21 +14,21 @@
 //! not recorded, so that it never feeds itself. A flush or a stop reaches it at any time: while it waits for
 //! records, between two tries, or with an insert that hangs.
 
-mod aside;
 mod backoff;
 mod batch;
 mod control;
 mod delivery;
 mod drift;
-mod intake;
 mod losses;
 #[cfg(feature = "metrics")]
 mod metrics;
 #[cfg(all(test, ledger_loom))]
 mod models;
+mod notices;
+mod pump;
+mod quarantine;
 mod shared;
-mod trouble;
-mod watch;
+mod source;
 
 use std::io;
 use std::sync::Arc;
@@ -38,9 +38,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{self, Runtime};
 
 use self::delivery::Delivery;
+use self::notices::Kind;
+use self::pump::Pump;
 use self::shared::{Shared, caught, unless};
-use self::trouble::Kind;
-use self::watch::Watch;
 use crate::Error;
 use crate::queue::{self, Queue};
 use crate::spool::Spool;
@@ -48,7 +48,7 @@ use crate::store::Store;
 
 pub use self::control::QUARANTINE_KEPT;
 pub(crate) use self::control::{CENTURY, Control, Flush, deadline_in};
-pub(crate) use self::intake::open_spool;
+pub(crate) use self::source::open_spool;
 
 /// How long the guard waits past a deadline for a writer that keeps it, so as to read its last counts. Only a
 /// store that blocks the thread takes longer.
@@ -107,9 +107,9 @@ fn runtime() -> io::Result<Runtime> {
 
 /// Both halves, until the delivering one is stopped.
 async fn run<S: Store>(store: S, shared: &Shared) {
-    let (mut delivery, mut watch) = (Delivery::new(store, shared), Watch::new(shared));
+    let (mut delivery, mut pump) = (Delivery::new(store, shared), Pump::new(shared));
     let delivering = supervise(shared, async || delivery.run().await);
-    let watching = supervise(shared, async || watch.run().await);
+    let watching = supervise(shared, async || pump.run().await);
     unless(delivering, watching).await;
     // The store goes last: it may be slow to drop, or panic.
     shared.finish(delivery.take_leftovers()).await;
@@ -150,7 +150,7 @@ impl Drop for End {
 mod tests {
     use super::*;
     use crate::store::Memory;
-    use crate::{Event, Overflow};
+    use crate::{Overflow, Row};
 
     fn shared() -> Shared {
         let queue = Arc::new(Queue::new(100, Overflow::default(), 10));
@@ -162,7 +162,7 @@ mod tests {
     fn after_a_panic_of_its_own_it_goes_on_with_what_it_has_in_hand() {
         let (shared, memory) = (shared(), Memory::default());
         shared.control.ask_stop(Instant::now() + Duration::from_secs(60));
-        let event = Event::new(std::time::SystemTime::now(), "test", "test");
+        let event = Row::new(std::time::SystemTime::now(), "test", "test");
         let mut delivery = Delivery::new(memory.clone(), &shared);
         delivery.take(vec![event.clone()]);
         let mut panics = 2;
@@ -173,6 +173,6 @@ mod tests {
         });
         runtime().expect("a runtime").block_on(supervised);
         assert_eq!(panics, -1);
-        assert_eq!(memory.events(), [event]);
+        assert_eq!(memory.rows(), [event]);
     }
 }

@@ -20,7 +20,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::Id;
 
 use crate::record::{Fields, Record, Scratch, Tally};
-use crate::rules::plan::{Carried, Plan};
+use crate::rules::plan::{NameSet, Plan};
 
 /// Shards, a power of two: more than most services have busy threads.
 const SHARDS: usize = 64;
@@ -31,7 +31,7 @@ const THREAD_SHIFT: u32 = 38;
 
 /// A span that is followed: one with a rule, or one whose fields are inherited.
 #[derive(Debug)]
-pub(crate) struct Open {
+pub(crate) struct OpenSpan {
     /// The nearest enclosing span that is followed too.
     pub(crate) parent: Option<Id>,
     pub(crate) record: Record,
@@ -45,24 +45,24 @@ pub(crate) struct Open {
     pub(crate) was_home: bool,
     /// What is numbered or collected within it; few spans have any. Empty where a span had one in the same place
     /// before.
-    pub(crate) within: Option<Box<Within>>,
+    pub(crate) within: Option<Box<Children>>,
     /// What it gives to spans below; few spans have any below that ask.
-    pub(crate) gift: Option<Box<Gift>>,
+    pub(crate) gift: Option<Box<Inherited>>,
 }
 
 /// Values for the records of spans below, as they are packed there.
 #[derive(Debug, Default)]
-pub(crate) struct Gift {
+pub(crate) struct Inherited {
     /// The inherited names that it is for; none where the values may be old.
-    pub(crate) lacking: Carried,
+    pub(crate) lacking: NameSet,
     /// Those among them that it has no value for.
-    pub(crate) left: Carried,
+    pub(crate) left: NameSet,
     pub(crate) fields: Fields,
 }
 
 /// The book a job keeps on the calls within it.
 #[derive(Debug, Default)]
-pub(crate) struct Within {
+pub(crate) struct Children {
     /// Next number by event type of the spans numbered within this one.
     pub(crate) numbers: Vec<(Arc<str>, u32)>,
     /// What has ended within this span so far, one for each of the rule's `collect`.
@@ -71,7 +71,7 @@ pub(crate) struct Within {
 
 /// All spans that are followed, by id.
 #[derive(Debug)]
-pub(crate) struct OpenSpans {
+pub(crate) struct Spans {
     shards: Box<[Shard]>,
 }
 
@@ -90,7 +90,7 @@ struct Slots {
     /// Spans in `direct`.
     count: usize,
     direct: Vec<Slot>,
-    others: HashMap<Id, Open>,
+    others: HashMap<Id, OpenSpan>,
 }
 
 /// A place that outlives its spans: each takes it over as the one before it left it. Small, as spans of other layers
@@ -98,16 +98,16 @@ struct Slots {
 #[derive(Debug, Default)]
 struct Slot {
     id: Option<Id>,
-    open: Option<Box<Open>>,
+    open: Option<Box<OpenSpan>>,
 }
 
-impl Default for OpenSpans {
+impl Default for Spans {
     fn default() -> Self {
         Self { shards: (0..SHARDS).map(|_| Shard::default()).collect() }
     }
 }
 
-impl OpenSpans {
+impl Spans {
     /// Whether the span may be followed; `false` for most that are not, and then at once.
     #[inline]
     pub(crate) fn may_follow(&self, id: &Id) -> bool {
@@ -122,14 +122,14 @@ impl OpenSpans {
 
     /// Runs `f` on a span that is followed.
     #[inline]
-    pub(crate) fn with<T>(&self, id: &Id, f: impl FnOnce(&mut Open) -> T) -> Option<T> {
+    pub(crate) fn with<T>(&self, id: &Id, f: impl FnOnce(&mut OpenSpan) -> T) -> Option<T> {
         self.shard(id).lock().get(id).map(f)
     }
 
     /// To go from span to span.
     #[inline]
-    pub(crate) fn walk(&self) -> Walk<'_> {
-        Walk { spans: self, at: None }
+    pub(crate) fn walk(&self) -> Cursor<'_> {
+        Cursor { spans: self, at: None }
     }
 
     #[inline]
@@ -148,20 +148,20 @@ impl Shard {
 
 /// Goes from span to span, under the lock of the one it is at. It keeps the lock where the next span is of the same
 /// shard, as those of one thread are.
-pub(crate) struct Walk<'a> {
-    spans: &'a OpenSpans,
+pub(crate) struct Cursor<'a> {
+    spans: &'a Spans,
     at: Option<(&'a Shard, MutexGuard<'a, Slots>)>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> Cursor<'a> {
     /// Goes to a span; `None` where it is not followed.
     #[inline]
-    pub(crate) fn get(&mut self, id: &Id) -> Option<&mut Open> {
+    pub(crate) fn get(&mut self, id: &Id) -> Option<&mut OpenSpan> {
         self.slots(id).1.get(id)
     }
 
     /// Begins to follow a span; what is returned is as new.
-    pub(crate) fn begin(&mut self, id: &Id, plan: &'static Plan) -> &mut Open {
+    pub(crate) fn begin(&mut self, id: &Id, plan: &'static Plan) -> &mut OpenSpan {
         let (shard, slots) = self.slots(id);
         let others = slots.count() - usize::from(slots.get(id).is_some());
         shard.followed.store(others + 1, Ordering::Relaxed);
@@ -198,7 +198,7 @@ impl<'a> Walk<'a> {
 /// Values that are to be formatted are formatted apart and without the lock: their `Debug` is the user's, and may
 /// take its time, emit spans, or panic.
 pub(crate) struct Collector<'a> {
-    spans: &'a OpenSpans,
+    spans: &'a Spans,
     id: &'a Id,
     slots: Option<MutexGuard<'a, Slots>>,
 }
@@ -271,7 +271,7 @@ impl Slots {
         self.count + self.others.len()
     }
 
-    fn vacant(&mut self, id: &Id, plan: &'static Plan) -> &mut Open {
+    fn vacant(&mut self, id: &Id, plan: &'static Plan) -> &mut OpenSpan {
         let Some(index) = index(id) else { return self.other(id, plan) };
         if index >= self.direct.len() {
             self.direct.resize_with(index + 1, Slot::default);
@@ -283,16 +283,16 @@ impl Slots {
         let slot = &mut self.direct[index];
         self.count += usize::from(slot.id.is_none());
         slot.id = Some(id.clone());
-        let open = slot.open.get_or_insert_with(|| Box::new(Open::new(plan)));
+        let open = slot.open.get_or_insert_with(|| Box::new(OpenSpan::new(plan)));
         open.reset(plan);
         open
     }
 
-    fn other(&mut self, id: &Id, plan: &'static Plan) -> &mut Open {
-        self.others.entry(id.clone()).insert_entry(Open::new(plan)).into_mut()
+    fn other(&mut self, id: &Id, plan: &'static Plan) -> &mut OpenSpan {
+        self.others.entry(id.clone()).insert_entry(OpenSpan::new(plan)).into_mut()
     }
 
-    fn get(&mut self, id: &Id) -> Option<&mut Open> {
+    fn get(&mut self, id: &Id) -> Option<&mut OpenSpan> {
         match index(id).and_then(|index| self.direct.get_mut(index)) {
             Some(slot) if slot.id.as_ref() == Some(id) => slot.open.as_deref_mut(),
             _ if self.others.is_empty() => None,
@@ -314,7 +314,7 @@ impl Slots {
     }
 }
 
-impl Open {
+impl OpenSpan {
     fn new(plan: &'static Plan) -> Self {
         let (parent, entered_unwinding, left, home, was_home, within, gift) = Default::default();
         Self { parent, record: Record::new(plan), entered_unwinding, left, home, was_home, within, gift }

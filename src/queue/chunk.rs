@@ -1,7 +1,7 @@
 //! Records packed one behind the other.
 
-use super::value::{Entry, Values};
-use super::{Head, Record, Tally};
+use crate::record::value::{Entry, Values};
+use crate::record::{Head, Record, Tally};
 
 /// Records on their way to the writer, packed.
 #[derive(Debug, Default)]

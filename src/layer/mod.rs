@@ -9,9 +9,11 @@
 //! - Every look-up may fail (a parent filtered out, a span closed), and then the record does without.
 
 mod entered;
-mod exit;
-mod lacks;
+mod inherit;
+mod panic_message;
 mod recorder;
+mod span;
+pub(crate) mod spans;
 
 use std::any::TypeId;
 use std::fmt;
@@ -26,8 +28,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use self::entered::EnteredSpans;
 use self::recorder::Recorder;
-use crate::open::OpenSpans;
-use crate::panic_message;
+use crate::layer::spans::Spans;
+
 use crate::queue::Queue;
 use crate::rules::Rules;
 use crate::rules::plan::Plans;
@@ -52,8 +54,7 @@ where
         let plans = Arc::new(Plans::new(rules));
         panic_message::listen();
         let filter = RuleFilter { plans: Arc::clone(&plans), queue: Arc::clone(&queue) };
-        let recorder =
-            Recorder { plans, spans: OpenSpans::default(), entered: EnteredSpans::default(), queue };
+        let recorder = Recorder { plans, spans: Spans::default(), entered: EnteredSpans::default(), queue };
         Self { filtered: recorder.with_filter(filter) }
     }
 }

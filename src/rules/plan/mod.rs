@@ -16,7 +16,7 @@ use crate::bystander;
 use self::table::{Known, Table};
 
 /// A set of inherited names, a bit each, by their place in [`Plans::inherited`].
-pub(crate) type Carried = u64;
+pub(crate) type NameSet = u64;
 
 /// What is done with one callsite.
 ///
@@ -29,7 +29,7 @@ pub(crate) struct Plan {
     /// By field index: which inherited name the field gives to spans below, if any.
     gives: Vec<Option<u8>>,
     /// The names that it may give.
-    pub(crate) may_give: Carried,
+    pub(crate) may_give: NameSet,
     /// This callsite has been seen to tell its outcome by a `return` event.
     reports: AtomicBool,
     /// It has been said that outcomes are unknown here.
@@ -39,7 +39,7 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) enum Action {
     /// A span or tracing event that becomes a row.
-    Row(Row),
+    Row(RowPlan),
     /// A span that no rule names, kept for the fields that rules inherit from it.
     Carry,
     /// The event of `#[instrument(err)]` or `#[instrument(ret)]` beside a span with a rule.
@@ -48,7 +48,7 @@ pub(crate) enum Action {
 
 /// How the records of one callsite become rows.
 #[derive(Debug)]
-pub(crate) struct Row {
+pub(crate) struct RowPlan {
     pub(crate) rule: Arc<Rule>,
     pub(crate) event_type: Arc<str>,
     pub(crate) source: Arc<str>,
@@ -56,7 +56,7 @@ pub(crate) struct Row {
     pub(crate) fields: Vec<Slot>,
     /// Inherited names this row wants, with the key of each.
     pub(crate) inherits: Vec<(u8, Slot)>,
-    pub(crate) wants: Carried,
+    pub(crate) wants: NameSet,
     pub(crate) is_span: bool,
     /// The kinds of rows that it collects, one for each of the rule's `collect`.
     pub(crate) collects: Vec<Arc<str>>,
@@ -252,14 +252,14 @@ impl Plans {
     }
 
     #[inline]
-    fn row(&self, rule: &Arc<Rule>, meta: &'static Metadata<'static>) -> Row {
+    fn row(&self, rule: &Arc<Rule>, meta: &'static Metadata<'static>) -> RowPlan {
         let owned =
             |given: &Option<Arc<str>>, else_: &str| stored(given.clone().unwrap_or_else(|| else_.into()));
         let fields: Vec<_> = meta.fields().iter().map(|field| rule.slot(field.name(), meta)).collect();
         let inherits: Vec<_> =
             self.places(&rule.inherit).map(|(place, name)| (place, rule.slot(name, meta))).collect();
-        Row {
-            event_type: self.kind(&owned(&rule.event, meta.name())),
+        RowPlan {
+            event_type: self.kind(&owned(&rule.event_type, meta.name())),
             source: owned(&rule.source, meta.target()),
             wants: inherits.iter().fold(0, |set, (index, _)| set | 1 << index),
             declares_outcome: fields.iter().any(|slot| matches!(slot, Slot::Success | Slot::Result))
@@ -267,7 +267,7 @@ impl Plans {
             collects: rule.collect.iter().map(|collect| self.kind(&collect.of)).collect(),
             numbered_within: rule.number_within.as_ref().map(|(within, _)| self.kind(within)),
             is_span: meta.is_span(),
-            is_collected: self.is_collected(rule.event.as_deref().unwrap_or(meta.name())),
+            is_collected: self.is_collected(rule.event_type.as_deref().unwrap_or(meta.name())),
             redaction: Redaction::of(rule, meta, self.places(&rule.inherit)),
             rule: Arc::clone(rule),
             fields,
@@ -277,7 +277,7 @@ impl Plans {
 
     /// The one text that stands for a kind of row, where a rule names it: see [`is_same_kind`].
     fn kind(&self, event_type: &Arc<str>) -> Arc<str> {
-        let named = self.rules.list.iter().filter_map(|rule| rule.event.as_ref());
+        let named = self.rules.list.iter().filter_map(|rule| rule.event_type.as_ref());
         Arc::clone(named.into_iter().find(|event| *event == event_type).unwrap_or(event_type))
     }
 
@@ -287,7 +287,7 @@ impl Plans {
 
     /// A span with a rule gives its fields under their own names and under those the rule gives them.
     #[inline]
-    fn gives(&self, row: &Row, name: &str) -> Option<u8> {
+    fn gives(&self, row: &RowPlan, name: &str) -> Option<u8> {
         let renamed = row.rule.rename.iter().find(|(from, _)| from == name).map(|(_, to)| to.as_str());
         renamed.and_then(|key| self.index_of(key)).or_else(|| self.index_of(name))
     }
@@ -309,7 +309,10 @@ impl Plans {
     }
 
     /// Constants of an enclosing span's rule that spans below may inherit, by place in the list of names.
-    pub(crate) fn constants<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = (u8, &'a serde_json::Value)> {
+    pub(crate) fn constants<'a>(
+        &'a self,
+        row: &'a RowPlan,
+    ) -> impl Iterator<Item = (u8, &'a serde_json::Value)> {
         row.rule.set.iter().filter_map(|(key, value)| Some((self.index_of(key)?, value)))
     }
 }
@@ -336,7 +339,7 @@ fn cut(name: &str) -> &str {
 }
 
 impl Plan {
-    pub(crate) fn row(&self) -> Option<&Row> {
+    pub(crate) fn row(&self) -> Option<&RowPlan> {
         match &self.action {
             Action::Row(row) => Some(row),
             Action::Carry | Action::Verdict { .. } => None,
@@ -437,7 +440,7 @@ impl super::model::Success {
 
 impl super::model::Match {
     fn names(&self, meta: &Metadata<'_>) -> bool {
-        let kind = if meta.is_span() { MatchKind::Span } else { MatchKind::Point };
+        let kind = if meta.is_span() { MatchKind::Span } else { MatchKind::Event };
         self.kind == kind
             && self.names.iter().any(|pattern| pattern.matches(meta.name()))
             && self.target.as_ref().is_none_or(|target| covers(target, meta.target()))

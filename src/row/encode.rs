@@ -7,11 +7,11 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use super::json::{Json, Object};
 use super::outcome::{Given, Judgement, Outcome};
-use super::{Event, Severity};
-use crate::alarm;
+use super::{Row, Severity};
 use crate::record::{Head, Tally, Value, Values};
 use crate::rules::model::{Figure, Redact, SeverityRule};
-use crate::rules::plan::{Row, Slot};
+use crate::rules::plan::{RowPlan, Slot};
+use crate::stderr;
 
 /// Keys of a usual context.
 const USUAL_KEYS: usize = 16;
@@ -52,7 +52,7 @@ impl Anchor {
     }
 }
 
-impl Event {
+impl Row {
     /// Makes the row of a record and fixes its identity: from here on it is the same row however often sent.
     pub(crate) fn from_record(head: &Head, values: Values<'_>, anchor: Anchor) -> Option<Self> {
         let row = head.plan.row()?;
@@ -94,7 +94,7 @@ fn say_unknown(head: &Head) {
     if head.plan.is_first_unknown() {
         let meta = head.plan.meta;
         let has_result = head.plan.row().is_some_and(|row| row.rule.keys.result.is_some());
-        alarm::say(format_args!(
+        stderr::say(format_args!(
             "the outcome of {:?} ({}:{}) is unknown: record the field {}, add `ret` to its #[instrument], or give \
              its rule silent = \"ok\"",
             meta.name(),
@@ -131,7 +131,7 @@ fn is_of(id: Uuid, since_epoch: Duration) -> bool {
     id.as_u128() >> 80 == since_epoch.as_millis()
 }
 
-fn span_context<'a>(context: &mut Object<'a>, head: &'a Head, row: &'a Row, judgement: &Judgement<'a>) {
+fn span_context<'a>(context: &mut Object<'a>, head: &'a Head, row: &'a RowPlan, judgement: &Judgement<'a>) {
     let keys = &row.rule.keys;
     if let Some(key) = &keys.duration {
         context.set(key, Json::millis(head.duration()));
@@ -159,7 +159,7 @@ fn span_context<'a>(context: &mut Object<'a>, head: &'a Head, row: &'a Row, judg
 }
 
 /// What ended within the span.
-fn collected<'a>(context: &mut Object<'a>, tallies: &[Tally], row: &'a Row) {
+fn collected<'a>(context: &mut Object<'a>, tallies: &[Tally], row: &'a RowPlan) {
     for (at, collect) in row.rule.collect.iter().enumerate() {
         let tally = tallies.get(at).copied().unwrap_or_default();
         context.set(
@@ -173,7 +173,7 @@ fn collected<'a>(context: &mut Object<'a>, tallies: &[Tally], row: &'a Row) {
 }
 
 /// The reason is a word or null; its code and category are there only when the call did not succeed.
-fn reason<'a>(context: &mut Object<'a>, head: &Head, row: &'a Row, judgement: &Judgement<'a>) {
+fn reason<'a>(context: &mut Object<'a>, head: &Head, row: &'a RowPlan, judgement: &Judgement<'a>) {
     let rule = &row.rule;
     if let Some(key) = &rule.keys.reason {
         context.set(key, judgement.reason.map_or(Json::Null, Json::word));
@@ -194,12 +194,12 @@ fn reason<'a>(context: &mut Object<'a>, head: &Head, row: &'a Row, judgement: &J
     }
 }
 
-fn redacts_error(row: &Row) -> Option<Redact> {
+fn redacts_error(row: &RowPlan) -> Option<Redact> {
     row.redaction.as_ref()?.error
 }
 
 /// The fields, then what enclosing spans gave, then the rule's constants: the nearer wins.
-fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a Row) -> Given<'a> {
+fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a RowPlan) -> Given<'a> {
     let nested = row.rule.nest.iter().map(|nest| Object::with_room(nest.keys.len())).collect();
     let mut places = Places { context, nested, given: Given::default() };
     for (slot, value) in values.own() {
@@ -248,7 +248,7 @@ impl<'a> Places<'a, '_> {
     }
 }
 
-fn severity(head: &Head, values: Values<'_>, row: &Row, natural: Severity) -> Severity {
+fn severity(head: &Head, values: Values<'_>, row: &RowPlan, natural: Severity) -> Severity {
     match &row.rule.severity {
         SeverityRule::Natural => natural,
         SeverityRule::Constant(severity) => *severity,

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use tokio::task::yield_now;
 
 use super::batch::{Batch, Origin};
+use super::notices::Kind;
 use super::shared::Shared;
-use super::trouble::Kind;
 use crate::queue::Cause;
-use crate::{Error, Event};
+use crate::{Error, Row};
 
 /// How soon a file that cannot be written is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -22,7 +22,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const MOST: usize = 100;
 
 #[derive(Default)]
-pub(super) struct Aside {
+pub(super) struct Quarantine {
     refused: VecDeque<Refused>,
     /// What is to be acknowledged once all of them are set aside.
     up_to: Option<u64>,
@@ -31,13 +31,13 @@ pub(super) struct Aside {
 }
 
 struct Refused {
-    event: Event,
+    event: Row,
     /// What the store said.
     reason: String,
     origin: Origin,
 }
 
-impl Aside {
+impl Quarantine {
     /// Takes over a batch that is dealt with, but for what of it was refused.
     pub(super) fn take(&mut self, batch: Batch) {
         let origin = batch.origin();
@@ -96,7 +96,7 @@ impl Aside {
     }
 
     /// Those that are nowhere else, when the writer ends.
-    pub(super) fn take_unsaved(&mut self, shared: &Shared) -> Vec<Event> {
+    pub(super) fn take_unsaved(&mut self, shared: &Shared) -> Vec<Row> {
         let is_unsaved = |row: &Refused| row.origin == Origin::Queue || shared.is_in_memory_alone(row.origin);
         std::mem::take(&mut self.refused).into_iter().filter(is_unsaved).map(|row| row.event).collect()
     }
