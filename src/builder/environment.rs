@@ -163,7 +163,8 @@ mod tests {
     #[test]
     fn rules_are_read_from_the_file_that_the_environment_names() {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(&file, "[[rule]]\nspan = \"request\"\nevent_type = \"http.request\"\n").expect("written");
+        std::fs::write(&file, "[[rule]]\nspan = \"request\"\nevent_type = \"http.request\"\n")
+            .expect("written");
         let path = file.path().to_str().expect("a path in UTF-8");
         let set = from(&[("TRACING_LEDGER_RULES", path)]).expect("the rules are right");
         assert_eq!(set.rules, Rules::from_path(path).expect("the rules are right"));

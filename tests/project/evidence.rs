@@ -1,11 +1,10 @@
-//! What `docs/reliability.md` and `docs/security.md` name as evidence is there, and no fault or mutation is left out.
+//! `tests/EVIDENCE.md` names only evidence that exists, and leaves out no fault and no mutation.
 
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-const RELIABILITY: &str = include_str!("../../docs/reliability.md");
-const SECURITY: &str = include_str!("../../docs/security.md");
+const EVIDENCE: &str = include_str!("../EVIDENCE.md");
 const FAULTS: &str = include_str!("../torture/faults/mod.rs");
 
 /// What stands between backquotes in the tables of a page, where it is a name of this project: a path, a fault, a
@@ -59,7 +58,7 @@ fn tests(code: &str) -> HashSet<&str> {
 fn every_piece_of_evidence_is_there() {
     let code = code(Path::new("src")) + &code(Path::new("tests"));
     let (tests, faults, mutations) = (tests(&code), faults(), mutations());
-    for name in names(RELIABILITY).into_iter().chain(names(SECURITY)) {
+    for name in names(EVIDENCE) {
         let is_there = Path::new(name).exists()
             || tests.contains(name)
             || faults.contains(&name)
@@ -72,13 +71,13 @@ fn every_piece_of_evidence_is_there() {
 }
 
 #[test]
-fn every_fault_and_mutation_is_told() {
-    let told = names(RELIABILITY);
+fn every_fault_and_mutation_is_named() {
+    let named = names(EVIDENCE);
     assert!(faults().len() > 40, "they are found: {:?}", faults());
     for fault in faults() {
-        assert!(told.contains(&fault), "the fault {fault} is not in docs/reliability.md");
+        assert!(named.contains(&fault), "the fault {fault} is not in tests/EVIDENCE.md");
     }
     for mutation in mutations() {
-        assert!(told.contains(&&*mutation), "the mutation {mutation} is not in docs/reliability.md");
+        assert!(named.contains(&&*mutation), "the mutation {mutation} is not in tests/EVIDENCE.md");
     }
 }

@@ -136,13 +136,13 @@ fn what_a_rule_does_not_read_may_be_redacted() -> Result<(), Error> {
     let inherited = Rule::span("c").inherit(["email"]).redact("email", Redact::Hash);
     let returned = Rule::span("d").return_matches("Some").redact("success", Redact::Drop);
     let failed = Rule::span("e").error("problem").redact("problem", Redact::Drop);
-    let point = Rule::event("f").redact("error", Redact::Drop).redact("result", Redact::Drop);
-    Rules::from_rules([unread, renamed, inherited, returned, failed, point]).map(drop)
+    let event = Rule::event("f").redact("error", Redact::Drop).redact("result", Redact::Drop);
+    Rules::from_rules([unread, renamed, inherited, returned, failed, event]).map(drop)
 }
 
 #[test]
-fn a_point_needs_no_more_than_its_name() -> Result<(), Error> {
-    let toml: Rules = "[[rule]]\npoint = 'cache.*'\nseverity = 'error'".parse()?;
+fn an_event_needs_no_more_than_its_name() -> Result<(), Error> {
+    let toml: Rules = "[[rule]]\nevent = 'cache.*'\nseverity = 'error'".parse()?;
     let typed = Rule::event("cache.*").severity(Severity::Error);
     assert_eq!(toml, Rules::from_rules([typed])?);
     Ok(())

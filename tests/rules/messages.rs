@@ -211,11 +211,11 @@ fn words_out_of_a_few() {
         ),
         (
             r#"[[rule]]|span = "a"|collect = { n = "average a" }"#,
-            r#"3: "collect.n" is "average a": use "count EVENT" or "total EVENT""#,
+            r#"3: "collect.n" is "average a": use "count EVENT_TYPE" or "total EVENT_TYPE""#,
         ),
         (
             r#"[[rule]]|span = "a"|collect = { n = "count" }"#,
-            r#"3: "collect.n" is "count": use "count EVENT" or "total EVENT""#,
+            r#"3: "collect.n" is "count": use "count EVENT_TYPE" or "total EVENT_TYPE""#,
         ),
     ]);
 }
@@ -316,11 +316,11 @@ fn event_types_that_no_rule_makes() {
         ),
         (
             r#"[[rule]]|span = "job"|number_within = { job = "n", other = "m" }"#,
-            r#"3: "number_within" has 2 entries: give it one, EVENT = "KEY""#,
+            r#"3: "number_within" has 2 entries: give it one, EVENT_TYPE = "KEY""#,
         ),
         (
             r#"[[rule]]|span = "job"|number_within = {}"#,
-            r#"3: "number_within" has 0 entries: give it one, EVENT = "KEY""#,
+            r#"3: "number_within" has 0 entries: give it one, EVENT_TYPE = "KEY""#,
         ),
         (
             r#"[[rule]]|event = "job.*"||[[rule]]|span = "a"|number_within = { "job.start" = "n" }"#,
@@ -467,7 +467,7 @@ fn rules_made_in_rust_are_told_by_their_place() {
         (Rule::span(""), r#"(span ""): empty name in "span": write a name"#),
         (
             Rule::event("a").duration("ms"),
-            r#"(point "a"): "duration" in a rule for an "event", which does not last or end: take it out, or name a "span""#,
+            r#"(event "a"): "duration" in a rule for an "event", which does not last or end: take it out, or name a "span""#,
         ),
         (
             fine().success_below("status", f64::NAN),

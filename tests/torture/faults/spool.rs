@@ -181,9 +181,9 @@ fn replay(dir: &Path, seed: u64) -> Stats {
     let (_, guard): (_, Guard) =
         builder.build_with::<Registry>(memory.clone()).expect("a damaged spool opens");
     let stats = guard.shutdown(DRAINED_WITHIN).expect("everything is written");
-    let events = memory.rows();
+    let rows = memory.rows();
     let mut rows: Vec<StoredRow> =
-        events.iter().map(StoredRow::from).filter(|row| row.told().is_none()).collect();
+        rows.iter().map(StoredRow::from).filter(|row| row.told().is_none()).collect();
     rows.iter().for_each(|row| row.check(seed, false));
     rows.sort_by_key(StoredRow::n);
     rows.dedup_by_key(|row| row.n());
