@@ -90,7 +90,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         }
         unsaved.extend(self.aside.take_unsaved(self.shared));
         untold.extend(self.losses.take_put_off().into_iter().flat_map(Batch::into_rows));
-        untold.extend(self.losses.take(&self.shared.queue));
+        untold.extend(self.losses.take(&self.shared.queue.account));
         Leftovers { untold, unsaved }
     }
 
@@ -153,7 +153,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         if self.losses.are_put_off() {
             return Ok(());
         }
-        let rows = self.losses.take(&self.shared.queue);
+        let rows = self.losses.take(&self.shared.queue.account);
         if !rows.is_empty() {
             self.hand = Some(Batch::new(rows, Origin::Ledger));
             self.deliver().await?;
@@ -204,7 +204,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         if origin == Origin::Ledger {
             self.shared.over(&[Kind::Untold]);
         } else {
-            self.shared.queue.count_written(rows);
+            self.shared.queue.account.write(rows);
         }
         self.backoff.reset();
         self.shared.control.set_trouble(self.aside.trouble().map(ToString::to_string));

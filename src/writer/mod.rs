@@ -77,7 +77,7 @@ pub(crate) fn start<S: Store>(
     let thread = thread::Builder::new().name("tracing-ledger".to_owned()).spawn(move || {
         // The first thing made and the last thing dropped: whatever ends the thread, nobody waits for it.
         let _end = End { queue: queue.clone(), control: control.clone() };
-        queue::mute_this_thread();
+        queue::suppress_this_thread();
         match runtime() {
             Ok(runtime) => {
                 ready.send(Ok(())).ok();
@@ -102,7 +102,7 @@ pub(crate) fn start<S: Store>(
 
 /// A runtime whose threads for blocking work are as mute as the writer's own.
 fn runtime() -> io::Result<Runtime> {
-    runtime::Builder::new_current_thread().enable_all().on_thread_start(queue::mute_this_thread).build()
+    runtime::Builder::new_current_thread().enable_all().on_thread_start(queue::suppress_this_thread).build()
 }
 
 /// Both halves, until the delivering one is stopped.

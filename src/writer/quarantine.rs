@@ -115,7 +115,7 @@ impl Refused {
         }
         shared.control.quarantine(row.clone());
         shared.leave_spool(*origin, 1);
-        shared.queue.count_lost(Cause::Quarantined, 1);
+        shared.queue.account.lose(Cause::Quarantined, 1);
         Ok(())
     }
 }

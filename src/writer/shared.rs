@@ -145,7 +145,7 @@ impl Shared {
     /// Rows of a batch are about to be counted where they are now.
     pub(super) fn leave_spool(&self, origin: Origin, rows: usize) {
         if matches!(origin, Origin::Spool(_)) && !self.is_in_memory_alone(origin) {
-            self.queue.count_unspooled(rows as u64);
+            self.queue.account.unspool(rows as u64);
         }
     }
 
@@ -201,7 +201,7 @@ impl Shared {
             self.finish_spool(leftovers).await;
         }
         #[cfg(feature = "metrics")]
-        self.metrics.borrow().tell(&self.queue.stats(), self.queue.capacity());
+        self.metrics.borrow().tell(&self.queue.account.stats(), self.queue.capacity());
     }
 
     async fn finish_spool(&self, Leftovers { untold, unsaved }: Leftovers) {
@@ -245,8 +245,8 @@ impl Shared {
     /// Says what has changed in the account, where somebody listens.
     pub(super) fn report(&self) {
         #[cfg(feature = "metrics")]
-        self.metrics.borrow_mut().tell_if_due(&self.queue.stats(), self.queue.capacity());
-        for line in self.troubles.borrow_mut().losses(self.queue.stats(), self.queue.is_full()) {
+        self.metrics.borrow_mut().tell_if_due(&self.queue.account.stats(), self.queue.capacity());
+        for line in self.troubles.borrow_mut().losses(self.queue.account.stats(), self.queue.is_full()) {
             stderr::say(format_args!("{line}"));
         }
     }

@@ -44,7 +44,7 @@ pub(crate) fn open_spool(dir: &Path, options: spool::Options, queue: &Queue) -> 
         Ok(_) => {}
         Err(error) => stderr::say(format_args!("{error}")),
     }
-    queue.inherit(spool.pending(), spool.torn().records);
+    queue.account.inherit(spool.pending(), spool.torn().records);
     Ok(spool)
 }
 
@@ -151,7 +151,7 @@ impl Source {
         spool.read_on(&mut self.read_ahead, self.batch_size, BATCH_BYTES)?;
         let batch = std::mem::take(&mut self.read_ahead);
         if spool.keeps(batch.up_to) {
-            self.queue.count_unspooled(batch.lost);
+            self.queue.account.unspool(batch.lost);
         }
         self.lose_corrupt(batch.lost);
         Ok((!batch.is_empty()).then(|| Batch::from_spool(batch)))
@@ -235,7 +235,7 @@ impl Source {
 
     fn lose_corrupt(&self, records: u64) {
         if records > 0 {
-            self.queue.count_lost(Cause::Corrupt, records);
+            self.queue.account.lose(Cause::Corrupt, records);
         }
     }
 
@@ -278,7 +278,7 @@ impl Source {
             stderr::say(format_args!("{error}"));
         }
         self.control.quarantine(row);
-        self.queue.count_lost(Cause::Quarantined, 1);
+        self.queue.account.lose(Cause::Quarantined, 1);
     }
 
     /// Writes the row into the file for people, where there is a spool.
@@ -306,7 +306,7 @@ impl Source {
 
     fn recount(&mut self) {
         if let Some(on_disk) = self.spool.as_mut().and_then(Spool::take_recount) {
-            self.queue.recount_spooled(on_disk);
+            self.queue.account.recount_spooled(on_disk);
         }
     }
 
@@ -340,8 +340,8 @@ fn put(spool: &mut Spool, rows: &mut Vec<Row>, queue: &Queue) -> Result<(), Appe
     let before = rows.len();
     let appended = spool.append(rows);
     match spool.take_recount() {
-        Some(on_disk) => queue.recount_spooled(on_disk),
-        None => queue.count_spooled((before - rows.len()) as u64),
+        Some(on_disk) => queue.account.recount_spooled(on_disk),
+        None => queue.account.spool((before - rows.len()) as u64),
     }
     appended
 }
@@ -392,9 +392,9 @@ mod tests {
         fs::remove_dir_all(&dir).expect("it is ours");
         intake.held = rows(2);
         intake.append().expect("it is made again");
-        assert_eq!(intake.queue.stats().spooled, 2);
+        assert_eq!(intake.queue.account.stats().spooled, 2);
         let mut goal = intake.goal(true);
         assert!(matches!(intake.next(&mut goal), Ok(Next::Batch(_))));
-        assert_eq!(intake.queue.stats().spooled, 2);
+        assert_eq!(intake.queue.account.stats().spooled, 2);
     }
 }
