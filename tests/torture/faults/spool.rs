@@ -16,9 +16,9 @@ use crate::scene::{
     DRAINED_WITHIN, Round, Scene, Setup, Spool, Verdict, ledger, shut_down, spool_dir, wait_until_drained,
 };
 use crate::stage::Stage;
-use crate::support::gated;
 use crate::tmpfs::Tmpfs;
 use crate::wait::{pause, until};
+use support::gated;
 
 const LIMIT: u64 = 512 * 1024;
 /// A batch of the largest records, and the files besides segments.
