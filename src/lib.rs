@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod builder;
-mod bystander;
 mod error;
 mod escape;
 mod guard;
