@@ -1,4 +1,8 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(not(unix))]
+compile_error!("tracing-ledger runs on Unix only: its spool and its fork check need what other systems lack");
 
 mod builder;
 mod bystander;
@@ -23,15 +27,12 @@ mod writer;
 #[doc(hidden)]
 pub use spool::fuzzing as segment;
 
-pub use builder::{
-    Builder, DEFAULT_BATCH_SIZE, DEFAULT_FLUSH_INTERVAL, DEFAULT_OVERFLOW, DEFAULT_QUEUE_CAPACITY,
-    DEFAULT_SPOOL_LIMIT, builder, layer,
-};
+pub use builder::{Builder, builder, layer};
 pub use error::Error;
-pub use guard::{DROP_TIMEOUT, Guard};
+pub use guard::{Guard, Handle};
 pub use layer::LedgerLayer;
-pub use queue::{Dropped, MAX_QUEUE_BYTES, Overflow, Refused, Stats};
+pub use queue::{Dropped, Overflow, Refused, Stats};
 pub use row::Row;
 pub use rules::{Redact, Rule, Rules, Silent};
 pub use severity::Severity;
-pub use writer::QUARANTINE_KEPT;
+pub use writer::Quarantined;

@@ -31,12 +31,8 @@ use self::chunks::Chunks;
 pub(crate) use self::stats::Cause;
 pub use self::stats::{Dropped, Refused, Stats};
 
-/// The most memory, in bytes, that records take while they wait in the queue, give or take what threads are just packing
-/// (at most 8 MiB). A record that comes while there are more counts as refused because the queue is full. Rows that
-/// the writer has made of records have left the queue: a batch and the next, of about 8 MiB each, come to it.
-///
-/// The bound for unusual records: the default number of usual ones takes a tenth of it.
-pub const MAX_QUEUE_BYTES: u64 = 256 * 1024 * 1024;
+/// The most bytes of records that wait here, see [`Builder::MAX_QUEUE_BYTES`](crate::Builder::MAX_QUEUE_BYTES).
+pub(crate) const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The mark of a closed queue in [`Queue::state`].
 const CLOSED: u64 = 1 << 63;
@@ -138,7 +134,7 @@ impl Queue {
         Self {
             chunks: Chunks::new(batch_size.min(capacity.div_ceil(1024))),
             capacity: capacity as u64,
-            bytes_limit: MAX_QUEUE_BYTES,
+            bytes_limit: MAX_BYTES,
             overflow,
             born: fork::generation(),
             state: AtomicU64::new(0),
@@ -539,7 +535,7 @@ mod tests {
     #[test]
     fn the_records_of_a_thread_keep_their_order() {
         const RECORDS: u64 = 100_000;
-        let queue = bounded(MAX_QUEUE_BYTES, Overflow::DropNewest);
+        let queue = bounded(MAX_BYTES, Overflow::DropNewest);
         let mut taken = Vec::new();
         thread::scope(|scope| {
             let thread = scope.spawn(|| emit_numbers(&queue, 0..RECORDS));
@@ -559,7 +555,7 @@ mod tests {
     #[test]
     fn nothing_from_before_a_mark_waits_once_it_is_past() {
         const LONE: u64 = 1000;
-        let queue = bounded(MAX_QUEUE_BYTES, Overflow::DropNewest);
+        let queue = bounded(MAX_BYTES, Overflow::DropNewest);
         let chunk = queue.chunks.records() as u64;
         let emit_a_chunk = || {
             thread::scope(|scope| scope.spawn(|| emit_numbers(&queue, 0..chunk)).join().expect("no panic"))

@@ -42,7 +42,7 @@ pub(crate) fn open_spool(dir: &Path, options: spool::Options, queue: &Queue) -> 
             if replayed.left == 0 { "all is well".to_owned() } else { replayed.reasons.join("; ") }
         )),
         Ok(_) => {}
-        Err(error) => stderr::say(format_args!("{error}")),
+        Err(error) => stderr::say(format_args!("{error:#}")),
     }
     queue.inherit(spool.pending(), spool.torn().records);
     Ok(spool)
@@ -273,11 +273,11 @@ impl Source {
 
     /// The first of the held events will never fit.
     fn set_aside_first(&mut self, why: &AppendError) {
-        let event = self.held.remove(0);
-        if let Err(error) = self.quarantine(&event, &why.to_string()) {
-            stderr::say(format_args!("{error}"));
+        let (row, reason) = (self.held.remove(0), why.to_string());
+        if let Err(error) = self.quarantine(&row, &reason) {
+            stderr::say(format_args!("{error:#}"));
         }
-        self.control.quarantine(event);
+        self.control.quarantine(row, reason);
         self.queue.count_lost(Cause::Quarantined, 1);
     }
 
