@@ -36,7 +36,7 @@ impl Error {
         Self::new(ErrorKind::Config, message)
     }
 
-    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
     pub(crate) fn database(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Database, message)
     }

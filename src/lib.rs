@@ -12,7 +12,7 @@ mod guard;
 mod layer;
 mod queue;
 mod record;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 pub mod report;
 mod row;
 mod rules;
