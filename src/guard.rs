@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 use crate::queue::{Queue, Stats};
 use crate::stderr;
-use crate::sync::yield_now;
 use crate::writer::{self, Control, Flush, Quarantined, deadline_in};
 
 /// Writes the rows as long as it is alive; made with a [`LedgerLayer`](crate::LedgerLayer).
@@ -162,7 +161,7 @@ impl Handle {
 
     /// As [`Guard::stats`].
     pub fn stats(&self) -> Stats {
-        self.queue.stats()
+        self.queue.account.stats()
     }
 
     fn stop(&self, timeout: Duration) -> Result<Stats, Error> {
@@ -174,25 +173,12 @@ impl Handle {
         }
         self.check_place("shutdown")?;
         let ended = self.control.wait_for_end(until + writer::LAST_STEPS) && Instant::now() < until;
-        let stats = if ended { self.settled() } else { self.stats() };
+        let stats = self.stats();
         match stats.in_flight {
             // A store that is slow to close has none of our rows.
             0 => Ok(stats),
             _ if ended => Err(self.no_writer("shutdown")),
             _ => Err(self.late("shutdown", timeout)),
-        }
-    }
-
-    /// The counts when the writer has ended in time. A record that came too late counts as accepted until its thread
-    /// takes it back, so this waits for it.
-    fn settled(&self) -> Stats {
-        let until = Instant::now() + writer::LAST_STEPS;
-        loop {
-            let stats = self.stats();
-            if stats.in_flight == 0 || Instant::now() >= until {
-                return stats;
-            }
-            yield_now();
         }
     }
 

@@ -173,6 +173,8 @@ mod tests {
         let error =
             from(&[("TRACING_LEDGER_RULES", "/nowhere/rules.toml")]).expect_err("there is no such file");
         let text = format!("{error:#}");
-        assert!(text.starts_with("TRACING_LEDGER_RULES names rules that cannot be used: /nowhere/rules.toml: "));
+        assert!(
+            text.starts_with("TRACING_LEDGER_RULES names rules that cannot be used: /nowhere/rules.toml: ")
+        );
     }
 }

@@ -412,7 +412,7 @@ impl Rule {
         self.at(line)
     }
 
-    /// `span` or `point`, whichever it began with.
+    /// `span` or `event`, whichever the rule began with.
     pub(super) fn kind_key(&self) -> &'static str {
         match self.rule.matches.kind {
             MatchKind::Span => "span",

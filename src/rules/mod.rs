@@ -208,7 +208,11 @@ mod tests {
         assert_eq!(rules, Rules::builtin());
 
         let events: Vec<_> = rules.list.iter().filter_map(|rule| rule.event_type.as_deref()).collect();
-        assert_eq!(events, ["auto_assign.quote", "auto_assign.summary"], "point events keep their own names");
+        assert_eq!(
+            events,
+            ["auto_assign.quote", "auto_assign.summary"],
+            "rules for events keep the names of the events"
+        );
     }
 
     #[test]

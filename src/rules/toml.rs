@@ -152,7 +152,7 @@ fn setting(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
         "or_null" => rule.or_null(entry.texts()?),
         "redact" => redact(rule, entry)?,
         "silent" => rule.silent(entry.word(&SILENCES)?),
-        _ => rule, // `span` and `point` began it.
+        _ => rule, // `span` and `event` began it.
     })
 }
 
@@ -263,7 +263,8 @@ fn nest(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
 fn number_within(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
     let entries = entry.entries()?;
     let [one] = entries.as_slice() else {
-        let text = format!("\"number_within\" has {} entries: give it one, EVENT = \"KEY\"", entries.len());
+        let text =
+            format!("\"number_within\" has {} entries: give it one, EVENT_TYPE = \"KEY\"", entries.len());
         return Err(entry.fault(&text));
     };
     Ok(rule.at(one.line).number_within(one.key, one.text()?))
@@ -277,7 +278,8 @@ fn collect(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
         _ => None,
     };
     let (figure, of) = figure.ok_or_else(|| {
-        entry.fault(&format!("{:?} is {text:?}: use \"count EVENT\" or \"total EVENT\"", entry.path))
+        entry
+            .fault(&format!("{:?} is {text:?}: use \"count EVENT_TYPE\" or \"total EVENT_TYPE\"", entry.path))
     })?;
     Ok(rule.collect(entry.key.to_owned(), figure, of.trim().to_owned()))
 }

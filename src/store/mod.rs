@@ -34,11 +34,7 @@ pub trait Store: Send + 'static {
     ///
     /// # Errors
     /// Says why the batch was not stored, and in [`InsertError::failure`] what is worth trying next.
-    fn insert(
-        &mut self,
-        batch: &[Row],
-        attempt: Attempt,
-    ) -> impl Future<Output = Result<(), InsertError>>;
+    fn insert(&mut self, batch: &[Row], attempt: Attempt) -> impl Future<Output = Result<(), InsertError>>;
 }
 
 /// Whether the events of a batch may have been sent before.
