@@ -1,3 +1,9 @@
+// The first definition of a link wins: here pages are modules, and in the repository they are files.
+//! [rules]: crate::_docs::rules
+//! [contract]: crate::_docs::contract
+//! [reliability]: crate::_docs::reliability
+//! [security]: crate::_docs::security
+//!
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -22,6 +28,25 @@ mod stderr;
 pub mod store;
 mod sync;
 mod writer;
+
+/// The pages of the manual.
+pub mod _docs {
+    /// [builtin]: crate::Rules::builtin
+    ///
+    #[doc = include_str!("../docs/rules.md")]
+    pub mod rules {}
+
+    #[doc = include_str!("../docs/contract.md")]
+    pub mod contract {}
+
+    #[doc = include_str!("../docs/reliability.md")]
+    pub mod reliability {}
+
+    /// [rules-redaction]: crate::_docs::rules#redaction
+    ///
+    #[doc = include_str!("../docs/security.md")]
+    pub mod security {}
+}
 
 #[cfg(fuzzing)]
 #[doc(hidden)]
