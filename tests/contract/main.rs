@@ -10,6 +10,7 @@ mod fields;
 mod inherits;
 mod jobs;
 mod names;
+mod own_fields;
 mod panics;
 mod points;
 mod quotes;
