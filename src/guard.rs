@@ -10,7 +10,6 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::queue::{Queue, Stats};
-use crate::sync::yield_now;
 use crate::writer::{self, Control, Flush, deadline_in};
 use crate::{Error, Row, stderr};
 
@@ -68,7 +67,7 @@ impl Guard {
 
     /// What became of every record so far. It takes no lock and costs a few nanoseconds.
     pub fn stats(&self) -> Stats {
-        self.queue.stats()
+        self.queue.account.stats()
     }
 
     /// The rows that the database will never take, as they were to be written: the latest
@@ -102,25 +101,12 @@ impl Guard {
         }
         self.check_place("shutdown")?;
         let ended = self.control.wait_for_end(until + writer::LAST_STEPS) && Instant::now() < until;
-        let stats = if ended { self.settled() } else { self.stats() };
+        let stats = self.stats();
         match stats.in_flight {
             // A store that takes its time to close has nothing of ours.
             0 => Ok(stats),
             _ if ended => Err(self.no_writer("shutdown")),
             _ => Err(self.late("shutdown", deadline)),
-        }
-    }
-
-    /// The account when the writer has ended in time. A record that came too late counts as accepted while its thread
-    /// is between two instructions, and is waited for.
-    fn settled(&self) -> Stats {
-        let until = Instant::now() + writer::LAST_STEPS;
-        loop {
-            let stats = self.stats();
-            if stats.in_flight == 0 || Instant::now() >= until {
-                return stats;
-            }
-            yield_now();
         }
     }
 

@@ -191,6 +191,6 @@ mod tests {
             tracing::info!(name: "auto_assign.started", target: "test", "first met here");
             tracing::info_span!(target: "test", "quote_tables_for_booking").in_scope(|| ());
         });
-        assert_eq!(queue.stats().refused.forked, 2);
+        assert_eq!(queue.account.stats().refused.forked, 2);
     }
 }

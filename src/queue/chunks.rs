@@ -120,10 +120,10 @@ impl Chunks {
     }
 
     /// The next chunk of waiting records. They leave through the channel alone, in its order, so that nothing that
-    /// came later is gone before what was [lined up](Self::line_up).
+    /// came later is gone before what was [sealed](Self::seal).
     pub(super) fn next(&self) -> Option<Chunk> {
         self.receive().or_else(|| {
-            self.line_up();
+            self.seal();
             self.receive()
         })
     }
@@ -135,7 +135,7 @@ impl Chunks {
     }
 
     /// Puts every record that is there now before all that come later.
-    pub(super) fn line_up(&self) {
+    pub(super) fn seal(&self) {
         self.lanes.iter().map(Lane::lock).filter(|chunk| chunk.len() > 0).for_each(|chunk| self.send(chunk));
     }
 

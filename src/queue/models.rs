@@ -12,7 +12,7 @@ use std::time::Duration;
 use loom::thread;
 
 use super::*;
-use crate::Rules;
+use crate::rules::Rules;
 use crate::rules::plan::{Plan, Plans};
 
 /// How often, in one order, a thread is interrupted where it would not have waited by itself. `LOOM_MAX_PREEMPTIONS` has another
@@ -57,7 +57,7 @@ pub(crate) fn offer(queue: &Queue, number: u32) -> bool {
     Chunks::choose_lane(number as usize % 2);
     let mut record = Record::new(plan());
     record.head.number = Some(number);
-    queue.admit().map(|admission| queue.push(admission, &mut record)).is_some()
+    queue.admit().map(|permit| queue.push(permit, &mut record)).is_some()
 }
 
 fn offering(queue: &Arc<Queue>, number: u32) -> thread::JoinHandle<bool> {
@@ -111,7 +111,7 @@ fn sorted(mut numbers: Vec<u32>) -> Vec<u32> {
     numbers
 }
 
-/// Fails when `reserve` looks whether the queue is closed before it counts the record in, or when `is_past` counts
+/// Fails when `try_admit` reads whether the queue is closed apart from counting the record, or when `is_past` counts
 /// what is in the channel in place of what was accepted.
 #[test]
 fn a_writer_that_ends_has_every_record_that_was_accepted() {
@@ -123,12 +123,12 @@ fn a_writer_that_ends_has_every_record_that_was_accepted() {
         let accepted = joined(threads);
         let expected: Vec<u32> = (0..2).filter(|number| accepted[*number as usize]).collect();
         assert_eq!(taken, expected);
-        let stats = queue.stats();
+        let stats = queue.account.stats();
         assert_eq!((stats.accepted, stats.refused.shutdown), (taken.len() as u64, 2 - taken.len() as u64));
     });
 }
 
-/// Fails when `wake_with` stores the number after it has counted, when it or `reserve` does so without an ordering,
+/// Fails when `wake_with` stores the number after it has counted, when it or `try_admit` does so without an ordering,
 /// or when a record wakes only once there are more than enough.
 #[test]
 fn the_record_that_fills_a_batch_is_seen_or_wakes_the_writer() {
@@ -186,7 +186,7 @@ fn a_caller_that_waits_for_room_hears_of_the_end() {
         let thread = offering(&queue, 1);
         queue.close();
         assert_eq!(joined([thread]), [false]);
-        assert_eq!((take_all(&queue), queue.stats().refused.shutdown), (vec![0], 1));
+        assert_eq!((take_all(&queue), queue.account.stats().refused.shutdown), (vec![0], 1));
     });
 }
 
@@ -201,13 +201,13 @@ fn what_is_pushed_out_is_counted_and_what_is_not_is_taken() {
         let accepted = joined(threads).map(u64::from).iter().sum::<u64>() + 2;
         taken.extend(take_all(&queue));
         assert!(sorted(taken.clone()).is_sorted_by(|one, next| one < next), "each once: {taken:?}");
-        let stats = queue.stats();
+        let stats = queue.account.stats();
         assert_eq!((stats.accepted, stats.refused.queue_full), (accepted, 4 - accepted), "{stats}");
         assert_eq!(stats.dropped.evicted + taken.len() as u64, accepted, "{stats}");
     });
 }
 
-/// Fails when `mark` does not line up what threads are still packing.
+/// Fails when `mark` does not seal the chunks that threads are still packing.
 #[test]
 fn what_a_flush_covers_leaves_before_what_comes_later() {
     explore("mark", || {
@@ -235,7 +235,7 @@ fn what_a_flush_covers_has_left_when_its_mark_is_past() {
     });
 }
 
-/// Fails when `Counters::stats` reads what was accepted first, when a count has no ordering, or when a row is counted
+/// Fails when `Account::stats` reads what was accepted first, when a count has no ordering, or when a row is counted
 /// as written before it is counted off the disk.
 #[test]
 fn nobody_ever_reads_that_more_came_out_than_went_in() {
@@ -245,17 +245,17 @@ fn nobody_ever_reads_that_more_came_out_than_went_in() {
         let writer = queue.clone();
         let writer = thread::spawn(move || {
             let rows = take(&writer).len();
-            writer.count_spooled(rows as u64);
-            writer.count_unspooled(rows as u64);
-            writer.count_written(rows);
+            writer.account.spool(rows as u64);
+            writer.account.unspool(rows as u64);
+            writer.account.write(rows);
             true
         });
-        let stats = queue.stats();
+        let stats = queue.account.stats();
         assert!(stats.settled() + stats.spooled <= stats.accepted, "{stats}");
         assert!(stats.offered <= 2, "{stats}");
         joined(threads);
         joined([writer]);
-        let stats = queue.stats();
+        let stats = queue.account.stats();
         let left = take(&queue).len() as u64;
         assert_eq!((stats.offered, stats.in_flight, stats.spooled), (2, left, 0), "{stats}");
     });

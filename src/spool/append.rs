@@ -1,4 +1,4 @@
-//! How events get onto the disk, and what is done when they do not.
+//! How rows get onto the disk, and what is done when they do not.
 
 use std::collections::VecDeque;
 use std::error::Error as StdError;
@@ -11,12 +11,12 @@ use super::segment::{self, Active, Segment, Unfit};
 use super::{ALL, Spool};
 use crate::{Error, Row};
 
-/// Why events are not on disk.
+/// Why rows are not on disk.
 #[derive(Debug)]
 pub(crate) enum AppendError {
     /// The limit is reached; there is room again once older records are acknowledged.
     Full { limit_bytes: u64 },
-    /// The first event left is larger than a record can be, or than the whole spool. It will never fit: the caller has
+    /// The first row left is larger than a record can be, or than the whole spool. It will never fit: the caller has
     /// to go on without.
     TooLarge { bytes: usize, limit_bytes: u64 },
     /// The disk does not take it.
@@ -41,19 +41,19 @@ impl fmt::Display for AppendError {
 }
 
 impl<D: Disk> Spool<D> {
-    /// Writes events to disk, from the first on, and takes them out of `events`. What is left there afterwards is
+    /// Writes rows to disk, from the first on, and takes them out of `rows`. What is left there afterwards is
     /// not on disk, and still the caller's.
     ///
     /// # Errors
     /// Says why anything is left. The next call may do better.
-    pub(crate) fn append(&mut self, events: &mut Vec<Row>) -> Result<(), AppendError> {
-        if events.is_empty() {
+    pub(crate) fn append(&mut self, rows: &mut Vec<Row>) -> Result<(), AppendError> {
+        if rows.is_empty() {
             return Ok(());
         }
         self.notice_removal().map_err(AppendError::Disk)?;
-        while !events.is_empty() {
-            let (records, done) = self.append_some(events)?;
-            self.window.extend(events.drain(..records));
+        while !rows.is_empty() {
+            let (records, done) = self.append_some(rows)?;
+            self.window.extend(rows.drain(..records));
             self.next += records as u64;
             if let Err(error) = done {
                 self.free_disk(error).map_err(AppendError::Disk)?;
@@ -62,10 +62,10 @@ impl<D: Disk> Spool<D> {
         Ok(())
     }
 
-    /// One write of as many events as it may take; how many are on disk now.
-    fn append_some(&mut self, events: &[Row]) -> Result<(usize, Result<(), Error>), AppendError> {
+    /// One write of as many rows as it may take; how many are on disk now.
+    fn append_some(&mut self, rows: &[Row]) -> Result<(usize, Result<(), Error>), AppendError> {
         let (room, enough) = (self.room(), self.room_in_segment());
-        match self.frames.encode(events, self.next, room, enough) {
+        match self.frames.encode(rows, self.next, room, enough) {
             Ok(()) => {}
             Err(Unfit::TooLarge(bytes)) => {
                 return Err(AppendError::TooLarge { bytes, limit_bytes: PAYLOAD_LIMIT as u64 });
@@ -228,11 +228,11 @@ impl<D: Disk> Spool<D> {
     /// Writes what is in memory once more, under the same numbers.
     fn write_window(&mut self, start: u64) -> Result<(), Error> {
         self.next = start;
-        let mut events = self.window.take_all();
-        let written = self.append(&mut events);
+        let mut rows = self.window.take_all();
+        let written = self.append(&mut rows);
         // They were accepted once, and stay so.
-        self.next += events.len() as u64;
-        self.window.keep(events.into_iter());
+        self.next += rows.len() as u64;
+        self.window.keep(rows.into_iter());
         written.map_err(|error| {
             // The next call tries it from the start.
             self.set_gone(ALL);

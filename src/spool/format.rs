@@ -16,7 +16,7 @@ pub(super) const HEADER_BYTES: usize = 20;
 /// The largest payload. A record of the largest size that the queue takes, with every byte of it escaped, is a
 /// fifth of that.
 pub(super) const PAYLOAD_LIMIT: usize = 4 * 1024 * 1024;
-/// The payload of an event with nothing in it.
+/// The payload of a row with nothing in it.
 const SMALLEST_PAYLOAD: usize = 16 + 8 + 1 + 1 + 3 * 4;
 /// No frame is shorter.
 pub(super) const SMALLEST_FRAME: usize = HEADER_BYTES + SMALLEST_PAYLOAD;
@@ -35,37 +35,37 @@ pub(super) fn checksum(parts: &[&[u8]]) -> u32 {
     digest.finalize()
 }
 
-/// How many bytes the frame of an event takes.
-pub(super) fn frame_bytes(event: &Row) -> usize {
-    let uuids = [event.restaurant_id, event.booking_id];
-    let texts = event.source.len() + event.event_type.len() + event.context.len();
+/// How many bytes the frame of a row takes.
+pub(super) fn frame_bytes(row: &Row) -> usize {
+    let uuids = [row.restaurant_id, row.booking_id];
+    let texts = row.source.len() + row.event_type.len() + row.context.len();
     SMALLEST_FRAME + 16 * uuids.iter().flatten().count() + texts
 }
 
-/// Appends the frame of an event that is not over [`PAYLOAD_LIMIT`].
-pub(super) fn encode(into: &mut Vec<u8>, sequence: u64, event: &Row) {
+/// Appends the frame of a row that is not over [`PAYLOAD_LIMIT`].
+pub(super) fn encode(into: &mut Vec<u8>, sequence: u64, row: &Row) {
     let start = into.len();
-    let length = frame_bytes(event) - HEADER_BYTES;
+    let length = frame_bytes(row) - HEADER_BYTES;
     into.extend(MAGIC);
     into.extend(word(length));
     into.extend(sequence.to_le_bytes());
     into.extend([0; 4]);
-    payload(into, event);
+    payload(into, row);
     let (header, payload) = into[start..].split_at_mut(HEADER_BYTES);
     let checksum = checksum(&[&header[4..16], payload]);
     header[16..].copy_from_slice(&checksum.to_le_bytes());
 }
 
-fn payload(into: &mut Vec<u8>, event: &Row) {
-    let restaurant = if event.restaurant_id.is_some() { HAS_RESTAURANT } else { 0 };
-    let booking = if event.booking_id.is_some() { HAS_BOOKING } else { 0 };
-    into.extend(event.id.as_bytes());
-    into.extend(microseconds(event.created_at).to_le_bytes());
-    into.extend([severity_number(event.severity), restaurant | booking]);
-    for uuid in [event.restaurant_id, event.booking_id].into_iter().flatten() {
+fn payload(into: &mut Vec<u8>, row: &Row) {
+    let restaurant = if row.restaurant_id.is_some() { HAS_RESTAURANT } else { 0 };
+    let booking = if row.booking_id.is_some() { HAS_BOOKING } else { 0 };
+    into.extend(row.id.as_bytes());
+    into.extend(microseconds(row.created_at).to_le_bytes());
+    into.extend([severity_number(row.severity), restaurant | booking]);
+    for uuid in [row.restaurant_id, row.booking_id].into_iter().flatten() {
         into.extend(uuid.as_bytes());
     }
-    for text in [&*event.source, &*event.event_type, &*event.context] {
+    for text in [&*row.source, &*row.event_type, &*row.context] {
         into.extend(word(text.len()));
         into.extend(text.as_bytes());
     }
@@ -124,8 +124,8 @@ impl Header {
         plausible.then_some(Self { length, sequence, bytes })
     }
 
-    /// The event in `payload`, when it is the very one that was written under this header.
-    pub(super) fn event(&self, payload: &[u8]) -> Option<Row> {
+    /// The row in `payload`, when it is the very one that was written under this header.
+    pub(super) fn row(&self, payload: &[u8]) -> Option<Row> {
         let checksum = checksum(&[&self.bytes[4..16], payload]).to_le_bytes();
         if self.bytes[16..] == checksum { decode(payload) } else { None }
     }
@@ -139,7 +139,7 @@ fn decode(payload: &[u8]) -> Option<Row> {
     if flags & !(HAS_RESTAURANT | HAS_BOOKING) != 0 {
         return None;
     }
-    let event = Row {
+    let row = Row {
         id,
         created_at,
         severity: severity(level)?,
@@ -149,7 +149,7 @@ fn decode(payload: &[u8]) -> Option<Row> {
         event_type: Arc::from(reader.text()?),
         context: reader.text()?.to_owned(),
     };
-    reader.0.is_empty().then_some(event)
+    reader.0.is_empty().then_some(row)
 }
 
 /// Takes things off the front of what is left.
@@ -185,30 +185,30 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{event, full_event};
+    use super::super::tests::{full_row, row};
     use super::*;
 
-    fn frame(sequence: u64, event: &Row) -> Vec<u8> {
+    fn frame(sequence: u64, row: &Row) -> Vec<u8> {
         let mut bytes = Vec::new();
-        encode(&mut bytes, sequence, event);
+        encode(&mut bytes, sequence, row);
         bytes
     }
 
     #[test]
-    fn an_event_comes_back_as_it_was() {
-        for event in [event(1), full_event(2)] {
-            let bytes = frame(7, &event);
-            assert_eq!(bytes.len(), frame_bytes(&event));
+    fn an_row_comes_back_as_it_was() {
+        for row in [row(1), full_row(2)] {
+            let bytes = frame(7, &row);
+            assert_eq!(bytes.len(), frame_bytes(&row));
             let header = Header::parse(&bytes).expect("a header");
             assert_eq!((header.sequence, header.length), (7, bytes.len() - HEADER_BYTES));
-            assert_eq!(header.event(&bytes[HEADER_BYTES..]), Some(event));
+            assert_eq!(header.row(&bytes[HEADER_BYTES..]), Some(row));
         }
     }
 
     /// A change of these bytes is a change of the format: it needs another extension for segments.
     #[test]
     fn the_bytes_on_disk_are_those_of_the_first_version() {
-        let event = Row {
+        let row = Row {
             id: Uuid::from_bytes([0xAB; 16]),
             created_at: UNIX_EPOCH + Duration::from_micros(0x0102),
             source: "s".into(),
@@ -224,18 +224,18 @@ mod tests {
         expected.extend([2, 1, 0, 0, 0, 0, 0, 0, 1, 2]);
         expected.extend([0xCD; 16]);
         expected.extend(b"\x01\0\0\0s\x02\0\0\0tt\x02\0\0\0{}");
-        assert_eq!(frame(5, &event), expected);
+        assert_eq!(frame(5, &row), expected);
     }
 
     #[test]
     fn every_flipped_bit_is_noticed() {
-        let original = full_event(3);
+        let original = full_row(3);
         let good = frame(1, &original);
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             let read = Header::parse(&bad)
-                .and_then(|header| header.event(bad.get(HEADER_BYTES..HEADER_BYTES + header.length)?));
+                .and_then(|header| header.row(bad.get(HEADER_BYTES..HEADER_BYTES + header.length)?));
             assert_eq!(read, None, "bit {bit}");
         }
     }

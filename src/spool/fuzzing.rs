@@ -49,7 +49,7 @@ pub fn check(bytes: &[u8]) {
 
 fn check_bytes(segment: &[u8], found: &Found, end: u64) {
     let mut frame = Vec::new();
-    encode(&mut frame, found.sequence, &found.event);
+    encode(&mut frame, found.sequence, &found.row);
     let start = end - frame.len() as u64;
     assert_eq!(found.damage.end, start);
     assert_eq!(segment[start as usize..end as usize], frame, "what comes out is what is there");

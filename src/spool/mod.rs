@@ -2,25 +2,25 @@
 //!
 //! # What is promised
 //!
-//! - When [`Spool::append`] returns, the events it took are in the page cache of the kernel: they survive SIGKILL,
+//! - When [`Spool::append`] returns, the rows it took are in the page cache of the kernel: they survive SIGKILL,
 //!   an abort and a panic, and [`Spool::open`] of the next process finds them. With a
 //!   [`sync_interval`](Options::sync_interval) they also survive the loss of power, all but those of the last
 //!   interval.
-//! - [`Spool::read_on`] hands events out in the order they came, each as it was, to the microsecond.
+//! - [`Spool::read_on`] hands rows out in the order they came, each as it was, to the microsecond.
 //! - What [`Spool::acknowledge`] covers is not handed out again by a later process, unless the acknowledgement
-//!   is lost with the power; then the same events come again with the same ids, marked as such.
+//!   is lost with the power; then the same rows come again with the same ids, marked as such.
 //! - No damage keeps a spool from opening. Records that are lost to it are counted: exactly where the numbers of
 //!   their neighbours show it, and as at least one where the end of the last segment is torn. Nothing that was
 //!   not appended ever comes out.
 //! - Everything that was appended and not acknowledged is one number: [`Spool::pending`]. Each of these records
-//!   leaves it as an event of a batch, or in the [`lost`](Batch::lost) of one, and never as both.
+//!   leaves it as a row of a batch, or in the [`lost`](Batch::lost) of one, and never as both.
 //! - One thread owns it, and calls block for as long as the disk takes. Memory is bounded: 8 MiB of the newest
-//!   events, and one record read from disk, however long the backlog. Batches are the caller's.
+//!   rows, and one record read from disk, however long the backlog. Batches are the caller's.
 //!
 //! # When it is full
 //!
 //! The segments together stay within [`limit_bytes`](Options::limit_bytes). What would go over it is refused:
-//! the newest events stay with the caller, the writer leaves records in the queue, and the queue's
+//! the newest rows stay with the caller, the writer leaves records in the queue, and the queue's
 //! [`Overflow`](crate::Overflow) decides. Nothing on disk is ever dropped for something newer. Space comes back
 //! with whole segments, an eighth of the limit at a time or 16 MiB. The files for people (see below) come on top.
 //!
@@ -46,7 +46,7 @@
 //! | `00000000000000000042.segment1` | records from number 42 on |
 //! | `acknowledged` | how far the store has them: see [`ack`] |
 //! | `….damaged` | bytes that were no record, at most 64 files of 1 MiB or one segment |
-//! | `quarantine.jsonl` | events that the store refuses for what they hold: see [`quarantine`] |
+//! | `quarantine.jsonl` | rows that the store refuses for what they hold: see [`quarantine`] |
 //! | `replay.jsonl` | the same lines, corrected, put there by a person: see [`replay`] |
 //! | `replay.done-<time>.jsonl` | the same after it was taken in |
 //!
@@ -123,7 +123,7 @@ pub(crate) const SMALLEST_LIMIT: u64 = 64 * 1024;
 const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 /// Closed segments are deleted one by one, so a small spool has small ones.
 const SEGMENTS_WITHIN_LIMIT: u64 = 8;
-/// How many bytes of the newest events stay in memory.
+/// How many bytes of the newest rows stay in memory.
 const WINDOW_BYTES: usize = 8 * 1024 * 1024;
 /// Above every number of a record.
 const ALL: u64 = u64::MAX;
@@ -214,14 +214,14 @@ impl<D: Disk> Spool<D> {
         self.trouble.take()
     }
 
-    /// Sets the event aside for good, where a person can read, correct and replay it. It still has to be
+    /// Sets the row aside for good, where a person can read, correct and replay it. It still has to be
     /// acknowledged with its batch.
     ///
     /// # Errors
-    /// When it cannot be written. An event that is not acknowledged either is tried again by the next process.
-    pub(crate) fn quarantine(&mut self, event: &Row, reason: &str) -> Result<(), Error> {
+    /// When it cannot be written. A row that is not acknowledged either is tried again by the next process.
+    pub(crate) fn quarantine(&mut self, row: &Row, reason: &str) -> Result<(), Error> {
         self.notice_removal()?;
-        quarantine::add(&self.disk, event, reason)
+        quarantine::add(&self.disk, row, reason)
     }
 
     /// Lets go of what was handed out when files were removed and is still not acknowledged, once it is on disk under

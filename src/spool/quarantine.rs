@@ -1,4 +1,4 @@
-//! Events that the store will never take as they are, in a file that a person can read and correct.
+//! Rows that the store will never take as they are, in a file that a person can read and correct.
 //!
 //! `quarantine.jsonl` holds one JSON object per line: `reason`, what the store said, and every column of the row.
 //! `context` is the JSON itself, so that it can be corrected in place, or a string where it is no JSON on one line;
@@ -22,17 +22,17 @@ use crate::{Error, Row};
 pub(super) const NAME: &str = "quarantine.jsonl";
 
 /// Adds a line, which survives a power loss when this returns: there is no other copy.
-pub(super) fn add(disk: &impl Disk, event: &Row, reason: &str) -> Result<(), Error> {
-    try_add(disk, event, reason).map_err(|error| {
+pub(super) fn add(disk: &impl Disk, row: &Row, reason: &str) -> Result<(), Error> {
+    try_add(disk, row, reason).map_err(|error| {
         failed("a row that the database refuses cannot be set aside in", &disk.path().join(NAME), error)
     })
 }
 
-fn try_add(disk: &impl Disk, event: &Row, reason: &str) -> io::Result<()> {
+fn try_add(disk: &impl Disk, row: &Row, reason: &str) -> io::Result<()> {
     // Opened each time: a person may have moved the file away, such as to replay.jsonl, or have cut lines out of it.
     let mut file = disk.edit(NAME)?;
     let end = file.bytes()?;
-    let mut line = to_line(event, reason) + "\n";
+    let mut line = to_line(row, reason) + "\n";
     if ends_in_the_middle(&mut file, end)? {
         line.insert(0, '\n');
     }
@@ -80,18 +80,18 @@ enum Time {
     Microseconds(i64),
 }
 
-/// The event as one line, without its end.
-pub(super) fn to_line(event: &Row, reason: &str) -> String {
+/// The row as one line, without its end.
+pub(super) fn to_line(row: &Row, reason: &str) -> String {
     let line = Written {
         reason,
-        id: event.id.to_string(),
-        created_at: written_time(microseconds(event.created_at)),
-        source: &event.source,
-        event_type: &event.event_type,
-        severity: event.severity.as_str(),
-        restaurant_id: event.restaurant_id.map(|id| id.to_string()),
-        booking_id: event.booking_id.map(|id| id.to_string()),
-        context: written_context(&event.context),
+        id: row.id.to_string(),
+        created_at: written_time(microseconds(row.created_at)),
+        source: &row.source,
+        event_type: &row.event_type,
+        severity: row.severity.as_str(),
+        restaurant_id: row.restaurant_id.map(|id| id.to_string()),
+        booking_id: row.booking_id.map(|id| id.to_string()),
+        context: written_context(&row.context),
     };
     // Cannot fail: every key is a string, and no writer is involved.
     visible_json(&serde_json::to_string(&line).unwrap_or_default())
@@ -130,7 +130,7 @@ struct Corrected<'a> {
     context: &'a RawValue,
 }
 
-/// The event in a line, or what is wrong with it.
+/// The row in a line, or what is wrong with it.
 pub(super) fn from_line(line: &[u8]) -> Result<Row, String> {
     let line: Corrected<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     Ok(Row {
@@ -171,40 +171,40 @@ fn read_context(json: &str) -> Result<String, String> {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use super::super::tests::{event, full_event};
+    use super::super::tests::{full_row, row};
     use super::*;
 
     #[track_caller]
-    fn assert_returns(event: &Row) {
-        let line = to_line(event, "no good");
+    fn assert_returns(row: &Row) {
+        let line = to_line(row, "no good");
         assert!(!line.contains('\n'), "{line}");
-        assert_eq!(from_line(line.as_bytes()).as_ref(), Ok(event));
+        assert_eq!(from_line(line.as_bytes()).as_ref(), Ok(row));
     }
 
     #[test]
     fn a_line_holds_every_column_by_name_and_the_context_as_json() {
-        let mut event = full_event(1);
-        event.context = r#"{"n":1.10,"z":18446744073709551616,"a":"é"}"#.to_owned();
-        let line = to_line(&event, "invalid \"text\"\n");
+        let mut row = full_row(1);
+        row.context = r#"{"n":1.10,"z":18446744073709551616,"a":"é"}"#.to_owned();
+        let line = to_line(&row, "invalid \"text\"\n");
         let expected = format!(
             r#"{{"reason":"invalid \"text\"\n","id":"{}","created_at":"1970-01-01T00:00:00.000001Z","source":"{}","event_type":"{}","severity":"critical","restaurant_id":"{}","booking_id":"{}","context":{}}}"#,
-            event.id,
-            event.source,
-            event.event_type,
-            event.restaurant_id.expect("it has one"),
-            event.booking_id.expect("it has one"),
-            event.context,
+            row.id,
+            row.source,
+            row.event_type,
+            row.restaurant_id.expect("it has one"),
+            row.booking_id.expect("it has one"),
+            row.context,
         );
         assert_eq!(line, expected);
-        assert_returns(&event);
+        assert_returns(&row);
     }
 
     #[test]
     fn whatever_the_context_is_the_line_stays_one_line() {
         for context in ["{\n\"a\": 1}", "{\r\"a\": 1}"] {
-            assert_returns(&Row { context: context.to_owned(), ..event(1) });
+            assert_returns(&Row { context: context.to_owned(), ..row(1) });
         }
-        let broken = Row { context: "{\"a\":\n".to_owned(), ..event(1) };
+        let broken = Row { context: "{\"a\":\n".to_owned(), ..row(1) };
         assert!(to_line(&broken, "").contains(r#""context":"{\"a\":\n"}"#));
     }
 
@@ -213,29 +213,29 @@ mod tests {
         let hostile = "\u{7f}\u{9b}2J\u{202e}\u{200b}\u{e0041}é";
         for white in ["\t", "\n"] {
             let context = format!(r#"{{"{hostile}":"{hostile}",{white}"n":1}}"#);
-            let event = Row { context, event_type: hostile.into(), source: hostile.into(), ..event(1) };
-            let line = to_line(&event, hostile);
+            let row = Row { context, event_type: hostile.into(), source: hostile.into(), ..row(1) };
+            let line = to_line(&row, hostile);
             let escaped = r"\u007f\u009b2J\u202e\u200b\udb40\udc41é";
             assert!(line.contains(&format!(r#""reason":"{escaped}""#)), "{line}");
             assert!(!line.contains(|c: char| hostile.contains(c) && !c.is_alphanumeric()), "{line}");
             let read = from_line(line.as_bytes()).expect("it can be read");
             let value = |json: &str| serde_json::from_str::<serde_json::Value>(json).expect("JSON");
-            assert_eq!(value(&read.context), value(&event.context));
-            assert_eq!(Row { context: event.context.clone(), ..read }, event);
+            assert_eq!(value(&read.context), value(&row.context));
+            assert_eq!(Row { context: row.context.clone(), ..read }, row);
         }
     }
 
     #[test]
     fn a_time_out_of_the_years_of_the_text_is_a_number() {
         let far = UNIX_EPOCH + Duration::from_secs(400_000_000_000);
-        let event = Row { created_at: far, ..event(1) };
-        assert!(to_line(&event, "").contains(r#""created_at":400000000000000000,"#));
-        assert_returns(&event);
+        let row = Row { created_at: far, ..row(1) };
+        assert!(to_line(&row, "").contains(r#""created_at":400000000000000000,"#));
+        assert_returns(&row);
     }
 
     #[test]
     fn a_wrong_line_says_what_is_wrong() {
-        let good = to_line(&event(1), "");
+        let good = to_line(&row(1), "");
         for (from, to, says) in [
             (r#""severity":"info""#, r#""severity":"bad""#, "info, warning"),
             (r#""id":""#, r#""id":"x"#, "id is \"x"),

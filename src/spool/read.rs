@@ -1,4 +1,4 @@
-//! How events come off again: from memory while the writer keeps up, else from disk.
+//! How rows come off again: from memory while the writer keeps up, else from disk.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,10 +11,10 @@ use super::scan::{Found, Scanner};
 use super::segment;
 use crate::{Error, Row};
 
-/// Events to be stored, in the order they came.
+/// Rows to be stored, in the order they came.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    pub(crate) events: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
     /// An earlier process may have stored some of them.
     pub(crate) may_be_stored: bool,
     /// Records before, between or after these that can never be read again. A batch may be nothing else.
@@ -29,16 +29,16 @@ pub(crate) struct Batch {
 impl Batch {
     /// Whether there is nothing to be dealt with.
     pub(crate) fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.lost == 0
+        self.rows.is_empty() && self.lost == 0
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.events.len()
+        self.rows.len()
     }
 
-    fn push(&mut self, event: Row) {
-        self.bytes += frame_bytes(&event);
-        self.events.push(event);
+    fn push(&mut self, row: Row) {
+        self.bytes += frame_bytes(&row);
+        self.rows.push(row);
     }
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Reader<F> {
 }
 
 impl<D: Disk> Spool<D> {
-    /// Adds the next events in order to a batch of those before them, or to a new one: up to `max_rows` in all, and
+    /// Adds the next rows in order to a batch of those before them, or to a new one: up to `max_rows` in all, and
     /// no more once they take `max_bytes` on disk. Each is handed out once by a process.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl<D: Disk> Spool<D> {
             batch.from = self.cursor;
             batch.may_be_stored = self.cursor < self.replay_until;
         }
-        while self.cursor < self.next && batch.events.len() < max_rows && batch.bytes < max_bytes {
+        while self.cursor < self.next && batch.rows.len() < max_rows && batch.bytes < max_bytes {
             match self.step(batch) {
                 Ok(()) => {}
                 // What there is goes out; the trouble comes again with the next call.
@@ -91,7 +91,7 @@ impl<D: Disk> Spool<D> {
         if ahead.is_empty() { self.cursor } else { ahead.from }
     }
 
-    /// Adds an event, or goes nearer to the next.
+    /// Adds a row, or goes nearer to the next.
     fn step(&mut self, batch: &mut Batch) -> Result<(), Error> {
         if self.cursor >= self.window_start() {
             batch.push(self.window.pop().ok_or_else(|| Error::spool("the window is empty"))?);
@@ -159,7 +159,7 @@ impl<D: Disk> Spool<D> {
             self.pass(batch, found.sequence);
         }
         self.cursor += 1;
-        batch.push(found.event);
+        batch.push(found.row);
     }
 
     /// There is nothing more up to `end`, be it as it should or not.

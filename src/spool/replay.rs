@@ -45,7 +45,7 @@ impl Replayed {
     }
 }
 
-/// A line on its way in, with its number and its event.
+/// A line on its way in, with its number and its row.
 struct Line {
     number: u64,
     bytes: Vec<u8>,
@@ -122,17 +122,17 @@ struct Intake<F> {
 impl<F: DiskFile> Intake<F> {
     /// Takes in the next lines; `false` at the end of the file.
     fn take_chunk<D: Disk<File = F>>(&mut self, spool: &mut Spool<D>) -> io::Result<bool> {
-        let (mut lines, mut events) = (Vec::new(), Vec::new());
+        let (mut lines, mut rows) = (Vec::new(), Vec::new());
         let mut more = true;
         while more && lines.len() < CHUNK_LINES {
             match self.next_line()? {
                 None => more = false,
-                Some(line) => self.sort(&spool.disk, line, &mut lines, &mut events)?,
+                Some(line) => self.sort(&spool.disk, line, &mut lines, &mut rows)?,
             }
         }
-        let count = events.len();
-        let appended = spool.append(&mut events);
-        let taken = count - events.len();
+        let count = rows.len();
+        let appended = spool.append(&mut rows);
+        let taken = count - rows.len();
         self.replayed.taken += taken as u64;
         if let Err(error) = appended {
             for line in lines.drain(taken..) {
@@ -147,14 +147,14 @@ impl<F: DiskFile> Intake<F> {
         disk: &impl Disk<File = F>,
         line: Line,
         lines: &mut Vec<Line>,
-        events: &mut Vec<Row>,
+        rows: &mut Vec<Row>,
     ) -> io::Result<()> {
         match quarantine::from_line(&line.bytes) {
-            Ok(event) if frame_bytes(&event) > PAYLOAD_LIMIT => {
+            Ok(row) if frame_bytes(&row) > PAYLOAD_LIMIT => {
                 self.leave(disk, line, &format_args!("the row is over {PAYLOAD_LIMIT} bytes"))
             }
-            Ok(event) => {
-                events.push(event);
+            Ok(row) => {
+                rows.push(row);
                 lines.push(line);
                 Ok(())
             }

@@ -14,7 +14,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) sequence: u64,
-    pub(super) event: Row,
+    pub(super) row: Row,
     /// The bytes between it and the record before that are no record.
     pub(super) damage: Range<u64>,
 }
@@ -49,8 +49,8 @@ impl<F: DiskFile> Scanner<F> {
     pub(super) fn next(&mut self) -> io::Result<Option<Found>> {
         loop {
             let Some(header) = self.next_header()? else { return Ok(None) };
-            match self.event(header)? {
-                Some(event) => return Ok(Some(self.found(header, event))),
+            match self.row(header)? {
+                Some(row) => return Ok(Some(self.found(header, row))),
                 None => self.step_over(),
             }
         }
@@ -111,20 +111,20 @@ impl<F: DiskFile> Scanner<F> {
         }
     }
 
-    /// The event under the header at `at`, when all of it is there and unharmed.
-    fn event(&mut self, header: Header) -> io::Result<Option<Row>> {
+    /// The row under the header at `at`, when all of it is there and unharmed.
+    fn row(&mut self, header: Header) -> io::Result<Option<Row>> {
         let frame = self.bytes(HEADER_BYTES + header.length)?;
         let payload = frame.get(HEADER_BYTES..HEADER_BYTES + header.length);
-        Ok(payload.and_then(|payload| header.event(payload)))
+        Ok(payload.and_then(|payload| header.row(payload)))
     }
 
-    fn found(&mut self, header: Header, event: Row) -> Found {
+    fn found(&mut self, header: Header, row: Row) -> Found {
         let damage = self.good..self.at;
         self.at += (HEADER_BYTES + header.length) as u64;
         self.good = self.at;
         self.broken = 0;
         self.sequences.start = header.sequence + 1;
-        Found { sequence: header.sequence, event, damage }
+        Found { sequence: header.sequence, row, damage }
     }
 
     /// What is at `at` is no frame, though it may have been meant to be one.

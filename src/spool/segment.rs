@@ -55,7 +55,7 @@ pub(super) struct Frames {
     ends: Vec<usize>,
 }
 
-/// Why not even the first of some events can be encoded.
+/// Why not even the first of some rows can be encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unfit {
     /// It is over [`PAYLOAD_LIMIT`].
@@ -65,11 +65,11 @@ pub(super) enum Unfit {
 }
 
 impl Frames {
-    /// Encodes events from the front, numbered from `sequence`, as many as fit into `room` bytes. Once there are
+    /// Encodes rows from the front, numbered from `sequence`, as many as fit into `room` bytes. Once there are
     /// `enough` bytes, or as many as are written at once, it is left at that.
     pub(super) fn encode(
         &mut self,
-        events: &[Row],
+        rows: &[Row],
         sequence: u64,
         room: u64,
         enough: u64,
@@ -78,8 +78,8 @@ impl Frames {
         self.bytes.shrink_to(WRITE_BYTES as usize);
         self.ends.clear();
         let enough = enough.min(WRITE_BYTES);
-        for (event, sequence) in events.iter().zip(sequence..) {
-            if let Err(unfit) = self.push(event, sequence, room) {
+        for (row, sequence) in rows.iter().zip(sequence..) {
+            if let Err(unfit) = self.push(row, sequence, room) {
                 return if self.ends.is_empty() { Err(unfit) } else { Ok(()) };
             }
             if self.bytes.len() as u64 >= enough {
@@ -89,8 +89,8 @@ impl Frames {
         Ok(())
     }
 
-    fn push(&mut self, event: &Row, sequence: u64, room: u64) -> Result<(), Unfit> {
-        let frame = format::frame_bytes(event);
+    fn push(&mut self, row: &Row, sequence: u64, room: u64) -> Result<(), Unfit> {
+        let frame = format::frame_bytes(row);
         if frame - format::HEADER_BYTES > PAYLOAD_LIMIT {
             return Err(Unfit::TooLarge(frame));
         }
@@ -98,7 +98,7 @@ impl Frames {
         if bytes > room {
             return Err(Unfit::NoRoom(frame));
         }
-        format::encode(&mut self.bytes, sequence, event);
+        format::encode(&mut self.bytes, sequence, row);
         self.ends.push(self.bytes.len());
         Ok(())
     }

@@ -1,50 +1,50 @@
-//! The events appended last, so that a writer that keeps up never reads the disk.
+//! The rows appended last, so that a writer that keeps up never reads the disk.
 
 use std::collections::VecDeque;
 
 use super::format::frame_bytes;
 use crate::Row;
 
-/// The newest events, without a gap up to the newest of all.
+/// The newest rows, without a gap up to the newest of all.
 pub(super) struct Window {
-    events: VecDeque<Row>,
+    rows: VecDeque<Row>,
     bytes: usize,
-    /// Once there are more bytes than that, the oldest events are left to the disk.
+    /// Once there are more bytes than that, the oldest rows are left to the disk.
     limit: usize,
 }
 
 impl Window {
     pub(super) fn new(limit: usize) -> Self {
-        Self { events: VecDeque::new(), bytes: 0, limit }
+        Self { rows: VecDeque::new(), bytes: 0, limit }
     }
 
     pub(super) fn len(&self) -> u64 {
-        self.events.len() as u64
+        self.rows.len() as u64
     }
 
-    /// Takes in events that are on disk.
-    pub(super) fn extend(&mut self, events: impl Iterator<Item = Row>) {
-        self.keep(events);
+    /// Takes in rows that are on disk.
+    pub(super) fn extend(&mut self, rows: impl Iterator<Item = Row>) {
+        self.keep(rows);
         while self.bytes > self.limit && self.pop().is_some() {}
     }
 
-    /// Takes in events that are nowhere else.
-    pub(super) fn keep(&mut self, events: impl Iterator<Item = Row>) {
-        for event in events {
-            self.bytes += frame_bytes(&event);
-            self.events.push_back(event);
+    /// Takes in rows that are nowhere else.
+    pub(super) fn keep(&mut self, rows: impl Iterator<Item = Row>) {
+        for row in rows {
+            self.bytes += frame_bytes(&row);
+            self.rows.push_back(row);
         }
     }
 
     /// The oldest.
     pub(super) fn pop(&mut self) -> Option<Row> {
-        let event = self.events.pop_front()?;
-        self.bytes -= frame_bytes(&event);
-        Some(event)
+        let row = self.rows.pop_front()?;
+        self.bytes -= frame_bytes(&row);
+        Some(row)
     }
 
     pub(super) fn take_all(&mut self) -> Vec<Row> {
         self.bytes = 0;
-        std::mem::take(&mut self.events).into()
+        std::mem::take(&mut self.rows).into()
     }
 }

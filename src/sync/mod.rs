@@ -10,7 +10,6 @@ pub(crate) use self::real::*;
 mod real {
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64};
     pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
-    pub(crate) use std::thread::yield_now;
     pub(crate) use std::thread_local;
 
     pub(crate) use crossbeam_channel as channel;

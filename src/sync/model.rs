@@ -6,7 +6,6 @@ use std::time::Duration;
 
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64};
 pub(crate) use loom::sync::{Mutex, MutexGuard};
-pub(crate) use loom::thread::yield_now;
 
 /// As std's, of which loom's does not know the `const`.
 macro_rules! per_thread {

@@ -1,4 +1,4 @@
-//! A batch on its way into the store: which events are in, which are still to be tried and in what pieces, and
+//! A batch on its way into the store: which rows are in, which are still to be tried and in what pieces, and
 //! which of them the store will never take.
 
 use std::ops::Range;
@@ -7,36 +7,36 @@ use super::drift::Drift;
 use crate::store::{Attempt, InsertError};
 use crate::{Row, spool};
 
-/// The events taken at once, with the fate of each.
+/// The rows taken at once, with the fate of each.
 ///
 /// Halving is a stack of ranges: the piece on top is tried, and stored, cut in two, or found to be poison.
 pub(super) struct Batch {
-    events: Vec<Row>,
+    rows: Vec<Row>,
     origin: Origin,
     /// Pieces not stored yet; the last is the next.
     pieces: Vec<Range<usize>>,
-    /// Events that were refused all alone, and what the store said.
+    /// Rows that were refused all alone, and what the store said.
     poison: Vec<(usize, String)>,
     /// What the next try is.
     attempt: Attempt,
     drifted: bool,
-    /// While drifted: how many pieces of one event were refused, one after the other.
+    /// While drifted: how many pieces of one row were refused, one after the other.
     refusals: usize,
-    /// Events that were dealt with before those it holds now.
+    /// Rows that were dealt with before those it holds now.
     before: usize,
-    /// The most events that go at once: as many as once came together.
+    /// The most rows that go at once: as many as once came together.
     most: usize,
 }
 
-/// The most bytes of events that are put together again to go at once.
+/// The most bytes of rows that are put together again to go at once.
 const PIECE_BYTES: usize = 8 * 1024 * 1024;
-/// A batch with more bytes of events takes in no others: with the last that it took in, the most that refused rows take.
+/// A batch with more bytes of rows takes in no others: with the last that it took in, the most that refused rows take.
 const JOINED_BYTES: usize = 4 * PIECE_BYTES;
 
 /// Where a batch comes from, and with it what is left to do once it is dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// The queue. The events are nowhere else.
+    /// The queue. The rows are nowhere else.
     Queue,
     /// The spool, which is to acknowledge everything up to this number.
     Spool(u64),
@@ -49,17 +49,17 @@ pub(super) enum Origin {
 pub(super) enum Blame {
     /// There is something smaller to try.
     Narrowed,
-    /// Too much is refused for the events to be at fault.
+    /// Too much is refused for the rows to be at fault.
     Drift,
 }
 
 impl Batch {
-    pub(super) fn new(events: Vec<Row>, origin: Origin) -> Self {
-        let all = 0..events.len();
+    pub(super) fn new(rows: Vec<Row>, origin: Origin) -> Self {
+        let all = 0..rows.len();
         let most = all.len();
         Self {
             pieces: if all.is_empty() { Vec::new() } else { vec![all] },
-            events,
+            rows,
             origin,
             poison: Vec::new(),
             attempt: Attempt::First,
@@ -72,7 +72,7 @@ impl Batch {
 
     pub(super) fn from_spool(batch: spool::Batch) -> Self {
         let attempt = if batch.may_be_stored { Attempt::Replay } else { Attempt::First };
-        Self { attempt, ..Self::new(batch.events, Origin::Spool(batch.up_to)) }
+        Self { attempt, ..Self::new(batch.rows, Origin::Spool(batch.up_to)) }
     }
 
     pub(super) fn origin(&self) -> Origin {
@@ -80,17 +80,17 @@ impl Batch {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.before + self.events.len()
+        self.before + self.rows.len()
     }
 
-    /// The events to try next, and whether they may have been sent before.
+    /// The rows to try next, and whether they may have been sent before.
     pub(super) fn next(&mut self) -> Option<(&[Row], Attempt)> {
         let piece = self.pieces.last()?.clone();
         let attempt = std::mem::replace(&mut self.attempt, Attempt::Retry);
-        Some((&self.events[piece], attempt))
+        Some((&self.rows[piece], attempt))
     }
 
-    /// The piece is in the store; its number of events.
+    /// The piece is in the store; its number of rows.
     pub(super) fn stored(&mut self) -> usize {
         let stored = self.pieces.pop().map_or(0, |piece| piece.len());
         if std::mem::take(&mut self.drifted) {
@@ -99,7 +99,7 @@ impl Batch {
         stored
     }
 
-    /// Cuts the piece in two, the first half first; `false` when it is a single event.
+    /// Cuts the piece in two, the first half first; `false` when it is a single row.
     pub(super) fn halve(&mut self) -> bool {
         let Some(piece) = self.pieces.pop_if(|piece| piece.len() > 1) else { return false };
         let middle = piece.start + piece.len() / 2;
@@ -124,18 +124,18 @@ impl Batch {
         self.drifted || drift.shows(self.len(), self.poison.len())
     }
 
-    /// Takes back every verdict: what was refused is tried again, each alone and after all others, until one event is
+    /// Takes back every verdict: what was refused is tried again, each alone and after all others, until one row is
     /// stored. Then the schema is mended, and all may go together again.
     fn restore_poison(&mut self) {
         self.refusals = self.poison.len() + if self.drifted { self.refusals } else { 0 };
         self.drifted = true;
-        for (event, _) in self.poison.drain(..) {
-            self.pieces.insert(0, event..event + 1);
+        for (row, _) in self.poison.drain(..) {
+            self.pieces.insert(0, row..row + 1);
         }
         self.split_one();
     }
 
-    /// Has the next try be a single event, so that one statement asks whether the schema is mended. Another each time, as
+    /// Has the next try be a single row, so that one statement asks whether the schema is mended. Another each time, as
     /// this one may be bad of itself, and from the middle of the longest piece, as its neighbours may be too.
     fn split_one(&mut self) {
         let longest = self.pieces.iter().enumerate().max_by_key(|(_, piece)| piece.len());
@@ -149,9 +149,8 @@ impl Batch {
 
     /// Has what is left go in pieces that are as large as may be, the earliest first.
     fn rejoin(&mut self) {
-        let Self { events, most, .. } = self;
-        let may_go_at_once =
-            |piece: Range<usize>| piece.len() <= *most && bytes(&events[piece]) <= PIECE_BYTES;
+        let Self { rows, most, .. } = self;
+        let may_go_at_once = |piece: Range<usize>| piece.len() <= *most && bytes(&rows[piece]) <= PIECE_BYTES;
         let mut pieces = std::mem::take(&mut self.pieces);
         pieces.sort_unstable_by_key(|piece| std::cmp::Reverse(piece.start));
         for piece in pieces {
@@ -164,86 +163,86 @@ impl Batch {
         }
     }
 
-    /// Whether every event that is left was refused alone. Others that came after them have to tell whose fault it is.
+    /// Whether every row that is left was refused alone. Others that came after them have to tell whose fault it is.
     pub(super) fn is_stuck(&self) -> bool {
         self.drifted && self.refusals >= self.pieces.iter().map(Range::len).sum()
     }
 
     /// Takes out what is left of a stuck one, the next to be tried first.
     pub(super) fn take_rest(&mut self) -> Vec<Row> {
-        let mut events: Vec<_> = self.events.drain(..).map(Some).collect();
+        let mut rows: Vec<_> = self.rows.drain(..).map(Some).collect();
         let turns = std::mem::take(&mut self.pieces).into_iter().rev().flatten();
-        let rest: Vec<_> = turns.filter_map(|event| events[event].take()).collect();
-        self.before += events.len() - rest.len();
+        let rest: Vec<_> = turns.filter_map(|row| rows[row].take()).collect();
+        self.before += rows.len() - rest.len();
         rest
     }
 
     /// Puts back in what found no other place: each goes alone, in this order.
     pub(super) fn restore_rest(&mut self, rest: Vec<Row>) {
-        self.pieces = (0..rest.len()).rev().map(|event| event..event + 1).collect();
+        self.pieces = (0..rest.len()).rev().map(|row| row..row + 1).collect();
         self.refusals = rest.len();
-        self.events = rest;
+        self.rows = rest;
     }
 
     /// Whether it may take in others.
     pub(super) fn has_room(&self, rows: usize) -> bool {
-        self.len() < rows && bytes(&self.events) < JOINED_BYTES
+        self.len() < rows && bytes(&self.rows) < JOINED_BYTES
     }
 
-    /// Takes in events that came after its own, of the same origin; one of them goes next and alone.
+    /// Takes in rows that came after its own, of the same origin; one of them goes next and alone.
     pub(super) fn join(self, more: Self) -> Self {
         let (origin, len) = (more.origin, self.len() + more.len());
         let most = self.most.max(more.most);
-        let mut events = self.into_rest();
-        let old = events.len();
-        events.extend(more.events);
+        let mut rows = self.into_rest();
+        let old = rows.len();
+        rows.extend(more.rows);
         let mut joined = Self {
-            pieces: (0..old).rev().map(|event| event..event + 1).collect(),
+            pieces: (0..old).rev().map(|row| row..row + 1).collect(),
             attempt: Attempt::Retry,
             drifted: true,
             refusals: old,
-            before: len - events.len(),
+            before: len - rows.len(),
             most,
-            ..Self::new(events, origin)
+            ..Self::new(rows, origin)
         };
-        joined.pieces.push(old..joined.events.len());
+        joined.pieces.push(old..joined.rows.len());
         joined.split_one();
         joined
     }
 
-    /// How many events no try got in.
+    /// How many rows no try got in.
     pub(super) fn refused(&self) -> usize {
         self.poison.len()
     }
 
-    /// The events that no try got in, and what the store said of each.
+    /// The rows that no try got in, and what the store said of each.
     pub(super) fn into_poison(self) -> impl Iterator<Item = (Row, String)> {
         let mut poison = self.poison;
-        poison.sort_unstable_by_key(|(event, _)| *event);
+        poison.sort_unstable_by_key(|(row, _)| *row);
         let mut poison = poison.into_iter().peekable();
-        self.events
+        self.rows
             .into_iter()
             .enumerate()
-            .filter_map(move |(at, event)| Some((event, poison.next_if(|(poisoned, _)| *poisoned == at)?.1)))
+            .filter_map(move |(at, row)| Some((row, poison.next_if(|(poisoned, _)| *poisoned == at)?.1)))
     }
 
     /// What is not stored, as far as is known.
     pub(super) fn into_rest(self) -> Vec<Row> {
-        let mut left = vec![false; self.events.len()];
+        let mut left = vec![false; self.rows.len()];
         self.pieces.into_iter().for_each(|piece| left[piece].fill(true));
-        self.poison.into_iter().for_each(|(event, _)| left[event] = true);
-        self.events.into_iter().zip(left).filter_map(|(event, is_left)| is_left.then_some(event)).collect()
+        self.poison.into_iter().for_each(|(row, _)| left[row] = true);
+        self.rows.into_iter().zip(left).filter_map(|(row, is_left)| is_left.then_some(row)).collect()
     }
 
-    /// Its events.
-    pub(super) fn into_events(self) -> Vec<Row> {
-        self.events
+    /// Its rows.
+    pub(super) fn into_rows(self) -> Vec<Row> {
+        self.rows
     }
 }
 
 /// What it takes to keep and to send them, but for what is the same of all.
-fn bytes(events: &[Row]) -> usize {
-    events.iter().map(|event| event.context.len()).sum()
+fn bytes(rows: &[Row]) -> usize {
+    rows.iter().map(|row| row.context.len()).sum()
 }
 
 #[cfg(test)]
@@ -257,10 +256,10 @@ mod tests {
     use crate::store::Failure;
 
     fn batch(numbers: RangeInclusive<u128>) -> Batch {
-        Batch::new(numbers.map(event).collect(), Origin::Queue)
+        Batch::new(numbers.map(row).collect(), Origin::Queue)
     }
 
-    fn event(number: u128) -> Row {
+    fn row(number: u128) -> Row {
         Row {
             id: Uuid::from_u128(number),
             created_at: UNIX_EPOCH,
@@ -273,14 +272,14 @@ mod tests {
         }
     }
 
-    fn numbers(events: &[Row]) -> Vec<u128> {
-        events.iter().map(|event| event.id.as_u128()).collect()
+    fn numbers(rows: &[Row]) -> Vec<u128> {
+        rows.iter().map(|row| row.id.as_u128()).collect()
     }
 
     fn left_over(batch: Batch) -> Vec<u128> {
-        let told = |(event, reason): (Row, String)| {
+        let told = |(row, reason): (Row, String)| {
             assert_eq!(reason, "no");
-            event.id.as_u128()
+            row.id.as_u128()
         };
         batch.into_poison().map(told).collect()
     }
@@ -328,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_bad_of_itself_does_not_hide_that_the_schema_is_mended() {
+    fn an_row_that_is_bad_of_itself_does_not_hide_that_the_schema_is_mended() {
         for bad in 1..=8 {
             let mut batch = batch(1..=8);
             assert_eq!(try_all(&mut batch, |_| true).1, Blame::Drift);
@@ -390,8 +389,8 @@ mod tests {
     }
 
     #[test]
-    fn large_events_go_together_up_to_a_limit_and_no_more_are_taken_in() {
-        let large = |number| Row { context: "x".repeat(PIECE_BYTES / 4), ..event(number) };
+    fn large_rows_go_together_up_to_a_limit_and_no_more_are_taken_in() {
+        let large = |number| Row { context: "x".repeat(PIECE_BYTES / 4), ..row(number) };
         let mut held = Batch::new((1..=20).map(large).collect(), Origin::Queue);
         assert!(!held.has_room(1000) && batch(1..=20).has_room(1000));
         while !held.is_stuck() {
@@ -406,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_events_are_told_from_a_bad_schema_by_those_that_came_after_them() {
+    fn bad_rows_are_told_from_a_bad_schema_by_those_that_came_after_them() {
         let mut stuck = batch(1..=29);
         let is_poison = |number| number <= 3;
         while !stuck.is_stuck() {
@@ -414,7 +413,7 @@ mod tests {
         }
         assert_eq!(try_all(&mut stuck, is_poison), (1, Blame::Drift), "nothing else is left");
         let mut joined = stuck.join(batch(30..=31));
-        assert_eq!((joined.len(), numbers(&joined.events)), (31, vec![1, 2, 3, 30, 31]));
+        assert_eq!((joined.len(), numbers(&joined.rows)), (31, vec![1, 2, 3, 30, 31]));
         assert_eq!(try_all(&mut joined, is_poison).1, Blame::Narrowed);
         assert_eq!(left_over(joined), [1, 2, 3]);
     }
@@ -423,14 +422,14 @@ mod tests {
     fn only_the_very_first_piece_is_a_first_try() {
         for may_be_stored in [false, true] {
             let mut spooled = spool::Batch::default();
-            spooled.events = (1..=2).map(event).collect();
+            spooled.rows = (1..=2).map(row).collect();
             spooled.may_be_stored = may_be_stored;
             let mut batch = Batch::from_spool(spooled);
             let first = if may_be_stored { Attempt::Replay } else { Attempt::First };
             assert_eq!(batch.next().map(|(_, attempt)| attempt), Some(first));
             assert!(batch.halve());
             for number in 1..=2 {
-                assert_eq!(batch.next(), Some((&[event(number)][..], Attempt::Retry)));
+                assert_eq!(batch.next(), Some((&[row(number)][..], Attempt::Retry)));
                 assert!(!batch.halve());
                 assert_eq!(batch.stored(), 1);
             }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::Row;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-/// The most quarantined events that are kept for inspection: the latest.
+/// The most quarantined rows that are kept for inspection: the latest.
 pub const QUARANTINE_KEPT: usize = 100;
 
 /// Both directions in one place: orders down, progress up. No lock is held across any work.
@@ -105,12 +105,12 @@ impl Control {
         self.lock().trouble.clone()
     }
 
-    pub(crate) fn quarantine(&self, event: Row) {
+    pub(crate) fn quarantine(&self, row: Row) {
         let kept = &mut self.lock().quarantine;
         if kept.len() == QUARANTINE_KEPT {
             kept.pop_front();
         }
-        kept.push_back(event);
+        kept.push_back(row);
     }
 
     pub(crate) fn quarantined(&self) -> Vec<Row> {

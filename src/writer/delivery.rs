@@ -1,6 +1,6 @@
 //! The delivering half of the writer: gets batches into the store, however often it takes.
 //!
-//! While the store is away the batch in hand waits. It is in hand until every event of it is stored or set aside,
+//! While the store is away the batch in hand waits. It is in hand until every row of it is stored or set aside,
 //! and what it has in hand outlives a panic of its own.
 
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ pub(super) struct Delivery<'a, S> {
     due: Instant,
 }
 
-/// Events that are only in memory when the writer ends.
+/// Rows that are only in memory when the writer ends.
 pub(super) struct Leftovers {
     /// Rows on losses.
     pub(super) untold: Vec<Row>,
@@ -63,8 +63,8 @@ impl<'a, S: Store> Delivery<'a, S> {
     }
 
     #[cfg(test)]
-    pub(super) fn take(&mut self, events: Vec<Row>) {
-        self.hand = Some(Batch::new(events, Origin::Queue));
+    pub(super) fn take(&mut self, rows: Vec<Row>) {
+        self.hand = Some(Batch::new(rows, Origin::Queue));
     }
 
     /// Works until it is stopped.
@@ -83,14 +83,14 @@ impl<'a, S: Store> Delivery<'a, S> {
         self.shared.look();
         let (mut untold, mut unsaved) = (Vec::new(), Vec::new());
         match self.hand.take().map(|batch| (batch.origin(), batch)) {
-            Some((Origin::Ledger, batch)) => untold = batch.into_events(),
+            Some((Origin::Ledger, batch)) => untold = batch.into_rows(),
             Some((Origin::Queue, batch)) => unsaved = batch.into_rest(),
             Some((origin, batch)) if self.shared.is_in_memory_alone(origin) => unsaved = batch.into_rest(),
             _ => {}
         }
         unsaved.extend(self.aside.take_unsaved(self.shared));
-        untold.extend(self.losses.take_put_off().into_iter().flat_map(Batch::into_events));
-        untold.extend(self.losses.take(&self.shared.queue));
+        untold.extend(self.losses.take_put_off().into_iter().flat_map(Batch::into_rows));
+        untold.extend(self.losses.take(&self.shared.queue.account));
         Leftovers { untold, unsaved }
     }
 
@@ -153,7 +153,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         if self.losses.are_put_off() {
             return Ok(());
         }
-        let rows = self.losses.take(&self.shared.queue);
+        let rows = self.losses.take(&self.shared.queue.account);
         if !rows.is_empty() {
             self.hand = Some(Batch::new(rows, Origin::Ledger));
             self.deliver().await?;
@@ -161,7 +161,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         Ok(())
     }
 
-    /// Gets every event of the batch in hand into the store, or out of the way.
+    /// Gets every row of the batch in hand into the store, or out of the way.
     async fn deliver(&mut self) -> Result<(), Stopped> {
         while self.try_next().await? {
             self.widen();
@@ -189,8 +189,8 @@ impl<'a, S: Store> Delivery<'a, S> {
 
     /// Tries the next piece; `false` when there is nothing left to try.
     async fn try_next(&mut self) -> Result<bool, Stopped> {
-        let Some((events, attempt)) = self.hand.as_mut().and_then(Batch::next) else { return Ok(false) };
-        match insert(&mut self.store, self.shared, events, attempt).await? {
+        let Some((rows, attempt)) = self.hand.as_mut().and_then(Batch::next) else { return Ok(false) };
+        match insert(&mut self.store, self.shared, rows, attempt).await? {
             Ok(()) => self.stored(),
             Err(error) => self.failed(&error).await,
         }
@@ -204,7 +204,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         if origin == Origin::Ledger {
             self.shared.over(&[Kind::Untold]);
         } else {
-            self.shared.queue.count_written(rows);
+            self.shared.queue.account.write(rows);
         }
         self.backoff.reset();
         self.shared.control.set_trouble(self.aside.trouble().map(ToString::to_string));
@@ -311,12 +311,12 @@ impl<'a, S: Store> Delivery<'a, S> {
 async fn insert<S: Store>(
     store: &mut S,
     shared: &Shared,
-    events: &[Row],
+    rows: &[Row],
     attempt: Attempt,
 ) -> Result<Result<(), InsertError>, Stopped> {
     shared.check_deadline()?;
     // Boxed, as every future around it holds it twice, and a driver's futures are large.
-    let insert = caught(Box::pin(async { store.insert(events, attempt).await }));
+    let insert = caught(Box::pin(async { store.insert(rows, attempt).await }));
     let insert = unless(insert, shared.run_ahead());
     let inserted = unless(insert, shared.deadline()).await.flatten().ok_or(Stopped)?;
     Ok(inserted.unwrap_or_else(|_| Err(InsertError::new(Failure::Retry, "the store panicked"))))

@@ -1,13 +1,13 @@
-//! Whether it is the events that the store refuses for good, or the schema that has changed under all of them.
+//! Whether it is the rows that the store refuses for good, or the schema that has changed under all of them.
 //!
-//! A few bad events are set aside. When everything is refused, setting aside would empty the ledger into the
+//! A few bad rows are set aside. When everything is refused, setting aside would empty the ledger into the
 //! quarantine, and is to be told from that also while rows come one by one: so the rows before count too.
 
 /// More than one in this many refused is a schema that has drifted.
 const SHARE: f64 = 10.0;
 /// How many of the latest rows count.
 const ROWS: f64 = 100.0;
-/// No fewer rows tell anything: the first two refusals are always the events' own.
+/// No fewer rows tell anything: the first two refusals are always the rows' own.
 const LEAST_ROWS: f64 = 20.0;
 
 /// How the latest rows fared: sums in which older rows weigh less and less.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use jiff::Timestamp;
 
 use super::batch::Batch;
-use crate::queue::{Cause, Queue};
+use crate::queue::{Account, Cause};
 use crate::{Row, Severity};
 
 const SOURCE: &str = "tracing-ledger";
@@ -34,8 +34,8 @@ impl Losses {
     }
 
     /// Rows on everything lost since the last call.
-    pub(super) fn take(&mut self, queue: &Queue) -> Vec<Row> {
-        let rows: Vec<Row> = Cause::ALL.into_iter().filter_map(|cause| self.row(cause, queue)).collect();
+    pub(super) fn take(&mut self, account: &Account) -> Vec<Row> {
+        let rows: Vec<Row> = Cause::ALL.into_iter().filter_map(|cause| self.row(cause, account)).collect();
         if !rows.is_empty() {
             self.told_at = Some(Instant::now());
         }
@@ -57,11 +57,11 @@ impl Losses {
         self.put_off.is_some()
     }
 
-    fn row(&mut self, cause: Cause, queue: &Queue) -> Option<Row> {
-        let lost = queue.lost(cause);
+    fn row(&mut self, cause: Cause, account: &Account) -> Option<Row> {
+        let lost = account.lost(cause);
         let told = std::mem::replace(&mut self.told[cause as usize], lost);
         let count = lost.checked_sub(told).filter(|count| *count > 0)?;
-        let times = queue.take_times(cause);
+        let times = account.take_times(cause);
         Some(Row {
             severity: Severity::Warning,
             context: format!(
@@ -83,23 +83,22 @@ fn text(time: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Overflow;
 
     #[test]
     fn every_loss_is_told_once_by_cause() {
-        let queue = Queue::new(1, Overflow::default(), 1);
+        let account = Account::default();
         let mut losses = Losses::default();
-        assert!(losses.take(&queue).is_empty() && !losses.are_fresh());
-        queue.count_lost(Cause::Corrupt, 3);
-        queue.count_lost(Cause::Evicted, 1);
-        queue.count_lost(Cause::Corrupt, 2);
-        let rows = losses.take(&queue);
+        assert!(losses.take(&account).is_empty() && !losses.are_fresh());
+        account.lose(Cause::Corrupt, 3);
+        account.lose(Cause::Evicted, 1);
+        account.lose(Cause::Corrupt, 2);
+        let rows = losses.take(&account);
         let told: Vec<serde_json::Value> =
             rows.iter().map(|row| serde_json::from_str(&row.context).expect("JSON")).collect();
         assert_eq!((&told[0]["cause"], &told[0]["count"]), (&"evicted".into(), &1.into()));
         assert_eq!((&told[1]["cause"], &told[1]["count"]), (&"corrupt".into(), &5.into()));
         let times = [&told[1]["first"], &told[1]["last"]].map(|time| time.as_str().expect("text"));
         assert!(times[0] <= times[1] && times[0].ends_with('Z') && times[0].len() == 27, "{times:?}");
-        assert!(losses.take(&queue).is_empty() && losses.are_fresh());
+        assert!(losses.take(&account).is_empty() && losses.are_fresh());
     }
 }

@@ -6,7 +6,7 @@
 //! behind it the queue fills; with one the disk fills first. What happens then is the queue's
 //! [`Overflow`](crate::Overflow).
 //!
-//! An event, with its id and time, is made once, and is tried until the store has it or has refused it all alone. No
+//! A row, with its id and time, is made once, and is tried until the store has it or has refused it all alone. No
 //! failure of the store ends the thread, and no panic, be it the store's or the writer's own: it goes on with what
 //! it has in hand.
 //!
@@ -77,7 +77,7 @@ pub(crate) fn start<S: Store>(
     let thread = thread::Builder::new().name("tracing-ledger".to_owned()).spawn(move || {
         // The first thing made and the last thing dropped: whatever ends the thread, nobody waits for it.
         let _end = End { queue: queue.clone(), control: control.clone() };
-        queue::mute_this_thread();
+        queue::suppress_this_thread();
         match runtime() {
             Ok(runtime) => {
                 ready.send(Ok(())).ok();
@@ -102,7 +102,7 @@ pub(crate) fn start<S: Store>(
 
 /// A runtime whose threads for blocking work are as mute as the writer's own.
 fn runtime() -> io::Result<Runtime> {
-    runtime::Builder::new_current_thread().enable_all().on_thread_start(queue::mute_this_thread).build()
+    runtime::Builder::new_current_thread().enable_all().on_thread_start(queue::suppress_this_thread).build()
 }
 
 /// Both halves, until the delivering one is stopped.
@@ -162,9 +162,9 @@ mod tests {
     fn after_a_panic_of_its_own_it_goes_on_with_what_it_has_in_hand() {
         let (shared, memory) = (shared(), Memory::default());
         shared.control.ask_stop(Instant::now() + Duration::from_secs(60));
-        let event = Row::new(std::time::SystemTime::now(), "test", "test");
+        let row = Row::new(std::time::SystemTime::now(), "test", "test");
         let mut delivery = Delivery::new(memory.clone(), &shared);
-        delivery.take(vec![event.clone()]);
+        delivery.take(vec![row.clone()]);
         let mut panics = 2;
         let supervised = supervise(&shared, async || {
             panics -= 1;
@@ -173,6 +173,6 @@ mod tests {
         });
         runtime().expect("a runtime").block_on(supervised);
         assert_eq!(panics, -1);
-        assert_eq!(memory.rows(), [event]);
+        assert_eq!(memory.rows(), [row]);
     }
 }

@@ -21,7 +21,7 @@ fn write(queue: Arc<Queue>, control: Arc<Control>, written: &Written) {
         let orders = control.orders();
         if orders.flushes > flushed || orders.stop.is_some() {
             let taken = take_all(&queue);
-            queue.count_written(taken.len());
+            queue.account.write(taken.len());
             written.lock().unwrap_or_else(PoisonError::into_inner).extend(taken);
             flushed = orders.flushes;
             control.flushed(flushed);

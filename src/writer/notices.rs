@@ -15,9 +15,9 @@ pub(super) enum Kind {
     Retry,
     /// A person has to act.
     Hold,
-    /// Too many events of a batch are refused.
+    /// Too many rows of a batch are refused.
     Drift,
-    /// Events were set aside.
+    /// Rows were set aside.
     Quarantine,
     /// Rows on losses are not taken.
     Untold,

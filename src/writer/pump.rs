@@ -65,7 +65,7 @@ impl<'a> Pump<'a> {
 
     /// Waits for records, an order or the tick; whether somebody called.
     async fn wait(&mut self) -> bool {
-        let accepted = self.shared.queue.accepted();
+        let accepted = self.shared.queue.account.accepted();
         self.quiet = if accepted == self.seen { self.quiet.saturating_add(1) } else { 0 };
         self.seen = accepted;
         let until = Instant::now() + self.patience();
@@ -119,7 +119,7 @@ mod tests {
             }
         });
         assert_eq!(shared.is_held_up(), dir.is_some());
-        queue.stats()
+        queue.account.stats()
     }
 
     #[test]

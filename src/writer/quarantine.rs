@@ -31,7 +31,7 @@ pub(super) struct Quarantine {
 }
 
 struct Refused {
-    event: Row,
+    row: Row,
     /// What the store said.
     reason: String,
     origin: Origin,
@@ -44,7 +44,7 @@ impl Quarantine {
         if let Origin::Spool(up_to) = origin {
             self.up_to = Some(up_to);
         }
-        self.refused.extend(batch.into_poison().map(|(event, reason)| Refused { event, reason, origin }));
+        self.refused.extend(batch.into_poison().map(|(row, reason)| Refused { row, reason, origin }));
     }
 
     /// Sets rows aside, as far as the disk lets it, and acknowledges when there are none left.
@@ -98,24 +98,24 @@ impl Quarantine {
     /// Those that are nowhere else, when the writer ends.
     pub(super) fn take_unsaved(&mut self, shared: &Shared) -> Vec<Row> {
         let is_unsaved = |row: &Refused| row.origin == Origin::Queue || shared.is_in_memory_alone(row.origin);
-        std::mem::take(&mut self.refused).into_iter().filter(is_unsaved).map(|row| row.event).collect()
+        std::mem::take(&mut self.refused).into_iter().filter(is_unsaved).map(|row| row.row).collect()
     }
 }
 
 impl Refused {
     /// # Errors
-    /// When the file cannot be written, and the event is on disk: it would be taken off it without a copy.
+    /// When the file cannot be written, and the row is on disk: it would be taken off it without a copy.
     fn set_aside(&self, shared: &Shared) -> Result<(), Error> {
-        let Self { event, reason, origin } = self;
-        let kept = shared.intake.borrow_mut().quarantine(event, reason);
+        let Self { row, reason, origin } = self;
+        let kept = shared.intake.borrow_mut().quarantine(row, reason);
         match origin {
             // What is on disk no more is nothing to wait for.
             Origin::Spool(_) if !shared.is_in_memory_alone(*origin) => kept?,
             _ => kept.unwrap_or_else(|error| shared.say_now_and_then(&error)),
         }
-        shared.control.quarantine(event.clone());
+        shared.control.quarantine(row.clone());
         shared.leave_spool(*origin, 1);
-        shared.queue.count_lost(Cause::Quarantined, 1);
+        shared.queue.account.lose(Cause::Quarantined, 1);
         Ok(())
     }
 }

@@ -97,7 +97,7 @@ impl Shared {
         while self.fill() && !self.queue.is_past(mark) {}
     }
 
-    /// Makes events of the next batch, as far as it may, while the store has the one before. Never ends.
+    /// Makes rows of the next batch, as far as it may, while the store has the one before. Never ends.
     pub(super) async fn run_ahead(&self) {
         while self.intake.borrow_mut().run_ahead() {
             // The store's turn.
@@ -106,7 +106,7 @@ impl Shared {
         pending().await
     }
 
-    /// Events that came after those of a batch from there, to be dealt with together.
+    /// Rows that came after those of a batch from there, to be dealt with together.
     pub(super) fn more(&self, origin: Origin) -> Option<Batch> {
         self.intake.borrow_mut().more(origin)
     }
@@ -117,16 +117,16 @@ impl Shared {
         self.is_in_memory_alone(origin) || (origin == Origin::Queue && self.has_spool)
     }
 
-    /// Gets events of such a batch onto disk behind all others, to be read again from there, as far as it takes them;
+    /// Gets rows of such a batch onto disk behind all others, to be read again from there, as far as it takes them;
     /// whether it took any.
-    pub(super) fn put_back(&self, events: &mut Vec<Row>) -> bool {
-        let before = events.len();
+    pub(super) fn put_back(&self, rows: &mut Vec<Row>) -> bool {
+        let before = rows.len();
         // What goes wrong here goes wrong for what comes after them too, and is said then.
-        self.intake.borrow_mut().put_back(events).ok();
-        events.len() < before
+        self.intake.borrow_mut().put_back(rows).ok();
+        rows.len() < before
     }
 
-    /// Whether events wait for the disk to take them.
+    /// Whether rows wait for the disk to take them.
     pub(super) fn is_held_up(&self) -> bool {
         self.intake.borrow().is_held_up()
     }
@@ -145,7 +145,7 @@ impl Shared {
     /// Rows of a batch are about to be counted where they are now.
     pub(super) fn leave_spool(&self, origin: Origin, rows: usize) {
         if matches!(origin, Origin::Spool(_)) && !self.is_in_memory_alone(origin) {
-            self.queue.count_unspooled(rows as u64);
+            self.queue.account.unspool(rows as u64);
         }
     }
 
@@ -201,7 +201,7 @@ impl Shared {
             self.finish_spool(leftovers).await;
         }
         #[cfg(feature = "metrics")]
-        self.metrics.borrow().tell(&self.queue.stats(), self.queue.capacity());
+        self.metrics.borrow().tell(&self.queue.account.stats(), self.queue.capacity());
     }
 
     async fn finish_spool(&self, Leftovers { untold, unsaved }: Leftovers) {
@@ -245,8 +245,8 @@ impl Shared {
     /// Says what has changed in the account, where somebody listens.
     pub(super) fn report(&self) {
         #[cfg(feature = "metrics")]
-        self.metrics.borrow_mut().tell_if_due(&self.queue.stats(), self.queue.capacity());
-        for line in self.troubles.borrow_mut().losses(self.queue.stats(), self.queue.is_full()) {
+        self.metrics.borrow_mut().tell_if_due(&self.queue.account.stats(), self.queue.capacity());
+        for line in self.troubles.borrow_mut().losses(self.queue.account.stats(), self.queue.is_full()) {
             stderr::say(format_args!("{line}"));
         }
     }

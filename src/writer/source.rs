@@ -1,8 +1,8 @@
 //! Where batches come from: the queue, and by way of the spool where there is one.
 //!
-//! A record is out of the queue for good once it is taken: its event, with its id and time, is made then and never
+//! A record is out of the queue for good once it is taken: its row, with its id and time, is made then and never
 //! again. With a spool it goes onto disk at once, and the batches are what comes off the disk. A spool that is full
-//! leaves records in the queue; a disk that fails does too, except that their events go to the store past it when
+//! leaves records in the queue; a disk that fails does too, except that their rows go to the store past it when
 //! nothing on disk is before them: a spool costs no row that would be written without it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,7 +44,7 @@ pub(crate) fn open_spool(dir: &Path, options: spool::Options, queue: &Queue) -> 
         Ok(_) => {}
         Err(error) => stderr::say(format_args!("{error}")),
     }
-    queue.inherit(spool.pending(), spool.torn().records);
+    queue.account.inherit(spool.pending(), spool.torn().records);
     Ok(spool)
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Source {
     control: Arc<Control>,
     batch_size: usize,
     spool: Option<Spool>,
-    /// Events that have left the queue and are not on disk yet.
+    /// Rows that have left the queue and are not on disk yet.
     held: Vec<Row>,
     /// Without a spool: the beginning of the next batch, made while the store has the one before.
     ahead: Taken,
@@ -64,18 +64,18 @@ pub(super) struct Source {
     retry_at: Option<Instant>,
 }
 
-/// Events that have left the queue. From here on their ids and times are fixed.
+/// Rows that have left the queue. From here on their ids and times are fixed.
 #[derive(Default)]
 struct Taken {
-    events: Vec<Row>,
+    rows: Vec<Row>,
     /// What they take in memory, but for what is shared by many.
     bytes: usize,
 }
 
 impl Taken {
-    fn push(&mut self, event: Row) {
-        self.bytes += size_of::<Row>() + event.context.capacity();
-        self.events.push(event);
+    fn push(&mut self, row: Row) {
+        self.bytes += size_of::<Row>() + row.context.capacity();
+        self.rows.push(row);
     }
 }
 
@@ -117,7 +117,7 @@ impl Source {
         Some(self.spool.as_ref()?.waiting(&self.read_ahead) >= self.batch_size as u64)
     }
 
-    /// Whether events wait for the disk to take them.
+    /// Whether rows wait for the disk to take them.
     pub(super) fn is_held_up(&self) -> bool {
         !self.held.is_empty()
     }
@@ -151,13 +151,13 @@ impl Source {
         spool.read_on(&mut self.read_ahead, self.batch_size, BATCH_BYTES)?;
         let batch = std::mem::take(&mut self.read_ahead);
         if spool.keeps(batch.up_to) {
-            self.queue.count_unspooled(batch.lost);
+            self.queue.account.unspool(batch.lost);
         }
         self.lose_corrupt(batch.lost);
         Ok((!batch.is_empty()).then(|| Batch::from_spool(batch)))
     }
 
-    /// Events that came after those of a batch from there, where they are of the same origin.
+    /// Rows that came after those of a batch from there, where they are of the same origin.
     pub(super) fn more(&mut self, origin: Origin) -> Option<Batch> {
         match origin {
             // What goes wrong here goes wrong again when the next batch is wanted, and is said then.
@@ -172,12 +172,12 @@ impl Source {
 
     fn next_of_queue(&mut self, goal: &Goal) -> Next {
         let is_over = self.queue.is_past(goal.mark) || !(goal.everything || self.queue.has_enough());
-        if self.ahead.events.is_empty() && is_over {
+        if self.ahead.rows.is_empty() && is_over {
             return Next::Done;
         }
         let mut taken = std::mem::take(&mut self.ahead);
         self.take(self.batch_size, &mut taken);
-        Next::of_queue(taken.events)
+        Next::of_queue(taken.rows)
     }
 
     /// Makes some more of the next batch while the store has the one before; `false` when that is all there is to
@@ -190,21 +190,21 @@ impl Source {
             return spool.read_on(&mut self.read_ahead, rows, BATCH_BYTES).is_ok()
                 && self.read_ahead.len() > before;
         }
-        let rows = self.batch_size.min(self.ahead.events.len() + AHEAD);
+        let rows = self.batch_size.min(self.ahead.rows.len() + AHEAD);
         if !self.queue.may_run_ahead() {
             return false;
         }
         let mut taken = std::mem::take(&mut self.ahead);
-        let before = taken.events.len();
+        let before = taken.rows.len();
         self.take(rows, &mut taken);
         self.ahead = taken;
-        self.ahead.events.len() > before
+        self.ahead.rows.len() > before
     }
 
-    /// Takes records out of the queue until there are so many events, or they take [`BATCH_BYTES`].
+    /// Takes records out of the queue until there are so many rows, or they take [`BATCH_BYTES`].
     fn take(&self, rows: usize, taken: &mut Taken) {
         let anchor = Anchor::now();
-        let mut rows = rows - taken.events.len();
+        let mut rows = rows - taken.rows.len();
         while taken.bytes < BATCH_BYTES {
             let step = STEP_BYTES.min(BATCH_BYTES - taken.bytes);
             let mut bytes = 0;
@@ -227,7 +227,7 @@ impl Source {
             // Only records that a rule makes a row of are queued. A panic would be a bug, and costs one row.
             let made = catch_unwind(AssertUnwindSafe(|| Row::from_record(head, values, anchor)));
             match made {
-                Ok(Some(event)) => taken.push(event),
+                Ok(Some(row)) => taken.push(row),
                 Ok(None) | Err(_) => self.lose_corrupt(1),
             }
         }
@@ -235,7 +235,7 @@ impl Source {
 
     fn lose_corrupt(&self, records: u64) {
         if records > 0 {
-            self.queue.count_lost(Cause::Corrupt, records);
+            self.queue.account.lose(Cause::Corrupt, records);
         }
     }
 
@@ -248,7 +248,7 @@ impl Source {
         if self.held.is_empty() {
             let mut taken = Taken::default();
             self.take(self.batch_size.min(FILL), &mut taken);
-            self.held = taken.events;
+            self.held = taken.rows;
         }
         let is_resting = self.retry_at.is_some_and(|at| Instant::now() < at);
         if self.held.is_empty() || is_resting {
@@ -271,20 +271,20 @@ impl Source {
         }
     }
 
-    /// The first of the held events will never fit.
+    /// The first of the held rows will never fit.
     fn set_aside_first(&mut self, why: &AppendError) {
-        let event = self.held.remove(0);
-        if let Err(error) = self.quarantine(&event, &why.to_string()) {
+        let row = self.held.remove(0);
+        if let Err(error) = self.quarantine(&row, &why.to_string()) {
             stderr::say(format_args!("{error}"));
         }
-        self.control.quarantine(event);
-        self.queue.count_lost(Cause::Quarantined, 1);
+        self.control.quarantine(row);
+        self.queue.account.lose(Cause::Quarantined, 1);
     }
 
-    /// Writes the event into the file for people, where there is a spool.
-    pub(super) fn quarantine(&mut self, event: &Row, reason: &str) -> Result<(), Error> {
+    /// Writes the row into the file for people, where there is a spool.
+    pub(super) fn quarantine(&mut self, row: &Row, reason: &str) -> Result<(), Error> {
         let Some(spool) = &mut self.spool else { return Ok(()) };
-        let kept = spool.quarantine(event, reason);
+        let kept = spool.quarantine(row, reason);
         self.recount();
         kept
     }
@@ -306,26 +306,26 @@ impl Source {
 
     fn recount(&mut self) {
         if let Some(on_disk) = self.spool.as_mut().and_then(Spool::take_recount) {
-            self.queue.recount_spooled(on_disk);
+            self.queue.account.recount_spooled(on_disk);
         }
     }
 
     /// Gets onto disk what went past it, or was there until somebody removed the files, and is still in memory: for
     /// the next process.
-    pub(super) fn save(&mut self, mut events: Vec<Row>) -> Result<(), AppendError> {
+    pub(super) fn save(&mut self, mut rows: Vec<Row>) -> Result<(), AppendError> {
         let Some(spool) = &mut self.spool else { return Ok(()) };
         if !self.read_ahead.is_empty() && !spool.keeps(self.read_ahead.up_to) {
-            events.append(&mut self.read_ahead.events);
+            rows.append(&mut self.read_ahead.rows);
         }
-        let saved = put(spool, &mut events, &self.queue);
+        let saved = put(spool, &mut rows, &self.queue);
         spool.forget_gone(saved.is_ok());
         self.recount();
         saved
     }
 
-    /// Gets events that were out already onto disk under new numbers, as far as it takes them.
-    pub(super) fn put_back(&mut self, events: &mut Vec<Row>) -> Result<(), AppendError> {
-        self.spool.as_mut().map_or(Ok(()), |spool| put(spool, events, &self.queue))
+    /// Gets rows that were out already onto disk under new numbers, as far as it takes them.
+    pub(super) fn put_back(&mut self, rows: &mut Vec<Row>) -> Result<(), AppendError> {
+        self.spool.as_mut().map_or(Ok(()), |spool| put(spool, rows, &self.queue))
     }
 
     /// Keeps rows of the ledger's own for the next process, as far as there is room. They are in no account of this
@@ -335,20 +335,20 @@ impl Source {
     }
 }
 
-/// Gets events onto disk as far as it takes them, and counts them there.
-fn put(spool: &mut Spool, events: &mut Vec<Row>, queue: &Queue) -> Result<(), AppendError> {
-    let before = events.len();
-    let appended = spool.append(events);
+/// Gets rows onto disk as far as it takes them, and counts them there.
+fn put(spool: &mut Spool, rows: &mut Vec<Row>, queue: &Queue) -> Result<(), AppendError> {
+    let before = rows.len();
+    let appended = spool.append(rows);
     match spool.take_recount() {
-        Some(on_disk) => queue.recount_spooled(on_disk),
-        None => queue.count_spooled((before - events.len()) as u64),
+        Some(on_disk) => queue.account.recount_spooled(on_disk),
+        None => queue.account.spool((before - rows.len()) as u64),
     }
     appended
 }
 
 impl Next {
-    fn of_queue(events: Vec<Row>) -> Self {
-        if events.is_empty() { Self::NotYet } else { Self::Batch(Batch::new(events, Origin::Queue)) }
+    fn of_queue(rows: Vec<Row>) -> Self {
+        if rows.is_empty() { Self::NotYet } else { Self::Batch(Batch::new(rows, Origin::Queue)) }
     }
 }
 
@@ -362,7 +362,7 @@ mod tests {
 
     const OPTIONS: spool::Options = spool::Options { limit_bytes: 1 << 20, sync_interval: None };
 
-    fn events(count: usize) -> Vec<Row> {
+    fn rows(count: usize) -> Vec<Row> {
         (0..count).map(|_| Row::new(SystemTime::now(), "test", "test")).collect()
     }
 
@@ -377,7 +377,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let dir = folder.path().join("spool");
         let mut spool = Spool::open(&dir, OPTIONS).expect("it can be opened");
-        spool.append(&mut events(3)).expect("there is room");
+        spool.append(&mut rows(3)).expect("there is room");
         drop(spool);
         let segment = dir.join("00000000000000000001.segment1");
         let mut bytes = fs::read(&segment).expect("it is there");
@@ -386,15 +386,15 @@ mod tests {
         fs::write(&segment, bytes).expect("it can be written");
 
         let mut intake = intake(&dir);
-        intake.held = events(1);
+        intake.held = rows(1);
         intake.append().expect("there is room");
         assert!(intake.run_ahead() && intake.read_ahead.lost == 1);
         fs::remove_dir_all(&dir).expect("it is ours");
-        intake.held = events(2);
+        intake.held = rows(2);
         intake.append().expect("it is made again");
-        assert_eq!(intake.queue.stats().spooled, 2);
+        assert_eq!(intake.queue.account.stats().spooled, 2);
         let mut goal = intake.goal(true);
         assert!(matches!(intake.next(&mut goal), Ok(Next::Batch(_))));
-        assert_eq!(intake.queue.stats().spooled, 2);
+        assert_eq!(intake.queue.account.stats().spooled, 2);
     }
 }

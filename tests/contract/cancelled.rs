@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::field::Empty;
 use tracing::{Span, instrument};
 
-use crate::support::{Ledger, StoredRow};
+use support::{Ledger, StoredRow};
 
 /// Declares `success`: a silent end is a cancelled one.
 #[instrument(name = "quote_tables_for_booking", skip_all, fields(success = Empty))]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span, instrument};
 
-use crate::support::Ledger;
+use support::Ledger;
 
 /// Passes real time, without giving up the processor.
 fn spin(time: Duration) {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tracing::field::Empty;
 use tracing::{Span, info_span, instrument};
 
-use crate::support::Ledger;
+use support::Ledger;
 
 #[derive(Debug)]
 struct RpcError;

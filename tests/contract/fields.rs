@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tracing::field::{Empty, debug, display};
 use tracing::{info_span, trace_span};
 
-use crate::support::Ledger;
+use support::Ledger;
 
 #[derive(Debug)]
 struct Outer(Inner);

@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::Registry;
 
-use crate::support::{DEADLINE, Ledger};
+use support::{DEADLINE, Ledger};
 
 const BOOKING: &str = "0190e6a4-0000-7000-8000-000000000001";
 

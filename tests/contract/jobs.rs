@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span, instrument};
 
-use crate::support::Ledger;
+use support::Ledger;
 
 const BOOKING: &str = "0190e6a4-0000-7000-8000-000000000001";
 

@@ -1,12 +1,10 @@
 //! What lands in the table, to the letter, over every store. One file to a promise.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod cancelled;
 mod durations;
 mod errors;
 mod fields;
+mod hostile_characters;
 mod inherits;
 mod jobs;
 mod names;
@@ -14,3 +12,4 @@ mod own_fields;
 mod panics;
 mod points;
 mod quotes;
+mod upstream_mistakes;

@@ -4,7 +4,7 @@ use serde_json::json;
 use tracing::info_span;
 use tracing_ledger::{Redact, Rule, Rules};
 
-use crate::support::{Ledger, StoredRow, only};
+use support::{Ledger, StoredRow, only};
 
 macro_rules! eight {
     ($text:expr) => {

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use tracing::field::Empty;
 use tracing::{Instrument, info_span, instrument};
 
-use crate::support::{Ledger, StoredRow};
+use support::{Ledger, StoredRow};
 
 #[instrument(name = "quote_tables_for_booking", fields(success = Empty))]
 fn panics() {

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tracing::{error, info, info_span, warn};
 
-use crate::support::Ledger;
+use support::Ledger;
 
 const BOOKING: &str = "0190e6a4-0000-7000-8000-000000000001";
 

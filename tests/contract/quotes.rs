@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tracing::field::Empty;
 use tracing::{Span, info_span, instrument};
 
-use crate::support::Ledger;
+use support::Ledger;
 
 const BOOKING: &str = "0190e6a4-0000-7000-8000-000000000001";
 const RESTAURANT: &str = "0190e6a4-0000-7000-8000-000000000002";

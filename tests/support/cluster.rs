@@ -18,7 +18,7 @@ use super::install;
 const STARTS: u32 = 20;
 
 /// A PostgreSQL server with databases of its own.
-pub(crate) struct Cluster {
+pub struct Cluster {
     bin: PathBuf,
     dir: PathBuf,
     port: u16,
@@ -28,23 +28,23 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// The server that all tests of this binary share, started by whoever asks first.
-    pub(crate) fn shared() -> &'static Self {
+    pub fn shared() -> &'static Self {
         static SHARED: LazyLock<Cluster> = LazyLock::new(Cluster::start);
         &SHARED
     }
 
     /// A server for one test alone, which may stop and kill it.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self::start_in(&std::env::temp_dir())
     }
 
     /// As [`start`](Self::start), with all that belongs to the server in a folder in this one.
-    pub(crate) fn start_in(parent: &Path) -> Self {
+    pub fn start_in(parent: &Path) -> Self {
         Self::start_after("init", parent)
     }
 
     /// A streaming standby of this server, with all it has.
-    pub(crate) fn standby(&self) -> Self {
+    pub fn standby(&self) -> Self {
         Self::start_after(&format!("clone {}", self.port), &std::env::temp_dir())
     }
 
@@ -65,21 +65,21 @@ impl Cluster {
     }
 
     /// The URL of a fresh database that has the table of `schema.sql`.
-    pub(crate) fn database(&self) -> String {
+    pub fn database(&self) -> String {
         let url = self.empty_database();
         self.psql(&url, include_str!("../../schema.sql"));
         url
     }
 
     /// The URL of a fresh database without tables.
-    pub(crate) fn empty_database(&self) -> String {
+    pub fn empty_database(&self) -> String {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         self.psql(&self.url(), &format!("CREATE DATABASE {name}"));
         self.url_of(&name)
     }
 
     /// The URL of the database that every server has, as the superuser.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         self.url_of("postgres")
     }
 
@@ -88,27 +88,27 @@ impl Cluster {
     }
 
     /// The port on 127.0.0.1; the same after [`restart`](Self::restart).
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// The folder that goes with the server.
-    pub(crate) fn dir(&self) -> &Path {
+    pub fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// One of PostgreSQL's programs, of the version of the server.
-    pub(crate) fn program(&self, name: &str) -> PathBuf {
+    pub fn program(&self, name: &str) -> PathBuf {
         self.bin.join(name)
     }
 
     /// What the statements print: rows by line, columns by `|`, nothing else. Panics at the first that fails.
-    pub(crate) fn psql(&self, url: &str, sql: &str) -> String {
+    pub fn psql(&self, url: &str, sql: &str) -> String {
         self.try_psql(url, sql).unwrap_or_else(|stderr| panic!("psql failed on\n{sql}\n{stderr}"))
     }
 
     /// As [`psql`](Self::psql), with what the first failing statement says as the error.
-    pub(crate) fn try_psql(&self, url: &str, sql: &str) -> Result<String, String> {
+    pub fn try_psql(&self, url: &str, sql: &str) -> Result<String, String> {
         let mut psql = Command::new(self.bin.join("psql"))
             .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url])
             .stdin(Stdio::piped())
@@ -126,32 +126,32 @@ impl Cluster {
     }
 
     /// Stops the server, ending its connections, and keeps its data.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         self.tell("stop");
     }
 
     /// Stops the server without letting anything come to its end: its next start recovers from its log.
-    pub(crate) fn stop_at_once(&self) {
+    pub fn stop_at_once(&self) {
         self.tell("stop_at_once");
     }
 
     /// Kills the server with SIGKILL, as a crash does.
-    pub(crate) fn kill9(&self) {
+    pub fn kill9(&self) {
         self.tell("kill");
     }
 
     /// Lets a standby be the primary from now on.
-    pub(crate) fn promote(&self) {
+    pub fn promote(&self) {
         self.tell("promote");
     }
 
     /// The same database on another server, as its superuser.
-    pub(crate) fn url_of_the_same(&self, url: &str) -> String {
+    pub fn url_of_the_same(&self, url: &str) -> String {
         self.url_of(url.rsplit('/').next().expect("a URL has a last part"))
     }
 
     /// Starts the stopped or killed server again, on the same port with the same data.
-    pub(crate) fn restart(&self) {
+    pub fn restart(&self) {
         let mut keeper = self.keeper.lock().expect("no test panicked while it told the keeper");
         let start = format!("start {}", self.port);
         assert!(
@@ -216,7 +216,7 @@ impl Drop for Keeper {
 }
 
 /// A port nobody listened on a moment ago.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("127.0.0.1 has a free port");
     listener.local_addr().expect("a bound socket has an address").port()
 }

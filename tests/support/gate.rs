@@ -7,22 +7,22 @@ use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, InsertError, Memory, Store};
 
 /// The key to a [`Gated`] store.
-pub(crate) struct Gate(watch::Sender<bool>);
+pub struct Gate(watch::Sender<bool>);
 
 /// A memory behind a gate.
-pub(crate) struct Gated {
+pub struct Gated {
     memory: Memory,
     open: watch::Receiver<bool>,
 }
 
 /// A closed gate, and the store behind it.
-pub(crate) fn gated(memory: Memory) -> (Gate, Gated) {
+pub fn gated(memory: Memory) -> (Gate, Gated) {
     let (sender, open) = watch::channel(false);
     (Gate(sender), Gated { memory, open })
 }
 
 impl Gate {
-    pub(crate) fn open(&self) {
+    pub fn open(&self) {
         self.0.send_replace(true);
     }
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 const ACCOUNTS: [&str; 2] = ["postgres", "nobody"];
 
 /// The folder of `initdb`, `pg_ctl` and `psql`, the newest version where there are several.
-pub(crate) fn bin_dir() -> PathBuf {
+pub fn bin_dir() -> PathBuf {
     debian()
         .or_else(|| env::split_paths(&env::var_os("PATH")?).find(|dir| is_server(dir)))
         .or_else(pg_config)
@@ -38,7 +38,7 @@ fn is_server(dir: &Path) -> bool {
 }
 
 /// The user and group ids of an account without rights.
-pub(crate) fn unprivileged() -> (u32, u32) {
+pub fn unprivileged() -> (u32, u32) {
     ACCOUNTS.iter().find_map(|account| Some((id("-u", account)?, id("-g", account)?))).expect(
         "a server started by root needs an account to run as: add the user `postgres`, or test as yourself",
     )

@@ -11,29 +11,29 @@ use tracing_ledger::{Builder, Guard};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::Registry;
 
-use super::{Cluster, SqliteFile};
+use crate::{Cluster, SqliteFile};
 
 /// Long enough for any machine; nothing waits for it when all is well.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// One row, as any store gives it back.
 #[derive(Clone, Debug)]
-pub(crate) struct StoredRow {
-    pub(crate) id: String,
+pub struct StoredRow {
+    pub id: String,
     /// Microseconds since 1970.
-    pub(crate) created_at: i64,
-    pub(crate) source: String,
-    pub(crate) event_type: String,
-    pub(crate) severity: String,
-    pub(crate) context: Value,
-    pub(crate) restaurant_id: Option<String>,
-    pub(crate) booking_id: Option<String>,
+    pub created_at: i64,
+    pub source: String,
+    pub event_type: String,
+    pub severity: String,
+    pub context: Value,
+    pub restaurant_id: Option<String>,
+    pub booking_id: Option<String>,
 }
 
 /// A dispatcher with a ledger, and where its rows are.
-pub(crate) struct Ledger {
-    pub(crate) guard: Guard,
-    pub(crate) dispatch: Dispatch,
+pub struct Ledger {
+    pub guard: Guard,
+    pub dispatch: Dispatch,
     rows: Rows,
 }
 
@@ -46,17 +46,17 @@ enum Rows {
 impl Ledger {
     /// Runs the same test over every store: each gets a ledger of its own.
     #[track_caller]
-    pub(crate) fn on_every_store(test: impl Fn(&Ledger)) {
+    pub fn on_every_store(test: impl Fn(&Ledger)) {
         test(&Self::memory());
         test(&Self::sqlite());
         test(&Self::postgres());
     }
 
-    pub(crate) fn memory() -> Self {
+    pub fn memory() -> Self {
         Self::memory_with(tracing_ledger::builder())
     }
 
-    pub(crate) fn memory_with(builder: Builder) -> Self {
+    pub fn memory_with(builder: Builder) -> Self {
         let memory = Memory::default();
         let (layer, guard) = builder.build_with::<Registry>(memory.clone()).expect("a ledger in memory");
         Self {
@@ -66,7 +66,7 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn sqlite() -> Self {
+    pub fn sqlite() -> Self {
         let file = SqliteFile::new();
         let (layer, guard) = tracing_ledger::builder()
             .create_table(true)
@@ -75,19 +75,19 @@ impl Ledger {
         Self { guard, dispatch: tracing_subscriber::registry().with(layer).into(), rows: Rows::Sqlite(file) }
     }
 
-    pub(crate) fn postgres() -> Self {
+    pub fn postgres() -> Self {
         let url = Cluster::shared().database();
         let (layer, guard) = tracing_ledger::layer::<Registry>(&url).expect("a ledger in Postgres");
         Self { guard, dispatch: tracing_subscriber::registry().with(layer).into(), rows: Rows::Postgres(url) }
     }
 
     /// Runs `f` with this ledger as the thread's subscriber.
-    pub(crate) fn run<T>(&self, f: impl FnOnce() -> T) -> T {
+    pub fn run<T>(&self, f: impl FnOnce() -> T) -> T {
         tracing::dispatcher::with_default(&self.dispatch, f)
     }
 
     /// Runs `future` to its end with this ledger as the thread's subscriber, on a paused clock.
-    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
@@ -98,7 +98,7 @@ impl Ledger {
 
     /// Every row written, oldest first, once all that was accepted is written.
     #[track_caller]
-    pub(crate) fn rows(&self) -> Vec<StoredRow> {
+    pub fn rows(&self) -> Vec<StoredRow> {
         self.guard.flush(DEADLINE).expect("everything is written");
         let mut rows = match &self.rows {
             Rows::Memory(memory) => memory.rows().iter().map(StoredRow::from).collect(),
@@ -110,7 +110,7 @@ impl Ledger {
     }
 
     /// Asks the Postgres database of this ledger.
-    pub(crate) fn psql(&self, sql: &str) -> String {
+    pub fn psql(&self, sql: &str) -> String {
         let Rows::Postgres(url) = &self.rows else { panic!("this ledger is not in Postgres") };
         self.guard.flush(DEADLINE).expect("everything is written");
         Cluster::shared().psql(url, sql)
@@ -118,32 +118,32 @@ impl Ledger {
 
     /// The rows of one event type.
     #[track_caller]
-    pub(crate) fn rows_of(&self, event_type: &str) -> Vec<StoredRow> {
+    pub fn rows_of(&self, event_type: &str) -> Vec<StoredRow> {
         self.rows().into_iter().filter(|row| row.event_type == event_type).collect()
     }
 
     /// The planner calls.
     #[track_caller]
-    pub(crate) fn quotes(&self) -> Vec<StoredRow> {
+    pub fn quotes(&self) -> Vec<StoredRow> {
         self.rows_of("auto_assign.quote")
     }
 
     /// The one planner call.
     #[track_caller]
-    pub(crate) fn quote(&self) -> StoredRow {
+    pub fn quote(&self) -> StoredRow {
         only(self.quotes())
     }
 
     /// The one job.
     #[track_caller]
-    pub(crate) fn summary(&self) -> StoredRow {
+    pub fn summary(&self) -> StoredRow {
         only(self.rows_of("auto_assign.summary"))
     }
 }
 
 /// The one row there must be.
 #[track_caller]
-pub(crate) fn only(rows: Vec<StoredRow>) -> StoredRow {
+pub fn only(rows: Vec<StoredRow>) -> StoredRow {
     let [row] = <[StoredRow; 1]>::try_from(rows)
         .unwrap_or_else(|rows| panic!("one row, not {}: {rows:#?}", rows.len()));
     row
@@ -151,7 +151,7 @@ pub(crate) fn only(rows: Vec<StoredRow>) -> StoredRow {
 
 impl StoredRow {
     /// The keys of the context, in order.
-    pub(crate) fn keys(&self) -> Vec<&str> {
+    pub fn keys(&self) -> Vec<&str> {
         let object = self.context.as_object().expect("the context is an object");
         let mut keys: Vec<_> = object.keys().map(String::as_str).collect();
         keys.sort_unstable();
@@ -159,13 +159,13 @@ impl StoredRow {
     }
 
     #[track_caller]
-    pub(crate) fn get(&self, key: &str) -> &Value {
+    pub fn get(&self, key: &str) -> &Value {
         self.context.get(key).unwrap_or_else(|| panic!("no {key:?} in {:#}", self.context))
     }
 
     /// A duration in milliseconds.
     #[track_caller]
-    pub(crate) fn ms(&self, key: &str) -> f64 {
+    pub fn ms(&self, key: &str) -> f64 {
         self.get(key).as_f64().unwrap_or_else(|| panic!("{key} is no number in {:#}", self.context))
     }
 }

@@ -8,9 +8,6 @@
 //! It has a `main` of its own, which speaks as `cargo test` expects, because the table at the end is for people to
 //! see, faults must not run side by side (they measure the callers), and some run this program once more.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod app;
 mod arguments;
 mod clock;

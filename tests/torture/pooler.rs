@@ -42,7 +42,7 @@ impl Pooler {
     /// One in front of the server of this stage, for the account of its ledger.
     pub(crate) fn start(stage: &Stage) -> Self {
         let program = program();
-        let port = crate::support::free_port();
+        let port = support::free_port();
         let dir = stage.cluster.dir().join(format!("pooler-{port}"));
         fs::create_dir(&dir).expect("the server's folder takes another");
         let users = dir.join("users.txt");

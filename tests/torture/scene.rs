@@ -18,8 +18,8 @@ use crate::oracle::StoredRow;
 use crate::proxy::Proxy;
 use crate::rng::Rng;
 use crate::stage::Stage;
-use crate::support::Cluster;
 use crate::wait::{pause, until};
+use support::Cluster;
 
 /// Everything is in the table so soon after the trouble is over.
 pub(crate) const DRAINED_WITHIN: Duration = Duration::from_secs(30);

@@ -8,9 +8,9 @@ use tracing_ledger::Stats;
 use crate::load::{BOOKINGS, Call, Phase, p999};
 use crate::oracle::{Oracle, Places, SELECT, StoredRow};
 use crate::scene::{DRAINED_WITHIN, Setup, Verdict};
-use crate::support::Cluster;
 use crate::wait::until;
 use crate::{memory, witness};
+use support::Cluster;
 
 /// The caller's worst thousandth call may take twice as long as when all is well, or this long on a machine
 /// whose other work gets in between. Waiting for the database would take longer.

@@ -27,7 +27,7 @@ fn run(overflow: Overflow) -> (Stats, usize) {
             7 => return failed(Failure::Retry),
             19 => return failed(Failure::Halve),
             _ => {
-                let rows = batch.iter().filter(|event| !is_loss(event)).map(|event| event.id);
+                let rows = batch.iter().filter(|row| !is_loss(row)).map(|row| row.id);
                 kept.lock().expect("no test panics with it").extend(rows);
             }
         }

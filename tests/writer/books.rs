@@ -38,19 +38,19 @@ pub(crate) fn emit(dispatch: &Dispatch, numbers: impl IntoIterator<Item = u64>) 
     });
 }
 
-pub(crate) fn context(event: &Row) -> serde_json::Value {
-    serde_json::from_str(&event.context).expect("the context is JSON")
+pub(crate) fn context(row: &Row) -> serde_json::Value {
+    serde_json::from_str(&row.context).expect("the context is JSON")
 }
 
 /// Whether it is the ledger's own, on losses.
-pub(crate) fn is_loss(event: &Row) -> bool {
-    &*event.event_type == "ledger.loss"
+pub(crate) fn is_loss(row: &Row) -> bool {
+    &*row.event_type == "ledger.loss"
 }
 
-/// The numbers that [`emit`] gave these events. The ledger's own have none.
-pub(crate) fn numbers<'a>(events: impl IntoIterator<Item = &'a Row>) -> Vec<u64> {
-    let events = events.into_iter().filter(|event| !is_loss(event));
-    events.map(|event| context(event)["number"].as_u64().expect("every event has its number")).collect()
+/// The numbers that [`emit`] gave these rows. The ledger's own have none.
+pub(crate) fn numbers<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<u64> {
+    let rows = rows.into_iter().filter(|row| !is_loss(row));
+    rows.map(|row| context(row)["number"].as_u64().expect("every row has its number")).collect()
 }
 
 pub(crate) fn failed(failure: Failure) -> Result<(), InsertError> {

@@ -15,8 +15,8 @@ use crate::books::{
 
 /// The contexts of the rows on losses.
 fn losses(memory: &Memory) -> Vec<Value> {
-    let events = memory.rows();
-    let losses = events.iter().filter(|event| is_loss(event));
+    let rows = memory.rows();
+    let losses = rows.iter().filter(|row| is_loss(row));
     losses.map(context).collect()
 }
 
@@ -50,8 +50,8 @@ fn rows_that_a_full_queue_refused_are_one_row() {
         "{told:?}: {before:?}, {after:?}"
     );
 
-    let events = memory.rows();
-    let row = events.iter().find(|event| is_loss(event)).expect("there is one");
+    let rows = memory.rows();
+    let row = rows.iter().find(|row| is_loss(row)).expect("there is one");
     assert_eq!((&*row.source, row.severity), ("tracing-ledger", Severity::Warning));
     assert_eq!(row.created_at, last, "it is of the time of the last loss");
 }
@@ -105,8 +105,7 @@ fn without_a_loss_there_is_no_row() {
 #[test]
 fn a_table_that_refuses_them_gets_all_other_rows() {
     let store = Answers(move |batch: &[Row], _| {
-        let refuses =
-            |event| is_loss(event) || numbers([event]).iter().any(|number| [3, 13].contains(number));
+        let refuses = |row| is_loss(row) || numbers([row]).iter().any(|number| [3, 13].contains(number));
         if batch.iter().any(refuses) { failed(Failure::Quarantine) } else { Ok(()) }
     });
     let (dispatch, guard) = open(untimed(), store);

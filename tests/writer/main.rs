@@ -5,7 +5,6 @@ mod batches;
 mod books;
 mod drop;
 mod flush;
-#[cfg(unix)]
 mod fork;
 mod losses;
 mod overflow;
@@ -13,7 +12,6 @@ mod places;
 mod quarantine;
 mod retry;
 mod shutdown;
-#[cfg(unix)]
 mod spool_disk;
 mod spool_poison;
 mod spool_restart;

@@ -1,4 +1,4 @@
-//! Events the store will never take are set aside, one by one, unless they are too many to be at fault.
+//! Rows the store will never take are set aside, one by one, unless they are too many to be at fault.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,7 +22,7 @@ fn picky(is_poison: impl Fn(u64) -> bool + Send + 'static) -> (impl Store, Arc<A
 }
 
 #[test]
-fn one_event_in_a_thousand_is_found_in_21_statements() {
+fn one_row_in_a_thousand_is_found_in_21_statements() {
     let (store, statements) = picky(|number| number == 617);
     let (dispatch, guard) = open(untimed(), store);
     emit(&dispatch, 0..1000);
@@ -39,7 +39,7 @@ fn a_tenth_of_a_batch_is_set_aside_and_more_is_held() {
     let (store, _) = picky(move |number| number % 10 == 0 && !is_mended.load(Ordering::Relaxed));
     let (dispatch, guard) = open(untimed(), store);
     emit(&dispatch, 0..100);
-    let stats = guard.flush(DEADLINE).expect("ten of a hundred are bad events");
+    let stats = guard.flush(DEADLINE).expect("ten of a hundred are bad rows");
     assert_eq!((stats.written, stats.quarantined), (90, 10));
 
     emit(&dispatch, (0..101).rev());
@@ -59,7 +59,7 @@ fn when_everything_is_refused_rows_that_come_one_by_one_are_held_too() {
     let (dispatch, guard) = open(untimed(), store);
     for number in 0..2 {
         emit(&dispatch, [number]);
-        guard.flush(DEADLINE).expect("the first two may be bad events");
+        guard.flush(DEADLINE).expect("the first two may be bad rows");
     }
     emit(&dispatch, 2..10);
     let error = guard.flush(SOON).expect_err("more are a bad schema");

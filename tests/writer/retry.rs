@@ -22,7 +22,7 @@ fn a_retry_has_the_same_ids_and_times_and_says_that_it_is_one() {
     let tries = tries.lock().expect("no test panics with it");
     let attempts: Vec<_> = tries.iter().map(|(_, attempt)| *attempt).collect();
     assert_eq!(attempts, [Attempt::First, Attempt::Retry, Attempt::Retry]);
-    assert!(tries.iter().all(|(events, _)| *events == tries[0].0));
+    assert!(tries.iter().all(|(rows, _)| *rows == tries[0].0));
 }
 
 #[test]

@@ -116,8 +116,8 @@ fn rows_that_cannot_be_read_back_are_counted_and_told() {
     assert!((1..=2).contains(&stats.dropped.corrupt), "{stats}");
     assert_eq!((stats.accepted, stats.written), (10, 10 - stats.dropped.corrupt), "{stats}");
     assert_sums(&stats);
-    let events = memory.rows();
-    let told = events.iter().find(|event| is_loss(event)).expect("the loss is told");
+    let rows = memory.rows();
+    let told = rows.iter().find(|row| is_loss(row)).expect("the loss is told");
     assert!(told.context.contains(r#""cause":"corrupt""#), "{told:?}");
 }
 

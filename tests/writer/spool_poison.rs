@@ -44,9 +44,9 @@ fn poison_is_kept_in_a_file_corrected_and_sent_as_the_same_row() {
     let (_dispatch, guard) = open(dir.builder(), memory.clone());
     let stats = guard.shutdown(DEADLINE).expect("memory is there");
     assert_eq!((stats.accepted, stats.written), (1, 1));
-    let events = memory.rows();
-    assert_eq!(numbers(&events), [77]);
-    assert_eq!((events[0].id, events[0].created_at), (poison[0].id, poison[0].created_at));
+    let rows = memory.rows();
+    assert_eq!(numbers(&rows), [77]);
+    assert_eq!((rows[0].id, rows[0].created_at), (poison[0].id, poison[0].created_at));
     assert!(!dir.file("replay.jsonl").exists(), "it is taken in once");
 }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::memory::{MemoryDisk, MemoryFile};
-use super::{OPTIONS, drain, event, full_event, number};
+use super::{OPTIONS, drain, full_row, number, row};
 use crate::Row;
 use crate::spool::disk::Disk as _;
 use crate::spool::format::{encode, frame_bytes};
@@ -14,14 +14,14 @@ fn open(disk: &MemoryDisk) -> Spool<MemoryDisk> {
     Spool::on(disk.clone(), OPTIONS).expect("damage keeps no spool from opening")
 }
 
-/// Five events, and their frames.
+/// Five rows, and their frames.
 fn five() -> (Vec<Row>, Vec<u8>) {
-    let events: Vec<Row> = (1..6).map(|n| if n == 3 { full_event(n) } else { event(n) }).collect();
+    let rows: Vec<Row> = (1..6).map(|n| if n == 3 { full_row(n) } else { row(n) }).collect();
     let mut bytes = Vec::new();
-    for (event, sequence) in events.iter().zip(1..) {
-        encode(&mut bytes, sequence, event);
+    for (row, sequence) in rows.iter().zip(1..) {
+        encode(&mut bytes, sequence, row);
     }
-    (events, bytes)
+    (rows, bytes)
 }
 
 /// Opens a spool with that as its one segment; what comes out, and how many records are counted as lost.
@@ -31,33 +31,33 @@ fn survivors(bytes: &[u8]) -> (Vec<Row>, u64) {
     let mut spool = open(&disk);
     let torn = spool.torn().records;
     let found = drain(&mut spool);
-    (found.events, found.lost + torn)
+    (found.rows, found.lost + torn)
 }
 
 #[test]
 fn a_segment_cut_anywhere_keeps_every_whole_record() {
-    let (events, bytes) = five();
+    let (rows, bytes) = five();
     let mut ends = vec![0];
-    ends.extend(events.iter().scan(0, |end, event| {
-        *end += frame_bytes(event);
+    ends.extend(rows.iter().scan(0, |end, row| {
+        *end += frame_bytes(row);
         Some(*end)
     }));
     for length in 0..bytes.len() {
         let whole = ends.iter().filter(|end| **end > 0 && **end <= length).count();
         let (found, lost) = survivors(&bytes[..length]);
-        assert_eq!(found, events[..whole], "cut at {length}");
+        assert_eq!(found, rows[..whole], "cut at {length}");
         assert_eq!(lost, u64::from(!ends.contains(&length)), "cut at {length}");
     }
 }
 
 #[test]
 fn a_flipped_bit_anywhere_costs_one_record_which_is_counted() {
-    let (events, bytes) = five();
+    let (rows, bytes) = five();
     for bit in 0..bytes.len() * 8 {
         let mut bad = bytes.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
         let (found, lost) = survivors(&bad);
-        let kept: Vec<&Row> = events.iter().filter(|event| found.contains(event)).collect();
+        let kept: Vec<&Row> = rows.iter().filter(|row| found.contains(row)).collect();
         assert!(found.iter().eq(kept), "bit {bit}: in order, none altered, none invented");
         assert_eq!((found.len(), lost), (4, 1), "bit {bit}");
     }
@@ -65,15 +65,15 @@ fn a_flipped_bit_anywhere_costs_one_record_which_is_counted() {
 
 #[test]
 fn any_stretch_of_zeros_costs_what_it_covers() {
-    let (events, bytes) = five();
+    let (rows, bytes) = five();
     for start in 0..bytes.len() {
         for length in [1, 20, 64, 200] {
             let mut bad = bytes.clone();
             let end = bytes.len().min(start + length);
             bad[start..end].fill(0);
             let (found, lost) = survivors(&bad);
-            assert!(found.iter().all(|event| events.contains(event)));
-            let missing = (events.len() - found.len()) as u64;
+            assert!(found.iter().all(|row| rows.contains(row)));
+            let missing = (rows.len() - found.len()) as u64;
             assert!(lost <= missing && (lost > 0) == (missing > 0), "{start} to {end}: {lost} of {missing}");
         }
     }
@@ -83,18 +83,18 @@ fn any_stretch_of_zeros_costs_what_it_covers() {
 fn damage_before_the_last_segment_is_counted_to_the_record_and_kept() {
     let (_, mut bytes) = five();
     let disk = MemoryDisk::default();
-    let second_and_third = frame_bytes(&event(1))..frame_bytes(&event(1)) + 100;
+    let second_and_third = frame_bytes(&row(1))..frame_bytes(&row(1)) + 100;
     bytes[second_and_third.clone()].fill(0xA5);
     disk.put(&segment::name(1), &bytes);
     let mut later = Vec::new();
-    encode(&mut later, 6, &event(6));
-    encode(&mut later, 7, &event(7));
+    encode(&mut later, 6, &row(6));
+    encode(&mut later, 7, &row(7));
     disk.put(&segment::name(6), &later);
 
     let mut spool = open(&disk);
     assert_eq!(spool.pending(), 7);
     let found = drain(&mut spool);
-    let numbers: Vec<u64> = found.events.iter().map(number).collect();
+    let numbers: Vec<u64> = found.rows.iter().map(number).collect();
     assert_eq!(found.lost + numbers.len() as u64, 7);
     assert!(numbers.starts_with(&[1]) && numbers.ends_with(&[4, 5, 6, 7]), "{numbers:?}");
     let said = spool.take_trouble().expect("it is said").to_string();
@@ -108,12 +108,12 @@ fn damage_before_the_last_segment_is_counted_to_the_record_and_kept() {
 fn the_end_of_a_segment_that_is_not_the_last_is_counted_by_the_next_one() {
     let (_, bytes) = five();
     let disk = MemoryDisk::default();
-    disk.put(&segment::name(1), &bytes[..frame_bytes(&event(1)) + 3]);
+    disk.put(&segment::name(1), &bytes[..frame_bytes(&row(1)) + 3]);
     let mut later = Vec::new();
-    encode(&mut later, 6, &event(6));
+    encode(&mut later, 6, &row(6));
     disk.put(&segment::name(6), &later);
     let found = drain(&mut open(&disk));
-    assert_eq!((found.events, found.lost), (vec![event(1), event(6)], 4));
+    assert_eq!((found.rows, found.lost), (vec![row(1), row(6)], 4));
 }
 
 #[test]
@@ -121,10 +121,10 @@ fn a_torn_end_is_cut_off_kept_and_counted_once() {
     let (_, bytes) = five();
     let disk = MemoryDisk::default();
     disk.put(&segment::name(1), &bytes[..bytes.len() - 1]);
-    let last = frame_bytes(&event(5)) as u64 - 1;
+    let last = frame_bytes(&row(5)) as u64 - 1;
     let torn = open(&disk).torn();
     assert_eq!((torn.records, torn.bytes), (1, last));
-    let whole = bytes.len() - frame_bytes(&event(5));
+    let whole = bytes.len() - frame_bytes(&row(5));
     assert_eq!(disk.contents(&segment::name(1)).as_deref(), Some(&bytes[..whole]));
     let kept = disk.contents(&format!("{}.{whole}.damaged", segment::name(1)));
     assert_eq!(kept.as_deref(), Some(&bytes[whole..bytes.len() - 1]));
@@ -135,16 +135,16 @@ fn a_torn_end_is_cut_off_kept_and_counted_once() {
 fn behind_damage_too_the_next_segment_takes_over_where_its_name_says() {
     let disk = MemoryDisk::default();
     let mut bytes = Vec::new();
-    for (sequence, event) in [(1, event(1)), (2, event(2)), (3, event(33))] {
-        encode(&mut bytes, sequence, &event);
+    for (sequence, row) in [(1, row(1)), (2, row(2)), (3, row(33))] {
+        encode(&mut bytes, sequence, &row);
     }
-    bytes[frame_bytes(&event(1)) + 30] ^= 1;
+    bytes[frame_bytes(&row(1)) + 30] ^= 1;
     disk.put(&segment::name(1), &bytes);
     let mut later = Vec::new();
-    encode(&mut later, 3, &event(3));
+    encode(&mut later, 3, &row(3));
     disk.put(&segment::name(3), &later);
     let found = drain(&mut open(&disk));
-    assert_eq!((found.events, found.lost), (vec![event(1), event(3)], 1));
+    assert_eq!((found.rows, found.lost), (vec![row(1), row(3)], 1));
 }
 
 #[test]
@@ -152,11 +152,11 @@ fn a_missing_segment_is_counted_by_its_neighbours() {
     let disk = MemoryDisk::default();
     for first in [1, 100] {
         let mut bytes = Vec::new();
-        encode(&mut bytes, first, &event(first));
+        encode(&mut bytes, first, &row(first));
         disk.put(&segment::name(first), &bytes);
     }
     let found = drain(&mut open(&disk));
-    assert_eq!((found.events, found.lost), (vec![event(1), event(100)], 98));
+    assert_eq!((found.rows, found.lost), (vec![row(1), row(100)], 98));
 }
 
 #[test]
@@ -165,13 +165,13 @@ fn a_segment_that_cannot_be_read_is_counted_stepped_over_and_kept() {
     let disk = MemoryDisk::default();
     disk.put(&segment::name(1), &bytes);
     let mut later = Vec::new();
-    encode(&mut later, 6, &event(6));
+    encode(&mut later, 6, &row(6));
     disk.put(&segment::name(6), &later);
     disk.make_unreadable(&segment::name(1));
 
     let mut spool = open(&disk);
     let found = drain(&mut spool);
-    assert_eq!((found.events, found.lost), (vec![event(6)], 5));
+    assert_eq!((found.rows, found.lost), (vec![row(6)], 5));
     spool.acknowledge(found.up_to).expect("the disk takes it");
     assert_eq!(disk.contents(&segment::name(1)), None);
     assert_eq!(disk.contents(&format!("{}.damaged", segment::name(1))), Some(bytes));
@@ -184,9 +184,9 @@ fn what_cannot_be_read_at_the_end_gives_no_number_away_twice() {
     disk.put(&segment::name(1), &bytes);
     disk.make_unreadable(&segment::name(1));
     let mut spool = open(&disk);
-    spool.append(&mut vec![event(6)]).expect("the disk takes it");
+    spool.append(&mut vec![row(6)]).expect("the disk takes it");
     let found = drain(&mut spool);
-    assert_eq!(found.events, [event(6)]);
+    assert_eq!(found.rows, [row(6)]);
     assert!(found.lost >= 5, "{}", found.lost);
 }
 
@@ -194,14 +194,14 @@ fn what_cannot_be_read_at_the_end_gives_no_number_away_twice() {
 fn without_an_acknowledgement_everything_is_sent_again_and_nothing_counts_as_lost() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk);
-    spool.append(&mut (1..4).map(event).collect()).expect("the disk takes it");
+    spool.append(&mut (1..4).map(row).collect()).expect("the disk takes it");
     let up_to = spool.next_batch(2, usize::MAX).expect("they are in memory").up_to;
     spool.acknowledge(up_to).expect("the disk takes it");
-    assert_eq!(drain(&mut open(&disk)).events, [event(3)]);
+    assert_eq!(drain(&mut open(&disk)).rows, [row(3)]);
 
     disk.put(ack::NAME, &[0xFF; 5000]);
     let found = drain(&mut open(&disk));
-    assert_eq!((found.events.len(), found.lost), (3, 0));
+    assert_eq!((found.rows.len(), found.lost), (3, 0));
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn either_slot_of_the_acknowledgement_is_enough_to_lose_nothing() {
         let mut spool = open(&disk);
         let found = drain(&mut spool);
         spool.acknowledge(found.up_to).expect("the disk takes it");
-        spool.append(&mut vec![event(round), event(round + 10)]).expect("the disk takes it");
+        spool.append(&mut vec![row(round), row(round + 10)]).expect("the disk takes it");
     }
     let good = disk.contents(ack::NAME).expect("it is there");
     for byte in (0..16).chain(4096..4112) {
@@ -221,7 +221,7 @@ fn either_slot_of_the_acknowledgement_is_enough_to_lose_nothing() {
         disk.put(ack::NAME, &bad);
         let found = drain(&mut open(&disk));
         assert_eq!(found.lost, 0, "byte {byte}");
-        assert!(found.events.ends_with(&[event(2), event(12)]), "byte {byte}");
+        assert!(found.rows.ends_with(&[row(2), row(12)]), "byte {byte}");
     }
 }
 
@@ -229,16 +229,16 @@ fn either_slot_of_the_acknowledgement_is_enough_to_lose_nothing() {
 fn a_slot_that_says_something_is_not_written_over_to_take_its_place() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk);
-    spool.append(&mut (1..4).map(event).collect()).expect("the disk takes it");
+    spool.append(&mut (1..4).map(row).collect()).expect("the disk takes it");
     let up_to = spool.next_batch(2, usize::MAX).expect("they are in memory").up_to;
     spool.acknowledge(up_to).expect("the disk takes it");
     let good = disk.contents(ack::NAME).expect("it is there");
     for cut in [16, good.len()] {
         disk.put(ack::NAME, &good[..cut]);
-        open(&disk).append(&mut vec![event(4)]).expect("the disk takes it");
+        open(&disk).append(&mut vec![row(4)]).expect("the disk takes it");
         assert_eq!(disk.contents(ack::NAME), Some(good.clone()), "cut at {cut}");
     }
-    assert_eq!(drain(&mut open(&disk)).events, [event(3), event(4), event(4)]);
+    assert_eq!(drain(&mut open(&disk)).rows, [row(3), row(4), row(4)]);
 }
 
 proptest! {
@@ -256,7 +256,7 @@ proptest! {
             prop_assert!(before < Some(found.sequence));
             before = Some(found.sequence);
             let mut frame = Vec::new();
-            encode(&mut frame, found.sequence, &found.event);
+            encode(&mut frame, found.sequence, &found.row);
             let place = found.damage.end as usize;
             prop_assert_eq!(&bytes[place..place + frame.len()], &frame);
         }
@@ -270,16 +270,16 @@ proptest! {
         disk.put(ack::NAME, &ack_bytes);
         let mut spool = open(&disk);
         let found = drain(&mut spool);
-        prop_assert!(found.events.is_empty());
-        spool.append(&mut vec![event(1)]).expect("the disk takes it");
-        prop_assert_eq!(drain(&mut spool).events, [event(1)]);
+        prop_assert!(found.rows.is_empty());
+        spool.append(&mut vec![row(1)]).expect("the disk takes it");
+        prop_assert_eq!(drain(&mut spool).rows, [row(1)]);
     }
 }
 
 fn part() -> impl Strategy<Value = Vec<u8>> {
     let frame = (0..50_u64, 0..100_u64).prop_map(|(sequence, number)| {
         let mut bytes = Vec::new();
-        encode(&mut bytes, sequence, &event(number));
+        encode(&mut bytes, sequence, &row(number));
         bytes
     });
     prop_oneof![

@@ -1,9 +1,9 @@
-//! A disk that is full or failing: what is in is said to the event, and the rest stays with the caller.
+//! A disk that is full or failing: what is in is said to the row, and the rest stays with the caller.
 
 use std::time::{Duration, Instant};
 
 use super::memory::{Fault, MemoryDisk};
-use super::{OPTIONS, drain, event, number};
+use super::{OPTIONS, drain, number, row};
 use crate::Row;
 use crate::spool::disk::Disk as _;
 use crate::spool::format::{PAYLOAD_LIMIT, frame_bytes};
@@ -14,8 +14,8 @@ fn open(disk: &MemoryDisk, options: Options) -> Spool<MemoryDisk> {
     Spool::on(disk.clone(), options).expect("the disk is good")
 }
 
-fn numbers(events: &[Row]) -> Vec<u64> {
-    events.iter().map(number).collect()
+fn numbers(rows: &[Row]) -> Vec<u64> {
+    rows.iter().map(number).collect()
 }
 
 #[test]
@@ -24,8 +24,8 @@ fn a_short_or_interrupted_write_is_gone_on_with() {
         let disk = MemoryDisk::default();
         let mut spool = open(&disk, OPTIONS);
         disk.fail(fault);
-        spool.append(&mut (1..4).map(event).collect()).expect("there is room for the rest");
-        assert_eq!(numbers(&drain(&mut open(&disk, OPTIONS)).events), [1, 2, 3]);
+        spool.append(&mut (1..4).map(row).collect()).expect("there is room for the rest");
+        assert_eq!(numbers(&drain(&mut open(&disk, OPTIONS)).rows), [1, 2, 3]);
     }
 }
 
@@ -33,36 +33,36 @@ fn a_short_or_interrupted_write_is_gone_on_with() {
 fn a_disk_that_fills_up_takes_whole_records_and_more_once_it_has_room() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk, OPTIONS);
-    spool.append(&mut vec![event(1)]).expect("there is room");
-    let room = frame_bytes(&event(2)) + 10;
+    spool.append(&mut vec![row(1)]).expect("there is room");
+    let room = frame_bytes(&row(2)) + 10;
     disk.fail(Fault::Full(room));
-    let mut events: Vec<Row> = (2..5).map(event).collect();
-    let error = spool.append(&mut events).expect_err("there is room for one and a bit");
-    assert_eq!(numbers(&events), [3, 4]);
+    let mut rows: Vec<Row> = (2..5).map(row).collect();
+    let error = spool.append(&mut rows).expect_err("there is room for one and a bit");
+    assert_eq!(numbers(&rows), [3, 4]);
     let said = error.to_string();
     assert!(said.contains("cannot write to /memory/") && said.contains("free some space"), "{said}");
-    let whole = frame_bytes(&event(1)) + frame_bytes(&event(2));
+    let whole = frame_bytes(&row(1)) + frame_bytes(&row(2));
     assert_eq!(disk.contents(&segment::name(1)).map(|bytes| bytes.len()), Some(whole), "the bit is cut off");
 
-    spool.append(&mut events).expect("there is room again");
+    spool.append(&mut rows).expect("there is room again");
     assert_eq!(disk.contents(&segment::name(4)), None, "it is the same segment");
-    assert_eq!(numbers(&drain(&mut open(&disk, OPTIONS)).events), [1, 2, 3, 4]);
+    assert_eq!(numbers(&drain(&mut open(&disk, OPTIONS)).rows), [1, 2, 3, 4]);
 }
 
 #[test]
 fn a_failing_disk_ends_the_segment_and_what_it_left_there_is_not_read() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk, OPTIONS);
-    spool.append(&mut vec![event(1)]).expect("the disk is good");
-    disk.fail(Fault::Broken(2 * frame_bytes(&event(2)) + 10));
-    let mut events: Vec<Row> = (2..6).map(event).collect();
-    spool.append(&mut events).expect_err("the disk fails");
-    assert_eq!(numbers(&events), [4, 5]);
+    spool.append(&mut vec![row(1)]).expect("the disk is good");
+    disk.fail(Fault::Broken(2 * frame_bytes(&row(2)) + 10));
+    let mut rows: Vec<Row> = (2..6).map(row).collect();
+    spool.append(&mut rows).expect_err("the disk fails");
+    assert_eq!(numbers(&rows), [4, 5]);
 
-    spool.append(&mut vec![event(6)]).expect("another file works");
+    spool.append(&mut vec![row(6)]).expect("another file works");
     assert!(disk.contents(&segment::name(4)).is_some(), "it is another segment");
     let found = drain(&mut open(&disk, OPTIONS));
-    assert_eq!((numbers(&found.events), found.lost), (vec![1, 2, 3, 6], 0));
+    assert_eq!((numbers(&found.rows), found.lost), (vec![1, 2, 3, 6], 0));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_failed_sync_is_said_and_the_segment_ended() {
     let every = Duration::from_secs(1);
     let mut spool = open(&disk, Options { sync_interval: Some(every), ..OPTIONS });
     assert_eq!(spool.next_sync(), None, "there is nothing to sync");
-    spool.append(&mut vec![event(1)]).expect("the disk is good");
+    spool.append(&mut vec![row(1)]).expect("the disk is good");
     let due = spool.next_sync().expect("there is something to sync");
     disk.fail(Fault::Sync);
     assert!(spool.sync_if_due(due - every).is_ok(), "it is not due");
@@ -79,42 +79,42 @@ fn a_failed_sync_is_said_and_the_segment_ended() {
     assert!(error.is_spool() && error.to_string().contains("power loss"), "{error}");
     assert_eq!(spool.next_sync(), None, "it is not tried again on the same file");
 
-    spool.append(&mut vec![event(2)]).expect("another file works");
+    spool.append(&mut vec![row(2)]).expect("another file works");
     assert!(disk.contents(&segment::name(2)).is_some(), "it is another segment");
     spool.sync_if_due(Instant::now() + 2 * every).expect("another file can be synced");
-    assert_eq!(numbers(&drain(&mut spool).events), [1, 2]);
+    assert_eq!(numbers(&drain(&mut spool).rows), [1, 2]);
 }
 
 #[test]
 fn a_full_spool_refuses_the_newest_and_has_room_again_when_the_oldest_are_stored() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk, Options { limit_bytes: SMALLEST_LIMIT, sync_interval: None });
-    let mut events: Vec<Row> = (0..2000).map(event).collect();
-    let error = spool.append(&mut events).expect_err("there is not room for all");
+    let mut rows: Vec<Row> = (0..2000).map(row).collect();
+    let error = spool.append(&mut rows).expect_err("there is not room for all");
     assert!(matches!(error, AppendError::Full { .. }), "{error}");
     assert!(error.to_string().contains("spool_limit"), "{error}");
     let kept = spool.pending();
-    assert_eq!(numbers(&events), (kept..2000).collect::<Vec<_>>());
-    spool.append(&mut events).expect_err("it is still full");
+    assert_eq!(numbers(&rows), (kept..2000).collect::<Vec<_>>());
+    spool.append(&mut rows).expect_err("it is still full");
     assert_eq!(spool.pending(), kept);
 
     let batch = spool.next_batch(kept as usize / 2, usize::MAX).expect("they are in memory");
     spool.acknowledge(batch.up_to).expect("the disk takes it");
-    assert!(spool.append(&mut events).is_err() && spool.pending() > kept - batch.events.len() as u64);
+    assert!(spool.append(&mut rows).is_err() && spool.pending() > kept - batch.rows.len() as u64);
     let found = drain(&mut open(&disk, OPTIONS));
-    assert_eq!((found.events.len() as u64, found.lost), (spool.pending(), 0));
-    assert!(found.events.is_sorted_by_key(number));
+    assert_eq!((found.rows.len() as u64, found.lost), (spool.pending(), 0));
+    assert!(found.rows.is_sorted_by_key(number));
 }
 
 #[test]
 fn only_what_was_handed_out_can_be_acknowledged() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk, OPTIONS);
-    spool.append(&mut vec![event(1), event(2)]).expect("the disk is good");
+    spool.append(&mut vec![row(1), row(2)]).expect("the disk is good");
     spool.next_batch(1, usize::MAX).expect("it is in memory");
     spool.acknowledge(u64::MAX).expect("the disk is good");
     assert_eq!(spool.pending(), 1);
-    assert_eq!(numbers(&drain(&mut open(&disk, OPTIONS)).events), [2]);
+    assert_eq!(numbers(&drain(&mut open(&disk, OPTIONS)).rows), [2]);
 }
 
 #[test]
@@ -125,42 +125,42 @@ fn a_limit_that_holds_next_to_nothing_is_refused() {
 }
 
 #[test]
-fn an_event_that_is_too_large_stays_with_the_caller_and_those_before_it_get_in() {
+fn an_row_that_is_too_large_stays_with_the_caller_and_those_before_it_get_in() {
     let mut spool = open(&MemoryDisk::default(), OPTIONS);
-    let huge = Row { context: "x".repeat(PAYLOAD_LIMIT), ..event(2) };
-    let mut events = vec![event(1), huge, event(3)];
-    let error = spool.append(&mut events).expect_err("it is too large");
+    let huge = Row { context: "x".repeat(PAYLOAD_LIMIT), ..row(2) };
+    let mut rows = vec![row(1), huge, row(3)];
+    let error = spool.append(&mut rows).expect_err("it is too large");
     assert!(matches!(error, AppendError::TooLarge { .. }), "{error}");
-    assert_eq!(numbers(&events), [2, 3]);
-    events.remove(0);
-    spool.append(&mut events).expect("the others fit");
-    assert_eq!(numbers(&drain(&mut spool).events), [1, 3]);
+    assert_eq!(numbers(&rows), [2, 3]);
+    rows.remove(0);
+    spool.append(&mut rows).expect("the others fit");
+    assert_eq!(numbers(&drain(&mut spool).rows), [1, 3]);
 }
 
 #[test]
-fn the_largest_event_comes_back() {
+fn the_largest_row_comes_back() {
     let disk = MemoryDisk::default();
-    let room = PAYLOAD_LIMIT - (frame_bytes(&Row { context: String::new(), ..event(1) }) - 20);
-    let largest = Row { context: "x".repeat(room), ..event(1) };
-    open(&disk, OPTIONS).append(&mut vec![largest.clone(), event(2)]).expect("it fits");
-    assert_eq!(drain(&mut open(&disk, OPTIONS)).events, [largest, event(2)]);
+    let room = PAYLOAD_LIMIT - (frame_bytes(&Row { context: String::new(), ..row(1) }) - 20);
+    let largest = Row { context: "x".repeat(room), ..row(1) };
+    open(&disk, OPTIONS).append(&mut vec![largest.clone(), row(2)]).expect("it fits");
+    assert_eq!(drain(&mut open(&disk, OPTIONS)).rows, [largest, row(2)]);
 }
 
 #[test]
 fn a_batch_ends_at_its_rows_or_its_bytes() {
     let disk = MemoryDisk::default();
-    open(&disk, OPTIONS).append(&mut (0..10).map(event).collect()).expect("the disk is good");
+    open(&disk, OPTIONS).append(&mut (0..10).map(row).collect()).expect("the disk is good");
     let mut spool = open(&disk, OPTIONS);
-    spool.append(&mut (10..13).map(event).collect()).expect("the disk is good");
+    spool.append(&mut (10..13).map(row).collect()).expect("the disk is good");
     let mut sizes = Vec::new();
-    for (rows, bytes) in [(4, usize::MAX), (99, 2 * frame_bytes(&event(0))), (99, usize::MAX)] {
+    for (rows, bytes) in [(4, usize::MAX), (99, 2 * frame_bytes(&row(0))), (99, usize::MAX)] {
         let batch = spool.next_batch(rows, bytes).expect("they can be read");
-        sizes.push((batch.events.len(), batch.may_be_stored));
+        sizes.push((batch.rows.len(), batch.may_be_stored));
     }
     assert_eq!(sizes, [(4, true), (2, true), (7, true)]);
-    spool.append(&mut vec![event(13)]).expect("the disk is good");
+    spool.append(&mut vec![row(13)]).expect("the disk is good");
     let batch = spool.next_batch(99, 1).expect("they can be read");
-    assert_eq!((numbers(&batch.events), batch.may_be_stored), (vec![13], false), "it is of this process");
+    assert_eq!((numbers(&batch.rows), batch.may_be_stored), (vec![13], false), "it is of this process");
     assert!(spool.position(&Batch::default()) == spool.end() && spool.pending() == 14);
 }
 
@@ -168,15 +168,15 @@ fn a_batch_ends_at_its_rows_or_its_bytes() {
 fn a_backlog_is_read_from_disk_and_memory_holds_only_the_newest() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk, Options { limit_bytes: 32 * SMALLEST_LIMIT, ..OPTIONS });
-    spool.window = Window::new(10 * frame_bytes(&event(0)));
+    spool.window = Window::new(10 * frame_bytes(&row(0)));
     for number in 0..1000 {
-        spool.append(&mut vec![event(number)]).expect("the disk is good");
+        spool.append(&mut vec![row(number)]).expect("the disk is good");
     }
     assert!(spool.window.len() <= 10);
     let first = spool.next_batch(300, usize::MAX).expect("they can be read");
-    spool.append(&mut (1000..1100).map(event).collect()).expect("the disk is good");
+    spool.append(&mut (1000..1100).map(row).collect()).expect("the disk is good");
     let rest = drain(&mut spool);
-    let all: Vec<u64> = first.events.iter().chain(&rest.events).map(number).collect();
+    let all: Vec<u64> = first.rows.iter().chain(&rest.rows).map(number).collect();
     assert_eq!((all, rest.lost), ((0..1100).collect(), 0));
 }
 
@@ -185,9 +185,9 @@ fn an_acknowledgement_that_failed_is_written_again_where_room_is_wanted() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk, Options { limit_bytes: SMALLEST_LIMIT, ..OPTIONS });
     let large = |number| {
-        let mut event = event(number);
-        event.context = format!("{{\"n\":{number},\"text\":\"{}\"}}", "x".repeat(40 * 1024));
-        event
+        let mut row = row(number);
+        row.context = format!("{{\"n\":{number},\"text\":\"{}\"}}", "x".repeat(40 * 1024));
+        row
     };
     spool.append(&mut vec![large(1)]).expect("there is room for one");
     let batch = spool.next_batch(9, usize::MAX).expect("it can be read");
@@ -197,14 +197,14 @@ fn an_acknowledgement_that_failed_is_written_again_where_room_is_wanted() {
     spool.acknowledge(batch.up_to).expect_err("the disk is full");
 
     spool.append(&mut vec![large(2)]).expect("the first is stored");
-    assert_eq!(numbers(&drain(&mut spool).events), [2]);
+    assert_eq!(numbers(&drain(&mut spool).rows), [2]);
 }
 
 #[test]
 fn what_cannot_be_written_again_counts_as_in_memory_until_it_can() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk, Options { limit_bytes: SMALLEST_LIMIT, ..OPTIONS });
-    spool.append(&mut (1..301).map(event).collect()).expect("the disk is good");
+    spool.append(&mut (1..301).map(row).collect()).expect("the disk is good");
     assert!(spool.segments.len() > 2, "it takes several segments");
     disk.remove(&spool.segments.back().expect("there are some").name()).expect("it is there");
     disk.fail(Fault::Full(spool.segment_bytes as usize + 1000));
@@ -212,11 +212,11 @@ fn what_cannot_be_written_again_counts_as_in_memory_until_it_can() {
     assert!(!spool.keeps(spool.end()));
     assert_eq!((spool.take_recount(), spool.pending()), (Some(0), 300));
     let batch = spool.next_batch(40, usize::MAX).expect("it is in memory");
-    assert_eq!(numbers(&batch.events), (1..41).collect::<Vec<_>>());
+    assert_eq!(numbers(&batch.rows), (1..41).collect::<Vec<_>>());
 
-    spool.append(&mut vec![event(301)]).expect("there is room again");
+    spool.append(&mut vec![row(301)]).expect("there is room again");
     assert!(!spool.keeps(batch.up_to) && spool.keeps(spool.end()));
     assert_eq!(spool.take_recount(), Some(261));
     let found = drain(&mut open(&disk, OPTIONS));
-    assert_eq!((numbers(&found.events), found.lost), ((1..302).collect(), 0));
+    assert_eq!((numbers(&found.rows), found.lost), ((1..302).collect(), 0));
 }

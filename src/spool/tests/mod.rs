@@ -21,13 +21,13 @@ use crate::{Error, Row, Severity};
 /// Records survive the process and no more; the limit is out of the way.
 const OPTIONS: Options = Options { limit_bytes: 1 << 30, sync_interval: None };
 
-/// The event of that number: small, and unlike any other.
-pub(super) fn event(number: u64) -> Row {
+/// The row of that number: small, and unlike any other.
+pub(super) fn row(number: u64) -> Row {
     Row {
         id: Uuid::from_u128(number.into()),
         created_at: UNIX_EPOCH + Duration::from_micros(number),
         source: "test".into(),
-        event_type: "test.event".into(),
+        event_type: "test.row".into(),
         severity: Severity::Info,
         context: format!(r#"{{"n":{number}}}"#),
         restaurant_id: None,
@@ -35,21 +35,21 @@ pub(super) fn event(number: u64) -> Row {
     }
 }
 
-/// An event with something in every column.
-pub(super) fn full_event(number: u64) -> Row {
+/// A row with something in every column.
+pub(super) fn full_row(number: u64) -> Row {
     Row {
         created_at: UNIX_EPOCH + Duration::from_micros(1),
         severity: Severity::Critical,
         context: r#"{"text":"Zoë \"quoted\" \u2603","list":[1,2.5,null]}"#.to_owned(),
         restaurant_id: Some(Uuid::from_u128(1 << 100)),
         booking_id: Some(Uuid::from_u128(u128::MAX)),
-        ..event(number)
+        ..row(number)
     }
 }
 
-/// What [`event`] was given.
-fn number(event: &Row) -> u64 {
-    event.id.as_u128() as u64
+/// What [`row`] was given.
+fn number(row: &Row) -> u64 {
+    row.id.as_u128() as u64
 }
 
 impl<D: Disk> Spool<D> {
@@ -69,6 +69,6 @@ fn drain<D: Disk>(spool: &mut Spool<D>) -> Batch {
             return all;
         }
         all.lost += batch.lost;
-        all.events.extend(batch.events);
+        all.rows.extend(batch.rows);
     }
 }

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::memory::{Fault, MemoryDisk};
-use super::{drain, event, number};
+use super::{drain, number, row};
 use crate::spool::window::Window;
 use crate::spool::{AppendError, Options, SMALLEST_LIMIT, Spool};
 use crate::{Error, Row};
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// So many events with so many bytes of padding.
+    /// So many rows with so many bytes of padding.
     Append(u8, u16),
     Batch(u8),
     Acknowledge,
@@ -37,7 +37,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let loss = prop_oneof![Just(Loss::Process), any::<u64>().prop_map(Loss::Power)];
     let deaths = prop::collection::vec((kill(), loss.clone()), 0..3);
     let step = prop_oneof![
-        6 => (1..12_u8, 0..2000_u16).prop_map(|(events, padding)| Step::Append(events, padding)),
+        6 => (1..12_u8, 0..2000_u16).prop_map(|(rows, padding)| Step::Append(rows, padding)),
         4 => (1..20_u8).prop_map(Step::Batch),
         3 => Just(Step::Acknowledge),
         2 => Just(Step::Sync),
@@ -55,7 +55,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_accepted_event_is_lost_altered_or_invented(steps in steps()) {
+    fn no_accepted_row_is_lost_altered_or_invented(steps in steps()) {
         let mut model = Model::new();
         for step in steps {
             model.take(step);
@@ -64,9 +64,9 @@ proptest! {
     }
 }
 
-/// An event that the spool has taken and that is not acknowledged.
+/// A row that the spool has taken and that is not acknowledged.
 struct Taken {
-    event: Row,
+    row: Row,
     /// A sync came after it.
     synced: bool,
     /// A sync after it failed: nothing is promised any more for a loss of power.
@@ -96,11 +96,11 @@ struct Model {
     /// How many of these were handed out by this process.
     handed_out: usize,
     up_to: u64,
-    /// Events that may come again or not: refused by a failing disk, or acknowledged to one.
+    /// Rows that may come again or not: refused by a failing disk, or acknowledged to one.
     maybe: BTreeSet<u64>,
     /// Records that the power took and that are not acknowledged: every process counts them.
     lost: u64,
-    events: u64,
+    rows: u64,
 }
 
 impl Model {
@@ -108,12 +108,12 @@ impl Model {
         let disk = MemoryDisk::default();
         let spool = open(&disk).expect("nothing keeps it from opening");
         let (taken, maybe) = Default::default();
-        Self { disk, spool, taken, handed_out: 0, up_to: 0, maybe, lost: 0, events: 0 }
+        Self { disk, spool, taken, handed_out: 0, up_to: 0, maybe, lost: 0, rows: 0 }
     }
 
     fn take(&mut self, step: Step) {
         match step {
-            Step::Append(events, padding) => self.append(events, padding),
+            Step::Append(rows, padding) => self.append(rows, padding),
             Step::Batch(rows) => self.batch(rows),
             Step::Acknowledge => self.acknowledge(),
             Step::Sync => self.sync(),
@@ -126,8 +126,8 @@ impl Model {
     }
 
     fn append(&mut self, count: u8, padding: u16) {
-        let new = self.events..self.events + u64::from(count);
-        self.events = new.end;
+        let new = self.rows..self.rows + u64::from(count);
+        self.rows = new.end;
         let all: Vec<Row> = new.map(|number| padded(number, padding)).collect();
         let mut left = all.clone();
         let appended = self.spool.append(&mut left);
@@ -138,24 +138,24 @@ impl Model {
             self.maybe.extend(left.iter().map(number));
         }
         let taken = all.into_iter().take(taken);
-        self.taken.extend(taken.map(|event| Taken { event, synced: false, doomed: false }));
+        self.taken.extend(taken.map(|row| Taken { row, synced: false, doomed: false }));
     }
 
     fn batch(&mut self, rows: u8) {
         let batch = self.spool.next_batch(rows.into(), usize::MAX).expect("every file can be opened");
         assert_eq!(batch.lost, 0);
-        let expected = self.taken[self.handed_out..].iter().map(|taken| &taken.event);
-        assert!(batch.events.iter().eq(expected.take(batch.events.len())), "in order and unaltered");
-        assert!(!batch.events.is_empty() || self.handed_out == self.taken.len());
-        self.handed_out += batch.events.len();
+        let expected = self.taken[self.handed_out..].iter().map(|taken| &taken.row);
+        assert!(batch.rows.iter().eq(expected.take(batch.rows.len())), "in order and unaltered");
+        assert!(!batch.rows.is_empty() || self.handed_out == self.taken.len());
+        self.handed_out += batch.rows.len();
         self.up_to = batch.up_to;
     }
 
     fn acknowledge(&mut self) {
         let acknowledged = self.spool.acknowledge(self.up_to);
-        let events: Vec<Taken> = self.taken.drain(..self.handed_out).collect();
+        let rows: Vec<Taken> = self.taken.drain(..self.handed_out).collect();
         if acknowledged.is_err() {
-            self.maybe.extend(events.iter().map(|taken| number(&taken.event)));
+            self.maybe.extend(rows.iter().map(|taken| number(&taken.row)));
         } else if self.handed_out > 0 {
             self.lost = 0;
         }
@@ -190,16 +190,16 @@ impl Model {
         self.spool = open(&self.disk).expect("nothing keeps it from opening");
         let pending = self.spool.pending();
         let found = drain(&mut self.spool);
-        assert_eq!(pending, found.events.len() as u64 + found.lost, "every number has one fate");
-        self.check_events(&found.events);
+        assert_eq!(pending, found.rows.len() as u64 + found.lost, "every number has one fate");
+        self.check_rows(&found.rows);
         if lost_power {
-            self.check_power(&found.events);
+            self.check_power(&found.rows);
         } else {
-            self.check_kill(&found.events, found.lost);
+            self.check_kill(&found.rows, found.lost);
         }
         // To open a spool is to sync what is in it.
-        let taken = |event| Taken { event, synced: true, doomed: false };
-        self.taken = found.events.into_iter().map(taken).collect();
+        let taken = |row| Taken { row, synced: true, doomed: false };
+        self.taken = found.rows.into_iter().map(taken).collect();
         self.handed_out = self.taken.len();
         (self.lost, self.up_to) = (found.lost, found.up_to);
     }
@@ -211,31 +211,31 @@ impl Model {
         }
     }
 
-    fn check_events(&self, found: &[Row]) {
+    fn check_rows(&self, found: &[Row]) {
         assert!(found.is_sorted_by(|one, next| number(one) < number(next)), "in order, each once");
-        for event in found {
-            assert!(number(event) < self.events, "none is invented");
-            let padding = padding(event);
-            assert_eq!(*event, padded(number(event), padding), "none is altered");
+        for row in found {
+            assert!(number(row) < self.rows, "none is invented");
+            let padding = padding(row);
+            assert_eq!(*row, padded(number(row), padding), "none is altered");
         }
     }
 
     fn check_kill(&self, found: &[Row], lost: u64) {
         assert!(lost <= self.lost, "{lost} of {}", self.lost);
-        let certain = found.iter().filter(|event| !self.maybe.contains(&number(event)));
-        let taken = self.taken.iter().map(|taken| &taken.event);
-        let taken = taken.filter(|event| !self.maybe.contains(&number(event)));
+        let certain = found.iter().filter(|row| !self.maybe.contains(&number(row)));
+        let taken = self.taken.iter().map(|taken| &taken.row);
+        let taken = taken.filter(|row| !self.maybe.contains(&number(row)));
         assert!(certain.eq(taken), "all that was taken, and nothing else");
     }
 
     fn check_power(&self, found: &[Row]) {
         for taken in self.taken.iter().filter(|taken| taken.synced) {
-            assert!(found.contains(&taken.event), "event {} was synced", number(&taken.event));
+            assert!(found.contains(&taken.row), "row {} was synced", number(&taken.row));
         }
     }
 }
 
-/// Small segments and a small window, so that a few events use several of each.
+/// Small segments and a small window, so that a few rows use several of each.
 fn open(disk: &MemoryDisk) -> Result<Spool<MemoryDisk>, Error> {
     let options = Options { limit_bytes: SMALLEST_LIMIT, sync_interval: Some(Duration::from_nanos(1)) };
     let mut spool = Spool::on(disk.clone(), options)?;
@@ -244,13 +244,13 @@ fn open(disk: &MemoryDisk) -> Result<Spool<MemoryDisk>, Error> {
 }
 
 fn padded(number: u64, padding: u16) -> Row {
-    let mut event = event(number);
-    event.context = format!("{{\"n\":{number},\"padding\":\"{}\"}}", "x".repeat(padding.into()));
-    event
+    let mut row = row(number);
+    row.context = format!("{{\"n\":{number},\"padding\":\"{}\"}}", "x".repeat(padding.into()));
+    row
 }
 
-fn padding(event: &Row) -> u16 {
-    event.context.bytes().filter(|byte| *byte == b'x').count() as u16
+fn padding(row: &Row) -> u16 {
+    row.context.bytes().filter(|byte| *byte == b'x').count() as u16
 }
 
 /// Falls on either side, by a linear congruential generator.

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{OPTIONS, drain, event, number};
+use super::{OPTIONS, drain, number, row};
 use crate::Row;
 use crate::spool::Spool;
 
@@ -98,8 +98,8 @@ fn open(dir: &Path) -> Spool {
     Spool::open(dir, OPTIONS).expect("the directory can be used")
 }
 
-fn numbers(events: &[Row]) -> Vec<u64> {
-    events.iter().map(number).collect()
+fn numbers(rows: &[Row]) -> Vec<u64> {
+    rows.iter().map(number).collect()
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn what_was_appended_survives_sigkill() {
     if let Some(dir) = dir() {
         let mut spool = open(&dir);
         for number in 0.. {
-            spool.append(&mut vec![event(number)]).expect("there is room");
+            spool.append(&mut vec![row(number)]).expect("there is room");
             say(number);
         }
     }
@@ -121,8 +121,8 @@ fn what_was_appended_survives_sigkill() {
 
         let mut spool = open(&dir);
         let found = drain(&mut spool);
-        let count = found.events.len() as u64;
-        assert_eq!((numbers(&found.events), found.lost), ((0..count).collect(), 0));
+        let count = found.rows.len() as u64;
+        assert_eq!((numbers(&found.rows), found.lost), ((0..count).collect(), 0));
         assert!(count > last.unwrap_or(200), "{count} records, and {last:?} was said to be on disk");
         spool.acknowledge(found.up_to).expect("it can be written");
     }
@@ -151,15 +151,15 @@ fn two_processes_do_not_share_a_directory_and_death_lets_go_of_it() {
 /// Appends until the disk takes no more, and says how many it took.
 fn fill_up(dir: &Path, remedy: &str) {
     let mut spool = open(dir);
-    let mut left: Vec<Row> = (0..20_000).map(event).collect();
+    let mut left: Vec<Row> = (0..20_000).map(row).collect();
     let error = spool.append(&mut left).expect_err("the disk is small").to_string();
     assert!(error.contains(remedy), "{error}");
     assert_eq!(numbers(&left), (20_000 - left.len() as u64..20_000).collect::<Vec<_>>());
     drop(spool);
     let found = drain(&mut open(dir));
-    assert_eq!((found.events.len() + left.len(), found.lost), (20_000, 0), "what is not left is on disk");
-    assert!(numbers(&found.events).is_sorted());
-    say(found.events.len() as u64);
+    assert_eq!((found.rows.len() + left.len(), found.lost), (20_000, 0), "what is not left is on disk");
+    assert!(numbers(&found.rows).is_sorted());
+    say(found.rows.len() as u64);
 }
 
 #[test]
@@ -189,9 +189,9 @@ fn on_a_small_disk(test: &str) {
     assert_eq!(ended_well(start(test, &dir, &Under::Mounts(script))), 1);
 }
 
-/// Appends until the disk takes no more; the number of the first event that is left.
+/// Appends until the disk takes no more; the number of the first row that is left.
 fn fill(spool: &mut Spool) -> u64 {
-    let mut left: Vec<Row> = (0..20_000).map(event).collect();
+    let mut left: Vec<Row> = (0..20_000).map(row).collect();
     spool.append(&mut left).expect_err("the disk is small");
     number(&left[0])
 }
@@ -202,11 +202,11 @@ fn a_disk_that_the_spool_has_filled_is_freed_once_all_is_stored() {
         let mut spool = open(&dir);
         let taken = fill(&mut spool);
         let before = drain(&mut spool);
-        assert_eq!(before.events.len() as u64, taken);
+        assert_eq!(before.rows.len() as u64, taken);
         spool.acknowledge(before.up_to).expect("it has its place");
         // As many as there were: nothing of the old ones is left.
-        spool.append(&mut (0..taken).map(event).collect()).expect("there is room again");
-        assert_eq!(drain(&mut spool).events.len() as u64, taken);
+        spool.append(&mut (0..taken).map(row).collect()).expect("there is room again");
+        assert_eq!(drain(&mut spool).rows.len() as u64, taken);
         return say(1);
     }
     on_a_small_disk("a_disk_that_the_spool_has_filled_is_freed_once_all_is_stored");
@@ -222,7 +222,7 @@ fn a_disk_that_an_earlier_process_has_filled_is_freed_once_all_is_stored() {
             let batch = spool.next_batch(rows, usize::MAX).expect("they can be read");
             spool.acknowledge(batch.up_to).expect("it has its place");
         }
-        spool.append(&mut (0..taken).map(event).collect()).expect("there is room again");
+        spool.append(&mut (0..taken).map(row).collect()).expect("there is room again");
         assert_eq!(open_again(spool, &dir).pending(), taken);
         return say(1);
     }
@@ -239,7 +239,7 @@ fn a_limit_on_the_size_of_files_only_makes_them_smaller() {
     let test = "a_limit_on_the_size_of_files_only_makes_them_smaller";
     if let Some(dir) = dir() {
         let mut spool = open(&dir);
-        let mut left: Vec<Row> = (0..3000).map(event).collect();
+        let mut left: Vec<Row> = (0..3000).map(row).collect();
         let mut refusals = 0;
         while let Err(error) = spool.append(&mut left) {
             assert!(error.to_string().contains("ulimit -f"), "{error}");
@@ -253,7 +253,7 @@ fn a_limit_on_the_size_of_files_only_makes_them_smaller() {
     let refusals = ended_well(start(test, &dir, &Under::Shell(script)));
     assert!(refusals > 0);
     let found = drain(&mut open(&dir));
-    assert_eq!((numbers(&found.events), found.lost), ((0..3000).collect(), 0));
+    assert_eq!((numbers(&found.rows), found.lost), ((0..3000).collect(), 0));
 }
 
 #[test]
@@ -281,9 +281,9 @@ fn a_relative_directory_stays_where_it_is_when_the_process_changes_its_own() {
         let parent = dir.parent().expect("it has one");
         env::set_current_dir(parent).expect("it is there");
         let mut spool = open(Path::new("spool"));
-        spool.append(&mut vec![event(1)]).expect("there is room");
+        spool.append(&mut vec![row(1)]).expect("there is room");
         env::set_current_dir(parent.join("elsewhere")).expect("it is there");
-        spool.append(&mut vec![event(2)]).expect("there is room");
+        spool.append(&mut vec![row(2)]).expect("there is room");
         let batch = spool.next_batch(1, usize::MAX).expect("it is in memory");
         spool.acknowledge(batch.up_to).expect("there is room");
         return say(spool.pending());
@@ -293,5 +293,5 @@ fn a_relative_directory_stays_where_it_is_when_the_process_changes_its_own() {
     std::fs::create_dir(&elsewhere).expect("it can be made");
     assert_eq!(ended_well(start(test, &dir, &Under::Nothing)), 1);
     assert_eq!(std::fs::read_dir(elsewhere).expect("it is there").count(), 0);
-    assert_eq!(numbers(&drain(&mut open(&dir)).events), [2]);
+    assert_eq!(numbers(&drain(&mut open(&dir)).rows), [2]);
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::memory::{Fault, MemoryDisk};
 use super::model::die;
-use super::{OPTIONS, drain, event, number};
+use super::{OPTIONS, drain, number, row};
 use crate::Row;
 use crate::spool::disk::Disk as _;
 use crate::spool::quarantine::{NAME as QUARANTINE, to_line};
@@ -25,15 +25,15 @@ fn done(disk: &MemoryDisk) -> Vec<String> {
     names.into_iter().filter(|name| name.starts_with("replay.done-") && name.ends_with(".jsonl")).collect()
 }
 
-fn lines(events: impl IntoIterator<Item = Row>) -> String {
-    events.into_iter().map(|event| to_line(&event, "bad") + "\n").collect()
+fn lines(rows: impl IntoIterator<Item = Row>) -> String {
+    rows.into_iter().map(|row| to_line(&row, "bad") + "\n").collect()
 }
 
 #[test]
 fn a_quarantined_row_is_corrected_and_replayed_under_its_id() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk);
-    spool.quarantine(&event(1), "the number is too low").expect("the disk is good");
+    spool.quarantine(&row(1), "the number is too low").expect("the disk is good");
     let quarantined = text(&disk, QUARANTINE);
     assert!(quarantined.starts_with(r#"{"reason":"the number is too low","id":"#), "{quarantined}");
 
@@ -42,14 +42,14 @@ fn a_quarantined_row_is_corrected_and_replayed_under_its_id() {
     let replayed = spool.take_replay().expect("it can be read");
     assert_eq!((replayed.taken, replayed.left, spool.pending()), (1, 0, 1));
     let batch = drain(&mut spool);
-    assert_eq!(batch.events, [Row { context: r#"{"n": 7}"#.to_owned(), ..event(1) }]);
+    assert_eq!(batch.rows, [Row { context: r#"{"n": 7}"#.to_owned(), ..row(1) }]);
     assert_eq!((disk.contents(REPLAY), done(&disk).len()), (None, 1));
 }
 
 #[test]
 fn replayed_rows_may_be_stored_already() {
     let disk = MemoryDisk::default();
-    disk.put(REPLAY, lines([event(1)]).as_bytes());
+    disk.put(REPLAY, lines([row(1)]).as_bytes());
     let mut spool = open(&disk);
     spool.take_replay().expect("it can be read");
     assert!(spool.next_batch(1, usize::MAX).expect("it is in memory").may_be_stored);
@@ -59,13 +59,13 @@ fn replayed_rows_may_be_stored_already() {
 fn wrong_lines_stay_behind_as_they_are_and_are_named() {
     let disk = MemoryDisk::default();
     let wrong = "{\"id\": nonsense}\n\u{FFFD} é\n";
-    let file = format!("{}\n\r\n{wrong}{}", lines([event(1)]), lines([event(2)]).trim_end());
+    let file = format!("{}\n\r\n{wrong}{}", lines([row(1)]), lines([row(2)]).trim_end());
     disk.put(REPLAY, file.as_bytes());
     let mut spool = open(&disk);
     let replayed = spool.take_replay().expect("it can be read");
     assert_eq!((replayed.taken, replayed.left), (2, 2));
     assert!(replayed.reasons[0].starts_with("line 4 of replay.jsonl: "), "{:?}", replayed.reasons);
-    assert_eq!(drain(&mut spool).events, [event(1), event(2)]);
+    assert_eq!(drain(&mut spool).rows, [row(1), row(2)]);
     assert_eq!(text(&disk, REPLAY), wrong);
     assert_eq!(text(&disk, &done(&disk)[0]), file, "nothing of what a person wrote is gone");
 }
@@ -73,13 +73,13 @@ fn wrong_lines_stay_behind_as_they_are_and_are_named() {
 #[test]
 fn what_the_spool_has_no_room_for_stays_behind() {
     let disk = MemoryDisk::default();
-    disk.put(REPLAY, lines((0..2000).map(event)).as_bytes());
+    disk.put(REPLAY, lines((0..2000).map(row)).as_bytes());
     let options = Options { limit_bytes: SMALLEST_LIMIT, sync_interval: None };
     let mut spool = Spool::on(disk.clone(), options).expect("the disk is good");
     let replayed = spool.take_replay().expect("it can be read");
     assert_eq!(replayed.taken + replayed.left, 2000);
     assert!(replayed.reasons[0].contains("the spool is full"), "{:?}", replayed.reasons);
-    assert_eq!(text(&disk, REPLAY), lines((replayed.taken..2000).map(event)));
+    assert_eq!(text(&disk, REPLAY), lines((replayed.taken..2000).map(row)));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn without_a_file_there_is_nothing_to_replay() {
 /// At every single call that changes the disk.
 #[test]
 fn a_crash_while_replaying_loses_no_line() {
-    let file = format!("{}wrong\n{}", lines([event(1)]), lines([event(2)]));
+    let file = format!("{}wrong\n{}", lines([row(1)]), lines([row(2)]));
     for calls in 0..40 {
         let disk = MemoryDisk::default();
         disk.put(REPLAY, file.as_bytes());
@@ -102,7 +102,7 @@ fn a_crash_while_replaying_loses_no_line() {
 
         let mut spool = open(&disk);
         spool.take_replay().expect("the disk is good");
-        let found: Vec<u64> = drain(&mut spool).events.iter().map(number).collect();
+        let found: Vec<u64> = drain(&mut spool).rows.iter().map(number).collect();
         assert!(found.contains(&1) && found.contains(&2), "killed at call {calls}: {found:?}");
         assert_eq!(text(&disk, REPLAY), "wrong\n", "killed at call {calls}");
     }
@@ -114,7 +114,7 @@ fn a_loss_of_power_after_a_replay_loses_no_line() {
     let options = Options { limit_bytes: SMALLEST_LIMIT, sync_interval: None };
     for dice in 0..64 {
         let disk = MemoryDisk::default();
-        disk.put(REPLAY, lines((1..=300).map(event)).as_bytes());
+        disk.put(REPLAY, lines((1..=300).map(row)).as_bytes());
         disk.settle();
         let mut spool = Spool::on(disk.clone(), options).expect("the disk is good");
         assert_eq!(spool.take_replay().expect("the disk is good").taken, 300);
@@ -122,7 +122,7 @@ fn a_loss_of_power_after_a_replay_loses_no_line() {
         disk.lose_power(die(dice << 40));
         let mut spool = Spool::on(disk.clone(), options).expect("the disk is good");
         spool.take_replay().expect("the disk is good");
-        let found: HashSet<u64> = drain(&mut spool).events.iter().map(number).collect();
+        let found: HashSet<u64> = drain(&mut spool).rows.iter().map(number).collect();
         assert_eq!(found, (1..=300).collect(), "dice {dice}");
     }
 }
@@ -131,9 +131,9 @@ fn a_loss_of_power_after_a_replay_loses_no_line() {
 fn a_loss_of_power_after_a_row_was_set_aside_keeps_its_line() {
     for dice in 0..64 {
         let disk = MemoryDisk::default();
-        open(&disk).quarantine(&event(1), "bad").expect("the disk is good");
+        open(&disk).quarantine(&row(1), "bad").expect("the disk is good");
         disk.lose_power(die(dice << 40));
-        assert_eq!(text(&disk, QUARANTINE), lines([event(1)]), "dice {dice}");
+        assert_eq!(text(&disk, QUARANTINE), lines([row(1)]), "dice {dice}");
     }
 }
 
@@ -141,22 +141,22 @@ fn a_loss_of_power_after_a_row_was_set_aside_keeps_its_line() {
 fn a_quarantine_that_cannot_be_written_says_so_and_holds_whole_lines() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk);
-    spool.quarantine(&event(1), "bad").expect("the disk is good");
+    spool.quarantine(&row(1), "bad").expect("the disk is good");
     disk.fail(Fault::Full(10));
-    let error = spool.quarantine(&event(2), "bad").expect_err("the disk is full");
+    let error = spool.quarantine(&row(2), "bad").expect_err("the disk is full");
     assert!(error.to_string().contains("quarantine.jsonl") && error.is_spool(), "{error}");
-    spool.quarantine(&event(3), "bad").expect("the disk has room again");
-    assert_eq!(text(&disk, QUARANTINE), lines([event(1), event(3)]));
+    spool.quarantine(&row(3), "bad").expect("the disk has room again");
+    assert_eq!(text(&disk, QUARANTINE), lines([row(1), row(3)]));
 }
 
 #[test]
 fn what_is_refused_after_the_quarantine_was_moved_away_gets_a_new_one() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk);
-    spool.quarantine(&event(1), "bad").expect("the disk is good");
+    spool.quarantine(&row(1), "bad").expect("the disk is good");
     disk.rename(QUARANTINE, REPLAY).expect("the disk is good");
-    spool.quarantine(&event(2), "bad").expect("the disk is good");
-    assert_eq!((text(&disk, REPLAY), text(&disk, QUARANTINE)), (lines([event(1)]), lines([event(2)])));
+    spool.quarantine(&row(2), "bad").expect("the disk is good");
+    assert_eq!((text(&disk, REPLAY), text(&disk, QUARANTINE)), (lines([row(1)]), lines([row(2)])));
     assert_eq!(spool.take_replay().expect("it can be read").taken, 1);
 }
 
@@ -164,6 +164,6 @@ fn what_is_refused_after_the_quarantine_was_moved_away_gets_a_new_one() {
 fn a_torn_line_of_the_quarantine_spoils_no_other() {
     let disk = MemoryDisk::default();
     disk.put(QUARANTINE, b"{\"reason\":\"a cras");
-    open(&disk).quarantine(&event(1), "bad").expect("the disk is good");
-    assert_eq!(text(&disk, QUARANTINE), format!("{{\"reason\":\"a cras\n{}", lines([event(1)])));
+    open(&disk).quarantine(&row(1), "bad").expect("the disk is good");
+    assert_eq!(text(&disk, QUARANTINE), format!("{{\"reason\":\"a cras\n{}", lines([row(1)])));
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scene::{Round, Scene, Setup, Verdict};
-use crate::support::Cluster;
 use crate::tmpfs::Tmpfs;
 use crate::wait::until;
+use support::Cluster;
 
 const CRASHES_WITHIN: Duration = Duration::from_secs(10);
 

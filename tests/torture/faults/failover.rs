@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scene::{Round, Scene, Setup, Verdict};
-use crate::support::Cluster;
 use crate::wait::until;
+use support::Cluster;
 
 const STREAMS_WITHIN: Duration = Duration::from_secs(10);
 

@@ -53,8 +53,8 @@ pub(crate) fn beside_others(mut round: Round) -> Verdict {
 
 /// A `COPY` that comes upon a row that is there goes back, and on as an `INSERT`, in the midst of the others.
 fn replay(scene: &Scene, pooler: &Pooler) {
-    let event = || Row::new(SystemTime::now(), "torture", "torture.replay");
-    let left: Vec<_> = std::iter::repeat_with(event).take(DEFAULT_BATCH_SIZE).collect();
+    let row = || Row::new(SystemTime::now(), "torture", "torture.replay");
+    let left: Vec<_> = std::iter::repeat_with(row).take(DEFAULT_BATCH_SIZE).collect();
     let mut store = Postgres::from_url(&scene.stage.url(pooler.port())).expect("readable");
     let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {

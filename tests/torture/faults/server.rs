@@ -1,7 +1,7 @@
 //! The server goes away, or throws us out.
 
 use crate::scene::{Round, Scene, Setup, Verdict, victim};
-use crate::support::Cluster;
+use support::Cluster;
 
 /// SIGKILL of the postmaster: what a crash or the out-of-memory killer does.
 pub(crate) fn killed(round: Round) -> Verdict {

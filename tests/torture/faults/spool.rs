@@ -16,9 +16,9 @@ use crate::scene::{
     DRAINED_WITHIN, Round, Scene, Setup, Spool, Verdict, ledger, shut_down, spool_dir, wait_until_drained,
 };
 use crate::stage::Stage;
-use crate::support::gated;
 use crate::tmpfs::Tmpfs;
 use crate::wait::{pause, until};
+use support::gated;
 
 const LIMIT: u64 = 512 * 1024;
 /// A batch of the largest records, and the files besides segments.
@@ -181,9 +181,9 @@ fn replay(dir: &Path, seed: u64) -> Stats {
     let (_, guard): (_, Guard) =
         builder.build_with::<Registry>(memory.clone()).expect("a damaged spool opens");
     let stats = guard.shutdown(DRAINED_WITHIN).expect("everything is written");
-    let events = memory.rows();
+    let rows = memory.rows();
     let mut rows: Vec<StoredRow> =
-        events.iter().map(StoredRow::from).filter(|row| row.told().is_none()).collect();
+        rows.iter().map(StoredRow::from).filter(|row| row.told().is_none()).collect();
     rows.iter().for_each(|row| row.check(seed, false));
     rows.sort_by_key(StoredRow::n);
     rows.dedup_by_key(|row| row.n());

@@ -1,0 +1,17 @@
+//! The booking service of the demo: HTTP, planner, flows and their database.
+
+pub mod app;
+pub mod bookings;
+pub mod check;
+pub mod client;
+pub mod console;
+pub mod db;
+pub mod driver;
+pub mod floor;
+pub mod holds;
+pub mod http;
+pub mod inline;
+pub mod job;
+pub mod parties;
+pub mod planner;
+pub mod trouble;

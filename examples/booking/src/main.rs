@@ -1,0 +1,151 @@
+//! A booking service with a planner, and tracing-ledger on it: three lines in [`run`], none anywhere else.
+//!
+//! ```text
+//! guests ──► http ──► inline ──► planner ──► holds ──► the demo_* tables
+//! (driver)     └────► job ─────────┘
+//! ```
+//!
+//! The planner and the flows carry `#[instrument]` and tracing events and know nothing of the ledger. The run
+//! sends the 244 parties of `parties.csv` as HTTP requests, then prints the baseline and checks that every
+//! planner call and every job has its row. `--help` lists the options, `README.md` says where the data is from.
+
+mod args;
+
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
+use std::panic;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{fmt, registry};
+
+use crate::args::{Args, HELP};
+use booking::app::{App, Pace, Settings};
+use booking::check::Check;
+use booking::console::Console;
+use booking::db::Db;
+use booking::floor::Floor;
+use booking::planner::DEFECT;
+use booking::{driver, http, parties};
+
+/// The embedded database of a run without `DATABASE_URL`.
+const FILE: &str = "booking-demo.sqlite3";
+/// Where the baseline is kept as Markdown.
+const BASELINE: &str = "baseline.md";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            writeln!(io::stderr(), "booking: {error}").ok();
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The whole demo; a failure when the rows are not what the service counted, or tell too little.
+fn run() -> Result<ExitCode, Box<dyn Error>> {
+    let args = Args::parse(std::env::args().skip(1))?;
+    if args.help {
+        say(HELP);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let url = database_url()?;
+    let runtime = Runtime::new()?;
+    let began = SystemTime::now();
+    let app = runtime.block_on(open(&url, args))?;
+
+    report_the_defect_in_one_line();
+    let (ledger, guard) = tracing_ledger::builder().create_table(true).build(&url)?;
+    registry().with(ledger).with(fmt::layer().with_writer(io::stderr).with_filter(verbosity())).init();
+    runtime.block_on(serve(&app, args))?;
+    // A job that has not ended is cancelled here, and has its row for it.
+    drop(runtime);
+    guard.shutdown(Duration::from_secs(5))?;
+
+    Runtime::new()?.block_on(report(&app, &url, began, args.calm))
+}
+
+/// The database of the demo, with the house in it and no bookings.
+async fn open(url: &str, args: Args) -> Result<Arc<App>, Box<dyn Error>> {
+    let db = Db::open(url).await?;
+    db.reset().await?;
+    Floor::furnish(&db).await?;
+    let settings = Settings { pace: Pace(args.time_scale), ..Settings::PRODUCTION };
+    Ok(Arc::new(App::new(db, settings, Console::new(say))))
+}
+
+/// Serves HTTP on loopback for as long as the run takes, and with `--serve` until Ctrl-C.
+async fn serve(app: &Arc<App>, args: Args) -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(axum::serve(listener, http::router(app.clone())).into_future());
+    driver::run(app, address, parties::services(args.calm)?).await?;
+    if args.serve {
+        say(&format!(
+            "\nserving, Ctrl-C ends it:\n  curl -X POST http://{address}/bookings -H 'content-type: application/json' \
+             -d '{{\"party_size\": 4, \"starts_at\": \"2030-05-17T19:30:00Z\"}}'"
+        ));
+        tokio::signal::ctrl_c().await?;
+    }
+    // SQLite's threads hold the spans they work for until they are done: no row may come after the guard is gone.
+    app.db.close().await;
+    Ok(())
+}
+
+/// Prints the baseline of this run's rows and keeps it as a file; fails unless the rows are whole.
+async fn report(app: &App, url: &str, began: SystemTime, calm: bool) -> Result<ExitCode, Box<dyn Error>> {
+    let baseline = tracing_ledger::report::baseline(url, Some(began)).await?;
+    std::fs::write(BASELINE, baseline.to_markdown())?;
+    let db = Db::open(url).await?;
+    let check = Check::of(app, &db, calm).await?;
+    db.close().await;
+    let place = if url.ends_with(FILE) { FILE } else { "the database that DATABASE_URL names" };
+    say(&format!("\n{baseline}\n{}", check.text()));
+    say(&format!(
+        "rows: SELECT * FROM observability_events ORDER BY created_at  -- in {place}; the baseline is in {BASELINE}"
+    ));
+    Ok(check.exit_code())
+}
+
+/// One line on stdout. A reader who has hung up (`| head`) is no reason to stop.
+fn say(line: &str) {
+    writeln!(io::stdout().lock(), "{line}").ok();
+}
+
+/// The planner's one deliberate panic needs no backtrace; any other is reported as ever.
+fn report_the_defect_in_one_line() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str() == Some(DEFECT) {
+            writeln!(io::stderr(), "booking: a deliberate panic: {DEFECT}").ok();
+        } else {
+            before(panic);
+        }
+    }));
+}
+
+/// `DATABASE_URL`, or a fresh file.
+fn database_url() -> io::Result<String> {
+    if let Ok(url) = std::env::var("DATABASE_URL") {
+        return Ok(url);
+    }
+    for end in ["", "-wal", "-shm"] {
+        match std::fs::remove_file(format!("{FILE}{end}")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(format!("sqlite://{FILE}"))
+}
+
+/// What the other layer prints: errors, unless `RUST_LOG` asks for more.
+fn verbosity() -> EnvFilter {
+    EnvFilter::builder().with_default_directive(LevelFilter::ERROR.into()).from_env_lossy()
+}

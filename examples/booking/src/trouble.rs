@@ -1,0 +1,82 @@
+//! What can go wrong inside a request or a job, and what the ledger's `reasonCode` calls it.
+//!
+//! The text goes into log lines and rows, so it never holds a connection URL, a user or a password.
+
+use std::any::Any;
+use std::fmt;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+
+/// Why a step of the service did not come to its end.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The database refused, or could not be reached.
+    Database(sqlx::Error),
+    /// The booking or its hold is no longer what the step began with.
+    Changed(&'static str),
+    /// A defect: the step panicked.
+    Panic(String),
+}
+
+impl Trouble {
+    /// The code of the contract that this trouble falls under.
+    pub fn reason_code(&self) -> &'static str {
+        match self {
+            Self::Database(sqlx::Error::PoolTimedOut) => "transient.timeout",
+            Self::Database(sqlx::Error::Database(error)) => match error.code().as_deref() {
+                Some("40001") => "transient.serialization",
+                Some("40P01") => "transient.deadlock",
+                Some("55P03" | "5") => "transient.lock_wait",
+                _ => "unknown",
+            },
+            _ => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => {
+                let code = error.code().unwrap_or_default();
+                write!(f, "the database refused a statement (code {code}): {}", error.message())
+            }
+            Self::Database(sqlx::Error::PoolTimedOut) => {
+                f.write_str("timeout: no database connection came free; is the server overloaded?")
+            }
+            Self::Database(sqlx::Error::Io(error)) => {
+                write!(f, "the connection to the database broke ({}); is the server up?", error.kind())
+            }
+            Self::Database(_) => f.write_str("the database answered what the service does not understand"),
+            Self::Changed(what) => f.write_str(what),
+            Self::Panic(message) => write!(f, "panic: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// Runs a step so that its panic is one more way for it to fail, and the service lives on.
+pub async fn caught<T>(step: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    let mut step = pin!(step);
+    // After a panic the step is never polled again, so nobody sees what it left half done.
+    poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| step.as_mut().poll(context)))
+            .unwrap_or_else(|payload| Err(Trouble::Panic(message(&*payload))).into())
+    })
+    .await
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a value that is no text")
+        .to_owned()
+}

@@ -1,0 +1,81 @@
+//! Other layers see exactly what they saw without us.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use tracing::{debug, error, info, info_span, instrument, trace};
+use tracing_ledger::LedgerLayer;
+use tracing_ledger::store::Memory;
+use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("nobody panics here").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What fmt prints of the program, with a ledger beside it or not, filtered or not.
+fn printed(ledger: Option<LedgerLayer<Registry>>, filter: Option<&str>) -> String {
+    let buffer = Buffer::default();
+    let writer = buffer.clone();
+    let fmt = tracing_subscriber::fmt::layer()
+        .without_time()
+        .with_ansi(false)
+        .with_span_events(FmtSpan::NEW | FmtSpan::ENTER | FmtSpan::EXIT)
+        .with_writer(move || writer.clone())
+        .with_filter(filter.map(EnvFilter::new));
+    let subscriber = tracing_subscriber::registry().with(ledger).with(fmt);
+    tracing::subscriber::with_default(subscriber, program);
+    let bytes = buffer.0.lock().expect("nobody panics here").clone();
+    String::from_utf8(bytes).expect("fmt prints text")
+}
+
+#[instrument(level = "debug", err, ret)]
+fn quote_tables_for_booking(size: u32) -> Result<u32, String> {
+    trace!("trying {size}");
+    info!(name: "auto_assign.attempt", attempt_index = 0);
+    if size > 6 { Err("no tables".into()) } else { Ok(size) }
+}
+
+#[instrument(err(level = "debug"))]
+fn of_no_rule() -> Result<(), String> {
+    Err("nobody asked".into())
+}
+
+fn program() {
+    let _request = info_span!("request", trigger = "creation", other = 1).entered();
+    info!("a message");
+    debug!(size = 2, "a debug message");
+    quote_tables_for_booking(2).expect("tables for two");
+    quote_tables_for_booking(9).expect_err("none for nine");
+    of_no_rule().expect_err("it fails");
+    error!(error = "just so");
+}
+
+#[test]
+fn fmt_prints_what_it_printed_without_us() {
+    for filter in
+        [None, Some("info"), Some("warn,layer::beside_fmt=debug"), Some("off"), Some("[request]=trace")]
+    {
+        let memory = Memory::default();
+        let (ledger, guard) = tracing_ledger::builder().build_with(memory.clone()).expect("a ledger");
+        let alone = printed(None, filter);
+        assert_eq!(printed(Some(ledger), filter), alone, "under {filter:?}");
+        assert_eq!(printed(None, filter), alone, "the program itself says the same twice");
+        assert_eq!(alone.is_empty(), filter == Some("off"));
+
+        guard.flush(std::time::Duration::from_secs(60)).expect("everything is written");
+        let rows = memory.rows();
+        let quotes = rows.iter().filter(|event| &*event.event_type == "auto_assign.quote").count();
+        assert_eq!((quotes, rows.len()), (2, 4), "under {filter:?} the ledger has all of it");
+    }
+}

@@ -1,0 +1,92 @@
+//! A queue that is full takes no more memory than is said, whatever the records are like. A program of its own, as its
+//! allocator counts.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::counting::allocated;
+use support::{DEADLINE, alone};
+use tracing::{Dispatch, instrument};
+use tracing_ledger::store::{Attempt, InsertError, Store};
+use tracing_ledger::{MAX_QUEUE_BYTES, Row, builder};
+use tracing_subscriber::{Registry, prelude::*};
+
+const MIB: usize = 1024 * 1024;
+/// The rows that the writer has made before it has to wait: a batch, and the next. Each is done once it has its bytes, and
+/// is passed by what one step of records grows to: 256 KiB and a chunk of 64 KiB and a record, eight times in memory.
+const TAKEN: usize = 2 * (8 + 8 * 3 / 8) * MIB;
+/// The chunk that the test's thread is filling: 64 KiB and a record, in a buffer that doubles.
+const FILLING: usize = MIB / 4;
+const TEXT: &str = text(&[b'x'; 8 * 1024]);
+/// A queue that takes nothing for so long is full, and the writer has all the rows that it makes before it has to wait.
+const REST: Duration = Duration::from_millis(250);
+/// Six times as long in a row, which is JSON.
+const CONTROL: &str = text(&[1; 8 * 1024]);
+
+const fn text(bytes: &'static [u8]) -> &'static str {
+    match str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(_) => "",
+    }
+}
+
+/// A database that is away.
+struct Away;
+
+impl Store for Away {
+    async fn insert(&mut self, _: &[Row], _: Attempt) -> Result<(), InsertError> {
+        std::future::pending().await
+    }
+}
+
+/// Bytes that it takes to fill the queue with what `work` makes, and that the writer has made rows of.
+fn bytes_of(work: &dyn Fn()) -> usize {
+    let before = allocated();
+    let builder = builder().queue_capacity(usize::MAX / 4);
+    let (layer, guard) = builder.build_with::<Registry>(Away).expect("a ledger");
+    let dispatch = Dispatch::from(tracing_subscriber::registry().with(layer));
+    tracing::dispatcher::with_default(&dispatch, || {
+        let (mut accepted, mut since) = (0, Instant::now());
+        while since.elapsed() < REST {
+            work();
+            let now = guard.stats().accepted;
+            if now != accepted {
+                (accepted, since) = (now, Instant::now());
+            }
+        }
+    });
+    let bytes = allocated() - before;
+    guard.shutdown(Duration::ZERO).expect_err("the database is away");
+    drop(dispatch);
+    let start = Instant::now();
+    while allocated() > before + MIB {
+        assert!(start.elapsed() < DEADLINE, "the queue is given back with its writer");
+        thread::yield_now();
+    }
+    bytes
+}
+
+#[instrument(name = "quote_tables_for_booking", err)]
+fn fail() -> Result<(), &'static str> {
+    Err(TEXT)
+}
+
+#[test]
+fn a_full_queue_takes_no_more_than_its_limit() {
+    alone("queue::a_full_queue_takes_no_more_than_its_limit", fill_queues);
+}
+
+fn fill_queues() {
+    let text = |length: usize| move || tracing::info!(name: "auto_assign.started", text = &TEXT[..length]);
+    let texts = || {
+        tracing::info!(name: "auto_assign.started", a = TEXT, b = TEXT, c = TEXT, d = TEXT, e = TEXT, f = TEXT);
+    };
+    let control = || tracing::info!(name: "auto_assign.started", text = CONTROL);
+    let error = || {
+        fail().ok();
+    };
+    let works: [&dyn Fn(); 6] = [&text(300), &text(700), &text(TEXT.len()), &texts, &control, &error];
+    let bytes = works.map(bytes_of);
+    let limit = MAX_QUEUE_BYTES as usize + FILLING + TAKEN;
+    assert!(bytes.iter().all(|bytes| *bytes <= limit), "{bytes:?} bytes, and not {limit}");
+}

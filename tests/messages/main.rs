@@ -1,0 +1,4 @@
+//! Every message says what is wrong and what to do.
+
+mod bad_input;
+mod on_stderr;

@@ -1,0 +1,156 @@
+//! What is lost or cannot be known is said on stderr: once, and with the remedy.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::process::Command;
+use std::time::Duration;
+
+use support::{DEADLINE, gated};
+use tracing::{info_span, instrument};
+use tracing_ledger::store::{Failure, Memory};
+use tracing_subscriber::{Registry, prelude::*};
+
+/// Names to the child what it is to do.
+const CHILD: &str = "TRACING_LEDGER_TEST_SAYS";
+
+/// Set to the longest time there is, for the child that asks the environment.
+const INTERVALS: [&str; 2] = ["TRACING_LEDGER_FLUSH_INTERVAL", "TRACING_LEDGER_SPOOL_SYNC_INTERVAL"];
+
+/// What a process that does `what` says on stderr.
+fn said_by(what: &str) -> String {
+    let output = Command::new(std::env::current_exe().expect("the test knows itself"))
+        .args(["--exact", "on_stderr::in_a_process_of_its_own", "--nocapture"])
+        .env(CHILD, what)
+        .envs(INTERVALS.map(|variable| (variable, "18446744073709551615s")))
+        .output()
+        .expect("the test starts itself");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stderr).expect("it speaks text")
+}
+
+#[instrument(name = "quote_tables_for_booking", err)]
+fn says_nothing_when_all_is_well() -> Result<(), String> {
+    Ok(())
+}
+
+#[test]
+fn in_a_process_of_its_own() {
+    let Ok(what) = std::env::var(CHILD) else { return };
+    let (ledger, guard) =
+        tracing_ledger::builder().build_with::<Registry>(Memory::default()).expect("a ledger");
+    let registry = tracing_subscriber::registry().with(ledger);
+    let call = || says_nothing_when_all_is_well().expect("all is well");
+    match &*what {
+        "an unknown outcome" => {
+            tracing::subscriber::with_default(registry, || (0..3).for_each(|_| call()));
+            drop(guard);
+        }
+        "two guards dropped at once" => {
+            drop(guard);
+            let calls =
+                || (0..3).for_each(|_| info_span!("auto_assign.quote", success = true).in_scope(|| ()));
+            tracing::subscriber::with_default(registry, calls);
+            let (second, _) =
+                tracing_ledger::builder().build_with::<Registry>(Memory::default()).expect("a ledger");
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(second), calls);
+        }
+        "a queue that is full twice" => {
+            let (_closed, store) = gated(Memory::default());
+            let builder = tracing_ledger::builder().queue_capacity(2).batch_size(1);
+            let (layer, guard) = builder.build_with::<Registry>(store).expect("a ledger");
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                for _ in 0..2 {
+                    (0..10).for_each(|_| tracing::info!(name: "auto_assign.started", "many"));
+                    guard.flush(Duration::from_millis(100)).expect_err("the store hangs");
+                }
+            });
+            guard.shutdown(Duration::ZERO).expect_err("the store hangs");
+        }
+        "a database that fails and comes back" => {
+            let memory = Memory::default();
+            let builder = tracing_ledger::builder().flush_interval(DEADLINE);
+            let (layer, guard) = builder.build_with::<Registry>(memory.clone()).expect("a ledger");
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                for _ in 0..2 {
+                    memory.fail_next(Failure::Retry, 2);
+                    tracing::info!(name: "auto_assign.started", "one");
+                    guard.flush(DEADLINE).expect("it comes back");
+                }
+            });
+        }
+        "a file that drives terminals" => {
+            let dir = tempfile::tempdir().expect("a temporary folder");
+            let spool = dir.path().join("spool");
+            fs::DirBuilder::new().mode(0o700).create(&spool).expect("a folder is made");
+            fs::write(spool.join("replay.jsonl"), r#"{"\u001b[2J\u202e\n": 1}"#).expect("a file is written");
+            let builder = tracing_ledger::builder().spool_dir(spool);
+            drop(builder.build_with::<Registry>(Memory::default()).expect("a ledger"));
+        }
+        "intervals without end" => {
+            writes(
+                tracing_ledger::builder()
+                    .flush_interval(std::time::Duration::MAX)
+                    .spool_sync_interval(std::time::Duration::MAX),
+            );
+        }
+        "intervals without end in the environment" => {
+            writes(tracing_ledger::builder().with_env().expect("they are times"));
+        }
+        other => panic!("what is {other:?}?"),
+    }
+}
+
+fn writes(builder: tracing_ledger::Builder) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let builder = builder.spool_dir(dir.path().join("spool"));
+    let (ledger, guard) = builder.build_with::<Registry>(Memory::default()).expect("a ledger");
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(ledger), || {
+        for row in 1..10 {
+            tracing::info!(name: "auto_assign.started", row);
+            assert_eq!(guard.flush(support::DEADLINE).expect("memory is there").written, row);
+        }
+    });
+    assert_eq!(guard.shutdown(support::DEADLINE).expect("memory is there").written, 9);
+}
+
+#[test]
+fn an_outcome_nobody_can_know_is_said_once_with_the_remedy() {
+    let said = said_by("an unknown outcome");
+    assert_eq!(said.matches("tracing-ledger: ").count(), 1, "{said}");
+    assert!(said.contains("\"quote_tables_for_booking\"") && said.contains("silent = \"ok\""), "{said}");
+}
+
+#[test]
+fn a_guard_that_is_dropped_at_once_is_said_once_for_each_ledger_with_the_remedy() {
+    let said = said_by("two guards dropped at once");
+    assert_eq!(said.matches("tracing-ledger: ").count(), 2, "{said}");
+    assert_eq!(said.matches("let (ledger, guard)").count(), 2, "{said}");
+}
+
+#[test]
+fn losses_of_one_kind_are_said_once() {
+    let said = said_by("a queue that is full twice");
+    assert_eq!(said.matches("tracing-ledger: the queue is full and ").count(), 1, "{said}");
+}
+
+#[test]
+fn trouble_is_said_once_and_its_end_once() {
+    let said = said_by("a database that fails and comes back");
+    assert_eq!(said.matches("tracing-ledger: the database cannot be written; ").count(), 1, "{said}");
+    assert_eq!(said.matches("tracing-ledger: rows are being written again").count(), 1, "{said}");
+}
+
+#[test]
+fn what_a_file_says_drives_no_terminal() {
+    let said = said_by("a file that drives terminals");
+    assert!(said.contains(r"unknown field `\u{1b}[2J\u{202e}\u{a}`"), "{said}");
+    assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said:?}");
+}
+
+#[test]
+fn intervals_without_end_cost_nothing() {
+    for what in ["intervals without end", "intervals without end in the environment"] {
+        let said = said_by(what);
+        assert!(!said.contains("tracing-ledger") && !said.contains("panicked"), "{said}");
+    }
+}

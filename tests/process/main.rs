@@ -1,0 +1,13 @@
+//! Promises about the whole process: the global subscriber, the metrics recorder, stderr. Each test runs in a process of its own.
+
+mod beside_sqlx;
+mod global_default;
+mod leaves_others_alone;
+#[cfg(feature = "metrics")]
+mod metrics;
+#[cfg(feature = "metrics")]
+mod metrics_recorder_panics;
+mod no_feedback;
+mod stderr_in_hand;
+mod store_notices;
+mod writer_records_nothing;

@@ -1,0 +1,60 @@
+//! A thread that holds stderr, as `eprintln!` does while it formats what it is given, is waited for by whoever has
+//! something to say, and waits for nobody itself.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use support::alone;
+use tracing::info_span;
+use tracing_ledger::store::Memory;
+use tracing_ledger::{Guard, builder};
+use tracing_subscriber::prelude::*;
+
+/// Long enough for any machine; nothing waits for it when all is well.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn span() -> tracing::Span {
+    info_span!("quote_tables_for_booking", success = true)
+}
+
+/// Ends a span that another thread has made, after the end of the ledger: that is said on stderr.
+fn end_late(guard: Guard, span: tracing::Span, is_near: &AtomicBool) {
+    guard.shutdown(DEADLINE).expect("there is nothing to write");
+    is_near.store(true, Ordering::Release);
+    drop(span);
+}
+
+#[test]
+fn who_holds_it_can_make_spans_while_another_thread_has_something_to_say() {
+    alone(
+        "stderr_in_hand::who_holds_it_can_make_spans_while_another_thread_has_something_to_say",
+        hold_stderr,
+    );
+}
+
+fn hold_stderr() {
+    static IS_NEAR: AtomicBool = AtomicBool::new(false);
+    let (layer, guard) = builder().build_with(Memory::default()).expect("the defaults are sound");
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).expect("the first");
+    let (done, is_done) = mpsc::channel();
+    let (give, given) = mpsc::channel();
+    thread::spawn(move || {
+        let in_hand = io::stderr().lock();
+        give.send(span()).expect("the other is there");
+        while !IS_NEAR.load(Ordering::Acquire) {
+            thread::yield_now();
+        }
+        // In the course of these the other comes to the point where it waits.
+        for _ in 0..100_000 {
+            span().in_scope(thread::yield_now);
+        }
+        drop(in_hand);
+        done.send(()).expect("the test waits");
+    });
+    let late = thread::spawn(move || end_late(guard, given.recv().expect("it is made"), &IS_NEAR));
+    is_done.recv_timeout(DEADLINE).expect("it waits for nobody");
+    late.join().expect("it says it and goes on");
+}

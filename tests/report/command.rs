@@ -1,0 +1,139 @@
+//! `tracing-ledger report` prints the baseline, says clearly what is wrong, and never shows a password.
+
+use std::process::{Command, Output};
+use std::time::SystemTime;
+
+use support::{Cluster, SqliteFile};
+use tracing_ledger::Row;
+use tracing_ledger::store::{Attempt, Sqlite, Store};
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tracing-ledger"));
+    command.args(arguments).env_remove("DATABASE_URL");
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("it starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+async fn ledger_with_a_call() -> SqliteFile {
+    let file = SqliteFile::new();
+    let mut store = Sqlite::from_url(&file.url()).expect("readable").create_table(true);
+    let mut call = Row::new(SystemTime::now(), "auto_assign", "auto_assign.quote");
+    call.context = r#"{"planner_duration_ms": 12.5, "planner_success": true}"#.to_owned();
+    store.insert(&[call], Attempt::First).await.expect("stored");
+    file
+}
+
+#[tokio::test]
+async fn every_format_is_printed() {
+    let file = ledger_with_a_call().await;
+    for (format, part) in
+        [("text", "12.50"), ("md", "| 1 | 100.0% | 1 | 12.50 |"), ("json", "\"median\": 12.5")]
+    {
+        let url = file.url();
+        let output = run(&["report", "--database-url", &url, "--since", "2h", "--format", format]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stdout(&output).contains(part), "{}", stdout(&output));
+        assert_eq!(stderr(&output), "");
+    }
+}
+
+#[tokio::test]
+async fn the_url_may_come_from_the_environment() {
+    let file = ledger_with_a_call().await;
+    let output = command(&["report"]).env("DATABASE_URL", file.url()).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn an_empty_table_is_reported_with_what_to_check() {
+    let url = Cluster::shared().database();
+    let output = run(&["report", "--database-url", &url]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        stderr(&output).starts_with("note: no planner call and no job is on the ledger"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_missing_table_or_file_is_one_line_with_the_remedy() {
+    let postgres = Cluster::shared().empty_database();
+    let sqlite = SqliteFile::new();
+    for url in [postgres, sqlite.url()] {
+        let output = run(&["report", "--database-url", &url]);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.starts_with("error: cannot read observability_events from "), "{text}");
+        assert!(text.contains("create_table(true)"), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert_eq!(stdout(&output), "");
+    }
+}
+
+#[test]
+fn wrong_use_is_status_2() {
+    let output = run(&["report", "--database-url", "sqlite:x", "--since", "yesterday"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("use a time such as 2026-01-31T08:00:00Z"), "{}", stderr(&output));
+    for arguments in [&["report"][..], &[], &["report", "--format", "pdf"]] {
+        assert_eq!(run(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_argument_in_the_wrong_place_is_not_repeated() {
+    for arguments in [
+        &["report", "host=db user=bob password=hunter2"][..],
+        &["report", "--format", "postgres:bob:hunter2"],
+        &["report", "--hunter2"],
+        &["hunter2"],
+        &["report", "--database-url", "sqlite:x", "--since", "hunter2"],
+        &["report", "--database-url", "sqlite:x", "--format", "hunter2"],
+    ] {
+        let output = run(arguments);
+        let said = stderr(&output) + &stdout(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(!said.contains("hunter2") && said.contains("--help"), "{said}");
+    }
+}
+
+#[test]
+fn a_password_is_never_shown() {
+    let refused = Cluster::shared().url().replace("postgres@", "bob:hunter2@");
+    let unreadable = "postgres://bob:hunter2@db:port/app";
+    let calls: [&[&str]; 7] = [
+        &["report", "--database-url", &refused],
+        &["report", "--database-url", unreadable],
+        &["report", "--database-url", "mysql://bob:hunter2@db/app"],
+        &["report", "--database-url", "bob:hunter2@db/app"],
+        &["report", unreadable],
+        &[unreadable],
+        &["report", "--since", unreadable],
+    ];
+    for arguments in calls {
+        let output = run(arguments);
+        assert_ne!(output.status.code(), Some(0), "{arguments:?}");
+        assert_no_secret(&output);
+    }
+    for arguments in [&["report", "--help"][..], &["report", "--since", "x"]] {
+        assert_no_secret(&command(arguments).env("DATABASE_URL", unreadable).output().expect("it starts"));
+    }
+}
+
+fn assert_no_secret(output: &Output) {
+    let text = stdout(output) + &stderr(output);
+    assert!(!text.contains("hunter2") && !text.contains("bob"), "{text}");
+    assert!(!text.is_empty());
+}

@@ -1,0 +1,6 @@
+//! The report: its figures, its texts, and the command that prints it.
+
+#[cfg(feature = "cli")]
+mod command;
+mod figures;
+mod texts;

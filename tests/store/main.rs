@@ -1,0 +1,12 @@
+//! How rows get into Postgres and SQLite: rights, roles, TLS, retries, replays, refusals.
+
+mod create_table;
+mod least_rights;
+mod outage;
+mod poison;
+mod replay;
+mod retry;
+mod roles;
+mod round_trip;
+mod secrets;
+mod tls;

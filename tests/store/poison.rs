@@ -1,0 +1,64 @@
+//! An event that no database can take fails its whole batch as one to be bisected, and the store goes on.
+
+use std::time::SystemTime;
+
+use support::{Cluster, SqliteFile};
+use tracing_ledger::Row;
+use tracing_ledger::store::{Attempt, Failure, Postgres, Sqlite, Store};
+use uuid::Uuid;
+
+fn event(context: &str) -> Row {
+    let mut event = Row::new(SystemTime::now(), "test", "test.event");
+    event.context = context.to_owned();
+    event
+}
+
+async fn fails_then_goes_on(store: &mut impl Store, poison: Row) {
+    for attempt in [Attempt::First, Attempt::Retry] {
+        // Enough of them to go by COPY on a first try.
+        let mut batch: Vec<Row> = (0..Postgres::COPY_FROM_ROWS).map(|_| event("{}")).collect();
+        batch.push(poison.clone());
+        let error = store.insert(&batch, attempt).await.expect_err(&poison.context);
+        assert_eq!(error.failure(), Failure::Quarantine, "{error}");
+    }
+    store.insert(&[event("{}")], Attempt::First).await.expect("stored");
+}
+
+#[tokio::test]
+async fn bad_json_in_postgres() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    let mut store = Postgres::from_url(&url).expect("readable");
+    let deep = "[".repeat(100_000);
+    for context in [r#"{"a": "\u0000"}"#, r#"{"a": NaN}"#, r#"{"a": "\ud800"}"#, "", "a\0b", &deep] {
+        fails_then_goes_on(&mut store, event(context)).await;
+    }
+    assert_eq!(cluster.psql(&url, "SELECT count(*) FROM observability_events"), "6");
+}
+
+#[tokio::test]
+async fn a_booking_that_is_gone_in_postgres() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    cluster.psql(
+        &url,
+        "CREATE TABLE bookings (id uuid PRIMARY KEY);
+         ALTER TABLE observability_events ADD FOREIGN KEY (booking_id) REFERENCES bookings ON DELETE SET NULL",
+    );
+    let mut orphan = event("{}");
+    orphan.booking_id = Some(Uuid::from_u128(7));
+    fails_then_goes_on(&mut Postgres::from_url(&url).expect("readable"), orphan).await;
+}
+
+#[tokio::test]
+async fn a_broken_check_in_sqlite() {
+    let file = SqliteFile::new();
+    let url = format!("{}?mode=rwc", file.url());
+    let mut database = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.expect("opens");
+    let stricter = "CREATE TABLE observability_events (id TEXT PRIMARY KEY, created_at TEXT, source TEXT,
+         event_type TEXT, severity TEXT, context TEXT CHECK (json_valid(context)),
+         restaurant_id TEXT, booking_id TEXT)";
+    sqlx::raw_sql(stricter).execute(&mut database).await.expect("made");
+    let mut store = Sqlite::from_url(&file.url()).expect("readable");
+    fails_then_goes_on(&mut store, event("{")).await;
+}

@@ -1,0 +1,70 @@
+//! An event that comes again is one row, in every store.
+
+use std::time::SystemTime;
+
+use sqlx::Connection as _;
+use support::{Cluster, SqliteFile};
+use tracing_ledger::Row;
+use tracing_ledger::store::{Attempt, Memory, Postgres, Sqlite, Store};
+
+/// Two halves that both go by COPY on a first try.
+const EVENTS: usize = 2 * Postgres::COPY_FROM_ROWS;
+const ROWS: usize = 2 * EVENTS;
+
+fn batch() -> Vec<Row> {
+    (0..EVENTS).map(|_| Row::new(SystemTime::now(), "test", "test.event")).collect()
+}
+
+/// Half of the batch gets in, then all of it comes, from this process and from the next.
+async fn half_then_all(store: &mut impl Store) {
+    for attempt in [Attempt::Retry, Attempt::Replay] {
+        let batch = batch();
+        store.insert(&batch[..EVENTS / 2], Attempt::First).await.expect("stored");
+        store.insert(&batch, attempt).await.expect("stored");
+        store.insert(&batch, attempt).await.expect("stored");
+    }
+}
+
+#[tokio::test]
+async fn in_postgres() {
+    let url = Cluster::shared().database();
+    half_then_all(&mut Postgres::from_url(&url).expect("readable")).await;
+    assert_eq!(Cluster::shared().psql(&url, "SELECT count(*) FROM observability_events"), ROWS.to_string());
+}
+
+#[tokio::test]
+async fn in_a_table_partitioned_by_time() {
+    let cluster = Cluster::shared();
+    let url = cluster.empty_database();
+    cluster.psql(
+        &url,
+        "CREATE TABLE observability_events (
+             id uuid NOT NULL, created_at timestamptz NOT NULL, source text NOT NULL, event_type text NOT NULL,
+             severity text NOT NULL, context jsonb, restaurant_id uuid, booking_id uuid,
+             region text NOT NULL DEFAULT 'eu', PRIMARY KEY (id, created_at)
+         ) PARTITION BY RANGE (created_at);
+         CREATE TABLE events_of_all_time PARTITION OF observability_events DEFAULT;",
+    );
+    half_then_all(&mut Postgres::from_url(&url).expect("readable")).await;
+    assert_eq!(
+        cluster.psql(&url, "SELECT count(*), min(region) FROM observability_events"),
+        format!("{ROWS}|eu")
+    );
+}
+
+#[tokio::test]
+async fn in_sqlite() {
+    let file = SqliteFile::new();
+    half_then_all(&mut Sqlite::from_url(&file.url()).expect("readable").create_table(true)).await;
+    let mut reader = sqlx::SqliteConnection::connect(&file.url()).await.expect("opens");
+    let count = sqlx::query_scalar("SELECT count(*) FROM observability_events");
+    let count: i64 = count.fetch_one(&mut reader).await.expect("counted");
+    assert_eq!(count, ROWS as i64);
+}
+
+#[tokio::test]
+async fn in_memory() {
+    let store = Memory::default();
+    half_then_all(&mut store.clone()).await;
+    assert_eq!(store.rows().len(), ROWS);
+}

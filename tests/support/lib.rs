@@ -1,0 +1,15 @@
+//! What the tests share: PostgreSQL servers of their own, ledgers whose rows are read back, tests in a process of
+//! their own.
+
+mod alone;
+mod cluster;
+mod gate;
+mod install;
+mod ledger;
+mod sqlite;
+
+pub use alone::alone;
+pub use cluster::{Cluster, free_port};
+pub use gate::{Gate, Gated, gated};
+pub use ledger::{DEADLINE, Ledger, StoredRow, only};
+pub use sqlite::SqliteFile;
