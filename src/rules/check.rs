@@ -189,12 +189,11 @@ fn twice(output: &Output<'_>, other: &Output<'_>) -> String {
     if *setting == other.setting {
         return format!("{setting:?} writes the key {key:?} twice: use another key for one");
     }
-    let either =
-        if other.role.is_made() && !["nest", "collect"].contains(&other.setting) {
-            format!(", or leave it out with {} = false", other.setting)
-        } else {
-            String::new()
-        };
+    let either = if other.role.is_made() && !["nest", "collect"].contains(&other.setting) {
+        format!(", or leave it out with {} = false", other.setting)
+    } else {
+        String::new()
+    };
     format!(
         "{setting:?} writes the key {key:?}, and so does {:?}: use another key for one{either}",
         other.setting

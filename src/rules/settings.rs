@@ -86,11 +86,7 @@ impl Rule {
     }
 
     /// Notes the key of a measured value, or that the value is left out.
-    pub(super) fn key<'a>(
-        &mut self,
-        key: &'static str,
-        name: impl Into<Option<&'a str>>,
-    ) -> Option<String> {
+    pub(super) fn key<'a>(&mut self, key: &'static str, name: impl Into<Option<&'a str>>) -> Option<String> {
         let name = name.into();
         if name.is_none() {
             self.note(key, "");

@@ -46,7 +46,10 @@ fn beside_a_reported_error_the_field_has_a_name_of_its_own() {
     }
     let row = row(Rule::span("call"), || drop(call().expect_err("it fails")));
     assert_eq!(row.get("outcome"), "error");
-    assert_eq!((row.get("error"), row.get("field.error")), (&json!("payment failed"), &json!("card declined")));
+    assert_eq!(
+        (row.get("error"), row.get("field.error")),
+        (&json!("payment failed"), &json!("card declined"))
+    );
 }
 
 #[test]
@@ -102,8 +105,15 @@ fn a_field_called_success_is_kept_where_success_is_judged_by_another() {
 fn a_value_that_is_left_out_leaves_its_name_to_the_field() {
     let rule = Rule::span("call").duration(None).outcome(None).error(None);
     let row = row(rule, || {
-        info_span!("call", success = true, duration_ms = 1, outcome = "fine", error = "none", reason = "mine")
-            .in_scope(|| ());
+        info_span!(
+            "call",
+            success = true,
+            duration_ms = 1,
+            outcome = "fine",
+            error = "none",
+            reason = "mine"
+        )
+        .in_scope(|| ());
     });
     let expected =
         json!({"success": true, "duration_ms": 1, "outcome": "fine", "error": "none", "reason": "mine"});

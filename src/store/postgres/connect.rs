@@ -6,7 +6,7 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use tracing::subscriber::{NoSubscriber, with_default};
 
-use super::classify::{StepError, Step};
+use super::classify::{Step, StepError};
 use super::{CONNECT_TIMEOUT, STATEMENT_TIMEOUT};
 use crate::Error;
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
-use self::classify::{StepError, Step};
+use self::classify::{Step, StepError};
 use self::connect::{begin, commit, roll_back, simple, statement};
 use super::{Attempt, InsertError, Store, time};
 use crate::{Error, Row};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 
 use super::Postgres;
-use super::classify::{StepError, Step};
+use super::classify::{Step, StepError};
 use super::connect::{commit, simple, within};
 use crate::Error;
 use crate::store::read::{ReadRow, Rows, Selection, next};
