@@ -1,11 +1,10 @@
 //! Fields that a span has under the names of measured values: no value of the user is lost.
 
 use serde_json::json;
+use support::{Ledger, StoredRow, only};
 use tracing::field::Empty;
 use tracing::{Span, info_span, instrument};
 use tracing_ledger::{Rule, Rules};
-
-use crate::support::{Ledger, StoredRow, only};
 
 fn ledger(rule: Rule) -> Ledger {
     let rules = Rules::from_rules([rule]).expect("good rules");
@@ -44,7 +43,7 @@ fn beside_a_reported_error_the_field_has_a_name_of_its_own() {
         Span::current().record("error", "card declined");
         Err("payment failed")
     }
-    let row = row(Rule::span("call"), || drop(call().expect_err("it fails")));
+    let row = row(Rule::span("call"), || assert!(call().is_err()));
     assert_eq!(row.get("outcome"), "error");
     assert_eq!(
         (row.get("error"), row.get("field.error")),
