@@ -162,6 +162,7 @@ pub(crate) enum Figure {
 /// nothing when its future is dropped. Unless the rule decides, the layer judges by the fields that the callsite
 /// declares and by its earlier reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Silent {
     /// It succeeded.
     Ok,
@@ -175,6 +176,7 @@ pub enum Silent {
 ///
 /// If two of them apply to one value, [`Drop`](Self::Drop) wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Redact {
     /// The row has a digest instead: the SHA-256 of the value's text in UTF-8, as 64 lowercase hex digits, without
     /// key or salt. The text of a bool is `true` or `false`, that of a number its decimal digits.
