@@ -15,7 +15,7 @@ use std::time::SystemTime;
 
 pub use self::answer::{Attempts, AttemptsBar, Baseline, CallGroup, Calls, JobGroup, Reason, Share, Spread};
 use self::gather::Gather;
-use crate::Error;
+use crate::error::Error;
 use crate::store::open;
 use crate::store::read::Selection;
 
