@@ -18,7 +18,6 @@ pub(crate) fn say(message: fmt::Arguments<'_>) {
 
 /// Writes `line`, which brings its own line end, without taking any lock: for a forked child, where a thread
 /// that no longer exists may hold the one of [`io::stderr`] for ever.
-#[cfg(unix)]
 #[expect(unsafe_code, reason = "write(2) is the one way to stderr that takes no lock")]
 pub(crate) fn say_without_locks(line: &'static str) {
     // SAFETY: the pointer and the length are those of a live string. A failed write is a lost line.

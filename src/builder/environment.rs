@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Builder;
+use crate::error::Error;
 use crate::queue::Overflow;
-use crate::{Error, Rules};
+use crate::rules::Rules;
 
 impl Builder {
     /// Takes every option that `lookup` has over what was set before.
@@ -24,8 +25,9 @@ impl Builder {
         let sync = "TRACING_LEDGER_SPOOL_SYNC_INTERVAL";
         variables.set(&mut self.spool_sync_interval, sync, TIME, |time| interval(time).map(Some))?;
         if let Some(path) = (variables.0)("TRACING_LEDGER_RULES") {
-            self.rules = Rules::from_path(path)
-                .map_err(|error| Error::config(format!("TRACING_LEDGER_RULES: {error}")).caused_by(error))?;
+            self.rules = Rules::from_path(path).map_err(|error| {
+                Error::config("TRACING_LEDGER_RULES names rules that cannot be used").caused_by(error)
+            })?;
         }
         Ok(self)
     }
@@ -103,7 +105,7 @@ fn overflow(value: &str) -> Option<Overflow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::builder::{DEFAULT_QUEUE_CAPACITY, builder};
+    use crate::builder::builder;
 
     fn from(variables: &[(&str, &str)]) -> Result<Builder, Error> {
         builder().with_variables(|wanted| {
@@ -135,7 +137,7 @@ mod tests {
     fn an_empty_environment_leaves_what_was_set() {
         let kept =
             builder().batch_size(7).with_variables(|_| None).expect("there is nothing to be malformed");
-        assert_eq!((kept.batch_size, kept.queue_capacity), (7, DEFAULT_QUEUE_CAPACITY));
+        assert_eq!((kept.batch_size, kept.queue_capacity), (7, Builder::DEFAULT_QUEUE_CAPACITY));
     }
 
     #[test]
@@ -170,6 +172,9 @@ mod tests {
         assert_eq!(set.rules, Rules::from_path(path).expect("the rules are right"));
         let error =
             from(&[("TRACING_LEDGER_RULES", "/nowhere/rules.toml")]).expect_err("there is no such file");
-        assert!(error.to_string().starts_with("TRACING_LEDGER_RULES: /nowhere/rules.toml: "), "{error}");
+        let text = format!("{error:#}");
+        assert!(
+            text.starts_with("TRACING_LEDGER_RULES names rules that cannot be used: /nowhere/rules.toml: ")
+        );
     }
 }

@@ -79,8 +79,7 @@ impl Rules {
         let origin = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|cause| {
             let text = format!(
-                "{origin}: the rules cannot be read ({cause}): \
-                 check the path, its rights and that it is UTF-8 text"
+                "{origin}: the rules cannot be read: check the path, its rights and that it is UTF-8 text"
             );
             Error::config(text).caused_by(cause)
         })?;

@@ -155,6 +155,7 @@ pub(crate) enum Figure {
 /// when its future was dropped. Without a rule's word the layer tells these apart by what the callsite declares
 /// and has reported so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Silent {
     /// It did what it should.
     Ok,
@@ -168,6 +169,7 @@ pub enum Silent {
 ///
 /// Of two that apply to one value, the later here wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Redact {
     /// The row has a digest in its place: SHA-256 of the value's text in UTF-8, as 64 lowercase hex digits, with
     /// neither key nor salt. The text of a bool is `true` or `false`, that of a number its decimal digits.

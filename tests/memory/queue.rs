@@ -7,7 +7,7 @@ use crate::counting::allocated;
 use support::{alone, until};
 use tracing::{Dispatch, instrument};
 use tracing_ledger::store::{Attempt, InsertError, Store};
-use tracing_ledger::{MAX_QUEUE_BYTES, Row, builder};
+use tracing_ledger::{Builder, Row, builder};
 use tracing_subscriber::{Registry, prelude::*};
 
 const MIB: usize = 1024 * 1024;
@@ -82,6 +82,6 @@ fn fill_queues() {
     };
     let works: [&dyn Fn(); 6] = [&text(300), &text(700), &text(TEXT.len()), &texts, &control, &error];
     let bytes = works.map(bytes_of);
-    let limit = MAX_QUEUE_BYTES as usize + FILLING + TAKEN;
+    let limit = Builder::MAX_QUEUE_BYTES as usize + FILLING + TAKEN;
     assert!(bytes.iter().all(|bytes| *bytes <= limit), "{bytes:?} bytes, and not {limit}");
 }

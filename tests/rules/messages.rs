@@ -10,7 +10,7 @@ fn refused(rules: Result<Rules, Error>) -> String {
         Ok(rules) => format!("accepted as {rules:?}"),
         Err(error) => {
             assert!(error.is_config());
-            error.to_string()
+            format!("{error:#}")
         }
     }
 }
@@ -444,16 +444,16 @@ fn a_file_that_cannot_be_read() -> io::Result<()> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("absent.toml");
     let expected = format!(
-        "{}: the rules cannot be read (No such file or directory (os error 2)): \
-         check the path, its rights and that it is UTF-8 text",
+        "{}: the rules cannot be read: check the path, its rights and that it is UTF-8 text: \
+         No such file or directory (os error 2)",
         path.display()
     );
     assert_eq!(refused(Rules::from_path(&path)), expected);
 
     fs::write(&path, b"# gr\xf6\xdfer\n")?;
     let expected = format!(
-        "{}: the rules cannot be read (stream did not contain valid UTF-8): \
-         check the path, its rights and that it is UTF-8 text",
+        "{}: the rules cannot be read: check the path, its rights and that it is UTF-8 text: \
+         stream did not contain valid UTF-8",
         path.display()
     );
     assert_eq!(refused(Rules::from_path(&path)), expected);

@@ -255,7 +255,8 @@ impl Scene {
         let drain = healed.elapsed();
         let on_disk = percentile_99(self.on_disk);
         assert!(on_disk <= ON_DISK_WITHIN, "records were in memory alone for {on_disk:?}");
-        let quarantine: Vec<StoredRow> = self.guard.quarantined().iter().map(StoredRow::from).collect();
+        let quarantine: Vec<StoredRow> =
+            self.guard.quarantined().iter().map(|kept| StoredRow::from(&kept.row)).collect();
         let stats = shut_down(self.guard, SHUTDOWN).expect("everything is written");
         if let Some(disk) = &self.disk {
             assert_acknowledged(disk.path());

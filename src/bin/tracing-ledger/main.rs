@@ -105,7 +105,7 @@ fn finish(result: Result<(), Box<dyn Error>>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain("error", &error.to_string());
+            complain("error", &format!("{error:#}"));
             ExitCode::FAILURE
         }
     }

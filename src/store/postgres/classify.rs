@@ -7,7 +7,8 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use crate::Error;
+#[cfg(feature = "report")]
+use crate::error::Error;
 use crate::escape::visible;
 use crate::store::{Failure, InsertError};
 
@@ -20,6 +21,7 @@ pub(super) enum Step {
     Insert,
     /// To send the rows themselves.
     Rows,
+    #[cfg_attr(not(feature = "report"), expect(dead_code, reason = "only reports read rows"))]
     Read,
 }
 
@@ -224,6 +226,7 @@ impl From<Fault> for InsertError {
     }
 }
 
+#[cfg(feature = "report")]
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         match fault.reason {

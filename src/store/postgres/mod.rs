@@ -11,6 +11,7 @@
 mod classify;
 mod connect;
 mod copy;
+#[cfg(feature = "report")]
 mod read;
 
 use std::fmt;
