@@ -1,4 +1,4 @@
-//! The mistakes of the system this replaces (docs/contract.md), one test each: they cannot happen here.
+//! The mistakes of the system that the demo imitates (examples/booking/README.md), one test each: they cannot happen here.
 
 use std::panic::catch_unwind;
 use std::time::{Duration, SystemTime};

@@ -29,8 +29,8 @@ pub(crate) fn while_locked(mut round: Round) -> Verdict {
     });
     scene.backlog();
     scene.verdict_of_exit(deadline, |stage, _| {
-        let unlock = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'BEGIN; LOCK TABLE%' \
-                      AND pid <> pg_backend_pid()";
+        let unlock = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                      WHERE datname = current_database() AND query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";
         stage.psql(unlock);
         locker.join().expect("the lock was taken and let go");
     })
