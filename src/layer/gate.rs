@@ -55,6 +55,7 @@ impl<S> Filter<S> for RuleFilter {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        self.plans.max_level()
+        // A hint of TRACE would lift the bound of a global filter, while none leaves it as it is.
+        Some(self.plans.max_level()).filter(|level| *level < LevelFilter::TRACE)
     }
 }

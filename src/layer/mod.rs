@@ -51,8 +51,8 @@ impl<S> LedgerLayer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    pub(crate) fn new(rules: Rules, queue: Arc<Queue>) -> Self {
-        let plans = Arc::new(Plans::new(rules));
+    pub(crate) fn new(rules: Rules, max_level: LevelFilter, queue: Arc<Queue>) -> Self {
+        let plans = Arc::new(Plans::new(rules, max_level));
         Self { gate: gate(&plans, &queue), recorder: Recorder::new(plans, queue) }
     }
 }
@@ -123,7 +123,7 @@ where
 
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
         if !self.recorder.is_forked() {
-            self.recorder.close(&id, &ctx);
+            self.recorder.close(&id);
         } else if let Some(span) = ctx.span(&id) {
             self.recorder.refuse_in_child(span.metadata());
         }

@@ -78,13 +78,7 @@ impl Recorder {
     }
 
     /// The nearest enclosing span that is followed, where `outer` is the one that encloses the span.
-    fn parent<S>(
-        &self,
-        cursor: &mut Cursor<'_>,
-        outer: &Id,
-        id: &Id,
-        ctx: &Context<'_, S>,
-    ) -> Option<Id>
+    fn parent<S>(&self, cursor: &mut Cursor<'_>, outer: &Id, id: &Id, ctx: &Context<'_, S>) -> Option<Id>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
@@ -129,13 +123,7 @@ impl Recorder {
     }
 
     /// Lets enclosing spans give a record what it misses, as far as they can, and count it.
-    fn complete(
-        &self,
-        cursor: &mut Cursor<'_>,
-        fields: &mut Fields,
-        mut missing: Missing,
-        from: Option<Id>,
-    ) {
+    fn complete(&self, cursor: &mut Cursor<'_>, fields: &mut Fields, mut missing: Missing, from: Option<Id>) {
         if !missing.is_nothing() {
             self.outwards(cursor, from, |outer| {
                 missing.take_from(outer, &self.plans, fields);
@@ -166,13 +154,8 @@ impl Recorder {
     }
 
     /// Takes the outcome that `#[instrument(err, ret)]` reports for its span.
-    fn verdict<S>(
-        &self,
-        beside: &Plan,
-        is_error: bool,
-        event: &tracing::Event<'_>,
-        ctx: &Context<'_, S>,
-    ) where
+    fn verdict<S>(&self, beside: &Plan, is_error: bool, event: &tracing::Event<'_>, ctx: &Context<'_, S>)
+    where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(span) = ctx.event_span(event) else { return };
@@ -230,10 +213,7 @@ impl Recorder {
         self.spans.with(id, |open| open.exit(now, current));
     }
 
-    pub(super) fn close<S>(&self, id: &Id, ctx: &Context<'_, S>)
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
+    pub(super) fn close(&self, id: &Id) {
         if !self.spans.may_follow(id) {
             return;
         }

@@ -12,7 +12,8 @@ use crate::rules::Rules;
 
 /// Records that are much larger than a usual one, one after the other.
 fn emit_large(queue: &Arc<Queue>, records: usize) {
-    let layer = LedgerLayer::new(Rules::builtin(), LevelFilter::TRACE, Arc::clone(queue));
+    let layer =
+        LedgerLayer::new(Rules::builtin(), tracing_subscriber::filter::LevelFilter::TRACE, Arc::clone(queue));
     let text = "x".repeat(8 * 1024);
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         // Of this crate's own nothing is recorded.
@@ -21,7 +22,8 @@ fn emit_large(queue: &Arc<Queue>, records: usize) {
 }
 
 fn emit_numbers(queue: &Arc<Queue>, numbers: impl IntoIterator<Item = u64>) {
-    let layer = LedgerLayer::new(Rules::builtin(), LevelFilter::TRACE, Arc::clone(queue));
+    let layer =
+        LedgerLayer::new(Rules::builtin(), tracing_subscriber::filter::LevelFilter::TRACE, Arc::clone(queue));
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         for number in numbers {
             tracing::info!(name: "auto_assign.started", target: "test", number);
@@ -72,7 +74,7 @@ fn numbers(chunk: &Chunk) -> Vec<u64> {
 #[test]
 fn the_records_of_a_thread_keep_their_order() {
     const RECORDS: u64 = 100_000;
-    let queue = bounded(MAX_QUEUE_BYTES, Overflow::DropNewest);
+    let queue = bounded(MAX_BYTES, Overflow::DropNewest);
     let mut taken = Vec::new();
     thread::scope(|scope| {
         let thread = scope.spawn(|| emit_numbers(&queue, 0..RECORDS));
@@ -92,7 +94,7 @@ fn the_records_of_a_thread_keep_their_order() {
 #[test]
 fn nothing_from_before_a_mark_waits_once_it_is_past() {
     const LONE: u64 = 1000;
-    let queue = bounded(MAX_QUEUE_BYTES, Overflow::DropNewest);
+    let queue = bounded(MAX_BYTES, Overflow::DropNewest);
     let chunk = queue.chunks.records() as u64;
     let emit_a_chunk =
         || thread::scope(|scope| scope.spawn(|| emit_numbers(&queue, 0..chunk)).join().expect("no panic"));

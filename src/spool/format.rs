@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_row_comes_back_as_it_was() {
+    fn a_row_comes_back_as_it_was() {
         for row in [row(1), full_row(2)] {
             let bytes = frame(7, &row);
             assert_eq!(bytes.len(), frame_bytes(&row));

@@ -11,7 +11,7 @@ use super::format::SMALLEST_FRAME;
 use super::scan::Scanner;
 use super::segment::{self, Frames, Segment};
 use super::window::Window;
-use super::{Options, SEGMENT_BYTES, SEGMENTS_WITHIN_LIMIT, SMALLEST_LIMIT, Spool, WINDOW_BYTES};
+use super::{Options, SEGMENT_BYTES, SEGMENTS_WITHIN_LIMIT, Spool, WINDOW_BYTES};
 use crate::Error;
 
 /// Made and deleted again to see whether that can be done.
@@ -27,7 +27,6 @@ pub(crate) struct Torn {
 
 impl<D: Disk> Spool<D> {
     pub(super) fn on(disk: D, options: Options) -> Result<Self, Error> {
-        check_limit(options.limit_bytes)?;
         check_writable(&disk)?;
         let ack = Ack::read(&disk);
         let segments = segments(&disk)?;
@@ -123,15 +122,6 @@ impl<D: Disk> Spool<D> {
         self.disk.edit(&last.name())?.set_bytes(last.bytes)?;
         kept
     }
-}
-
-fn check_limit(limit_bytes: u64) -> Result<(), Error> {
-    if limit_bytes >= SMALLEST_LIMIT {
-        return Ok(());
-    }
-    Err(Error::spool(format!(
-        "spool_limit is {limit_bytes} bytes, and holds next to nothing: give it at least {SMALLEST_LIMIT}"
-    )))
 }
 
 /// Finds out now what would otherwise be found out by the first record. A full disk may have room later.

@@ -8,7 +8,17 @@ use crate::Row;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// The most quarantined rows that are kept for inspection: the latest.
-pub const QUARANTINE_KEPT: usize = 100;
+pub(crate) const QUARANTINE_KEPT: usize = 100;
+
+/// A row that the store will never take, and why.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Quarantined {
+    /// The row as it was to be written.
+    pub row: Row,
+    /// The reason, in the store's words.
+    pub reason: String,
+}
 
 /// Both directions in one place: orders down, progress up. No lock is held across any work.
 #[derive(Default)]
@@ -25,7 +35,7 @@ struct State {
     finished: bool,
     /// What the store last said, as long as nothing has gone through since.
     trouble: Option<String>,
-    quarantine: VecDeque<Row>,
+    quarantine: VecDeque<Quarantined>,
 }
 
 /// What the writer is asked to do.
@@ -105,15 +115,15 @@ impl Control {
         self.lock().trouble.clone()
     }
 
-    pub(crate) fn quarantine(&self, row: Row) {
+    pub(crate) fn quarantine(&self, row: Row, reason: String) {
         let kept = &mut self.lock().quarantine;
         if kept.len() == QUARANTINE_KEPT {
             kept.pop_front();
         }
-        kept.push_back(row);
+        kept.push_back(Quarantined { row, reason });
     }
 
-    pub(crate) fn quarantined(&self) -> Vec<Row> {
+    pub(crate) fn quarantined(&self) -> Vec<Quarantined> {
         self.lock().quarantine.iter().cloned().collect()
     }
 

@@ -137,7 +137,7 @@ impl<'a, S: Store> Delivery<'a, S> {
                     yield_now().await;
                 }
                 Err(error) => {
-                    self.shared.say(Kind::Spool, format_args!("{error}"));
+                    self.shared.say(Kind::Spool, format_args!("{error:#}"));
                     self.pause().await;
                 }
             }
@@ -207,7 +207,7 @@ impl<'a, S: Store> Delivery<'a, S> {
             self.shared.queue.account.write(rows);
         }
         self.backoff.reset();
-        self.shared.control.set_trouble(self.aside.trouble().map(ToString::to_string));
+        self.shared.control.set_trouble(self.aside.trouble().map(|error| format!("{error:#}")));
         if self.shared.over(&STORE_TROUBLE) {
             stderr::say(format_args!("rows are being written again"));
         }
@@ -268,7 +268,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         let was_in_trouble = self.aside.trouble().is_some();
         self.aside.work_off(self.shared).await;
         if was_in_trouble || self.aside.trouble().is_some() {
-            self.shared.control.set_trouble(self.aside.trouble().map(ToString::to_string));
+            self.shared.control.set_trouble(self.aside.trouble().map(|error| format!("{error:#}")));
         }
     }
 

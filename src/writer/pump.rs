@@ -111,7 +111,8 @@ mod tests {
         let shared = Shared::new(queue.clone(), Arc::default(), spool, options);
         let watch = Pump::new(&shared);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let layer = LedgerLayer::new(Rules::builtin(), LevelFilter::TRACE, queue.clone());
+        let layer =
+            LedgerLayer::new(Rules::builtin(), tracing_subscriber::filter::LevelFilter::TRACE, queue.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             for number in 0..records {
                 tracing::info!(name: "auto_assign.started", target: "test", number);

@@ -113,7 +113,7 @@ impl Refused {
             Origin::Spool(_) if !shared.is_in_memory_alone(*origin) => kept?,
             _ => kept.unwrap_or_else(|error| shared.say_now_and_then(&error)),
         }
-        shared.control.quarantine(row.clone());
+        shared.control.quarantine(row.clone(), reason.clone());
         shared.leave_spool(*origin, 1);
         shared.queue.account.lose(Cause::Quarantined, 1);
         Ok(())

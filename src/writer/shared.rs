@@ -76,7 +76,10 @@ impl Shared {
         let filled = self.intake.borrow_mut().fill();
         match &filled {
             Err(error) => {
-                self.say(Kind::Disk, format_args!("rows stay in memory, as far as the queue goes: {error}"));
+                self.say(
+                    Kind::Disk,
+                    format_args!("rows stay in memory, as far as the queue goes: {error:#}"),
+                );
             }
             // What went past the disk says nothing of it.
             Ok(true) if !self.is_held_up() && self.over(&[Kind::Disk]) => {
@@ -191,7 +194,7 @@ impl Shared {
 
     /// What nothing ever ends is said as often as the first of its kind may be.
     pub(super) fn say_now_and_then(&self, error: &Error) {
-        self.say(Kind::Spool, format_args!("{error}"));
+        self.say(Kind::Spool, format_args!("{error:#}"));
         self.over(&[Kind::Spool]);
     }
 
@@ -217,13 +220,13 @@ impl Shared {
         if let Err(error) = saved {
             self.say(
                 Kind::Disk,
-                format_args!("rows in hand that are not on disk are in memory alone: {error}"),
+                format_args!("rows in hand that are not on disk are in memory alone: {error:#}"),
             );
         }
         self.say_trouble_of_spool();
         let left = self.intake.borrow_mut().leave(untold);
         if let Err(error) = left {
-            self.say(Kind::Disk, format_args!("rows on losses are lost themselves: {error}"));
+            self.say(Kind::Disk, format_args!("rows on losses are lost themselves: {error:#}"));
         }
         if let Some(due) = self.next_sync() {
             self.sync(due);

@@ -42,7 +42,7 @@ pub(crate) fn open_spool(dir: &Path, options: spool::Options, queue: &Queue) -> 
             if replayed.left == 0 { "all is well".to_owned() } else { replayed.reasons.join("; ") }
         )),
         Ok(_) => {}
-        Err(error) => stderr::say(format_args!("{error}")),
+        Err(error) => stderr::say(format_args!("{error:#}")),
     }
     queue.account.inherit(spool.pending(), spool.torn().records);
     Ok(spool)
@@ -273,11 +273,11 @@ impl Source {
 
     /// The first of the held rows will never fit.
     fn set_aside_first(&mut self, why: &AppendError) {
-        let row = self.held.remove(0);
-        if let Err(error) = self.quarantine(&row, &why.to_string()) {
-            stderr::say(format_args!("{error}"));
+        let (row, reason) = (self.held.remove(0), why.to_string());
+        if let Err(error) = self.quarantine(&row, &reason) {
+            stderr::say(format_args!("{error:#}"));
         }
-        self.control.quarantine(row);
+        self.control.quarantine(row, reason);
         self.queue.account.lose(Cause::Quarantined, 1);
     }
 

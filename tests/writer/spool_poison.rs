@@ -46,7 +46,7 @@ fn poison_is_kept_in_a_file_corrected_and_sent_as_the_same_row() {
     assert_eq!((stats.accepted, stats.written), (1, 1));
     let rows = memory.rows();
     assert_eq!(numbers(&rows), [77]);
-    assert_eq!((rows[0].id, rows[0].created_at), (poison[0].id, poison[0].created_at));
+    assert_eq!((rows[0].id, rows[0].created_at), (poison[0].row.id, poison[0].row.created_at));
     assert!(!dir.file("replay.jsonl").exists(), "it is taken in once");
 }
 

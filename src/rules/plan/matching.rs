@@ -3,7 +3,7 @@
 use tracing::Metadata;
 
 use super::Slot;
-use crate::rules::model::{MAX_NAME_BYTES, Match, MatchKind, Pattern, Rule, Success, SuccessTest};
+use crate::rules::model::{MAX_NAME_BYTES, Match, MatchKind, Pattern, RuleSpec, Success, SuccessTest};
 
 impl Success {
     /// Success is a comparison of a field.
@@ -45,7 +45,7 @@ fn covers(pattern: &Pattern, target: &str) -> bool {
     }
 }
 
-impl Rule {
+impl RuleSpec {
     pub(super) fn slot(&self, name: &str, meta: &Metadata<'_>) -> Slot {
         let is = |input: &str, key: &Option<String>| {
             // The field may also be called by its key, unless the span has one by the input name too.
@@ -56,7 +56,13 @@ impl Rule {
             // The field a comparison reads stays in the context: a status is worth more than its verdict.
             return Slot::Context(self.key_of(name));
         }
-        if meta.is_span() && is(&self.success.field, &self.keys.success) {
+        if meta.is_span() && name == "error" && self.keys.error.as_deref() == Some(name) {
+            return Slot::Error(self.key_of(name));
+        }
+        if meta.is_span()
+            && self.success.test == SuccessTest::Bool
+            && is(&self.success.field, &self.keys.success)
+        {
             return Slot::Success;
         }
         if meta.is_span() && is(&self.reason_field, &self.keys.reason) {
@@ -76,10 +82,14 @@ impl Rule {
         Slot::Context(self.key_of(name))
     }
 
-    /// What the rule makes of the whole name, or as much of it as a key may have.
+    /// The key of a field: its new name, or its own, cut to the length of a key. A key that the layer writes itself is
+    /// taken, so a field of that name has the key `field.NAME`.
     fn key_of(&self, name: &str) -> String {
-        let renamed = self.rename.iter().find(|(from, _)| from == name);
-        renamed.map_or(cut(name), |(_, to)| to.as_str()).to_owned()
+        match self.rename.iter().find(|(from, _)| from == name) {
+            Some((_, to)) => to.clone(),
+            None if self.makes(cut(name)) => format!("field.{}", cut(name)),
+            None => cut(name).to_owned(),
+        }
     }
 
     pub(crate) fn inherits_from(&self, span: &str) -> bool {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::Metadata;
 
 pub(crate) use self::plans::Plans;
-use super::model::{Redact, Rule, Silent};
+use super::model::{Redact, RuleSpec, Silent};
 use super::redact::Redaction;
 
 /// A set of inherited names, a bit each, by their place in [`Plans::inherited`].
@@ -49,7 +49,7 @@ pub(crate) enum Action {
 /// How the records of one callsite become rows.
 #[derive(Debug)]
 pub(crate) struct RowPlan {
-    pub(crate) rule: Arc<Rule>,
+    pub(crate) rule: Arc<RuleSpec>,
     pub(crate) event_type: Arc<str>,
     pub(crate) source: Arc<str>,
     /// By field index.
@@ -74,6 +74,8 @@ pub(crate) struct RowPlan {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Slot {
     Context(String),
+    /// The field `error`, under this key where the row has the text of an error or panic.
+    Error(String),
     /// Into the object of `rule.nest[0]`, under this key.
     Nested(usize, String),
     Success,
@@ -154,4 +156,3 @@ impl Plan {
         })
     }
 }
-

@@ -10,7 +10,7 @@ use super::matching::{cut, is_own};
 use super::table::{Known, Table};
 use super::{Action, Plan, RowPlan, Site, Slot, site};
 use crate::rules::Rules;
-use crate::rules::model::{MAX_INHERITED, MatchKind, Rule};
+use crate::rules::model::{MAX_INHERITED, MatchKind, RuleSpec};
 use crate::rules::redact::Redaction;
 
 /// The plans of every callsite that matters, found by callsite.
@@ -53,7 +53,7 @@ impl Plans {
     /// A rule for events needs its own level. A rule for spans needs every level, whatever its own: an outcome may come
     /// from `ret(level = "trace")`, and inherited fields from a span of any level.
     pub(crate) fn max_level(&self) -> LevelFilter {
-        let of_rule = |rule: &Arc<Rule>| match (rule.matches.kind, rule.matches.level) {
+        let of_rule = |rule: &Arc<RuleSpec>| match (rule.matches.kind, rule.matches.level) {
             (MatchKind::Event, Some(level)) if rule.inherit.is_empty() => LevelFilter::from_level(level),
             _ => LevelFilter::TRACE,
         };
@@ -117,7 +117,7 @@ impl Plans {
         *meta.level() <= self.max_level
     }
 
-    fn named_by(&self, meta: &Metadata<'_>) -> Option<&Arc<Rule>> {
+    fn named_by(&self, meta: &Metadata<'_>) -> Option<&Arc<RuleSpec>> {
         self.rules.list.iter().find(|rule| rule.matches.names(meta))
     }
 
@@ -170,7 +170,7 @@ impl Plans {
     }
 
     #[inline]
-    fn row(&self, rule: &Arc<Rule>, meta: &'static Metadata<'static>) -> RowPlan {
+    fn row(&self, rule: &Arc<RuleSpec>, meta: &'static Metadata<'static>) -> RowPlan {
         let owned =
             |given: &Option<Arc<str>>, else_: &str| stored(given.clone().unwrap_or_else(|| else_.into()));
         let fields: Vec<_> = meta.fields().iter().map(|field| rule.slot(field.name(), meta)).collect();
@@ -213,7 +213,7 @@ impl Plans {
     /// A span without a rule gives what some rule asks of spans like it.
     fn carries(&self, meta: &Metadata<'_>, name: &str) -> Option<u8> {
         let asked =
-            |rule: &Arc<Rule>| rule.inherit.iter().any(|n| n == name) && rule.inherits_from(meta.name());
+            |rule: &Arc<RuleSpec>| rule.inherit.iter().any(|n| n == name) && rule.inherits_from(meta.name());
         self.rules.list.iter().any(asked).then(|| self.index_of(name)).flatten()
     }
 

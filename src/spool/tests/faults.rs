@@ -118,14 +118,7 @@ fn only_what_was_handed_out_can_be_acknowledged() {
 }
 
 #[test]
-fn a_limit_that_holds_next_to_nothing_is_refused() {
-    let options = Options { limit_bytes: SMALLEST_LIMIT - 1, sync_interval: None };
-    let error = Spool::on(MemoryDisk::default(), options).err().expect("it is too small");
-    assert!(error.is_spool() && error.to_string().contains("at least 65536"), "{error}");
-}
-
-#[test]
-fn an_row_that_is_too_large_stays_with_the_caller_and_those_before_it_get_in() {
+fn a_row_that_is_too_large_stays_with_the_caller_and_those_before_it_get_in() {
     let mut spool = open(&MemoryDisk::default(), OPTIONS);
     let huge = Row { context: "x".repeat(PAYLOAD_LIMIT), ..row(2) };
     let mut rows = vec![row(1), huge, row(3)];

@@ -2,7 +2,6 @@
 
 mod damage;
 mod faults;
-#[cfg(unix)]
 mod files;
 mod memory;
 mod model;
