@@ -1,4 +1,4 @@
-//! Record → event: naming, outcome, reason, JSON. Off the hot path, on the writer's thread.
+//! Makes a row of a record: names, outcome, reason, JSON. It runs on the writer's thread.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,13 +13,13 @@ use crate::rules::model::{Figure, Redact, SeverityRule};
 use crate::rules::plan::{RowPlan, Slot};
 use crate::stderr;
 
-/// Keys of a usual context.
+/// The number of keys in a usual context.
 const USUAL_KEYS: usize = 16;
 
-/// How often both clocks are read for one anchor.
+/// The number of readings of both clocks for one anchor.
 const READINGS: u32 = 3;
 
-/// One moment on both clocks: turns the monotonic times of the hot path into wall-clock time.
+/// The same moment on both clocks, to turn the monotonic times of records into wall-clock times.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Anchor {
     wall: SystemTime,
@@ -27,7 +27,7 @@ pub(crate) struct Anchor {
 }
 
 impl Anchor {
-    /// The closest of a few readings: a thread that is interrupted between the two clocks would be off by as long.
+    /// The closest of a few readings, because the thread may be interrupted between the two clocks.
     pub(crate) fn now() -> Self {
         let reading = |_| {
             let (monotonic, wall) = (Instant::now(), SystemTime::now());
@@ -37,10 +37,11 @@ impl Anchor {
         closest.map_or_else(|| reading(0).1, |(_, anchor)| anchor)
     }
 
-    /// The wall-clock time of `moment`, cut to microseconds as Postgres keeps it.
+    /// The wall-clock time of `moment`, cut to microseconds as in Postgres. On Linux the monotonic clock stops while the
+    /// machine is suspended, so the time of a call before a suspend is late by its length.
     fn wall(&self, moment: Instant) -> SystemTime {
         let ago = self.monotonic.saturating_duration_since(moment);
-        // A record may end while others are taken out of the queue, after the anchor.
+        // A call may end after the anchor, while other records are taken out of the queue.
         let ahead = moment.saturating_duration_since(self.monotonic);
         let since_epoch = self
             .wall
@@ -53,7 +54,7 @@ impl Anchor {
 }
 
 impl Row {
-    /// Makes the row of a record and fixes its identity: from here on it is the same row however often sent.
+    /// Makes the row of a record and fixes its `id` and `created_at`, so that every resend is the same row.
     pub(crate) fn from_record(head: &Head, values: Values<'_>, anchor: Anchor) -> Option<Self> {
         let row = head.plan.row()?;
         let created_at = anchor.wall(head.ended);
@@ -62,7 +63,7 @@ impl Row {
         let severity = if head.plan.meta.is_span() {
             let judgement = Judgement::of(head, values, row, &given);
             if judgement.outcome == Outcome::Unknown {
-                say_unknown(head);
+                notice_unknown(head);
             }
             span_context(&mut context, head, row, &judgement, &given);
             collected(&mut context, values.tallies, row);
@@ -89,8 +90,8 @@ impl Row {
     }
 }
 
-/// Says once for each callsite that its calls end without a word, and what to do about it.
-fn say_unknown(head: &Head) {
+/// Writes a notice, once for each callsite whose calls report no outcome.
+fn notice_unknown(head: &Head) {
     if head.plan.is_first_unknown() {
         let meta = head.plan.meta;
         let has_result = head.plan.row().is_some_and(|row| row.rule.keys.result.is_some());
@@ -107,8 +108,8 @@ fn say_unknown(head: &Head) {
 
 /// A UUIDv7 of the moment the span ended, so that ids sort like `created_at` and index pages fill in order.
 ///
-/// Random bits for each millisecond; within one the ids of a thread count up (RFC 9562, section 6.2, method 2), since
-/// asking the kernel for each of them would be a sixth of the work on an event.
+/// Each millisecond has new random bits, and within it the ids of a thread count up (RFC 9562, section 6.2, method 2).
+/// Random bits from the kernel for every id would be a sixth of the work on a row.
 fn time_ordered_id(at: SystemTime) -> Uuid {
     thread_local! {
         static LAST: Cell<Uuid> = const { Cell::new(Uuid::nil()) };
@@ -159,7 +160,7 @@ fn span_context<'a>(
     if let Some((_, key)) = &row.rule.number_within
         && !context.has_integer(key)
     {
-        // A call outside of any such span is the first of its own.
+        // A call outside of any such span has the number 0.
         context.set(key, Json::U64(head.number.unwrap_or(0).into()));
     }
 }
@@ -195,7 +196,7 @@ fn collected<'a>(context: &mut Object<'a>, tallies: &[Tally], row: &'a RowPlan) 
     }
 }
 
-/// The reason is a word or null; its code and category are there only when the call did not succeed.
+/// The reason is a text or null. Its code and category are absent on success.
 fn reason<'a>(context: &mut Object<'a>, head: &Head, row: &'a RowPlan, judgement: &Judgement<'a>) {
     let rule = &row.rule;
     if let Some(key) = &rule.keys.reason {
@@ -220,7 +221,7 @@ fn redacts_error(row: &RowPlan) -> Option<Redact> {
     row.redaction.as_ref()?.error
 }
 
-/// The fields, then what enclosing spans gave, then the rule's constants: the nearer wins.
+/// The span's own fields, then inherited ones, then the constants of the rule: the first one with a key wins.
 fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a RowPlan) -> Given<'a> {
     let nested = row.rule.nest.iter().map(|nest| Object::with_room(nest.keys.len())).collect();
     let mut places = Places { context, nested, given: Given::default() };
@@ -245,7 +246,7 @@ fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a RowPlan
     given
 }
 
-/// Where values go.
+/// The destinations of the values.
 struct Places<'a, 'c> {
     context: &'c mut Object<'a>,
     /// One for each of the rule's `nest`.
@@ -308,7 +309,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ends_after_the_anchor_is_later_than_what_ended_before() {
+    fn a_call_that_ends_after_the_anchor_is_later_than_one_before() {
         let anchor = Anchor::now();
         let second = Duration::from_secs(1);
         let at = anchor.wall(anchor.monotonic);

@@ -1,4 +1,4 @@
-//! One row, owned, ready to store.
+//! Rows: how a record becomes one.
 
 mod encode;
 mod json;
@@ -18,9 +18,9 @@ use crate::severity::Severity;
 pub struct Row {
     /// A UUIDv7 ([RFC 9562](https://www.rfc-editor.org/rfc/rfc9562#section-5.7)), fixed before the first try.
     pub id: Uuid,
-    /// The moment the span ended, cut to microseconds.
+    /// When the span ended or the event happened, cut to microseconds.
     pub created_at: SystemTime,
-    /// Which part of the service it came from.
+    /// The part of the service that made it.
     pub source: Arc<str>,
     /// What happened, such as `auto_assign.quote`.
     pub event_type: Arc<str>,
@@ -35,8 +35,8 @@ pub struct Row {
 }
 
 impl Row {
-    /// An event of one's own, for the tests of a [`Store`](crate::store::Store): with a fresh id, severity
-    /// `info`, an empty context, and neither restaurant nor booking.
+    /// Makes a row for the tests of a [`Store`](crate::store::Store), with a new id, severity `info`, an empty context and
+    /// neither restaurant nor booking.
     pub fn new(created_at: SystemTime, source: impl Into<Arc<str>>, event_type: impl Into<Arc<str>>) -> Self {
         Self {
             id: Uuid::now_v7(),

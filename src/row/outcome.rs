@@ -1,4 +1,4 @@
-//! How a call ended, judged from what was heard of it.
+//! How a call ended, judged by its record.
 
 use crate::record::{Head, Value, Values, Verdict};
 use crate::rules::model::{Silent, SuccessTest};
@@ -15,7 +15,7 @@ pub(crate) enum Outcome {
     Panic,
     /// Its future was dropped before it finished.
     Cancelled,
-    /// It ended without a word, and may have returned or been dropped.
+    /// It reported nothing, and may have returned or been dropped.
     Unknown,
 }
 
@@ -30,7 +30,7 @@ impl Outcome {
         }
     }
 
-    /// The `result` of a span that gave none itself.
+    /// The `result` of a span without one of its own.
     pub(crate) fn result(self) -> &'static str {
         match self {
             Self::Error | Self::Panic => "error",
@@ -40,23 +40,22 @@ impl Outcome {
     }
 }
 
-/// Everything a row says of how the call ended.
+/// The values of a row about the end of the call.
 #[derive(Debug)]
 pub(crate) struct Judgement<'a> {
     pub(crate) outcome: Outcome,
     /// `None` only when the outcome is unknown.
     pub(crate) success: Option<bool>,
     pub(crate) reason: Option<Value<'a>>,
-    /// It failed by exception: the reason is the rule's word for that, not the call's own.
+    /// The reason is that of the rule's `exception`, not the call's own.
     pub(crate) is_exception: bool,
-    /// The message of the error or panic.
+    /// The text of the error or panic.
     pub(crate) error: Option<&'a str>,
-    /// The span's own `result`, or what follows from the outcome.
+    /// The span's own `result`, or one by the outcome.
     pub(crate) result: Value<'a>,
 }
 
-/// The values of a call that are in its row only as what they make of it. Of several fields that a rule takes for
-/// the same, the first counts.
+/// The fields that a call is judged by. If the rule reads several fields as the same value, the first one counts.
 #[derive(Debug, Default)]
 pub(crate) struct Given<'a> {
     pub(crate) success: Option<Value<'a>>,
@@ -68,11 +67,11 @@ pub(crate) struct Given<'a> {
 
 impl<'a> Judgement<'a> {
     pub(crate) fn of(head: &'a Head, values: Values<'a>, row: &'a RowPlan, given: &Given<'a>) -> Self {
-        let told = match told(head, values, row, given.success) {
-            Told::Nothing if given.result.is_some() => Told::Success(true),
-            told => told,
+        let recorded = match recorded_success(head, values, row, given.success) {
+            Recorded::Nothing if given.result.is_some() => Recorded::Success(true),
+            recorded => recorded,
         };
-        let (outcome, success) = outcome(head, told);
+        let (outcome, success) = outcome(head, recorded);
         let is_exception = matches!(outcome, Outcome::Error | Outcome::Panic | Outcome::Cancelled);
         let reason = match &row.rule.exception {
             _ if success == Some(true) => None,
@@ -85,33 +84,33 @@ impl<'a> Judgement<'a> {
             _ => None,
         };
         let is_exception = is_exception && row.rule.exception.is_some();
-        // A job that fails after it has told its result did not end with it.
+        // A job that fails after it has recorded its result did not end with that result.
         let stands = !matches!(outcome, Outcome::Panic | Outcome::Error);
         let result = given.result.filter(|_| stands).unwrap_or(Value::Text(outcome.result()));
         Self { outcome, success, reason, is_exception, error, result }
     }
 }
 
-/// What the call itself said of its success.
+/// The success that the call has recorded.
 #[derive(Clone, Copy)]
-enum Told {
+enum Recorded {
     Success(bool),
-    /// It said something that is neither true nor false.
+    /// A value that is neither true nor false.
     Unclear,
     Nothing,
 }
 
-/// In this order: a panic, an error returned, the call's own word, a value returned, silence.
-fn outcome(head: &Head, told: Told) -> (Outcome, Option<bool>) {
-    match (told, head.verdict) {
+/// In this order: a panic, a returned error, the recorded success, a returned value, silence.
+fn outcome(head: &Head, recorded: Recorded) -> (Outcome, Option<bool>) {
+    match (recorded, head.verdict) {
         _ if head.panicked => (Outcome::Panic, Some(false)),
         (_, Some(Verdict::Failed)) => (Outcome::Error, Some(false)),
-        // It would have told what it returns: so it never got there.
-        (Told::Success(_), None) if head.plan.reports() => (Outcome::Cancelled, Some(false)),
-        (Told::Success(success), _) => (Outcome::Ok, Some(success)),
-        (Told::Nothing, Some(Verdict::Returned)) => (Outcome::Ok, Some(true)),
-        (Told::Unclear, _) => (Outcome::Unknown, None),
-        (Told::Nothing, None) => match head.plan.silence() {
+        // The callsite reports what it returns, and this call did not: it never returned.
+        (Recorded::Success(_), None) if head.plan.reports() => (Outcome::Cancelled, Some(false)),
+        (Recorded::Success(success), _) => (Outcome::Ok, Some(success)),
+        (Recorded::Nothing, Some(Verdict::Returned)) => (Outcome::Ok, Some(true)),
+        (Recorded::Unclear, _) => (Outcome::Unknown, None),
+        (Recorded::Nothing, None) => match head.plan.silence() {
             Silent::Ok => (Outcome::Ok, Some(true)),
             Silent::Cancelled => (Outcome::Cancelled, Some(false)),
             Silent::Unknown => (Outcome::Unknown, None),
@@ -119,28 +118,29 @@ fn outcome(head: &Head, told: Told) -> (Outcome, Option<bool>) {
     }
 }
 
-fn told(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Value<'_>>) -> Told {
+fn recorded_success(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Value<'_>>) -> Recorded {
     let rule = &row.rule.success;
     let compared = || values.get(head.plan.meta.fields().field(&rule.field)?.index());
     let number = |holds: &dyn Fn(f64) -> bool| {
-        compared()
-            .map_or(Told::Nothing, |value| value.number().map(holds).map_or(Told::Unclear, Told::Success))
+        compared().map_or(Recorded::Nothing, |value| {
+            value.number().map(holds).map_or(Recorded::Unclear, Recorded::Success)
+        })
     };
     match &rule.test {
         SuccessTest::Bool => match success {
-            Some(Value::Bool(value)) => Told::Success(value),
-            Some(Value::Text("true")) => Told::Success(true),
-            Some(Value::Text("false")) => Told::Success(false),
-            Some(_) => Told::Unclear,
-            None => Told::Nothing,
+            Some(Value::Bool(value)) => Recorded::Success(value),
+            Some(Value::Text("true")) => Recorded::Success(true),
+            Some(Value::Text("false")) => Recorded::Success(false),
+            Some(_) => Recorded::Unclear,
+            None => Recorded::Nothing,
         },
-        SuccessTest::ReturnMatches(_) => head.matched.map_or(Told::Nothing, Told::Success),
+        SuccessTest::ReturnMatches(_) => head.matched.map_or(Recorded::Nothing, Recorded::Success),
         SuccessTest::Below(limit) => number(&|value| value < *limit),
         SuccessTest::AtMost(limit) => number(&|value| value <= *limit),
         SuccessTest::Above(limit) => number(&|value| value > *limit),
         SuccessTest::AtLeast(limit) => number(&|value| value >= *limit),
         SuccessTest::Equals(wanted) => {
-            compared().map_or(Told::Nothing, |value| Told::Success(equals(value, wanted)))
+            compared().map_or(Recorded::Nothing, |value| Recorded::Success(equals(value, wanted)))
         }
     }
 }
