@@ -13,7 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::queue::{Overflow, Queue};
 use crate::spool;
 use crate::store::{self, Store};
-use crate::writer::{self, CENTURY, Control, Options};
+use crate::writer::{self, CENTURY, Control, WriterOptions};
 use crate::{Error, Guard, LedgerLayer, Rules};
 
 /// How many records the queue holds, unless [`Builder::queue_capacity`] says otherwise.
@@ -227,14 +227,14 @@ impl Builder {
             None => None,
         };
         let options =
-            Options { batch_size: self.batch_size, flush_interval: self.flush_interval.min(CENTURY) };
+            WriterOptions { batch_size: self.batch_size, flush_interval: self.flush_interval.min(CENTURY) };
         let writer = writer::start(store, spool, Arc::clone(&queue), Arc::clone(&control), options)?;
         Ok((LedgerLayer::new(self.rules, Arc::clone(&queue)), Guard::new(queue, control, writer)))
     }
 
-    fn spool_options(&self) -> spool::Options {
+    fn spool_options(&self) -> spool::SpoolOptions {
         let sync_interval = self.spool_sync_interval.map(|every| every.min(CENTURY));
-        spool::Options { limit_bytes: self.spool_limit, sync_interval }
+        spool::SpoolOptions { limit_bytes: self.spool_limit, sync_interval }
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -45,12 +45,6 @@ impl<F: DiskFile> Ack<F> {
         self.kept
     }
 
-    /// The next number goes into the file that is there then.
-    pub(super) fn close(&mut self) {
-        self.file = None;
-        self.synced = false;
-    }
-
     /// Takes the place of both slots on the disk, once for each file. Nothing that a slot says is written over.
     pub(super) fn reserve(&mut self, disk: &impl Disk<File = F>) -> Result<(), Error> {
         self.try_reserve(disk).map_err(|error| cannot_write(disk, error))

@@ -11,7 +11,7 @@ use super::format::SMALLEST_FRAME;
 use super::scan::Scanner;
 use super::segment::{self, Frames, Segment};
 use super::window::Window;
-use super::{Options, SEGMENT_BYTES, SEGMENTS_WITHIN_LIMIT, SMALLEST_LIMIT, Spool, WINDOW_BYTES};
+use super::{SEGMENT_BYTES, SEGMENTS_WITHIN_LIMIT, SMALLEST_LIMIT, Spool, SpoolOptions, WINDOW_BYTES};
 use crate::Error;
 
 /// Made and deleted again to see whether that can be done.
@@ -26,7 +26,7 @@ pub(crate) struct Torn {
 }
 
 impl<D: Disk> Spool<D> {
-    pub(super) fn on(disk: D, options: Options) -> Result<Self, Error> {
+    pub(super) fn on(disk: D, options: SpoolOptions) -> Result<Self, Error> {
         check_limit(options.limit_bytes)?;
         check_writable(&disk)?;
         let ack = Ack::read(&disk);
@@ -46,8 +46,6 @@ impl<D: Disk> Spool<D> {
             next: acknowledged,
             cursor: acknowledged,
             acknowledged,
-            gone: 0,
-            is_recounted: true,
             replay_until: 0,
             torn: Torn::default(),
             synced_at: Instant::now(),
