@@ -1,9 +1,9 @@
-//! What a process finds in the spool when it starts: how soon it is up, how fast the rows go out, in how much memory.
+//! The replay of a full spool after a restart: the time to start, rows per second, and memory.
 //!
 //! `cargo bench -p tracing-ledger-benches --bench backlog -- --size 1000 --plots .`
 //!
-//! The spool is filled while there is no database, by a process of its own: memory that it freed could hide what the
-//! replay takes. Then the bench brings a PostgreSQL server of its own.
+//! A separate process fills the spool without a database, because memory that it freed could hide the memory of the
+//! replay. Then the bench starts its own PostgreSQL server.
 
 #[expect(dead_code, reason = "the bench `ingest` uses more of it")]
 mod postgres;
@@ -26,16 +26,16 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
 
-/// How long anything may take: far more than it does.
+/// The timeout of every wait, much longer than any should take.
 const PATIENCE: Duration = Duration::from_secs(600);
 const MEGABYTE: u64 = 1_000_000;
 const STEPS: u64 = 20;
-/// Names the folder to a child that is to fill it.
+/// The environment variable that gives the folder to the child that fills it.
 const FILL: &str = "LEDGER_BENCH_FILL";
-/// Rows that are written by way of a spool that was empty, to compare with.
+/// New rows that go through an empty spool, for comparison.
 const FRESH: u64 = 500_000;
 
-/// How far the replay was at a time.
+/// The progress of the replay at one moment.
 struct Step {
     thousands_per_second: f64,
     megabytes: f64,
@@ -79,7 +79,7 @@ fn build(builder: Builder, server: &Server) -> (LedgerLayer<Registry>, Guard) {
     builder.build(server.url()).expect("a sound URL")
 }
 
-/// Has a child with the same options fill the spool; the number of rows.
+/// Starts a child that fills the spool with the same options. Returns the number of rows.
 fn filled(dir: &Path) -> u64 {
     let output = Command::new(env::current_exe().expect("a bench is a file"))
         .args(env::args_os().skip(1))
@@ -90,7 +90,7 @@ fn filled(dir: &Path) -> u64 {
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("the number of rows")
 }
 
-/// Fills the spool to that many bytes; the number of rows.
+/// Fills the spool to that many bytes. Returns the number of rows.
 fn fill(dir: &Path, bytes: u64) -> u64 {
     let (layer, guard) = spooled(dir).build_with(Dead).expect("the options are sound");
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
@@ -102,7 +102,7 @@ fn fill(dir: &Path, bytes: u64) -> u64 {
     while guard.stats().spooled < rows {
         thread::sleep(Duration::from_millis(1));
     }
-    // It would try the store until then.
+    // A longer timeout would only retry the store.
     guard.shutdown(Duration::ZERO).expect("the spool has everything");
     rows
 }
@@ -133,7 +133,7 @@ fn replay(guard: &Guard, rows: u64) -> Vec<Step> {
     (1..=STEPS).map(step).collect()
 }
 
-/// Rows per second that were not there before.
+/// Rows per second that are new to the table.
 fn fresh(server: &Server) -> f64 {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (layer, guard) = build(spooled(dir.path()), server);

@@ -1,8 +1,8 @@
-//! What a span costs the thread that enters and closes it, under this crate's layer and under its peers.
+//! The cost of a span to the thread that enters and closes it, with the layer of this crate and with its peers.
 //!
 //! `cargo bench -p tracing-ledger-benches --bench close_span -- --rounds 15 --size 200000`
 //!
-//! The floor is the least a layer must do to time a span: keep an `Instant` with it, and read it at the close.
+//! The floor is the least work of a layer that times spans: it stores an `Instant` in the span and reads it at the close.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -66,7 +66,7 @@ fn alone() -> Vec<TableRow> {
     ]
 }
 
-/// A planner call alone, with a database that takes nothing.
+/// A planner call alone, with a database that takes no rows.
 fn away() -> Vec<TableRow> {
     vec![
         row("a spool", "tracing-ledger", |spans| spooled(Discard::default(), spans)),
@@ -97,13 +97,13 @@ fn ledger(workload: Workload, spans: u64) -> [f64; 2] {
     settled(workload, spans, builder(), Discard::default(), |stats| stats.written)
 }
 
-/// With a spool; the store may take rows or not.
+/// With a spool and that store, which may be one that takes no rows.
 fn spooled(store: impl Store, spans: u64) -> [f64; 2] {
     let dir = tempfile::tempdir().expect("a temporary folder");
     settled(CALL, spans, builder().spool_dir(dir.path()), store, |stats| stats.written + stats.spooled)
 }
 
-/// Waits after every burst until all spans are where they belong.
+/// Waits after every burst until the spool or the store has all spans.
 fn settled(
     workload: Workload,
     spans: u64,
@@ -120,7 +120,7 @@ fn settled(
     })
 }
 
-/// A ledger with a queue of that size and no database.
+/// A ledger with a queue of that size and without a database.
 fn dead(spans: u64, capacity: usize) -> [f64; 2] {
     let builder = builder().queue_capacity(capacity);
     let (layer, _guard) = builder.build_with(Dead).expect("the options are sound");
@@ -128,7 +128,7 @@ fn dead(spans: u64, capacity: usize) -> [f64; 2] {
     CALL.measure(spans, |_| {})
 }
 
-/// Counts what it is given and throws it away.
+/// Counts the spans and discards them.
 #[derive(Clone, Debug, Default)]
 struct Exporter(Discard);
 
@@ -160,6 +160,6 @@ fn json_lines(workload: Workload, spans: u64) -> [f64; 2] {
         .with_span_events(FmtSpan::CLOSE)
         .with_writer(writer);
     install(tracing_subscriber::registry().with(layer));
-    // The queue of 128 000 lines is behind by a few at most: writing to a sink is nothing beside formatting.
+    // The queue of 128 000 lines never fills: writing to a sink takes much less time than formatting.
     workload.measure(spans, |_| assert_eq!(dropped.dropped_lines(), 0, "lines were dropped"))
 }

@@ -1,10 +1,10 @@
-//! What threads that close spans at the same time get done together, and what the writer's thread spends on it: calls
-//! alone, and jobs with their calls.
+//! The throughput of several threads that close spans, and the CPU time of the writer's thread: for calls alone and for
+//! jobs with their calls.
 //!
 //! `cargo bench -p tracing-ledger-benches --bench contention -- --rounds 9 --size 400000 --plots .`
 //!
-//! Rates are of bursts that the queue holds: what the writer's thread is behind by is waited for after each, and not
-//! counted. The floor is as in `close_span`.
+//! The spans come in bursts that the queue holds. The bench waits for the writer after each burst and does not count the
+//! wait. The floor is that of `close_span`.
 
 use std::sync::Barrier;
 use std::thread;
@@ -25,10 +25,10 @@ const THREADS: [u64; 4] = [1, 2, 4, 8];
 /// Spans of all threads between two waits for the writer: fewer than the queue holds.
 const BURST: u64 = 40_000;
 
-/// How long a burst may take to get through: far more than it does.
+/// The timeout of a burst, much longer than it should take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Million spans per second, nanoseconds of CPU by span on its own thread, and on the writer's.
+/// Million spans per second; nanoseconds of CPU for each span on its own thread, and on the writer's.
 type Figures = [f64; 3];
 
 fn main() {
@@ -43,7 +43,7 @@ fn main() {
     draw(&options, alone);
 }
 
-/// The floor on each number of threads, then the ledger.
+/// The floor with each number of threads, then the ledger.
 fn of(name: &str, workload: Workload) -> Vec<Variant<3>> {
     let floor = THREADS.map(|threads| {
         Variant::new(format!("{name}: floor {threads}"), move |spans| bare(workload, spans, threads))
@@ -102,7 +102,7 @@ fn ledger(workload: Workload, spans: u64, threads: u64) -> Figures {
     figures
 }
 
-/// Runs the workload on so many threads, in bursts, and calls `settle` after each, outside of the measurement.
+/// Runs the workload on so many threads in bursts. Calls `settle` after each burst, outside of the measurement.
 fn measure(workload: Workload, spans: u64, threads: u64, settle: impl Fn()) -> Figures {
     let bursts = spans / BURST;
     let each = BURST / threads;
@@ -122,7 +122,7 @@ fn measure(workload: Workload, spans: u64, threads: u64, settle: impl Fn()) -> F
     [closed / wall.as_secs_f64() / 1e6, cpu.cpu_ns as f64 / closed, writer / closed]
 }
 
-/// From when the first thread begins until the last is done.
+/// The time from the start of the first thread to the end of the last.
 fn burst(workload: Workload, threads: u64, spans: u64) -> (Duration, Cost) {
     let start = Barrier::new(threads as usize);
     let run = || {

@@ -1,4 +1,4 @@
-//! What the calling thread spends: CPU time and allocations. Other threads, such as a writer's, do not count.
+//! The CPU time and the allocations of the calling thread, without those of others, such as the writer's.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -15,11 +15,11 @@ thread_local! {
 }
 
 fn count() {
-    // The thread-local is gone while a thread ends, and nobody measures there.
+    // At the end of a thread its thread-locals are gone; no bench measures there.
     let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
 }
 
-// SAFETY: every call goes to the system's allocator unchanged; counting touches one thread-local without a
+// SAFETY: every call goes to the system's allocator unchanged; counting uses one thread-local without a
 // destructor and allocates nothing.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -43,19 +43,19 @@ unsafe impl GlobalAlloc for CountingAllocator {
 /// CPU time and allocations of one thread, since its start or as a difference.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cost {
-    /// In user and kernel together.
+    /// In user and kernel mode together.
     pub cpu_ns: u64,
     /// Calls of `alloc` and `realloc`.
     pub allocations: u64,
 }
 
 impl Cost {
-    /// What the calling thread has spent since it started.
+    /// The cost of the calling thread since its start.
     pub fn so_far() -> Self {
         Self { cpu_ns: thread_cpu_ns(), allocations: ALLOCATIONS.get() }
     }
 
-    /// Nanoseconds of CPU and allocations of each of so many runs, on average.
+    /// Nanoseconds of CPU and allocations for each of so many runs, on average.
     pub fn per(self, runs: u64) -> [f64; 2] {
         [self.cpu_ns, self.allocations].map(|sum| sum as f64 / runs as f64)
     }
@@ -78,13 +78,13 @@ impl AddAssign for Cost {
 
 fn thread_cpu_ns() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a timespec of ours that outlives the call.
+    // SAFETY: the pointer leads to a local timespec that outlives the call.
     let status = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut now) };
     assert_eq!(status, 0, "no CPU clock by thread: {}", io::Error::last_os_error());
     now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }
 
-/// Memory of the process in megabytes, where Linux tells: resident now (`VmRSS`), or the most ever (`VmHWM`).
+/// Memory of the process in megabytes, on Linux: resident now (`VmRSS`), or the peak (`VmHWM`).
 pub fn memory(which: &str) -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(which)).unwrap_or_default();
@@ -92,7 +92,7 @@ pub fn memory(which: &str) -> f64 {
     kilobytes.parse::<f64>().unwrap_or_default() * 1024.0 / 1e6
 }
 
-/// CPU time of the thread with that name since it started, where Linux tells.
+/// CPU time of the thread with that name since its start, on Linux.
 pub fn thread_cpu(name: &str) -> Option<Duration> {
     let mut tasks = fs::read_dir("/proc/self/task").ok()?.filter_map(|task| Some(task.ok()?.path()));
     let task =

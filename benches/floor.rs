@@ -1,4 +1,4 @@
-//! The least a layer must do to time a span: keep an `Instant` with it, and read it at the close.
+//! The least work of a layer that times spans: it stores an `Instant` in the span and reads it at the close.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -27,7 +27,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Stopwatch {
     }
 }
 
-/// Wants every span, and is asked each time: the answer that survives other layers' filters.
+/// Wants every span, and answers `sometimes`, the only answer that is correct beside the filters of other layers.
 pub struct Sometimes;
 
 impl<S> Filter<S> for Sometimes {
@@ -40,7 +40,7 @@ impl<S> Filter<S> for Sometimes {
     }
 }
 
-/// The floor behind a filter such as a layer must have that is to stand beside others.
+/// The floor behind a per-layer filter, which a layer needs to work beside others.
 pub fn filtered<S>() -> Filtered<Stopwatch, Sometimes, S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,

@@ -1,9 +1,9 @@
-//! How long after its call a row can be seen by others, when there is little to do.
+//! The time from the end of a call until other sessions see its row, at a low rate.
 //!
 //! `cargo bench -p tracing-ledger-benches --bench freshness -- --size 400`
 //!
-//! It brings a PostgreSQL server of its own, which looks for new rows every millisecond. A row's `created_at` is when
-//! its call ended, and the clock is the same.
+//! The bench starts its own PostgreSQL server, which looks for new rows every millisecond. The `created_at` of a row is
+//! the end of its call, by the same clock.
 
 #[expect(dead_code, reason = "the bench `ingest` uses more of it")]
 mod postgres;
@@ -40,7 +40,7 @@ fn main() {
     println!("| calls | median, ms | p99, ms | longest, ms |\n|---:|---:|---:|---:|\n{figures}");
 }
 
-/// Calls now and then: at any time between two ticks of the writer.
+/// Makes calls at a low rate, spread over the time between two ticks of the writer.
 fn call(calls: u64) {
     for n in 0..calls {
         quote(Uuid::from_u64_pair(n, n));
@@ -48,7 +48,7 @@ fn call(calls: u64) {
     }
 }
 
-/// Notes when each row is there. Every statement of the block sees what is committed by then.
+/// Records when each row becomes visible. Every statement of the block sees all rows that are committed by then.
 fn watch(rows: u64) -> String {
     format!(
         "DO $$ BEGIN \

@@ -1,9 +1,9 @@
-//! Whether an event costs the same however many there were before it.
+//! Whether the cost of a span depends on the number of spans before it.
 //!
 //! `cargo bench -p tracing-ledger-benches --bench growth -- --size 2000000 --plots .`
 //!
-//! First without a database, from a thousand events to ten million in one process each: the cost on the caller's
-//! thread, on the writer's, and the memory. Then, once, into a table that grows to `--size` rows, in twenty steps.
+//! First without a database, with a thousand to ten million spans, one process for each number: the cost on the thread
+//! of the caller and of the writer, and the memory. Then once into a table that grows to `--size` rows in twenty steps.
 
 #[expect(dead_code, reason = "the bench `ingest` uses more of it")]
 mod postgres;
@@ -23,7 +23,7 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
 
-/// How long anything may take: far more than it does.
+/// The timeout of every wait, much longer than any should take.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 const EVENTS: [u64; 5] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
@@ -64,7 +64,7 @@ fn draw_events(options: &Options, samples: &[Samples<3>]) {
     plot.write(options, "growth_events");
 }
 
-/// That many spans into a store that discards.
+/// Sends that many spans into a store that discards rows.
 fn discarded(events: u64) -> [f64; 3] {
     let (layer, guard) = builder().build_with(Discard::default()).expect("the defaults are sound");
     let subscriber = tracing_subscriber::registry().with(layer);
@@ -84,7 +84,7 @@ fn discarded(events: u64) -> [f64; 3] {
     [caller.cpu_ns as f64 / events as f64, writer.as_nanos() as f64 / events as f64, memory("VmHWM")]
 }
 
-/// That many spans with no database: the queue fills, and then they are refused.
+/// Sends that many spans without a database: the queue fills and then refuses them.
 fn away(events: u64, workload: fn(Uuid)) -> [f64; 3] {
     let (layer, _guard) = builder().build_with(Dead).expect("the defaults are sound");
     let subscriber = tracing_subscriber::registry().with(layer);
@@ -131,7 +131,7 @@ fn into_a_table(options: &Options) {
     plot.write(options, "growth_table");
 }
 
-/// Every fourth step by its rows.
+/// Labels every fourth step with its number of rows.
 fn place(turn: u64, step: u64) -> String {
     if turn.is_multiple_of(4) { format!("{:.1}", (turn * step) as f64 / 1e6) } else { String::new() }
 }

@@ -1,10 +1,10 @@
-//! Rows per second from the end of a span to a committed row, beside `psql \copy` of the very same rows in the
-//! binary format: into the same table with its indexes, each on one connection, taking turns.
+//! Rows per second from the end of a span to a committed row, compared with `psql \copy` of the same rows in the
+//! binary format, into the same table with its indexes. Each uses one connection, and they take turns.
 //!
 //! `cargo bench -p tracing-ledger-benches --bench ingest -- --rounds 9 --size 200000`
 //!
-//! It brings a PostgreSQL server of its own. Spans are closed by one thread as fast as the ledger takes them: its
-//! queue is bounded and makes the thread wait, so that none is lost.
+//! The bench starts its own PostgreSQL server. One thread closes spans as fast as the ledger takes them: the bounded
+//! queue makes the thread wait, so no span is lost.
 
 mod postgres;
 
@@ -21,18 +21,18 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
 
-/// How long anything may take: far more than it does.
+/// The timeout of every wait, much longer than any should take.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 const ROWS: &str = "rows.bin";
 
-/// One way to get rows into the table.
+/// One way to load rows into the table.
 struct Variant {
     name: &'static str,
     load: fn(&Server, u64) -> Load,
 }
 
-/// What a load took.
+/// The cost of one load.
 #[derive(Clone, Copy)]
 struct Load {
     wall: Duration,

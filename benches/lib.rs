@@ -1,4 +1,4 @@
-//! Shared by the benches: what is measured, what a thread spends, and how variants are compared.
+//! Code that the benches share: workloads, costs of a thread, and the comparison of variants.
 
 pub mod cost;
 pub mod floor;

@@ -4,19 +4,19 @@ use std::env;
 use std::path::PathBuf;
 use std::process::exit;
 
-/// What every bench can be told.
+/// The options of every bench.
 #[derive(Debug)]
 pub struct Options {
-    /// `--rounds`: how often everything is measured.
+    /// `--rounds`: how often each variant is measured.
     pub rounds: usize,
-    /// `--size`: how much at once, in the bench's own unit.
+    /// `--size`: the work of one measurement, in the unit of the bench.
     pub size: u64,
-    /// `--plots`: the folder for the curves, for a bench that has any.
+    /// `--plots`: the folder for the curves, if the bench draws any.
     pub plots: Option<PathBuf>,
 }
 
 impl Options {
-    /// Reads the command line over these defaults. Ends the process with the usage when it cannot.
+    /// Overrides these defaults with the command line. Ends the process with the usage if it cannot read it.
     pub fn from_args(rounds: usize, size: u64, unit: &str) -> Self {
         let defaults = Self { rounds, size, plots: None };
         defaults.parse(env::args().skip(1)).unwrap_or_else(|why| {

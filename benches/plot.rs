@@ -1,4 +1,4 @@
-//! A curve as SVG, small enough to be read in a diff.
+//! Curves as SVG files that are small enough to read in a diff.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,22 +13,22 @@ const TOP: f64 = 40.0;
 const BOTTOM: f64 = 55.0;
 const COLOURS: [&str; 4] = ["#1f77b4", "#d62728", "#2ca02c", "#7f7f7f"];
 
-/// Lines over the same places on the horizontal axis, which are drawn at even distances: sizes mostly double.
+/// Lines over the same places on the horizontal axis. The places have even distances, because sizes mostly double.
 pub struct Plot<'a> {
-    /// Above all.
+    /// The title.
     pub title: &'a str,
-    /// What the places are.
+    /// The label of the horizontal axis.
     pub x: &'a str,
-    /// What the values are.
+    /// The label of the vertical axis.
     pub y: &'a str,
-    /// The places by name.
+    /// The names of the places.
     pub places: Vec<String>,
-    /// Lines by name, with a value for each place.
+    /// The name of each line, with a value for each place.
     pub lines: Vec<(&'a str, Vec<f64>)>,
 }
 
 impl Plot<'_> {
-    /// Writes it to a file of that name, where the options say that there are plots.
+    /// Writes the plot to a file of that name, if the options ask for plots.
     pub fn write(&self, options: &Options, name: &str) {
         if let Some(dir) = &options.plots {
             let file = dir.join(name).with_extension("svg");
@@ -104,12 +104,12 @@ impl Plot<'_> {
         HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / self.top()
     }
 
-    /// The upper end of the vertical axis; the lower one is zero, so that a ratio looks like what it is.
+    /// The upper end of the vertical axis. The lower end is zero, so that lengths show ratios.
     fn top(&self) -> f64 {
         (self.most() / self.step()).ceil() * self.step()
     }
 
-    /// 1, 2 or 5 by a power of ten: at most ten lines.
+    /// 1, 2 or 5 times a power of ten, for at most ten lines.
     fn step(&self) -> f64 {
         let power = 10_f64.powf((self.most() / 10.0).log10().floor());
         [1.0, 2.0, 5.0, 10.0]

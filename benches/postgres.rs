@@ -1,4 +1,4 @@
-//! A throwaway PostgreSQL server, the same that the tests use, as a server comes: with Debian's settings.
+//! The throwaway PostgreSQL server of the tests, with Debian's default settings.
 
 #[path = "../tests/support/cluster.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
@@ -23,7 +23,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start() -> Self {
         let cluster = Cluster::start();
-        // The tests' server makes do with 16 MB; this is the default.
+        // The server of the tests uses 16 MB; this is the default.
         cluster.psql(&cluster.url(), "ALTER SYSTEM SET shared_buffers = '128MB'");
         cluster.stop();
         cluster.restart();
@@ -39,7 +39,7 @@ impl Server {
         self.cluster.psql(&self.url, sql)
     }
 
-    /// Empties the table and writes everything to disk, so that no round pays for the one before.
+    /// Empties the table and flushes everything to disk, so that no round pays for the one before.
     pub(crate) fn reset(&self) {
         self.psql("TRUNCATE observability_events; CHECKPOINT");
     }
@@ -48,7 +48,7 @@ impl Server {
         self.psql("SELECT count(*) FROM observability_events").parse().expect("a count")
     }
 
-    /// CPU time so far of the server's process for the ledger's connection.
+    /// CPU time so far of the server process for the ledger's connection.
     pub(crate) fn ledger_cpu(&self) -> Duration {
         nanoseconds(&self.psql(
             "SELECT pg_read_file('/proc/' || pid || '/schedstat') FROM pg_stat_activity \
@@ -56,13 +56,12 @@ impl Server {
         ))
     }
 
-    /// Keeps the rows of the table in the file `name`, in the binary format.
+    /// Saves the rows of the table in the file `name`, in the binary format.
     pub(crate) fn copy_out(&self, name: &str) {
         self.copy("TO", name);
     }
 
-    /// Loads the file `name` with psql, by the one command that is made for it; the CPU time of the server's
-    /// process.
+    /// Loads the file `name` with `psql \copy`. Returns the CPU time of the server process.
     pub(crate) fn copy_in(&self, name: &str) -> Duration {
         self.copy("FROM", name)
     }
@@ -83,7 +82,7 @@ impl Server {
     }
 }
 
-/// The first number of Linux's `schedstat`: the time on a CPU.
+/// The first number in Linux's `schedstat`, which is the time on a CPU.
 fn nanoseconds(schedstat: &str) -> Duration {
     let first = schedstat.split_whitespace().next().and_then(|number| number.parse().ok());
     Duration::from_nanos(first.expect("a Linux that counts the time on a CPU"))

@@ -1,6 +1,5 @@
-//! Compares variants in one run: each measurement is a process of its own, because subscribers that live in
-//! one process change each other's callsite caches, and the processes take turns, because a machine's speed
-//! drifts.
+//! Compares variants in one run. Each measurement is a process of its own, because subscribers in one process change
+//! each other's callsite caches. The processes take turns, because the speed of a machine drifts.
 
 use std::env;
 use std::process::{Command, exit};
@@ -8,15 +7,15 @@ use std::process::{Command, exit};
 use crate::options::Options;
 use crate::samples::{extremes, median};
 
-/// Names the variant to a child, with `SIZE` the size of its run.
+/// The environment variable that gives the variant to a child; `SIZE` gives the size of its run.
 const VARIANT: &str = "LEDGER_BENCH_VARIANT";
 const SIZE: &str = "LEDGER_BENCH_SIZE";
 
-/// One thing to measure, by `N` figures.
+/// One measured variant, with `N` figures.
 pub struct Variant<const N: usize> {
-    /// As the table names it; no other has the same name.
+    /// The unique name in the table.
     pub name: String,
-    /// Measures a run of that size, in a process of its own.
+    /// Measures a run of that size, in its own process.
     pub measure: Box<dyn Fn(u64) -> [f64; N]>,
 }
 
@@ -27,7 +26,7 @@ impl<const N: usize> Variant<N> {
     }
 }
 
-/// The figures of one variant, by round.
+/// The figures of one variant, round by round.
 pub struct Samples<const N: usize>(Vec<[f64; N]>);
 
 impl<const N: usize> Samples<N> {
@@ -36,7 +35,7 @@ impl<const N: usize> Samples<N> {
         median(self.0.iter().map(|sample| sample[figure]))
     }
 
-    /// The least and the most of one of the figures.
+    /// The smallest and the largest value of one of the figures.
     pub fn extremes(&self, figure: usize) -> (f64, f64) {
         extremes(self.0.iter().map(|sample| sample[figure]))
     }
@@ -47,14 +46,14 @@ impl<const N: usize> Samples<N> {
     }
 }
 
-/// Measures the variants, round by round. In a child process it measures one of them and ends the process.
+/// Measures the variants, round by round. In a child process, measures one of them and ends the process.
 pub fn in_turns<const N: usize>(variants: &[Variant<N>], options: &Options) -> Vec<Samples<N>> {
     if let Ok(name) = env::var(VARIANT) {
         child(variants, &name);
     }
     let mut samples: Vec<_> = variants.iter().map(|_| Samples(Vec::new())).collect();
     for round in 0..options.rounds {
-        // Each round starts with another variant, so that none always follows the same neighbour.
+        // Each round starts with another variant, so that no variant always follows the same one.
         for turn in 0..variants.len() {
             let at = (round + turn) % variants.len();
             samples[at].0.push(in_a_process(&variants[at].name, options.size));
@@ -63,7 +62,7 @@ pub fn in_turns<const N: usize>(variants: &[Variant<N>], options: &Options) -> V
     samples
 }
 
-/// The child's part: one measurement, told on stdout.
+/// The part of the child: one measurement, printed to stdout.
 fn child<const N: usize>(variants: &[Variant<N>], name: &str) -> ! {
     let variant = variants.iter().find(|variant| variant.name == name).expect("the parent knows the names");
     let size = env::var(SIZE).ok().and_then(|size| size.parse().ok()).expect("the parent says how much");

@@ -1,4 +1,4 @@
-//! What spans cost the thread that makes them: CPU time and allocations, in tables.
+//! Tables of the CPU time and allocations that spans cost their thread.
 
 use std::hint::black_box;
 
@@ -10,11 +10,11 @@ use crate::options::Options;
 use crate::rounds::{Samples, Variant, in_turns};
 use crate::workload::{ATTEMPTS, job, quote};
 
-/// Spans between two waits for a variant's own thread: fewer than any of the queues holds, since a span that is
-/// dropped for want of room costs less than one that is kept.
+/// Spans between two waits for the thread of a variant. Every queue holds more, because a span that is dropped for want
+/// of room costs less than one that is kept.
 pub const BURST: u64 = 10_000;
 
-/// What is run again and again.
+/// The measured code.
 #[derive(Clone, Copy)]
 pub struct Workload {
     /// One run.
@@ -23,7 +23,7 @@ pub struct Workload {
     pub spans: u64,
 }
 
-/// Variants that are compared, under a heading.
+/// A table of variants under a heading.
 pub struct Table {
     /// Its heading.
     pub title: &'static str,
@@ -31,18 +31,18 @@ pub struct Table {
     pub rows: Vec<TableRow>,
 }
 
-/// A variant, and the one it is compared with.
+/// A variant and the one that it is compared with.
 pub struct TableRow {
     base: &'static str,
     variant: Variant<2>,
 }
 
-/// A row of a table; `base` is the name of one of them.
+/// A row of a table. `base` names the row that it is compared with.
 pub fn row(name: &str, base: &'static str, measure: impl Fn(u64) -> [f64; 2] + 'static) -> TableRow {
     TableRow { base, variant: Variant::new(name, measure) }
 }
 
-/// Measures all rows of all tables in turns, and prints them as Markdown.
+/// Measures the rows of all tables in turns, and prints them as Markdown.
 pub fn run(tables: impl IntoIterator<Item = Table>, options: &Options) {
     let tables: Vec<_> = tables.into_iter().collect();
     let headings: Vec<_> = tables.iter().map(|table| (table.title, table.rows.len())).collect();
@@ -81,8 +81,8 @@ impl Workload {
     /// A job and its planner calls.
     pub const JOB: Self = Self { run: job, spans: ATTEMPTS + 1 };
 
-    /// Runs it in bursts and calls `settle` after each, outside of the measurement, with the number of spans so far:
-    /// it waits until the variant's own thread has them all.
+    /// Runs it in bursts. Calls `settle` after each, outside of the measurement, with the number of spans so far:
+    /// it waits until the thread of the variant has them all.
     pub fn measure(self, spans: u64, mut settle: impl FnMut(u64)) -> [f64; 2] {
         let mut cost = Cost::default();
         self.burst(BURST); // warms caches and callsites
@@ -96,7 +96,7 @@ impl Workload {
         cost.per(done)
     }
 
-    /// What so many spans cost the calling thread.
+    /// The cost of so many spans to the calling thread.
     pub fn burst(self, spans: u64) -> Cost {
         let before = Cost::so_far();
         for n in 0..spans / self.spans {
@@ -106,7 +106,7 @@ impl Workload {
     }
 }
 
-/// Makes it the one of this process.
+/// Installs the subscriber for this process.
 pub fn install(subscriber: impl Subscriber + Send + Sync) {
     tracing::subscriber::set_global_default(subscriber).expect("one subscriber to a process");
 }

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Store};
 
-/// Counts what it is given and throws it away.
+/// Counts the rows and discards them.
 #[derive(Clone, Debug, Default)]
 pub struct Discard {
-    /// How much it was given.
+    /// The number of rows so far.
     pub count: Arc<AtomicU64>,
 }
 
@@ -20,7 +20,7 @@ impl Store for Discard {
     }
 }
 
-/// Takes nothing.
+/// Takes no row.
 pub struct Dead;
 
 impl Store for Dead {

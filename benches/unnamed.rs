@@ -1,8 +1,8 @@
-//! What the ledger costs spans that are none of its business.
+//! The cost of the ledger to spans without a rule.
 //!
 //! `cargo bench -p tracing-ledger-benches --bench unnamed -- --rounds 15 --size 200000`
 //!
-//! sqlx turns tracing's `log` feature on for the whole program. What that costs a span is what this takes away again:
+//! sqlx enables the feature `log` of tracing for the whole program. This disables its cost to a span again:
 //!
 //! `cargo bench -p tracing-ledger-benches --bench unnamed --features log-off`
 
@@ -24,11 +24,11 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Seven fields, and no rule names it.
+/// A span with seven fields that no rule names.
 const OF_NO_RULE: Workload = Workload { run: of_no_rule, spans: 1 };
-/// Below anybody's level.
+/// A span below the level of every layer.
 const UNWANTED: Workload = Workload { run: unwanted, spans: 1 };
-/// Has a field that calls within it would inherit.
+/// A span with a field that calls within it would inherit.
 const CARRIES: Workload = Workload { run: carries, spans: 1 };
 
 fn main() {
@@ -89,7 +89,7 @@ fn beside_fmt(workload: Workload, spans: u64) -> [f64; 2] {
     bare(workload, spans)
 }
 
-/// A ledger beside what is there, which has nothing to write.
+/// Adds a ledger that writes no rows.
 fn install_ledger<S>(subscriber: S) -> Guard
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
@@ -100,7 +100,7 @@ where
     guard
 }
 
-/// What most services have: lines for what is of some importance.
+/// The usual layer of a service: lines from a level on.
 fn filtered_fmt() -> impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync {
     let filter = EnvFilter::new("info,some_crate=debug");
     tracing_subscriber::registry()

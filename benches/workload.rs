@@ -1,4 +1,4 @@
-//! What the benches measure the recording of.
+//! The spans that the benches record.
 
 use std::hint::black_box;
 
@@ -6,7 +6,7 @@ use tracing::field::Empty;
 use tracing::{info_span, trace_span};
 use uuid::Uuid;
 
-/// One planner call: seven fields of five types, two of them known only at the end. The context of its row is
+/// One planner call: seven fields of five types, two of them recorded at the end. The context of its row has
 /// about 255 bytes.
 pub fn quote(booking: Uuid) {
     let span = info_span!(
@@ -25,10 +25,10 @@ pub fn quote(booking: Uuid) {
     drop(entered);
 }
 
-/// Planner calls of a [`job`].
+/// The number of planner calls in a [`job`].
 pub const ATTEMPTS: u64 = 4;
 
-/// A job of some planner calls. Each has seven fields of its own, inherits four of the job's, and is numbered and
+/// A job with some planner calls. Each has seven fields, inherits four from the job, and is numbered and
 /// counted within it.
 pub fn job(booking: Uuid) {
     let span = info_span!(
@@ -63,7 +63,7 @@ fn attempt(number: u64) {
     drop(entered);
 }
 
-/// A call with nearly as much text as a record takes.
+/// A call with nearly as much text as a record can hold.
 pub fn huge(booking: Uuid) {
     static TEXT: &str = match str::from_utf8(&[b'x'; 8 * 1024]) {
         Ok(text) => text,
@@ -83,7 +83,7 @@ pub fn huge(booking: Uuid) {
     drop(span.enter());
 }
 
-/// A call as large, of no rule and with no field that a rule inherits.
+/// A call of the same size, without a rule and without a field that rules inherit.
 pub fn of_no_rule(order: Uuid) {
     let span = info_span!(
         "of_no_rule",
@@ -101,13 +101,13 @@ pub fn of_no_rule(order: Uuid) {
     drop(entered);
 }
 
-/// A span of no rule with a field that a rule inherits: it may be around a call, and is followed.
+/// A span without a rule, with a field that rules inherit: the ledger keeps the field for calls within the span.
 pub fn carries(booking: Uuid) {
     let span = info_span!("carries", booking_id = %booking);
     drop(span.enter());
 }
 
-/// A span that is below the level of anybody's interest.
+/// A span below the level of every layer.
 pub fn unwanted(order: Uuid) {
     let span = trace_span!("unwanted", order = %order, delivered = Empty);
     let entered = span.enter();

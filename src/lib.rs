@@ -1,4 +1,14 @@
+// The first definition of a link wins: here pages are modules, and in the repository they are files.
+//! [rules]: crate::_docs::rules
+//! [contract]: crate::_docs::contract
+//! [reliability]: crate::_docs::reliability
+//! [security]: crate::_docs::security
+//!
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(not(unix))]
+compile_error!("tracing-ledger runs on Unix only: its spool and its fork check need what other systems lack");
 
 mod builder;
 mod bystander;
@@ -8,7 +18,7 @@ mod guard;
 mod layer;
 mod queue;
 mod record;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 pub mod report;
 mod row;
 mod rules;
@@ -19,19 +29,35 @@ pub mod store;
 mod sync;
 mod writer;
 
+/// The pages of the manual.
+pub mod _docs {
+    /// [builtin]: crate::Rules::builtin
+    ///
+    #[doc = include_str!("../docs/rules.md")]
+    pub mod rules {}
+
+    #[doc = include_str!("../docs/contract.md")]
+    pub mod contract {}
+
+    #[doc = include_str!("../docs/reliability.md")]
+    pub mod reliability {}
+
+    /// [rules-redaction]: crate::_docs::rules#redaction
+    ///
+    #[doc = include_str!("../docs/security.md")]
+    pub mod security {}
+}
+
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use spool::fuzzing as segment;
 
-pub use builder::{
-    Builder, DEFAULT_BATCH_SIZE, DEFAULT_FLUSH_INTERVAL, DEFAULT_OVERFLOW, DEFAULT_QUEUE_CAPACITY,
-    DEFAULT_SPOOL_LIMIT, builder, layer,
-};
+pub use builder::{Builder, builder, layer};
 pub use error::Error;
-pub use guard::{DROP_TIMEOUT, Guard};
+pub use guard::{Guard, Handle};
 pub use layer::LedgerLayer;
-pub use queue::{Dropped, MAX_QUEUE_BYTES, Overflow, Refused, Stats};
+pub use queue::{Dropped, Overflow, Refused, Stats};
 pub use row::Row;
 pub use rules::{Redact, Rule, Rules, Silent};
 pub use severity::Severity;
-pub use writer::QUARANTINE_KEPT;
+pub use writer::Quarantined;

@@ -1,5 +1,5 @@
-//! A segment of the spool may be any bytes: reading it never panics, takes no memory that the bytes ask for, invents
-//! nothing, and finds the next record that is whole.
+//! Any bytes as a segment of the spool: the scanner never panics, allocates no memory by the size that the bytes claim,
+//! makes up no row, and finds the next whole record.
 
 #![no_main]
 
@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use libfuzzer_sys::fuzz_target;
 use tracing_ledger::segment;
 
-/// The largest record, 4 MiB: it lies in the scanner's buffer, which may double, and then once more as an event.
+/// The largest record has 4 MiB. It is in the scanner's buffer, which can double, and once more as a row.
 const RECORD_BYTES: usize = 4 * 1024 * 1024;
 
-/// Counts what is in use.
+/// Counts the bytes in use.
 struct Counting;
 
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
@@ -21,23 +21,23 @@ static PEAK: AtomicUsize = AtomicUsize::new(0);
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-// SAFETY: System does the work, and is asked what this is asked.
+// SAFETY: every call goes to `System` unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let in_use = IN_USE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
         PEAK.fetch_max(in_use, Ordering::Relaxed);
-        // SAFETY: as for this function.
+        // SAFETY: the caller keeps the same promises.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
         IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as for this function.
+        // SAFETY: the caller keeps the same promises.
         unsafe { System.dealloc(place, layout) }
     }
 }
 
-// The first byte says whether the checksums are made right.
+// The first byte decides whether the checksums are corrected.
 fuzz_target!(|bytes: &[u8]| {
     let Some((first, bytes)) = bytes.split_first() else { return };
     let mut bytes = bytes.to_vec();

@@ -1,4 +1,4 @@
-//! Options, environment, wiring; nothing else.
+//! Options, environment and wiring.
 
 mod environment;
 
@@ -10,35 +10,14 @@ use std::time::Duration;
 use tracing::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::queue::{Overflow, Queue};
+use crate::error::Error;
+use crate::guard::Guard;
+use crate::layer::LedgerLayer;
+use crate::queue::{self, Overflow, Queue};
+use crate::rules::Rules;
 use crate::spool;
 use crate::store::{self, Store};
 use crate::writer::{self, CENTURY, Control, WriterOptions};
-use crate::{Error, Guard, LedgerLayer, Rules};
-
-/// How many records the queue holds, unless [`Builder::queue_capacity`] says otherwise.
-///
-/// A record of seven fields takes some 0.45 kB, and memory is taken as the queue fills (bench `growth`): 65,536 are a
-/// minute of 1,000 calls a second, for as long as a database takes to restart or fail over.
-pub const DEFAULT_QUEUE_CAPACITY: usize = 65_536;
-
-/// What happens to a record when the queue is full, unless [`Builder::overflow`] says otherwise: it is refused.
-pub const DEFAULT_OVERFLOW: Overflow = Overflow::DropNewest;
-
-/// How many rows the writer inserts at once at most, unless [`Builder::batch_size`] says otherwise.
-///
-/// So many only under load: what waits is written every [`DEFAULT_FLUSH_INTERVAL`]. Batches of 1,000 take a
-/// sixth to a good quarter longer by the row, with a commit each (bench `ingest`). A trial of 10,000 was no faster.
-pub const DEFAULT_BATCH_SIZE: usize = 5000;
-
-/// How long a row waits for others at most, unless [`Builder::flush_interval`] says otherwise: with the insert
-/// itself it is in the table within a quarter of a second.
-pub const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_millis(200);
-
-/// How many bytes the spool takes on disk at most, unless [`Builder::spool_limit`] says otherwise.
-///
-/// A row takes some 300 to 600 bytes: a gigabyte is an hour of 500 to 1,000 calls a second.
-pub const DEFAULT_SPOOL_LIMIT: u64 = 1024 * 1024 * 1024;
 
 /// A ledger in that database, with the built-in rules and every option at its default.
 ///
@@ -46,7 +25,7 @@ pub const DEFAULT_SPOOL_LIMIT: u64 = 1024 * 1024 * 1024;
 /// [`builder`]`().`[`build`](Builder::build)`(url)`.
 ///
 /// # Errors
-/// [`Error::is_config`] when the URL cannot be understood. The database itself is not reached for here.
+/// [`Error::is_config`] if the URL cannot be parsed. This does not connect to the database.
 pub fn layer<S>(url: &str) -> Result<(LedgerLayer<S>, Guard), Error>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -71,7 +50,7 @@ pub fn builder() -> Builder {
     Builder::default()
 }
 
-/// The options of a ledger; made by [`builder`].
+/// The options of a ledger. Made by [`builder`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct Builder {
@@ -90,90 +69,123 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             rules: Rules::builtin(),
-            queue_capacity: DEFAULT_QUEUE_CAPACITY,
-            overflow: DEFAULT_OVERFLOW,
-            batch_size: DEFAULT_BATCH_SIZE,
-            flush_interval: DEFAULT_FLUSH_INTERVAL,
+            queue_capacity: Self::DEFAULT_QUEUE_CAPACITY,
+            overflow: Self::DEFAULT_OVERFLOW,
+            batch_size: Self::DEFAULT_BATCH_SIZE,
+            flush_interval: Self::DEFAULT_FLUSH_INTERVAL,
             create_table: false,
             spool_dir: None,
-            spool_limit: DEFAULT_SPOOL_LIMIT,
+            spool_limit: Self::DEFAULT_SPOOL_LIMIT,
             spool_sync_interval: None,
         }
     }
 }
 
 impl Builder {
-    /// Which spans and tracing events become rows. Without it: [`Rules::builtin`].
+    /// How many records the queue holds, unless [`queue_capacity`](Self::queue_capacity) is set.
+    ///
+    /// A record of seven fields takes some 0.45 kB, and memory is taken as the queue fills: 65,536 are a
+    /// minute of 1,000 calls a second, for as long as a database takes to restart or fail over.
+    pub const DEFAULT_QUEUE_CAPACITY: usize = 65_536;
+
+    /// A record is refused when the queue is full, unless [`overflow`](Self::overflow) is set.
+    pub const DEFAULT_OVERFLOW: Overflow = Overflow::DropNewest;
+
+    /// How many rows the writer inserts at once at most, unless [`batch_size`](Self::batch_size) is set.
+    ///
+    /// Batches are this large only under load: rows are written every
+    /// [`DEFAULT_FLUSH_INTERVAL`](Self::DEFAULT_FLUSH_INTERVAL). Smaller batches cost more for each row, with a commit
+    /// each; batches of 10,000 were no faster.
+    pub const DEFAULT_BATCH_SIZE: usize = 5000;
+
+    /// How long a row waits for others at most, unless [`flush_interval`](Self::flush_interval) is set: with the
+    /// insert itself it is in the table within a quarter of a second.
+    pub const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_millis(200);
+
+    /// How many bytes the spool takes on disk at most, unless [`spool_limit`](Self::spool_limit) is set.
+    ///
+    /// A row takes some 300 to 600 bytes: a gigabyte is an hour of 500 to 1,000 calls a second.
+    pub const DEFAULT_SPOOL_LIMIT: u64 = 1024 * 1024 * 1024;
+
+    /// The smallest [`spool_limit`](Self::spool_limit), in bytes.
+    pub const MIN_SPOOL_LIMIT: u64 = spool::SMALLEST_LIMIT;
+
+    /// The most memory, in bytes, that records take while they wait in the queue. Records that threads are just packing
+    /// come on top, at most 8 MiB. A record that comes while there are more counts as refused because the queue is full.
+    /// Rows that the writer has made of records have left the queue: a batch and the next take about 8 MiB each.
+    ///
+    /// It bounds unusual records: the default number of usual ones takes a tenth of it.
+    pub const MAX_QUEUE_BYTES: u64 = queue::MAX_BYTES;
+
+    /// The spans and events that become rows. Without it: [`Rules::builtin`].
     pub fn rules(self, rules: Rules) -> Self {
         Self { rules, ..self }
     }
 
-    /// How many records may wait for the writer, beside the batch it has in hand; their bytes have a bound of their
-    /// own, [`MAX_QUEUE_BYTES`](crate::MAX_QUEUE_BYTES). Without it: [`DEFAULT_QUEUE_CAPACITY`].
+    /// How many records may wait for the writer, beside its current batch. Their bytes have a separate bound, [`MAX_QUEUE_BYTES`](Self::MAX_QUEUE_BYTES). Without it: [`DEFAULT_QUEUE_CAPACITY`](Self::DEFAULT_QUEUE_CAPACITY).
     pub fn queue_capacity(self, records: usize) -> Self {
         Self { queue_capacity: records, ..self }
     }
 
-    /// What happens to a record when the queue is full. Without it: [`DEFAULT_OVERFLOW`].
+    /// What happens to a record when the queue is full. Without it: [`DEFAULT_OVERFLOW`](Self::DEFAULT_OVERFLOW).
     pub fn overflow(self, policy: Overflow) -> Self {
         Self { overflow: policy, ..self }
     }
 
-    /// How many rows to insert at once, at most. Without it: [`DEFAULT_BATCH_SIZE`].
+    /// How many rows the writer inserts at once at most. Without it: [`DEFAULT_BATCH_SIZE`](Self::DEFAULT_BATCH_SIZE).
     pub fn batch_size(self, rows: usize) -> Self {
         Self { batch_size: rows, ..self }
     }
 
-    /// How long a row may wait for its batch to fill. Without it: [`DEFAULT_FLUSH_INTERVAL`].
+    /// How long a row may wait for its batch to fill. Without it: [`DEFAULT_FLUSH_INTERVAL`](Self::DEFAULT_FLUSH_INTERVAL).
     pub fn flush_interval(self, every: Duration) -> Self {
         Self { flush_interval: every, ..self }
     }
 
-    /// Whether to create the table where there is none. Without it: no, and a missing table is said on stderr
-    /// while the rows wait for it. A store of your own, given to [`build_with`](Self::build_with), is not told.
+    /// Whether to create the table if it is missing. Without it: no; a missing table is reported on stderr
+    /// and the rows wait for it. A store of your own, given to [`build_with`](Self::build_with), does not see this option.
     pub fn create_table(self, create: bool) -> Self {
         Self { create_table: create, ..self }
     }
 
-    /// Where rows wait on disk for the database. Without it they wait in memory.
+    /// The directory in which rows wait for the database. Without it they wait in memory.
     ///
-    /// Every row is in this directory within 20 milliseconds of its span's end, as long as the disk itself answers and
-    /// the writer's thread gets its turn, and stays there until the database has it. It survives SIGKILL, an abort and a
-    /// panic: the next ledger that is built on the directory sends it, as the same row. That it survives a loss of power
-    /// takes a [`spool_sync_interval`](Self::spool_sync_interval).
+    /// Every row is in this directory within 20 milliseconds of its span's end, as long as the disk answers and
+    /// the writer's thread is scheduled, and stays there until the database has it. It survives SIGKILL, an abort and a
+    /// panic: the next ledger that is built on the directory sends it, as the same row. To survive a loss of power it
+    /// needs a [`spool_sync_interval`](Self::spool_sync_interval).
     ///
-    /// The directory is made where there is none, for this user alone, and belongs to one process at a time. It must
-    /// outlive the process: a container needs a volume for it. A relative path starts at the working directory that
-    /// the process has when the ledger is built, and stays there. A row that the database refuses for what it holds is
-    /// put into `quarantine.jsonl` there, a line each with the reason; corrected lines in a file `replay.jsonl` are
-    /// sent by the next ledger that is built. When the disk fails, rows go to the database past it, as without a
-    /// spool.
+    /// The directory is created if it is missing, for this user alone, and belongs to one process at a time. It must
+    /// outlive the process: a container needs a volume for it. A relative path is resolved against the working
+    /// directory when the ledger is built. A row whose content the database rejects goes to `quarantine.jsonl` there, a
+    /// line each with the reason; the next ledger that is built sends corrected lines from a file `replay.jsonl`. If the
+    /// disk fails, rows bypass it on their way to the database, as without a spool.
     ///
-    /// A store of your own must await, and not block its thread: the same thread writes the spool.
+    /// A store of your own must await and not block its thread, because the same thread writes the spool.
     pub fn spool_dir(self, dir: impl Into<PathBuf>) -> Self {
         Self { spool_dir: Some(dir.into()), ..self }
     }
 
-    /// How many bytes of rows may wait in [`spool_dir`](Self::spool_dir), at least 65,536. Without it:
-    /// [`DEFAULT_SPOOL_LIMIT`].
+    /// How many bytes of rows may wait in [`spool_dir`](Self::spool_dir), at least
+    /// [`MIN_SPOOL_LIMIT`](Self::MIN_SPOOL_LIMIT). Without it:
+    /// [`DEFAULT_SPOOL_LIMIT`](Self::DEFAULT_SPOOL_LIMIT).
     ///
-    /// When they are reached, nothing on disk gives way to something newer: further rows stay in the queue, and when
-    /// that is full too, [`overflow`](Self::overflow) decides. `quarantine.jsonl` and damaged segments that are kept
-    /// for a person come on top.
+    /// A full spool keeps what it has: newer rows stay in the queue, and if that is full too,
+    /// [`overflow`](Self::overflow) decides. `quarantine.jsonl` and the damaged segments that are kept for inspection come
+    /// on top.
     pub fn spool_limit(self, bytes: u64) -> Self {
         Self { spool_limit: bytes, ..self }
     }
 
-    /// How often to make what is in [`spool_dir`](Self::spool_dir) survive a loss of power (`fdatasync`): rows of the
-    /// last interval may be lost with it. Without it: never by itself, and the kernel's own schedule decides, usually
-    /// within half a minute.
+    /// How often to sync [`spool_dir`](Self::spool_dir) (`fdatasync`), so that a loss of power loses only the rows of
+    /// the last interval. Without it the kernel's own schedule decides, usually within half a minute.
     ///
-    /// While the disk syncs, no row gets onto it.
+    /// During a sync no row is written to the disk.
     pub fn spool_sync_interval(self, every: Duration) -> Self {
         Self { spool_sync_interval: Some(every), ..self }
     }
 
-    /// Takes every option that the environment has over what was set before:
+    /// Options from the environment, which replace what was set before:
     ///
     /// | variable | value |
     /// |---|---|
@@ -187,22 +199,21 @@ impl Builder {
     /// | `TRACING_LEDGER_RULES` | path of a file of [rules](Rules::from_path) |
     ///
     /// # Errors
-    /// [`Error::is_config`] for the first value that is malformed: the message names the variable, the value and
-    /// what is accepted. An empty value is malformed too.
+    /// [`Error::is_config`] for the first malformed value: the message names the variable, the value and
+    /// the accepted format. An empty value is malformed too.
     pub fn with_env(self) -> Result<Self, Error> {
         self.with_variables(|variable| env::var_os(variable))
     }
 
     /// Makes the layer and starts its writer.
     ///
-    /// `postgres://user@host/database`, or `sqlite:path` with the feature `sqlite`. The database is not reached
-    /// for here: one that is down is normal life, and its rows wait. The spool directory, where there is one, is
-    /// opened.
+    /// `postgres://user@host/database`, or `sqlite:path` with the feature `sqlite`. This opens the spool directory, if
+    /// there is one, and does not connect to the database: rows wait for a database that is down.
     ///
     /// # Errors
-    /// [`Error::is_config`] when the URL cannot be understood, an option makes no sense, or the writer's thread
-    /// cannot be started. [`Error::is_spool`] when the spool directory cannot be used, such as when another process
-    /// has it. Damaged rows in it and a full disk are no error: they are counted, and said on stderr.
+    /// [`Error::is_config`] if the URL cannot be parsed, an option is out of range, or the writer's thread
+    /// cannot be started. [`Error::is_spool`] if the spool directory cannot be used, such as when another process
+    /// owns it. Damaged rows in it and a full disk are no error: they are counted and reported on stderr.
     pub fn build<S>(self, url: &str) -> Result<(LedgerLayer<S>, Guard), Error>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -239,21 +250,25 @@ impl Builder {
 
     fn check(&self) -> Result<(), Error> {
         let zero = [
-            ("queue_capacity", self.queue_capacity == 0, "at least 1 record"),
-            ("batch_size", self.batch_size == 0, "at least 1 row"),
-            ("flush_interval", self.flush_interval.is_zero(), "more than no time, such as 200 ms"),
+            (self.queue_capacity == 0, "queue_capacity is 0: give it at least 1 record"),
+            (self.batch_size == 0, "batch_size is 0: give it at least 1 row"),
+            (self.flush_interval.is_zero(), "flush_interval is zero: give it a time, such as 200 ms"),
             (
-                "spool_sync_interval",
                 self.spool_sync_interval == Some(Duration::ZERO),
-                "more than no time, such as 1 s, or leave it out",
+                "spool_sync_interval is zero: give it a time, such as 1 s, or leave it out",
             ),
         ];
-        match zero.into_iter().find(|(_, is_zero, _)| *is_zero) {
-            Some((option, _, accepted)) => {
-                Err(Error::config(format!("{option} is zero, which cannot work: give it {accepted}")))
-            }
-            None => Ok(()),
+        if let Some((_, message)) = zero.into_iter().find(|(is_zero, _)| *is_zero) {
+            return Err(Error::config(message));
         }
+        if self.spool_dir.is_some() && self.spool_limit < Self::MIN_SPOOL_LIMIT {
+            let Self { spool_limit, .. } = self;
+            let minimum = Self::MIN_SPOOL_LIMIT;
+            return Err(Error::config(format!(
+                "spool_limit is {spool_limit} bytes: give it at least {minimum}"
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -262,12 +277,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_that_could_never_write_are_refused() {
+    fn options_out_of_range_are_refused() {
         for (builder, option) in [
             (builder().queue_capacity(0), "queue_capacity"),
             (builder().batch_size(0), "batch_size"),
             (builder().flush_interval(Duration::ZERO), "flush_interval"),
             (builder().spool_sync_interval(Duration::ZERO), "spool_sync_interval"),
+            (builder().spool_dir("/nowhere").spool_limit(Builder::MIN_SPOOL_LIMIT - 1), "spool_limit"),
         ] {
             let built = builder.build_with::<tracing_subscriber::Registry>(store::Memory::default());
             let error = built.expect_err(option);

@@ -16,7 +16,6 @@ pub(super) fn generation() -> u32 {
 }
 
 /// Begins to count, once for the whole process.
-#[cfg(unix)]
 #[expect(unsafe_code, reason = "there is no safe way to hear of a fork")]
 pub(super) fn watch() {
     extern "C" fn in_child() {
@@ -30,11 +29,8 @@ pub(super) fn watch() {
         let failed = unsafe { libc::pthread_atfork(None, None, Some(in_child)) } != 0;
         if failed {
             crate::stderr::say(format_args!(
-                "no memory to watch for forks: a forked child will not be noticed"
+                "pthread_atfork failed for lack of memory: a forked child will not be noticed"
             ));
         }
     });
 }
-
-#[cfg(not(unix))]
-pub(super) fn watch() {}

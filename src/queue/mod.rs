@@ -34,11 +34,8 @@ use self::chunk::Chunk;
 use self::chunks::Chunks;
 pub use self::stats::{Dropped, Refused, Stats};
 
-/// The most memory, in bytes, that records take while they wait in the queue; a record beyond it is refused as
-/// `queue_full`. The default number of usual records takes a tenth of it.
-///
-/// Records that threads are still packing add up to 8 MiB. The writer's batch and the next one add about 8 MiB each.
-pub const MAX_QUEUE_BYTES: u64 = 256 * 1024 * 1024;
+/// The most bytes of records that wait here, see [`Builder::MAX_QUEUE_BYTES`](crate::Builder::MAX_QUEUE_BYTES).
+pub(crate) const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 /// No record has this number.
 const NEVER: u64 = u64::MAX;
@@ -134,7 +131,7 @@ impl Queue {
         Self {
             chunks: Chunks::new(batch_size.min(capacity.div_ceil(1024))),
             capacity: capacity as u64,
-            bytes_limit: MAX_QUEUE_BYTES,
+            bytes_limit: MAX_BYTES,
             overflow,
             born: fork::generation(),
             enough,

@@ -72,7 +72,7 @@ fn numbers(chunk: &Chunk) -> Vec<u64> {
 #[test]
 fn the_records_of_a_thread_keep_their_order() {
     const RECORDS: u64 = 100_000;
-    let queue = bounded(MAX_QUEUE_BYTES, Overflow::DropNewest);
+    let queue = bounded(MAX_BYTES, Overflow::DropNewest);
     let mut taken = Vec::new();
     thread::scope(|scope| {
         let thread = scope.spawn(|| emit_numbers(&queue, 0..RECORDS));
@@ -92,7 +92,7 @@ fn the_records_of_a_thread_keep_their_order() {
 #[test]
 fn nothing_from_before_a_mark_waits_once_it_is_past() {
     const LONE: u64 = 1000;
-    let queue = bounded(MAX_QUEUE_BYTES, Overflow::DropNewest);
+    let queue = bounded(MAX_BYTES, Overflow::DropNewest);
     let chunk = queue.chunks.records() as u64;
     let emit_a_chunk =
         || thread::scope(|scope| scope.spawn(|| emit_numbers(&queue, 0..chunk)).join().expect("no panic"));

@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::value::{Entry, INHERITED, Kind, TextRange, Value, append};
 use super::{Extra, Fields, Record};
-use crate::rules::model::{ReasonCodes, Redact};
+use crate::rules::model::Redact;
+use crate::rules::reason::ReasonCodes;
 use crate::rules::redact::Redaction;
 
 /// Hex digits of a digest.

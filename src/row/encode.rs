@@ -64,7 +64,7 @@ impl Row {
             if judgement.outcome == Outcome::Unknown {
                 say_unknown(head);
             }
-            span_context(&mut context, head, row, &judgement);
+            span_context(&mut context, head, row, &judgement, &given);
             collected(&mut context, values.tallies, row);
             severity(head, values, row, natural_of_outcome(judgement.outcome))
         } else {
@@ -131,7 +131,14 @@ fn is_of(id: Uuid, since_epoch: Duration) -> bool {
     id.as_u128() >> 80 == since_epoch.as_millis()
 }
 
-fn span_context<'a>(context: &mut Object<'a>, head: &'a Head, row: &'a RowPlan, judgement: &Judgement<'a>) {
+/// The measured values of a span.
+fn span_context<'a>(
+    context: &mut Object<'a>,
+    head: &'a Head,
+    row: &'a RowPlan,
+    judgement: &Judgement<'a>,
+    given: &Given<'a>,
+) {
     let keys = &row.rule.keys;
     if let Some(key) = &keys.duration {
         context.set(key, Json::millis(head.duration()));
@@ -143,8 +150,7 @@ fn span_context<'a>(context: &mut Object<'a>, head: &'a Head, row: &'a RowPlan, 
         context.set(key, judgement.success.map_or(Json::Null, Json::Bool));
     }
     if let Some(key) = &keys.error {
-        let message = judgement.error.filter(|_| redacts_error(row) != Some(Redact::Drop));
-        context.set_or_remove(key, message.map(Json::Text));
+        error(context, key, row, judgement, given);
     }
     if let Some(key) = &keys.result {
         context.set(key, Json::word(judgement.result));
@@ -158,7 +164,24 @@ fn span_context<'a>(context: &mut Object<'a>, head: &'a Head, row: &'a RowPlan, 
     }
 }
 
-/// What ended within the span.
+/// The text of the error or panic. The span's own field `error` has the key where there is no such text.
+fn error<'a>(
+    context: &mut Object<'a>,
+    key: &'a str,
+    row: &RowPlan,
+    judgement: &Judgement<'a>,
+    given: &Given<'a>,
+) {
+    let text = judgement.error.filter(|_| redacts_error(row) != Some(Redact::Drop));
+    if let Some((kept, value)) = given.error {
+        context.set(if text.is_some() { kept } else { key }, value.into());
+    }
+    if let Some(text) = text {
+        context.set(key, Json::Text(text));
+    }
+}
+
+/// The figures about the spans that ended within the span.
 fn collected<'a>(context: &mut Object<'a>, tallies: &[Tally], row: &'a RowPlan) {
     for (at, collect) in row.rule.collect.iter().enumerate() {
         let tally = tallies.get(at).copied().unwrap_or_default();
@@ -179,18 +202,17 @@ fn reason<'a>(context: &mut Object<'a>, head: &Head, row: &'a RowPlan, judgement
         context.set(key, judgement.reason.map_or(Json::Null, Json::word));
     }
     let failed = judgement.success != Some(true);
-    let told = judgement.reason.and_then(Value::text).filter(|_| !judgement.is_exception);
-    let found = match told {
+    let own = judgement.reason.and_then(Value::text).filter(|_| !judgement.is_exception);
+    let found = match own {
         None if redacts_error(row).is_some() => head.code(),
-        told => told.or(judgement.error).and_then(|text| rule.reason_codes.code_of(text)),
+        own => own.or(judgement.error).and_then(|text| rule.reason_codes.code_of(text)),
     };
-    if let Some(key) = &rule.keys.reason_code {
+    if failed && let Some(key) = &rule.keys.reason_code {
         let code = found.map_or(Json::Text("unknown"), |(category, code)| Json::Joined(category, code));
-        context.set_or_remove(key, failed.then_some(code));
+        context.set(key, code);
     }
-    if let Some(key) = &rule.keys.reason_category {
-        let category = found.map_or("unknown", |(category, _)| category);
-        context.set_or_remove(key, failed.then_some(Json::Text(category)));
+    if failed && let Some(key) = &rule.keys.reason_category {
+        context.set(key, Json::Text(found.map_or("unknown", |(category, _)| category)));
     }
 }
 
@@ -240,6 +262,7 @@ impl<'a> Places<'a, '_> {
                     object.set_default(key, value.into());
                 }
             }
+            Some(Slot::Error(key)) => _ = self.given.error.get_or_insert((key, value)),
             Some(Slot::Success) => _ = self.given.success.get_or_insert(value),
             Some(Slot::Reason) => _ = self.given.reason.get_or_insert(value),
             Some(Slot::Result) => _ = self.given.result.get_or_insert(value),

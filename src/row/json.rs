@@ -51,14 +51,6 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Sets a key that is the layer's own, or sees to it that nobody else has set it.
-    pub(crate) fn set_or_remove(&mut self, key: &'a str, value: Option<Json<'a>>) {
-        match value {
-            Some(value) => self.set(key, value),
-            None => self.0.retain(|(at, _)| *at != key),
-        }
-    }
-
     pub(crate) fn has_integer(&self, key: &str) -> bool {
         let value = self.0.iter().find(|(at, _)| *at == key).map(|(_, value)| value);
         matches!(value, Some(Json::I64(_) | Json::U64(_)))

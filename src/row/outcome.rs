@@ -62,6 +62,8 @@ pub(crate) struct Given<'a> {
     pub(crate) success: Option<Value<'a>>,
     pub(crate) reason: Option<Value<'a>>,
     pub(crate) result: Option<Value<'a>>,
+    /// The field `error`, with its key where the row has the text of an error or panic.
+    pub(crate) error: Option<(&'a str, Value<'a>)>,
 }
 
 impl<'a> Judgement<'a> {

@@ -1,25 +1,23 @@
 //! Rules written in Rust.
 //!
-//! Setters note what was said, and complaints about it; whether the whole makes sense is
-//! [checked](super::check) once a set is made of the rules. The TOML front drives the same setters, so both
-//! languages mean the same and refuse the same.
-
-use std::sync::Arc;
+//! The setters note each setting and the faults in it. [`super::check`] looks at the whole rule when a set is made. The
+//! TOML parser calls the same setters, so both languages mean the same and refuse the same.
 
 use serde_json::Value;
 
-use super::check::Fault;
+use super::fault::Fault;
 use super::model::{
-    self, Collect, Figure, Keys, Match, MatchKind, Nest, Pattern, ReasonCodes, Redact, SeverityRule, Silent,
-    Success, SuccessTest,
+    Collect, Figure, Keys, Match, MatchKind, Nest, Pattern, Redact, RuleSpec, SeverityRule, Silent, Success,
+    SuccessTest,
 };
-use crate::Severity;
+use super::settings::{Setting, unusable};
+use crate::severity::Severity;
 
-/// Which spans or tracing events become rows, and what is in them.
+/// Which spans or events become rows, and what the rows contain.
 ///
-/// Starts as [`Rule::span`] or [`Rule::event`] and is put to use by
-/// [`Rules::from_rules`](crate::Rules::from_rules), which is also where mistakes are told. A setter called
-/// again replaces what it said before; those that take a field or a list add to it.
+/// It begins with [`Rule::span`] or [`Rule::event`] and takes effect through
+/// [`Rules::from_rules`](crate::Rules::from_rules), which also reports mistakes. A setter that is called again replaces
+/// the earlier value; one that takes a field or a list adds to it.
 ///
 /// ```
 /// use tracing_ledger::{Rule, Rules};
@@ -35,23 +33,13 @@ use crate::Severity;
 /// # Ok::<(), tracing_ledger::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "a rule does nothing until `Rules::from_rules` is given it"]
+#[must_use = "a rule does nothing until `Rules::from_rules` is settings it"]
 pub struct Rule {
-    pub(super) rule: model::Rule,
-    /// Every setting made, for the place of a mistake.
-    pub(super) given: Vec<Given>,
+    pub(super) rule: RuleSpec,
+    /// Every setting, for the line of a mistake.
+    pub(super) settings: Vec<Setting>,
     pub(super) faults: Vec<Fault>,
-    /// The line that is being read, when the rule comes from a file.
-    line: Option<usize>,
-}
-
-/// A setting that was made.
-#[derive(Clone, Debug)]
-pub(super) struct Given {
-    /// Its key in the TOML form.
-    pub(super) key: &'static str,
-    /// The entry of a table such as `rename`, by the name it writes or reads; empty for the key as a whole.
-    pub(super) entry: String,
+    /// The current line, when the rule comes from a file.
     pub(super) line: Option<usize>,
 }
 
@@ -71,49 +59,30 @@ impl Rule {
         Self::named("span", MatchKind::Span, keys, name)
     }
 
-    /// A rule for tracing events of this name (`*` stands for any run of characters): one row for each.
+    /// A rule for events of this name (`*` stands for any run of characters): one row for each.
     ///
-    /// The name is that of the metadata, as given by `tracing::info!(name: "cache.miss", …)`. A tracing event
-    /// has no duration and no outcome, so the setters about them are mistakes here.
+    /// An event gets its name by `tracing::info!(name: "cache.miss", …)`. It has no duration and no outcome, so the
+    /// setters for these are mistakes here.
     pub fn event(name: impl Into<String>) -> Self {
         Self::named("event", MatchKind::Event, Keys::default(), name)
     }
 
     fn named(key: &'static str, kind: MatchKind, keys: Keys, name: impl Into<String>) -> Self {
-        let matches = Match { kind, names: Vec::new(), target: None, level: None, fields: Vec::new() };
-        let rule = model::Rule {
-            matches,
-            event_type: None,
-            source: None,
-            severity: SeverityRule::Natural,
-            keys,
-            success: Success { field: "success".to_owned(), test: SuccessTest::Bool },
-            reason_field: "reason".to_owned(),
-            exception: None,
-            rename: Vec::new(),
-            set: Vec::new(),
-            nest: Vec::new(),
-            inherit: Vec::new(),
-            inherit_from: Vec::new(),
-            number_within: None,
-            collect: Vec::new(),
-            or_null: Vec::new(),
-            redact: Vec::new(),
-            silent: None,
-            reason_codes: Arc::new(ReasonCodes(Vec::new())),
-        };
-        let mut this = Self { rule, given: Vec::new(), faults: Vec::new(), line: None };
-        let name = this.name(key, name);
-        this.rule.matches.names.push(Pattern(name));
-        this
+        let matches = Match { kind, ..Match::default() };
+        let rule = RuleSpec { matches, keys, reason_field: "reason".to_owned(), ..RuleSpec::default() };
+        Self { rule, settings: Vec::new(), faults: Vec::new(), line: None }.with_name(key, name.into())
     }
 
-    /// Names more spans or tracing events (`*` stands for any run of characters).
-    pub fn also(mut self, name: impl Into<String>) -> Self {
-        let key = self.kind_key();
+    fn with_name(mut self, key: &'static str, name: String) -> Self {
         let name = self.name(key, name);
         self.rule.matches.names.push(Pattern(name));
         self
+    }
+
+    /// Names more spans or events (`*` stands for any run of characters).
+    pub fn also(self, name: impl Into<String>) -> Self {
+        let key = self.kind_key();
+        self.with_name(key, name.into())
     }
 
     /// Only callsites of this target, or of a module below it (`*` stands for any run of characters).
@@ -125,7 +94,7 @@ impl Rule {
 
     /// Only callsites of this level or a more severe one.
     pub fn level(mut self, level: tracing::Level) -> Self {
-        self.give("level", "");
+        self.note("level", "");
         self.rule.matches.level = Some(level);
         self
     }
@@ -137,30 +106,30 @@ impl Rule {
         self
     }
 
-    /// The `event_type` of the rows; else the name of the span or tracing event.
+    /// The `event_type` of the rows; by default the name of the span or event.
     pub fn event_type(mut self, event_type: impl Into<String>) -> Self {
         let event_type = self.name("event_type", event_type);
         self.rule.event_type = Some(event_type.into());
         self
     }
 
-    /// The `source` of the rows; else the target of the callsite.
+    /// The `source` of the rows; by default the target of the callsite.
     pub fn source(mut self, source: impl Into<String>) -> Self {
         let source = self.name("source", source);
         self.rule.source = Some(source.into());
         self
     }
 
-    /// The severity of every row; else spans are `warning` when they failed and `info` when not, and tracing
-    /// events go by their level.
+    /// The severity of every row. By default a failed span is `warning`, any other span `info`, and an event has the
+    /// severity of its level.
     pub fn severity(mut self, severity: Severity) -> Self {
-        self.give("severity", "");
+        self.note("severity", "");
         self.rule.severity = SeverityRule::Constant(severity);
         self
     }
 
-    /// Takes the severity from the text of a field: through `map`, else as one of the four words, else as if
-    /// nothing were said of it. Case does not matter.
+    /// Reads the severity from the text of a field: looked up in `map`, else read as one of the four words, else the
+    /// default. Case does not matter.
     pub fn severity_field(
         mut self,
         field: impl Into<String>,
@@ -181,7 +150,8 @@ impl Rule {
 
     /// Key of the success, a bool or null (`success`); `None` leaves it out.
     ///
-    /// Read from the field `success` or the field of this very name, unless another setter says otherwise.
+    /// The success is read from the field `success`, or from a field with the name of the key, unless another setter
+    /// says otherwise.
     pub fn success<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
         self.rule.keys.success = self.key("success", key);
         self
@@ -192,32 +162,32 @@ impl Rule {
         self.success_when(Some(field.into()), SuccessTest::Bool)
     }
 
-    /// The call went well when this field is a number below `limit`.
+    /// The call succeeded if this field is a number below `limit`.
     pub fn success_below(self, field: impl Into<String>, limit: f64) -> Self {
         self.success_when(Some(field.into()), SuccessTest::Below(limit))
     }
 
-    /// The call went well when this field is `limit` or a number below it.
+    /// The call succeeded if this field is `limit` or a number below it.
     pub fn success_at_most(self, field: impl Into<String>, limit: f64) -> Self {
         self.success_when(Some(field.into()), SuccessTest::AtMost(limit))
     }
 
-    /// The call went well when this field is a number above `limit`.
+    /// The call succeeded if this field is a number above `limit`.
     pub fn success_above(self, field: impl Into<String>, limit: f64) -> Self {
         self.success_when(Some(field.into()), SuccessTest::Above(limit))
     }
 
-    /// The call went well when this field is `limit` or a number above it.
+    /// The call succeeded if this field is `limit` or a number above it.
     pub fn success_at_least(self, field: impl Into<String>, limit: f64) -> Self {
         self.success_when(Some(field.into()), SuccessTest::AtLeast(limit))
     }
 
-    /// The call went well when this field equals `value`: a bool, a number or a string.
+    /// The call succeeded if this field equals `value`: a bool, a number or a string.
     pub fn success_equals(self, field: impl Into<String>, value: impl Into<Value>) -> Self {
         self.success_when(Some(field.into()), SuccessTest::Equals(value.into()))
     }
 
-    /// The call went well when what it returned, as `#[instrument(ret)]` prints it, contains this text.
+    /// The call succeeded if what it returned, as `#[instrument(ret)]` prints it, contains this text.
     pub fn return_matches(self, text: impl Into<String>) -> Self {
         self.success_when(None, SuccessTest::ReturnMatches(text.into()))
     }
@@ -226,7 +196,7 @@ impl Rule {
         let field = match field {
             Some(field) => self.name("success", field),
             None => {
-                self.give("success", "");
+                self.note("success", "");
                 "success".to_owned()
             }
         };
@@ -237,38 +207,37 @@ impl Rule {
         self
     }
 
-    /// Key of the reason of a call that did not go well; left out unless this says a key.
+    /// Key of the reason of a failure, null on success; left out by default.
     ///
-    /// Read from the field `reason` or the field of this very name, unless
-    /// [`reason_field`](Self::reason_field) says otherwise. Null on success.
+    /// The reason is read from the field `reason`, or from a field with the name of the key, unless
+    /// [`reason_field`](Self::reason_field) says otherwise.
     pub fn reason<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
         self.rule.keys.reason = self.key("reason", key);
         self
     }
 
-    /// Reads the reason from this field, and writes it under `reason` unless [`reason`](Self::reason) says
-    /// another key.
+    /// Reads the reason from this field, and writes it under `reason` unless [`reason`](Self::reason) sets another
+    /// key.
     pub fn reason_field(mut self, field: impl Into<String>) -> Self {
         self.rule.reason_field = self.name("reason", field);
         self.rule.keys.reason.get_or_insert_with(|| "reason".to_owned());
         self
     }
 
-    /// Key of the code found in the reason or the error, such as `hard.no_capacity`, or `unknown`; absent on
-    /// success, and left out unless this says a key.
+    /// Key of the code found in the reason or the error, such as `hard.no_capacity`, or `unknown`; absent on success,
+    /// left out by default.
     pub fn reason_code<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
         self.rule.keys.reason_code = self.key("reason_code", key);
         self
     }
 
-    /// Key of the category of that code, such as `hard`, or `unknown`; absent on success, and left out unless
-    /// this says a key.
+    /// Key of the category of that code, such as `hard`, or `unknown`; absent on success, left out by default.
     pub fn reason_category<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
         self.rule.keys.reason_category = self.key("reason_category", key);
         self
     }
 
-    /// The reason of a call that failed by exception: it returned `Err`, panicked or was cancelled.
+    /// The reason of a call that returned `Err`, panicked or was cancelled.
     pub fn exception(mut self, reason: impl Into<String>) -> Self {
         self.rule.exception = Some(self.name("exception", reason));
         self
@@ -280,14 +249,14 @@ impl Rule {
         self
     }
 
-    /// Key of the text of an error or panic (`error`); `None` leaves it out.
+    /// Key of the text of an error or panic (`error`); `None` leaves it out. Without such a text, the span's own field
+    /// `error` stays under its name.
     pub fn error<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
         self.rule.keys.error = self.key("error", key);
         self
     }
 
-    /// Key of the field `result`, which is `error`, `cancelled` or `unknown` when that is how the call ended;
-    /// left out unless this says a key.
+    /// Key of the result: the field `result`, or `error`, `cancelled` or `unknown` by the outcome; left out by default.
     pub fn result<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
         self.rule.keys.result = self.key("result", key);
         self
@@ -300,7 +269,7 @@ impl Rule {
         self
     }
 
-    /// A constant, written under this key unless a field has it.
+    /// A constant for this key, unless a field has the key.
     pub fn set(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         let key = self.name("set", key);
         self.rule.set.push((key, value.into()));
@@ -309,8 +278,8 @@ impl Rule {
 
     /// Gathers the fields `prefix.…` into one object under `key`.
     ///
-    /// `keys` says how they are called in it, by their name after the prefix; those are null when absent, and
-    /// any other keeps its name.
+    /// `keys` renames them, by their names after the prefix. A key of `keys` is null when its field is absent; other
+    /// fields keep their names.
     pub fn nest(
         mut self,
         prefix: impl Into<String>,
@@ -327,37 +296,36 @@ impl Rule {
         self
     }
 
-    /// Fields taken from the nearest enclosing span that has them, when the span itself has not.
+    /// Takes these fields from the nearest enclosing span that has them, unless the span has them itself.
     ///
-    /// Spans that a rule names always lend their fields; others when [`inherit_from`](Self::inherit_from)
-    /// names them.
+    /// Fields can be inherited from every span with a rule, and from those that
+    /// [`inherit_from`](Self::inherit_from) names.
     pub fn inherit(mut self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let fields = self.names("inherit", fields);
         self.rule.inherit.extend(fields);
         self
     }
 
-    /// Names of spans that no rule names, but whose fields may be inherited (`*` stands for any run of
-    /// characters).
+    /// Spans without a rule whose fields can be inherited too (`*` stands for any run of characters).
     pub fn inherit_from(mut self, spans: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let spans = self.names("inherit_from", spans);
         self.rule.inherit_from.extend(spans.into_iter().map(Pattern));
         self
     }
 
-    /// Numbers the calls within an enclosing span whose rows have this event type, from 0, under `key`.
+    /// Numbers the calls within an enclosing span of this event type, from 0, under `key`.
     pub fn number_within(mut self, event_type: impl Into<String>, key: impl Into<String>) -> Self {
         let (event_type, key) = self.pair("number_within", event_type, key);
         self.rule.number_within = Some((event_type.into(), key));
         self
     }
 
-    /// Counts the rows of this event type that end within the span, under `key`.
+    /// Counts the spans of this event type that end within the span, under `key`.
     pub fn collect_count(self, key: impl Into<String>, event_type: impl Into<String>) -> Self {
         self.collect(key.into(), Figure::Count, event_type.into())
     }
 
-    /// Adds up the time of the rows of this event type that end within the span, under `key`, in milliseconds.
+    /// Adds up the times of the spans of this event type that end within the span, in milliseconds, under `key`.
     pub fn collect_total(self, key: impl Into<String>, event_type: impl Into<String>) -> Self {
         self.collect(key.into(), Figure::Total, event_type.into())
     }
@@ -368,18 +336,17 @@ impl Rule {
         self
     }
 
-    /// Keys that are null, not absent, when nobody gave a value.
+    /// Keys that are null instead of absent when there is no value.
     pub fn or_null(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let keys = self.names("or_null", keys);
         self.rule.or_null.extend(keys);
         self
     }
 
-    /// Keeps the values of this field (`*` stands for any run of characters) on the thread that recorded them.
+    /// Redacts the values of this field (`*` stands for any run of characters) on the thread that records them.
     ///
-    /// It names a field as the span or tracing event declares it, or as it is inherited; `error` is also the text
-    /// of an error or panic. The fields that success, reason, result and severity are read from are judged later,
-    /// on another thread, and cannot be redacted.
+    /// The name is that of a declared or inherited field; `error` is also the text of an error or panic. Success,
+    /// reason, result and severity are judged later, on another thread, so their fields cannot be redacted.
     ///
     /// ```
     /// use tracing_ledger::{Redact, Rule};
@@ -392,101 +359,10 @@ impl Rule {
         self
     }
 
-    /// What it means when a span ends without a word on its outcome.
+    /// The outcome of a span that ends without reporting one.
     pub fn silent(mut self, meaning: Silent) -> Self {
-        self.give("silent", "");
+        self.note("silent", "");
         self.rule.silent = Some(meaning);
         self
-    }
-
-    /// Settings from now on stand on that line of a file.
-    pub(super) fn at(mut self, line: usize) -> Self {
-        self.line = Some(line);
-        self
-    }
-
-    /// What was said so far stands on that line of a file.
-    pub(super) fn begun_at(mut self, line: usize) -> Self {
-        self.given.iter_mut().for_each(|given| given.line = Some(line));
-        self.faults.iter_mut().for_each(|fault| fault.line = Some(line));
-        self.at(line)
-    }
-
-    /// `span` or `event`, whichever the rule began with.
-    pub(super) fn kind_key(&self) -> &'static str {
-        match self.rule.matches.kind {
-            MatchKind::Span => "span",
-            MatchKind::Event => "event",
-        }
-    }
-
-    fn give(&mut self, key: &'static str, entry: &str) {
-        self.given.push(Given { key, entry: entry.to_owned(), line: self.line });
-    }
-
-    fn complain(&mut self, text: String) {
-        self.faults.push(Fault { line: self.line, text });
-    }
-
-    fn checked(&mut self, key: &'static str, name: String) -> String {
-        if name.trim().is_empty() {
-            self.complain(format!("empty name in {key:?}: write a name"));
-        }
-        name
-    }
-
-    fn name(&mut self, key: &'static str, name: impl Into<String>) -> String {
-        let name = name.into();
-        self.give(key, &name);
-        self.checked(key, name)
-    }
-
-    fn names(
-        &mut self,
-        key: &'static str,
-        names: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Vec<String> {
-        names.into_iter().map(|name| self.name(key, name)).collect()
-    }
-
-    /// An entry of a table, found again under either of its names.
-    fn pair(
-        &mut self,
-        key: &'static str,
-        left: impl Into<String>,
-        right: impl Into<String>,
-    ) -> (String, String) {
-        (self.name(key, left), self.name(key, right))
-    }
-
-    fn key<'a>(&mut self, key: &'static str, name: impl Into<Option<&'a str>>) -> Option<String> {
-        match name.into() {
-            Some(name) => Some(self.name(key, name)),
-            None => {
-                self.give(key, "");
-                None
-            }
-        }
-    }
-}
-
-/// What is wrong with a condition, if anything.
-fn unusable(test: &SuccessTest) -> Option<&'static str> {
-    match test {
-        SuccessTest::Below(limit)
-        | SuccessTest::AtMost(limit)
-        | SuccessTest::Above(limit)
-        | SuccessTest::AtLeast(limit)
-            if !limit.is_finite() =>
-        {
-            Some("has no finite number to compare with: give one")
-        }
-        SuccessTest::Equals(Value::Null | Value::Array(_) | Value::Object(_)) => {
-            Some("can equal a boolean, a number or a string only: give one of these")
-        }
-        SuccessTest::ReturnMatches(text) if text.is_empty() => {
-            Some("matches every returned value: give \"return_matches\" a text to look for")
-        }
-        _ => None,
     }
 }

@@ -5,23 +5,27 @@
 
 mod builder;
 mod check;
-mod entry;
+mod fault;
+mod key_value;
 pub(crate) mod model;
+mod outputs;
 pub(crate) mod plan;
-mod reason;
+pub(crate) mod reason;
 pub(crate) mod redact;
+mod settings;
 mod toml;
 
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
-pub use builder::Rule;
-pub use model::{Redact, Silent};
+pub use self::builder::Rule;
+pub use self::model::{Redact, Silent};
 
-use crate::Error;
-use check::Fault;
-use model::ReasonCodes;
+use self::fault::Fault;
+use self::model::RuleSpec;
+use self::reason::ReasonCodes;
+use crate::error::Error;
 
 /// What rules without a file of their own are called in messages.
 const ORIGIN: &str = "rules";
@@ -47,7 +51,7 @@ const ORIGIN: &str = "rules";
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
-    pub(crate) list: Arc<[Arc<model::Rule>]>,
+    pub(crate) list: Arc<[Arc<RuleSpec>]>,
 }
 
 /// The built-in rules, and the reason codes that rules without their own get.
@@ -79,8 +83,7 @@ impl Rules {
         let origin = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|cause| {
             let text = format!(
-                "{origin}: the rules cannot be read ({cause}): \
-                 check the path, its rights and that it is UTF-8 text"
+                "{origin}: the rules cannot be read: check the path, its rights and that it is UTF-8 text"
             );
             Error::config(text).caused_by(cause)
         })?;
@@ -174,8 +177,8 @@ impl Rules {
     }
 
     fn with_codes(self, codes: &Arc<ReasonCodes>) -> Self {
-        let with = |rule: &Arc<model::Rule>| {
-            Arc::new(model::Rule { reason_codes: Arc::clone(codes), ..model::Rule::clone(rule) })
+        let with = |rule: &Arc<RuleSpec>| {
+            Arc::new(RuleSpec { reason_codes: Arc::clone(codes), ..RuleSpec::clone(rule) })
         };
         Self { list: self.list.iter().map(with).collect() }
     }

@@ -1,53 +1,53 @@
-//! What a rule says, parsed and checked. The TOML front ([`super::toml`]) and the typed one
-//! ([`super::builder`]) both end here.
+//! What a rule says. Both languages, [TOML](super::toml) and [Rust](super::builder), end here.
 
 use std::sync::Arc;
 
-use crate::Severity;
+use super::reason::ReasonCodes;
+use crate::severity::Severity;
 
-/// The most names that the rules of one set inherit together: the layer keeps a bit for each.
+/// The most names that the rules of one set inherit together: the layer keeps one bit for each.
 pub(crate) const MAX_INHERITED: usize = 64;
-/// The most bytes of `source`, `event_type` and a key that is a field's name: an index of Postgres takes 2704, and a
-/// NUL becomes three.
+/// The most bytes of `source`, `event_type` and a key that is a field's name. A Postgres index takes 2704 bytes, and a
+/// NUL becomes three of them.
 pub(crate) const MAX_NAME_BYTES: usize = 512;
 
-/// One rule: which spans or tracing events it names, and what row they become.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Rule {
+/// One rule: which spans or events it names, and what row they become.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct RuleSpec {
     pub(crate) matches: Match,
-    /// `event_type`; `None` takes the name of the span or tracing event.
+    /// `event_type`; `None` takes the name of the span or event.
     pub(crate) event_type: Option<Arc<str>>,
     /// `source`; `None` takes the callsite's target.
     pub(crate) source: Option<Arc<str>>,
     pub(crate) severity: SeverityRule,
     pub(crate) keys: Keys,
     pub(crate) success: Success,
-    /// Input field of the reason (`reason`, or what the rule says).
+    /// The field that holds the reason.
     pub(crate) reason_field: String,
-    /// Reason of a call that failed by exception (`quote.exception`).
+    /// The reason of a call that returned `Err`, panicked or was cancelled (`quote.exception`).
     pub(crate) exception: Option<String>,
     /// Field name → key in context.
     pub(crate) rename: Vec<(String, String)>,
-    /// Constant fields; a field of the span with the same key wins.
+    /// Constants; a field of the span with the same key wins.
     pub(crate) set: Vec<(String, serde_json::Value)>,
     pub(crate) nest: Vec<Nest>,
     /// Field names taken from the nearest enclosing span that has them.
     pub(crate) inherit: Vec<String>,
-    /// Names of spans that no rule names but whose fields may be inherited (`*` for all).
+    /// Spans without a rule whose fields may be inherited.
     pub(crate) inherit_from: Vec<Pattern>,
-    /// Enclosing event type → key: the call's 0-based number within that span.
+    /// Event type of an enclosing span → key of the call's number within that span, from 0.
     pub(crate) number_within: Option<(Arc<str>, String)>,
     pub(crate) collect: Vec<Collect>,
-    /// Keys that are null, not absent, when nobody gave a value.
+    /// Keys that are null instead of absent when there is no value.
     pub(crate) or_null: Vec<String>,
-    /// Names of fields, declared or inherited, whose values stay on the calling thread.
+    /// Fields, declared or inherited, whose values do not leave the calling thread.
     pub(crate) redact: Vec<(Pattern, Redact)>,
     pub(crate) silent: Option<Silent>,
     pub(crate) reason_codes: Arc<ReasonCodes>,
 }
 
-/// Which callsites a rule names. Every condition given must hold.
-#[derive(Clone, Debug, PartialEq)]
+/// Which callsites a rule names. Every condition must hold.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Match {
     pub(crate) kind: MatchKind,
     /// Any of these names.
@@ -60,25 +60,26 @@ pub(crate) struct Match {
     pub(crate) fields: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum MatchKind {
     /// A span: one row when it ends.
+    #[default]
     Span,
-    /// A tracing event: one row when it happens.
+    /// An event: one row when it happens.
     Event,
 }
 
-/// A name, or a glob with `*` for any run of characters.
+/// A name, in which `*` stands for any run of characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern(pub(crate) String);
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum SeverityRule {
-    /// Spans: `warning` when the outcome is error, panic or cancelled, else `info`.
-    /// Tracing events: by their level.
+    /// Spans: `warning` when the outcome is error, panic or cancelled, else `info`. Events: by their level.
+    #[default]
     Natural,
     Constant(Severity),
-    /// The text of a field, through the map, else taken as one of the four words, else as `Natural`.
+    /// The text of a field: looked up in the map, else read as one of the four words, else as for `Natural`.
     Field {
         field: String,
         map: Vec<(String, Severity)>,
@@ -99,17 +100,23 @@ pub(crate) struct Keys {
     pub(crate) result: Option<String>,
 }
 
-/// Where success is read.
+/// How success is judged.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Success {
-    /// Input field (`success`, or what the rule says).
+    /// The field that holds it.
     pub(crate) field: String,
     pub(crate) test: SuccessTest,
 }
 
+impl Default for Success {
+    fn default() -> Self {
+        Self { field: "success".to_owned(), test: SuccessTest::Bool }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum SuccessTest {
-    /// The field is a bool (or the text `true` / `false`).
+    /// The field is a bool, or the text `true` or `false`.
     Bool,
     Below(f64),
     AtMost(f64),
@@ -128,11 +135,11 @@ pub(crate) struct Nest {
     pub(crate) prefix: String,
     /// Key of the object.
     pub(crate) key: String,
-    /// Field name after the prefix → key within; listed ones are null when absent, others keep their name.
+    /// Name after the prefix → key in the object, null when absent. Other names stay as they are.
     pub(crate) keys: Vec<(String, String)>,
 }
 
-/// A figure gathered from the rows that end within this span.
+/// A figure about the spans that end within this span.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Collect {
     pub(crate) key: String,
@@ -145,52 +152,50 @@ pub(crate) struct Collect {
 pub(crate) enum Figure {
     /// How many ended.
     Count,
-    /// Their time in sum, in milliseconds.
+    /// The sum of their times, in milliseconds.
     Total,
 }
 
-/// What silence means: a span that ended without a word on its outcome.
+/// The outcome of a span that ends without reporting one.
 ///
-/// A function instrumented with `err` alone is silent when all is well, one with a `success` field is silent
-/// when its future was dropped. Without a rule's word the layer tells these apart by what the callsite declares
-/// and has reported so far.
+/// A function instrumented with `err` alone reports nothing on success. A function with a `success` field reports
+/// nothing when its future is dropped. Unless the rule decides, the layer judges by the fields that the callsite
+/// declares and by its earlier reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Silent {
-    /// It did what it should.
+    /// It succeeded.
     Ok,
     /// Its future was dropped before it finished.
     Cancelled,
-    /// Nobody can tell: success is null.
+    /// Unknown: success is null.
     Unknown,
 }
 
-/// What becomes of a value that is to stay on the thread that recorded it.
+/// How a value is kept out of the rows.
 ///
-/// Of two that apply to one value, the later here wins.
+/// If two of them apply to one value, [`Drop`](Self::Drop) wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Redact {
-    /// The row has a digest in its place: SHA-256 of the value's text in UTF-8, as 64 lowercase hex digits, with
-    /// neither key nor salt. The text of a bool is `true` or `false`, that of a number its decimal digits.
+    /// The row has a digest instead: the SHA-256 of the value's text in UTF-8, as 64 lowercase hex digits, without
+    /// key or salt. The text of a bool is `true` or `false`, that of a number its decimal digits.
     ///
-    /// Equal values have equal digests in every row, process and service: that is what they are for. It also
-    /// means that whoever can list the possible values (phone numbers, small integers, known addresses) can tell
-    /// which one it was. What must not be found out is dropped.
+    /// Equal values have equal digests in every row, process and service, so rows can be counted and joined by them.
+    /// For the same reason, anyone who can list the possible values (phone numbers, small integers, known addresses)
+    /// can find out which one it was. Drop a value that must stay secret.
     Hash,
-    /// The row is as if the value had never been given.
+    /// The row has no such value.
     Drop,
 }
 
-/// Words found in a reason or an error, by category, in order of precedence.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ReasonCodes(pub(crate) Vec<(String, Vec<String>)>);
-
-impl Rule {
-    /// What becomes of the values of this field.
+impl RuleSpec {
+    /// How the values of this field are redacted.
     pub(crate) fn redacts(&self, field: &str) -> Option<Redact> {
         self.redact.iter().filter(|(name, _)| name.matches(field)).map(|(_, redact)| *redact).max()
     }
 
-    /// What becomes of the text of an error or panic: `error` names it, and so does the key it is written under.
+    /// How the text of an error or panic is redacted. It is called `error`, or by its key.
     pub(crate) fn redacts_error(&self) -> Option<Redact> {
         let key = self.keys.error.as_deref()?;
         self.redacts("error").max(self.redacts(key))
@@ -198,7 +203,7 @@ impl Rule {
 }
 
 impl Pattern {
-    /// Whether the whole of `name` is this name, or fits this glob.
+    /// Whether the whole of `name` fits.
     pub(crate) fn matches(&self, name: &str) -> bool {
         let Some((head, rest)) = self.0.split_once('*') else {
             return self.0 == name;
@@ -207,7 +212,7 @@ impl Pattern {
             return false;
         };
         let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
-        // The leftmost place of each part leaves the most room for the next ones: no need to look back.
+        // The leftmost place of each part leaves the most room for the next parts, so there is no need to backtrack.
         for part in middle.split('*') {
             let Some(at) = left.find(part) else {
                 return false;

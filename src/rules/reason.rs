@@ -1,8 +1,38 @@
 //! Finding the code of a failure in its words.
 
-use super::model::ReasonCodes;
+use std::collections::BTreeSet;
+
+/// Words found in a reason or an error, by category, in order of precedence.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ReasonCodes(pub(crate) Vec<(String, Vec<String>)>);
 
 impl ReasonCodes {
+    /// A list of categories and their codes that can be searched.
+    pub(super) fn add(&mut self, category: &str, codes: Vec<String>) -> Result<(), String> {
+        if category.trim().is_empty() {
+            return Err("empty name in \"category\": write a name".to_owned());
+        }
+        if codes.is_empty() {
+            return Err(format!(
+                "no codes in the category {category:?}: give \"codes\" some, or take it out"
+            ));
+        }
+        for code in &codes {
+            // Separators alone would be found in any text.
+            if !code.contains(|letter: char| letter.is_alphanumeric()) {
+                return Err(format!(
+                    "the code {code:?} has neither letter nor digit: write a word to look for"
+                ));
+            }
+        }
+        let mut seen: BTreeSet<&String> = self.0.iter().flat_map(|(_, codes)| codes).collect();
+        if let Some(code) = codes.iter().find(|code| !seen.insert(code)) {
+            return Err(format!("the code {code:?} is listed twice: take one out"));
+        }
+        self.0.push((category.to_owned(), codes));
+        Ok(())
+    }
+
     /// The first code found in `text`, with its category.
     ///
     /// A code is found whatever the case of its ASCII letters. Its `_` (or space) stands for any run of spaces

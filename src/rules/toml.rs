@@ -6,10 +6,11 @@
 use ::toml::de::{DeTable, DeValue};
 
 use super::builder::Rule;
-use super::check::{Fault, nearest};
-use super::entry::{Entry, join, line_of};
-use super::model::{Figure, ReasonCodes, Redact, Silent};
-use crate::Severity;
+use super::fault::{Fault, nearest};
+use super::key_value::{KeyValue, join, line_of};
+use super::model::{Figure, Redact, Silent};
+use super::reason::ReasonCodes;
+use crate::severity::Severity;
 
 /// A file of rules.
 #[derive(Debug)]
@@ -56,7 +57,7 @@ const RULE_KEYS: [&str; 27] = [
 pub(super) fn parse(text: &str) -> Result<Document, Fault> {
     let table = DeTable::parse(text).map_err(|error| syntax(text, &error))?;
     let top = DeValue::Table(table.into_inner());
-    let top = Entry::top(text, &top);
+    let top = KeyValue::top(text, &top);
     let mut document = Document { rules: Vec::new(), codes: None, builtin: false };
     for entry in known(&top, &TOP_KEYS, "at the top level")? {
         match entry.key {
@@ -79,7 +80,7 @@ fn syntax(text: &str, error: &::toml::de::Error) -> Fault {
     }
 }
 
-fn reason_codes(blocks: &Entry<'_>) -> Result<ReasonCodes, Fault> {
+fn reason_codes(blocks: &KeyValue<'_>) -> Result<ReasonCodes, Fault> {
     let mut codes = ReasonCodes::default();
     for block in blocks.tables()? {
         let (mut category, mut words) = (None, None);
@@ -100,7 +101,7 @@ fn reason_codes(blocks: &Entry<'_>) -> Result<ReasonCodes, Fault> {
     Ok(codes)
 }
 
-fn rule(table: &Entry<'_>) -> Result<Rule, Fault> {
+fn rule(table: &KeyValue<'_>) -> Result<Rule, Fault> {
     let entries = known(table, &RULE_KEYS, "in [[rule]]")?;
     let named = |key| entries.iter().find(|entry| entry.key == key);
     let rule = match (named("span"), named("event")) {
@@ -116,7 +117,7 @@ fn rule(table: &Entry<'_>) -> Result<Rule, Fault> {
     entries.iter().try_fold(rule, |rule, entry| setting(rule.at(entry.line), entry))
 }
 
-fn names(entry: &Entry<'_>, first: fn(String) -> Rule) -> Result<Rule, Fault> {
+fn names(entry: &KeyValue<'_>, first: fn(String) -> Rule) -> Result<Rule, Fault> {
     let names = entry.texts()?;
     let [name, more @ ..] = names.as_slice() else {
         return Err(entry.fault(&format!("{:?} is an empty list: give it a name", entry.path)));
@@ -125,7 +126,7 @@ fn names(entry: &Entry<'_>, first: fn(String) -> Rule) -> Result<Rule, Fault> {
     Ok(more.iter().fold(rule, |rule, name| rule.also(*name)))
 }
 
-fn setting(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
+fn setting(rule: Rule, entry: &KeyValue<'_>) -> Result<Rule, Fault> {
     Ok(match entry.key {
         "target" => rule.target(entry.text()?),
         "level" => rule.level(entry.word(&LEVELS)?),
@@ -159,13 +160,13 @@ fn setting(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
 /// Applies the entries of a table, each on its own line.
 fn each(
     rule: Rule,
-    table: &Entry<'_>,
-    apply: fn(Rule, &Entry<'_>) -> Result<Rule, Fault>,
+    table: &KeyValue<'_>,
+    apply: fn(Rule, &KeyValue<'_>) -> Result<Rule, Fault>,
 ) -> Result<Rule, Fault> {
     table.entries()?.iter().try_fold(rule, |rule, entry| apply(rule.at(entry.line), entry))
 }
 
-fn severity(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
+fn severity(rule: Rule, entry: &KeyValue<'_>) -> Result<Rule, Fault> {
     if !entry.value.is_table() {
         return Ok(rule.severity(entry.word(&SEVERITIES)?));
     }
@@ -185,7 +186,7 @@ fn severity(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
     Ok(rule.severity_field(field, map))
 }
 
-fn success(mut rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
+fn success(mut rule: Rule, entry: &KeyValue<'_>) -> Result<Rule, Fault> {
     if !entry.value.is_table() {
         return Ok(rule.success(entry.key_or_off()?));
     }
@@ -195,7 +196,7 @@ fn success(mut rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
             "field" => field = Some(part.text()?),
             "as" => rule = rule.success(part.key_or_off()?),
             _ => {
-                if let Some(Entry { key, .. }) = condition.replace(part.clone()) {
+                if let Some(KeyValue { key, .. }) = condition.replace(part.clone()) {
                     let text = format!("two conditions in \"success\", {key:?} and {:?}: keep one", part.key);
                     return Err(part.fault(&text));
                 }
@@ -209,7 +210,7 @@ fn success(mut rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
     }
 }
 
-fn succeeds(rule: Rule, field: Option<&str>, condition: &Entry<'_>) -> Result<Rule, Fault> {
+fn succeeds(rule: Rule, field: Option<&str>, condition: &KeyValue<'_>) -> Result<Rule, Fault> {
     let Some(field) = field else {
         if condition.key == "return_matches" {
             return Ok(rule.return_matches(condition.text()?));
@@ -230,7 +231,7 @@ fn succeeds(rule: Rule, field: Option<&str>, condition: &Entry<'_>) -> Result<Ru
     })
 }
 
-fn reason(mut rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
+fn reason(mut rule: Rule, entry: &KeyValue<'_>) -> Result<Rule, Fault> {
     if !entry.value.is_table() {
         return Ok(rule.reason(entry.key_or_off()?));
     }
@@ -243,7 +244,7 @@ fn reason(mut rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
     Ok(rule)
 }
 
-fn nest(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
+fn nest(rule: Rule, entry: &KeyValue<'_>) -> Result<Rule, Fault> {
     let (mut key, mut keys) = (None, Vec::new());
     for part in known(entry, &["as", "keys"], &format!("in {:?}", entry.path))? {
         match part.key {
@@ -260,7 +261,7 @@ fn nest(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
     Ok(rule.nest(entry.key, key, keys))
 }
 
-fn number_within(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
+fn number_within(rule: Rule, entry: &KeyValue<'_>) -> Result<Rule, Fault> {
     let entries = entry.entries()?;
     let [one] = entries.as_slice() else {
         let text =
@@ -270,7 +271,7 @@ fn number_within(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
     Ok(rule.at(one.line).number_within(one.key, one.text()?))
 }
 
-fn collect(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
+fn collect(rule: Rule, entry: &KeyValue<'_>) -> Result<Rule, Fault> {
     let text = entry.text()?;
     let figure = match text.split_once(' ') {
         Some(("count", of)) => Some((Figure::Count, of)),
@@ -284,7 +285,7 @@ fn collect(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
     Ok(rule.collect(entry.key.to_owned(), figure, of.trim().to_owned()))
 }
 
-fn redact(rule: Rule, entry: &Entry<'_>) -> Result<Rule, Fault> {
+fn redact(rule: Rule, entry: &KeyValue<'_>) -> Result<Rule, Fault> {
     if entry.value.is_table() {
         return each(rule, entry, |rule, one| Ok(rule.redact(one.key, one.word(&REDACTIONS)?)));
     }
@@ -316,7 +317,7 @@ const SILENCES: [(&str, Silent); 3] =
     [("ok", Silent::Ok), ("cancelled", Silent::Cancelled), ("unknown", Silent::Unknown)];
 
 /// The entries of a table that may have only these keys; `place` says where in words.
-fn known<'a>(table: &Entry<'a>, keys: &[&str], place: &str) -> Result<Vec<Entry<'a>>, Fault> {
+fn known<'a>(table: &KeyValue<'a>, keys: &[&str], place: &str) -> Result<Vec<KeyValue<'a>>, Fault> {
     let entries = table.entries()?;
     match entries.iter().find(|entry| !keys.contains(&entry.key)) {
         Some(entry) => Err(entry.fault(&unknown(entry.key, keys, place))),

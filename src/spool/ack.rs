@@ -12,7 +12,7 @@ use std::io;
 
 use super::disk::{Disk, DiskFile, failed, read_some, write_all};
 use super::format::checksum;
-use crate::Error;
+use crate::error::Error;
 
 pub(super) const NAME: &str = "acknowledged";
 const MARK: [u8; 4] = *b"TLAK";

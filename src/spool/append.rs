@@ -7,7 +7,8 @@ use super::Spool;
 use super::disk::{Disk, failed, is_full};
 use super::format::PAYLOAD_LIMIT;
 use super::segment::{self, Active, Segment, Unfit};
-use crate::{Error, Row};
+use crate::error::Error;
+use crate::row::Row;
 
 /// Why rows are not on disk.
 #[derive(Debug)]

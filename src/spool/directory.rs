@@ -2,10 +2,13 @@
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileExt, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, DiskFile, failed};
-use crate::Error;
+use crate::error::Error;
 
 /// Held locked by the process that owns the directory; holds its process id, for whoever is refused.
 pub(super) const LOCK: &str = "lock";
@@ -92,15 +95,8 @@ impl Disk for Directory {
         fs::rename(self.at(from), self.at(to))
     }
 
-    #[cfg(unix)]
     fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
-    }
-
-    /// Elsewhere a directory cannot be opened as a file.
-    #[cfg(not(unix))]
-    fn sync(&self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -173,62 +169,46 @@ fn writable() -> OpenOptions {
     options
 }
 
-#[cfg(unix)]
 fn builder() -> DirBuilder {
-    use std::os::unix::fs::DirBuilderExt as _;
-
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(0o700);
     builder
 }
 
 /// Whether it is of the user that this process acts as. To its owner a directory is open, whatever its mode is now.
-#[cfg(unix)]
 #[expect(unsafe_code, reason = "std does not tell the user of the process")]
 fn is_own(found: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-
     // SAFETY: it takes nothing, and always succeeds.
     found.uid() == unsafe { libc::geteuid() }
 }
 
-#[cfg(unix)]
 fn others_may_write(found: &Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-
     found.permissions().mode() & 0o022 != 0
 }
 
 /// Whether what was found at a path is the open file.
-#[cfg(unix)]
 fn is_same(file: &File, found: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-
     file.metadata().is_ok_and(|file| (file.dev(), file.ino()) == (found.dev(), found.ino()))
 }
 
 /// Files of the owner alone, links not followed, and no waiting for the other end of a pipe.
-#[cfg(unix)]
 fn private() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt as _;
-
     let mut options = OpenOptions::new();
     options.mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     options
 }
 
-#[cfg(unix)]
 impl DiskFile for File {
     fn bytes(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
     }
 
     fn read_at(&mut self, into: &mut [u8], offset: u64) -> io::Result<usize> {
-        std::os::unix::fs::FileExt::read_at(self, into, offset)
+        FileExt::read_at(self, into, offset)
     }
 
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        std::os::unix::fs::FileExt::write_at(self, bytes, offset)
+        FileExt::write_at(self, bytes, offset)
     }
 
     fn set_bytes(&mut self, bytes: u64) -> io::Result<()> {
@@ -240,71 +220,7 @@ impl DiskFile for File {
     }
 
     fn is_linked(&self) -> bool {
-        use std::os::unix::fs::MetadataExt as _;
-
         // What cannot be told is left to the write to find out.
         self.metadata().map_or(true, |found| found.nlink() > 0)
     }
 }
-
-/// Where access is a matter of lists that a directory inherits, they are the operator's.
-#[cfg(not(unix))]
-mod elsewhere {
-    use super::*;
-    use std::io::{Seek as _, SeekFrom};
-
-    pub(super) fn builder() -> DirBuilder {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        builder
-    }
-
-    pub(super) fn is_own(_: &Metadata) -> bool {
-        true
-    }
-
-    pub(super) fn others_may_write(_: &Metadata) -> bool {
-        false
-    }
-
-    /// A file that is open cannot be removed.
-    pub(super) fn is_same(_: &File, _: &Metadata) -> bool {
-        true
-    }
-
-    pub(super) fn private() -> OpenOptions {
-        OpenOptions::new()
-    }
-
-    impl DiskFile for File {
-        fn bytes(&self) -> io::Result<u64> {
-            Ok(self.metadata()?.len())
-        }
-
-        fn read_at(&mut self, into: &mut [u8], offset: u64) -> io::Result<usize> {
-            self.seek(SeekFrom::Start(offset))?;
-            self.read(into)
-        }
-
-        fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-            self.seek(SeekFrom::Start(offset))?;
-            self.write(bytes)
-        }
-
-        fn set_bytes(&mut self, bytes: u64) -> io::Result<()> {
-            self.set_len(bytes)
-        }
-
-        fn sync(&mut self) -> io::Result<()> {
-            self.sync_data()
-        }
-
-        /// A file that is open cannot be removed.
-        fn is_linked(&self) -> bool {
-            true
-        }
-    }
-}
-
-#[cfg(not(unix))]
-use elsewhere::{builder, is_own, is_same, others_may_write, private};

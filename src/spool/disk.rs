@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::Error;
+use crate::error::Error;
 
 /// A directory that the spool has for itself.
 pub(crate) trait Disk {
@@ -110,5 +110,5 @@ pub(super) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
         io::ErrorKind::Unsupported => "name a spool directory on a local file system",
         _ => "see the kernel's log for the state of the disk",
     };
-    Error::spool(format!("{what} {}: {error}: {remedy}", path.display())).caused_by(error)
+    Error::spool(format!("{what} {}: {remedy}", path.display())).caused_by(error)
 }

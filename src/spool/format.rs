@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crc::{CRC_32_ISCSI, Crc, Table};
 use uuid::Uuid;
 
-use crate::{Row, Severity};
+use crate::row::Row;
+use crate::severity::Severity;
 
 /// How a frame begins. Its first and last byte occur in no UTF-8 text, so that no string that was recorded can
 /// pass for a frame when a reader looks for the next one.
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn an_row_comes_back_as_it_was() {
+    fn a_row_comes_back_as_it_was() {
         for row in [row(1), full_row(2)] {
             let bytes = frame(7, &row);
             assert_eq!(bytes.len(), frame_bytes(&row));

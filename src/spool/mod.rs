@@ -115,7 +115,8 @@ pub(crate) use self::recover::Torn;
 pub(crate) use self::renew::Remains;
 use self::segment::{Active, Frames, Segment};
 use self::window::Window;
-use crate::{Error, Row};
+use crate::error::Error;
+use crate::row::Row;
 
 /// The least that [`SpoolOptions::limit_bytes`] may be.
 pub(crate) const SMALLEST_LIMIT: u64 = 64 * 1024;

@@ -16,8 +16,9 @@ use uuid::Uuid;
 
 use super::disk::{Disk, DiskFile, failed, read_some, write_all};
 use super::format::{microseconds, time};
+use crate::error::Error;
 use crate::escape::visible_json;
-use crate::{Error, Row};
+use crate::row::Row;
 
 pub(super) const NAME: &str = "quarantine.jsonl";
 

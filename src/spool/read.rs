@@ -9,7 +9,8 @@ use super::disk::{Disk, failed, is_damage};
 use super::format::frame_bytes;
 use super::scan::{Found, Scanner};
 use super::segment;
-use crate::{Error, Row};
+use crate::error::Error;
+use crate::row::Row;
 
 /// Rows to be stored, in the order they came.
 #[derive(Debug, Default)]

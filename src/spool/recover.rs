@@ -11,8 +11,8 @@ use super::format::SMALLEST_FRAME;
 use super::scan::Scanner;
 use super::segment::{self, Frames, Segment};
 use super::window::Window;
-use super::{SEGMENT_BYTES, SEGMENTS_WITHIN_LIMIT, SMALLEST_LIMIT, Spool, SpoolOptions, WINDOW_BYTES};
-use crate::Error;
+use super::{SEGMENT_BYTES, SEGMENTS_WITHIN_LIMIT, Spool, SpoolOptions, WINDOW_BYTES};
+use crate::error::Error;
 
 /// Made and deleted again to see whether that can be done.
 const PROBE: &str = "probe";
@@ -27,7 +27,6 @@ pub(crate) struct Torn {
 
 impl<D: Disk> Spool<D> {
     pub(super) fn on(disk: D, options: SpoolOptions) -> Result<Self, Error> {
-        check_limit(options.limit_bytes)?;
         check_writable(&disk)?;
         let ack = Ack::read(&disk);
         let segments = segments(&disk)?;
@@ -121,15 +120,6 @@ impl<D: Disk> Spool<D> {
         self.disk.edit(&last.name())?.set_bytes(last.bytes)?;
         kept
     }
-}
-
-fn check_limit(limit_bytes: u64) -> Result<(), Error> {
-    if limit_bytes >= SMALLEST_LIMIT {
-        return Ok(());
-    }
-    Err(Error::spool(format!(
-        "spool_limit is {limit_bytes} bytes, and holds next to nothing: give it at least {SMALLEST_LIMIT}"
-    )))
 }
 
 /// Finds out now what would otherwise be found out by the first record. A full disk may have room later.

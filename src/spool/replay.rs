@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use super::disk::{Disk, DiskFile, failed, write_all};
 use super::format::{PAYLOAD_LIMIT, frame_bytes};
 use super::{Spool, quarantine};
-use crate::{Error, Row};
+use crate::error::Error;
+use crate::row::Row;
 
 const NAME: &str = "replay.jsonl";
 /// The new `replay.jsonl` while it is being written.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::format::frame_bytes;
-use crate::Row;
+use crate::row::Row;
 
 /// The newest rows, without a gap up to the newest of all.
 pub(super) struct Window {

@@ -69,7 +69,7 @@ impl Store for AnyStore {
     }
 }
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 impl AnyStore {
     /// Hands every selected row to `each`, in no order, holding one at a time.
     pub(crate) async fn read(

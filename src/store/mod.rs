@@ -4,7 +4,7 @@ mod any;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 pub(crate) mod read;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -26,21 +26,20 @@ use crate::Row;
 pub trait Store: Send + 'static {
     /// Stores the whole batch or nothing of it.
     ///
+    /// The future runs on the writer's thread alone, so it need not be `Send`.
+    ///
     /// `Ok` only once every event is durable in the store's own sense (committed). The same event may come
     /// again, marked [`Attempt::Retry`] or [`Attempt::Replay`], when an earlier try failed or its end was never heard:
     /// it has the same `id` and `created_at`, and must not become a second row.
     ///
     /// # Errors
     /// Says why the batch was not stored, and in [`InsertError::failure`] what is worth trying next.
-    fn insert(
-        &mut self,
-        batch: &[Row],
-        attempt: Attempt,
-    ) -> impl Future<Output = Result<(), InsertError>> + Send;
+    fn insert(&mut self, batch: &[Row], attempt: Attempt) -> impl Future<Output = Result<(), InsertError>>;
 }
 
 /// Whether the events of a batch may have been sent before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Attempt {
     /// No event of this batch was ever sent: ids cannot conflict.
     First,

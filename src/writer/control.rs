@@ -10,7 +10,17 @@ use crate::row::Row;
 use crate::sync::{Condvar, Mutex, MutexGuard, Notify};
 
 /// How many quarantined rows are kept in memory: the latest.
-pub const QUARANTINE_KEPT: usize = 100;
+pub(crate) const QUARANTINE_KEPT: usize = 100;
+
+/// A row that the database rejected, and the reason.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Quarantined {
+    /// The row as it was to be written.
+    pub row: Row,
+    /// The database's error message.
+    pub reason: String,
+}
 
 /// Both directions in one place: orders down, progress up. No lock is held across any work.
 #[derive(Default)]
@@ -32,7 +42,7 @@ struct State {
     finished: bool,
     /// The store's last error, until rows go through again.
     trouble: Option<String>,
-    quarantine: VecDeque<Row>,
+    quarantine: VecDeque<Quarantined>,
 }
 
 /// What the guard asks of the writer.
@@ -138,15 +148,15 @@ impl Control {
         }
     }
 
-    pub(crate) fn quarantine(&self, row: Row) {
+    pub(crate) fn quarantine(&self, row: Row, reason: String) {
         let kept = &mut self.lock().quarantine;
         if kept.len() == QUARANTINE_KEPT {
             kept.pop_front();
         }
-        kept.push_back(row);
+        kept.push_back(Quarantined { row, reason });
     }
 
-    pub(crate) fn quarantined(&self) -> Vec<Row> {
+    pub(crate) fn quarantined(&self) -> Vec<Quarantined> {
         self.lock().quarantine.iter().cloned().collect()
     }
 

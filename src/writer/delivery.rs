@@ -140,7 +140,7 @@ impl<'a, S: Store> Delivery<'a, S> {
                     yield_now().await;
                 }
                 Err(error) => {
-                    self.notices.say(Notice::Spool, format_args!("{error}"));
+                    self.notices.say(Notice::Spool, format_args!("{error:#}"));
                     self.pause().await;
                 }
             }
@@ -261,7 +261,7 @@ impl<'a, S: Store> Delivery<'a, S> {
             self.drift.note(batch.len(), batch.rejected());
         }
         while let Some((row, reason)) = self.hand.as_mut().and_then(Batch::pop_rejected) {
-            self.source.borrow_mut().quarantine(row, &reason, origin);
+            self.source.borrow_mut().quarantine(row, reason, origin);
             // Each waits for the disk to sync, and records on their way to it must not wait for all of them.
             yield_now().await;
         }

@@ -53,8 +53,8 @@ use crate::queue::{self, Queue};
 use crate::spool::Spool;
 use crate::store::Store;
 
-pub use self::control::QUARANTINE_KEPT;
-pub(crate) use self::control::{CENTURY, Control, Flush, deadline_in};
+pub use self::control::Quarantined;
+pub(crate) use self::control::{CENTURY, Control, Flush, QUARANTINE_KEPT, deadline_in};
 pub(crate) use self::spooling::open_spool;
 
 /// How long the guard waits past a deadline for a writer that keeps it, so as to read its last counts. Only a

@@ -103,7 +103,7 @@ fn a_stop_is_heard_by_a_writer_at_work_and_at_rest_and_nobody_waits_in_vain() {
         let flush = thread::spawn(move || {
             let is_accepted = offer(&queue, 0);
             let flushed = guard.flush(Duration::MAX);
-            assert!(flushed.is_ok() || flushed.is_err_and(|error| error.is_config()));
+            assert!(flushed.is_ok() || flushed.is_err_and(|error| error.is_closed()));
             is_accepted
         });
         let stats = ledger.guard().shutdown(Duration::MAX).expect("all that was accepted is written");

@@ -12,14 +12,14 @@ use crate::row::Row;
 
 impl Source {
     /// Keeps a rejected row apart. Its batch still has to be acknowledged.
-    pub(super) fn quarantine(&mut self, row: Row, reason: &str, origin: Origin) {
-        match self.write_quarantine(&row, reason) {
+    pub(super) fn quarantine(&mut self, row: Row, reason: String, origin: Origin) {
+        match self.write_quarantine(&row, &reason) {
             Ok(()) => {
                 self.notices.end(&[Notice::QuarantineFile]);
             }
             Err(error) => self.notices.say(
                 Notice::QuarantineFile,
-                format_args!("quarantined rows are kept in memory alone, and only the latest: {error}"),
+                format_args!("quarantined rows are kept in memory alone, and only the latest: {error:#}"),
             ),
         }
         let file = if self.has_spool() { " and quarantine.jsonl in the spool directory" } else { "" };
@@ -29,7 +29,7 @@ impl Source {
                 "the database rejects a row for good, and it is quarantined, see Guard::quarantined{file}: {reason}"
             ),
         );
-        self.control.quarantine(row);
+        self.control.quarantine(row, reason);
         self.count_out(origin, 1);
         self.queue.account.lose(Cause::Quarantined, 1);
     }

@@ -35,7 +35,7 @@ pub(crate) fn open_spool(dir: &Path, options: SpoolOptions, queue: &Queue) -> Re
             if replayed.left == 0 { "all is well".to_owned() } else { replayed.reasons.join("; ") }
         )),
         Ok(_) => {}
-        Err(error) => stderr::say(format_args!("{error}")),
+        Err(error) => stderr::say(format_args!("{error:#}")),
     }
     queue.account.inherit(spool.pending(), spool.torn().records);
     Ok(spool)
@@ -84,7 +84,7 @@ impl Source {
         match &filled {
             Err(error) => self.notices.say(
                 Notice::Disk,
-                format_args!("rows stay in memory, as far as the queue has room: {error}"),
+                format_args!("rows stay in memory, as far as the queue has room: {error:#}"),
             ),
             // Rows that went past the disk do not show that it works.
             Ok(true) if !self.is_held_up() => {
@@ -123,7 +123,8 @@ impl Source {
         self.retry_at = matches!(appended, Err(AppendError::Disk(_))).then(|| Instant::now() + DISK_RETRY);
         if let Err(error @ AppendError::TooLarge { .. }) = &appended {
             let row = self.held.remove(0);
-            self.quarantine(row, &error.to_string(), Origin::Queue);
+            let reason = error.to_string();
+            self.quarantine(row, reason, Origin::Queue);
             return Ok(());
         }
         appended
@@ -241,11 +242,12 @@ impl Source {
         let saved = if self.is_held_up() { self.append() } else { Ok(()) };
         if let Err(error) = saved {
             self.notices
-                .say(Notice::Disk, format_args!("{} rows are in memory alone: {error}", self.held.len()));
+                .say(Notice::Disk, format_args!("{} rows are in memory alone: {error:#}", self.held.len()));
         }
         let saved = self.spool_mut().map_or(Ok(()), |spool| spool.append(&mut about_losses));
         if let Err(error) = saved {
-            self.notices.say(Notice::LossRows, format_args!("could not save the ledger.loss rows: {error}"));
+            self.notices
+                .say(Notice::LossRows, format_args!("could not save the ledger.loss rows: {error:#}"));
         }
         self.say_trouble();
         if let Some(due) = self.next_sync() {

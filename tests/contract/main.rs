@@ -8,6 +8,7 @@ mod hostile_characters;
 mod inherits;
 mod jobs;
 mod names;
+mod own_fields;
 mod panics;
 mod points;
 mod quotes;

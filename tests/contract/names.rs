@@ -46,7 +46,10 @@ fn rules_know_them_whole() {
         (call().rename(LONG, "short"), json!({"success": true, "short": 500})),
         (call().redact(LONG, Redact::Drop), json!({"success": true})),
         (call().redact(&LONG[..511], Redact::Drop), json!({"success": true, &LONG[..511]: 500})),
-        (call().success_below(LONG, 400.0), json!({"success": false, &LONG[..511]: 500})),
+        (
+            call().success_below(LONG, 400.0),
+            json!({"success": false, "field.success": true, &LONG[..511]: 500}),
+        ),
         (
             call().nest("opt", "options", [(&LONG["opt.".len()..], "short")]),
             json!({"success": true, "options": {"short": 500}}),

@@ -122,6 +122,11 @@ fn the_layers_own_keys_are_what_the_contract_says_whatever_the_span_says() {
     }
     assert!(succeeded.ms("planner_duration_ms") >= 0.0);
     assert_eq!((succeeded.get("outcome"), succeeded.get("attempt_index")), (&json!("ok"), &json!(0)));
+    for kept in ["planner_reason_code", "planner_reason_category", "planner_error"] {
+        assert_eq!(succeeded.get(&format!("field.{kept}")), "mine");
+    }
+    assert_eq!(succeeded.get("field.planner_duration_ms"), "long");
+    assert_eq!(succeeded.get("field.outcome"), "fine");
     assert_eq!(failed.get("planner_reason"), "7");
 }
 

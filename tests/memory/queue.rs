@@ -1,14 +1,13 @@
 //! A queue that is full takes no more memory than is said, whatever the records are like. A program of its own, as its
 //! allocator counts.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::counting::allocated;
-use support::{DEADLINE, alone};
+use support::{alone, until};
 use tracing::{Dispatch, instrument};
 use tracing_ledger::store::{Attempt, InsertError, Store};
-use tracing_ledger::{MAX_QUEUE_BYTES, Row, builder};
+use tracing_ledger::{Builder, Row, builder};
 use tracing_subscriber::{Registry, prelude::*};
 
 const MIB: usize = 1024 * 1024;
@@ -58,11 +57,7 @@ fn bytes_of(work: &dyn Fn()) -> usize {
     let bytes = allocated() - before;
     guard.shutdown(Duration::ZERO).expect_err("the database is away");
     drop(dispatch);
-    let start = Instant::now();
-    while allocated() > before + MIB {
-        assert!(start.elapsed() < DEADLINE, "the queue is given back with its writer");
-        thread::yield_now();
-    }
+    until("the queue is given back with its writer", || allocated() <= before + MIB);
     bytes
 }
 
@@ -87,6 +82,6 @@ fn fill_queues() {
     };
     let works: [&dyn Fn(); 6] = [&text(300), &text(700), &text(TEXT.len()), &texts, &control, &error];
     let bytes = works.map(bytes_of);
-    let limit = MAX_QUEUE_BYTES as usize + FILLING + TAKEN;
+    let limit = Builder::MAX_QUEUE_BYTES as usize + FILLING + TAKEN;
     assert!(bytes.iter().all(|bytes| *bytes <= limit), "{bytes:?} bytes, and not {limit}");
 }

@@ -21,7 +21,7 @@ fn a_fault_that_does_not_exist_is_refused_with_those_that_do() {
     for fault in ["nosuch", "server_.*", "-v", ""] {
         let said = refused(&["--fault", "server_killed", "--fault", fault]);
         let expected =
-            format!("scripts/torture: no fault has \"{fault}\" in its name; there are server_killed, ");
+            format!("scripts/torture: no fault has \"{fault}\" in its name; the faults are server_killed, ");
         assert!(said.starts_with(&expected) && said.contains("exit_while_locked"), "{said}");
     }
 }

@@ -28,11 +28,7 @@ impl Gate {
 }
 
 impl Store for Gated {
-    fn insert(
-        &mut self,
-        batch: &[Row],
-        attempt: Attempt,
-    ) -> impl Future<Output = Result<(), InsertError>> + Send {
+    fn insert(&mut self, batch: &[Row], attempt: Attempt) -> impl Future<Output = Result<(), InsertError>> {
         let Self { memory, open } = self;
         async move {
             // An error says that the gate is gone: then it is open.

@@ -1,6 +1,6 @@
 //! Batches are as large as they may be, and no row waits long for one.
 
-use tracing_ledger::DEFAULT_FLUSH_INTERVAL;
+use tracing_ledger::Builder;
 
 use crate::books::{DEADLINE, emit, gate, open, untimed};
 
@@ -31,7 +31,7 @@ fn what_gathers_behind_a_slow_insert_goes_in_full_batches() {
 #[test]
 fn a_single_row_goes_when_its_time_has_come() {
     let (store, keeper) = gate();
-    let (dispatch, _guard) = open(untimed().flush_interval(DEFAULT_FLUSH_INTERVAL), store);
+    let (dispatch, _guard) = open(untimed().flush_interval(Builder::DEFAULT_FLUSH_INTERVAL), store);
     emit(&dispatch, [0]);
     assert_eq!(keeper.wait(), 1);
     keeper.leave();

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use tracing_ledger::DROP_TIMEOUT;
+use tracing_ledger::Guard;
 use tracing_ledger::store::Memory;
 
 use crate::books::{DEADLINE, emit, gate, open, untimed};
@@ -24,7 +24,7 @@ fn a_store_that_hangs_costs_no_more_than_the_timeout() {
     emit(&dispatch, [0]);
     let started = Instant::now();
     drop(guard);
-    assert!((DROP_TIMEOUT..DEADLINE / 2).contains(&started.elapsed()));
+    assert!((Guard::DROP_TIMEOUT..DEADLINE / 2).contains(&started.elapsed()));
     keeper.wait_for_end();
 }
 

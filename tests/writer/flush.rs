@@ -41,7 +41,7 @@ fn a_late_one_says_what_is_written_and_what_is_not() {
     assert_eq!(
         error.to_string(),
         "flush: after 20ms, of 5 rows accepted 0 are written, 0 are quarantined and 5 are not written; the \
-         database is slow to answer, or the deadline is too short"
+         database is slow to answer, or the timeout is too short"
     );
     keeper.leave();
     assert_eq!(guard.flush(DEADLINE).expect("the gate is open").written, 5);

@@ -45,9 +45,9 @@ fn fork_and_check() {
                 tracing::info!(name: "other", "no rule names it");
             });
             assert_eq!(guard.stats().refused.forked, 4);
-            assert!(guard.flush(DEADLINE).is_err_and(|error| error.is_config()));
+            assert!(guard.flush(DEADLINE).is_err_and(|error| error.is_closed()));
             assert!(guard.quarantined().is_empty());
-            assert!(guard.shutdown(DEADLINE).is_err_and(|error| error.is_config()));
+            assert!(guard.shutdown(DEADLINE).is_err_and(|error| error.is_closed()));
 
             let (own, memory) = (Memory::default(), &memory);
             let (dispatch, guard) = open(untimed(), own.clone());

@@ -42,7 +42,7 @@ fn on_the_writers_own_thread_it_refuses_to_wait() {
     let store = Answers(move |_: &[_], _| {
         let error = within.wait().flush(DEADLINE).expect_err("it would wait for itself");
         assert!(
-            error.is_config() && error.to_string().starts_with("flush: the writer's own thread"),
+            error.is_closed() && error.to_string().starts_with("flush: the writer's own thread"),
             "{error}"
         );
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tracing_ledger::store::{Failure, Store};
-use tracing_ledger::{QUARANTINE_KEPT, Row};
+use tracing_ledger::{Guard, Row};
 
 use crate::books::{Answers, DEADLINE, SOON, emit, failed, numbers, open, until, untimed};
 
@@ -28,7 +28,7 @@ fn one_row_in_a_thousand_is_found_in_21_statements() {
     emit(&dispatch, 0..1000);
     let stats = guard.flush(DEADLINE).expect("all the others are written");
     assert_eq!((stats.written, stats.quarantined, stats.in_flight), (999, 1, 0));
-    assert_eq!(numbers(&guard.quarantined()), [617]);
+    assert_eq!(numbers(guard.quarantined().iter().map(|kept| &kept.row)), [617]);
     assert!(statements.load(Ordering::Relaxed) <= 21);
 }
 
@@ -102,12 +102,12 @@ fn a_schema_that_is_mended_is_noticed_although_a_row_is_bad_of_itself() {
 fn the_latest_are_kept_for_inspection_and_all_are_counted() {
     let (store, _) = picky(|number| number % 10 == 0);
     let (dispatch, guard) = open(untimed(), store);
-    let bad = QUARANTINE_KEPT as u64 + 15;
+    let bad = Guard::QUARANTINE_KEPT as u64 + 15;
     for number in 0..bad {
         emit(&dispatch, number * 10..number * 10 + 10);
         guard.flush(DEADLINE).expect("all are dealt with");
     }
     assert_eq!(guard.stats().quarantined, bad);
     let kept: Vec<_> = (15..bad).map(|number| number * 10).collect();
-    assert_eq!(numbers(&guard.quarantined()), kept);
+    assert_eq!(numbers(guard.quarantined().iter().map(|kept| &kept.row)), kept);
 }

@@ -46,7 +46,7 @@ fn poison_is_kept_in_a_file_corrected_and_sent_as_the_same_row() {
     assert_eq!((stats.accepted, stats.written), (1, 1));
     let rows = memory.rows();
     assert_eq!(numbers(&rows), [77]);
-    assert_eq!((rows[0].id, rows[0].created_at), (poison[0].id, poison[0].created_at));
+    assert_eq!((rows[0].id, rows[0].created_at), (poison[0].row.id, poison[0].row.created_at));
     assert!(!dir.file("replay.jsonl").exists(), "it is taken in once");
 }
 
@@ -59,7 +59,7 @@ fn a_quarantine_file_that_cannot_be_written_holds_up_no_row() {
     let stats = guard.flush(DEADLINE).expect("nothing waits for the file");
     assert_eq!((stats.written, stats.quarantined, stats.spooled), (99, 1, 0), "{stats}");
     assert_sums(&stats);
-    assert_eq!(numbers(&guard.quarantined()), [7], "in memory");
+    assert_eq!(numbers(guard.quarantined().iter().map(|quarantined| &quarantined.row)), [7], "in memory");
 
     fs::remove_dir(dir.file("quarantine.jsonl")).expect("it is empty");
     emit(&dispatch, 100..200);

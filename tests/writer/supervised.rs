@@ -43,11 +43,7 @@ impl<F: Future + Unpin> Future for Held<F> {
 }
 
 impl Store for Sore {
-    fn insert(
-        &mut self,
-        batch: &[Row],
-        attempt: Attempt,
-    ) -> impl Future<Output = Result<(), InsertError>> + Send {
+    fn insert(&mut self, batch: &[Row], attempt: Attempt) -> impl Future<Output = Result<(), InsertError>> {
         Held(Box::pin(self.memory.insert(batch, attempt)), PanicsOnDrop(self.panics.clone()))
     }
 }

@@ -1,4 +1,4 @@
-//! Callsites that no macro made, with names that are known only now.
+//! Callsites with names that are known only at run time, made without the macros.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -9,7 +9,8 @@ use tracing_core::field::{Field, FieldSet, Value};
 use tracing_core::span::{Attributes, Id};
 use tracing_core::{Event, Interest, Kind, Level, Metadata};
 
-use crate::input::FIELDS;
+/// The most fields of one call.
+pub const FIELDS: usize = 8;
 
 struct Made(OnceLock<Metadata<'static>>);
 
@@ -17,11 +18,11 @@ impl Callsite for Made {
     fn set_interest(&self, _: Interest) {}
 
     fn metadata(&self) -> &Metadata<'_> {
-        self.0.get().expect("it is set before anybody hears of it")
+        self.0.get().expect("it is set before the callsite is registered")
     }
 }
 
-/// The callsite of that name with these fields; made once, as it is never given back.
+/// The callsite with that name and these fields. Each is made once, because its memory is never freed.
 pub fn named(name: &str, fields: &[&str], is_span: bool) -> &'static Metadata<'static> {
     type Key = (String, Vec<String>, bool);
     static MADE: Mutex<Option<HashMap<Key, &'static Metadata<'static>>>> = Mutex::new(None);
@@ -40,7 +41,7 @@ fn make(name: &str, fields: &[&str], is_span: bool) -> &'static Metadata<'static
     made.0.get_or_init(|| Metadata::new(name, "fuzz", Level::INFO, None, None, None, fields, kind))
 }
 
-/// As the macros do it, for one subscriber: a tracing event, or a span that is entered and ends at once.
+/// Records an event, or a span that is entered and closed at once, as the macros do, for one subscriber.
 pub fn record(dispatch: &Dispatch, meta: &'static Metadata<'static>, values: &[Box<dyn Value>]) {
     let fields: Vec<Field> = meta.fields().iter().collect();
     let Some(first) = fields.first() else { return };

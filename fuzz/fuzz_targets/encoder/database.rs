@@ -1,4 +1,4 @@
-//! The server that has to take it all, started with the first input and gone with the process.
+//! The PostgreSQL server that has to take every row. It starts with the first input and ends with the process.
 
 use std::cell::RefCell;
 use std::time::{Duration, UNIX_EPOCH};
@@ -27,14 +27,14 @@ struct Database {
     reader: PgConnection,
 }
 
-/// Writes the events, reads them back, and compares.
-pub fn check(events: &[Row]) {
+/// Writes the rows, reads them back, and compares.
+pub fn check(rows: &[Row]) {
     thread_local! {
         static DATABASE: RefCell<Database> = RefCell::new(Database::new());
     }
     DATABASE.with_borrow_mut(|database| {
-        database.write(events);
-        database.compare(events);
+        database.write(rows);
+        database.compare(rows);
     });
 }
 
@@ -43,44 +43,44 @@ impl Database {
         let cluster = cluster::Cluster::shared();
         let url = cluster.database();
         let name = url.rsplit('/').next().expect("a URL has a last part").to_owned();
-        // What a crash of the machine would take is of no interest here.
+        // The rows need not survive a crash of the machine.
         cluster.psql(&url, &format!("ALTER DATABASE {name} SET synchronous_commit = off"));
-        // Not over TCP, where a small COPY waits 44 ms for an acknowledgement.
+        // A Unix socket, because a small COPY over TCP waits 44 ms for an acknowledgement.
         let url = format!("{url}?host={}", cluster.dir().display());
         let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let reader = runtime.block_on(PgConnection::connect(&url)).expect("the server is there");
         Self { runtime, store: Postgres::from_url(&url).expect("a good URL"), reader }
     }
 
-    fn write(&mut self, events: &[Row]) {
-        // By `COPY`, which takes any number of them here, and by `INSERT`, which finds them there.
+    fn write(&mut self, rows: &[Row]) {
+        // First by `COPY`, which takes any number of rows here, then by `INSERT`, which finds them in the table.
         for attempt in [Attempt::First, Attempt::Retry] {
-            let inserted = self.runtime.block_on(self.store.insert(events, attempt));
-            inserted.unwrap_or_else(|error| panic!("{attempt:?}: {error}: {events:#?}"));
+            let inserted = self.runtime.block_on(self.store.insert(rows, attempt));
+            inserted.unwrap_or_else(|error| panic!("{attempt:?}: {error}: {rows:#?}"));
         }
     }
 
-    fn compare(&mut self, events: &[Row]) {
-        let mut events: Vec<_> = events.iter().collect();
-        events.sort_by_key(|event| event.id);
-        let ids: Vec<_> = events.iter().map(|event| event.id.to_string()).collect();
+    fn compare(&mut self, rows: &[Row]) {
+        let mut rows: Vec<_> = rows.iter().collect();
+        rows.sort_by_key(|row| row.id);
+        let ids: Vec<_> = rows.iter().map(|row| row.id.to_string()).collect();
         let read = sqlx::query_as(COLUMNS).bind(ids).fetch_all(&mut self.reader);
-        let rows: Vec<StoredRow> = self.runtime.block_on(read).expect("rows can be read");
-        assert_eq!(rows.len(), events.len(), "each is there once");
-        for (row, event) in rows.into_iter().zip(events) {
-            compare(row, event);
+        let stored: Vec<StoredRow> = self.runtime.block_on(read).expect("rows can be read");
+        assert_eq!(stored.len(), rows.len(), "each is there once");
+        for (stored, row) in stored.into_iter().zip(rows) {
+            compare(stored, row);
         }
     }
 }
 
-fn compare(row: StoredRow, event: &Row) {
-    let (id, created_at, source, event_type, severity, context, restaurant_id, booking_id) = row;
+fn compare(stored: StoredRow, row: &Row) {
+    let (id, created_at, source, event_type, severity, context, restaurant_id, booking_id) = stored;
     let created_at = UNIX_EPOCH + Duration::from_micros(created_at.cast_unsigned());
-    assert_eq!((id, created_at), (event.id.to_string(), event.created_at));
-    assert_eq!((&*source, &*event_type), (&*event.source, &*event.event_type));
-    assert_eq!(severity, event.severity.as_str());
-    assert!(is_same(&parse(&context), &parse(&event.context)), "{context} is not {}", event.context);
-    let ids = [event.restaurant_id, event.booking_id].map(|id| id.map(|id| id.to_string()));
+    assert_eq!((id, created_at), (row.id.to_string(), row.created_at));
+    assert_eq!((&*source, &*event_type), (&*row.source, &*row.event_type));
+    assert_eq!(severity, row.severity.as_str());
+    assert!(is_same(&parse(&context), &parse(&row.context)), "{context} is not {}", row.context);
+    let ids = [row.restaurant_id, row.booking_id].map(|id| id.map(|id| id.to_string()));
     assert_eq!([restaurant_id, booking_id], ids);
 }
 

@@ -1,4 +1,4 @@
-//! What a service may come up with.
+//! Calls and rules that a service may have.
 
 use std::fmt::Debug;
 
@@ -6,18 +6,17 @@ use arbitrary::Arbitrary;
 use serde_json::{Map, Value as Json, json};
 use tracing::Dispatch;
 use tracing::field::{Value, debug, display};
-use tracing_ledger::{Row, Redact, Rule, Severity, Silent};
+use tracing_ledger::{Redact, Row, Rule, Severity, Silent};
 use uuid::Uuid;
 
-use crate::{callsite, database};
+use crate::callsite::{self, FIELDS};
+use crate::database;
 
-/// The most fields of one call.
-pub const FIELDS: usize = 8;
-/// The most of a name, which is more than Postgres takes into an index.
+/// The most bytes of a name: more than Postgres takes into an index.
 const NAME_BYTES: usize = 4 * 1024;
-/// Text values are cut behind so many bytes: see README.md.
+/// Text values are cut after so many bytes: see docs/security.md.
 const VALUE_BYTES: usize = 8 * 1024;
-/// Names of fields are cut behind so many bytes where they are keys: see docs/contract.md.
+/// Field names that become keys are cut after so many bytes: see docs/security.md.
 const KEY_BYTES: usize = 512;
 
 #[derive(Arbitrary, Debug)]
@@ -26,7 +25,7 @@ pub struct Input {
     pub calls: Vec<Call>,
 }
 
-/// Of the rule for spans: tracing events have one that says nothing, so that what becomes of them is known.
+/// Settings of the rule for spans. The rule for events is empty, so that their rows are predictable.
 #[derive(Arbitrary, Debug)]
 enum Setting {
     EventType(Text),
@@ -83,11 +82,11 @@ enum Given {
     Uuid(u128),
 }
 
-/// A text, some of which a fuzzer would be long to come upon.
+/// Texts, among them some that a fuzzer would need long to find.
 #[derive(Arbitrary, Debug, Clone)]
 enum Text {
     Any(String),
-    /// The fields that mean something to the ledger.
+    /// Field names with a meaning to the ledger.
     Known(u8),
     Hostile(u8),
     Long(Box<Text>, u16),
@@ -126,14 +125,14 @@ impl Text {
             Self::Hostile(at) => HOSTILE[usize::from(*at) % HOSTILE.len()].to_owned(),
             Self::Long(text, times) => {
                 let text = text.get();
-                // Not so long that nothing else is tried meanwhile.
+                // Longer texts would leave no time for other inputs.
                 text.repeat(usize::from(*times).min(100_000 / text.len().max(1)))
             }
             Self::Nested(depth) => format!("{}{}", "[".repeat((*depth).into()), "]".repeat((*depth).into())),
         }
     }
 
-    /// Callsites and what rules say of them are never given back, so there is less of them.
+    /// Shorter than other texts, because the memory of callsites and plans is never freed.
     fn name(&self) -> String {
         let mut name = self.get();
         name.truncate(name.floor_char_boundary(NAME_BYTES));
@@ -207,9 +206,9 @@ impl Call {
         callsite::record(dispatch, callsite::named(&self.name.name(), &names, self.is_span), &values);
     }
 
-    /// Whether some row has what this call gave, where that is plain to see: no rule speaks of tracing events, no name
-    /// is there twice, nothing is cut, and nothing goes into a column.
-    pub fn check(&self, events: &[Row]) {
+    /// Checks that some row has the values of this call. Skips calls whose rows are hard to predict: spans, and those with
+    /// a repeated name, a cut value, or a value that becomes a column.
+    pub fn check(&self, rows: &[Row]) {
         let key = |name: &String| stored(&name[..name.floor_char_boundary(KEY_BYTES)]);
         let names = self.names().iter().map(key).collect::<Vec<_>>();
         let is_plain = |at: usize| {
@@ -224,12 +223,12 @@ impl Call {
         let expected: Map<_, _> =
             names.into_iter().zip(self.fields()).map(|(name, (_, given))| (name, given.json())).collect();
         let expected = Json::Object(expected);
-        let is_there = |event: &Row| database::is_same(&database::parse(&event.context), &expected);
-        assert!(events.iter().any(is_there), "{expected:#} is in none of {events:#?}");
+        let is_there = |row: &Row| database::is_same(&database::parse(&row.context), &expected);
+        assert!(rows.iter().any(is_there), "{expected:#} is in none of {rows:#?}");
     }
 }
 
-/// As it is to be stored: Postgres has no place for NUL.
+/// The text as the ledger stores it: Postgres has no NUL.
 fn stored(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
@@ -251,7 +250,7 @@ impl Given {
         }
     }
 
-    /// What it is as text, where it is one.
+    /// Its text, if it is stored as one.
     fn text(&self) -> Option<String> {
         let debug = |value: &dyn Debug| Some(format!("{value:?}"));
         match self {
@@ -268,7 +267,7 @@ impl Given {
             Self::Bool(value) => json!(value),
             Self::I64(value) => json!(value),
             Self::U64(value) => json!(value),
-            // More than JSON numbers hold here: compared as floats.
+            // Larger than JSON numbers can be here, so they are compared as floats.
             Self::I128(value) => json!(*value as f64),
             Self::U128(value) => json!(*value as f64),
             Self::F64(value) if value.is_finite() => json!(value),

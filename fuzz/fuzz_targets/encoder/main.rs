@@ -1,7 +1,7 @@
-//! Whatever a service records, under whatever rules: Postgres takes the row, and has what was recorded.
+//! Any calls under any rules: Postgres takes each row and returns the recorded values.
 //!
-//! The records go through the layer and the encoder into memory, from there through the real store into a server of
-//! its own, by `COPY` and once more by `INSERT`, and are read back.
+//! The layer and the encoder make rows in memory. The Postgres store writes them to a server, first by `COPY` and then by
+//! `INSERT`, and the target reads them back.
 
 #![no_main]
 
@@ -20,10 +20,10 @@ use crate::input::{Call, Input};
 
 fuzz_target!(|input: Input| -> Corpus {
     let Ok(rules) = Rules::from_rules(input.rules()) else { return Corpus::Reject };
-    let events = record(rules, &input.calls);
-    database::check(&events);
+    let rows = record(rules, &input.calls);
+    database::check(&rows);
     for call in &input.calls {
-        call.check(&events);
+        call.check(&rows);
     }
     Corpus::Keep
 });

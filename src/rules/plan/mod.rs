@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::{Dispatch, Metadata};
 
 use super::Rules;
-use super::model::{MAX_INHERITED, MAX_NAME_BYTES, MatchKind, Redact, Rule, Silent, SuccessTest};
+use super::model::{MAX_INHERITED, MAX_NAME_BYTES, MatchKind, Redact, RuleSpec, Silent, SuccessTest};
 use super::redact::Redaction;
 use crate::bystander;
 
@@ -49,7 +49,7 @@ pub(crate) enum Action {
 /// How the records of one callsite become rows.
 #[derive(Debug)]
 pub(crate) struct RowPlan {
-    pub(crate) rule: Arc<Rule>,
+    pub(crate) rule: Arc<RuleSpec>,
     pub(crate) event_type: Arc<str>,
     pub(crate) source: Arc<str>,
     /// By field index.
@@ -74,6 +74,8 @@ pub(crate) struct RowPlan {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Slot {
     Context(String),
+    /// The field `error`, under this key where the row has the text of an error or panic.
+    Error(String),
     /// Into the object of `rule.nest[0]`, under this key.
     Nested(usize, String),
     Success,
@@ -167,7 +169,7 @@ impl Plans {
         !is_own(meta.target()) && self.named_by(meta).is_some()
     }
 
-    fn named_by(&self, meta: &Metadata<'_>) -> Option<&Arc<Rule>> {
+    fn named_by(&self, meta: &Metadata<'_>) -> Option<&Arc<RuleSpec>> {
         self.rules.list.iter().find(|rule| rule.matches.names(meta))
     }
 
@@ -252,7 +254,7 @@ impl Plans {
     }
 
     #[inline]
-    fn row(&self, rule: &Arc<Rule>, meta: &'static Metadata<'static>) -> RowPlan {
+    fn row(&self, rule: &Arc<RuleSpec>, meta: &'static Metadata<'static>) -> RowPlan {
         let owned =
             |given: &Option<Arc<str>>, else_: &str| stored(given.clone().unwrap_or_else(|| else_.into()));
         let fields: Vec<_> = meta.fields().iter().map(|field| rule.slot(field.name(), meta)).collect();
@@ -295,7 +297,7 @@ impl Plans {
     /// A span without a rule gives what some rule asks of spans like it.
     fn carries(&self, meta: &Metadata<'_>, name: &str) -> Option<u8> {
         let asked =
-            |rule: &Arc<Rule>| rule.inherit.iter().any(|n| n == name) && rule.inherits_from(meta.name());
+            |rule: &Arc<RuleSpec>| rule.inherit.iter().any(|n| n == name) && rule.inherits_from(meta.name());
         self.rules.list.iter().any(asked).then(|| self.index_of(name)).flatten()
     }
 
@@ -389,7 +391,7 @@ impl Plan {
     }
 }
 
-impl Rule {
+impl RuleSpec {
     fn slot(&self, name: &str, meta: &Metadata<'_>) -> Slot {
         let is = |input: &str, key: &Option<String>| {
             // The field may also be called by its key, unless the span has one by the input name too.
@@ -400,7 +402,13 @@ impl Rule {
             // The field a comparison reads stays in the context: a status is worth more than its verdict.
             return Slot::Context(self.key_of(name));
         }
-        if meta.is_span() && is(&self.success.field, &self.keys.success) {
+        if meta.is_span() && name == "error" && self.keys.error.as_deref() == Some(name) {
+            return Slot::Error(self.key_of(name));
+        }
+        if meta.is_span()
+            && self.success.test == SuccessTest::Bool
+            && is(&self.success.field, &self.keys.success)
+        {
             return Slot::Success;
         }
         if meta.is_span() && is(&self.reason_field, &self.keys.reason) {
@@ -420,10 +428,14 @@ impl Rule {
         Slot::Context(self.key_of(name))
     }
 
-    /// What the rule makes of the whole name, or as much of it as a key may have.
+    /// The key of a field: its new name, or its own, cut to the length of a key. A key that the layer writes itself is
+    /// taken, so a field of that name has the key `field.NAME`.
     fn key_of(&self, name: &str) -> String {
-        let renamed = self.rename.iter().find(|(from, _)| from == name);
-        renamed.map_or(cut(name), |(_, to)| to.as_str()).to_owned()
+        match self.rename.iter().find(|(from, _)| from == name) {
+            Some((_, to)) => to.clone(),
+            None if self.makes(cut(name)) => format!("field.{}", cut(name)),
+            None => cut(name).to_owned(),
+        }
     }
 
     pub(crate) fn inherits_from(&self, span: &str) -> bool {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::memory::{DiskFault, MemoryDisk};
 use super::{OPTIONS, drain, number, row};
-use crate::Row;
+use crate::row::Row;
 use crate::spool::format::{PAYLOAD_LIMIT, frame_bytes};
 use crate::spool::window::Window;
 use crate::spool::{AppendError, SMALLEST_LIMIT, Spool, SpoolOptions, SpooledRows, segment};
@@ -114,13 +114,6 @@ fn only_what_was_handed_out_can_be_acknowledged() {
     spool.acknowledge(u64::MAX).expect("the disk is good");
     assert_eq!(spool.pending(), 1);
     assert_eq!(numbers(&drain(&mut open(&disk, OPTIONS)).rows), [2]);
-}
-
-#[test]
-fn a_limit_that_holds_next_to_nothing_is_refused() {
-    let options = SpoolOptions { limit_bytes: SMALLEST_LIMIT - 1, sync_interval: None };
-    let error = Spool::on(MemoryDisk::default(), options).err().expect("it is too small");
-    assert!(error.is_spool() && error.to_string().contains("at least 65536"), "{error}");
 }
 
 #[test]

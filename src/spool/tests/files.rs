@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::{OPTIONS, drain, number, row};
+use crate::error::Error;
+use crate::row::Row;
 use crate::spool::{Spool, ack, quarantine, segment};
-use crate::{Error, Row};
 
 pub(super) fn temporary() -> (TempDir, PathBuf) {
     let parent = tempfile::tempdir().expect("a temporary directory");

@@ -7,9 +7,10 @@ use proptest::prelude::*;
 
 use super::memory::{DiskFault, MemoryDisk};
 use super::{drain, number, row};
+use crate::error::Error;
+use crate::row::Row;
 use crate::spool::window::Window;
 use crate::spool::{AppendError, SMALLEST_LIMIT, Spool, SpoolOptions};
-use crate::{Error, Row};
 
 #[derive(Clone, Debug)]
 enum Action {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::memory::{DiskFault, MemoryDisk};
 use super::model::die;
 use super::{OPTIONS, drain, number, row};
-use crate::Row;
+use crate::row::Row;
 use crate::spool::disk::Disk as _;
 use crate::spool::quarantine::{NAME as QUARANTINE, to_line};
 use crate::spool::{SMALLEST_LIMIT, Spool, SpoolOptions};

@@ -7,7 +7,8 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use crate::Error;
+#[cfg(feature = "report")]
+use crate::error::Error;
 use crate::escape::visible;
 use crate::store::{Failure, InsertError};
 
@@ -20,29 +21,30 @@ pub(super) enum Step {
     Insert,
     /// To send the rows themselves.
     Rows,
+    #[cfg_attr(not(feature = "report"), expect(dead_code, reason = "only reports read rows"))]
     Read,
 }
 
 /// A step that failed, and why.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct StepError {
     step: Step,
-    reason: Reason,
+    cause: Cause,
 }
 
 #[derive(Debug)]
-enum Reason {
+enum Cause {
     TimedOut(Duration),
     Sql(sqlx::Error),
 }
 
-impl Fault {
+impl StepError {
     pub(super) fn timed_out(step: Step, after: Duration) -> Self {
-        Self { step, reason: Reason::TimedOut(after) }
+        Self { step, cause: Cause::TimedOut(after) }
     }
 
     pub(super) fn sql(step: Step, error: sqlx::Error) -> Self {
-        Self { step, reason: Reason::Sql(error) }
+        Self { step, cause: Cause::Sql(error) }
     }
 
     /// The table, or what stands in front of it, takes an INSERT but no COPY: a view, or row-level security.
@@ -56,19 +58,19 @@ impl Fault {
     }
 
     fn sqlstate(&self) -> Option<String> {
-        match &self.reason {
-            Reason::Sql(sqlx::Error::Database(error)) => error.code().map(String::from),
+        match &self.cause {
+            Cause::Sql(sqlx::Error::Database(error)) => error.code().map(String::from),
             _ => None,
         }
     }
 
     fn failure(&self) -> Failure {
-        match &self.reason {
+        match &self.cause {
             // The database has just answered. A slow link takes fewer rows in the time there is.
-            Reason::TimedOut(_) if self.step == Step::Rows => Failure::Halve,
-            Reason::TimedOut(_) => Failure::Retry,
-            Reason::Sql(sqlx::Error::Database(error)) => class(error.code().as_deref().unwrap_or_default()),
-            Reason::Sql(error) => class_of_driver(error),
+            Cause::TimedOut(_) if self.step == Step::Rows => Failure::Halve,
+            Cause::TimedOut(_) => Failure::Retry,
+            Cause::Sql(sqlx::Error::Database(error)) => class(error.code().as_deref().unwrap_or_default()),
+            Cause::Sql(error) => class_of_driver(error),
         }
     }
 }
@@ -152,13 +154,13 @@ impl fmt::Display for Step {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for StepError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.step)?;
-        match &self.reason {
-            Reason::TimedOut(after) => write!(f, "no answer within {} s", after.as_secs()),
-            Reason::Sql(sqlx::Error::Database(error)) => describe(f, self.step, &**error),
-            Reason::Sql(sqlx::Error::Io(error)) => match (self.step, error.kind()) {
+        match &self.cause {
+            Cause::TimedOut(after) => write!(f, "no answer within {} s", after.as_secs()),
+            Cause::Sql(sqlx::Error::Database(error)) => describe(f, self.step, &**error),
+            Cause::Sql(sqlx::Error::Io(error)) => match (self.step, error.kind()) {
                 (_, ErrorKind::InvalidData) => f.write_str(refused_certificate(&error.to_string())),
                 (Step::Connect, ErrorKind::NotFound | ErrorKind::PermissionDenied) => f.write_str(
                     "a Unix socket or a certificate's file is not there or may not be opened; where the URL leads to a \
@@ -167,12 +169,12 @@ impl fmt::Display for Fault {
                 ),
                 _ => write!(f, "{error}"),
             },
-            Reason::Sql(sqlx::Error::Tls(error)) => f.write_str(no_tls(&error.to_string())),
-            Reason::Sql(sqlx::Error::Configuration(_)) => f.write_str(no_tls("")),
-            Reason::Sql(sqlx::Error::Protocol(_)) => {
+            Cause::Sql(sqlx::Error::Tls(error)) => f.write_str(no_tls(&error.to_string())),
+            Cause::Sql(sqlx::Error::Configuration(_)) => f.write_str(no_tls("")),
+            Cause::Sql(sqlx::Error::Protocol(_)) => {
                 f.write_str("what answers is no Postgres server, or speaks another version of its protocol")
             }
-            Reason::Sql(_) => f.write_str("the driver gave up on the statement"),
+            Cause::Sql(_) => f.write_str("the driver gave up on the statement"),
         }
     }
 }
@@ -218,17 +220,18 @@ fn describe(f: &mut fmt::Formatter<'_>, step: Step, error: &dyn sqlx::error::Dat
     }
 }
 
-impl From<Fault> for InsertError {
-    fn from(fault: Fault) -> Self {
+impl From<StepError> for InsertError {
+    fn from(fault: StepError) -> Self {
         Self::new(fault.failure(), fault.to_string())
     }
 }
 
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
-        match fault.reason {
-            Reason::TimedOut(_) => Self::timeout(fault.to_string()),
-            Reason::Sql(_) => Self::database(fault.to_string()),
+#[cfg(feature = "report")]
+impl From<StepError> for Error {
+    fn from(fault: StepError) -> Self {
+        match fault.cause {
+            Cause::TimedOut(_) => Self::timeout(fault.to_string()),
+            Cause::Sql(_) => Self::database(fault.to_string()),
         }
     }
 }
@@ -270,15 +273,15 @@ mod tests {
     #[test]
     fn a_broken_connection_is_tried_for_ever() {
         let cut = sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
-        assert_eq!(Fault::sql(Step::Insert, cut).failure(), Failure::Retry);
+        assert_eq!(StepError::sql(Step::Insert, cut).failure(), Failure::Retry);
         for step in [Step::Connect, Step::Create, Step::Insert] {
-            assert_eq!(Fault::timed_out(step, Duration::from_secs(30)).failure(), Failure::Retry);
+            assert_eq!(StepError::timed_out(step, Duration::from_secs(30)).failure(), Failure::Retry);
         }
     }
 
     #[test]
     fn rows_that_are_not_answered_are_halved() {
-        let late = Fault::timed_out(Step::Rows, Duration::from_secs(30));
+        let late = StepError::timed_out(Step::Rows, Duration::from_secs(30));
         assert_eq!(late.failure(), Failure::Halve);
         assert_eq!(late.to_string(), "cannot insert into Postgres: no answer within 30 s");
     }
@@ -289,7 +292,7 @@ mod tests {
         let rustls = sqlx::Error::Io(std::io::Error::new(ErrorKind::InvalidData, name));
         let driver = sqlx::Error::Tls("Invalid certificate file: /home/bob/ca.crt".into());
         for error in [rustls, driver] {
-            let text = Fault::sql(Step::Connect, error).to_string();
+            let text = StepError::sql(Step::Connect, error).to_string();
             assert!(!text.contains("db.example.com") && !text.contains("bob"), "{text}");
         }
     }

@@ -6,7 +6,7 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use tracing::subscriber::{NoSubscriber, with_default};
 
-use super::classify::{Fault, Step};
+use super::classify::{Step, StepError};
 use super::{CONNECT_TIMEOUT, STATEMENT_TIMEOUT};
 use crate::Error;
 
@@ -119,21 +119,21 @@ fn refuse_missing_tls(options: &PgConnectOptions) -> Result<(), Error> {
     ))
 }
 
-pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Fault> {
+pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StepError> {
     within(Step::Connect, CONNECT_TIMEOUT, options.connect()).await
 }
 
 /// Explicit, as a pooler may hand each statement outside of a transaction to another server.
-pub(super) async fn begin(connection: &mut PgConnection, step: Step) -> Result<(), Fault> {
+pub(super) async fn begin(connection: &mut PgConnection, step: Step) -> Result<(), StepError> {
     simple(connection, step, BEGIN).await
 }
 
-pub(super) async fn commit(connection: &mut PgConnection, step: Step) -> Result<(), Fault> {
+pub(super) async fn commit(connection: &mut PgConnection, step: Step) -> Result<(), StepError> {
     simple(connection, step, "COMMIT").await
 }
 
 /// Gets a connection out of a transaction that failed.
-pub(super) async fn roll_back(connection: &mut PgConnection, step: Step) -> Result<(), Fault> {
+pub(super) async fn roll_back(connection: &mut PgConnection, step: Step) -> Result<(), StepError> {
     simple(connection, step, "ROLLBACK").await
 }
 
@@ -142,7 +142,7 @@ pub(super) async fn simple(
     connection: &mut PgConnection,
     step: Step,
     sql: &'static str,
-) -> Result<(), Fault> {
+) -> Result<(), StepError> {
     statement(step, sqlx::raw_sql(sql).execute(connection)).await?;
     Ok(())
 }
@@ -150,7 +150,7 @@ pub(super) async fn simple(
 pub(super) async fn statement<T>(
     step: Step,
     work: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, Fault> {
+) -> Result<T, StepError> {
     within(step, STATEMENT_TIMEOUT, work).await
 }
 
@@ -158,10 +158,10 @@ pub(super) async fn within<T>(
     step: Step,
     limit: Duration,
     work: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, Fault> {
+) -> Result<T, StepError> {
     match tokio::time::timeout(limit, work).await {
-        Ok(result) => result.map_err(|error| Fault::sql(step, error)),
-        Err(_) => Err(Fault::timed_out(step, limit)),
+        Ok(result) => result.map_err(|error| StepError::sql(step, error)),
+        Err(_) => Err(StepError::timed_out(step, limit)),
     }
 }
 

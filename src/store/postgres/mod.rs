@@ -11,6 +11,7 @@
 mod classify;
 mod connect;
 mod copy;
+#[cfg(feature = "report")]
 mod read;
 
 use std::fmt;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
-use self::classify::{Fault, Step};
+use self::classify::{Step, StepError};
 use self::connect::{begin, commit, roll_back, simple, statement};
 use super::{Attempt, InsertError, Store, time};
 use crate::{Error, Row};
@@ -123,7 +124,7 @@ impl Postgres {
             How::Insert => insert(&mut connection, batch).await,
         };
         let rows = match sent {
-            Err(WriteError::Fault(fault)) if fault.is_conflict() => {
+            Err(WriteError::StepError(fault)) if fault.is_conflict() => {
                 if roll_back(&mut connection, Step::Insert).await.is_ok() {
                     self.connection = Some(connection);
                 }
@@ -136,7 +137,7 @@ impl Postgres {
         Ok(rows)
     }
 
-    async fn connect(&self) -> Result<PgConnection, Fault> {
+    async fn connect(&self) -> Result<PgConnection, StepError> {
         let mut connection = connect::connect(&self.options).await?;
         if self.create_table {
             create_table(&mut connection).await?;
@@ -155,7 +156,7 @@ enum How {
 
 /// Why a batch was not written: by the database's fault, or by that of an event no database could take.
 enum WriteError {
-    Fault(Fault),
+    StepError(StepError),
     Row(InsertError),
 }
 
@@ -166,8 +167,8 @@ impl Store for Postgres {
         }
         if self.copies(batch, attempt) {
             match self.write(batch, How::Copy).await {
-                Err(WriteError::Fault(fault)) if fault.refuses_copy() => self.copy = false,
-                Err(WriteError::Fault(fault)) if fault.is_conflict() && attempt == Attempt::Replay => {}
+                Err(WriteError::StepError(fault)) if fault.refuses_copy() => self.copy = false,
+                Err(WriteError::StepError(fault)) if fault.is_conflict() && attempt == Attempt::Replay => {}
                 result => return result.map(drop).map_err(InsertError::from),
             }
         }
@@ -180,7 +181,7 @@ impl Store for Postgres {
 }
 
 async fn copy_in(connection: &mut PgConnection, batch: &[Row]) -> Result<u64, WriteError> {
-    let fault = |error| Fault::sql(Step::Rows, error);
+    let fault = |error| StepError::sql(Step::Rows, error);
     let copied = async {
         let mut copy = connection.copy_in_raw(copy::STATEMENT).await.map_err(fault)?;
         for piece in copy::encode(batch) {
@@ -188,7 +189,7 @@ async fn copy_in(connection: &mut PgConnection, batch: &[Row]) -> Result<u64, Wr
         }
         Ok(copy.finish().await.map_err(fault)?)
     };
-    let late = |_| Err(Fault::timed_out(Step::Rows, STATEMENT_TIMEOUT).into());
+    let late = |_| Err(StepError::timed_out(Step::Rows, STATEMENT_TIMEOUT).into());
     tokio::time::timeout(STATEMENT_TIMEOUT, copied).await.unwrap_or_else(late)
 }
 
@@ -212,7 +213,7 @@ fn column<'a, T>(batch: &'a [Row], value: impl Fn(&'a Row) -> T) -> Vec<T> {
     batch.iter().map(value).collect()
 }
 
-async fn create_table(connection: &mut PgConnection) -> Result<(), Fault> {
+async fn create_table(connection: &mut PgConnection) -> Result<(), StepError> {
     begin(connection, Step::Create).await?;
     simple(connection, Step::Create, LOCK_SCHEMA).await?;
     let exists = sqlx::query_scalar(TABLE_EXISTS).persistent(false).fetch_one(&mut *connection);
@@ -222,9 +223,9 @@ async fn create_table(connection: &mut PgConnection) -> Result<(), Fault> {
     commit(connection, Step::Create).await
 }
 
-impl From<Fault> for WriteError {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+impl From<StepError> for WriteError {
+    fn from(fault: StepError) -> Self {
+        Self::StepError(fault)
     }
 }
 
@@ -237,7 +238,7 @@ impl From<InsertError> for WriteError {
 impl From<WriteError> for InsertError {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::Fault(fault) => fault.into(),
+            WriteError::StepError(fault) => fault.into(),
             WriteError::Row(error) => error,
         }
     }

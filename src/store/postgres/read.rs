@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 
 use super::Postgres;
-use super::classify::{Fault, Step};
+use super::classify::{Step, StepError};
 use super::connect::{commit, simple, within};
 use crate::Error;
 use crate::store::read::{ReadRow, Rows, Selection, next};
@@ -43,7 +43,7 @@ async fn rows(
     connection: &mut PgConnection,
     selection: &Selection,
     mut each: impl FnMut(ReadRow),
-) -> Result<(), Fault> {
+) -> Result<(), StepError> {
     let query =
         sqlx::query_as(SELECT).persistent(false).bind(&selection.event_types).bind(selection.since_text());
     let mut rows: Rows<'_> = query.fetch(connection);

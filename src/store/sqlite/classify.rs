@@ -1,6 +1,7 @@
 //! What went wrong, in which class it falls, and what a person can do about it.
 
-use crate::Error;
+#[cfg(feature = "report")]
+use crate::error::Error;
 use crate::escape::visible;
 use crate::store::{Failure, InsertError};
 
@@ -63,6 +64,7 @@ pub(super) fn insert_error(error: &sqlx::Error) -> InsertError {
     InsertError::new(failure(error), format!("cannot insert into SQLite: {}", describe(error)))
 }
 
+#[cfg(feature = "report")]
 pub(super) fn read_error(error: &sqlx::Error) -> Error {
     Error::database(format!("cannot read observability_events from SQLite: {}", describe(error)))
 }

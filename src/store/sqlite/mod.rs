@@ -6,6 +6,7 @@
 //! SQLite works on a thread of the driver's. It waits up to 5 s for another process to release the file.
 
 mod classify;
+#[cfg(feature = "report")]
 mod read;
 
 use std::fmt;

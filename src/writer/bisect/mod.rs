@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn an_row_that_is_bad_of_itself_does_not_hide_that_the_schema_is_mended() {
+    fn a_row_that_is_bad_of_itself_does_not_hide_that_the_schema_is_mended() {
         for bad in 1..=8 {
             let mut batch = batch(1..=8);
             assert_eq!(try_all(&mut batch, |_| true).1, Rejection::Drift);

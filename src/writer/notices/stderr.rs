@@ -80,7 +80,7 @@ impl Notices {
 
     /// Writes at most one line a minute, for trouble that no event ends.
     pub(in crate::writer) fn say_throttled(&self, error: &Error) {
-        self.say(Notice::Spool, format_args!("{error}"));
+        self.say(Notice::Spool, format_args!("{error:#}"));
         self.end(&[Notice::Spool]);
     }
 

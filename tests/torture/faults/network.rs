@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tracing_ledger::DEFAULT_BATCH_SIZE;
+use tracing_ledger::Builder;
 use tracing_ledger::store::Postgres;
 
 use crate::load::Pace;
@@ -129,7 +129,7 @@ pub(crate) fn vanished(round: Round) -> Verdict {
     for _ in 0..scene.scale {
         scene.proxy.vanish_before(COPY_DONE);
         // The server inserts what it is copying a thousand rows at a time.
-        write(&mut scene, DEFAULT_BATCH_SIZE);
+        write(&mut scene, Builder::DEFAULT_BATCH_SIZE);
         assert_eq!(scene.proxy.uncut(), 0, "the connection vanished");
         scene.proxy.cut([Cut { side: Side::Reply, after: before_commit, how: How::Vanished }]);
         write(&mut scene, 1);

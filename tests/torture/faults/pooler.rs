@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::runtime;
 use tracing_ledger::store::{Attempt, Postgres, Store};
-use tracing_ledger::{DEFAULT_BATCH_SIZE, Row};
+use tracing_ledger::{Builder, Row};
 
 use crate::load::Pace;
 use crate::pooler::{Others, Pooler};
@@ -21,7 +21,7 @@ const LARGEST_BATCH: &str = "SELECT coalesce(max(rows), 0) FROM
 /// What may be missing of a batch that is as large as they get: two packs of records that were not full.
 const NOT_QUITE: usize = 100;
 const REPLAYS: u32 = 5;
-const WRITTEN_WITHIN: Duration = Duration::from_secs(30);
+const WRITTEN_WITHIN: Duration = Duration::from_secs(90);
 
 /// Other clients on the same sessions; small batches, then the largest, what an earlier process left, then some that
 /// have to be sent again.
@@ -34,10 +34,10 @@ pub(crate) fn beside_others(mut round: Round) -> Verdict {
     scene.calm();
     let mut others = Others::start(&scene.stage, &pooler, 4 * scene.scale);
     scene.suffer(1500..2000);
-    scene.burst(3 * DEFAULT_BATCH_SIZE);
+    scene.burst(3 * Builder::DEFAULT_BATCH_SIZE);
     until(WRITTEN_WITHIN, "a whole batch is written at once", || {
         let rows: usize = scene.psql(LARGEST_BATCH).parse().expect("a number");
-        rows >= DEFAULT_BATCH_SIZE - NOT_QUITE
+        rows >= Builder::DEFAULT_BATCH_SIZE - NOT_QUITE
     });
     (0..REPLAYS).for_each(|_| replay(&scene, &pooler));
     while !others.are_done() {
@@ -54,7 +54,7 @@ pub(crate) fn beside_others(mut round: Round) -> Verdict {
 /// A `COPY` that comes upon a row that is there goes back, and on as an `INSERT`, in the midst of the others.
 fn replay(scene: &Scene, pooler: &Pooler) {
     let row = || Row::new(SystemTime::now(), "torture", "torture.replay");
-    let left: Vec<_> = std::iter::repeat_with(row).take(DEFAULT_BATCH_SIZE).collect();
+    let left: Vec<_> = std::iter::repeat_with(row).take(Builder::DEFAULT_BATCH_SIZE).collect();
     let mut store = Postgres::from_url(&scene.stage.url(pooler.port())).expect("readable");
     let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {

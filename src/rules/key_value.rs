@@ -6,11 +6,11 @@ use ::toml::Spanned;
 use ::toml::de::{DeString, DeValue};
 use serde_json::Value;
 
-use super::check::Fault;
+use super::fault::Fault;
 
 /// A key and its value, or one item of a list.
 #[derive(Clone)]
-pub(super) struct Entry<'a> {
+pub(super) struct KeyValue<'a> {
     /// The whole file.
     text: &'a str,
     pub(super) line: usize,
@@ -20,7 +20,7 @@ pub(super) struct Entry<'a> {
     pub(super) value: &'a DeValue<'a>,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> KeyValue<'a> {
     /// The file as a whole.
     pub(super) fn top(text: &'a str, value: &'a DeValue<'a>) -> Self {
         Self { text, line: 1, key: "", path: String::new(), value }
