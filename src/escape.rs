@@ -1,7 +1,7 @@
-//! Texts of others, made harmless to look at: none may move the cursor of a terminal or turn the order of what is read.
+//! Escapes characters in foreign text that would move the cursor of a terminal or change the reading order.
 
-/// Whether a character shows nothing itself, so that texts that differ look the same, or changes what is shown: control,
-/// bidi, zero-width, blank and tag characters, and variation selectors.
+/// Whether a character is invisible, so that different texts look the same, or changes how others are shown: control, bidi,
+/// zero-width, blank and tag characters, and variation selectors.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -14,7 +14,7 @@ fn is_hidden(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The text on one line, with what is hidden in it escaped.
+/// The text on one line, with its hidden characters escaped.
 pub(crate) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -27,8 +27,8 @@ pub(crate) fn visible(text: &str) -> String {
     out
 }
 
-/// JSON that is written already, with what is hidden in it escaped as JSON has it, so that it means the same: it is
-/// within strings, but for the white space between tokens.
+/// The JSON document with the hidden characters in its strings escaped as JSON does it, so that it means the same. White
+/// space between tokens stays.
 pub(crate) fn visible_json(document: &str) -> String {
     document.chars().fold(String::with_capacity(document.len()), |mut out, c| {
         if is_hidden(c) && !c.is_ascii_whitespace() {
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blanks_that_are_no_spaces_are_seen() {
+    fn invisible_characters_are_escaped() {
         for c in "\u{115f}\u{1160}\u{2800}\u{3164}\u{fe00}\u{fe0f}\u{ffa0}".chars() {
             assert_eq!(visible(&format!("a{c}b")), format!("a{}b", c.escape_unicode()));
         }
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn json_means_the_same() {
+    fn escaped_json_means_the_same() {
         let value = "a\u{202e}\u{e0001}\u{85}\u{7f}b";
         let document = serde_json::Value::from(value).to_string();
         let escaped = visible_json(&document);

@@ -1,11 +1,13 @@
-//! How bad it is: one of the four words that the table allows.
+//! The four words of the column `severity`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::Error;
 
-/// How bad a row is: one of the four words that the table allows.
+/// How bad a row is, as one of the four words that the table allows.
+///
+/// The table has no other words, so a match may name all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
     /// `info`

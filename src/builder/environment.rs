@@ -1,4 +1,4 @@
-//! What the environment says of the options: the names of the variables, and how their values are read.
+//! Options from the environment: the names of the variables, and the format of their values.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -11,7 +11,7 @@ use crate::queue::Overflow;
 use crate::rules::Rules;
 
 impl Builder {
-    /// Takes every option that `lookup` has over what was set before.
+    /// Every option that `lookup` finds replaces what was set before.
     pub(super) fn with_variables(mut self, lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
         let variables = Variables(lookup);
         variables.set(&mut self.queue_capacity, "TRACING_LEDGER_QUEUE_CAPACITY", COUNT, count)?;
@@ -38,11 +38,11 @@ const TIME: &str = "a whole number from 1 and its unit, ms, s or m, such as 200m
 const BYTES: &str = "a whole number of bytes from 1, or of KiB, MiB or GiB, such as 512MiB";
 const OVERFLOW: &str = "drop_newest, drop_oldest, or block: and a time in ms, s or m, such as block:250ms";
 
-/// Where options are looked up by name: the environment, or what a test says it is.
+/// The lookup of variables by name: the environment, or that of a test.
 struct Variables<F>(F);
 
 impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
-    /// Sets `option` when there is such a variable.
+    /// Sets `option` if the variable is set.
     fn set<T>(
         &self,
         option: &mut T,
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_sets_every_option_it_has() {
+    fn the_environment_sets_every_option() {
         let set = from(&[
             ("TRACING_LEDGER_QUEUE_CAPACITY", "12"),
             ("TRACING_LEDGER_OVERFLOW", "block:250ms"),
@@ -134,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_environment_leaves_what_was_set() {
+    fn an_empty_environment_changes_nothing() {
         let kept =
             builder().batch_size(7).with_variables(|_| None).expect("there is nothing to be malformed");
         assert_eq!((kept.batch_size, kept.queue_capacity), (7, Builder::DEFAULT_QUEUE_CAPACITY));
     }
 
     #[test]
-    fn a_malformed_value_is_an_error_that_says_what_is_accepted() {
+    fn a_malformed_value_is_an_error_that_names_the_accepted_ones() {
         for (variable, value, accepted) in [
             ("TRACING_LEDGER_QUEUE_CAPACITY", "many", "a whole number from 1"),
             ("TRACING_LEDGER_QUEUE_CAPACITY", "", "a whole number from 1"),

@@ -1,4 +1,4 @@
-//! Options, environment, wiring; nothing else.
+//! Options, environment and wiring.
 
 mod environment;
 
@@ -17,7 +17,7 @@ use crate::queue::{self, Overflow, Queue};
 use crate::rules::Rules;
 use crate::spool;
 use crate::store::{self, Store};
-use crate::writer::{self, CENTURY, Control, Options};
+use crate::writer::{self, CENTURY, Control, WriterOptions};
 
 /// A ledger in that database, with the built-in rules and every option at its default.
 ///
@@ -25,7 +25,7 @@ use crate::writer::{self, CENTURY, Control, Options};
 /// [`builder`]`().`[`build`](Builder::build)`(url)`.
 ///
 /// # Errors
-/// [`Error::is_config`] when the URL cannot be understood. The database itself is not reached for here.
+/// [`Error::is_config`] if the URL cannot be parsed. This does not connect to the database.
 pub fn layer<S>(url: &str) -> Result<(LedgerLayer<S>, Guard), Error>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -50,7 +50,7 @@ pub fn builder() -> Builder {
     Builder::default()
 }
 
-/// The options of a ledger; made by [`builder`].
+/// The options of a ledger. Made by [`builder`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct Builder {
@@ -117,13 +117,12 @@ impl Builder {
     /// It bounds unusual records: the default number of usual ones takes a tenth of it.
     pub const MAX_QUEUE_BYTES: u64 = queue::MAX_BYTES;
 
-    /// Which spans and tracing events become rows. Without it: [`Rules::builtin`].
+    /// The spans and events that become rows. Without it: [`Rules::builtin`].
     pub fn rules(self, rules: Rules) -> Self {
         Self { rules, ..self }
     }
 
-    /// How many records may wait for the writer, beside the batch it has in hand; their bytes have a bound of their
-    /// own, [`MAX_QUEUE_BYTES`](Self::MAX_QUEUE_BYTES). Without it: [`DEFAULT_QUEUE_CAPACITY`](Self::DEFAULT_QUEUE_CAPACITY).
+    /// How many records may wait for the writer, beside its current batch. Their bytes have a separate bound, [`MAX_QUEUE_BYTES`](Self::MAX_QUEUE_BYTES). Without it: [`DEFAULT_QUEUE_CAPACITY`](Self::DEFAULT_QUEUE_CAPACITY).
     pub fn queue_capacity(self, records: usize) -> Self {
         Self { queue_capacity: records, ..self }
     }
@@ -133,7 +132,7 @@ impl Builder {
         Self { overflow: policy, ..self }
     }
 
-    /// How many rows to insert at once, at most. Without it: [`DEFAULT_BATCH_SIZE`](Self::DEFAULT_BATCH_SIZE).
+    /// How many rows the writer inserts at once at most. Without it: [`DEFAULT_BATCH_SIZE`](Self::DEFAULT_BATCH_SIZE).
     pub fn batch_size(self, rows: usize) -> Self {
         Self { batch_size: rows, ..self }
     }
@@ -143,51 +142,50 @@ impl Builder {
         Self { flush_interval: every, ..self }
     }
 
-    /// Whether to create the table where there is none. Without it: no, and a missing table is said on stderr
-    /// while the rows wait for it. A store of your own, given to [`build_with`](Self::build_with), is not told.
+    /// Whether to create the table if it is missing. Without it: no; a missing table is reported on stderr
+    /// and the rows wait for it. A store of your own, given to [`build_with`](Self::build_with), does not see this option.
     pub fn create_table(self, create: bool) -> Self {
         Self { create_table: create, ..self }
     }
 
-    /// Where rows wait on disk for the database. Without it they wait in memory.
+    /// The directory in which rows wait for the database. Without it they wait in memory.
     ///
-    /// Every row is in this directory within 20 milliseconds of its span's end, as long as the disk itself answers and
-    /// the writer's thread gets its turn, and stays there until the database has it. It survives SIGKILL, an abort and a
-    /// panic: the next ledger that is built on the directory sends it, as the same row. That it survives a loss of power
-    /// takes a [`spool_sync_interval`](Self::spool_sync_interval).
+    /// Every row is in this directory within 20 milliseconds of its span's end, as long as the disk answers and
+    /// the writer's thread is scheduled, and stays there until the database has it. It survives SIGKILL, an abort and a
+    /// panic: the next ledger that is built on the directory sends it, as the same row. To survive a loss of power it
+    /// needs a [`spool_sync_interval`](Self::spool_sync_interval).
     ///
-    /// The directory is made where there is none, for this user alone, and belongs to one process at a time. It must
-    /// outlive the process: a container needs a volume for it. A relative path starts at the working directory that
-    /// the process has when the ledger is built, and stays there. A row that the database refuses for what it holds is
-    /// put into `quarantine.jsonl` there, a line each with the reason; corrected lines in a file `replay.jsonl` are
-    /// sent by the next ledger that is built. When the disk fails, rows go to the database past it, as without a
-    /// spool.
+    /// The directory is created if it is missing, for this user alone, and belongs to one process at a time. It must
+    /// outlive the process: a container needs a volume for it. A relative path is resolved against the working
+    /// directory when the ledger is built. A row whose content the database rejects goes to `quarantine.jsonl` there, a
+    /// line each with the reason; the next ledger that is built sends corrected lines from a file `replay.jsonl`. If the
+    /// disk fails, rows bypass it on their way to the database, as without a spool.
     ///
-    /// A store of your own must await, and not block its thread: the same thread writes the spool.
+    /// A store of your own must await and not block its thread, because the same thread writes the spool.
     pub fn spool_dir(self, dir: impl Into<PathBuf>) -> Self {
         Self { spool_dir: Some(dir.into()), ..self }
     }
 
-    /// How many bytes of rows may wait in [`spool_dir`](Self::spool_dir), at least 65,536. Without it:
+    /// How many bytes of rows may wait in [`spool_dir`](Self::spool_dir), at least
+    /// [`MIN_SPOOL_LIMIT`](Self::MIN_SPOOL_LIMIT). Without it:
     /// [`DEFAULT_SPOOL_LIMIT`](Self::DEFAULT_SPOOL_LIMIT).
     ///
-    /// When they are reached, nothing on disk gives way to something newer: further rows stay in the queue, and when
-    /// that is full too, [`overflow`](Self::overflow) decides. `quarantine.jsonl` and damaged segments that are kept
-    /// for a person come on top.
+    /// A full spool keeps what it has: newer rows stay in the queue, and if that is full too,
+    /// [`overflow`](Self::overflow) decides. `quarantine.jsonl` and the damaged segments that are kept for inspection come
+    /// on top.
     pub fn spool_limit(self, bytes: u64) -> Self {
         Self { spool_limit: bytes, ..self }
     }
 
-    /// How often to make what is in [`spool_dir`](Self::spool_dir) survive a loss of power (`fdatasync`): rows of the
-    /// last interval may be lost with it. Without it: never by itself, and the kernel's own schedule decides, usually
-    /// within half a minute.
+    /// How often to sync [`spool_dir`](Self::spool_dir) (`fdatasync`), so that a loss of power loses only the rows of
+    /// the last interval. Without it the kernel's own schedule decides, usually within half a minute.
     ///
-    /// While the disk syncs, no row gets onto it.
+    /// During a sync no row is written to the disk.
     pub fn spool_sync_interval(self, every: Duration) -> Self {
         Self { spool_sync_interval: Some(every), ..self }
     }
 
-    /// Takes every option that the environment has over what was set before:
+    /// Options from the environment, which replace what was set before:
     ///
     /// | variable | value |
     /// |---|---|
@@ -201,22 +199,21 @@ impl Builder {
     /// | `TRACING_LEDGER_RULES` | path of a file of [rules](Rules::from_path) |
     ///
     /// # Errors
-    /// [`Error::is_config`] for the first value that is malformed: the message names the variable, the value and
-    /// what is accepted. An empty value is malformed too.
+    /// [`Error::is_config`] for the first malformed value: the message names the variable, the value and
+    /// the accepted format. An empty value is malformed too.
     pub fn with_env(self) -> Result<Self, Error> {
         self.with_variables(|variable| env::var_os(variable))
     }
 
     /// Makes the layer and starts its writer.
     ///
-    /// `postgres://user@host/database`, or `sqlite:path` with the feature `sqlite`. The database is not reached
-    /// for here: one that is down is normal life, and its rows wait. The spool directory, where there is one, is
-    /// opened.
+    /// `postgres://user@host/database`, or `sqlite:path` with the feature `sqlite`. This opens the spool directory, if
+    /// there is one, and does not connect to the database: rows wait for a database that is down.
     ///
     /// # Errors
-    /// [`Error::is_config`] when the URL cannot be understood, an option makes no sense, or the writer's thread
-    /// cannot be started. [`Error::is_spool`] when the spool directory cannot be used, such as when another process
-    /// has it. Damaged rows in it and a full disk are no error: they are counted, and said on stderr.
+    /// [`Error::is_config`] if the URL cannot be parsed, an option is out of range, or the writer's thread
+    /// cannot be started. [`Error::is_spool`] if the spool directory cannot be used, such as when another process
+    /// owns it. Damaged rows in it and a full disk are no error: they are counted and reported on stderr.
     pub fn build<S>(self, url: &str) -> Result<(LedgerLayer<S>, Guard), Error>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -241,14 +238,14 @@ impl Builder {
             None => None,
         };
         let options =
-            Options { batch_size: self.batch_size, flush_interval: self.flush_interval.min(CENTURY) };
+            WriterOptions { batch_size: self.batch_size, flush_interval: self.flush_interval.min(CENTURY) };
         let writer = writer::start(store, spool, Arc::clone(&queue), Arc::clone(&control), options)?;
         Ok((LedgerLayer::new(self.rules, Arc::clone(&queue)), Guard::new(queue, control, writer)))
     }
 
-    fn spool_options(&self) -> spool::Options {
+    fn spool_options(&self) -> spool::SpoolOptions {
         let sync_interval = self.spool_sync_interval.map(|every| every.min(CENTURY));
-        spool::Options { limit_bytes: self.spool_limit, sync_interval }
+        spool::SpoolOptions { limit_bytes: self.spool_limit, sync_interval }
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -280,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_that_could_never_write_are_refused() {
+    fn options_out_of_range_are_refused() {
         for (builder, option) in [
             (builder().queue_capacity(0), "queue_capacity"),
             (builder().batch_size(0), "batch_size"),

@@ -1,4 +1,4 @@
-//! What the baseline says, typed.
+//! The answers as types.
 
 use std::time::SystemTime;
 
@@ -6,13 +6,13 @@ use serde::{Serialize, Serializer};
 
 use crate::store::time;
 
-/// How planner calls and jobs went in a stretch of time.
+/// Figures on planner calls and jobs in a period.
 ///
-/// `Display` is a text of aligned tables. Figures that rest on no sample are `None`, `–` in text and `null` in JSON.
+/// `Display` is a text of aligned tables. Figures without samples are `None`, `–` in text and `null` in JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Baseline {
-    /// Rows before this moment were left out; `None`: all rows count.
+    /// Earlier rows are left out; `None` leaves out none.
     #[serde(serialize_with = "rfc3339")]
     pub since: Option<SystemTime>,
     /// `created_at` of the first row that counts.
@@ -23,7 +23,7 @@ pub struct Baseline {
     pub last: Option<SystemTime>,
     /// All planner calls.
     pub calls: Calls,
-    /// Planner calls by the flow that made them, most frequent first; so are the other lists.
+    /// Planner calls by the flow that made them, most frequent first, as in the other lists.
     pub by_flow: Vec<CallGroup>,
     /// Planner calls by what triggered the flow.
     pub by_trigger: Vec<CallGroup>,
@@ -35,17 +35,17 @@ pub struct Baseline {
     pub reasons: Vec<Reason>,
     /// Jobs by their result.
     pub jobs: Vec<JobGroup>,
-    /// Rows whose context is no JSON object; they count as calls and jobs, and nowhere else.
+    /// Rows whose context is no JSON object. They count as calls and jobs, and in no other figure.
     pub unreadable: u64,
 }
 
-/// Planner calls, as many rows as there are.
+/// Planner calls; each row is one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Calls {
     /// How many.
     pub count: u64,
-    /// Which part succeeded.
+    /// The share that succeeded.
     pub success: Share,
     /// `planner_duration_ms`, in milliseconds.
     pub duration_ms: Spread,
@@ -55,7 +55,7 @@ pub struct Calls {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct CallGroup {
-    /// What they have in common; `None` where the rows do not say.
+    /// The common value; `None` for rows without it.
     pub name: Option<String>,
     /// The calls.
     #[serde(flatten)]
@@ -66,13 +66,13 @@ pub struct CallGroup {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Share {
-    /// How many rows say whether they belong to it.
+    /// The number of rows that count: those with a known outcome.
     pub n: u64,
     /// From 0 to 1.
     pub rate: Option<f64>,
 }
 
-/// Where values lie. Percentiles are exact, and interpolated linearly as PostgreSQL's [`percentile_cont`] does.
+/// The distribution of values. Percentiles are exact, and interpolated linearly as PostgreSQL's [`percentile_cont`] does.
 ///
 /// [`percentile_cont`]: https://www.postgresql.org/docs/current/functions-aggregate.html#FUNCTIONS-ORDEREDSET-TABLE
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -96,9 +96,9 @@ pub struct Spread {
 pub struct Attempts {
     /// Calls for a booking; `n` is the number of bookings.
     pub per_booking: Spread,
-    /// How many bookings took that many calls, in the order of attempts.
+    /// Bookings by their number of calls, in ascending order.
     pub histogram: Vec<AttemptsBar>,
-    /// Planner calls that name no booking; they count nowhere in here.
+    /// Planner calls that name no booking. They are in neither of the other figures.
     pub calls_without_booking: u64,
 }
 
@@ -116,9 +116,9 @@ pub struct AttemptsBar {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Reason {
-    /// `hard`, `transient`, `unknown`; `None` where the rows do not say.
+    /// `hard`, `transient`, `unknown`; `None` for rows without it.
     pub category: Option<String>,
-    /// Such as `hard.no_capacity`; `None` where the rows do not say.
+    /// Such as `hard.no_capacity`; `None` for rows without it.
     pub code: Option<String>,
     /// How many calls.
     pub count: u64,
@@ -128,7 +128,7 @@ pub struct Reason {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct JobGroup {
-    /// `succeeded`, `cutoff`, …; `None` where the rows do not say.
+    /// `succeeded`, `cutoff`, …; `None` for rows without it.
     pub result: Option<String>,
     /// How many.
     pub count: u64,

@@ -1,7 +1,7 @@
-//! Values from the database, made harmless to look at.
+//! Escapes values from the database for a terminal and for Markdown.
 //!
-//! Whoever writes a row chooses its texts: none of them may move the cursor of a terminal, turn the order of
-//! what is read, or end a cell of a table.
+//! Any writer of rows chooses their texts. None of them may drive a terminal, change the reading order, or end a cell of a
+//! table.
 
 use crate::escape::visible;
 
@@ -32,14 +32,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_is_not_driven() {
+    fn control_characters_do_not_reach_a_terminal() {
         assert_eq!(text("a\x1b[2J\u{202e}b\n"), r"a\u{1b}[2J\u{202e}b\u{a}");
         assert_eq!(text("größte Gruppe 🍽"), "größte Gruppe 🍽");
         assert_eq!(text(&"x".repeat(81)), format!("{}…", "x".repeat(80)));
     }
 
     #[test]
-    fn a_cell_stays_a_cell() {
+    fn a_value_does_not_end_its_cell() {
         assert_eq!(markdown("a|b<img>"), r"a\|b\<img\>");
         assert_eq!(markdown("hard.no_capacity"), "hard.no_capacity");
     }

@@ -1,4 +1,4 @@
-//! Rows → answer, one row at a time.
+//! Computes the answer from rows, one at a time.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -14,7 +14,7 @@ use crate::store::read::ReadRow;
 
 type Context = Map<String, Value>;
 
-/// What has been seen so far.
+/// The counts so far.
 #[derive(Debug, Default)]
 pub(super) struct Gather {
     period: Option<(Timestamp, Timestamp)>,
@@ -29,7 +29,7 @@ pub(super) struct Gather {
     unreadable: u64,
 }
 
-/// By name; `None` for rows that do not say.
+/// By name; rows without one are under `None`.
 type Groups<T> = BTreeMap<Option<String>, T>;
 
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ struct JobTally {
 
 impl Gather {
     pub(super) fn row(&mut self, row: ReadRow) {
-        self.stretch(row.created_at);
+        self.extend_period(row.created_at);
         let context = self.context(row.context.as_deref());
         match row.event_type.as_str() {
             keys::QUOTE => self.call(row.booking_id, &context),
@@ -58,7 +58,7 @@ impl Gather {
         }
     }
 
-    fn stretch(&mut self, moment: Option<Timestamp>) {
+    fn extend_period(&mut self, moment: Option<Timestamp>) {
         let Some(moment) = moment else { return };
         let (first, last) = self.period.unwrap_or((moment, moment));
         self.period = Some((first.min(moment), last.max(moment)));
@@ -85,7 +85,7 @@ impl Gather {
     }
 
     fn reason(&mut self, context: &Context) {
-        // A call of unknown outcome is neither: it has no success to count.
+        // A call of unknown outcome has no success, and is no failure either.
         if success(context) == Some(false) {
             let code = label(context, keys::PLANNER_REASON_CODE);
             let category = label(context, keys::PLANNER_REASON_CATEGORY);
@@ -151,7 +151,7 @@ fn label(context: &Context, key: &str) -> Option<String> {
     }
 }
 
-/// Sorted here, as `jsonb` has an order of its own and text keeps any.
+/// Sorted by key, because `jsonb` has an order of its own and SQLite keeps the order in which keys were written.
 fn strategy(context: &Context) -> Option<String> {
     let object = context.get(keys::PLANNER_STRATEGY)?.as_object()?;
     let mut parts: Vec<String> = object.iter().map(|(key, value)| format!("{key}={value}")).collect();

@@ -1,4 +1,4 @@
-//! The names that reports read, as the data contract has them.
+//! The event types and keys that reports read, as in docs/contract.md.
 
 /// One row for every planner call.
 pub(super) const QUOTE: &str = "auto_assign.quote";
@@ -9,7 +9,7 @@ pub(super) const PLANNER_REASON_CODE: &str = "planner_reason_code";
 pub(super) const PLANNER_STRATEGY: &str = "planner_strategy";
 pub(super) const FLOW: &str = "flow";
 pub(super) const TRIGGER: &str = "trigger";
-/// In the context only where it is no uuid; else it is a column.
+/// In the context only if it is no uuid; otherwise it is a column.
 pub(super) const BOOKING_ID: &str = "booking_id";
 
 /// One row for every job.

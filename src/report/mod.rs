@@ -1,6 +1,6 @@
-//! Questions to the ledger, and their answers: typed, as text, as Markdown, as JSON.
+//! Answers from the rows of the ledger: typed, as text, as Markdown and as JSON.
 //!
-//! The figures are computed here, from rows read one at a time, so that they are the same for every database.
+//! Rows are read one at a time and the figures are computed here, so that they are the same for every database.
 //! Percentiles are exact: a report keeps some 40 bytes for each planner call.
 
 mod answer;
@@ -15,18 +15,19 @@ use std::time::SystemTime;
 
 pub use self::answer::{Attempts, AttemptsBar, Baseline, CallGroup, Calls, JobGroup, Reason, Share, Spread};
 use self::gather::Gather;
-use crate::Error;
+use crate::error::Error;
 use crate::store::open;
 use crate::store::read::Selection;
 
-/// How planner calls and jobs have gone, from the rows of `auto_assign.quote` and `auto_assign.summary` whose
-/// `created_at` is not before `since`.
+/// Counts, success rates, percentiles and reasons of planner calls and jobs, from the rows of `auto_assign.quote` and
+/// `auto_assign.summary` whose `created_at` is not before `since`.
 ///
-/// Needs a tokio runtime with I/O and time, and the right to `SELECT`. Nothing is written.
+/// It needs a tokio runtime with I/O and time, and the right to `SELECT`. It writes nothing.
 ///
 /// # Errors
-/// When the URL cannot be read ([`Error::is_config`]), when the database or its table cannot be
-/// ([`Error::is_database`]), or when it does not answer ([`Error::is_timeout`]).
+/// [`Error::is_config`] if the URL cannot be parsed, or names a database whose feature is not built in.
+/// [`Error::is_database`] if the database or its table cannot be read. [`Error::is_timeout`] if the database does not
+/// answer.
 ///
 /// ```no_run
 /// # async fn print() -> Result<(), tracing_ledger::Error> {

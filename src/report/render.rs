@@ -6,7 +6,7 @@ use super::answer::{Attempts, Baseline, CallGroup, Calls, JobGroup, Reason, Shar
 use super::table::{NONE, Table};
 use crate::escape::visible_json;
 
-const EMPTY: &str = "No planner call and no job is on the ledger in this time. Check that the service has run \
+const EMPTY: &str = "The ledger has no planner call and no job in this period. Check that the service has run \
                      with the layer, and that it writes to this database.";
 
 impl fmt::Display for Baseline {
@@ -26,7 +26,7 @@ impl Baseline {
         let mut out = format!("## Baseline\n\n{}\n", heading(self));
         for table in tables(self) {
             out.push('\n');
-            // A String takes everything.
+            // Writing to a String cannot fail.
             table.markdown(&mut out).ok();
         }
         out
@@ -35,7 +35,7 @@ impl Baseline {
     /// All figures as one JSON object, indented: the fields of this type under their names, times as RFC 3339
     /// text in UTC.
     pub fn to_json(&self) -> String {
-        // Nothing in here can fail to serialise: no map has keys but strings.
+        // Serialising cannot fail: every key is a string.
         visible_json(&serde_json::to_string_pretty(self).unwrap_or_default())
     }
 }
@@ -47,8 +47,8 @@ fn heading(baseline: &Baseline) -> String {
         out.push_str(EMPTY);
     }
     if baseline.unreadable > 0 {
-        // A String takes everything.
-        write!(out, "\n\n{} rows have a context that is no JSON object.", baseline.unreadable).ok();
+        // Writing to a String cannot fail.
+        write!(out, "\n\nThe context of {} rows is no JSON object.", baseline.unreadable).ok();
     }
     out
 }

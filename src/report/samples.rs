@@ -1,13 +1,13 @@
-//! Numbers, and what is exactly in their middle and near their end.
+//! Numbers and their exact percentiles.
 
 use super::Spread;
 
-/// The values of one figure; 8 bytes each, as exact percentiles need them all.
+/// The values of one figure. All are kept, 8 bytes each, because percentiles are exact.
 #[derive(Debug, Default)]
 pub(super) struct Samples(Vec<f64>);
 
 impl Samples {
-    /// Takes the value in, where there is one.
+    /// Adds the value, if it is a finite number.
     pub(super) fn take(&mut self, value: Option<f64>) {
         self.0.extend(value.filter(|value| value.is_finite()));
     }
@@ -24,7 +24,7 @@ impl Samples {
     }
 }
 
-/// What PostgreSQL's [`percentile_cont`] gives: "a value corresponding to the specified fraction within the ordered
+/// As PostgreSQL's [`percentile_cont`]: "a value corresponding to the specified fraction within the ordered
 /// set of aggregated argument values", interpolating linearly between the two values next to it.
 ///
 /// [`percentile_cont`]: https://www.postgresql.org/docs/current/functions-aggregate.html#FUNCTIONS-ORDEREDSET-TABLE
@@ -45,26 +45,26 @@ mod tests {
     }
 
     #[test]
-    fn between_two_values_is_interpolated() {
+    fn percentiles_between_two_values_are_interpolated() {
         let four = spread(&[4.0, 1.0, 3.0, 2.0]);
         assert_eq!((four.n, four.median, four.max), (4, Some(2.5), Some(4.0)));
         assert_eq!(percentile(&[0.0, 10.0], 0.95), Some(9.5));
     }
 
     #[test]
-    fn one_value_is_all_percentiles() {
+    fn a_single_value_is_every_percentile() {
         let one = spread(&[7.0]);
         assert_eq!([one.median, one.p95, one.p99, one.max], [Some(7.0); 4]);
     }
 
     #[test]
-    fn no_value_has_none() {
+    fn without_values_there_are_no_percentiles() {
         let none = spread(&[]);
         assert_eq!((none.n, none.median, none.max), (0, None, None));
     }
 
     #[test]
-    fn what_is_no_number_is_no_sample() {
+    fn values_that_are_no_finite_number_are_skipped() {
         let mut samples = Samples::default();
         for value in [None, Some(f64::NAN), Some(f64::INFINITY), Some(1.0)] {
             samples.take(value);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::escape;
 
-/// Stands where there is no sample.
+/// Shown in place of a figure without samples.
 pub(super) const NONE: &str = "–";
 
 /// Rows under a header. The first column may hold values from the database, which are escaped on writing.

@@ -1,4 +1,4 @@
-//! Makes a row of a record: names, outcome, reason, JSON. It runs on the writer's thread.
+//! Record → row: names, outcome, reason, JSON. Runs on the writer's thread, off the hot path.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,10 +16,10 @@ use crate::stderr;
 /// The number of keys in a usual context.
 const USUAL_KEYS: usize = 16;
 
-/// The number of readings of both clocks for one anchor.
+/// How many times both clocks are read for one anchor.
 const READINGS: u32 = 3;
 
-/// The same moment on both clocks, to turn the monotonic times of records into wall-clock times.
+/// One moment on both clocks. It converts the monotonic times of the hot path to wall-clock time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Anchor {
     wall: SystemTime,
@@ -27,7 +27,7 @@ pub(crate) struct Anchor {
 }
 
 impl Anchor {
-    /// The closest of a few readings, because the thread may be interrupted between the two clocks.
+    /// The closest of a few readings. An interruption of the thread between the two clocks would shift the time.
     pub(crate) fn now() -> Self {
         let reading = |_| {
             let (monotonic, wall) = (Instant::now(), SystemTime::now());
@@ -41,7 +41,7 @@ impl Anchor {
     /// machine is suspended, so the time of a call before a suspend is late by its length.
     fn wall(&self, moment: Instant) -> SystemTime {
         let ago = self.monotonic.saturating_duration_since(moment);
-        // A call may end after the anchor, while other records are taken out of the queue.
+        // A record can end after the anchor, while others are taken from the queue.
         let ahead = moment.saturating_duration_since(self.monotonic);
         let since_epoch = self
             .wall
@@ -54,7 +54,7 @@ impl Anchor {
 }
 
 impl Row {
-    /// Makes the row of a record and fixes its `id` and `created_at`, so that every resend is the same row.
+    /// Makes the row of a record and fixes its id and time, which stay the same for every try.
     pub(crate) fn from_record(head: &Head, values: Values<'_>, anchor: Anchor) -> Option<Self> {
         let row = head.plan.row()?;
         let created_at = anchor.wall(head.ended);
@@ -63,7 +63,7 @@ impl Row {
         let severity = if head.plan.meta.is_span() {
             let judgement = Judgement::of(head, values, row, &given);
             if judgement.outcome == Outcome::Unknown {
-                notice_unknown(head);
+                say_unknown(head);
             }
             span_context(&mut context, head, row, &judgement, &given);
             collected(&mut context, values.tallies, row);
@@ -90,8 +90,8 @@ impl Row {
     }
 }
 
-/// Writes a notice, once for each callsite whose calls report no outcome.
-fn notice_unknown(head: &Head) {
+/// Prints one notice for each callsite whose calls report no outcome, with the remedy.
+fn say_unknown(head: &Head) {
     if head.plan.is_first_unknown() {
         let meta = head.plan.meta;
         let has_result = head.plan.row().is_some_and(|row| row.rule.keys.result.is_some());
@@ -108,8 +108,8 @@ fn notice_unknown(head: &Head) {
 
 /// A UUIDv7 of the moment the span ended, so that ids sort like `created_at` and index pages fill in order.
 ///
-/// Each millisecond has new random bits, and within it the ids of a thread count up (RFC 9562, section 6.2, method 2).
-/// Random bits from the kernel for every id would be a sixth of the work on a row.
+/// Each millisecond gets random bits. Within one, the ids of a thread count up (RFC 9562, section 6.2, method 2), because
+/// random bits from the kernel for every id would be a sixth of the work for a row.
 fn time_ordered_id(at: SystemTime) -> Uuid {
     thread_local! {
         static LAST: Cell<Uuid> = const { Cell::new(Uuid::nil()) };
@@ -160,12 +160,12 @@ fn span_context<'a>(
     if let Some((_, key)) = &row.rule.number_within
         && !context.has_integer(key)
     {
-        // A call outside of any such span has the number 0.
+        // A call outside of such a span has the number 0.
         context.set(key, Json::U64(head.number.unwrap_or(0).into()));
     }
 }
 
-/// The text of the error or panic. The span's own field `error` has the key where there is no such text.
+/// The text of the error or panic. Without such a text, the span's own field `error` has the key.
 fn error<'a>(
     context: &mut Object<'a>,
     key: &'a str,
@@ -182,7 +182,7 @@ fn error<'a>(
     }
 }
 
-/// The figures about the spans that ended within the span.
+/// The tallies of the calls within the span.
 fn collected<'a>(context: &mut Object<'a>, tallies: &[Tally], row: &'a RowPlan) {
     for (at, collect) in row.rule.collect.iter().enumerate() {
         let tally = tallies.get(at).copied().unwrap_or_default();
@@ -196,7 +196,7 @@ fn collected<'a>(context: &mut Object<'a>, tallies: &[Tally], row: &'a RowPlan) 
     }
 }
 
-/// The reason is a text or null. Its code and category are absent on success.
+/// The reason is a text or null. Its code and category exist only if the call did not succeed.
 fn reason<'a>(context: &mut Object<'a>, head: &Head, row: &'a RowPlan, judgement: &Judgement<'a>) {
     let rule = &row.rule;
     if let Some(key) = &rule.keys.reason {
@@ -221,7 +221,7 @@ fn redacts_error(row: &RowPlan) -> Option<Redact> {
     row.redaction.as_ref()?.error
 }
 
-/// The span's own fields, then inherited ones, then the constants of the rule: the first one with a key wins.
+/// The fields, then the inherited ones, then the constants of the rule. The first with a key wins.
 fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a RowPlan) -> Given<'a> {
     let nested = row.rule.nest.iter().map(|nest| Object::with_room(nest.keys.len())).collect();
     let mut places = Places { context, nested, given: Given::default() };
@@ -246,10 +246,10 @@ fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a RowPlan
     given
 }
 
-/// The destinations of the values.
+/// The context and its nested objects.
 struct Places<'a, 'c> {
     context: &'c mut Object<'a>,
-    /// One for each of the rule's `nest`.
+    /// One for each entry of the rule's `nest`.
     nested: Vec<Object<'a>>,
     given: Given<'a>,
 }
@@ -309,7 +309,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_that_ends_after_the_anchor_is_later_than_one_before() {
+    fn what_ends_after_the_anchor_is_later_than_what_ended_before() {
         let anchor = Anchor::now();
         let second = Duration::from_secs(1);
         let at = anchor.wall(anchor.monotonic);

@@ -1,7 +1,7 @@
 //! JSON that Postgres accepts as `jsonb`, for all values.
 //!
-//! NUL becomes U+FFFD (otherwise error 22P05). A number that is not finite becomes its name as a string (otherwise error
-//! 22P02). Integers of more than 64 bits keep all digits. A writer by `impl Serialize` takes 1.6 times as long for a
+//! NUL becomes U+FFFD (otherwise 22P05). A number that is not finite becomes its name as a string (otherwise 22P02).
+//! Integers of more than 64 bits are written digit by digit. A writer by `impl Serialize` takes 1.6 times as long for a
 //! usual context.
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::record::Value;
 
-/// A JSON object. Its keys are written in the order of `jsonb`, which saves the server the sorting.
+/// A JSON object. Its keys are written in the order of `jsonb`, so that the server need not sort them.
 #[derive(Debug)]
 pub(crate) struct Object<'a>(Vec<(&'a str, Json<'a>)>);
 
@@ -23,17 +23,17 @@ pub(crate) enum Json<'a> {
     U64(u64),
     F64(f64),
     Text(&'a str),
-    /// Two texts with a dot between.
+    /// Two words with a dot between them.
     Joined(&'a str, &'a str),
     Digits(&'a str),
     Constant(&'a serde_json::Value),
     Object(Object<'a>),
-    /// A number as text.
+    /// A number, as text.
     Written(Box<Json<'a>>),
 }
 
 impl<'a> Object<'a> {
-    /// An empty object with room for `keys` keys.
+    /// An empty object with room for so many keys.
     pub(crate) fn with_room(keys: usize) -> Self {
         Self(Vec::with_capacity(keys))
     }
@@ -45,7 +45,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Sets a value unless the key has one.
+    /// Sets a value if the key has none.
     pub(crate) fn set_default(&mut self, key: &'a str, value: Json<'a>) {
         if !self.0.iter().any(|(at, _)| *at == key) {
             self.0.push((key, value));
@@ -70,7 +70,7 @@ impl<'a> Object<'a> {
         self.sort();
         let mut out = Vec::with_capacity(self.size());
         self.write(&mut out);
-        // Cannot fail: only UTF-8 was written.
+        // This cannot fail: only whole texts were written.
         String::from_utf8(out).unwrap_or_else(|_| "{}".to_owned())
     }
 
@@ -112,7 +112,7 @@ impl Json<'_> {
 }
 
 impl<'a> Json<'a> {
-    /// A value as text: a number or a bool becomes its text.
+    /// The value as a text: a number or a bool is written out.
     pub(crate) fn word(value: Value<'a>) -> Self {
         match value {
             Value::Text(text) | Value::Digits(text) => Self::Text(text),
@@ -171,7 +171,7 @@ impl Json<'_> {
         }
     }
 
-    /// The estimated length as text, too short only for a text with escapes.
+    /// The estimated length as text. Only escapes make the text much longer.
     fn size(&self) -> usize {
         match self {
             Self::Null | Self::Bool(_) => 5,
@@ -185,9 +185,9 @@ impl Json<'_> {
     }
 }
 
-/// Writes a value by serde_json.
+/// Writes the same text as serde_json.
 fn any(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
-    // Cannot fail: it writes into memory, and all keys are strings.
+    // This cannot fail: the text goes to memory, and all keys are strings.
     serde_json::to_writer(out, value).ok();
 }
 
@@ -208,7 +208,7 @@ fn escaped(out: &mut Vec<u8>, text: &str) {
     );
 }
 
-/// Whether the text needs no escapes, as most texts.
+/// Whether the text needs no escapes in JSON, as is usual.
 fn is_plain(text: &[u8]) -> bool {
     let Some(last) = text.last_chunk() else {
         return text.iter().all(|byte| *byte >= b' ' && *byte != b'"' && *byte != b'\\');
@@ -217,8 +217,8 @@ fn is_plain(text: &[u8]) -> bool {
     words.iter().all(|word| is_plain_word(*word)) && is_plain_word(*last)
 }
 
-/// Eight bytes at once, which saves a sixth of the time for a usual context, by the tests for a zero byte and for a lesser
-/// byte of <https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>.
+/// Checks eight bytes at once, which saves a sixth of the time for a usual context, with the tests for a zero byte and for a byte below another one, from
+/// <https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>.
 fn is_plain_word(word: [u8; 8]) -> bool {
     const ONES: u64 = u64::MAX / 255;
     let word = u64::from_ne_bytes(word);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_that_needs_an_escape_is_found_in_every_place() {
+    fn every_byte_that_needs_it_is_found_wherever_it_stands() {
         for byte in 0..=u8::MAX {
             let is_special = byte < b' ' || byte == b'"' || byte == b'\\';
             for (len, place) in (1..=19).flat_map(|len| (0..len).map(move |place| (len, place))) {
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_json_does_not_allow_are_escaped() {
+    fn what_json_cannot_hold_is_escaped() {
         assert_eq!(json(Json::Text("say \"a\\b\"\n\u{1}é")), r#"{"k":"say \"a\\b\"\n\u0001é"}"#);
     }
 
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_text_fits_into_the_estimated_length() {
+    fn a_plain_text_is_written_without_growing() {
         let mut object = Object::with_room(3);
         object.set("reason", Json::Text("No suitable tables available"));
         object.set("code", Json::Joined("hard", "no_suitable_tables"));
@@ -301,13 +301,13 @@ mod tests {
             object.set(key, Json::Null);
         }
         object.set("a", Json::Object(nested));
-        // What Postgres 15 makes of it in a column of type jsonb, without the spaces.
+        // The output of Postgres 15 for a jsonb column, without the spaces.
         let json = r#"{"a":{"c":2,"bb":1},"b":null,"ab":null,"é":null,"aaa":null}"#;
         assert_eq!(object.into_json(), json);
     }
 
     #[test]
-    fn only_a_uuid_is_taken_out_of_the_context() {
+    fn only_a_uuid_leaves_the_context() {
         let mut object = Object::with_room(0);
         object.set("a", Json::Text("0190e6a4-0000-7000-8000-000000000001"));
         object.set("b", Json::Text("not a uuid"));

@@ -1,4 +1,4 @@
-//! Rows: how a record becomes one.
+//! `Row`: one row, owned, ready to store.
 
 mod encode;
 mod json;
@@ -12,30 +12,30 @@ use uuid::Uuid;
 pub(crate) use self::encode::Anchor;
 use crate::severity::Severity;
 
-/// One row of the table: what a [`Store`](crate::store::Store) is given.
+/// One row of the table, as a [`Store`](crate::store::Store) gets it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Row {
     /// A UUIDv7 ([RFC 9562](https://www.rfc-editor.org/rfc/rfc9562#section-5.7)), fixed before the first try.
     pub id: Uuid,
-    /// When the span ended or the event happened, cut to microseconds.
+    /// The moment the span ended, cut to microseconds.
     pub created_at: SystemTime,
-    /// The part of the service that made it.
+    /// The part of the service that the row comes from.
     pub source: Arc<str>,
-    /// What happened, such as `auto_assign.quote`.
+    /// The type of the row, such as `auto_assign.quote`.
     pub event_type: Arc<str>,
     /// How bad it is.
     pub severity: Severity,
     /// The payload: the text of one JSON object that Postgres accepts as `jsonb`.
     pub context: String,
-    /// From the field `restaurant_id`, where it is a uuid.
+    /// The field `restaurant_id`, if it is a UUID.
     pub restaurant_id: Option<Uuid>,
-    /// From the field `booking_id`, where it is a uuid.
+    /// The field `booking_id`, if it is a UUID.
     pub booking_id: Option<Uuid>,
 }
 
 impl Row {
-    /// Makes a row for the tests of a [`Store`](crate::store::Store), with a new id, severity `info`, an empty context and
+    /// A row for the tests of a [`Store`](crate::store::Store): with a new id, the severity `info`, an empty context, and
     /// neither restaurant nor booking.
     pub fn new(created_at: SystemTime, source: impl Into<Arc<str>>, event_type: impl Into<Arc<str>>) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! How a call ended, judged by its record.
+//! The outcome of a call, from the values of its record.
 
 use crate::record::{Head, Value, Values, Verdict};
 use crate::rules::model::{Silent, SuccessTest};
@@ -7,15 +7,15 @@ use crate::rules::plan::RowPlan;
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It returned (with or without success).
+    /// The call returned (with or without success).
     Ok,
-    /// It returned `Err`.
+    /// The call returned `Err`.
     Error,
-    /// It panicked.
+    /// The call panicked.
     Panic,
-    /// Its future was dropped before it finished.
+    /// The future was dropped before it finished.
     Cancelled,
-    /// It reported nothing, and may have returned or been dropped.
+    /// The call reported no outcome. It may have returned or been dropped.
     Unknown,
 }
 
@@ -30,7 +30,7 @@ impl Outcome {
         }
     }
 
-    /// The `result` of a span without one of its own.
+    /// The `result` of a span that recorded none.
     pub(crate) fn result(self) -> &'static str {
         match self {
             Self::Error | Self::Panic => "error",
@@ -44,34 +44,34 @@ impl Outcome {
 #[derive(Debug)]
 pub(crate) struct Judgement<'a> {
     pub(crate) outcome: Outcome,
-    /// `None` only when the outcome is unknown.
+    /// `None` only if the outcome is unknown.
     pub(crate) success: Option<bool>,
     pub(crate) reason: Option<Value<'a>>,
-    /// The reason is that of the rule's `exception`, not the call's own.
+    /// Whether the call failed by exception. The reason is then that of the rule, not of the call.
     pub(crate) is_exception: bool,
-    /// The text of the error or panic.
+    /// The message of the error or panic.
     pub(crate) error: Option<&'a str>,
-    /// The span's own `result`, or one by the outcome.
+    /// The `result` of the span, or the result that follows from the outcome.
     pub(crate) result: Value<'a>,
 }
 
-/// The fields that a call is judged by. If the rule reads several fields as the same value, the first one counts.
+/// The fields of a call from which the layer derives values. If several fields match one of these, the first counts.
 #[derive(Debug, Default)]
 pub(crate) struct Given<'a> {
     pub(crate) success: Option<Value<'a>>,
     pub(crate) reason: Option<Value<'a>>,
     pub(crate) result: Option<Value<'a>>,
-    /// The field `error`, with its key where the row has the text of an error or panic.
+    /// The field `error`, with the key that it has if the row has the text of an error or panic.
     pub(crate) error: Option<(&'a str, Value<'a>)>,
 }
 
 impl<'a> Judgement<'a> {
     pub(crate) fn of(head: &'a Head, values: Values<'a>, row: &'a RowPlan, given: &Given<'a>) -> Self {
-        let recorded = match recorded_success(head, values, row, given.success) {
-            Recorded::Nothing if given.result.is_some() => Recorded::Success(true),
-            recorded => recorded,
+        let told = match told(head, values, row, given.success) {
+            Told::Nothing if given.result.is_some() => Told::Success(true),
+            told => told,
         };
-        let (outcome, success) = outcome(head, recorded);
+        let (outcome, success) = outcome(head, told);
         let is_exception = matches!(outcome, Outcome::Error | Outcome::Panic | Outcome::Cancelled);
         let reason = match &row.rule.exception {
             _ if success == Some(true) => None,
@@ -84,7 +84,7 @@ impl<'a> Judgement<'a> {
             _ => None,
         };
         let is_exception = is_exception && row.rule.exception.is_some();
-        // A job that fails after it has recorded its result did not end with that result.
+        // A job that fails after it has recorded its result did not end with it.
         let stands = !matches!(outcome, Outcome::Panic | Outcome::Error);
         let result = given.result.filter(|_| stands).unwrap_or(Value::Text(outcome.result()));
         Self { outcome, success, reason, is_exception, error, result }
@@ -93,24 +93,24 @@ impl<'a> Judgement<'a> {
 
 /// The success that the call has recorded.
 #[derive(Clone, Copy)]
-enum Recorded {
+enum Told {
     Success(bool),
     /// A value that is neither true nor false.
     Unclear,
     Nothing,
 }
 
-/// In this order: a panic, a returned error, the recorded success, a returned value, silence.
-fn outcome(head: &Head, recorded: Recorded) -> (Outcome, Option<bool>) {
-    match (recorded, head.verdict) {
+/// Decides in this order: a panic, a returned error, the recorded success, a returned value, silence.
+fn outcome(head: &Head, told: Told) -> (Outcome, Option<bool>) {
+    match (told, head.verdict) {
         _ if head.panicked => (Outcome::Panic, Some(false)),
         (_, Some(Verdict::Failed)) => (Outcome::Error, Some(false)),
-        // The callsite reports what it returns, and this call did not: it never returned.
-        (Recorded::Success(_), None) if head.plan.reports() => (Outcome::Cancelled, Some(false)),
-        (Recorded::Success(success), _) => (Outcome::Ok, Some(success)),
-        (Recorded::Nothing, Some(Verdict::Returned)) => (Outcome::Ok, Some(true)),
-        (Recorded::Unclear, _) => (Outcome::Unknown, None),
-        (Recorded::Nothing, None) => match head.plan.silence() {
+        // This callsite reports its return value, so the call never returned.
+        (Told::Success(_), None) if head.plan.reports() => (Outcome::Cancelled, Some(false)),
+        (Told::Success(success), _) => (Outcome::Ok, Some(success)),
+        (Told::Nothing, Some(Verdict::Returned)) => (Outcome::Ok, Some(true)),
+        (Told::Unclear, _) => (Outcome::Unknown, None),
+        (Told::Nothing, None) => match head.plan.silence() {
             Silent::Ok => (Outcome::Ok, Some(true)),
             Silent::Cancelled => (Outcome::Cancelled, Some(false)),
             Silent::Unknown => (Outcome::Unknown, None),
@@ -118,29 +118,28 @@ fn outcome(head: &Head, recorded: Recorded) -> (Outcome, Option<bool>) {
     }
 }
 
-fn recorded_success(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Value<'_>>) -> Recorded {
+fn told(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Value<'_>>) -> Told {
     let rule = &row.rule.success;
     let compared = || values.get(head.plan.meta.fields().field(&rule.field)?.index());
     let number = |holds: &dyn Fn(f64) -> bool| {
-        compared().map_or(Recorded::Nothing, |value| {
-            value.number().map(holds).map_or(Recorded::Unclear, Recorded::Success)
-        })
+        compared()
+            .map_or(Told::Nothing, |value| value.number().map(holds).map_or(Told::Unclear, Told::Success))
     };
     match &rule.test {
         SuccessTest::Bool => match success {
-            Some(Value::Bool(value)) => Recorded::Success(value),
-            Some(Value::Text("true")) => Recorded::Success(true),
-            Some(Value::Text("false")) => Recorded::Success(false),
-            Some(_) => Recorded::Unclear,
-            None => Recorded::Nothing,
+            Some(Value::Bool(value)) => Told::Success(value),
+            Some(Value::Text("true")) => Told::Success(true),
+            Some(Value::Text("false")) => Told::Success(false),
+            Some(_) => Told::Unclear,
+            None => Told::Nothing,
         },
-        SuccessTest::ReturnMatches(_) => head.matched.map_or(Recorded::Nothing, Recorded::Success),
+        SuccessTest::ReturnMatches(_) => head.matched.map_or(Told::Nothing, Told::Success),
         SuccessTest::Below(limit) => number(&|value| value < *limit),
         SuccessTest::AtMost(limit) => number(&|value| value <= *limit),
         SuccessTest::Above(limit) => number(&|value| value > *limit),
         SuccessTest::AtLeast(limit) => number(&|value| value >= *limit),
         SuccessTest::Equals(wanted) => {
-            compared().map_or(Recorded::Nothing, |value| Recorded::Success(equals(value, wanted)))
+            compared().map_or(Told::Nothing, |value| Told::Success(equals(value, wanted)))
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The atomics, locks and waits of the queue and of the writer's orders: those of std, tokio and crossbeam, and
-//! loom's where loom explores the order in which threads run (`scripts/models`).
+//! The atomics, locks and waits of queue, writer and guard: those of std, tokio and crossbeam, or those of loom when
+//! loom explores the orders of threads (`scripts/models`).
 
 #[cfg(all(test, ledger_loom))]
 pub(crate) use self::model::*;

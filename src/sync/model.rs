@@ -1,4 +1,4 @@
-//! What loom has not: the same calls over what it has. Time does not pass here, so a wait ends only when somebody
+//! Types that loom lacks, built from those that it has. Time does not pass here, so a wait ends only when another thread
 //! ends it.
 
 use std::sync::{LockResult, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64};
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 
-/// As std's, of which loom's does not know the `const`.
+/// Like std's; loom's does not support `const`.
 macro_rules! per_thread {
     ($(#[$attribute:meta])* static $name:ident: $kind:ty = const { $value:expr };) => {
         loom::thread_local! {
@@ -30,7 +30,7 @@ impl Condvar {
         self.0.notify_all();
     }
 
-    /// Waits for as long as it takes.
+    /// Waits without a timeout.
     pub(crate) fn wait_timeout_while<'a, T>(
         &self,
         mut guard: MutexGuard<'a, T>,
@@ -44,7 +44,7 @@ impl Condvar {
     }
 }
 
-/// As tokio's, for one waiter.
+/// Like tokio's, for one waiter.
 #[derive(Default)]
 pub(crate) struct Notify {
     is_told: Mutex<bool>,
@@ -61,7 +61,7 @@ impl Notify {
         self.told.notify_one();
     }
 
-    /// Holds up the thread, where tokio's would let others of its runtime go on.
+    /// Blocks the thread, while tokio's lets the other tasks of the runtime run.
     pub(crate) async fn notified(&self) {
         let mut is_told = lock(&self.is_told);
         while !*is_told {
@@ -75,7 +75,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// As crossbeam's.
+/// Like crossbeam's.
 pub(crate) mod channel {
     use std::collections::VecDeque;
     use std::sync::Arc;

@@ -3,7 +3,7 @@
 use std::panic::catch_unwind;
 use std::time::{Duration, SystemTime};
 
-use support::{Cluster, DEADLINE, Ledger, gated};
+use support::{Cluster, DEADLINE, Ledger, SOON, gated, until_in_trouble};
 use tracing::field::Empty;
 use tracing::{Span, info_span, instrument};
 use tracing_ledger::store::Memory;
@@ -105,7 +105,8 @@ fn done_is_not_said_over_empty_tables() {
     let (ledger, guard) = tracing_ledger::layer::<Registry>(&url).expect("a ledger");
     let registry = tracing_subscriber::registry().with(ledger);
     tracing::subscriber::with_default(registry, || quote(false).expect("it succeeds"));
-    let error = guard.shutdown(Duration::from_secs(2)).expect_err("there is no table");
+    until_in_trouble(&guard);
+    let error = guard.shutdown(SOON).expect_err("there is no table");
     assert!(error.is_timeout());
     let message = error.to_string();
     assert!(message.contains("observability_events") && message.contains("create_table"), "{message}");

@@ -1,11 +1,10 @@
 //! A queue that is full takes no more memory than is said, whatever the records are like. A program of its own, as its
 //! allocator counts.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::counting::allocated;
-use support::{DEADLINE, alone};
+use support::{alone, until};
 use tracing::{Dispatch, instrument};
 use tracing_ledger::store::{Attempt, InsertError, Store};
 use tracing_ledger::{Builder, Row, builder};
@@ -58,11 +57,7 @@ fn bytes_of(work: &dyn Fn()) -> usize {
     let bytes = allocated() - before;
     guard.shutdown(Duration::ZERO).expect_err("the database is away");
     drop(dispatch);
-    let start = Instant::now();
-    while allocated() > before + MIB {
-        assert!(start.elapsed() < DEADLINE, "the queue is given back with its writer");
-        thread::yield_now();
-    }
+    until("the queue is given back with its writer", || allocated() <= before + MIB);
     bytes
 }
 

@@ -2,10 +2,9 @@
 //! its allocator counts.
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::counting::peak_of;
-use support::{DEADLINE, alone};
+use support::{DEADLINE, SOON, alone, until_on_disk};
 use tracing::Dispatch;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Store};
 use tracing_ledger::{Guard, Overflow, Row};
@@ -49,7 +48,8 @@ fn fill(dir: &Path, rows: usize) {
     tracing::dispatcher::with_default(&dispatch, || {
         (0..rows).for_each(|_| tracing::info!(name: "auto_assign.started", text));
     });
-    let stats = guard.shutdown(Duration::from_millis(100)).expect("everything is on disk");
+    until_on_disk(&guard);
+    let stats = guard.shutdown(SOON).expect("everything is on disk");
     assert_eq!(stats.spooled, rows as u64, "{stats}");
 }
 

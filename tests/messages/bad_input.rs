@@ -1,8 +1,6 @@
 //! What is wrong is said, with the remedy and without the password; nothing panics.
 
-use std::time::Duration;
-
-use support::{Cluster, Ledger};
+use support::{Cluster, Ledger, SOON, until_in_trouble};
 use tracing::info_span;
 use tracing_ledger::{Error, Rules};
 use tracing_subscriber::{Registry, prelude::*};
@@ -15,7 +13,8 @@ fn failure(url: &str) -> Error {
     };
     let registry = tracing_subscriber::registry().with(ledger);
     tracing::subscriber::with_default(registry, || info_span!("auto_assign.quote").in_scope(|| ()));
-    guard.shutdown(Duration::from_secs(2)).expect_err("nothing can be written")
+    until_in_trouble(&guard);
+    guard.shutdown(SOON).expect_err("nothing can be written")
 }
 
 #[track_caller]

@@ -1,16 +1,15 @@
 //! A service whose database is away for the whole of its life loses nothing: the next one fills the table.
 
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use support::{Cluster, DEADLINE};
+use support::{Cluster, DEADLINE, SOON, until, until_on_disk};
 use tempfile::TempDir;
 use tracing::Dispatch;
 use tracing_ledger::{Builder, Guard};
 use tracing_subscriber::prelude::*;
 
 const ROWS: u64 = 3000;
-const SOON: Duration = Duration::from_millis(300);
 
 struct Spool(TempDir);
 
@@ -49,6 +48,7 @@ fn the_next_process_fills_the_table() {
     for _ in 0..2 {
         let (dispatch, guard) = spool.open(&url);
         emit(&dispatch, ROWS);
+        until_on_disk(&guard);
         let stats = guard.shutdown(SOON).expect("everything is on disk");
         assert_eq!((stats.written, stats.in_flight), (0, 0), "{stats}");
     }
@@ -71,6 +71,7 @@ fn a_server_that_crashes_costs_no_row_and_doubles_none() {
         // Somewhere among the batches.
         cluster.kill9();
         emit(&dispatch, ROWS);
+        until_on_disk(&guard);
         let stats = guard.shutdown(SOON).expect("what is not written is on disk");
         assert_eq!(stats.in_flight, 0, "{stats}");
         cluster.restart();
@@ -88,11 +89,7 @@ fn a_database_that_never_answers_keeps_no_row_off_the_disk() {
     let spool = Spool::new();
     let (dispatch, guard) = spool.open(&format!("postgres://nobody@127.0.0.1:{port}/nothing"));
     emit(&dispatch, ROWS);
-    let started = Instant::now();
-    while guard.stats().spooled < ROWS {
-        assert!(started.elapsed() < DEADLINE, "{}", guard.stats());
-        std::thread::yield_now();
-    }
+    until("all rows are on disk", || guard.stats().spooled == ROWS);
     let started = Instant::now();
     let stats = guard.shutdown(SOON).expect("everything is on disk");
     assert!(started.elapsed() < DEADLINE / 2);

@@ -1,8 +1,6 @@
 //! A server that crashes under the writer costs no row and doubles none.
 
-use std::time::Duration;
-
-use support::{Cluster, DEADLINE};
+use support::{Cluster, DEADLINE, SOON, until_in_trouble};
 use tracing::Dispatch;
 use tracing_subscriber::prelude::*;
 
@@ -25,7 +23,7 @@ fn every_row_is_there_once_after_crashes() {
         // Somewhere among the batches.
         cluster.kill9();
         emit(&dispatch, ROWS);
-        let error = guard.flush(Duration::from_millis(50)).expect_err("the server is gone");
+        let error = guard.flush(SOON).expect_err("the server is gone");
         assert!(error.is_timeout(), "{error}");
         cluster.restart();
     }
@@ -43,7 +41,8 @@ fn a_shutdown_keeps_its_deadline_when_the_server_is_gone() {
     let dispatch = tracing_subscriber::registry().with(ledger).into();
     cluster.stop();
     emit(&dispatch, 10);
-    let error = guard.shutdown(Duration::from_millis(300)).expect_err("the server is gone");
+    until_in_trouble(&guard);
+    let error = guard.shutdown(SOON).expect_err("the server is gone");
     let message = error.to_string();
     assert!(error.is_timeout() && message.contains("10 are not written; the database says: "), "{message}");
     assert!(!message.contains(&url), "{message}");

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use support::{Cluster, DEADLINE, SqliteFile, gated};
+use support::{Cluster, DEADLINE, SOON, SqliteFile, gated, until_on_disk};
 use tracing::field::Empty;
 use tracing::{Dispatch, info, info_span, instrument};
 use tracing_ledger::store::{Attempt, Failure, InsertError, Memory, Store};
@@ -140,7 +140,11 @@ fn in_the_spool_while_the_database_is_away() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (_closed, store) = gated(Memory::default());
     let ledger = builder().spool_dir(folder.path()).build_with(store).expect("a ledger with a spool");
-    assert_eq!(run(ledger, Duration::from_millis(200)).spooled, ROWS as u64);
+    let (layer, guard) = ledger;
+    let dispatch: Dispatch = tracing_subscriber::registry().with(layer).into();
+    tracing::dispatcher::with_default(&dispatch, calls);
+    until_on_disk(&guard);
+    assert_eq!(guard.shutdown(SOON).expect("every row is on disk").spooled, ROWS as u64);
     assert_no_trace(&bytes_in(folder.path()));
 }
 

@@ -61,7 +61,7 @@ fn an_empty_table_is_reported_with_what_to_check() {
     let output = run(&["report", "--database-url", &url]);
     assert_eq!(output.status.code(), Some(0));
     assert!(
-        stderr(&output).starts_with("note: no planner call and no job is on the ledger"),
+        stderr(&output).starts_with("note: the ledger has no planner call and no job in this period"),
         "{}",
         stderr(&output)
     );

@@ -55,7 +55,7 @@ async fn markdown_has_the_same_tables() {
 async fn without_rows_it_says_what_to_check() {
     let text = baseline_of(&[]).await.to_string();
     assert!(
-        text.starts_with("No rows.\n\nNo planner call and no job is on the ledger in this time."),
+        text.starts_with("No rows.\n\nThe ledger has no planner call and no job in this period."),
         "{text}"
     );
     assert!(text.contains("\n      0        –  0          –       –       –  0\n"), "{text}");

@@ -1,7 +1,10 @@
 //! A throwaway PostgreSQL server on 127.0.0.1, gone when the test process is, however that ends.
 
+use std::collections::hash_map::DefaultHasher;
+use std::env;
 use std::fmt::Write as _;
 use std::fs;
+use std::hash::{Hash, Hasher as _};
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -56,7 +59,13 @@ impl Cluster {
             .expect("a temporary folder")
             .keep();
         let mut keeper = Keeper::spawn(&bin, &dir);
-        keeper.must(data);
+        let template = (data == "init").then(|| template(&bin, &dir)).flatten();
+        if !template.as_deref().is_some_and(|template| copy(template, &dir.join("data"))) {
+            keeper.must(data);
+            if let Some(template) = template {
+                keep(&dir.join("data"), &template);
+            }
+        }
         let port = (0..STARTS)
             .map(|_| free_port())
             .find(|port| keeper.tell(&format!("start {port}")))
@@ -213,6 +222,36 @@ impl Drop for Keeper {
         // Nothing to do about a keeper that cannot be waited for.
         self.shell.wait().ok();
     }
+}
+
+/// Where a data folder as `initdb` makes it is kept, to be copied: a copy takes a fraction of the time. It is kept in
+/// cargo's target folder, for this version and this configuration of the server.
+fn template(bin: &Path, dir: &Path) -> Option<PathBuf> {
+    let version = Command::new(bin.join("initdb")).arg("--version").output().ok()?.stdout;
+    let mut hasher = DefaultHasher::new();
+    (bin, version, include_str!("keeper.sh"), fs::metadata(dir).ok()?.uid()).hash(&mut hasher);
+    let folder = env::current_exe().ok()?.parent()?.parent()?.to_owned();
+    Some(folder.join(format!("ledger-pg-template-{:016x}", hasher.finish())))
+}
+
+/// Keeps a copy of the data folder as the template. Several tests may do so at once: the last step is a rename.
+fn keep(data: &Path, template: &Path) {
+    let server = data.parent().and_then(Path::file_name).expect("every server has a folder of its own");
+    let copied = template.with_file_name(server);
+    if !copy(data, &copied) || fs::rename(&copied, template).is_err() {
+        // Another test was faster, or there is no room: the next server is made by initdb again.
+        fs::remove_dir_all(&copied).ok();
+    }
+}
+
+/// Copies a folder with the owners of its files; whether that succeeded.
+fn copy(from: &Path, to: &Path) -> bool {
+    let copied = from.is_dir()
+        && Command::new("cp").arg("-a").arg(from).arg(to).status().is_ok_and(|status| status.success());
+    if !copied {
+        fs::remove_dir_all(to).ok();
+    }
+    copied
 }
 
 /// A port nobody listened on a moment ago.

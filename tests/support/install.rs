@@ -8,8 +8,12 @@ use std::process::Command;
 /// Accounts a server started by root may run as: it refuses root itself.
 const ACCOUNTS: [&str; 2] = ["postgres", "nobody"];
 
-/// The folder of `initdb`, `pg_ctl` and `psql`, the newest version where there are several.
+/// The folder of `initdb`, `pg_ctl` and `psql`: `PG_BIN`, or the newest version that is installed.
 pub fn bin_dir() -> PathBuf {
+    if let Some(dir) = env::var_os("PG_BIN").map(PathBuf::from) {
+        assert!(is_server(&dir), "PG_BIN={} does not contain initdb, pg_ctl and psql", dir.display());
+        return dir;
+    }
     debian()
         .or_else(|| env::split_paths(&env::var_os("PATH")?).find(|dir| is_server(dir)))
         .or_else(pg_config)

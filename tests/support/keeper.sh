@@ -12,7 +12,6 @@ trap '' PIPE
 init() {
     "$bin/initdb" -D "$data" -U postgres -A trust -E UTF8 --locale=C --no-sync && cat >>"$data/postgresql.conf" <<END
 listen_addresses = '127.0.0.1'
-unix_socket_directories = '$dir'
 shared_buffers = 16MB
 max_connections = 200
 timezone = 'UTC'
@@ -22,8 +21,7 @@ END
 # A standby of the server on that port, streaming, under a name that the other can wait for.
 clone() {
     "$bin/pg_basebackup" -D "$data" -R -X stream -c fast --no-sync \
-        -d "host=127.0.0.1 port=$1 user=postgres application_name=standby" &&
-        echo "unix_socket_directories = '$dir'" >>"$data/postgresql.conf"
+        -d "host=127.0.0.1 port=$1 user=postgres application_name=standby"
 }
 
 # The whole server at once, sessions included: one that outlives its server for a moment may still commit. Stopped
@@ -39,7 +37,7 @@ while read -r verb port; do
         init) init ;;
         clone) clone "$port" ;;
         promote) "$bin/pg_ctl" promote -w -D "$data" ;;
-        start) "$bin/pg_ctl" start -w -D "$data" -l "$dir/server.log" -o "-p $port" ;;
+        start) "$bin/pg_ctl" start -w -D "$data" -l "$dir/server.log" -o "-p $port -k $dir" ;;
         stop) "$bin/pg_ctl" stop -w -D "$data" -m fast ;;
         stop_at_once) "$bin/pg_ctl" stop -w -D "$data" -m immediate ;;
         kill) crash "$(head -n 1 "$data/postmaster.pid")" ;;

@@ -23,7 +23,7 @@ const BATCH: usize = 20;
 const PATIENCE: Duration = Duration::from_millis(200);
 /// Short, so that a batch is on its way whenever it is killed.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(20);
-const SHUTDOWN: Duration = Duration::from_secs(5);
+const SHUTDOWN: Duration = Duration::from_secs(60);
 
 /// What a service is to do.
 #[derive(Clone)]

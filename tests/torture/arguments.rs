@@ -75,6 +75,11 @@ impl Arguments {
         self.minutes > 0
     }
 
+    /// How many of so many lanes the faults take.
+    pub(crate) fn lanes(&self, most: usize) -> usize {
+        if self.is_long() { 1 } else { most.min(self.faults().len()) }
+    }
+
     /// Whether there is time for another round.
     pub(crate) fn goes_on(&self, elapsed: Duration) -> bool {
         elapsed < Duration::from_secs(self.minutes.saturating_mul(60)) && !self.faults().is_empty()

@@ -6,12 +6,13 @@
 //! `scripts/torture --minutes 20` goes on in growing rounds. Every run prints its seed, and takes one.
 //!
 //! It has a `main` of its own, which speaks as `cargo test` expects, because the table at the end is for people to
-//! see, faults must not run side by side (they measure the callers), and some run this program once more.
+//! see, and because [lanes] and some faults run this program once more.
 
 mod app;
 mod arguments;
 mod clock;
 mod faults;
+mod lanes;
 mod load;
 mod memory;
 mod oracle;
@@ -27,18 +28,17 @@ mod wait;
 mod witness;
 
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arguments::Arguments;
-use faults::Fault;
+use lanes::Lane;
 use report::Report;
-use rng::Rng;
-use scene::{Round, Verdict};
 
-/// A fault that takes longer than this hangs.
-const HANGS_AFTER: Duration = Duration::from_secs(600);
+/// How many faults of the short form run side by side: most of a fault is waiting. Those of the long form have the
+/// machine for themselves.
+const LANES: usize = 3;
 
 fn main() -> ExitCode {
     if app::is_wanted() {
@@ -49,22 +49,17 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(wrong) => return report::refuse(&wrong),
     };
+    if lanes::is_wanted() {
+        return lanes::run(&arguments);
+    }
     if arguments.list {
         report::list(&arguments.faults());
         return ExitCode::SUCCESS;
     }
-    witness::install();
     let mut report = Report::begin(&arguments);
+    let mut lanes: Vec<_> = (0..arguments.lanes(LANES)).map(|_| Lane::new(arguments.seed)).collect();
     for round in 0.. {
-        for fault in arguments.faults() {
-            // The first round is whole, however long it takes.
-            if round > 0 && !arguments.goes_on(report.elapsed()) {
-                return report.end();
-            }
-            let began = Instant::now();
-            let outcome = torture(fault, &arguments, round);
-            report.add(fault.name, began.elapsed(), outcome);
-        }
+        run_round(&arguments, round, &mut lanes, &mut report);
         if !arguments.goes_on(report.elapsed()) {
             break;
         }
@@ -72,23 +67,28 @@ fn main() -> ExitCode {
     report.end()
 }
 
-/// Runs a fault once; `None` when it panicked, which its message has said.
-fn torture(fault: &'static Fault, arguments: &Arguments, number: u32) -> Option<Verdict> {
-    let mut rng = Rng::part(arguments.seed, fault.name, number);
-    let round = Round {
-        spooled: rng.percent(50),
-        rng,
-        scale: arguments.scale(number),
-        thorough: arguments.is_long() && number == 0,
+/// Runs every fault once. The first round is whole, however long it takes.
+fn run_round(arguments: &Arguments, round: u32, lanes: &mut [Lane], report: &mut Report) {
+    let faults = Mutex::new(arguments.faults().into_iter());
+    let report = Mutex::new(report);
+    let next = || {
+        let goes_on = round == 0 || arguments.goes_on(lock(&report).elapsed());
+        goes_on.then(|| lock(&faults).next()).flatten()
     };
-    let (done, verdict) = mpsc::channel();
-    let thread = thread::Builder::new().name(fault.name.to_owned());
-    let thread = thread.spawn(move || done.send((fault.run)(round))).expect("a thread starts");
-    match verdict.recv_timeout(HANGS_AFTER) {
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{} hangs", fault.name),
-        received => {
-            thread.join().ok();
-            received.ok()
+    thread::scope(|scope| {
+        for lane in lanes {
+            scope.spawn(|| {
+                while let Some(fault) = next() {
+                    let began = Instant::now();
+                    let outcome = lane.run(fault, round);
+                    lock(&report).add(fault.name, began.elapsed(), outcome);
+                }
+            });
         }
-    }
+    });
+}
+
+/// A lane that panics takes nothing from the others.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,7 +11,7 @@ use crate::load::{Call, Fields};
 
 /// Microseconds between the wall clock and what is worked out from it and the steady one: a busy machine may put other
 /// work between the looks at the two.
-const CLOCKS_DIFFER_BY: i64 = 50_000;
+const CLOCKS_DIFFER_BY: i64 = 500_000;
 /// Durations are milliseconds with three decimals.
 const ROUNDED_BY: f64 = 0.001;
 

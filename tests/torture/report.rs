@@ -95,7 +95,8 @@ impl Report {
     }
 
     /// Prints the table and the line that counts.
-    pub(crate) fn end(self) -> ExitCode {
+    pub(crate) fn end(mut self) -> ExitCode {
+        self.lines.sort_by_key(|line| ALL.iter().position(|fault| fault.name == line.fault));
         let failed = self.lines.iter().filter(|line| line.failures > 0).count();
         self.print_table();
         println!(
@@ -153,6 +154,19 @@ impl Report {
 }
 
 impl Verdict {
+    /// As a lane says it to the suite, times in microseconds.
+    pub(crate) fn to_numbers(self) -> [u64; 10] {
+        let Self { records, counted, quarantined, lost, doubled, drain, on_disk, calm, fault, memory } = self;
+        let [drain, on_disk, calm, fault] = [drain, on_disk, calm, fault].map(|time| time.as_micros() as u64);
+        [records, counted, quarantined, lost, doubled, drain, on_disk, calm, fault, memory]
+    }
+
+    pub(crate) fn from_numbers(numbers: [u64; 10]) -> Self {
+        let [records, counted, quarantined, lost, doubled, drain, on_disk, calm, fault, memory] = numbers;
+        let [drain, on_disk, calm, fault] = [drain, on_disk, calm, fault].map(Duration::from_micros);
+        Self { records, counted, quarantined, lost, doubled, drain, on_disk, calm, fault, memory }
+    }
+
     /// Both together: counts are summed up, of all else the worst is kept.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {

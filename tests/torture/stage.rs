@@ -14,7 +14,7 @@ use support::Cluster;
 
 /// The caller's worst thousandth call may take twice as long as when all is well, or this long on a machine
 /// whose other work gets in between. Waiting for the database would take longer.
-const CALLER_WAITS: Duration = Duration::from_millis(100);
+const CALLER_WAITS: Duration = Duration::from_millis(500);
 /// What a record in the queue takes at most on average, and what the process takes besides.
 const BYTES_PER_RECORD: u64 = 4 * 1024;
 const BYTES_BESIDES: u64 = 96 * 1024 * 1024;

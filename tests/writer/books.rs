@@ -2,19 +2,15 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
+pub(crate) use support::{DEADLINE, SOON, until};
 use tempfile::TempDir;
 use tracing::Dispatch;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Memory, Store};
 use tracing_ledger::{Builder, Guard, Row, Stats};
 use tracing_subscriber::prelude::*;
-
-/// Long enough for any machine; nothing waits for it when all is well.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
-/// For what is meant to be late.
-pub(crate) const SOON: Duration = Duration::from_millis(20);
 
 /// For a shutdown that gets everything onto disk, on a busy machine too, and then waits in vain for the database.
 pub(crate) const DISK_TIME: Duration = Duration::from_millis(500);
@@ -55,16 +51,6 @@ pub(crate) fn numbers<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<u64> {
 
 pub(crate) fn failed(failure: Failure) -> Result<(), InsertError> {
     Err(InsertError::new(failure, "the test says no"))
-}
-
-/// Waits until it is so.
-#[track_caller]
-pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < DEADLINE, "it is not so that {what}");
-        std::thread::yield_now();
-    }
 }
 
 /// Every record is in exactly one place.
@@ -206,7 +192,8 @@ impl SpoolDir {
     pub(crate) fn leave(&self, numbers: impl IntoIterator<Item = u64>) -> Stats {
         let (dispatch, guard) = open(self.builder(), away());
         emit(&dispatch, numbers);
-        guard.shutdown(DISK_TIME).expect("everything is on disk")
+        support::until_on_disk(&guard);
+        guard.shutdown(SOON).expect("everything is on disk")
     }
 }
 

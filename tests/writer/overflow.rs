@@ -72,7 +72,7 @@ fn a_caller_waits_no_longer_than_it_may() {
     let started = Instant::now();
     emit(&dispatch, [3]);
     let waited = started.elapsed();
-    assert!(SOON <= waited && waited < SOON * 100, "{waited:?}");
+    assert!(SOON <= waited && waited < DEADLINE / 2, "{waited:?}");
     assert_eq!(guard.stats().refused.queue_full, 1);
     keeper.leave();
     guard.shutdown(DEADLINE).expect("the gate is open");

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use tracing_ledger::store::{Attempt, Failure, Memory};
 use tracing_ledger::{Overflow, Row};
 
+use support::until_on_disk;
+
 use crate::books::{
     Answers, DEADLINE, DISK_TIME, SOON, SpoolDir, assert_sums, away, context, emit, failed, gate, is_loss,
     numbers, open, until, untimed,
@@ -42,7 +44,8 @@ fn rows_of_an_earlier_process_are_the_same_rows_and_marked_as_replayed() {
     let (dispatch, guard) = open(dir.builder(), store);
     emit(&dispatch, 0..5);
     guard.flush(SOON).expect_err("the database is away");
-    guard.shutdown(DISK_TIME).expect("everything is on disk");
+    until_on_disk(&guard);
+    guard.shutdown(SOON).expect("everything is on disk");
     let before = tries.lock().expect("no test panics with it")[0].clone();
 
     let (seen, tries) = crossbeam_channel::unbounded();
@@ -78,7 +81,8 @@ fn what_a_batch_has_got_in_before_the_end_is_sent_again_and_not_lost() {
     assert_eq!(keeper.wait(), 4);
     keeper.let_one_in();
     assert_eq!(keeper.wait(), 4);
-    let stats = guard.shutdown(DISK_TIME).expect("everything is on disk");
+    until_on_disk(&guard);
+    let stats = guard.shutdown(SOON).expect("everything is on disk");
     assert_eq!((stats.written, stats.spooled), (4, 4));
     keeper.wait_for_end();
     let before = numbers(&keeper.leave().rows());

@@ -1,7 +1,7 @@
-//! The command: questions to the ledger from a terminal.
+//! The command: reports on the ledger from a terminal.
 //!
-//! Exit status: 0 when all went well, 1 when it failed (one line on stderr says why), 2 when it was called
-//! wrongly. No output ever holds the database's URL.
+//! Exit status: 0 on success, 1 on failure (one line on stderr says why), 2 on wrong arguments. No output ever
+//! contains the database's URL.
 
 mod since;
 
@@ -15,7 +15,7 @@ use tracing_ledger::report::{self, Baseline};
 
 use self::since::Since;
 
-/// Questions to the ledger of planner calls and jobs.
+/// Reports on the ledger of planner calls and jobs.
 #[derive(Parser)]
 #[command(name = "tracing-ledger", version)]
 struct Cli {
@@ -25,13 +25,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// How planner calls and jobs have gone: counts, success rates, percentiles, reasons.
+    /// Counts, success rates, percentiles and reasons of planner calls and jobs.
     Report(Report),
 }
 
 #[derive(Args)]
 struct Report {
-    /// The database: postgres://… or sqlite:… (best given in the environment, where `ps` does not show it)
+    /// The database: postgres://…, or sqlite:… in a build with that feature (in the environment `ps` does not show it)
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
 
@@ -70,7 +70,7 @@ fn run(options: &Report) -> Result<(), Box<dyn Error>> {
     if baseline.is_empty() {
         complain(
             "note",
-            "no planner call and no job is on the ledger in this time; check --since, the database, \
+            "the ledger has no planner call and no job in this period; check --since, the database, \
                           and that the service runs with the layer",
         );
     }
@@ -85,7 +85,7 @@ fn render(baseline: &Baseline, format: Format) -> String {
     }
 }
 
-/// Prints to stdout. A reader that has seen enough (`| head`) is no failure.
+/// Prints to stdout. A reader that closes the pipe early (`| head`) is no failure.
 fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -97,7 +97,7 @@ fn print(text: &str) -> io::Result<()> {
 /// Prints one line to stderr.
 fn complain(kind: &str, text: &str) {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    // There is nowhere left to say that stderr is closed.
+    // If stderr is closed, nothing can report that.
     writeln!(io::stderr(), "{kind}: {line}").ok();
 }
 
@@ -111,13 +111,13 @@ fn finish(result: Result<(), Box<dyn Error>>) -> ExitCode {
     }
 }
 
-/// Help, the version, or what is wrong with the arguments.
+/// Prints help, the version, or the mistake in the arguments.
 ///
-/// clap quotes arguments, and one in the wrong place may be a URL or hold a password: only names of options that
-/// this command has itself are repeated.
+/// clap quotes arguments, and one in the wrong place may be a URL with a password: only the names of this command's own
+/// options are repeated.
 fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
-        complain("error", &format!("{}; see --help", what_is_wrong(error)));
+        complain("error", &format!("{}; see --help", mistake_in(error)));
     } else {
         // As with `complain`.
         error.print().ok();
@@ -125,7 +125,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-fn what_is_wrong(error: &clap::Error) -> String {
+fn mistake_in(error: &clap::Error) -> String {
     let option = match (error.kind(), error.get(ContextKind::InvalidArg)) {
         // Here the argument is the user's text.
         (Mistake::UnknownArgument, _) | (_, None) => String::new(),
@@ -136,7 +136,7 @@ fn what_is_wrong(error: &clap::Error) -> String {
         Some(ContextValue::Strings(values)) if !values.is_empty() => format!(", use {}", values.join(", ")),
         _ => String::new(),
     };
-    // What our own parser says is a constant.
+    // The messages of this command's own parser are constants.
     let why = error.source().filter(|_| error.kind() == Mistake::ValueValidation);
     let why = why.map(|why| format!(", {why}")).unwrap_or_default();
     format!("{}{option}{accepted}{why}", error.kind())

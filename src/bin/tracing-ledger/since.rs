@@ -1,4 +1,4 @@
-//! A point in time, named as such or as a span before now.
+//! A point in time, given as such or as a span before now.
 
 use std::str::FromStr;
 use std::time::SystemTime;
@@ -19,7 +19,7 @@ impl FromStr for Since {
     }
 }
 
-/// The moment that lies `span` before `now`; days have 24 hours, and months are too vague.
+/// The moment `span` before `now`. Days have 24 hours; months are refused, as their lengths differ.
 fn before(now: Timestamp, span: &str) -> Option<Timestamp> {
     let span: Span = span.parse().ok()?;
     let span: SignedDuration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_taken_as_it_is() {
+    fn a_time_is_parsed() {
         let named: Timestamp = "2026-01-31T08:00:00Z".parse().expect("a time");
         for text in ["2026-01-31T08:00:00Z", "2026-01-31T10:00:00+02:00"] {
             assert_eq!(text.parse(), Ok(Since(named.into())), "{text}");
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_is_refused() {
+    fn other_texts_are_refused() {
         for text in ["yesterday", "-2h", "2h ago", "1mo", "2026-01-31", ""] {
             assert!(text.parse::<Since>().is_err(), "{text}");
         }

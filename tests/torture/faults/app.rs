@@ -65,7 +65,7 @@ fn kill_again_and_again(mut round: Round, spool: Option<&Path>) -> Verdict {
     if let Some(dir) = spool {
         let (_, guard) = ledger(tracing_ledger::builder().spool_dir(dir), &url);
         wait_until_drained(&guard, DRAINED_WITHIN);
-        shut_down(guard, Duration::from_secs(5)).expect("everything is written");
+        shut_down(guard, DRAINED_WITHIN).expect("everything is written");
     }
     stage.wait_for_sessions();
     let drain = began.elapsed();

@@ -24,13 +24,14 @@ pub(crate) fn while_locked(mut round: Round) -> Verdict {
     scene.calm();
     let (cluster, admin) = (scene.stage.cluster.clone(), scene.stage.admin.clone());
     let locker = thread::spawn(move || {
-        cluster.psql(
-            &admin,
-            "BEGIN; LOCK TABLE observability_events IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3); COMMIT",
-        )
+        let lock = "BEGIN; LOCK TABLE observability_events IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)";
+        cluster.try_psql(&admin, lock).expect_err("its session is ended")
     });
     scene.backlog();
-    scene.verdict_of_exit(deadline, |_, _| {
+    scene.verdict_of_exit(deadline, |stage, _| {
+        let unlock = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                      WHERE datname = current_database() AND query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";
+        stage.psql(unlock);
         locker.join().expect("the lock was taken and let go");
     })
 }

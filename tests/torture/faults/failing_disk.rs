@@ -109,7 +109,7 @@ fn fail(round: &mut Round, case: &Case) -> Verdict {
     check_said(&tracer.said(), case);
     let (_, guard) = ledger(tracing_ledger::builder().spool_dir(dir.path()), &url);
     wait_until_drained(&guard, DRAINED_WITHIN);
-    shut_down(guard, Duration::from_secs(5)).expect("everything is written");
+    shut_down(guard, DRAINED_WITHIN).expect("everything is written");
     let verdict = stage.check(&calls, &[], stats);
     assert_eq!(verdict.lost, 0, "{stats}");
     Verdict { drain, ..verdict }

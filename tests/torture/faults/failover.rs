@@ -7,7 +7,7 @@ use crate::scene::{Round, Scene, Setup, Verdict};
 use crate::wait::until;
 use support::Cluster;
 
-const STREAMS_WITHIN: Duration = Duration::from_secs(10);
+const STREAMS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Replication is synchronous: what an asynchronous standby had not heard of at the end of its primary is lost
 /// by Postgres, and nobody can have it back.

@@ -16,21 +16,24 @@ const PATIENCE: Duration = Duration::from_millis(300);
 
 /// So few that they are at fault, and not the schema: they are set aside, and all others are written.
 pub(crate) fn few(round: Round) -> Verdict {
-    let verdict = poisoned(round, &[5, 20, 40]);
-    assert!(verdict.quarantined > 0, "poison is set aside");
-    verdict
+    let quarantines = |scene: &Scene| {
+        until(DRAINED_WITHIN, "a row is quarantined", || scene.guard.stats().quarantined > 0);
+    };
+    poisoned(round, &[5, 20, 40], quarantines)
 }
 
 /// So many that the schema must have drifted: rows are held until it is mended.
 pub(crate) fn many(round: Round) -> Verdict {
-    poisoned(round, &[120, 250, 500, 900, 1000])
+    poisoned(round, &[120, 250, 500, 900, 1000], |_| ())
 }
 
-fn poisoned(round: Round, per_mille: &[u64]) -> Verdict {
+/// Each stretch of poison lasts until it has been met.
+fn poisoned(round: Round, per_mille: &[u64], met: fn(&Scene)) -> Verdict {
     let mut scene = open(round, |builder| builder);
     for _ in 0..scene.scale {
         scene.load.poison(*scene.rng.pick(per_mille));
         scene.suffer(1000..2000);
+        met(&scene);
     }
     mended(scene)
 }

@@ -23,7 +23,7 @@ use support::gated;
 const LIMIT: u64 = 512 * 1024;
 /// A batch of the largest records, and the files besides segments.
 const OVER_THE_LIMIT: u64 = 64 * 1024;
-const FULL_WITHIN: Duration = Duration::from_secs(30);
+const FULL_WITHIN: Duration = Duration::from_secs(120);
 
 /// The service is shut down while the database is away, and started again, several times: what the first left on
 /// disk the last one writes.
@@ -43,6 +43,7 @@ pub(crate) fn restarted(round: Round) -> Verdict {
         let load = Load::start_at(calls.len() as u64, &dispatch, seed, pace);
         pause(rng.ms(50..500));
         calls.extend(load.stop());
+        until(DRAINED_WITHIN, "all is on disk", || guard.stats().in_flight == 0);
         let stats = shut_down(guard, rng.ms(100..300)).expect("what is on disk is no error");
         assert_eq!((stats.spooled, stats.in_flight), (calls.len() as u64, 0), "all is on disk: {stats}");
     }
@@ -51,7 +52,7 @@ pub(crate) fn restarted(round: Round) -> Verdict {
     let (_, guard) = ledger(builder(), &url);
     wait_until_drained(&guard, DRAINED_WITHIN);
     let drain = began.elapsed();
-    let stats = shut_down(guard, Duration::from_secs(5)).expect("everything is written");
+    let stats = shut_down(guard, DRAINED_WITHIN).expect("everything is written");
     let verdict = stage.check(&calls, &[], stats);
     assert_eq!(verdict.lost, 0, "{stats}");
     Verdict { drain, ..verdict }
@@ -165,6 +166,7 @@ fn segment(seed: u64) -> (PathBuf, Vec<u8>) {
             call(seed, n, false);
         }
     });
+    until(DRAINED_WITHIN, "all is on disk", || guard.stats().in_flight == 0);
     let stats = guard.shutdown(Duration::from_millis(200)).expect("what is on disk is no error");
     assert_eq!(stats.spooled, RECORDS, "{stats}");
     let files = fs::read_dir(dir.path()).expect("the spool is there");
