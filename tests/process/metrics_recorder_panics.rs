@@ -10,9 +10,9 @@ use tracing_subscriber::prelude::*;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-struct Sore;
+struct PanickingRecorder;
 
-impl Recorder for Sore {
+impl Recorder for PanickingRecorder {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
@@ -36,7 +36,7 @@ fn rows_are_written_all_the_same() {
 }
 
 fn write_beside_a_panic() {
-    metrics::set_global_recorder(Sore).expect("it is the first");
+    metrics::set_global_recorder(PanickingRecorder).expect("it is the first");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let memory = Memory::default();
     let builder = tracing_ledger::builder().spool_dir(folder.path().join("spool"));
