@@ -58,8 +58,8 @@ fn gauge(name: &str) -> f64 {
 }
 
 #[test]
-fn the_account_is_told_under_the_names_of_opentelemetry() {
-    alone("metrics::the_account_is_told_under_the_names_of_opentelemetry", record_the_account);
+fn stats_are_recorded_under_the_names_of_opentelemetry() {
+    alone("metrics::stats_are_recorded_under_the_names_of_opentelemetry", record_the_account);
 }
 
 fn record_the_account() {

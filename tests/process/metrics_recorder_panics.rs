@@ -31,8 +31,8 @@ impl Recorder for PanickingRecorder {
 }
 
 #[test]
-fn rows_are_written_all_the_same() {
-    alone("metrics_recorder_panics::rows_are_written_all_the_same", write_beside_a_panic);
+fn a_metrics_recorder_that_panics_costs_no_row() {
+    alone("metrics_recorder_panics::a_metrics_recorder_that_panics_costs_no_row", write_beside_a_panic);
 }
 
 fn write_beside_a_panic() {

@@ -93,7 +93,7 @@ fn emit_until_the_end(wanted: &str) {
 
 fn start(abort_at: u64, database: &str, folder: &Path) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new(env::current_exe().expect("this test is a file"))
-        .args(["--exact", "process_killed::what_is_on_disk_survives_sigkill", "--nocapture"])
+        .args(["--exact", "process_killed::rows_on_disk_survive_sigkill", "--nocapture"])
         .env(VICTIM, format!("{abort_at} {database} {}", folder.display()))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -138,7 +138,7 @@ fn numbers(folder: &Path) -> Vec<i64> {
 }
 
 #[test]
-fn what_is_on_disk_survives_sigkill() {
+fn rows_on_disk_survive_sigkill() {
     if let Ok(wanted) = env::var(VICTIM) {
         return emit_until_the_end(&wanted);
     }
@@ -146,7 +146,7 @@ fn what_is_on_disk_survives_sigkill() {
 }
 
 #[test]
-fn what_is_on_disk_survives_an_abort() {
+fn rows_on_disk_survive_an_abort() {
     assert_survives(Ending::Abort);
 }
 

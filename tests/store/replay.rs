@@ -90,17 +90,17 @@ async fn replays(schema: &str, role: &str) {
 }
 
 #[tokio::test]
-async fn rows_of_which_none_or_some_or_all_are_there() {
+async fn a_replay_adds_the_rows_that_are_missing() {
     replays(PLAIN, "plain").await;
 }
 
 #[tokio::test]
-async fn in_a_table_partitioned_by_time() {
+async fn a_replay_into_a_partitioned_table_adds_the_rows_that_are_missing() {
     replays(PARTITIONED, "partitioned").await;
 }
 
 #[tokio::test]
-async fn where_all_are_there_a_copy_is_not_tried_each_time() {
+async fn after_many_rows_that_exist_the_store_stops_trying_copy() {
     let mut table = TestTable::new(PLAIN, "all_there");
     let left: Vec<_> = std::iter::repeat_with(batch).take(3).collect();
     table.has(&left.concat()).await;
