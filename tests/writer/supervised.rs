@@ -32,18 +32,18 @@ impl Drop for PanicsOnDrop {
 struct Held<F>(F, #[expect(dead_code, reason = "it is there to be dropped")] PanicsOnDrop);
 
 impl<F: Future + Unpin> Future for Held<F> {
-    type Captured = F::Captured;
+    type Output = F::Output;
 
     fn poll(
         mut self: std::pin::Pin<&mut Self>,
         context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<F::Captured> {
+    ) -> std::task::Poll<F::Output> {
         std::pin::Pin::new(&mut self.0).poll(context)
     }
 }
 
 impl Store for Sore {
-    fn insert(&mut self, batch: &[Row], attempt: Attempt) -> impl Future<Captured = Result<(), InsertError>> {
+    fn insert(&mut self, batch: &[Row], attempt: Attempt) -> impl Future<Output = Result<(), InsertError>> {
         Held(Box::pin(self.memory.insert(batch, attempt)), PanicsOnDrop(self.panics.clone()))
     }
 }
