@@ -1,4 +1,4 @@
-//! A function that carries `#[instrument]`, and the three lines that put it on the ledger.
+//! A function with `#[instrument]`, and the three lines that put it on the ledger.
 #![expect(clippy::print_stdout, reason = "an example shows what it did")]
 
 use std::time::Duration;

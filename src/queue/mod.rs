@@ -62,7 +62,7 @@ pub(crate) fn suppress_this_thread() {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// Refuse it. The rows from the beginning of the trouble are kept.
+    /// Refuse it. The rows from the beginning of the outage are kept.
     #[default]
     DropNewest,
     /// Evict the oldest. The most recent rows are kept.

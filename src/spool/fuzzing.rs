@@ -5,7 +5,7 @@ use std::io;
 use super::disk::DiskFile;
 use super::format::{HEADER_BYTES, Header, checksum, encode};
 use super::scan::{Found, Scanner};
-use crate::Row;
+use crate::row::Row;
 
 /// The number of the record that is appended to see whether it is found. Behind it no record counts.
 const LAST: u64 = u64::MAX / 2 - 1;

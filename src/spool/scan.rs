@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::disk::{DiskFile, read_some};
 use super::format::{HEADER_BYTES, Header, MAGIC};
-use crate::Row;
+use crate::row::Row;
 
 /// How much is read at once; records larger than that make the buffer as large as they are.
 const CHUNK_BYTES: usize = 64 * 1024;

@@ -4,7 +4,7 @@ use std::io;
 
 use super::disk::{Disk, DiskFile, is_full, write_all};
 use super::format::{self, PAYLOAD_LIMIT};
-use crate::Row;
+use crate::row::Row;
 
 /// What follows the number in the name of a segment. It names the format: another version is another extension,
 /// so that each finds its own and leaves the other's alone.

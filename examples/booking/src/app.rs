@@ -1,4 +1,4 @@
-//! What every request and every job of the service shares.
+//! The state that all requests and jobs of the service share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::console::Console;
 use crate::db::Db;
 use crate::planner::{HOLD, Planner};
 
-/// The service's own state.
+/// The state of the service.
 pub struct App {
     pub db: Db,
     pub planner: Planner,
@@ -18,30 +18,30 @@ pub struct App {
     pub console: Console,
 }
 
-/// What a deployment decides.
+/// The settings of a deployment.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     pub pace: Pace,
-    /// Attempts of a job after its first, as asked for: the job keeps within its own limits.
+    /// Attempts of a job after its first, before the job applies its limits.
     pub max_retries: i64,
-    /// What a request waits for its tables, before the time scale, as asked for: the inline flow keeps within
-    /// its own limits.
+    /// The timeout of a request for its tables, before the time scale and before the inline flow applies its
+    /// limits.
     pub inline_timeout: Duration,
 }
 
-/// How much faster than in production the waits pass: delays, timeouts and holds, never the cutoff,
-/// which is about the time on the guests' watches.
+/// By how much waits are shorter than in production: delays, timeouts and holds, but not the cutoff, which depends on
+/// the time of the guests.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace(pub u32);
 
-/// The background jobs: how many there were and are.
+/// Counts the background jobs.
 #[derive(Default)]
 pub struct Jobs {
     started: AtomicU64,
     open: watch::Sender<usize>,
 }
 
-/// A background task that is not over; counts itself out however it ends.
+/// A running background task. Its drop takes it off the count.
 pub struct Open<'a>(&'a Jobs);
 
 impl App {
@@ -52,30 +52,30 @@ impl App {
 }
 
 impl Settings {
-    /// Those of production.
+    /// The settings of production.
     pub const PRODUCTION: Self =
         Self { pace: Pace(1), max_retries: 3, inline_timeout: Duration::from_secs(12) };
 }
 
 impl Pace {
-    /// How long a wait of production takes here.
+    /// Scales a wait of production.
     pub fn of(self, time: Duration) -> Duration {
         time / self.0.max(1)
     }
 }
 
 impl Jobs {
-    /// A task was scheduled: from now on it is waited for.
+    /// Counts a scheduled task, so that the shutdown waits for it.
     pub fn scheduled(&self) {
         self.open.send_modify(|open| *open += 1);
     }
 
-    /// Takes over a scheduled task, to count it out.
+    /// Takes over a scheduled task; dropping the result takes it off the count.
     pub fn open(&self) -> Open<'_> {
         Open(self)
     }
 
-    /// A job entered its work: it owes a summary.
+    /// Counts a job that has begun its work, and so owes a summary.
     pub fn start(&self) {
         self.started.fetch_add(1, Ordering::Relaxed);
     }
@@ -85,7 +85,7 @@ impl Jobs {
         self.started.load(Ordering::Relaxed)
     }
 
-    /// Waits until every scheduled task is over.
+    /// Waits until every scheduled task has ended.
     pub async fn all_over(&self) {
         // The sender lives as long as `self`, so this cannot end early.
         self.open.subscribe().wait_for(|&open| open == 0).await.ok();

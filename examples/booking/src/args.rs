@@ -17,7 +17,7 @@ cargo run --example booking -- [OPTIONS]
 DATABASE_URL names the database (postgres://… or sqlite://…). Without it, a new booking-demo.sqlite3 in the
 current directory replaces the one of the last run. The tables demo_* are made anew in either.";
 
-/// Options as given.
+/// The options.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Args {
     pub(crate) time_scale: u32,

@@ -9,10 +9,10 @@ use crate::trouble::Trouble;
 
 /// The one restaurant of the demo.
 pub const RESTAURANT: Uuid = Uuid::from_u128(0x0195_5b1e_7c00_7000_8000_0000_0000_0001);
-/// How long a party has its tables, with the time to lay them again.
+/// How long a party has its tables, including the time to lay them again.
 pub const STAY_MS: i64 = 105 * 60_000;
 
-/// One booking as it stands in the database.
+/// One booking in the database.
 #[derive(Clone, Debug)]
 pub struct Booking {
     pub id: Uuid,
@@ -20,15 +20,15 @@ pub struct Booking {
     pub party_size: i64,
     /// Milliseconds since the Unix epoch.
     pub starts_at: i64,
-    /// The only zone the guest will sit in.
+    /// The only zone that the guest accepts.
     pub zone: Option<String>,
     pub note: Option<String>,
     pub status: Status,
-    /// Grows with every change of size or time: a hold is for one version.
+    /// Grows with every change of size or time. A hold is valid for one version.
     pub version: i64,
 }
 
-/// Where a booking is in its life.
+/// The state of a booking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Pending,
@@ -38,7 +38,7 @@ pub enum Status {
     Completed,
 }
 
-/// What made the service look for tables.
+/// The reason to look for tables.
 #[derive(Clone, Copy, Debug)]
 pub enum Trigger {
     Creation,
@@ -46,7 +46,7 @@ pub enum Trigger {
 }
 
 impl Booking {
-    /// A booking nobody has looked at yet.
+    /// A new booking.
     pub fn new(id: Uuid, party_size: i64, starts_at: i64) -> Self {
         Self {
             id,
@@ -119,7 +119,7 @@ impl Booking {
         Ok(changed == 1)
     }
 
-    /// A person's word on the booking; one that is over gives back its tables. False when it was over before.
+    /// Stores the decision of the staff. A booking that is over gives back its tables. Returns false if it was over before.
     pub async fn decide(&self, db: &Db, status: Status) -> Result<bool, Trouble> {
         let mut tx = db.begin().await?;
         let changed = tx
@@ -135,7 +135,7 @@ impl Booking {
         Ok(changed == 1)
     }
 
-    /// Puts the letter that says "your table is ready" into the outbox.
+    /// Puts the email "your table is ready" into the outbox.
     pub async fn send_confirmation(&self, db: &Db) -> Result<(), Trouble> {
         db.execute(
             "INSERT INTO demo_outbox (id, booking_id, letter, sent_at) VALUES ($1, $2, 'confirmed', $3)",
@@ -163,7 +163,7 @@ impl Status {
             .find(|status| status.as_str() == word)
     }
 
-    /// Nobody needs tables for it any more.
+    /// Whether the booking needs no tables any more.
     pub fn is_over(self) -> bool {
         matches!(self, Self::Cancelled | Self::NoShow | Self::Completed)
     }

@@ -1,5 +1,4 @@
-//! The run against the ledger: what the service counted itself and what the run set out to show, beside the
-//! rows that arrived.
+//! Compares the counters of the service, and the cases that a run has to cause, with the rows of the ledger.
 
 use std::process::ExitCode;
 
@@ -25,7 +24,7 @@ macro_rules! bookings_with {
     };
 }
 
-/// What happens to somebody in every run.
+/// A case that occurs in every run.
 const STORIES: [Story; 5] = [
     Story {
         name: "modified",
@@ -52,7 +51,7 @@ const STORIES: [Story; 5] = [
     Story {
         name: "cancelled request",
         calm: false,
-        // A timeout aborts its operation too: the guest hung up where there is no timeout.
+        // A timeout aborts its operation too, so only an abort without a timeout is a hang-up.
         bookings: bookings_with!(
             "event_type = 'inline_auto_assign.operation_aborted' AND NOT EXISTS (\
              SELECT 1 FROM observability_events timeout WHERE timeout.event_type = 'inline_auto_assign.timeout' \
@@ -63,13 +62,13 @@ const STORIES: [Story; 5] = [
 
 struct Story {
     name: &'static str,
-    /// A calm run tells it too.
+    /// Whether it occurs in a calm run too.
     calm: bool,
-    /// Counts those it happened to.
+    /// Counts its occurrences.
     bookings: &'static str,
 }
 
-/// What the run should have left, and what it left.
+/// The expected rows of the run, and the rows that it has.
 pub struct Check {
     calm: bool,
     calls: u64,
@@ -82,7 +81,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// Compares the counters of `app` with the rows; after the ledger was shut down, so that all are there.
+    /// Compares the counters of `app` with the rows. Call it after the shutdown of the ledger, when all rows are written.
     pub async fn of(app: &App, db: &Db, calm: bool) -> Result<Self, Trouble> {
         let mut stories = Vec::new();
         for story in STORIES {
@@ -101,8 +100,8 @@ impl Check {
         })
     }
 
-    /// Success when one row came of each call and each job, no table has two parties at a time, and every
-    /// promised story is told.
+    /// Success if each call and each job has one row, no table has two parties at a time, and every expected case has
+    /// occurred.
     pub fn exit_code(&self) -> ExitCode {
         if self.faults().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }

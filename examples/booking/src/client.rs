@@ -1,4 +1,4 @@
-//! The guests' side: HTTP/1.1 over loopback, one connection for each request.
+//! The client of the guests: HTTP/1.1 over loopback, one connection for each request.
 
 use std::io;
 use std::net::SocketAddr;
@@ -55,7 +55,7 @@ impl Client {
     async fn connect(&self) -> io::Result<Line> {
         let stream = TcpStream::connect(self.service).await?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        // What goes wrong on the connection is told to whoever waits for the answer.
+        // A failure of the connection also reaches the task that waits for the reply.
         let driver = tokio::spawn(async move { connection.await.unwrap_or_default() });
         Ok(Line { sender, driver })
     }

@@ -1,4 +1,4 @@
-//! What the service says to the people in the house: the lines that the runbook searches for.
+//! The console lines of the service for its staff, which the runbook searches for.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ impl Console {
     }
 }
 
-/// Milliseconds with three decimals, as the rows of the ledger give them.
+/// Milliseconds with three decimals, as in the rows of the ledger.
 pub fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }

@@ -1,4 +1,4 @@
-//! The database of the service: one small face for Postgres and SQLite, and the `demo_*` tables.
+//! The database of the service: one small interface to Postgres and SQLite, and the `demo_*` tables.
 //!
 //! Every statement is written once, in the SQL both understand; numbers are 64-bit, ids are text, and
 //! times are milliseconds since the Unix epoch.
@@ -24,7 +24,7 @@ pub enum Db {
     Sqlite(SqlitePool),
 }
 
-/// A transaction; dropped before [`commit`](Self::commit), it never was.
+/// A transaction. Dropping it before [`commit`](Self::commit) rolls it back.
 pub enum Tx {
     Postgres(Transaction<'static, Postgres>),
     Sqlite(Transaction<'static, Sqlite>),
@@ -46,13 +46,13 @@ impl Db {
     pub async fn open(url: &str) -> Result<Self, String> {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
-            // The driver reads .pgpass meanwhile, and would log a malformed line of it, password and all.
+            // The driver reads .pgpass here, and would log a malformed line with its password.
             let options = with_default(NoSubscriber::default(), || url.parse::<PgConnectOptions>());
             let options = options.map_err(|error| unreachable_database(&error))?;
             let pool = pool.connect_with(options).await;
             return pool.map(Self::Postgres).map_err(|error| unreachable_database(&error));
         }
-        // Anything else would be taken for the name of a file.
+        // SQLite would take any other URL for the name of a file.
         let options = url.strip_prefix("sqlite:").and_then(|_| url.parse::<SqliteConnectOptions>().ok());
         let options = options.ok_or(
             "DATABASE_URL names no database this demo knows: begin it with postgres:// or sqlite://",
@@ -63,7 +63,7 @@ impl Db {
         pool.connect_with(options).await.map(Self::Sqlite).map_err(|error| unreachable_database(&error))
     }
 
-    /// Gives the demo empty tables of its own; touches no other.
+    /// Makes empty tables for the demo and changes no other table.
     pub async fn reset(&self) -> Result<(), Trouble> {
         let mut tx = self.begin().await?;
         for statement in SCHEMA {
@@ -79,7 +79,7 @@ impl Db {
         })
     }
 
-    /// Runs one statement and says how many rows it touched.
+    /// Runs one statement and returns the number of changed rows.
     pub async fn execute(
         &self,
         sql: &'static str,
@@ -103,7 +103,7 @@ impl Db {
         }
     }
 
-    /// Ends the connections in good order.
+    /// Closes the connections.
     pub async fn close(&self) {
         match self {
             Self::Postgres(pool) => pool.close().await,
@@ -165,7 +165,7 @@ where
     Ok(rows.iter().map(T::from_row).collect::<Result<_, _>>()?)
 }
 
-/// The text of a connect error may name the user and the host: only its kind is told.
+/// Returns only the kind of a connect error, because its text may name the user and the host.
 fn unreachable_database(error: &sqlx::Error) -> String {
     let kind = match error {
         sqlx::Error::Io(error) => error.kind().to_string(),

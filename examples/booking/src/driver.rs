@@ -1,4 +1,4 @@
-//! The run: every party sends its request, and the day goes on around them.
+//! The run: every party sends its request, while guests and staff change bookings.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,20 +15,20 @@ use crate::bookings::STAY_MS;
 use crate::client::Client;
 use crate::parties::{Fate, Party, Service};
 
-/// Guests that are on the line at a time.
+/// Requests at the same time.
 const LINES: usize = 4;
 /// How long the service may take to notice that a guest has hung up.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// In each service, this party and every one after so many changes its mind.
+/// In each service, every party after so many changes its booking, beginning with this one.
 const CHANGES_EVERY: usize = 8;
 
-/// Takes every party through its request and waits for the jobs that follow.
+/// Sends the request of every party and waits for the jobs that follow.
 pub async fn run(app: &Arc<App>, service: SocketAddr, services: Vec<Service>) -> io::Result<()> {
     let guests = Client::new(service);
     let strays =
         services.iter().flat_map(|service| &service.parties).filter(|party| party.fate != Fate::Answered);
-    // First, while the house is empty: only a planner that finds tables comes to wait for a page, and no other
-    // request can run into its timeout behind one.
+    // First, while all tables are free: only a planner that finds tables waits for a page, and no other request can run into
+    // its timeout behind it.
     let mut strays: JoinSet<_> = strays.map(|party| stray(app.clone(), guests, party.clone())).collect();
     while let Some(stray) = strays.join_next().await {
         stray.map_err(io::Error::other)??;
@@ -42,7 +42,7 @@ pub async fn run(app: &Arc<App>, service: SocketAddr, services: Vec<Service>) ->
     Ok(())
 }
 
-/// One service: everybody books, some change their minds, and the staff look after who waits.
+/// One service: all parties book, some change their bookings, and the staff helps those that wait.
 async fn serve(guests: Client, parties: Vec<Party>) -> io::Result<()> {
     let statuses = book(guests, &parties).await?;
     for (number, party) in parties.iter().enumerate() {
@@ -54,9 +54,9 @@ async fn serve(guests: Client, parties: Vec<Party>) -> io::Result<()> {
     let Some((lucky, _)) = waiting.next() else {
         return Ok(());
     };
-    // A person finds room at the bar, while the job sleeps.
+    // The staff confirms a party while its job sleeps.
     guests.send(Method::PATCH, &path(lucky), &json!({ "status": "confirmed" })).await?;
-    // And somebody cannot come, so that the next attempt of a job finds a table.
+    // Another party cancels, so that the next attempt of a job finds a table.
     let seated = parties.iter().zip(&statuses).rfind(|(_, status)| *status == "confirmed");
     if let (Some(_), Some((seated, _))) = (waiting.next(), seated) {
         guests.send(Method::PATCH, &path(seated), &json!({ "status": "cancelled" })).await?;
@@ -64,7 +64,7 @@ async fn serve(guests: Client, parties: Vec<Party>) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends the parties' wishes over a few lines at a time; their statuses, in the order of the parties.
+/// Sends the requests, a few at a time. Returns the statuses in the order of the parties.
 async fn book(guests: Client, parties: &[Party]) -> io::Result<Vec<String>> {
     let mut statuses = Vec::new();
     for group in parties.chunks(LINES) {
@@ -89,7 +89,7 @@ fn second_thoughts(number: usize, party: &Party) -> Value {
     json!({ "starts_at": later.to_string() })
 }
 
-/// A party whose request is not simply answered.
+/// A party whose request times out, panics or hangs up.
 async fn stray(app: Arc<App>, guests: Client, party: Party) -> io::Result<()> {
     match party.fate {
         Fate::TimesOut(decision) => time_out(&app, guests, &party, decision).await,
@@ -100,7 +100,7 @@ async fn stray(app: Arc<App>, guests: Client, party: Party) -> io::Result<()> {
     }
 }
 
-/// Keeps the day's page, as a person at the desk might, until the request has timed out waiting for it.
+/// Holds the day's page, as the staff might, until the request has timed out.
 async fn time_out(app: &App, guests: Client, party: &Party, decision: Option<&str>) -> io::Result<()> {
     let book = app.planner.book();
     let page = book.pages(party.starts_at, party.starts_at + STAY_MS).await;
@@ -118,12 +118,12 @@ async fn time_out(app: &App, guests: Client, party: &Party, decision: Option<&st
     Ok(())
 }
 
-/// Keeps the day's page while the guest hangs up, until the service has noticed and turned to the job.
+/// Holds the day's page while the guest hangs up, until the service has noticed and has scheduled the job.
 async fn hang_up(app: &App, guests: Client, party: &Party) -> io::Result<()> {
     let book = app.planner.book();
     let page = book.pages(party.starts_at, party.starts_at + STAY_MS).await;
     guests.hang_up(&party.wish(), book.asked_by(party.id, 1)).await?;
-    // At a high time scale the request may have timed out already: then there is nothing to notice.
+    // At a high time scale the request may have timed out already, and then the hang-up changes nothing.
     let noticed = timeout(PATIENCE, book.asked_by(party.id, 2)).await;
     drop(page);
     noticed.map_err(|_| io::Error::other("no guest could hang up in time: use a lower --time-scale"))

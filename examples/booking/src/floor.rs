@@ -1,14 +1,14 @@
-//! The floor plan: which tables, alone or pushed together, could seat a party, and which would do it best.
+//! The floor plan: finds the tables, alone or pushed together, that can seat a party, best first.
 
 use std::collections::BTreeSet;
 
 use crate::db::Db;
 use crate::trouble::Trouble;
 
-/// Covers the kitchen can cook for at one time, in all zones.
+/// Guests that the kitchen can cook for at one time, in all zones.
 pub const KITCHEN_COVERS: i64 = 24;
 
-/// The house: id, name, zone, seats.
+/// The tables: id, name, zone, seats.
 const TABLES: [(i64, &str, &str, i64); 8] = [
     (1, "W1", "window", 2),
     (2, "W2", "window", 2),
@@ -29,7 +29,7 @@ pub struct Strategy {
     pub max_tables: usize,
 }
 
-/// Tables and what stands beside what.
+/// Tables and their neighbours.
 pub struct Floor {
     tables: Vec<Table>,
     adjacent: BTreeSet<(i64, i64)>,
@@ -77,12 +77,12 @@ impl Floor {
         })
     }
 
-    /// The tables that nobody has been promised.
+    /// The free tables.
     pub fn without(&self, taken: &BTreeSet<i64>) -> Vec<&Table> {
         self.tables.iter().filter(|table| !taken.contains(&table.id)).collect()
     }
 
-    /// What of `free` seats `party_size`, best first.
+    /// The tables of `free` that seat `party_size`, best first.
     pub fn candidates(&self, free: &[&Table], party_size: i64, strategy: Strategy) -> Vec<Candidate> {
         let mut candidates: Vec<Candidate> = self
             .combinations(free, strategy)
@@ -117,7 +117,7 @@ impl Floor {
         next.map(|id| tables.iter().copied().chain([id]).collect()).collect()
     }
 
-    /// How often a party at these tables would have to look over somebody else's.
+    /// The number of gaps: 0 if all these tables are adjacent.
     fn gaps(&self, tables: &BTreeSet<i64>) -> i64 {
         let pairs = self.adjacent.iter().filter(|(a, b)| tables.contains(a) && tables.contains(b));
         (count(tables.len()) - 1 - count(pairs.count())).max(0)
@@ -138,7 +138,7 @@ impl Candidate {
     }
 }
 
-/// The most that `max_tables` of these tables seat, wherever they stand.
+/// The most guests that `max_tables` of these tables seat, adjacent or not.
 pub fn most_seats(tables: &[&Table], max_tables: usize) -> i64 {
     let mut seats: Vec<i64> = tables.iter().map(|table| table.seats).collect();
     seats.sort_unstable_by(|a, b| b.cmp(a));

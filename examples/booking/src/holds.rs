@@ -1,8 +1,8 @@
-//! Holds: a table promised to one booking for one time, for a while or for good.
+//! Holds: a table reserved for one booking at one time, with an expiry or for good.
 //!
-//! No table is ever promised twice: whoever writes holds has the day's page, and the database's row for the
-//! day, for as long as it looks and writes. The page keeps the planners of this process from queueing inside
-//! the database, where each would occupy a connection; the row keeps out other processes.
+//! No table is reserved twice: a planner locks the day's page and the day's row in the database while it reads and writes
+//! holds. The page keeps the planners of this process from waiting inside the database, where each would occupy a
+//! connection; the row keeps out other processes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
@@ -18,15 +18,15 @@ use crate::trouble::Trouble;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// The booking book: one page a day, in the hands of one writer at a time.
+/// The booking list: one page for each day, locked by one writer at a time.
 #[derive(Default)]
 pub struct Book {
     pages: Mutex<BTreeMap<i64, Arc<tokio::sync::Mutex<()>>>>,
-    /// How often each booking has come for a page.
+    /// How often each booking has asked for a page.
     asked: watch::Sender<HashMap<Uuid, u32>>,
 }
 
-/// The right to write holds for some days; dropping it is giving the pages back.
+/// The right to write holds for some days. Dropping it unlocks the pages.
 pub struct Pages {
     days: RangeInclusive<i64>,
     _held: Vec<OwnedMutexGuard<()>>,
@@ -39,7 +39,7 @@ impl Book {
         self.pages(booking.starts_at, booking.ends_at()).await
     }
 
-    /// Waits for the pages from one moment to another, as a person does who looks through the book.
+    /// Waits for the pages from one moment to another.
     pub async fn pages(&self, from_ms: i64, to_ms: i64) -> Pages {
         let days = from_ms.div_euclid(DAY_MS)..=to_ms.div_euclid(DAY_MS);
         let mut held = Vec::new();
@@ -50,7 +50,7 @@ impl Book {
         Pages { days, _held: held }
     }
 
-    /// Waits until a booking has come for its pages that many times.
+    /// Waits until a booking has asked for its pages that many times.
     pub async fn asked_by(&self, booking: Uuid, times: u32) {
         let mut asked = self.asked.subscribe();
         // The sender lives as long as `self`, so this cannot end early.
@@ -63,13 +63,13 @@ impl Book {
     }
 }
 
-/// What confirmed bookings already have in this time.
+/// The tables of confirmed bookings in this time.
 pub struct Taken {
     pub tables: BTreeSet<i64>,
     pub covers: i64,
 }
 
-/// Reads what is promised for good in the time of a booking; holds may still fall, so they do not count.
+/// Reads the confirmed tables in the time of a booking. Holds do not count, because they may still expire.
 pub async fn taken(db: &Db, booking: &Booking) -> Result<Taken, Trouble> {
     let rows: Vec<(i64, String, i64)> = db
         .rows(
@@ -83,9 +83,9 @@ pub async fn taken(db: &Db, booking: &Booking) -> Result<Taken, Trouble> {
     Ok(Taken { tables: rows.iter().map(|&(table, ..)| table).collect(), covers })
 }
 
-/// Holds the first candidate of which no table is promised; `None` when every one has lost a table.
+/// Holds the first candidate whose tables are all free. `None` if every candidate has lost a table.
 ///
-/// The hold falls at `expires_at`, in milliseconds since the Unix epoch, unless it is [confirmed](confirm).
+/// The hold expires at `expires_at`, in milliseconds since the Unix epoch, unless it is [confirmed](confirm).
 pub async fn place(
     db: &Db,
     pages: &Pages,
@@ -176,10 +176,10 @@ pub async fn confirm(db: &Db, booking: &Booking, hold: Uuid) -> Result<(), Troub
     tx.commit().await
 }
 
-/// Gives back whatever an attempt still holds; what it got confirmed stays.
+/// Releases the holds of an attempt that are not confirmed.
 pub async fn release(db: &Db, pages: &Pages, attempt: Uuid) -> Result<(), Trouble> {
     let mut tx = db.begin().await?;
-    // A planner that was dropped while it committed may be committing still: it is done when the row is ours.
+    // A planner that was dropped during its commit may still be committing. It has ended when this gets the row.
     lock_days(&mut tx, pages).await?;
     tx.execute("DELETE FROM demo_holds WHERE attempt_id = $1 AND expires_at IS NOT NULL", [attempt.into()])
         .await?;

@@ -1,4 +1,4 @@
-//! The HTTP face: `POST /bookings`, `PATCH /bookings/{id}`, `GET /bookings/{id}`.
+//! The HTTP interface: `POST /bookings`, `PATCH /bookings/{id}`, `GET /bookings/{id}`.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub fn router(app: Arc<App>) -> Router {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewBooking {
-    /// Chosen by the client, so that a repeated request is the same booking; made here when it is absent.
+    /// Chosen by the client, so that a repeated request is the same booking. Made here if it is absent.
     id: Option<String>,
     party_size: i64,
     /// RFC 3339.
@@ -42,7 +42,7 @@ struct NewBooking {
     note: Option<String>,
 }
 
-/// The body of a PATCH: a person's decision, or the guest's change of size or time.
+/// The body of a PATCH: a decision of the staff, or a change of size or time by the guest.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Change {
@@ -111,8 +111,8 @@ async fn assign(app: &Arc<App>, booking: Booking, trigger: Trigger) -> Result<Bo
     stored(app, id).await
 }
 
-/// Schedules the job when it is dropped: after a refusal and a timeout, and when the guest hangs up and the
-/// request's future is dropped with all it holds.
+/// Schedules the job when it is dropped: after a refusal or a timeout, and when the guest hangs up and the future of the
+/// request is dropped.
 struct FollowUp {
     app: Arc<App>,
     booking: Option<Booking>,

@@ -14,13 +14,13 @@ use crate::holds;
 use crate::planner::{Quote, strategy};
 use crate::trouble::{Trouble, caught};
 
-/// What a request may wait for its tables, before the time scale.
+/// The limits of a request's wait for its tables, before the time scale.
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(20);
 
 /// Tries to confirm the booking at once; true when it did.
 ///
-/// On timeout the planner's future is dropped. When the guest hangs up, this future is dropped itself. What
-/// the attempt holds is then the caller's to release.
+/// On timeout the planner's future is dropped. When the guest hangs up, this future is dropped too. The caller then
+/// releases the holds of the attempt.
 #[instrument(
     name = "inline_auto_assign",
     skip_all,
@@ -47,7 +47,7 @@ pub async fn assign(app: &App, booking: &Booking, trigger: Trigger, attempt: Uui
     }
 }
 
-/// One attempt. Dropped before [`end`](Self::end), it says that it was aborted.
+/// One attempt. If it is dropped before [`end`](Self::end), it reports that it was aborted.
 struct Operation {
     attempt: Uuid,
     trigger: Trigger,

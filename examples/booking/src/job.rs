@@ -17,7 +17,7 @@ use crate::trouble::{Trouble, caught};
 
 /// Slots from the start of one attempt to the start of the next, before the time scale; the last repeats.
 const DELAYS: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(45)];
-/// So close to its start a booking is left to the people in the house.
+/// So close to its start, a booking is left to the staff.
 const CUTOFF_MINUTES: i64 = 10;
 
 /// Attempts of a job: at least one, at most eleven, whatever the settings say.
@@ -25,7 +25,7 @@ fn max_attempts(app: &App) -> i64 {
     app.settings.max_retries.saturating_add(1).clamp(1, 11)
 }
 
-/// How a job ended, when it did not fail.
+/// The end of a job that did not fail.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Succeeded,
@@ -34,9 +34,9 @@ enum End {
     Exhausted,
 }
 
-/// Starts the job of a booking in the background, once what an earlier attempt may hold is given back.
+/// Starts the job of a booking in the background, after the release of the holds of an earlier attempt.
 pub fn schedule(app: Arc<App>, booking: Booking, trigger: Trigger, earlier_attempt: Uuid) {
-    // While the process ends there is nothing left to run a job.
+    // At the end of the process no runtime is left to run a job.
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return;
     };
@@ -45,7 +45,7 @@ pub fn schedule(app: Arc<App>, booking: Booking, trigger: Trigger, earlier_attem
     runtime.spawn(async move {
         let _open = app.jobs.open();
         let pages = app.planner.book().pages_for(&booking).await;
-        // What cannot be given back now falls by itself when the hold runs out.
+        // A hold that cannot be released now expires later.
         holds::release(&app.db, &pages, earlier_attempt).await.ok();
         drop(pages);
         run(&app, booking.id, trigger).await;
@@ -128,7 +128,7 @@ impl Job<'_> {
         Ok(self.give_up(attempts, None))
     }
 
-    /// One attempt, told as it went; true when the booking is confirmed and the guest knows.
+    /// One attempt with its events. True if the booking is confirmed and the guest is informed.
     async fn attempt(&self, attempt: i64) -> bool {
         match self.quote_confirm_and_tell().await {
             Ok(Ok(hold)) => {
@@ -149,7 +149,7 @@ impl Job<'_> {
         false
     }
 
-    /// The hold that was confirmed, or the planner's reason for having none and its count of alternates.
+    /// The confirmed hold, or the planner's reason for finding none and its number of alternatives.
     async fn quote_confirm_and_tell(&self) -> Result<Result<Uuid, (NoHold, usize)>, Trouble> {
         let id = Uuid::now_v7();
         let (app, booking) = (self.app, &self.booking);
@@ -193,7 +193,7 @@ impl Job<'_> {
         self.say("attempt.error", json!({ "attempt": attempt, "error": trouble.to_string() }));
     }
 
-    /// Reads the booking again: people and other flows may have been at it during the sleep.
+    /// Reads the booking again: the staff and other flows may have changed it during the sleep.
     async fn look_again(&mut self, attempt: i64) -> Result<Option<End>, Trouble> {
         let Some(booking) = Booking::load(&self.app.db, self.booking.id).await? else {
             return Ok(Some(self.give_up(attempt, Some("not_found"))));
@@ -211,7 +211,7 @@ impl Job<'_> {
         Ok(status.is_over().then(|| self.give_up(attempt, Some(status.as_str()))))
     }
 
-    /// Every booking here has its start; one without would never come within the cutoff.
+    /// Every booking here has a start. One without a start would never reach the cutoff.
     fn within_cutoff(&self) -> bool {
         self.booking.starts_at - now_ms() <= CUTOFF_MINUTES * 60_000
     }
@@ -223,7 +223,7 @@ impl Job<'_> {
         End::Cutoff
     }
 
-    /// The job ends unconfirmed; `hard_stop_reason` says what ended it before its last attempt.
+    /// The job ends without a confirmation. `hard_stop_reason` says why it ended before its last attempt.
     fn give_up(&self, attempts: i64, hard_stop_reason: Option<&'static str>) -> End {
         if let Some(reason) = hard_stop_reason {
             Span::current().record("hard_stop_reason", reason);

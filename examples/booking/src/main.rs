@@ -1,11 +1,11 @@
-//! A booking service with a planner, and tracing-ledger on it: three lines in [`run`], none anywhere else.
+//! A booking service with a planner, and tracing-ledger: three lines in [`run`], and none in any other place.
 //!
 //! ```text
 //! guests ──► http ──► inline ──► planner ──► holds ──► the demo_* tables
 //! (driver)     └────► job ─────────┘
 //! ```
 //!
-//! The planner and the flows carry `#[instrument]` and tracing events and know nothing of the ledger. The run
+//! The planner and the flows use `#[instrument]` and events, and do not use the ledger. The run
 //! sends the 244 parties of `parties.csv` as HTTP requests, then prints the baseline and checks that every
 //! planner call and every job has its row. `--help` lists the options, `README.md` says where the data is from.
 
@@ -36,7 +36,7 @@ use booking::{driver, http, parties};
 
 /// The embedded database of a run without `DATABASE_URL`.
 const FILE: &str = "booking-demo.sqlite3";
-/// Where the baseline is kept as Markdown.
+/// The file for the report in Markdown.
 const BASELINE: &str = "baseline.md";
 
 fn main() -> ExitCode {
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The whole demo; a failure when the rows are not what the service counted, or tell too little.
+/// Runs the demo. Fails if the rows differ from the counters of the service, or if an expected case is missing.
 fn run() -> Result<ExitCode, Box<dyn Error>> {
     let args = Args::parse(std::env::args().skip(1))?;
     if args.help {
@@ -65,14 +65,14 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
     let (ledger, guard) = tracing_ledger::builder().create_table(true).build(&url)?;
     registry().with(ledger).with(fmt::layer().with_writer(io::stderr).with_filter(verbosity())).init();
     runtime.block_on(serve(&app, args))?;
-    // A job that has not ended is cancelled here, and has its row for it.
+    // A running job is cancelled here, and gets its row.
     drop(runtime);
     guard.shutdown(Duration::from_secs(5))?;
 
     Runtime::new()?.block_on(report(&app, &url, began, args.calm))
 }
 
-/// The database of the demo, with the house in it and no bookings.
+/// The database of the demo, with the tables of the restaurant and without bookings.
 async fn open(url: &str, args: Args) -> Result<Arc<App>, Box<dyn Error>> {
     let db = Db::open(url).await?;
     db.reset().await?;
@@ -94,12 +94,12 @@ async fn serve(app: &Arc<App>, args: Args) -> Result<(), Box<dyn Error>> {
         ));
         tokio::signal::ctrl_c().await?;
     }
-    // SQLite's threads hold the spans they work for until they are done: no row may come after the guard is gone.
+    // The threads of SQLite hold their spans until they end. No row may come after the guard is dropped.
     app.db.close().await;
     Ok(())
 }
 
-/// Prints the baseline of this run's rows and keeps it as a file; fails unless the rows are whole.
+/// Prints the report on the rows of this run and saves it as a file. Fails if rows are missing.
 async fn report(app: &App, url: &str, began: SystemTime, calm: bool) -> Result<ExitCode, Box<dyn Error>> {
     let baseline = tracing_ledger::report::baseline(url, Some(began)).await?;
     std::fs::write(BASELINE, baseline.to_markdown())?;
@@ -114,12 +114,12 @@ async fn report(app: &App, url: &str, began: SystemTime, calm: bool) -> Result<E
     Ok(check.exit_code())
 }
 
-/// One line on stdout. A reader who has hung up (`| head`) is no reason to stop.
+/// Prints one line. A closed stdout (`| head`) is no reason to stop.
 fn say(line: &str) {
     writeln!(io::stdout().lock(), "{line}").ok();
 }
 
-/// The planner's one deliberate panic needs no backtrace; any other is reported as ever.
+/// Hides the planner's one deliberate panic. Other panics are reported as usual.
 fn report_the_defect_in_one_line() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
@@ -145,7 +145,7 @@ fn database_url() -> io::Result<String> {
     Ok(format!("sqlite://{FILE}"))
 }
 
-/// What the other layer prints: errors, unless `RUST_LOG` asks for more.
+/// The filter of the fmt layer: errors, unless `RUST_LOG` asks for more.
 fn verbosity() -> EnvFilter {
     EnvFilter::builder().with_default_directive(LevelFilter::ERROR.into()).from_env_lossy()
 }

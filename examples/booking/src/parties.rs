@@ -1,4 +1,4 @@
-//! The guests: 244 real parties, and the bookings the demo makes of them. `README.md` says where they are from.
+//! The guests: 244 real parties, and the bookings that the demo makes from them. `README.md` names the source.
 
 use jiff::civil::Weekday;
 use serde_json::{Value, json};
@@ -31,9 +31,9 @@ pub struct Party {
 /// What happens to the request of a party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is answered.
+    /// It gets a reply.
     Answered,
-    /// It waits for the day's page until the timeout; meanwhile a person decides (a status), or nobody does.
+    /// It waits for the day's page until the timeout. Meanwhile the staff may decide (a status).
     TimesOut(Option<&'static str>),
     /// The planner panics.
     Panics,
@@ -41,8 +41,8 @@ pub enum Fate {
     HangsUp,
 }
 
-/// The services at which the last party fares otherwise than the rest: days apart, so that none of them waits
-/// for a page that another's story keeps.
+/// The services whose last party has a special request. They are days apart, so that none waits for a page that another
+/// holds.
 const FATES: [(usize, Fate); 5] = [
     (1, Fate::TimesOut(None)),
     (3, Fate::TimesOut(Some("confirmed"))),
@@ -70,7 +70,7 @@ pub fn services(calm: bool) -> Result<Vec<Service>, String> {
 }
 
 impl Service {
-    /// Two seatings, as houses of this size have them: every other party comes to the second.
+    /// Every other party comes to the second of two seatings.
     fn new(rows: &[StoredRow], opens_at: i64) -> Self {
         let party = |(number, row): (usize, &StoredRow)| Party {
             id: Uuid::now_v7(),

@@ -17,12 +17,12 @@ use crate::trouble::Trouble;
 pub const HOLD: Duration = Duration::from_secs(180);
 /// The note that makes the planner panic, once in the life of the service.
 pub const DEFECT_NOTE: &str = "trip over the chair";
-/// What that panic says.
+/// The message of that panic.
 pub const DEFECT: &str = "the planner tripped over a chair, as the note on the booking asks";
 /// Candidates that a quote tries to hold.
 const SHORT_LIST: usize = 8;
 
-/// The planner, and the book it writes holds into.
+/// The planner and its booking list.
 pub struct Planner {
     db: Db,
     book: Book,
@@ -31,15 +31,15 @@ pub struct Planner {
     tripped: AtomicBool,
 }
 
-/// What a call of the planner came to.
+/// The result of a call of the planner.
 pub struct Quote {
-    /// The hold, or why there is none.
+    /// The hold, or the reason for none.
     pub hold: Result<Uuid, NoHold>,
-    /// Other candidates there were.
+    /// The number of other candidates.
     pub alternates: usize,
 }
 
-/// Why there are no tables to hold.
+/// The reason why there are no tables to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoHold {
     Kitchen,
@@ -117,14 +117,14 @@ impl Planner {
         Ok(Quote { hold: hold.ok_or(NoHold::Conflicts), alternates })
     }
 
-    /// A defect on demand: what a panic leaves behind is part of what the demo shows.
+    /// Panics on demand, because the demo also shows the row of a panic.
     fn stumble(&self, booking: &Booking) {
         let asked = booking.note.as_deref() == Some(DEFECT_NOTE);
         assert!(!asked || self.tripped.swap(true, Ordering::Relaxed), "{DEFECT}");
     }
 }
 
-/// How the service plans: new guests sit together, and who changes a booking would rather sit apart than lose it.
+/// The strategy: new guests sit together, and guests who change a booking may sit apart.
 pub const fn strategy(trigger: Trigger) -> Strategy {
     Strategy { require_adjacency: matches!(trigger, Trigger::Creation), max_tables: 3 }
 }

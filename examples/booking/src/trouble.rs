@@ -1,6 +1,6 @@
-//! What can go wrong inside a request or a job, and what the ledger's `reasonCode` calls it.
+//! Failures within a request or a job, and their `reasonCode` in the ledger.
 //!
-//! The text goes into log lines and rows, so it never holds a connection URL, a user or a password.
+//! The text goes into log lines and rows, so it never contains a connection URL, a user or a password.
 
 use std::any::Any;
 use std::fmt;
@@ -8,12 +8,12 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 
-/// Why a step of the service did not come to its end.
+/// The failure of a step of the service.
 #[derive(Debug)]
 pub enum Trouble {
-    /// The database refused, or could not be reached.
+    /// The database refused the statement or could not be reached.
     Database(sqlx::Error),
-    /// The booking or its hold is no longer what the step began with.
+    /// The booking or its hold has changed since the step began.
     Changed(&'static str),
     /// A defect: the step panicked.
     Panic(String),
@@ -63,10 +63,10 @@ impl From<sqlx::Error> for Trouble {
     }
 }
 
-/// Runs a step so that its panic is one more way for it to fail, and the service lives on.
+/// Runs a step and turns its panic into a failure, so that the service goes on.
 pub async fn caught<T>(step: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
     let mut step = pin!(step);
-    // After a panic the step is never polled again, so nobody sees what it left half done.
+    // After a panic the step is never polled again, so its broken state is never used.
     poll_fn(|context| {
         catch_unwind(AssertUnwindSafe(|| step.as_mut().poll(context)))
             .unwrap_or_else(|payload| Err(Trouble::Panic(message(&*payload))).into())
