@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::memory::{MemoryDisk, MemoryFile};
 use super::{OPTIONS, drain, full_row, number, row};
-use crate::Row;
+use crate::row::Row;
 use crate::spool::disk::Disk as _;
 use crate::spool::format::{encode, frame_bytes};
 use crate::spool::scan::Scanner;

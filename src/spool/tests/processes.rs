@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
 
 use super::{OPTIONS, drain, number, row};
-use crate::Row;
+use crate::row::Row;
 use crate::spool::Spool;
 
 /// Set in the other process: the directory of its spool.
