@@ -50,13 +50,13 @@ fn both_get_their_row(name: &'static str, call: fn()) {
 }
 
 #[test]
-fn of_a_span() {
+fn two_threads_at_a_new_span_both_get_their_row() {
     both_get_their_row("auto_assign.quote", || {
         info_span!("auto_assign.quote", success = true).in_scope(|| ())
     });
 }
 
 #[test]
-fn of_a_tracing_event() {
+fn two_threads_at_a_new_event_both_get_their_row() {
     both_get_their_row("auto_assign.started", || info!(name: "auto_assign.started", status = "pending"));
 }
