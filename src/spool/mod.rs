@@ -203,7 +203,7 @@ impl<D: Disk> Spool<D> {
         self.failure.take()
     }
 
-    /// Sets the row aside for good, where a person can read, correct and replay it. It still has to be
+    /// Quarantines the row, so that a person can read, correct and replay it. It still has to be
     /// acknowledged with its batch.
     ///
     /// # Errors
