@@ -60,7 +60,7 @@ fn a_socket_without_a_server_is_reported() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let error = failure(&format!("postgres://someone:s3cret@localhost/app?host={}", dir.path().display()));
     assert!(error.is_timeout(), "{error}");
-    assert_says(&error, &["a Unix socket", "is not there", "check that the server runs"]);
+    assert_says(&error, &["a Unix socket", "is missing", "check that the server runs"]);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_missing_table_is_reported() {
 fn an_unwritable_directory_is_reported() {
     // Nobody may make a file there, root included.
     let error = failure("sqlite:/proc/ledger.sqlite3");
-    assert_says(&error, &["SQLite", "the directory of the path in the URL", "may be written"]);
+    assert_says(&error, &["SQLite", "the directory in the URL exists", "may write to it"]);
 }
 
 #[test]
