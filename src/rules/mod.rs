@@ -1,4 +1,4 @@
-//! Which spans and events become which rows.
+//! The rules: which spans and events become which rows.
 //!
 //! Rules are written in [TOML](toml) or in [Rust](builder). Both end in one [model], after one [check]. A set is immutable
 //! and cheap to clone.
@@ -30,10 +30,10 @@ use crate::error::Error;
 /// The name in messages of rules that have no file.
 const ORIGIN: &str = "rules";
 
-/// Which spans and events become which rows.
+/// The rules: which spans and events become which rows.
 ///
-/// The first rule that names a callsite decides. Written in TOML (the whole language, with every key and
-/// default, is in `docs/rules.md` of the repository) or in Rust, as [`Rule`]s:
+/// The first rule that matches a callsite decides. Rules are written in TOML, with the keys and defaults of
+/// [the manual](crate::_docs::rules), or in Rust, as [`Rule`]s:
 ///
 /// ```
 /// use tracing_ledger::{Rule, Rules};

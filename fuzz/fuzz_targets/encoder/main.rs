@@ -16,7 +16,7 @@ use tracing_ledger::{Row, Rules, builder};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::Registry;
 
-use crate::input::{InputCall, Input};
+use crate::input::{Input, InputCall};
 
 fuzz_target!(|input: Input| -> Corpus {
     let Ok(rules) = Rules::from_rules(input.rules()) else { return Corpus::Reject };
