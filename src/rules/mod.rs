@@ -151,8 +151,7 @@ impl Rules {
         for (category, words) in categories {
             let words = words.into_iter().map(Into::into).collect();
             let added = codes.add(category.as_ref(), words);
-            added
-                .map_err(|text| Fault::without_line(format!("reason codes: {text}")).within(ORIGIN))?;
+            added.map_err(|text| Fault::without_line(format!("reason codes: {text}")).within(ORIGIN))?;
         }
         Ok(self.with_codes(&Arc::new(codes)))
     }
