@@ -1,4 +1,4 @@
-//! What an earlier process left goes by COPY as long as none of it is in the table, and never becomes a second row.
+//! Rows of an earlier process go by COPY as long as none is in the table, and never become second rows.
 
 use std::time::{Duration, SystemTime};
 
