@@ -16,7 +16,7 @@ pub(super) fn generation() -> u32 {
 }
 
 /// Starts to count, once for the whole process.
-#[expect(unsafe_code, reason = "there is no safe way to hear of a fork")]
+#[expect(unsafe_code, reason = "no safe API reports a fork")]
 pub(super) fn watch() {
     extern "C" fn in_child() {
         GENERATION.fetch_add(1, Ordering::Relaxed);

@@ -37,7 +37,8 @@ impl Anchor {
         closest.map_or_else(|| reading(0).1, |(_, anchor)| anchor)
     }
 
-    /// The wall-clock time of `moment`, cut to microseconds as in Postgres.
+    /// The wall-clock time of `moment`, cut to microseconds as in Postgres. On Linux the monotonic clock stops while the
+    /// machine is suspended, so the time of a call before a suspend is late by its length.
     fn wall(&self, moment: Instant) -> SystemTime {
         let ago = self.monotonic.saturating_duration_since(moment);
         // A record can end after the anchor, while others are taken from the queue.

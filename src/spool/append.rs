@@ -113,7 +113,7 @@ impl<D: Disk> Spool<D> {
         if self.acknowledged == self.next {
             self.close();
         }
-        // It may have failed when it was told.
+        // The earlier try may have failed.
         self.write_acknowledged()?;
         self.remove_acknowledged()
     }

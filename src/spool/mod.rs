@@ -162,7 +162,7 @@ pub(crate) struct Spool<D: Disk = Directory> {
     torn: Torn,
     synced_at: Instant,
     /// What went wrong by the way, and is not said yet.
-    trouble: Option<Error>,
+    failure: Option<Error>,
 }
 
 impl Spool {
@@ -199,11 +199,11 @@ impl<D: Disk> Spool<D> {
     }
 
     /// What went wrong since the last call, where no other call could say it: the first of several.
-    pub(crate) fn take_trouble(&mut self) -> Option<Error> {
-        self.trouble.take()
+    pub(crate) fn take_failure(&mut self) -> Option<Error> {
+        self.failure.take()
     }
 
-    /// Sets the row aside for good, where a person can read, correct and replay it. It still has to be
+    /// Quarantines the row, so that a person can read, correct and replay it. It still has to be
     /// acknowledged with its batch.
     ///
     /// # Errors
@@ -303,8 +303,8 @@ impl<D: Disk> Spool<D> {
         self.next - self.window.len()
     }
 
-    /// Keeps the first trouble for [`take_trouble`](Self::take_trouble).
-    fn note(&mut self, trouble: Error) {
-        self.trouble.get_or_insert(trouble);
+    /// Keeps the first failure for [`take_failure`](Self::take_failure).
+    fn note(&mut self, failure: Error) {
+        self.failure.get_or_insert(failure);
     }
 }

@@ -24,9 +24,8 @@ pub(super) const NAME: &str = "quarantine.jsonl";
 
 /// Adds a line, which survives a power loss when this returns: there is no other copy.
 pub(super) fn add(disk: &impl Disk, row: &Row, reason: &str) -> Result<(), Error> {
-    try_add(disk, row, reason).map_err(|error| {
-        failed("a row that the database refuses cannot be set aside in", &disk.path().join(NAME), error)
-    })
+    try_add(disk, row, reason)
+        .map_err(|error| failed("cannot quarantine a rejected row in", &disk.path().join(NAME), error))
 }
 
 fn try_add(disk: &impl Disk, row: &Row, reason: &str) -> io::Result<()> {

@@ -69,7 +69,7 @@ impl<D: Disk> Spool<D> {
         while self.cursor < self.next && batch.rows.len() < max_rows && batch.bytes < max_bytes {
             match self.step(batch) {
                 Ok(()) => {}
-                // What there is goes out; the trouble comes again with the next call.
+                // The rows so far are handed out; the failure returns with the next call.
                 Err(_) if !batch.is_empty() => break,
                 Err(error) => return Err(error),
             }

@@ -48,7 +48,7 @@ impl<D: Disk> Spool<D> {
             replay_until: 0,
             torn: Torn::default(),
             synced_at: Instant::now(),
-            trouble: None,
+            failure: None,
         };
         spool.recover();
         Ok(spool)

@@ -21,7 +21,7 @@ const NAME: &str = "replay.jsonl";
 const LEFT: &str = "replay.left";
 /// How many lines are taken in at once.
 const CHUNK_LINES: usize = 256;
-/// No line of ours is longer: a context of the largest size, with every byte escaped, fits.
+/// Longer than any line that the ledger writes: a context of the largest size fits, with every byte escaped.
 const LINE_LIMIT: u64 = 32 * 1024 * 1024;
 /// How many wrong lines are named.
 const NAMED_LINES: usize = 10;

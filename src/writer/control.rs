@@ -41,7 +41,7 @@ struct State {
     flushed: u64,
     finished: bool,
     /// The store's last error, until rows go through again.
-    trouble: Option<String>,
+    failure: Option<String>,
     quarantine: VecDeque<Quarantined>,
 }
 
@@ -113,13 +113,13 @@ impl Control {
         self.progress.notify_all();
     }
 
-    pub(crate) fn set_trouble(&self, trouble: Option<String>) {
-        self.lock().trouble = trouble;
+    pub(crate) fn set_failure(&self, failure: Option<String>) {
+        self.lock().failure = failure;
     }
 
     /// The error that keeps the writer from writing.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        self.lock().trouble.clone()
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.lock().failure.clone()
     }
 
     /// Ends the wait of the delivering half, now or the next one.

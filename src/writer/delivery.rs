@@ -27,8 +27,8 @@ const ON_ITS_WAY: Duration = Duration::from_millis(1);
 const ON_ITS_WAY_LIMIT: Duration = Duration::from_millis(250);
 /// At least so many rows tell bad rows from drift, where there are as many.
 const ENOUGH_ROWS: usize = 1000;
-/// Trouble that the next stored batch ends.
-const STORE_TROUBLE: [Notice; 3] = [Notice::Retry, Notice::Hold, Notice::Drift];
+/// A failure that the next stored batch ends.
+const STORE_FAILURES: [Notice; 3] = [Notice::Retry, Notice::Hold, Notice::Drift];
 
 pub(super) struct Delivery<'a, S> {
     store: S,
@@ -212,8 +212,8 @@ impl<'a, S: Store> Delivery<'a, S> {
             self.queue.account.write(rows);
         }
         self.backoff.reset();
-        self.control.set_trouble(None);
-        self.notices.say_recovered(&STORE_TROUBLE, "rows are being written again");
+        self.control.set_failure(None);
+        self.notices.say_recovered(&STORE_FAILURES, "rows are being written again");
     }
 
     /// Decides what to try next, and waits where only time or a person can help.
@@ -240,7 +240,7 @@ impl<'a, S: Store> Delivery<'a, S> {
             }
         };
         self.notices.say(notice, format_args!("{what}: {error}"));
-        self.control.set_trouble(Some(error.to_string()));
+        self.control.set_failure(Some(error.to_string()));
         self.pause().await;
     }
 

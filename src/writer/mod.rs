@@ -2,7 +2,7 @@
 //!
 //! The way of a row: [source](source) → [delivery](delivery) → [bisection](bisect) where the store rejects it →
 //! [quarantine](quarantine) where it is rejected alone → [finish](finish). With a spool it goes [by way of the
-//! disk](spooling). Beside that way are the [waits](backoff) between two tries and the [notices](notices) about trouble.
+//! disk](spooling). Beside that way are the [waits](backoff) between two tries and the [notices](notices) about failures.
 //!
 //! The thread has two halves, which take turns: one [delivers](delivery), the other [pumps](pump) records onto disk, where
 //! there is a spool. So a store that is away, slow or hanging never keeps a record off the disk, as long as its `insert`

@@ -131,7 +131,7 @@ impl Source {
             return Ok(self.next_of_queue(goal));
         }
         if !self.is_resting() {
-            // A failure returns with the next rows for the disk, and is said then.
+            // A failure returns with the next rows for the disk, and is reported then.
             self.renew_if_gone().ok();
         }
         if std::mem::take(&mut self.has_taken_back) {
@@ -168,7 +168,7 @@ impl Source {
     /// Rows that came after those of a batch of that origin, where they are of the same origin.
     pub(super) fn more(&mut self, origin: Origin) -> Option<Batch> {
         match origin {
-            // A failure returns with the next batch, and is said then.
+            // A failure returns with the next batch, and is reported then.
             Origin::Spool { .. } => self.read().ok().flatten(),
             Origin::Queue => match self.next_of_queue(&self.goal(true)) {
                 Next::Batch(batch) => Some(batch),
@@ -194,7 +194,7 @@ impl Source {
             let Some(spool) = &mut generation.spool else { return false };
             let before = self.read_ahead.len();
             let rows = self.batch_size.min(before + AHEAD);
-            // A failure returns when the batch is wanted, and is said then.
+            // A failure returns when the batch is wanted, and is reported then.
             return spool.read_on(&mut self.read_ahead, rows, BATCH_BYTES).is_ok()
                 && self.read_ahead.len() > before;
         }

@@ -92,7 +92,7 @@ impl Source {
             }
             Ok(_) => {}
         }
-        self.say_trouble();
+        self.say_failure();
         filled.unwrap_or(false)
     }
 
@@ -207,7 +207,7 @@ impl Source {
             done = done.and_then(|()| self.spool_mut().map_or(Ok(()), |spool| spool.acknowledge(up_to)));
         }
         self.say_if_failed(done);
-        self.say_trouble();
+        self.say_failure();
     }
 
     /// Writes the row into `quarantine.jsonl`, where there is a spool.
@@ -249,7 +249,7 @@ impl Source {
             self.notices
                 .say(Notice::LossRows, format_args!("could not save the ledger.loss rows: {error:#}"));
         }
-        self.say_trouble();
+        self.say_failure();
         if let Some(due) = self.next_sync() {
             self.sync(due);
         }
@@ -261,8 +261,8 @@ impl Source {
         }
     }
 
-    fn say_trouble(&mut self) {
-        if let Some(error) = self.spool_mut().and_then(Spool::take_trouble) {
+    fn say_failure(&mut self) {
+        if let Some(error) = self.spool_mut().and_then(Spool::take_failure) {
             self.notices.say_throttled(&error);
         }
     }

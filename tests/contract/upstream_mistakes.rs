@@ -19,7 +19,7 @@ fn quote(fails: bool) -> Result<(), String> {
 }
 
 #[test]
-fn the_flow_does_not_wait_for_the_database() {
+fn a_call_does_not_wait_for_the_database() {
     let memory = Memory::default();
     let (gate, store) = gated(memory.clone());
     let (ledger, guard) = tracing_ledger::builder()
@@ -100,7 +100,7 @@ fn attempts_count_successes_and_exceptions() {
 }
 
 #[test]
-fn done_is_not_said_over_empty_tables() {
+fn a_shutdown_without_a_table_is_no_success() {
     let url = Cluster::shared().empty_database();
     let (ledger, guard) = tracing_ledger::layer::<Registry>(&url).expect("a ledger");
     let registry = tracing_subscriber::registry().with(ledger);

@@ -7,7 +7,7 @@ use tracing_ledger::store::Memory;
 use tracing_subscriber::{Registry, prelude::*};
 
 #[test]
-fn they_are_disabled_and_their_fields_are_not_even_computed() {
+fn callsites_without_a_rule_are_disabled_and_their_fields_are_not_computed() {
     let (ledger, guard) =
         tracing_ledger::builder().build_with::<Registry>(Memory::default()).expect("a ledger");
     let computed = Cell::new(0);

@@ -21,11 +21,11 @@ const BATCH: usize = 500;
 const TURNS: usize = 10;
 
 /// A database that is away, or one that takes everything and keeps nothing.
-struct Database {
+struct FakeDatabase {
     is_away: bool,
 }
 
-impl Store for Database {
+impl Store for FakeDatabase {
     async fn insert(&mut self, _: &[Row], _: Attempt) -> Result<(), InsertError> {
         // As every real one does, and long enough for all of the next batch to be read meanwhile.
         for _ in 0..TURNS {
@@ -38,7 +38,7 @@ impl Store for Database {
 fn open(dir: &Path, is_away: bool) -> (Dispatch, Guard) {
     let builder = tracing_ledger::builder().spool_dir(dir).batch_size(BATCH);
     let builder = builder.queue_capacity(BATCH).overflow(Overflow::Block(DEADLINE));
-    let (layer, guard) = builder.build_with(Database { is_away }).expect("a ledger");
+    let (layer, guard) = builder.build_with(FakeDatabase { is_away }).expect("a ledger");
     (tracing_subscriber::registry().with(layer).into(), guard)
 }
 

@@ -28,9 +28,9 @@ fn end_late(guard: Guard, span: tracing::Span, is_near: &AtomicBool) {
 }
 
 #[test]
-fn who_holds_it_can_make_spans_while_another_thread_has_something_to_say() {
+fn a_thread_that_holds_stderr_can_make_spans_while_another_prints_a_notice() {
     alone(
-        "stderr_in_hand::who_holds_it_can_make_spans_while_another_thread_has_something_to_say",
+        "stderr_in_hand::a_thread_that_holds_stderr_can_make_spans_while_another_prints_a_notice",
         hold_stderr,
     );
 }

@@ -25,7 +25,7 @@ async fn fails_then_goes_on(store: &mut impl Store, poison: Row) {
 }
 
 #[tokio::test]
-async fn bad_json_in_postgres() {
+async fn postgres_refuses_bad_json_and_the_store_goes_on() {
     let cluster = Cluster::shared();
     let url = cluster.database();
     let mut store = Postgres::from_url(&url).expect("readable");
@@ -37,7 +37,7 @@ async fn bad_json_in_postgres() {
 }
 
 #[tokio::test]
-async fn a_booking_that_is_gone_in_postgres() {
+async fn postgres_refuses_an_unknown_booking_and_the_store_goes_on() {
     let cluster = Cluster::shared();
     let url = cluster.database();
     cluster.psql(
@@ -51,7 +51,7 @@ async fn a_booking_that_is_gone_in_postgres() {
 }
 
 #[tokio::test]
-async fn a_broken_check_in_sqlite() {
+async fn sqlite_refuses_a_broken_check_and_the_store_goes_on() {
     let file = SqliteFile::new();
     let url = format!("{}?mode=rwc", file.url());
     let mut database = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.expect("opens");

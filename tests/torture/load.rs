@@ -48,12 +48,12 @@ pub(crate) struct Call {
 
 /// The fields of the call number `n`, the same for whoever asks.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Fields {
+pub(crate) struct CallFields {
     pub(crate) text: String,
     pub(crate) booking: Option<Uuid>,
 }
 
-impl Fields {
+impl CallFields {
     pub(crate) fn of(seed: u64, n: u64, poison: bool) -> Self {
         let mut rng = Rng::new(seed ^ n.rotate_left(17));
         let words = rng.within(0..40);
@@ -69,7 +69,7 @@ pub(crate) const BOOKINGS: u64 = 1000;
 
 /// Makes one call with the number `n`; what it cost.
 pub(crate) fn call(seed: u64, n: u64, poison: bool) -> Duration {
-    let Fields { text, booking } = Fields::of(seed, n, poison);
+    let CallFields { text, booking } = CallFields::of(seed, n, poison);
     let booking = booking.map(|id| id.to_string());
     let began = Instant::now();
     info_span!("auto_assign.quote", n, text, booking_id = booking, success = true).in_scope(|| ());

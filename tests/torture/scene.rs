@@ -14,7 +14,7 @@ use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::Registry;
 
 use crate::load::{Load, Pace, Phase};
-use crate::oracle::StoredRow;
+use crate::oracle::OracleRow;
 use crate::proxy::Proxy;
 use crate::rng::Rng;
 use crate::stage::Stage;
@@ -58,14 +58,14 @@ pub(crate) struct Setup {
     pub(crate) foreign_keys: bool,
     /// Whether the table is partitioned by time, so that no id alone is a key.
     pub(crate) partitioned: bool,
-    pub(crate) spool: Spool,
+    pub(crate) spool: SpoolChoice,
     /// How long a caller may wait on top, by the ledger's options.
     pub(crate) callers_wait: Duration,
 }
 
 /// Whether records go by way of the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Spool {
+pub(crate) enum SpoolChoice {
     /// As the round has it.
     Either,
     No,
@@ -82,7 +82,7 @@ impl Default for Setup {
             pace: None,
             foreign_keys: false,
             partitioned: false,
-            spool: Spool::Either,
+            spool: SpoolChoice::Either,
             callers_wait: Duration::ZERO,
         }
     }
@@ -119,7 +119,7 @@ pub(crate) struct Scene {
 
 /// What a scene came to, when it came to what was promised.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Verdict {
+pub(crate) struct FaultVerdict {
     pub(crate) records: u64,
     /// Refused or pushed out, and counted as such.
     pub(crate) counted: u64,
@@ -146,8 +146,8 @@ impl Scene {
         let proxy = Proxy::to(stage.cluster.port());
         let url = stage.url(proxy.port());
         let mut builder = (setup.ledger)(tracing_ledger::builder().queue_capacity(setup.queue_capacity));
-        let disk = (setup.spool == Spool::Either && round.spooled).then(spool_dir);
-        if let Spool::In(dir) = &setup.spool {
+        let disk = (setup.spool == SpoolChoice::Either && round.spooled).then(spool_dir);
+        if let SpoolChoice::In(dir) = &setup.spool {
             builder = builder.spool_dir(dir);
         } else if let Some(dir) = &disk {
             builder = builder.spool_dir(dir.path());
@@ -247,7 +247,7 @@ impl Scene {
     }
 
     /// Ends the load, waits for the rest, shuts down, and checks everything that was promised.
-    pub(crate) fn verdict(self) -> Verdict {
+    pub(crate) fn verdict(self) -> FaultVerdict {
         let healed = self.healed.unwrap_or_else(Instant::now);
         let calls = self.load.stop();
         let left = DRAINED_WITHIN.saturating_sub(healed.elapsed());
@@ -255,8 +255,8 @@ impl Scene {
         let drain = healed.elapsed();
         let on_disk = percentile_99(self.on_disk);
         assert!(on_disk <= ON_DISK_WITHIN, "records were in memory alone for {on_disk:?}");
-        let quarantine: Vec<StoredRow> =
-            self.guard.quarantined().iter().map(|kept| StoredRow::from(&kept.row)).collect();
+        let quarantine: Vec<OracleRow> =
+            self.guard.quarantined().iter().map(|kept| OracleRow::from(&kept.row)).collect();
         let stats = shut_down(self.guard, SHUTDOWN).expect("everything is written");
         if let Some(disk) = &self.disk {
             assert_acknowledged(disk.path());
@@ -266,12 +266,16 @@ impl Scene {
         assert_eq!(verdict.lost, 0, "calls are nowhere: {stats}");
         let poison = calls.iter().filter(|call| call.poison).count() as u64;
         assert!(stats.quarantined <= poison, "of {poison} poisoned rows more are set aside: {stats}");
-        Verdict { drain, on_disk, ..verdict }
+        FaultVerdict { drain, on_disk, ..verdict }
     }
 
     /// Ends the load, and then the ledger in the middle of the trouble; checks what must be true all the same
     /// once it is over: what is not written was said to be so.
-    pub(crate) fn verdict_of_exit(self, deadline: Duration, heal: impl FnOnce(&Stage, &Proxy)) -> Verdict {
+    pub(crate) fn verdict_of_exit(
+        self,
+        deadline: Duration,
+        heal: impl FnOnce(&Stage, &Proxy),
+    ) -> FaultVerdict {
         let calls = self.load.stop();
         let stats = self.guard.stats();
         let error = shut_down(self.guard, deadline).expect_err("there was trouble");
@@ -281,7 +285,7 @@ impl Scene {
         self.stage.wait_for_sessions();
         let verdict = self.stage.check(&calls, &[], stats);
         assert!(verdict.lost <= stats.in_flight, "{} calls are nowhere: {stats}", verdict.lost);
-        Verdict { counted: stats.in_flight, lost: 0, ..verdict }
+        FaultVerdict { counted: stats.in_flight, lost: 0, ..verdict }
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tracing_ledger::Stats;
 
 use crate::load::{BOOKINGS, Call, Phase, p999};
-use crate::oracle::{Oracle, Places, SELECT, StoredRow};
-use crate::scene::{DRAINED_WITHIN, Setup, Verdict};
+use crate::oracle::{CallPlaces, Oracle, OracleRow, SELECT};
+use crate::scene::{DRAINED_WITHIN, FaultVerdict, Setup};
 use crate::wait::until;
 use crate::{memory, witness};
 use support::Cluster;
@@ -88,20 +88,20 @@ impl Stage {
     }
 
     /// Every row of the table.
-    pub(crate) fn rows(&self) -> Vec<StoredRow> {
-        self.psql(SELECT).lines().map(StoredRow::parse).collect()
+    pub(crate) fn rows(&self) -> Vec<OracleRow> {
+        self.psql(SELECT).lines().map(OracleRow::parse).collect()
     }
 
     /// Checks everything that can be checked once the ledger is gone.
-    pub(crate) fn check(self, calls: &[Call], quarantine: &[StoredRow], stats: Stats) -> Verdict {
+    pub(crate) fn check(self, calls: &[Call], quarantine: &[OracleRow], stats: Stats) -> FaultVerdict {
         let memory = memory::peak().saturating_sub(self.memory);
         let table = self.rows();
-        let lost = self.oracle.check(calls, &Places { table: &table, quarantine, stats });
+        let lost = self.oracle.check(calls, &CallPlaces { table: &table, quarantine, stats });
         witness::assert_silence();
         assert!(memory <= self.memory_cap, "the process grew by {memory} bytes, over {}", self.memory_cap);
         let (calm, fault) = check_callers(calls, self.callers_wait);
         self.psql(&format!("DROP OWNED BY {0}; DROP ROLE {0}", self.role));
-        Verdict {
+        FaultVerdict {
             records: calls.len() as u64,
             counted: stats.refused.total() + stats.dropped.total(),
             quarantined: stats.quarantined,

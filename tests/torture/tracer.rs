@@ -11,7 +11,7 @@ use tempfile::TempDir;
 const OPTIONS: [&str; 4] = ["-f", "--seccomp-bpf", "-qq", "-e"];
 
 /// What fails.
-pub(crate) struct Failure {
+pub(crate) struct DiskFailure {
     /// The system call.
     pub(crate) call: &'static str,
     /// On this file of the spool alone.
@@ -32,8 +32,8 @@ impl Tracer {
     }
 
     /// What starts that command with such calls failing.
-    pub(crate) fn command(&self, failure: &Failure, spool: &Path, traced: &Command) -> Command {
-        let Failure { call, file, when } = failure;
+    pub(crate) fn command(&self, failure: &DiskFailure, spool: &Path, traced: &Command) -> Command {
+        let DiskFailure { call, file, when } = failure;
         let mut strace = Command::new("strace");
         strace.args(OPTIONS).arg(format!("inject={call}:error=EIO:when={when}"));
         strace.arg("-e").arg(format!("trace={call}")).arg("-o").arg(self.calls());

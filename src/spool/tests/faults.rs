@@ -1,4 +1,4 @@
-//! A disk that is full or failing: what is in is told to the row, and the rest stays with the caller.
+//! A disk that is full or failing: the spool counts exactly the rows that it has, and the caller keeps the others.
 
 use std::time::{Duration, Instant};
 

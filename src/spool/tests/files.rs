@@ -183,11 +183,11 @@ fn an_unreachable_segment_is_waited_for_and_costs_nothing() {
     let mut spool = open(&dir);
     spool.append(&mut vec![row(1)]).expect("it can be written");
     let mut spool = open_again(spool, &dir);
-    let (at, aside) = (dir.join(segment::name(1)), dir.join("aside"));
-    fs::rename(&at, &aside).expect("it is there");
+    let (at, moved) = (dir.join(segment::name(1)), dir.join("moved"));
+    fs::rename(&at, &moved).expect("it is there");
     symlink("nowhere", &at).expect("it can be made");
     let error = spool.next_batch(9, usize::MAX).expect_err("it is a link");
     assert!(error.to_string().contains("cannot open"), "{error}");
-    fs::rename(&aside, &at).expect("it is there");
+    fs::rename(&moved, &at).expect("it is there");
     assert_eq!(numbers(&drain(&mut spool).rows), [1]);
 }

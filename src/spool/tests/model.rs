@@ -121,7 +121,7 @@ impl Model {
             Action::Fail(fault) => self.disk.fail(fault),
             Action::End(loss, deaths) => self.restart(loss, deaths),
         }
-        if self.spool.take_trouble().is_some() {
+        if self.spool.take_failure().is_some() {
             self.doom();
         }
     }

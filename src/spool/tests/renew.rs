@@ -101,12 +101,12 @@ fn a_directory_that_is_moved_away_is_written_no_more() {
 fn a_directory_that_is_out_of_reach_for_a_while_is_still_ours() {
     let (parent, dir) = temporary();
     let mut spool = filled(&dir, 1..2);
-    let aside = parent.path().join("aside");
-    fs::rename(&dir, &aside).expect("it is there");
+    let moved = parent.path().join("moved");
+    fs::rename(&dir, &moved).expect("it is there");
     fs::write(&dir, "").expect("it can be written");
     assert!(spool.is_away() && Spool::renew(&dir, OPTIONS).is_err(), "there is a file in its place");
     fs::remove_file(&dir).expect("it is there");
-    fs::rename(&aside, &dir).expect("it is there");
+    fs::rename(&moved, &dir).expect("it is there");
     assert!(spool.is_there());
     spool.append(&mut vec![row(2)]).expect("it is back");
     refused(&dir, &["in use by process"]);

@@ -11,7 +11,7 @@ use metrics::{Label, SharedString, counter, gauge};
 
 use crate::queue::Stats;
 
-/// How often they are told.
+/// How often they are reported.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 const PROCESSED: &str = "otel.sdk.processor.span.processed";

@@ -1,4 +1,4 @@
-//! Lines on stderr: one when trouble of a kind begins, and one when it is over.
+//! Lines on stderr: one when a failure begins, and one when it is over.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::queue::{Queue, Stats};
 use crate::stderr;
 
-/// Trouble that returns sooner than this is not repeated, so that a database that flaps does not fill the log.
+/// A failure that returns sooner than this is not repeated, so that a database that flaps does not fill the log.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// What can go wrong in the background.
@@ -78,20 +78,20 @@ impl Notices {
         }
     }
 
-    /// Writes at most one line a minute, for trouble that no event ends.
+    /// Writes at most one line a minute, for a failure that no event ends.
     pub(in crate::writer) fn say_throttled(&self, error: &Error) {
         self.say(Notice::Spool, format_args!("{error:#}"));
         self.end(&[Notice::Spool]);
     }
 
-    /// Writes a line where trouble of these kinds is over.
+    /// Writes a line if failures of these kinds were reported and are over.
     pub(in crate::writer) fn say_recovered(&self, notices: &[Notice], message: &str) {
         if self.end(notices) {
             stderr::say(format_args!("{message}"));
         }
     }
 
-    /// Whether to write the first line of trouble of this kind.
+    /// Whether to write the first line of a failure of this kind.
     fn begin(&self, notice: Notice) -> bool {
         let line = &mut self.lines.borrow_mut()[notice as usize];
         if line.is_open || line.at.is_some_and(|at| at.elapsed() < QUIET) {
@@ -101,7 +101,7 @@ impl Notices {
         true
     }
 
-    /// Ends trouble of these kinds; whether there was a line about any.
+    /// Ends failures of these kinds. Returns whether a line was written about one of them.
     pub(in crate::writer) fn end(&self, notices: &[Notice]) -> bool {
         let mut lines = self.lines.borrow_mut();
         notices.iter().fold(false, |any, notice| any | std::mem::take(&mut lines[*notice as usize].is_open))
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_is_said_once_until_it_is_over_and_not_again_at_once() {
+    fn a_failure_is_one_line_until_it_is_over_and_no_second_one_at_once() {
         let notices = notices();
         assert!(notices.begin(Notice::Retry));
         assert!(!notices.begin(Notice::Retry));
@@ -164,7 +164,7 @@ mod tests {
         assert!(notices.end(&[Notice::Retry, Notice::Hold]));
         assert!(!notices.end(&[Notice::Retry, Notice::Hold]));
         assert!(!notices.begin(Notice::Retry), "it returned within a minute");
-        assert!(!notices.end(&[Notice::Retry]), "trouble without a line ends without one");
+        assert!(!notices.end(&[Notice::Retry]), "a failure without a line ends without one");
     }
 
     #[test]

@@ -14,13 +14,13 @@ mod server;
 mod spool;
 mod table;
 
-use crate::scene::{Round, Verdict};
+use crate::scene::{FaultVerdict, Round};
 use crate::{tmpfs, tracer};
 
 /// One way things go wrong.
 pub(crate) struct Fault {
     pub(crate) name: &'static str,
-    pub(crate) run: fn(Round) -> Verdict,
+    pub(crate) run: fn(Round) -> FaultVerdict,
     pub(crate) takes: Takes,
     /// Whether it is too long for the short form.
     pub(crate) long: bool,
@@ -47,19 +47,19 @@ impl Takes {
     }
 }
 
-const fn fault(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
+const fn fault(name: &'static str, run: fn(Round) -> FaultVerdict) -> Fault {
     Fault { name, run, takes: Takes::Nothing, long: false }
 }
 
-const fn of_root(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
+const fn of_root(name: &'static str, run: fn(Round) -> FaultVerdict) -> Fault {
     Fault { takes: Takes::Disks, ..fault(name, run) }
 }
 
-const fn traced(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
+const fn traced(name: &'static str, run: fn(Round) -> FaultVerdict) -> Fault {
     Fault { takes: Takes::Tracer, ..fault(name, run) }
 }
 
-const fn long(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
+const fn long(name: &'static str, run: fn(Round) -> FaultVerdict) -> Fault {
     Fault { long: true, ..fault(name, run) }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing_ledger::Builder;
 
-use crate::scene::{DRAINED_WITHIN, Round, Scene, Setup, Verdict};
+use crate::scene::{DRAINED_WITHIN, FaultVerdict, Round, Scene, Setup};
 use crate::wait::until;
 
 const ANY_BOOKING_WILL_DO: &str =
@@ -15,7 +15,7 @@ const SMALL_BATCH: usize = 200;
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// So few that they are at fault, and not the schema: they are set aside, and all others are written.
-pub(crate) fn few(round: Round) -> Verdict {
+pub(crate) fn few(round: Round) -> FaultVerdict {
     let quarantines = |scene: &Scene| {
         until(DRAINED_WITHIN, "a row is quarantined", || scene.guard.stats().quarantined > 0);
     };
@@ -23,12 +23,12 @@ pub(crate) fn few(round: Round) -> Verdict {
 }
 
 /// So many that the schema must have drifted: rows are held until it is mended.
-pub(crate) fn many(round: Round) -> Verdict {
+pub(crate) fn many(round: Round) -> FaultVerdict {
     poisoned(round, &[120, 250, 500, 900, 1000], |_| ())
 }
 
 /// Each stretch of poison lasts until it has been met.
-fn poisoned(round: Round, per_mille: &[u64], met: fn(&Scene)) -> Verdict {
+fn poisoned(round: Round, per_mille: &[u64], met: fn(&Scene)) -> FaultVerdict {
     let mut scene = open(round, |builder| builder);
     for _ in 0..scene.scale {
         scene.load.poison(*scene.rng.pick(per_mille));
@@ -40,7 +40,7 @@ fn poisoned(round: Round, per_mille: &[u64], met: fn(&Scene)) -> Verdict {
 
 /// Every row from some moment on. They are held, and the ledger says so: what is set aside would be out of the way, and
 /// no reason for a flush to fail.
-pub(crate) fn all(round: Round) -> Verdict {
+pub(crate) fn all(round: Round) -> FaultVerdict {
     let mut scene = open(round, |builder| builder.batch_size(SMALL_BATCH));
     scene.load.poison(1000);
     until(DRAINED_WITHIN, "rows are held", || {
@@ -56,7 +56,7 @@ fn open(round: Round, ledger: fn(Builder) -> Builder) -> Scene {
     scene
 }
 
-fn mended(mut scene: Scene) -> Verdict {
+fn mended(mut scene: Scene) -> FaultVerdict {
     scene.load.poison(0);
     scene.psql(ANY_BOOKING_WILL_DO);
     scene.healed();
