@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use super::bisect::{Batch, Origin};
 use super::control::Control;
+use super::generation::Generation;
 use super::notices::Notices;
-use super::spooling::Generation;
 use crate::error::Error;
 use crate::queue::chunk::Chunk;
 use crate::queue::{Cause, Queue};

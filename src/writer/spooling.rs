@@ -7,10 +7,11 @@
 //! only on disk are counted as lost. Batches that the store has in hand belong to the old generation: an acknowledgement of
 //! them is ignored.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::bisect::Origin;
+use super::generation::Generation;
 use super::notices::Notice;
 use super::source::{MadeRows, Source};
 use crate::error::Error;
@@ -39,22 +40,6 @@ pub(crate) fn open_spool(dir: &Path, options: SpoolOptions, queue: &Queue) -> Re
     }
     queue.account.inherit(spool.pending(), spool.torn().records);
     Ok(spool)
-}
-
-/// One life of the spool's directory.
-pub(super) struct Generation {
-    pub(super) number: u64,
-    /// `None` while the directory cannot be had again.
-    pub(super) spool: Option<Spool>,
-    dir: PathBuf,
-    options: SpoolOptions,
-}
-
-impl Generation {
-    pub(super) fn first(spool: Spool) -> Self {
-        let (dir, options) = spool.place();
-        Self { number: 1, spool: Some(spool), dir, options }
-    }
 }
 
 impl Source {
