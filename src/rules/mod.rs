@@ -1,4 +1,4 @@
-//! Which spans and tracing events become which rows.
+//! The rules: which spans and events become which rows.
 //!
 //! Rules are data, in [TOML](toml) or in [Rust](builder), and end in one [model] by way of one
 //! [check]: nothing that passed it surprises the layer later. A set is immutable and cheap to clone.
@@ -30,7 +30,7 @@ use crate::error::Error;
 /// What rules without a file of their own are called in messages.
 const ORIGIN: &str = "rules";
 
-/// Which spans and tracing events become which rows.
+/// The rules: which spans and events become which rows.
 ///
 /// The first rule that names a callsite decides. Written in TOML (the whole language, with every key and
 /// default, is in `docs/rules.md` of the repository) or in Rust, as [`Rule`]s:
