@@ -63,9 +63,9 @@ fn rejected_rows_are_counted_kept_and_shown() {
             info_span!("auto_assign.quote", success = true, table).in_scope(|| ());
         }
     });
-    let stats = guard.flush(DEADLINE).expect("each row is written or set aside");
+    let stats = guard.flush(DEADLINE).expect("each row is written or quarantined");
     assert_eq!((stats.written, stats.quarantined, stats.in_flight), (99, 1, 0));
-    let [kept] = &guard.quarantined()[..] else { panic!("one row is set aside") };
+    let [kept] = &guard.quarantined()[..] else { panic!("one row is quarantined") };
     assert!(format!("{kept:?}").contains("cursed"));
 }
 

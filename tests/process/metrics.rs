@@ -70,7 +70,7 @@ fn record_the_account() {
         tracing_ledger::builder().queue_capacity(1000).build_with(memory).expect("the options are right");
     let dispatch = tracing_subscriber::registry().with(layer).into();
     tracing::dispatcher::with_default(&dispatch, || {
-        tracing::info!(name: "auto_assign.started", "set aside");
+        tracing::info!(name: "auto_assign.started", "rejected");
         guard.flush(DEADLINE).expect("memory is there");
         (0..10).for_each(|number| tracing::info!(name: "auto_assign.started", number));
     });

@@ -21,7 +21,7 @@ fn run(url: &str, spool: &Path, calls: impl FnOnce()) -> Stats {
     let (layer, guard) = builder.build(url).expect("a ledger");
     let dispatch: Dispatch = tracing_subscriber::registry().with(layer).into();
     tracing::dispatcher::with_default(&dispatch, calls);
-    guard.shutdown(DEADLINE).expect("all is written or set aside")
+    guard.shutdown(DEADLINE).expect("all is written or quarantined")
 }
 
 /// The commands that a person types in the spool directory: all but those that look, or need a service.

@@ -173,7 +173,7 @@ fn the_quarantine_has_no_redacted_value() {
         (0..100).for_each(|_| info_span!("filler").in_scope(|| ()));
         calls();
     });
-    let stats = guard.flush(DEADLINE).expect("all is written or set aside");
+    let stats = guard.flush(DEADLINE).expect("all is written or quarantined");
     assert_eq!(stats.quarantined, ROWS as u64);
     assert_no_trace(format!("{:?}", guard.quarantined()).as_bytes());
     assert_no_trace(&fs::read(folder.path().join("quarantine.jsonl")).expect("it is there"));

@@ -3,7 +3,7 @@
 mod create_table;
 mod least_rights;
 mod outage;
-mod poison;
+mod rejected;
 mod replay;
 mod retry;
 mod roles;

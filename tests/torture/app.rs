@@ -213,7 +213,7 @@ impl Tally {
             ),
             took: Duration::from_micros(took),
             phase: Phase::Fault,
-            poison: false,
+            rejected: false,
         });
         let mut stats = Stats::default();
         [stats.offered, stats.accepted, stats.in_flight, stats.spooled, stats.written, stats.quarantined] =

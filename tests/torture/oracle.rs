@@ -52,8 +52,8 @@ impl OracleRow {
     }
 
     /// Panics unless the row is as it was called.
-    pub(crate) fn check(&self, seed: u64, poison: bool) {
-        let fields = CallFields::of(seed, self.n(), poison);
+    pub(crate) fn check(&self, seed: u64, rejected: bool) {
+        let fields = CallFields::of(seed, self.n(), rejected);
         assert_eq!((self.source.as_str(), self.severity.as_str()), ("auto_assign", "info"), "{self:#?}");
         assert_eq!(self.context["text"], Value::from(fields.text), "{self:#?}");
         assert_eq!(self.booking, fields.booking.map(|id| id.to_string()), "{self:#?}");
@@ -102,7 +102,7 @@ impl Oracle {
             let n = row.n();
             let call = by_number.get(&n).unwrap_or_else(|| panic!("a call that nobody made: {row:#?}"));
             assert!(seen.insert(n), "the call {n} is there twice: {row:#?}");
-            row.check(self.seed, call.poison);
+            row.check(self.seed, call.rejected);
             check_times(row, call);
         }
         let ids: HashSet<_> = places.table.iter().map(|row| &row.id).collect();

@@ -54,7 +54,7 @@ pub(crate) struct Setup {
     pub(crate) queue_capacity: usize,
     /// Without one, callers call so often that batches are large or small, as chance will have it.
     pub(crate) pace: Option<Pace>,
-    /// Whether bookings are foreign keys, so that a wrong one makes a poisoned row.
+    /// Whether bookings are foreign keys, so that a wrong one makes a rejected row.
     pub(crate) foreign_keys: bool,
     /// Whether the table is partitioned by time, so that no id alone is a key.
     pub(crate) partitioned: bool,
@@ -260,12 +260,19 @@ impl Scene {
         let stats = shut_down(self.guard, SHUTDOWN).expect("everything is written");
         if let Some(disk) = &self.disk {
             assert_acknowledged(disk.path());
-            assert_eq!(rows_in_quarantine(disk.path()), stats.quarantined, "rows set aside are in the file");
+            assert_eq!(
+                rows_in_quarantine(disk.path()),
+                stats.quarantined,
+                "quarantined rows are in the file"
+            );
         }
         let verdict = self.stage.check(&calls, &quarantine, stats);
         assert_eq!(verdict.lost, 0, "calls are nowhere: {stats}");
-        let poison = calls.iter().filter(|call| call.poison).count() as u64;
-        assert!(stats.quarantined <= poison, "of {poison} poisoned rows more are set aside: {stats}");
+        let rejected = calls.iter().filter(|call| call.rejected).count() as u64;
+        assert!(
+            stats.quarantined <= rejected,
+            "more rows than the {rejected} rejected ones are quarantined: {stats}"
+        );
         FaultVerdict { drain, on_disk, ..verdict }
     }
 

@@ -8,8 +8,8 @@ mod failing_disk;
 mod failover;
 mod network;
 mod overload;
-mod poison;
 mod pooler;
+mod rejected;
 mod server;
 mod spool;
 mod table;
@@ -91,9 +91,9 @@ pub(crate) const ALL: &[Fault] = &[
     fault("cut_commit", network::cut_commit),
     fault("cut_copy", network::cut_copy),
     fault("cut_second_try", network::cut_second_try),
-    fault("poison_few", poison::few),
-    fault("poison_many", poison::many),
-    fault("poison_all", poison::all),
+    fault("rejected_few", rejected::few),
+    fault("rejected_many", rejected::many),
+    fault("rejected_all", rejected::all),
     fault("overload_drop_newest", overload::drop_newest),
     fault("overload_drop_oldest", overload::drop_oldest),
     fault("overload_block", overload::block),

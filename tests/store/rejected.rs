@@ -13,12 +13,12 @@ fn event(context: &str) -> Row {
     event
 }
 
-async fn fails_then_goes_on(store: &mut impl Store, poison: Row) {
+async fn fails_then_goes_on(store: &mut impl Store, rejected: Row) {
     for attempt in [Attempt::First, Attempt::Retry] {
         // Enough of them to go by COPY on a first try.
         let mut batch: Vec<Row> = (0..Postgres::COPY_FROM_ROWS).map(|_| event("{}")).collect();
-        batch.push(poison.clone());
-        let error = store.insert(&batch, attempt).await.expect_err(&poison.context);
+        batch.push(rejected.clone());
+        let error = store.insert(&batch, attempt).await.expect_err(&rejected.context);
         assert_eq!(error.failure(), Failure::Quarantine, "{error}");
     }
     store.insert(&[event("{}")], Attempt::First).await.expect("stored");
