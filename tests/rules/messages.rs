@@ -118,11 +118,11 @@ fn values_of_the_wrong_type_are_refused() {
         ),
         (
             r#"[[rule]]|span = "a"|set = { b = inf }"#,
-            r#"3: "set.b" is a number that JSON has no place for: use a finite one of at most 64 bits"#,
+            r#"3: "set.b" is a number that JSON cannot hold: use a finite one of at most 64 bits"#,
         ),
         (
             r#"[[rule]]|span = "a"|set = { b = 99999999999999999999 }"#,
-            r#"3: "set.b" is a number that JSON has no place for: use a finite one of at most 64 bits"#,
+            r#"3: "set.b" is a number that JSON cannot hold: use a finite one of at most 64 bits"#,
         ),
         (
             r#"[[rule]]|span = "a"|level = 3"#,

@@ -91,12 +91,12 @@ async fn replays(schema: &str, role: &str) {
 
 #[tokio::test]
 async fn a_replay_adds_the_rows_that_are_missing() {
-    replays(PLAIN, "plain").await;
+    replays(PLAIN, "replaying").await;
 }
 
 #[tokio::test]
 async fn a_replay_into_a_partitioned_table_adds_the_rows_that_are_missing() {
-    replays(PARTITIONED, "partitioned").await;
+    replays(PARTITIONED, "replaying_partitions").await;
 }
 
 #[tokio::test]
