@@ -18,7 +18,7 @@ use postgres::Server;
 use tracing::Dispatch;
 use tracing_ledger::{Builder, Guard, LedgerLayer, Overflow, builder};
 use tracing_ledger_benches::cost::memory;
-use tracing_ledger_benches::options::Options;
+use tracing_ledger_benches::options::BenchOptions;
 use tracing_ledger_benches::plot::Plot;
 use tracing_ledger_benches::stores::Dead;
 use tracing_ledger_benches::workload::quote;
@@ -36,13 +36,13 @@ const FILL: &str = "LEDGER_BENCH_FILL";
 const FRESH: u64 = 500_000;
 
 /// The progress of the replay at one moment.
-struct Step {
+struct BacklogStep {
     thousands_per_second: f64,
     megabytes: f64,
 }
 
 fn main() {
-    let options = Options::from_args(1, 1000, "megabytes of the spool");
+    let options = BenchOptions::from_args(1, 1000, "megabytes of the spool");
     if let Some(dir) = env::var_os(FILL) {
         println!("{}", fill(dir.as_ref(), options.size * MEGABYTE));
         return;
@@ -118,14 +118,14 @@ fn size(dir: &Path) -> u64 {
     files.map(|file| file.metadata().map_or(0, |file| file.len())).sum()
 }
 
-fn replay(guard: &Guard, rows: u64) -> Vec<Step> {
+fn replay(guard: &Guard, rows: u64) -> Vec<BacklogStep> {
     let step = |step: u64| {
         let (start, before) = (Instant::now(), guard.stats().written);
         while guard.stats().written < rows * step / STEPS {
             thread::sleep(Duration::from_millis(1));
         }
         let written = (guard.stats().written - before) as f64;
-        Step {
+        BacklogStep {
             thousands_per_second: written / start.elapsed().as_secs_f64() / 1e3,
             megabytes: memory("VmRSS"),
         }
@@ -144,7 +144,7 @@ fn fresh(server: &Server) -> f64 {
     FRESH as f64 / start.elapsed().as_secs_f64()
 }
 
-fn draw(options: &Options, steps: &[Step]) {
+fn draw(options: &BenchOptions, steps: &[BacklogStep]) {
     let plot = Plot {
         title: "Replay of a backlog",
         x: "of the backlog, %",

@@ -19,8 +19,8 @@ use tracing_ledger::store::Store;
 use tracing_ledger::{Builder, Stats, builder};
 use tracing_ledger_benches::cost::CountingAllocator;
 use tracing_ledger_benches::floor::{self, Stopwatch};
-use tracing_ledger_benches::options::Options;
-use tracing_ledger_benches::spans::{BURST, Table, TableRow, Workload, install, row, run};
+use tracing_ledger_benches::options::BenchOptions;
+use tracing_ledger_benches::spans::{BURST, SpanTable, TableRow, Workload, install, row, run};
 use tracing_ledger_benches::stores::{Dead, Discard};
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
@@ -33,11 +33,11 @@ const CALL: Workload = Workload::CALL;
 const JOB: Workload = Workload::JOB;
 
 fn main() {
-    let options = Options::from_args(15, 200_000, "spans in each process");
+    let options = BenchOptions::from_args(15, 200_000, "spans in each process");
     let tables = [
-        Table { title: "A job and its planner calls", rows: within_a_job() },
-        Table { title: "A planner call alone", rows: alone() },
-        Table { title: "Without a database", rows: away() },
+        SpanTable { title: "A job and its planner calls", rows: within_a_job() },
+        SpanTable { title: "A planner call alone", rows: alone() },
+        SpanTable { title: "Without a database", rows: away() },
     ];
     run(tables, &options);
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tracing_ledger::builder;
 use tracing_ledger_benches::cost::{Cost, thread_cpu};
 use tracing_ledger_benches::floor;
-use tracing_ledger_benches::options::Options;
+use tracing_ledger_benches::options::BenchOptions;
 use tracing_ledger_benches::plot::Plot;
 use tracing_ledger_benches::rounds::{Samples, Variant, in_turns};
 use tracing_ledger_benches::spans::{Workload, install};
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 type Figures = [f64; 3];
 
 fn main() {
-    let options = Options::from_args(9, 400_000, "spans in each process");
+    let options = BenchOptions::from_args(9, 400_000, "spans in each process");
     let mut variants = of("call", Workload::CALL);
     variants.extend(of("job", Workload::JOB));
     let samples = in_turns(&variants, &options);
@@ -73,7 +73,7 @@ fn table(title: &str, samples: &[Samples<3>]) {
     }
 }
 
-fn draw(options: &Options, samples: &[Samples<3>]) {
+fn draw(options: &BenchOptions, samples: &[Samples<3>]) {
     let (floor, ledger) = samples.split_at(THREADS.len());
     let rates = |samples: &[Samples<3>]| samples.iter().map(|samples| samples.median(0)).collect();
     let plot = Plot {

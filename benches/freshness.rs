@@ -14,14 +14,14 @@ use std::time::Duration;
 use postgres::Server;
 use tracing::Dispatch;
 use tracing_ledger::builder;
-use tracing_ledger_benches::options::Options;
+use tracing_ledger_benches::options::BenchOptions;
 use tracing_ledger_benches::workload::quote;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
 
 fn main() {
-    let options = Options::from_args(1, 400, "calls");
+    let options = BenchOptions::from_args(1, 400, "calls");
     let server = Server::start();
     let (layer, _guard) = builder().build::<Registry>(server.url()).expect("a sound URL");
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));

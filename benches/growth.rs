@@ -14,7 +14,7 @@ use postgres::Server;
 use tracing::Dispatch;
 use tracing_ledger::{Overflow, builder};
 use tracing_ledger_benches::cost::{Cost, memory, thread_cpu};
-use tracing_ledger_benches::options::Options;
+use tracing_ledger_benches::options::BenchOptions;
 use tracing_ledger_benches::plot::Plot;
 use tracing_ledger_benches::rounds::{Samples, Variant, in_turns};
 use tracing_ledger_benches::stores::{Dead, Discard};
@@ -32,7 +32,7 @@ const BURST: u64 = 10_000;
 const STEPS: u64 = 20;
 
 fn main() {
-    let options = Options::from_args(3, 2_000_000, "rows the table grows to");
+    let options = BenchOptions::from_args(3, 2_000_000, "rows the table grows to");
     let mut variants: Vec<_> =
         EVENTS.map(|events| Variant::new(events.to_string(), move |_| discarded(events))).into();
     variants.push(Variant::new("1000000, the database away", |_| away(1_000_000, quote)));
@@ -52,7 +52,7 @@ fn main() {
     into_a_table(&options);
 }
 
-fn draw_events(options: &Options, samples: &[Samples<3>]) {
+fn draw_events(options: &BenchOptions, samples: &[Samples<3>]) {
     let line = |figure| samples.iter().map(|samples| samples.median(figure)).collect();
     let plot = Plot {
         title: "Cost of an event, by how many there were",
@@ -100,7 +100,7 @@ fn burst(from: u64, spans: u64, workload: fn(Uuid)) -> Cost {
     Cost::so_far() - before
 }
 
-fn into_a_table(options: &Options) {
+fn into_a_table(options: &BenchOptions) {
     let server = Server::start();
     let (layer, guard) =
         builder().overflow(Overflow::Block(PATIENCE)).build::<Registry>(server.url()).expect("a sound URL");

@@ -14,7 +14,7 @@ use postgres::Server;
 use tracing::Dispatch;
 use tracing_ledger::{Builder, Overflow, builder};
 use tracing_ledger_benches::cost::thread_cpu;
-use tracing_ledger_benches::options::Options;
+use tracing_ledger_benches::options::BenchOptions;
 use tracing_ledger_benches::samples::{extremes, median};
 use tracing_ledger_benches::workload::quote;
 use tracing_subscriber::Registry;
@@ -27,14 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const ROWS: &str = "rows.bin";
 
 /// One way to load rows into the table.
-struct Variant {
+struct IngestVariant {
     name: &'static str,
-    load: fn(&Server, u64) -> Load,
+    load: fn(&Server, u64) -> IngestLoad,
 }
 
 /// The cost of one load.
 #[derive(Clone, Copy)]
-struct Load {
+struct IngestLoad {
     wall: Duration,
     /// CPU time of the server's process for the connection.
     server: Duration,
@@ -42,18 +42,18 @@ struct Load {
     writer: Option<Duration>,
 }
 
-const VARIANTS: [Variant; 4] = [
-    Variant { name: "psql \\copy, binary", load: by_psql },
-    Variant { name: "tracing-ledger", load: |server, rows| by_ledger(server, rows, builder()) },
-    Variant { name: "with a spool", load: spooled },
-    Variant {
+const VARIANTS: [IngestVariant; 4] = [
+    IngestVariant { name: "psql \\copy, binary", load: by_psql },
+    IngestVariant { name: "tracing-ledger", load: |server, rows| by_ledger(server, rows, builder()) },
+    IngestVariant { name: "with a spool", load: spooled },
+    IngestVariant {
         name: "batches of 1000",
         load: |server, rows| by_ledger(server, rows, builder().batch_size(1000)),
     },
 ];
 
 fn main() {
-    let options = Options::from_args(9, 200_000, "rows of each load");
+    let options = BenchOptions::from_args(9, 200_000, "rows of each load");
     let server = Server::start();
     by_ledger(&server, options.size, builder());
     server.copy_out(ROWS);
@@ -71,18 +71,18 @@ fn main() {
     report(&rounds, &options);
 }
 
-fn spooled(server: &Server, rows: u64) -> Load {
+fn spooled(server: &Server, rows: u64) -> IngestLoad {
     let dir = tempfile::tempdir().expect("a temporary folder");
     by_ledger(server, rows, builder().spool_dir(dir.path()))
 }
 
-fn by_psql(server: &Server, _: u64) -> Load {
+fn by_psql(server: &Server, _: u64) -> IngestLoad {
     let start = Instant::now();
     let cpu = server.copy_in(ROWS);
-    Load { wall: start.elapsed(), server: cpu, writer: None }
+    IngestLoad { wall: start.elapsed(), server: cpu, writer: None }
 }
 
-fn by_ledger(server: &Server, rows: u64, builder: Builder) -> Load {
+fn by_ledger(server: &Server, rows: u64, builder: Builder) -> IngestLoad {
     let (layer, guard) =
         builder.overflow(Overflow::Block(PATIENCE)).build::<Registry>(server.url()).expect("a sound URL");
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
@@ -92,12 +92,12 @@ fn by_ledger(server: &Server, rows: u64, builder: Builder) -> Load {
     });
     guard.flush(PATIENCE).expect("the server is up");
     let wall = start.elapsed();
-    let load = Load { wall, server: server.ledger_cpu(), writer: thread_cpu("tracing-ledger") };
+    let load = IngestLoad { wall, server: server.ledger_cpu(), writer: thread_cpu("tracing-ledger") };
     guard.shutdown(PATIENCE).expect("everything is written");
     load
 }
 
-fn report(rounds: &[[Load; VARIANTS.len()]], options: &Options) {
+fn report(rounds: &[[IngestLoad; VARIANTS.len()]], options: &BenchOptions) {
     println!(
         "{} rounds of {} rows; medians (slowest and fastest round)\n\n\
          | variant | rows per second | times psql | server's CPU per row, µs | writer's CPU per row, µs |\n\
@@ -111,7 +111,7 @@ fn report(rounds: &[[Load; VARIANTS.len()]], options: &Options) {
     }
 }
 
-fn line(loads: &[Load], ratio: f64, rows: f64) -> String {
+fn line(loads: &[IngestLoad], ratio: f64, rows: f64) -> String {
     let rates = || loads.iter().map(|load| rows / load.wall.as_secs_f64());
     let (slowest, fastest) = extremes(rates());
     let micros = |time: Duration| time.as_secs_f64() * 1e6 / rows;

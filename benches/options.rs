@@ -6,7 +6,7 @@ use std::process::exit;
 
 /// The options of every bench.
 #[derive(Debug)]
-pub struct Options {
+pub struct BenchOptions {
     /// `--rounds`: how often each variant is measured.
     pub rounds: usize,
     /// `--size`: the work of one measurement, in the unit of the bench.
@@ -15,7 +15,7 @@ pub struct Options {
     pub plots: Option<PathBuf>,
 }
 
-impl Options {
+impl BenchOptions {
     /// Overrides these defaults with the command line. Ends the process with the usage if it cannot read it.
     pub fn from_args(rounds: usize, size: u64, unit: &str) -> Self {
         let defaults = Self { rounds, size, plots: None };

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use crate::options::Options;
+use crate::options::BenchOptions;
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 380.0;
@@ -29,7 +29,7 @@ pub struct Plot<'a> {
 
 impl Plot<'_> {
     /// Writes the plot to a file of that name, if the options ask for plots.
-    pub fn write(&self, options: &Options, name: &str) {
+    pub fn write(&self, options: &BenchOptions, name: &str) {
         if let Some(dir) = &options.plots {
             let file = dir.join(name).with_extension("svg");
             fs::write(&file, self.svg()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));

@@ -4,7 +4,7 @@
 use std::env;
 use std::process::{Command, exit};
 
-use crate::options::Options;
+use crate::options::BenchOptions;
 use crate::samples::{extremes, median};
 
 /// The environment variable that gives the variant to a child; `SIZE` gives the size of its run.
@@ -47,7 +47,7 @@ impl<const N: usize> Samples<N> {
 }
 
 /// Measures the variants, round by round. In a child process, measures one of them and ends the process.
-pub fn in_turns<const N: usize>(variants: &[Variant<N>], options: &Options) -> Vec<Samples<N>> {
+pub fn in_turns<const N: usize>(variants: &[Variant<N>], options: &BenchOptions) -> Vec<Samples<N>> {
     if let Ok(name) = env::var(VARIANT) {
         child(variants, &name);
     }

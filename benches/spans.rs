@@ -6,7 +6,7 @@ use tracing::Subscriber;
 use uuid::Uuid;
 
 use crate::cost::Cost;
-use crate::options::Options;
+use crate::options::BenchOptions;
 use crate::rounds::{Samples, Variant, in_turns};
 use crate::workload::{ATTEMPTS, job, quote};
 
@@ -24,7 +24,7 @@ pub struct Workload {
 }
 
 /// A table of variants under a heading.
-pub struct Table {
+pub struct SpanTable {
     /// Its heading.
     pub title: &'static str,
     /// Its rows.
@@ -43,7 +43,7 @@ pub fn row(name: &str, base: &'static str, measure: impl Fn(u64) -> [f64; 2] + '
 }
 
 /// Measures the rows of all tables in turns, and prints them as Markdown.
-pub fn run(tables: impl IntoIterator<Item = Table>, options: &Options) {
+pub fn run(tables: impl IntoIterator<Item = SpanTable>, options: &BenchOptions) {
     let tables: Vec<_> = tables.into_iter().collect();
     let headings: Vec<_> = tables.iter().map(|table| (table.title, table.rows.len())).collect();
     let rows = tables.into_iter().flat_map(|table| table.rows);

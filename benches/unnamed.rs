@@ -12,8 +12,8 @@ use tracing::Subscriber;
 use tracing_ledger::{Guard, LedgerLayer, builder};
 use tracing_ledger_benches::cost::CountingAllocator;
 use tracing_ledger_benches::floor::Stopwatch;
-use tracing_ledger_benches::options::Options;
-use tracing_ledger_benches::spans::{Table, TableRow, Workload, install, row, run};
+use tracing_ledger_benches::options::BenchOptions;
+use tracing_ledger_benches::spans::{SpanTable, TableRow, Workload, install, row, run};
 use tracing_ledger_benches::stores::Discard;
 use tracing_ledger_benches::workload::{carries, of_no_rule, unwanted};
 use tracing_subscriber::EnvFilter;
@@ -32,11 +32,11 @@ const UNWANTED: Workload = Workload { run: unwanted, spans: 1 };
 const CARRIES: Workload = Workload { run: carries, spans: 1 };
 
 fn main() {
-    let options = Options::from_args(15, 200_000, "spans in each process");
+    let options = BenchOptions::from_args(15, 200_000, "spans in each process");
     let tables = [
-        Table { title: "A span that no rule names", rows: of_no_rule_rows() },
-        Table { title: "A span that nobody wants", rows: unwanted_rows() },
-        Table { title: "A span of no rule with a field that rules inherit", rows: carries_rows() },
+        SpanTable { title: "A span that no rule names", rows: of_no_rule_rows() },
+        SpanTable { title: "A span that nobody wants", rows: unwanted_rows() },
+        SpanTable { title: "A span of no rule with a field that rules inherit", rows: carries_rows() },
     ];
     run(tables, &options);
 }

@@ -202,8 +202,8 @@ impl Handle {
     fn late(&self, call: &str, timeout: Duration) -> Error {
         let Stats { accepted, written, quarantined, in_flight, spooled, .. } = self.stats();
         let on_disk = if spooled > 0 { format!("; {spooled} more wait on disk") } else { String::new() };
-        let why = match self.control.trouble() {
-            Some(trouble) => format!("the database says: {trouble}"),
+        let why = match self.control.failure() {
+            Some(failure) => format!("the database says: {failure}"),
             None => "the database is slow to answer, or the timeout is too short".to_owned(),
         };
         Error::timeout(format!(

@@ -18,7 +18,7 @@ use crate::queue::{self, Overflow, Queue};
 use crate::rules::Rules;
 use crate::spool;
 use crate::store::{self, Store};
-use crate::writer::{self, CENTURY, Control, Options};
+use crate::writer::{self, CENTURY, Control, WriterOptions};
 
 /// A ledger in that database, with the built-in rules and every option at its default.
 ///
@@ -262,7 +262,7 @@ impl Builder {
             None => None,
         };
         let options =
-            Options { batch_size: self.batch_size, flush_interval: self.flush_interval.min(CENTURY) };
+            WriterOptions { batch_size: self.batch_size, flush_interval: self.flush_interval.min(CENTURY) };
         let writer = writer::start(store, spool, Arc::clone(&queue), Arc::clone(&control), options)?;
         if self.panic_messages {
             listen_to_panics();
@@ -273,9 +273,9 @@ impl Builder {
         ))
     }
 
-    fn spool_options(&self) -> spool::Options {
+    fn spool_options(&self) -> spool::SpoolOptions {
         let sync_interval = self.spool_sync_interval.map(|every| every.min(CENTURY));
-        spool::Options { limit_bytes: self.spool_limit, sync_interval }
+        spool::SpoolOptions { limit_bytes: self.spool_limit, sync_interval }
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! Records packed one behind the other.
+//! Records, packed one after the other.
 
 use crate::record::value::{Entry, Values};
 use crate::record::{Head, Record, Tally};
@@ -10,11 +10,11 @@ pub(crate) struct Chunk {
     values: Vec<Entry>,
     text: Vec<u8>,
     tallies: Vec<Tally>,
-    /// Bytes that the heads have on the heap.
+    /// The bytes that the heads have on the heap.
     beside: usize,
 }
 
-/// Where the parts of a packed record end; they begin where those of the one before it do.
+/// The ends of the parts of a packed record, which begin at the ends of the record before.
 #[derive(Clone, Copy, Debug, Default)]
 struct End {
     values: u32,
@@ -24,7 +24,7 @@ struct End {
 }
 
 impl Chunk {
-    /// An empty one, with room for so many records of the usual size.
+    /// An empty chunk with room for so many records of the usual size.
     pub(crate) fn with_room(records: usize) -> Self {
         let (heads, values) = (Vec::with_capacity(records), Vec::with_capacity(records * USUAL_VALUES));
         let text = Vec::with_capacity(records * USUAL_TEXT);
@@ -35,7 +35,7 @@ impl Chunk {
         self.heads.len()
     }
 
-    /// Bytes of its records: for bounding what they become.
+    /// The bytes of its records, to bound the size of their rows.
     pub(crate) fn bytes(&self) -> usize {
         size_of_val(&*self.heads)
             + size_of_val(&*self.values)
@@ -44,7 +44,7 @@ impl Chunk {
             + self.beside
     }
 
-    /// Bytes that it takes in memory: for bounding that.
+    /// The bytes that the chunk takes in memory, to bound the queue.
     pub(crate) fn allocated(&self) -> usize {
         let heads = self.heads.capacity() * size_of::<(Head, End)>();
         let values = self.values.capacity() * size_of::<Entry>();
@@ -52,14 +52,14 @@ impl Chunk {
         heads + values + self.text.capacity() + tallies + self.beside
     }
 
-    /// Packs a record; what it has on the heap goes along.
+    /// Packs a record, together with its parts on the heap.
     pub(crate) fn push(&mut self, record: &mut Record) {
         let Record { head, fields, tallies } = record;
         self.beside += head.heap_bytes();
         self.values.extend_from_slice(&fields.values);
         self.text.extend_from_slice(&fields.text);
         self.tallies.extend_from_slice(tallies);
-        // A chunk has a few dozen records, and each of them its limits.
+        // The sum fits: a chunk has a few dozen records, and each is bounded.
         let end = End {
             values: self.values.len() as u32,
             text: self.text.len() as u32,
@@ -69,7 +69,7 @@ impl Chunk {
         self.heads.push((head.take(), end));
     }
 
-    /// The records in the order they came.
+    /// The records in their order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Head, Values<'_>)> {
         let mut start = End::default();
         self.heads.iter().map(move |(head, end)| {
@@ -81,7 +81,7 @@ impl Chunk {
         })
     }
 
-    /// Gives back memory that large records made it take and do not need. What its usual ones need it keeps.
+    /// Frees memory that was reserved for large records and is not used. Keeps the memory for usual records.
     pub(crate) fn trim(&mut self) {
         let usual = self.heads.capacity();
         self.values.shrink_to(2 * usual * USUAL_VALUES);
@@ -89,7 +89,7 @@ impl Chunk {
         self.tallies.shrink_to(usual * USUAL_TALLIES);
     }
 
-    /// Empties it and keeps its memory, unless unusual records made it large.
+    /// Empties the chunk and keeps its memory, unless unusual records made it large.
     pub(crate) fn reset(&mut self) {
         self.heads.clear();
         self.values.clear();
@@ -100,9 +100,9 @@ impl Chunk {
     }
 }
 
-/// Values of a usual record.
+/// The values of a usual record.
 const USUAL_VALUES: usize = 12;
-/// Most records are no job's.
+/// The tallies of a usual record: most records are not of jobs.
 const USUAL_TALLIES: usize = 2;
-/// Bytes of text of a usual record.
+/// The bytes of text of a usual record.
 const USUAL_TEXT: usize = 128;

@@ -1,13 +1,12 @@
-//! How records get from the threads that make them to the writer: packed in chunks.
+//! The way of records from their threads to the writer, packed in chunks.
 //!
-//! Each thread packs its records into a chunk of its own, and a full chunk goes over the channel whole: an operation
-//! on the channel for each record, with the cache lines it moves between cores, would be the largest single cost of
-//! a span. The writer takes full chunks first, and then has those sent that threads are still filling, so that no
-//! record waits for its chunk to fill.
+//! Each thread packs its records into its own chunk, and a full chunk goes through the channel. One channel operation for
+//! each record, with the cache lines that it moves between cores, would be the largest cost of a span. The writer takes
+//! the full chunks first, and then those that threads are still filling, so that no record waits for its chunk to fill.
 //!
-//! The channel is the growing kind. The bounds are the queue's: records, which it counts itself, and bytes, which are
-//! counted here, by the chunk, as what it takes in memory. Chunks that are still being filled are not in the sum:
-//! together they hold at most 64 × 64 KiB and a record each.
+//! The channel is unbounded. The queue bounds the records, which it counts itself, and the bytes, which are counted
+//! here as the memory of full chunks. Chunks that are being filled are not included: together they hold at most
+//! 64 × 64 KiB and one more record each.
 
 use std::cell::Cell;
 use std::sync::PoisonError;
@@ -18,33 +17,33 @@ use crate::record::Record;
 use crate::sync::channel::{self, Receiver, Sender};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, thread_local};
 
-/// The most records of a chunk; a divisor of the default batch, which is thus filled.
+/// The most records of a chunk: a divisor of the default batch, so that whole chunks fill it.
 const RECORDS: usize = 50;
-/// A chunk with that many bytes is full too.
+/// The most bytes of a chunk: with these it is full too.
 const BYTES: usize = 64 * 1024;
-/// Chunks being filled, a power of two: more than most services have busy threads.
+/// The number of chunks being filled, a power of two: more than most services have busy threads.
 const LANES: usize = if cfg!(all(test, ledger_loom)) { 2 } else { 64 };
-/// The most empty chunks that are kept, some 20 KB each. After a burst memory that was touched before serves the next.
+/// The most empty chunks that are kept, some 20 KB each. The next burst uses memory that was touched before.
 const SPARE: usize = 1024;
 
 thread_local! {
-    /// The calling thread's lane. No destructor: it can be had for as long as the thread runs.
+    /// The lane of the calling thread. It has no destructor, so it is available until the end of the thread.
     static LANE: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// The chunks that are filled, those that wait for the writer, and those on their way back.
+/// The chunks that threads fill, those that wait for the writer, and the empty ones.
 pub(super) struct Chunks {
     lanes: Box<[Lane]>,
-    /// Records of a full chunk: few where the bounds are narrow, so that they are kept to the record.
+    /// The records of a full chunk: few if the bounds are narrow, so that the bounds are exact.
     records: usize,
     sender: Sender<Chunk>,
     receiver: Receiver<Chunk>,
-    /// Bytes that the full chunks take.
+    /// The bytes of the full chunks.
     bytes: AtomicU64,
     spare: Spare,
 }
 
-/// A chunk that a thread is filling, in cache lines of its own.
+/// A chunk that a thread is filling, in its own cache lines.
 #[derive(Default)]
 #[repr(align(128))]
 struct Lane(Mutex<Chunk>);
@@ -56,7 +55,7 @@ impl Lane {
 }
 
 impl Chunks {
-    /// Chunks of at most so many records, or fewer.
+    /// Makes the chunks for a queue of so many records.
     pub(super) fn new(records: usize) -> Self {
         let (sender, receiver) = channel::unbounded();
         Self {
@@ -74,12 +73,12 @@ impl Chunks {
         self.records
     }
 
-    /// Whether no bound made the chunks smaller.
+    /// Whether the chunks have their usual size.
     pub(super) fn are_full_size(&self) -> bool {
         self.records == RECORDS
     }
 
-    /// Packs a record into the calling thread's chunk, which goes to the writer when it is full.
+    /// Packs a record into the chunk of the calling thread. A full chunk goes to the writer.
     #[inline]
     pub(super) fn push(&self, record: &mut Record) {
         let mut chunk = self.lane();
@@ -101,26 +100,26 @@ impl Chunks {
         self.lanes[lane].lock()
     }
 
-    /// From now on the calling thread fills that lane.
+    /// Lets the calling thread fill that lane from now on.
     #[cfg(all(test, ledger_loom))]
     pub(super) fn choose_lane(lane: usize) {
         LANE.with(|own| own.set(Some(lane)));
     }
 
-    /// Sends what a lane holds. Under the lane's lock: whoever looks for waiting records finds them in the lane or in
+    /// Sends the records of a lane, under the lane's lock: a search for waiting records finds them in the lane or in
     /// the channel.
     fn send(&self, mut lane: MutexGuard<'_, Chunk>) {
         let empty = self.spare.take().unwrap_or_else(|| Chunk::with_room(self.records));
         let mut chunk = std::mem::replace(&mut *lane, empty);
         chunk.trim();
         self.bytes.fetch_add(chunk.allocated() as u64, Ordering::Relaxed);
-        // A receiver is held here too, so that the channel is open as long as there is a queue.
+        // This also keeps a receiver, so that the channel is open as long as the queue exists.
         let sent = self.sender.send(chunk);
         debug_assert!(sent.is_ok(), "the queue holds a receiver");
     }
 
-    /// The next chunk of waiting records. They leave through the channel alone, in its order, so that nothing that
-    /// came later is gone before what was [sealed](Self::seal).
+    /// The next chunk of waiting records. All leave through the channel and in its order, so that no later record
+    /// leaves before those that were [sealed](Self::seal).
     pub(super) fn next(&self) -> Option<Chunk> {
         self.receive().or_else(|| {
             self.seal();
@@ -134,26 +133,26 @@ impl Chunks {
         Some(chunk)
     }
 
-    /// Puts every record that is there now before all that come later.
+    /// Puts every present record before all later ones.
     pub(super) fn seal(&self) {
         self.lanes.iter().map(Lane::lock).filter(|chunk| chunk.len() > 0).for_each(|chunk| self.send(chunk));
     }
 
-    /// Bytes that full chunks take while they wait.
+    /// The bytes of the full chunks that wait.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Gives an emptied chunk's memory back to the threads that fill them.
+    /// Returns an empty chunk to the threads that fill them.
     pub(super) fn recycle(&self, mut chunk: Chunk) {
         chunk.reset();
         self.spare.keep(chunk);
     }
 }
 
-/// Emptied chunks. The one that was emptied last goes first: it is likelier to be in a cache.
+/// Empty chunks. The last one is used first, because it is more likely to be in a cache.
 ///
-/// Under a lock that models know nothing of: it orders nothing but the use of memory.
+/// Models do not see its lock, because it orders only the use of memory.
 #[derive(Default)]
 struct Spare(std::sync::Mutex<Vec<Chunk>>);
 

@@ -62,7 +62,7 @@ pub(crate) fn suppress_this_thread() {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// Refuse it. The rows from the beginning of the trouble are kept.
+    /// Refuse it. The rows from the beginning of the outage are kept.
     #[default]
     DropNewest,
     /// Evict the oldest. The most recent rows are kept.
@@ -393,7 +393,7 @@ impl Queue {
     pub(crate) fn refuse_forked(&self) {
         self.account.lose(Cause::Forked, 1);
         if !self.said_forked.swap(true, Ordering::Relaxed) {
-            stderr::say_without_locks(
+            stderr::say_in_a_child(
                 "tracing-ledger: a forked child records nothing: build a ledger of its own in the child\n",
             );
         }

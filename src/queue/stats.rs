@@ -1,29 +1,29 @@
-//! The public account: what became of every record, in numbers.
+//! `Stats`: the public counts of records and rows.
 
 use std::fmt;
 
-/// What became of every record that was offered since the ledger was built.
+/// The counts of all records since the ledger was built.
 ///
-/// Whenever nothing is on the move, and no record is forgotten:
+/// When no record is moving:
 ///
 /// - `offered = accepted + refused`
 /// - `accepted = in_flight + spooled + written + quarantined + dropped`
 ///
-/// A record counts in exactly one place of each line. While threads are offering, a record on its way in may
-/// already count as accepted.
+/// Each record counts in exactly one place of each line. While threads offer records, a record that is being offered
+/// may already count as accepted.
 ///
 /// Rows that an earlier process left in the spool count as offered and accepted when the ledger is built. The
-/// ledger's own rows on losses (`ledger.loss`) count nowhere, unless an earlier process left them in the spool.
+/// ledger's own `ledger.loss` rows do not count, unless an earlier process left them in the spool.
 ///
 /// # Metrics
 ///
-/// With the feature `metrics` the account is told to the recorder of the [`metrics`](https://docs.rs/metrics) crate,
-/// every second and at the end, under the names that
-/// [OpenTelemetry gives](https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/) to those of span processors:
+/// With the feature `metrics`, the recorder of the [`metrics`](https://docs.rs/metrics) crate gets these counts every
+/// second and at the end, under
+/// [OpenTelemetry's names](https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/) for span processors:
 ///
 /// | metric | kind | value |
 /// |---|---|---|
-/// | `otel.sdk.processor.span.processed` | counter | `written`; with `error.type`, what never becomes a row: `queue_full` (refused or pushed out), `already_shutdown`, `forked`, `corrupt`, `quarantined` |
+/// | `otel.sdk.processor.span.processed` | counter | `written`; with `error.type`, the records that never become rows: `queue_full` (refused or evicted), `already_shutdown`, `forked`, `corrupt`, `quarantined` |
 /// | `otel.sdk.processor.span.queue.size` | gauge | `in_flight` |
 /// | `otel.sdk.processor.span.queue.capacity` | gauge | records |
 /// | `tracing_ledger.spool.size` | gauge | `spooled` |
@@ -33,32 +33,32 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Records of spans and tracing events that a rule named.
+    /// Records of spans and events that a rule names.
     pub offered: u64,
-    /// Records that got into the queue.
+    /// Records that the queue took.
     pub accepted: u64,
-    /// Records that did not, by cause.
+    /// Records that the queue did not take, by cause.
     pub refused: Refused,
-    /// Records in the queue or in the writer's hands, in memory alone. After a shutdown: those it had no time for.
+    /// Records in memory only, in the queue or the writer. After a shutdown: those that it had no time for.
     pub in_flight: u64,
     /// Records on disk, not yet in the table. After a shutdown: those that the next process will send.
     pub spooled: u64,
     /// Rows committed to the table.
     pub written: u64,
-    /// Rows the database will never take, set aside: see [`Guard::quarantined`](crate::Guard::quarantined), and
-    /// `quarantine.jsonl` in the spool directory.
+    /// Rows that the database rejected and that are quarantined: see
+    /// [`Guard::quarantined`](crate::Guard::quarantined), and `quarantine.jsonl` in the spool directory.
     pub quarantined: u64,
     /// Records accepted and then lost, by cause.
     pub dropped: Dropped,
 }
 
-/// Records that never got into the queue, by cause.
+/// Records that the queue did not take, by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refused {
-    /// The queue was full, of records or of bytes: the database is slower than the service, or away for too long.
+    /// The queue was full, of records or of bytes: the database is slower than the service, or was down for too long.
     pub queue_full: u64,
-    /// The guard had been shut down or dropped.
+    /// The guard was shut down or dropped.
     pub shutdown: u64,
     /// The process is a forked child, which has no writer.
     pub forked: u64,
@@ -75,9 +75,9 @@ impl Refused {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dropped {
-    /// Pushed out of a full queue by newer ones ([`Overflow::DropOldest`](crate::Overflow::DropOldest)).
+    /// Evicted from a full queue by newer ones ([`Overflow::DropOldest`](crate::Overflow::DropOldest)).
     pub evicted: u64,
-    /// Unreadable when they were read back from disk, or torn by the end of an earlier process.
+    /// Unreadable on disk, or torn by the end of an earlier process.
     pub corrupt: u64,
 }
 
@@ -89,7 +89,7 @@ impl Dropped {
 }
 
 impl Stats {
-    /// Accepted records whose fate is known: written, quarantined or lost.
+    /// Accepted records that have left the ledger: written, quarantined or lost.
     pub(crate) fn settled(&self) -> u64 {
         self.written + self.quarantined + self.dropped.total()
     }

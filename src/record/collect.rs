@@ -1,4 +1,4 @@
-//! From what tracing hands out to [`Fields`]: visiting, formatting, cutting.
+//! Collects the values that tracing hands out into [`Fields`].
 
 use std::cell::Cell;
 use std::error::Error;
@@ -10,15 +10,15 @@ use tracing::field::{Field, Visit};
 
 use super::Record;
 use super::fields::Fields;
-use super::value::{Entry, INHERITED, Kind, TextRange};
+use super::value::{Entry, INHERITED, Kind};
 use crate::rules::plan::Plan;
 
-/// Of `i128::MIN`, with its sign.
+/// The digits of `i128::MIN`, with its sign.
 const MAX_DIGITS: usize = 40;
 
-/// The fields of one span or event while they are formatted: the thread's own, used again each time.
+/// The fields of one span or event while they are formatted. Each thread keeps one and uses it again.
 ///
-/// A `Debug` that emits spans finds the place empty and gets new ones.
+/// A `Debug` that emits spans finds the thread without one and gets a new one.
 pub(crate) struct Scratch(Fields);
 
 thread_local! {
@@ -53,13 +53,13 @@ impl Drop for Scratch {
     }
 }
 
-/// The thread's memory, empty; new where there is none, such as while a thread exits.
+/// The empty fields that the thread keeps, or new ones if it has none, for example at its exit.
 #[inline]
 pub(super) fn kept() -> Fields {
     SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default()
 }
 
-/// Keeps the memory for the next span or event of this thread.
+/// Keeps the memory of these fields for the next span or event of this thread.
 #[inline]
 fn keep(fields: &mut Fields) {
     fields.clear();
@@ -67,7 +67,7 @@ fn keep(fields: &mut Fields) {
     SCRATCH.try_with(|scratch| scratch.set(Some(fields))).ok();
 }
 
-/// A record that has no place of its own: its memory is the thread's.
+/// A record outside of any span's place. Its fields return to the thread.
 pub(crate) struct Detached(pub(super) Record);
 
 impl Detached {
@@ -96,48 +96,17 @@ impl Drop for Detached {
     }
 }
 
-/// Appends one text, cut at a character when it outgrows its room.
-pub(super) struct TextWriter<'a> {
-    pub(super) fields: &'a mut Fields,
-    pub(super) start: usize,
-    pub(super) end: usize,
-}
-
-impl TextWriter<'_> {
-    pub(super) fn put(&mut self, text: &str) {
-        let room = self.end - self.fields.text.len();
-        if text.len() <= room {
-            return self.fields.text.extend_from_slice(text.as_bytes());
-        }
-        self.fields.truncated = true;
-        self.fields.text.extend_from_slice(&text.as_bytes()[..text.floor_char_boundary(room)]);
-        // Nothing may follow a cut, not even a shorter piece that would fit.
-        self.end = self.fields.text.len();
-    }
-
-    pub(super) fn done(self) -> TextRange {
-        TextRange { start: self.start as u32, len: (self.fields.text.len() - self.start) as u32 }
-    }
-}
-
-impl fmt::Write for TextWriter<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.put(text);
-        Ok(())
-    }
-}
-
 impl Fields {
     #[inline]
     fn set(&mut self, field: &Field, kind: Kind, bits: u64) {
-        // A callsite has a few dozen fields at the most: the compiler's macros stop there.
+        // A callsite has a few dozen fields at most, because tracing's macros stop there.
         self.put(Entry { bits, slot: field.index() as u16 & !INHERITED, kind });
     }
 
     fn set_digits(&mut self, field: &Field, digits: fmt::Arguments<'_>) {
         let mut buffer = [0; MAX_DIGITS];
         let mut room = &mut buffer[..];
-        // There is room for the longest.
+        // The buffer holds the longest number.
         room.write_fmt(digits).ok();
         let len = MAX_DIGITS - room.len();
         let entry = Entry { bits: 0, slot: field.index() as u16 & !INHERITED, kind: Kind::Digits };
@@ -191,13 +160,13 @@ impl Visit for Fields {
     }
 }
 
-/// An error with what caused it: `outer: inner: innermost`.
+/// An error and its causes: `outer: inner: innermost`.
 struct Chain<'a>(&'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
-        // A chain that loops must not hang the caller.
+        // A chain with a loop must not hang the caller.
         for source in std::iter::successors(self.0.source(), |&error| error.source()).take(32) {
             write!(f, ": {source}")?;
         }

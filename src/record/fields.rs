@@ -3,17 +3,16 @@
 use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::collect::TextWriter;
 use super::redact::digest;
 use super::value::{Entry, INHERITED, Kind, TextRange, append};
 use super::{MAX_FIELDS, MAX_TEXT_BYTES, MAX_VALUE_BYTES};
 use crate::rules::model::Redact;
 
-/// A place used again and again gives memory beyond this back.
+/// Fields that are used again keep at most so much memory for text.
 const KEPT_TEXT: usize = 4 * 1024;
 
-/// Values by slot, their text in one buffer. A slot is the index of a field, or the place of an inherited name
-/// in the list of the rules.
+/// Values by slot, with their text in one buffer. A slot is the index of a field, or the index of an inherited name in
+/// the list of the rules.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     pub(crate) values: Vec<Entry>,
@@ -23,7 +22,7 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// The indices of the span's own values.
+    /// The field indices of the values that are not inherited.
     pub(crate) fn own_indices(&self) -> impl Iterator<Item = usize> {
         self.values.iter().map(|entry| entry.slot).filter(|slot| slot & INHERITED == 0).map(usize::from)
     }
@@ -38,7 +37,7 @@ impl Fields {
         }
     }
 
-    /// Takes a constant that an enclosing span's rule gives.
+    /// Inherits a constant of an enclosing span's rule.
     pub(crate) fn inherit_constant(&mut self, index: u8, value: &serde_json::Value) {
         let (kind, bits) = match value {
             serde_json::Value::Bool(value) => (Kind::Bool, u64::from(*value)),
@@ -48,14 +47,14 @@ impl Fields {
                 (None, Some(value)) => (Kind::F64, value.to_bits()),
                 (None, None) => return,
             },
-            // Constants are scalars: the check of the rules saw to it.
+            // The check of the rules allows only scalars.
             _ => return,
         };
         self.put(Entry { bits, slot: INHERITED | u16::from(index), kind });
     }
 
-    /// Takes from an enclosing span's fields those that `wanted` gives a place among the inherited names, as
-    /// redacted as they are to be in the row of that span.
+    /// Inherits the fields of an enclosing span to which `wanted` gives an index among the inherited names. They are
+    /// redacted as in the row of that span.
     pub(crate) fn inherit(
         &mut self,
         outer: &Self,
@@ -74,7 +73,7 @@ impl Fields {
         }
     }
 
-    /// Takes over what `later` has, which was collected apart.
+    /// Adds the values of `later`, which were collected apart.
     pub(crate) fn merge(&mut self, later: &Self) {
         if self.has_room_behind(later) {
             let start = self.text.len() as u32;
@@ -86,7 +85,7 @@ impl Fields {
         self.truncated |= later.truncated;
     }
 
-    /// Whether all that `later` has can go behind what is here, as it is.
+    /// Whether the values of `later` can be appended unchanged.
     fn has_room_behind(&self, later: &Self) -> bool {
         let (Some(first), last) = (later.values.first(), self.values.last()) else { return true };
         last.is_none_or(|last| last.slot < first.slot)
@@ -106,7 +105,7 @@ impl Fields {
         }
     }
 
-    /// Puts a value whose text would be another one if it were cut. It is left out where there is no room for it.
+    /// Puts a value whose text must not be cut. Without room for it, the value is left out.
     pub(crate) fn put_whole(&mut self, new: Entry, text: &[u8]) {
         if self.text.len() + text.len() > MAX_TEXT_BYTES {
             self.drop_overwritten();
@@ -119,7 +118,7 @@ impl Fields {
         self.put(Entry { bits, ..new });
     }
 
-    /// Puts a value in its place by slot. A callsite gives its fields in that order: the usual place is the last.
+    /// Puts a value in the order of slots. A callsite gives its fields in that order, so the usual place is the last.
     #[inline]
     pub(crate) fn put(&mut self, new: Entry) {
         if self.values.last().is_none_or(|last| last.slot < new.slot) && self.values.len() < MAX_FIELDS {
@@ -132,7 +131,7 @@ impl Fields {
         }
     }
 
-    /// Keeps a text that is whole, cut to what one value may take.
+    /// Appends a text, cut to the limit of one value.
     #[inline]
     pub(crate) fn keep(&mut self, text: &[u8]) -> TextRange {
         let room = MAX_VALUE_BYTES.min(MAX_TEXT_BYTES.saturating_sub(self.text.len()));
@@ -150,7 +149,7 @@ impl Fields {
         writer.done()
     }
 
-    /// A field recorded over and over leaves its old texts behind: keep the living ones only.
+    /// Removes the old texts of fields that were recorded again.
     pub(crate) fn drop_overwritten(&mut self) {
         let old = std::mem::take(&mut self.text);
         for entry in self.values.iter_mut().filter(|entry| entry.has_text()) {
@@ -158,13 +157,13 @@ impl Fields {
         }
     }
 
-    pub(super) fn writer(&mut self) -> TextWriter<'_> {
+    fn writer(&mut self) -> TextWriter<'_> {
         let start = self.text.len();
         let room = MAX_VALUE_BYTES.min(MAX_TEXT_BYTES.saturating_sub(start));
         TextWriter { start, end: start + room, fields: self }
     }
 
-    /// Formats a value of the user's. Its `Debug` may emit spans (no lock is held here) or panic.
+    /// Formats a value of the user. Its `Debug` may emit spans (no lock is held here) or panic.
     pub(crate) fn format(&mut self, value: fmt::Arguments<'_>) -> TextRange {
         let mut writer = self.writer();
         match catch_unwind(AssertUnwindSafe(|| writer.write_fmt(value))) {
@@ -175,11 +174,41 @@ impl Fields {
         writer.done()
     }
 
-    /// The text of the first value, such as that of the one field of an `err` or `ret` event.
+    /// The text of the first value, for example of the only field of an `err` or `ret` event.
     pub(crate) fn first_text(&self) -> &str {
-        let stretch = self.values.first().filter(|entry| entry.has_text()).map(|entry| entry.bits);
-        stretch
-            .map_or("", |bits| str::from_utf8(TextRange::from_bits(bits).of(&self.text)).unwrap_or_default())
+        let first = self.values.first().filter(|entry| entry.has_text());
+        first.map_or("", |entry| entry.str(&self.text))
+    }
+}
+
+/// Appends one text, and cuts it at a character if it is too long.
+struct TextWriter<'a> {
+    fields: &'a mut Fields,
+    start: usize,
+    end: usize,
+}
+
+impl TextWriter<'_> {
+    fn put(&mut self, text: &str) {
+        let room = self.end - self.fields.text.len();
+        if text.len() <= room {
+            return self.fields.text.extend_from_slice(text.as_bytes());
+        }
+        self.fields.truncated = true;
+        self.fields.text.extend_from_slice(&text.as_bytes()[..text.floor_char_boundary(room)]);
+        // No text may follow a cut, not even a shorter piece that would fit.
+        self.end = self.fields.text.len();
+    }
+
+    fn done(self) -> TextRange {
+        TextRange { start: self.start as u32, len: (self.fields.text.len() - self.start) as u32 }
+    }
+}
+
+impl fmt::Write for TextWriter<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.put(text);
+        Ok(())
     }
 }
 

@@ -1,10 +1,8 @@
-//! What the hot path collects of one span or tracing event: typed values, times, how it ended.
+//! A record: the typed values, the times and the outcome that the hot path collects from one span or event.
 //!
-//! A record is bounded: a value is cut to [`MAX_VALUE_BYTES`], a record holds at most [`MAX_FIELDS`] values and
-//! [`MAX_TEXT_BYTES`] of text; what did not fit is marked in [`Fields::truncated`]. In the steady state nothing is
-//! allocated: a span's fields are collected in the [`Scratch`] of its thread, which is then exchanged for the one
-//! that the span before left behind, and on their way to the writer records lie packed in a [`Chunk`] that is used
-//! again when the writer is done.
+//! A value is cut to [`MAX_VALUE_BYTES`]; a record has at most [`MAX_FIELDS`] values and [`MAX_TEXT_BYTES`] of text.
+//! [`Fields::truncated`] marks a record that was cut. In the steady state nothing is allocated: the fields of a span are
+//! collected in the [`Scratch`] of its thread, and the queue packs records into chunks that are used again.
 
 mod collect;
 mod fields;
@@ -25,31 +23,31 @@ pub(crate) const MAX_VALUE_BYTES: usize = 8 * 1024;
 /// The most bytes of text of one record.
 pub(crate) const MAX_TEXT_BYTES: usize = 64 * 1024;
 
-/// One span or tracing event, while it is collected.
+/// One span or event while it is collected.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) head: Head,
-    /// Its own fields, and what enclosing spans gave.
+    /// Its own fields and the inherited ones.
     pub(crate) fields: Fields,
-    /// What ended within it, one for each of the rule's `collect`.
+    /// The tallies of the calls within it, one for each entry of the rule's `collect`.
     pub(crate) tallies: Vec<Tally>,
 }
 
-/// What is known of every record.
+/// The part of a record that does not depend on its fields.
 #[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) plan: &'static Plan,
     pub(crate) started: Instant,
     pub(crate) ended: Instant,
-    /// 0-based place among its like within the enclosing span that numbers them.
+    /// The number of the call within the enclosing span that numbers its calls, from 0.
     pub(crate) number: Option<u32>,
-    /// It panicked.
+    /// Whether the call panicked.
     pub(crate) panicked: bool,
-    /// What `#[instrument(err, ret)]` said.
+    /// The event of `#[instrument(err, ret)]`, if there was one.
     pub(crate) verdict: Option<Verdict>,
-    /// The returned value matched the rule's text.
+    /// Whether the returned value matched the text of the rule.
     pub(crate) matched: Option<bool>,
-    /// What few records have.
+    /// Values that few records have.
     pub(crate) extra: Option<Box<Extra>>,
 }
 
@@ -57,18 +55,18 @@ pub(crate) struct Head {
 pub(crate) struct Extra {
     /// The message of the error or the panic.
     pub(crate) message: Option<Box<str>>,
-    /// Category and code that were found in the message before it was redacted.
+    /// The reason category and code that the message had before it was redacted.
     pub(crate) code: Option<(&'static str, &'static str)>,
 }
 
-/// The word of `#[instrument(err, ret)]`.
+/// The outcome that `#[instrument(err, ret)]` reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Returned,
     Failed,
 }
 
-/// Rows of one kind that ended within a span.
+/// The calls of one event type that ended within a span.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) count: u32,
@@ -84,18 +82,18 @@ impl Record {
         Self { head: Head::new(plan), fields, tallies: Vec::new() }
     }
 
-    /// Takes the record out of its place, which keeps memory of the thread's for the next.
+    /// Moves the record out of its place, and leaves the fields that the thread keeps there.
     pub(crate) fn part(&mut self) -> Detached {
         let fields = std::mem::replace(&mut self.fields, collect::kept());
         Detached(Self { head: self.head.take(), fields, tallies: std::mem::take(&mut self.tallies) })
     }
 
-    /// Begins anew in the same place, which is clear.
+    /// Begins a new record in the same, cleared place.
     pub(crate) fn reset(&mut self, plan: &'static Plan) {
         self.head = Head::new(plan);
     }
 
-    /// Lets go of what it has collected, and keeps memory for the next.
+    /// Clears the collected values, and keeps their memory for the next record.
     pub(crate) fn clear(&mut self) {
         self.fields.clear();
         self.tallies.clear();
@@ -109,18 +107,18 @@ impl Head {
         Self { plan, started: now, ended: now, number, panicked, verdict, matched, extra }
     }
 
-    /// Moves it out of a place that is used again.
+    /// Moves the head out of a place that is used again.
     pub(crate) fn take(&mut self) -> Self {
         Self { extra: self.extra.take(), ..*self }
     }
 
-    /// Bytes that it has on the heap.
+    /// The bytes that it has on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
         let message = |extra: &Extra| extra.message.as_deref().map_or(0, str::len);
         self.extra.as_deref().map_or(0, |extra| size_of::<Extra>() + message(extra))
     }
 
-    /// Start to last exit.
+    /// The time from the start to the last exit.
     pub(crate) fn duration(&self) -> Duration {
         self.ended.saturating_duration_since(self.started)
     }

@@ -1,6 +1,6 @@
-//! Takes redacted values out of a record, on the thread that recorded them.
+//! Redacts the values of a record, on the thread that recorded them.
 //!
-//! What is left of their text leaves the buffer too: the record goes to the writer with all of it.
+//! Their text is removed from the buffer too, because the whole buffer goes to the writer.
 
 use sha2::{Digest, Sha256};
 
@@ -10,11 +10,11 @@ use crate::rules::model::Redact;
 use crate::rules::reason::ReasonCodes;
 use crate::rules::redact::Redaction;
 
-/// Hex digits of a digest.
+/// The hex digits of a digest.
 const DIGEST: usize = 64;
 
 impl Record {
-    /// To be called once, when nothing is missing any more and before the record is handed over.
+    /// Call it once, when the record is complete and before it goes to the queue.
     #[inline]
     pub(crate) fn redact(&mut self) {
         if let Some(row) = self.head.plan.row()
@@ -50,7 +50,7 @@ impl Fields {
         self.values.retain_mut(|entry| {
             match entry.redacted_by(redaction) {
                 Some(Redact::Drop) => return false,
-                // An enclosing span may have given a digest already.
+                // An inherited value may be a digest already.
                 Some(Redact::Hash) if entry.kind != Kind::Digest => {
                     entry.bits = append(text, &digest(entry.value(&old))).to_bits();
                     entry.kind = Kind::Digest;
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(fields.text, once, "a digest is not hashed again");
     }
 
-    /// The examples of FIPS 180-2, appendix B, and what `sha256sum` prints.
+    /// The examples of FIPS 180-2, appendix B, and the output of `sha256sum`.
     #[test]
     fn a_digest_is_what_any_other_tool_makes_of_the_text() {
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

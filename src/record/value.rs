@@ -1,14 +1,14 @@
-//! One value as it lies in memory, and as it is read.
+//! One value: its form in memory and its form for readers.
 
 use super::Tally;
 
 /// Marks the slot of an inherited value.
 pub(crate) const INHERITED: u16 = 1 << 15;
 
-/// A value as it lies in memory, 16 bytes.
+/// A value in memory: 16 bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
-    /// The value itself, or where its text lies.
+    /// The value itself, or the range of its text.
     pub(crate) bits: u64,
     pub(crate) slot: u16,
     pub(crate) kind: Kind,
@@ -21,13 +21,13 @@ pub(crate) enum Kind {
     U64,
     F64,
     Text,
-    /// Digits of an integer past 64 bits.
+    /// The digits of an integer of more than 64 bits.
     Digits,
-    /// A text that stands for a redacted value.
+    /// The digest of a redacted value.
     Digest,
 }
 
-/// Where in the buffer a text lies.
+/// The range of a text in the buffer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TextRange {
     pub(crate) start: u32,
@@ -53,13 +53,13 @@ impl Entry {
         matches!(self.kind, Kind::Text | Kind::Digits | Kind::Digest)
     }
 
-    /// The same value, with its text so many bytes further on.
+    /// The same value, with its text so many bytes later in the buffer.
     pub(crate) fn moved_by(self, bytes: u32) -> Self {
         let start = if self.has_text() { u64::from(bytes) << 32 } else { 0 };
         Self { bits: self.bits.wrapping_add(start), ..self }
     }
 
-    /// The value, with its text in `buffer` when it has one.
+    /// The value, with its text from `buffer`.
     pub(crate) fn value(self, buffer: &[u8]) -> Value<'_> {
         match self.kind {
             Kind::Bool => Value::Bool(self.bits != 0),
@@ -72,12 +72,12 @@ impl Entry {
     }
 
     pub(crate) fn str(self, buffer: &[u8]) -> &str {
-        // Only whole characters are ever written; an empty text would be a bug of ours, not a crash of theirs.
+        // Only whole characters are written. If a bug here breaks that, the user gets an empty text and no panic.
         str::from_utf8(TextRange::from_bits(self.bits).of(buffer)).unwrap_or_default()
     }
 }
 
-/// A typed value, read out of [`Fields`].
+/// A typed value from [`Fields`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
     Bool(bool),
@@ -85,7 +85,7 @@ pub(crate) enum Value<'a> {
     U64(u64),
     F64(f64),
     Text(&'a str),
-    /// Decimal digits of an integer past 64 bits.
+    /// The decimal digits of an integer of more than 64 bits.
     Digits(&'a str),
 }
 
@@ -97,7 +97,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The value as a float, for comparing; also of a text that is a number, as `%status` would record it.
+    /// The value as a float, for comparisons. A text can be a number too, as `%status` records it.
     pub(crate) fn number(self) -> Option<f64> {
         match self {
             Value::I64(value) => Some(value as f64),
@@ -109,7 +109,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The values of one record, to be read, and what ended within it.
+/// The values and tallies of one record, for readers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Values<'a> {
     pub(crate) values: &'a [Entry],
@@ -119,13 +119,13 @@ pub(crate) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    /// The span's own values by field index.
+    /// The values that are not inherited, by field index.
     pub(crate) fn own(self) -> impl Iterator<Item = (usize, Value<'a>)> {
         let own = self.values.iter().filter(|entry| entry.slot & INHERITED == 0);
         own.map(move |entry| (usize::from(entry.slot), entry.value(self.text)))
     }
 
-    /// What enclosing spans gave, by place in the list of inherited names.
+    /// The inherited values, by index in the list of inherited names.
     pub(crate) fn inherited(self) -> impl Iterator<Item = (usize, Value<'a>)> {
         let inherited = self.values.iter().filter(|entry| entry.slot & INHERITED != 0);
         inherited.map(move |entry| (usize::from(entry.slot & !INHERITED), entry.value(self.text)))

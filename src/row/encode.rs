@@ -1,4 +1,4 @@
-//! Record → event: naming, outcome, reason, JSON. Off the hot path, on the writer's thread.
+//! Record → row: names, outcome, reason, JSON. Runs on the writer's thread, off the hot path.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,13 +13,13 @@ use crate::rules::model::{Figure, Redact, SeverityRule};
 use crate::rules::plan::{RowPlan, Slot};
 use crate::stderr;
 
-/// Keys of a usual context.
+/// The number of keys in a usual context.
 const USUAL_KEYS: usize = 16;
 
-/// How often both clocks are read for one anchor.
+/// How many times both clocks are read for one anchor.
 const READINGS: u32 = 3;
 
-/// One moment on both clocks: turns the monotonic times of the hot path into wall-clock time.
+/// One moment on both clocks. It converts the monotonic times of the hot path to wall-clock time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Anchor {
     wall: SystemTime,
@@ -27,7 +27,7 @@ pub(crate) struct Anchor {
 }
 
 impl Anchor {
-    /// The closest of a few readings: a thread that is interrupted between the two clocks would be off by as long.
+    /// The closest of a few readings. An interruption of the thread between the two clocks would shift the time.
     pub(crate) fn now() -> Self {
         let reading = |_| {
             let (monotonic, wall) = (Instant::now(), SystemTime::now());
@@ -37,10 +37,11 @@ impl Anchor {
         closest.map_or_else(|| reading(0).1, |(_, anchor)| anchor)
     }
 
-    /// The wall-clock time of `moment`, cut to microseconds as Postgres keeps it.
+    /// The wall-clock time of `moment`, cut to microseconds as in Postgres. On Linux the monotonic clock stops while the
+    /// machine is suspended, so the time of a call before a suspend is late by its length.
     fn wall(&self, moment: Instant) -> SystemTime {
         let ago = self.monotonic.saturating_duration_since(moment);
-        // A record may end while others are taken out of the queue, after the anchor.
+        // A record can end after the anchor, while others are taken from the queue.
         let ahead = moment.saturating_duration_since(self.monotonic);
         let since_epoch = self
             .wall
@@ -53,7 +54,7 @@ impl Anchor {
 }
 
 impl Row {
-    /// Makes the row of a record and fixes its identity: from here on it is the same row however often sent.
+    /// Makes the row of a record and fixes its id and time, which stay the same for every try.
     pub(crate) fn from_record(head: &Head, values: Values<'_>, anchor: Anchor) -> Option<Self> {
         let row = head.plan.row()?;
         let created_at = anchor.wall(head.ended);
@@ -89,7 +90,7 @@ impl Row {
     }
 }
 
-/// Says once for each callsite that its calls end without a word, and what to do about it.
+/// Prints one notice for each callsite whose calls report no outcome, with the remedy.
 fn say_unknown(head: &Head) {
     if head.plan.is_first_unknown() {
         let meta = head.plan.meta;
@@ -107,8 +108,8 @@ fn say_unknown(head: &Head) {
 
 /// A UUIDv7 of the moment the span ended, so that ids sort like `created_at` and index pages fill in order.
 ///
-/// Random bits for each millisecond; within one the ids of a thread count up (RFC 9562, section 6.2, method 2), since
-/// asking the kernel for each of them would be a sixth of the work on an event.
+/// Each millisecond gets random bits. Within one, the ids of a thread count up (RFC 9562, section 6.2, method 2), because
+/// random bits from the kernel for every id would be a sixth of the work for a row.
 fn time_ordered_id(at: SystemTime) -> Uuid {
     thread_local! {
         static LAST: Cell<Uuid> = const { Cell::new(Uuid::nil()) };
@@ -159,12 +160,12 @@ fn span_context<'a>(
     if let Some((_, key)) = &row.rule.number_within
         && !context.has_integer(key)
     {
-        // A call outside of any such span is the first of its own.
+        // A call outside of such a span has the number 0.
         context.set(key, Json::U64(head.number.unwrap_or(0).into()));
     }
 }
 
-/// The text of the error or panic. The span's own field `error` has the key where there is no such text.
+/// The text of the error or panic. Without such a text, the span's own field `error` has the key.
 fn error<'a>(
     context: &mut Object<'a>,
     key: &'a str,
@@ -181,7 +182,7 @@ fn error<'a>(
     }
 }
 
-/// The figures about the spans that ended within the span.
+/// The tallies of the calls within the span.
 fn collected<'a>(context: &mut Object<'a>, tallies: &[Tally], row: &'a RowPlan) {
     for (at, collect) in row.rule.collect.iter().enumerate() {
         let tally = tallies.get(at).copied().unwrap_or_default();
@@ -195,7 +196,7 @@ fn collected<'a>(context: &mut Object<'a>, tallies: &[Tally], row: &'a RowPlan) 
     }
 }
 
-/// The reason is a word or null; its code and category are there only when the call did not succeed.
+/// The reason is a text or null. Its code and category exist only if the call did not succeed.
 fn reason<'a>(context: &mut Object<'a>, head: &Head, row: &'a RowPlan, judgement: &Judgement<'a>) {
     let rule = &row.rule;
     if let Some(key) = &rule.keys.reason {
@@ -220,7 +221,7 @@ fn redacts_error(row: &RowPlan) -> Option<Redact> {
     row.redaction.as_ref()?.error
 }
 
-/// The fields, then what enclosing spans gave, then the rule's constants: the nearer wins.
+/// The fields, then the inherited ones, then the constants of the rule. The first with a key wins.
 fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a RowPlan) -> Given<'a> {
     let nested = row.rule.nest.iter().map(|nest| Object::with_room(nest.keys.len())).collect();
     let mut places = Places { context, nested, given: Given::default() };
@@ -245,10 +246,10 @@ fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a RowPlan
     given
 }
 
-/// Where values go.
+/// The context and its nested objects.
 struct Places<'a, 'c> {
     context: &'c mut Object<'a>,
-    /// One for each of the rule's `nest`.
+    /// One for each entry of the rule's `nest`.
     nested: Vec<Object<'a>>,
     given: Given<'a>,
 }

@@ -1,4 +1,4 @@
-//! One row, owned, ready to store.
+//! `Row`: one row, owned, ready to store.
 
 mod encode;
 mod json;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub(crate) use self::encode::Anchor;
 use crate::severity::Severity;
 
-/// One row of the table: what a [`Store`](crate::store::Store) is given.
+/// One row of the table, as a [`Store`](crate::store::Store) gets it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Row {
@@ -20,23 +20,23 @@ pub struct Row {
     pub id: Uuid,
     /// The moment the span ended, cut to microseconds.
     pub created_at: SystemTime,
-    /// Which part of the service it came from.
+    /// The part of the service that the row comes from.
     pub source: Arc<str>,
-    /// What happened, such as `auto_assign.quote`.
+    /// The type of the row, such as `auto_assign.quote`.
     pub event_type: Arc<str>,
     /// How bad it is.
     pub severity: Severity,
     /// The payload: the text of one JSON object that Postgres accepts as `jsonb`.
     pub context: String,
-    /// From the field `restaurant_id`, where it is a uuid.
+    /// The field `restaurant_id`, if it is a UUID.
     pub restaurant_id: Option<Uuid>,
-    /// From the field `booking_id`, where it is a uuid.
+    /// The field `booking_id`, if it is a UUID.
     pub booking_id: Option<Uuid>,
 }
 
 impl Row {
-    /// An event of one's own, for the tests of a [`Store`](crate::store::Store): with a fresh id, severity
-    /// `info`, an empty context, and neither restaurant nor booking.
+    /// A row for the tests of a [`Store`](crate::store::Store): with a new id, the severity `info`, an empty context, and
+    /// neither restaurant nor booking.
     pub fn new(created_at: SystemTime, source: impl Into<Arc<str>>, event_type: impl Into<Arc<str>>) -> Self {
         Self {
             id: Uuid::now_v7(),

@@ -1,4 +1,4 @@
-//! How a call ended, judged from what was heard of it.
+//! The outcome of a call, from the values of its record.
 
 use crate::record::{Head, Value, Values, Verdict};
 use crate::rules::model::{Silent, SuccessTest};
@@ -7,15 +7,15 @@ use crate::rules::plan::RowPlan;
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It returned (with or without success).
+    /// The call returned (with or without success).
     Ok,
-    /// It returned `Err`.
+    /// The call returned `Err`.
     Error,
-    /// It panicked.
+    /// The call panicked.
     Panic,
-    /// Its future was dropped before it finished.
+    /// The future was dropped before it finished.
     Cancelled,
-    /// It ended without a word, and may have returned or been dropped.
+    /// The call reported no outcome. It may have returned or been dropped.
     Unknown,
 }
 
@@ -30,7 +30,7 @@ impl Outcome {
         }
     }
 
-    /// The `result` of a span that gave none itself.
+    /// The `result` of a span that recorded none.
     pub(crate) fn result(self) -> &'static str {
         match self {
             Self::Error | Self::Panic => "error",
@@ -40,29 +40,28 @@ impl Outcome {
     }
 }
 
-/// Everything a row says of how the call ended.
+/// The values of a row about the end of the call.
 #[derive(Debug)]
 pub(crate) struct Judgement<'a> {
     pub(crate) outcome: Outcome,
-    /// `None` only when the outcome is unknown.
+    /// `None` only if the outcome is unknown.
     pub(crate) success: Option<bool>,
     pub(crate) reason: Option<Value<'a>>,
-    /// It failed by exception: the reason is the rule's word for that, not the call's own.
+    /// Whether the call failed by exception. The reason is then that of the rule, not of the call.
     pub(crate) is_exception: bool,
     /// The message of the error or panic.
     pub(crate) error: Option<&'a str>,
-    /// The span's own `result`, or what follows from the outcome.
+    /// The `result` of the span, or the result that follows from the outcome.
     pub(crate) result: Value<'a>,
 }
 
-/// The values of a call that are in its row only as what they make of it. Of several fields that a rule takes for
-/// the same, the first counts.
+/// The fields of a call from which the layer derives values. If several fields match one of these, the first counts.
 #[derive(Debug, Default)]
 pub(crate) struct Given<'a> {
     pub(crate) success: Option<Value<'a>>,
     pub(crate) reason: Option<Value<'a>>,
     pub(crate) result: Option<Value<'a>>,
-    /// The field `error`, with its key where the row has the text of an error or panic.
+    /// The field `error`, with the key that it has if the row has the text of an error or panic.
     pub(crate) error: Option<(&'a str, Value<'a>)>,
 }
 
@@ -85,28 +84,28 @@ impl<'a> Judgement<'a> {
             _ => None,
         };
         let is_exception = is_exception && row.rule.exception.is_some();
-        // A job that fails after it has told its result did not end with it.
+        // A job that fails after it has recorded its result did not end with it.
         let stands = !matches!(outcome, Outcome::Panic | Outcome::Error);
         let result = given.result.filter(|_| stands).unwrap_or(Value::Text(outcome.result()));
         Self { outcome, success, reason, is_exception, error, result }
     }
 }
 
-/// What the call itself said of its success.
+/// The success that the call has recorded.
 #[derive(Clone, Copy)]
 enum Told {
     Success(bool),
-    /// It said something that is neither true nor false.
+    /// A value that is neither true nor false.
     Unclear,
     Nothing,
 }
 
-/// In this order: a panic, an error returned, the call's own word, a value returned, silence.
+/// Decides in this order: a panic, a returned error, the recorded success, a returned value, silence.
 fn outcome(head: &Head, told: Told) -> (Outcome, Option<bool>) {
     match (told, head.verdict) {
         _ if head.panicked => (Outcome::Panic, Some(false)),
         (_, Some(Verdict::Failed)) => (Outcome::Error, Some(false)),
-        // It would have told what it returns: so it never got there.
+        // This callsite reports its return value, so the call never returned.
         (Told::Success(_), None) if head.plan.reports() => (Outcome::Cancelled, Some(false)),
         (Told::Success(success), _) => (Outcome::Ok, Some(success)),
         (Told::Nothing, Some(Verdict::Returned)) => (Outcome::Ok, Some(true)),

@@ -5,12 +5,11 @@
 
 use serde_json::Value;
 
-use super::fault::Fault;
+use super::fault::{Fault, Setting};
 use super::model::{
     Collect, Figure, Keys, Match, MatchKind, Nest, Pattern, Redact, RuleSpec, SeverityRule, Silent, Success,
     SuccessTest,
 };
-use super::settings::{Setting, unusable};
 use crate::severity::Severity;
 
 /// Which spans or events become rows, and what the rows contain.
@@ -200,7 +199,7 @@ impl Rule {
                 "success".to_owned()
             }
         };
-        if let Some(remedy) = unusable(&test) {
+        if let Some(remedy) = test.unusable() {
             self.complain(format!("\"success\" {remedy}"));
         }
         self.rule.success = Success { field, test };

@@ -1,4 +1,4 @@
-//! A mistake in the rules, and the message about it.
+//! A mistake in the rules, its place, and the message about it.
 
 use crate::error::Error;
 
@@ -8,6 +8,16 @@ pub(super) struct Fault {
     /// `None` for rules made in Rust.
     pub(super) line: Option<usize>,
     pub(super) text: String,
+}
+
+/// A setting of a rule.
+#[derive(Clone, Debug)]
+pub(super) struct Setting {
+    /// Its key in TOML.
+    pub(super) key: &'static str,
+    /// The entry of a table such as `rename`, by the name that it writes or reads; empty for the whole setting.
+    pub(super) entry: String,
+    pub(super) line: Option<usize>,
 }
 
 impl Fault {

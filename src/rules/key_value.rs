@@ -1,4 +1,4 @@
-//! One key and its value in a TOML file, with the words for what is wrong with it.
+//! One key and its value in a TOML file, with the messages about mistakes in the value.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ pub(super) struct KeyValue<'a> {
     text: &'a str,
     pub(super) line: usize,
     pub(super) key: &'a str,
-    /// The key as messages say it, such as `success.below`.
+    /// The key in messages, such as `success.below`.
     pub(super) path: String,
     pub(super) value: &'a DeValue<'a>,
 }
@@ -43,7 +43,7 @@ impl<'a> KeyValue<'a> {
         self.fault(&format!("{:?} is {is}: {wanted}", self.path))
     }
 
-    /// The entries of a table in the order of the file, where the parser has them by the alphabet.
+    /// The entries of a table in the order of the file. The parser has them in alphabetical order.
     pub(super) fn entries(&self) -> Result<Vec<Self>, Fault> {
         let table = self.value.as_table().ok_or_else(|| self.wrong("give a table, { KEY = … }"))?;
         let mut entries: Vec<_> = table.iter().collect();
@@ -96,7 +96,7 @@ impl<'a> KeyValue<'a> {
         }
     }
 
-    /// The key to write a value under, or `false` for not at all.
+    /// The key for a value, or `false` to leave the value out.
     pub(super) fn key_or_off(&self) -> Result<Option<&'a str>, Fault> {
         match self.value {
             DeValue::String(key) => Ok(Some(key)),
@@ -109,7 +109,7 @@ impl<'a> KeyValue<'a> {
         }
     }
 
-    /// What one of these words means.
+    /// The meaning of one of these words.
     pub(super) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Fault> {
         let one_of = || format!("use one of {}", join(words.iter().map(|(word, _)| *word)));
         let text = self.value.as_str().ok_or_else(|| self.wrong(&one_of()))?;
@@ -161,7 +161,7 @@ impl<'a> KeyValue<'a> {
         };
         number.ok_or_else(|| {
             self.fault(&format!(
-                "{:?} is a number that JSON has no place for: use a finite one of at most 64 bits",
+                "{:?} is a number that JSON cannot hold: use a finite one of at most 64 bits",
                 self.path
             ))
         })

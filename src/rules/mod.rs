@@ -1,7 +1,7 @@
-//! Which spans and tracing events become which rows.
+//! The rules: which spans and events become which rows.
 //!
-//! Rules are data, in [TOML](toml) or in [Rust](builder), and end in one [model] by way of one
-//! [check]: nothing that passed it surprises the layer later. A set is immutable and cheap to clone.
+//! Rules are written in [TOML](toml) or in [Rust](builder). Both end in one [model], after one [check]. A set is immutable
+//! and cheap to clone.
 
 mod builder;
 mod check;
@@ -27,13 +27,13 @@ use self::model::RuleSpec;
 use self::reason::ReasonCodes;
 use crate::error::Error;
 
-/// What rules without a file of their own are called in messages.
+/// The name in messages of rules that have no file.
 const ORIGIN: &str = "rules";
 
-/// Which spans and tracing events become which rows.
+/// The rules: which spans and events become which rows.
 ///
-/// The first rule that names a callsite decides. Written in TOML (the whole language, with every key and
-/// default, is in `docs/rules.md` of the repository) or in Rust, as [`Rule`]s:
+/// The first rule that matches a callsite decides. Rules are written in TOML, with the keys and defaults of
+/// [the manual](crate::_docs::rules), or in Rust, as [`Rule`]s:
 ///
 /// ```
 /// use tracing_ledger::{Rule, Rules};
@@ -63,7 +63,7 @@ static BUILTIN: LazyLock<(Rules, Arc<ReasonCodes>)> = LazyLock::new(|| {
 });
 
 impl Rules {
-    /// No rules: nothing becomes a row.
+    /// A set without rules: nothing becomes a row.
     pub fn new() -> Self {
         Self { list: Arc::new([]) }
     }
@@ -76,8 +76,8 @@ impl Rules {
     /// Reads a TOML file of rules.
     ///
     /// # Errors
-    /// When the file cannot be read, or for the first mistake in it: the message names the file, the line, the
-    /// key and the remedy. [`Error::is_config`] is true for both.
+    /// When the file cannot be read, and for the first mistake in it: the message has the file, the line, the key and the
+    /// remedy. [`Error::is_config`] is true for both.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let origin = path.display().to_string();
@@ -90,7 +90,7 @@ impl Rules {
         Self::parse(&text, &origin)
     }
 
-    /// A set of these rules, in this order.
+    /// Makes a set of these rules, in this order.
     ///
     /// # Errors
     /// For the first mistake, such as an empty name, a key written twice or an event type that no rule makes:
@@ -99,7 +99,7 @@ impl Rules {
         Self::new().preceded_by(rules)
     }
 
-    /// These rules before the ones of this set, which they may mention in
+    /// Puts these rules before those of this set, whose event types they may name in
     /// [`number_within`](Rule::number_within) and [`collect_count`](Rule::collect_count).
     ///
     /// ```
@@ -120,7 +120,7 @@ impl Rules {
     /// The rules of this set, then those of `other`.
     ///
     /// # Errors
-    /// When both together inherit more than 64 different fields.
+    /// When the two sets inherit more than 64 different fields.
     pub fn and(self, other: Self) -> Result<Self, Error> {
         let list: Arc<[_]> = self.list.iter().chain(other.list.iter()).cloned().collect();
         let models: Vec<_> = list.iter().map(|rule| &**rule).collect();
@@ -128,11 +128,9 @@ impl Rules {
         Ok(Self { list })
     }
 
-    /// Replaces the reason codes of the rules in this set: categories in the order of precedence, each with
-    /// its codes in theirs.
+    /// Replaces the reason codes of the rules in this set. Categories, and the codes in each, are tried in order.
     ///
-    /// A code is found in a reason or an error whatever the case of its letters, and its `_` stands for spaces
-    /// too.
+    /// A code is found in a reason or an error. Case does not matter, and `_` stands for spaces too.
     ///
     /// ```
     /// use tracing_ledger::Rules;
@@ -143,7 +141,7 @@ impl Rules {
     /// ```
     ///
     /// # Errors
-    /// For an empty name, a category without codes, or a code given twice.
+    /// For an empty name, a category without codes, or a code that is listed twice.
     pub fn reason_codes<C, W>(self, categories: impl IntoIterator<Item = (C, W)>) -> Result<Self, Error>
     where
         C: AsRef<str>,
@@ -153,8 +151,7 @@ impl Rules {
         for (category, words) in categories {
             let words = words.into_iter().map(Into::into).collect();
             let added = codes.add(category.as_ref(), words);
-            added
-                .map_err(|text| Fault { line: None, text: format!("reason codes: {text}") }.within(ORIGIN))?;
+            added.map_err(|text| Fault::without_line(format!("reason codes: {text}")).within(ORIGIN))?;
         }
         Ok(self.with_codes(&Arc::new(codes)))
     }
@@ -194,7 +191,7 @@ impl Default for Rules {
 impl FromStr for Rules {
     type Err = Error;
 
-    /// Reads rules from the text of a TOML file; messages call it `rules`.
+    /// Reads rules from TOML text, which messages call `rules`.
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::parse(text, ORIGIN)
     }

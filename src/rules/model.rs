@@ -128,6 +128,29 @@ pub(crate) enum SuccessTest {
     ReturnMatches(String),
 }
 
+impl SuccessTest {
+    /// Why the condition makes no sense, if it does not.
+    pub(super) fn unusable(&self) -> Option<&'static str> {
+        match self {
+            SuccessTest::Below(limit)
+            | SuccessTest::AtMost(limit)
+            | SuccessTest::Above(limit)
+            | SuccessTest::AtLeast(limit)
+                if !limit.is_finite() =>
+            {
+                Some("has no finite number to compare with: give one")
+            }
+            SuccessTest::Equals(
+                serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_),
+            ) => Some("can equal a boolean, a number or a string only: give one of these"),
+            SuccessTest::ReturnMatches(text) if text.is_empty() => {
+                Some("matches every returned value: give \"return_matches\" a text to look for")
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Fields `prefix.name` gathered into one object.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Nest {

@@ -1,4 +1,4 @@
-//! Finding the code of a failure in its words.
+//! Reason codes: the code of a failure, found in the text of its reason or error.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 pub(crate) struct ReasonCodes(pub(crate) Vec<(String, Vec<String>)>);
 
 impl ReasonCodes {
-    /// A list of categories and their codes that can be searched.
+    /// Adds a category with its codes.
     pub(super) fn add(&mut self, category: &str, codes: Vec<String>) -> Result<(), String> {
         if category.trim().is_empty() {
             return Err("empty name in \"category\": write a name".to_owned());
@@ -18,7 +18,7 @@ impl ReasonCodes {
             ));
         }
         for code in &codes {
-            // Separators alone would be found in any text.
+            // A code of separators alone would be found in nearly every text.
             if !code.contains(|letter: char| letter.is_alphanumeric()) {
                 return Err(format!(
                     "the code {code:?} has neither letter nor digit: write a word to look for"
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_finds_itself_in_any_dress() {
+    fn every_code_is_found_in_every_spelling() {
         for (category, codes) in &Rules::builtin().list[0].reason_codes.0 {
             for code in codes {
                 let wanted = Some(format!("{category}.{code}"));
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn hard_comes_before_transient_wherever_they_stand() {
+    fn hard_goes_before_transient_in_any_order() {
         assert_eq!(code_of("timeout, then no capacity").as_deref(), Some("hard.no_capacity"));
     }
 

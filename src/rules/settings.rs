@@ -1,20 +1,8 @@
 //! Which settings a rule has, and where they stand in a file: for the messages about mistakes.
 
-use serde_json::Value;
-
 use super::builder::Rule;
-use super::fault::Fault;
-use super::model::{MatchKind, SuccessTest};
-
-/// A setting of a rule.
-#[derive(Clone, Debug)]
-pub(super) struct Setting {
-    /// Its key in TOML.
-    pub(super) key: &'static str,
-    /// The entry of a table such as `rename`, by the name that it writes or reads; empty for the whole setting.
-    pub(super) entry: String,
-    pub(super) line: Option<usize>,
-}
+use super::fault::{Fault, Setting};
+use super::model::MatchKind;
 
 impl Rule {
     /// The next settings stand on this line of a file.
@@ -92,26 +80,5 @@ impl Rule {
             self.note(key, "");
         }
         name.map(|name| self.name(key, name))
-    }
-}
-
-/// Why a condition makes no sense, if it does not.
-pub(super) fn unusable(test: &SuccessTest) -> Option<&'static str> {
-    match test {
-        SuccessTest::Below(limit)
-        | SuccessTest::AtMost(limit)
-        | SuccessTest::Above(limit)
-        | SuccessTest::AtLeast(limit)
-            if !limit.is_finite() =>
-        {
-            Some("has no finite number to compare with: give one")
-        }
-        SuccessTest::Equals(Value::Null | Value::Array(_) | Value::Object(_)) => {
-            Some("can equal a boolean, a number or a string only: give one of these")
-        }
-        SuccessTest::ReturnMatches(text) if text.is_empty() => {
-            Some("matches every returned value: give \"return_matches\" a text to look for")
-        }
-        _ => None,
     }
 }

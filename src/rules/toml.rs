@@ -1,7 +1,7 @@
 //! Rules written in TOML.
 //!
-//! Decoded by hand over the parsed table, so that every mistake can name its line, its key and the remedy.
-//! Says only what TOML can get wrong (a key, a type, a word); the rest is for [`super::check`].
+//! The parsed table is decoded by hand, so that the message about a mistake has the line, the key and the remedy. This
+//! module finds wrong keys, types and words; [`super::check`] finds the rest.
 
 use ::toml::de::{DeTable, DeValue};
 
@@ -17,7 +17,7 @@ use crate::severity::Severity;
 pub(super) struct Document {
     pub(super) rules: Vec<Rule>,
     pub(super) codes: Option<ReasonCodes>,
-    /// Whether the built-in rules follow.
+    /// Whether the built-in rules follow the file's own.
     pub(super) builtin: bool,
 }
 
@@ -153,7 +153,7 @@ fn setting(rule: Rule, entry: &KeyValue<'_>) -> Result<Rule, Fault> {
         "or_null" => rule.or_null(entry.texts()?),
         "redact" => redact(rule, entry)?,
         "silent" => rule.silent(entry.word(&SILENCES)?),
-        _ => rule, // `span` and `event` began it.
+        _ => rule, // The rule began with `span` or `event`.
     })
 }
 
@@ -316,7 +316,7 @@ const REDACTIONS: [(&str, Redact); 2] = [("drop", Redact::Drop), ("hash", Redact
 const SILENCES: [(&str, Silent); 3] =
     [("ok", Silent::Ok), ("cancelled", Silent::Cancelled), ("unknown", Silent::Unknown)];
 
-/// The entries of a table that may have only these keys; `place` says where in words.
+/// The entries of a table that may have only these keys; `place` is for the message.
 fn known<'a>(table: &KeyValue<'a>, keys: &[&str], place: &str) -> Result<Vec<KeyValue<'a>>, Fault> {
     let entries = table.entries()?;
     match entries.iter().find(|entry| !keys.contains(&entry.key)) {

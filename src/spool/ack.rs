@@ -12,7 +12,7 @@ use std::io;
 
 use super::disk::{Disk, DiskFile, failed, read_some, write_all};
 use super::format::checksum;
-use crate::Error;
+use crate::error::Error;
 
 pub(super) const NAME: &str = "acknowledged";
 const MARK: [u8; 4] = *b"TLAK";
@@ -43,12 +43,6 @@ impl<F: DiskFile> Ack<F> {
     /// The number in the file: everything below is acknowledged.
     pub(super) fn kept(&self) -> Option<u64> {
         self.kept
-    }
-
-    /// The next number goes into the file that is there then.
-    pub(super) fn close(&mut self) {
-        self.file = None;
-        self.synced = false;
     }
 
     /// Takes the place of both slots on the disk, once for each file. Nothing that a slot says is written over.

@@ -1,15 +1,14 @@
 //! How rows get onto the disk, and what is done when they do not.
 
-use std::collections::VecDeque;
 use std::error::Error as StdError;
 use std::fmt;
 
-use super::disk::{Disk, DiskFile, failed, is_full};
+use super::Spool;
+use super::disk::{Disk, failed, is_full};
 use super::format::PAYLOAD_LIMIT;
-use super::recover;
 use super::segment::{self, Active, Segment, Unfit};
-use super::{ALL, Spool};
-use crate::{Error, Row};
+use crate::error::Error;
+use crate::row::Row;
 
 /// Why rows are not on disk.
 #[derive(Debug)]
@@ -47,10 +46,6 @@ impl<D: Disk> Spool<D> {
     /// # Errors
     /// Says why anything is left. The next call may do better.
     pub(crate) fn append(&mut self, rows: &mut Vec<Row>) -> Result<(), AppendError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        self.notice_removal().map_err(AppendError::Disk)?;
         while !rows.is_empty() {
             let (records, done) = self.append_some(rows)?;
             self.window.extend(rows.drain(..records));
@@ -118,7 +113,7 @@ impl<D: Disk> Spool<D> {
         if self.acknowledged == self.next {
             self.close();
         }
-        // It may have failed when it was told.
+        // The earlier try may have failed.
         self.write_acknowledged()?;
         self.remove_acknowledged()
     }
@@ -172,103 +167,6 @@ impl<D: Disk> Spool<D> {
         self.active = None;
         // The next one would have the same name, and takes its place.
         self.segments.pop_back_if(|segment| segment.bytes == 0);
-    }
-
-    /// Files can be written to after somebody has deleted them, and nobody would ever find the rows.
-    ///
-    /// A directory that is another process's by now counts as gone: nothing of ours belongs there.
-    pub(crate) fn notice_removal(&mut self) -> Result<(), Error> {
-        let is_there = self.disk.is_owned() && self.is_active_linked();
-        if is_there && self.gone != ALL { Ok(()) } else { self.restore() }
-    }
-
-    fn is_active_linked(&self) -> bool {
-        self.active.as_ref().is_none_or(|active| active.file.is_linked())
-    }
-
-    /// Whether these are the segments of this process: only its lock was gone then.
-    fn is_whole(&self, found: &VecDeque<Segment>) -> bool {
-        let same = found.iter().map(|segment| segment.first).eq(self.segments.iter().map(|own| own.first));
-        same && !found.is_empty() && self.is_active_linked()
-    }
-
-    /// Makes the directory again where it is gone, and writes what is still in memory.
-    fn restore(&mut self) -> Result<(), Error> {
-        // It may be open where the directory was moved to.
-        self.ack.close();
-        if let Err(error) = self.disk.restore() {
-            self.give_up_directory();
-            return Err(error);
-        }
-        let found = match recover::segments(&self.disk) {
-            Ok(found) => found,
-            Err(error) => {
-                self.set_gone(ALL);
-                return Err(error);
-            }
-        };
-        if self.gone != ALL && self.is_whole(&found) {
-            return Ok(());
-        }
-        self.note(Error::spool(format!(
-            "files were removed from the spool directory {}: rows that were only there are lost; keep whatever \
-             cleans up away from it",
-            self.disk.path().display()
-        )));
-        self.active = None;
-        self.reader = None;
-        let start = self.window_start();
-        self.remove_half_written(start);
-        self.set_gone(self.cursor);
-        self.segments = found;
-        self.segments.retain(|segment| segment.first < start);
-        self.write_window(start)
-    }
-
-    /// Writes what is in memory once more, under the same numbers.
-    fn write_window(&mut self, start: u64) -> Result<(), Error> {
-        self.next = start;
-        let mut rows = self.window.take_all();
-        let written = self.append(&mut rows);
-        // They were accepted once, and stay so.
-        self.next += rows.len() as u64;
-        self.window.keep(rows.into_iter());
-        written.map_err(|error| {
-            // The next call tries it from the start.
-            self.set_gone(ALL);
-            match error {
-                AppendError::Disk(error) => error,
-                other => Error::spool(other.to_string()),
-            }
-        })
-    }
-
-    /// Removes what an earlier try wrote of the records in memory: what is written now may be cut into other segments,
-    /// and would be read only up to the next of the old ones.
-    fn remove_half_written(&mut self, start: u64) {
-        if self.gone == ALL {
-            for segment in self.segments.iter().filter(|segment| segment.first >= start) {
-                self.remove(segment).ok();
-            }
-        }
-    }
-
-    /// The directory cannot be had again for now. One that is only out of reach may come back as it was; any other is
-    /// not to be counted on.
-    fn give_up_directory(&mut self) {
-        if self.disk.is_taken() {
-            // What has these names is another's.
-            self.segments.clear();
-        }
-        if self.disk.is_taken() || self.disk.is_deleted() {
-            self.set_gone(ALL);
-        }
-    }
-
-    /// Records below are on disk no more.
-    fn set_gone(&mut self, gone: u64) {
-        self.gone = gone;
-        self.is_recounted = false;
     }
 }
 

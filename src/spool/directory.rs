@@ -8,10 +8,10 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, DiskFile, failed};
-use crate::Error;
+use crate::error::Error;
 
 /// Held locked by the process that owns the directory; holds its process id, for whoever is refused.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 
 /// A directory on disk, owned by this process until it is dropped.
 ///
@@ -34,6 +34,20 @@ impl Directory {
         Ok(Self { lock: lock(&path)?, path })
     }
 
+    /// As [`own`](Self::own), where no process has the directory and none has had it since this one made it.
+    pub(super) fn own_vacant(path: &Path) -> Result<Self, Error> {
+        let was_taken = path.join(LOCK).symlink_metadata().is_ok();
+        let directory = Self::own(path)?;
+        if was_taken {
+            return Err(Error::spool(format!(
+                "the spool directory {} was taken by another process, and its rows wait there for the next one: give \
+                 each process a spool directory of its own",
+                path.display()
+            )));
+        }
+        Ok(directory)
+    }
+
     fn at(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -51,12 +65,9 @@ impl Disk for Directory {
         self.at(LOCK).symlink_metadata().is_ok_and(|found| is_same(&self.lock, &found))
     }
 
-    fn is_taken(&self) -> bool {
-        self.at(LOCK).symlink_metadata().is_ok_and(|found| !is_same(&self.lock, &found))
-    }
-
-    fn is_deleted(&self) -> bool {
-        !self.lock.is_linked()
+    fn is_lost(&self) -> bool {
+        let is_taken = self.at(LOCK).symlink_metadata().is_ok_and(|found| !is_same(&self.lock, &found));
+        is_taken || !self.lock.is_linked()
     }
 
     fn names(&self) -> io::Result<Vec<String>> {
@@ -87,25 +98,11 @@ impl Disk for Directory {
     fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
     }
+}
 
-    fn restore(&mut self) -> Result<(), Error> {
-        // A second lock of the same file would be refused, to this process too.
-        if self.is_owned() {
-            return Ok(());
-        }
-        make(&self.path)?;
-        let was_taken = self.at(LOCK).symlink_metadata().is_ok();
-        let lock = lock(&self.path)?;
-        if was_taken {
-            return Err(Error::spool(format!(
-                "the spool directory {} was taken by another process, and its rows wait there for the next one: give \
-                 each process a spool directory of its own",
-                self.path.display()
-            )));
-        }
-        self.lock = lock;
-        Ok(())
-    }
+/// Lets the next process in.
+pub(super) fn remove_lock(path: &Path) {
+    fs::remove_file(path.join(LOCK)).ok();
 }
 
 fn make(path: &Path) -> Result<(), Error> {

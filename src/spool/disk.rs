@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::Error;
+use crate::error::Error;
 
 /// A directory that the spool has for itself.
 pub(crate) trait Disk {
@@ -13,10 +13,8 @@ pub(crate) trait Disk {
     fn path(&self) -> &Path;
     /// Whether it is there and still the one that this process has.
     fn is_owned(&self) -> bool;
-    /// Whether another process has had it since.
-    fn is_taken(&self) -> bool;
-    /// Whether the one that this process had is deleted, so that it will not come back.
-    fn is_deleted(&self) -> bool;
+    /// Whether it will not come back: it is deleted, or another process has taken it.
+    fn is_lost(&self) -> bool;
     /// The names in it, in no order.
     fn names(&self) -> io::Result<Vec<String>>;
     /// A new empty file in place of whatever had that name.
@@ -29,9 +27,6 @@ pub(crate) trait Disk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Makes names that came or went survive a power loss.
     fn sync(&self) -> io::Result<()>;
-    /// Makes the directory again where it has vanished, and takes possession of it anew. One that another process
-    /// has had since is left to others: what is in it is not ours.
-    fn restore(&mut self) -> Result<(), Error>;
 }
 
 /// An open file, read and written by position.

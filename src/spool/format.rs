@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crc::{CRC_32_ISCSI, Crc, Table};
 use uuid::Uuid;
 
-use crate::{Row, Severity};
+use crate::row::Row;
+use crate::severity::Severity;
 
 /// How a frame begins. Its first and last byte occur in no UTF-8 text, so that no string that was recorded can
 /// pass for a frame when a reader looks for the next one.
@@ -117,7 +118,7 @@ impl Header {
     /// The header at the start of `bytes`, when these can be one.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes = *bytes.first_chunk::<HEADER_BYTES>()?;
-        let mut rest = Reader(bytes.strip_prefix(&MAGIC)?);
+        let mut rest = Parser(bytes.strip_prefix(&MAGIC)?);
         let length = rest.word()?;
         let sequence = u64::from_le_bytes(rest.array()?);
         let plausible = (SMALLEST_PAYLOAD..=PAYLOAD_LIMIT).contains(&length);
@@ -132,7 +133,7 @@ impl Header {
 }
 
 fn decode(payload: &[u8]) -> Option<Row> {
-    let mut reader = Reader(payload);
+    let mut reader = Parser(payload);
     let id = reader.uuid()?;
     let created_at = time(i64::from_le_bytes(reader.array()?))?;
     let [level, flags] = reader.array()?;
@@ -153,9 +154,9 @@ fn decode(payload: &[u8]) -> Option<Row> {
 }
 
 /// Takes things off the front of what is left.
-struct Reader<'a>(&'a [u8]);
+struct Parser<'a>(&'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> Parser<'a> {
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (array, rest) = self.0.split_first_chunk()?;
         self.0 = rest;

@@ -4,7 +4,7 @@
 //!
 //! - When [`Spool::append`] returns, the rows it took are in the page cache of the kernel: they survive SIGKILL,
 //!   an abort and a panic, and [`Spool::open`] of the next process finds them. With a
-//!   [`sync_interval`](Options::sync_interval) they also survive the loss of power, all but those of the last
+//!   [`sync_interval`](SpoolOptions::sync_interval) they also survive the loss of power, all but those of the last
 //!   interval.
 //! - [`Spool::read_on`] hands rows out in the order they came, each as it was, to the microsecond.
 //! - What [`Spool::acknowledge`] covers is not handed out again by a later process, unless the acknowledgement
@@ -13,13 +13,13 @@
 //!   their neighbours show it, and as at least one where the end of the last segment is torn. Nothing that was
 //!   not appended ever comes out.
 //! - Everything that was appended and not acknowledged is one number: [`Spool::pending`]. Each of these records
-//!   leaves it as a row of a batch, or in the [`lost`](Batch::lost) of one, and never as both.
+//!   leaves it as a row of a batch, or in the [`lost`](SpooledRows::lost) of one, and never as both.
 //! - One thread owns it, and calls block for as long as the disk takes. Memory is bounded: 8 MiB of the newest
 //!   rows, and one record read from disk, however long the backlog. Batches are the caller's.
 //!
 //! # When it is full
 //!
-//! The segments together stay within [`limit_bytes`](Options::limit_bytes). What would go over it is refused:
+//! The segments together stay within [`limit_bytes`](SpoolOptions::limit_bytes). What would go over it is refused:
 //! the newest rows stay with the caller, the writer leaves records in the queue, and the queue's
 //! [`Overflow`](crate::Overflow) decides. Nothing on disk is ever dropped for something newer. Space comes back
 //! with whole segments, an eighth of the limit at a time or 16 MiB. The files for people (see below) come on top.
@@ -29,10 +29,9 @@
 //!
 //! # When somebody deletes it
 //!
-//! The next write finds that out, makes the directory again and writes into it what is in memory. What was only on
-//! disk is lost, and counted. Until all that is in memory is on disk again nothing counts as being there
-//! ([`Spool::keeps`]), and every further write tries it once more: the disk may be full, or the directory another
-//! process's by now. What another process has put there is neither read nor written.
+//! [`Spool::is_there`] notices it, and the caller goes on in a [new generation](Spool::renew). Rows that are in memory go
+//! there too; rows that were only on disk are lost, and counted. A directory that another process has taken meanwhile
+//! is neither read nor written.
 //!
 //! # What is in the directory
 //!
@@ -93,6 +92,7 @@ pub mod fuzzing;
 mod quarantine;
 mod read;
 mod recover;
+mod renew;
 mod replay;
 mod scan;
 mod segment;
@@ -102,21 +102,23 @@ mod window;
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use self::ack::Ack;
 pub(crate) use self::append::AppendError;
 use self::directory::Directory;
 use self::disk::{Disk, failed};
-pub(crate) use self::read::Batch;
-use self::read::Reader;
+use self::read::SegmentReader;
+pub(crate) use self::read::SpooledRows;
 pub(crate) use self::recover::Torn;
+pub(crate) use self::renew::Remains;
 use self::segment::{Active, Frames, Segment};
 use self::window::Window;
-use crate::{Error, Row};
+use crate::error::Error;
+use crate::row::Row;
 
-/// The least that [`Options::limit_bytes`] may be.
+/// The least that [`SpoolOptions::limit_bytes`] may be.
 pub(crate) const SMALLEST_LIMIT: u64 = 64 * 1024;
 
 /// A segment that has reached this size is closed.
@@ -125,12 +127,10 @@ const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 const SEGMENTS_WITHIN_LIMIT: u64 = 8;
 /// How many bytes of the newest rows stay in memory.
 const WINDOW_BYTES: usize = 8 * 1024 * 1024;
-/// Above every number of a record.
-const ALL: u64 = u64::MAX;
 
 /// How the spool uses its disk.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Options {
+pub(crate) struct SpoolOptions {
     /// The most bytes that all segments take together, at least [`SMALLEST_LIMIT`].
     pub(crate) limit_bytes: u64,
     /// How often to make records survive a loss of power; without it they survive only the end of the process.
@@ -140,13 +140,13 @@ pub(crate) struct Options {
 /// The spool of one process.
 pub(crate) struct Spool<D: Disk = Directory> {
     disk: D,
-    options: Options,
+    options: SpoolOptions,
     segment_bytes: u64,
     /// Every segment, oldest first.
     segments: VecDeque<Segment>,
     /// The last of them, while it takes more.
     active: Option<Active<D::File>>,
-    reader: Option<Reader<D::File>>,
+    reader: Option<SegmentReader<D::File>>,
     window: Window,
     frames: Frames,
     ack: Ack<D::File>,
@@ -156,18 +156,13 @@ pub(crate) struct Spool<D: Disk = Directory> {
     cursor: u64,
     /// All below are acknowledged.
     acknowledged: u64,
-    /// Records below are on disk no more, acknowledged or not: somebody has removed the files. Those of them that are
-    /// handed out are in the caller's memory alone. It is [`ALL`] until what is in memory is on disk again.
-    gone: u64,
-    /// The caller knows of it.
-    is_recounted: bool,
     /// Records below may have reached the store before this process began.
     replay_until: u64,
     /// What an earlier process was writing when it ended.
     torn: Torn,
     synced_at: Instant,
     /// What went wrong by the way, and is not said yet.
-    trouble: Option<Error>,
+    failure: Option<Error>,
 }
 
 impl Spool {
@@ -177,26 +172,20 @@ impl Spool {
     /// # Errors
     /// [`Error::is_spool`] when the directory cannot be used: another process has it, it is a link, it is another user's,
     /// others may write to it, or nothing can be written there. Damaged records and a full disk are no error.
-    pub(crate) fn open(dir: &Path, options: Options) -> Result<Self, Error> {
+    pub(crate) fn open(dir: &Path, options: SpoolOptions) -> Result<Self, Error> {
         Self::on(Directory::own(dir)?, options)
     }
 }
 
 impl<D: Disk> Spool<D> {
+    /// Where it is, and how it uses its disk.
+    pub(crate) fn place(&self) -> (PathBuf, SpoolOptions) {
+        (self.disk.path().to_owned(), self.options)
+    }
+
     /// How many records are on disk and not acknowledged.
     pub(crate) fn pending(&self) -> u64 {
         self.next - self.acknowledged
-    }
-
-    /// Whether a batch that was handed out is on disk as long as it is not acknowledged.
-    pub(crate) fn keeps(&self, up_to: u64) -> bool {
-        up_to > self.gone
-    }
-
-    /// How many records to count as on disk, where files were removed and nobody has asked since.
-    pub(crate) fn take_recount(&mut self) -> Option<u64> {
-        let is_recounted = std::mem::replace(&mut self.is_recounted, true);
-        (!is_recounted).then(|| if self.gone == ALL { 0 } else { self.next - self.cursor })
     }
 
     /// Where the next record will be appended, to be compared with [`position`](Self::position).
@@ -210,42 +199,26 @@ impl<D: Disk> Spool<D> {
     }
 
     /// What went wrong since the last call, where no other call could say it: the first of several.
-    pub(crate) fn take_trouble(&mut self) -> Option<Error> {
-        self.trouble.take()
+    pub(crate) fn take_failure(&mut self) -> Option<Error> {
+        self.failure.take()
     }
 
-    /// Sets the row aside for good, where a person can read, correct and replay it. It still has to be
+    /// Quarantines the row, so that a person can read, correct and replay it. It still has to be
     /// acknowledged with its batch.
     ///
     /// # Errors
     /// When it cannot be written. A row that is not acknowledged either is tried again by the next process.
     pub(crate) fn quarantine(&mut self, row: &Row, reason: &str) -> Result<(), Error> {
-        self.notice_removal()?;
         quarantine::add(&self.disk, row, reason)
     }
 
-    /// Lets go of what was handed out when files were removed and is still not acknowledged, once it is on disk under
-    /// new numbers: the next process would count the old ones as lost. What is saved nowhere is let go too, as it is
-    /// in this process's account, unless it is in files that are still there.
-    pub(crate) fn forget_gone(&mut self, is_saved: bool) {
-        let is_nowhere = self.segments.front().is_none_or(|oldest| oldest.first >= self.gone);
-        if self.gone != ALL
-            && self.gone > self.acknowledged
-            && (is_saved || is_nowhere)
-            && let Err(error) = self.acknowledge(self.gone)
-        {
-            self.note(error);
-        }
-    }
-
-    /// Takes note that the store, or the quarantine, has everything up to [`Batch::up_to`] of a batch.
+    /// Takes note that the store, or the quarantine, has everything up to [`SpooledRows::up_to`] of a batch.
     ///
     /// # Errors
     /// When it cannot be written down: the same rows may be sent again by the next process. The next
     /// acknowledgement tries again.
     pub(crate) fn acknowledge(&mut self, up_to: u64) -> Result<(), Error> {
         self.acknowledged = self.acknowledged.max(up_to.min(self.cursor));
-        self.notice_removal()?;
         self.write_acknowledged()?;
         self.remove_acknowledged()
     }
@@ -330,8 +303,8 @@ impl<D: Disk> Spool<D> {
         self.next - self.window.len()
     }
 
-    /// Keeps the first trouble for [`take_trouble`](Self::take_trouble).
-    fn note(&mut self, trouble: Error) {
-        self.trouble.get_or_insert(trouble);
+    /// Keeps the first failure for [`take_failure`](Self::take_failure).
+    fn note(&mut self, failure: Error) {
+        self.failure.get_or_insert(failure);
     }
 }

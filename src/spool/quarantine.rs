@@ -16,16 +16,16 @@ use uuid::Uuid;
 
 use super::disk::{Disk, DiskFile, failed, read_some, write_all};
 use super::format::{microseconds, time};
+use crate::error::Error;
 use crate::escape::visible_json;
-use crate::{Error, Row};
+use crate::row::Row;
 
 pub(super) const NAME: &str = "quarantine.jsonl";
 
 /// Adds a line, which survives a power loss when this returns: there is no other copy.
 pub(super) fn add(disk: &impl Disk, row: &Row, reason: &str) -> Result<(), Error> {
-    try_add(disk, row, reason).map_err(|error| {
-        failed("a row that the database refuses cannot be set aside in", &disk.path().join(NAME), error)
-    })
+    try_add(disk, row, reason)
+        .map_err(|error| failed("cannot quarantine a rejected row in", &disk.path().join(NAME), error))
 }
 
 fn try_add(disk: &impl Disk, row: &Row, reason: &str) -> io::Result<()> {
@@ -54,35 +54,35 @@ fn ends_in_the_middle(file: &mut impl DiskFile, end: u64) -> io::Result<bool> {
 
 /// A line as it is written.
 #[derive(Serialize)]
-struct Written<'a> {
+struct QuarantineLine<'a> {
     reason: &'a str,
     id: String,
-    created_at: Time,
+    created_at: WrittenTime,
     source: &'a str,
     event_type: &'a str,
     severity: &'static str,
     restaurant_id: Option<String>,
     booking_id: Option<String>,
-    context: Context<'a>,
+    context: QuotedContext<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Context<'a> {
+enum QuotedContext<'a> {
     Json(&'a RawValue),
     Text(&'a str),
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum Time {
+enum WrittenTime {
     Text(String),
     Microseconds(i64),
 }
 
 /// The row as one line, without its end.
 pub(super) fn to_line(row: &Row, reason: &str) -> String {
-    let line = Written {
+    let line = QuarantineLine {
         reason,
         id: row.id.to_string(),
         created_at: written_time(microseconds(row.created_at)),
@@ -97,19 +97,19 @@ pub(super) fn to_line(row: &Row, reason: &str) -> String {
     visible_json(&serde_json::to_string(&line).unwrap_or_default())
 }
 
-fn written_time(micros: i64) -> Time {
+fn written_time(micros: i64) -> WrittenTime {
     match Timestamp::from_microsecond(micros) {
-        Ok(time) => Time::Text(format!("{time:.6}")),
-        Err(_) => Time::Microseconds(micros),
+        Ok(time) => WrittenTime::Text(format!("{time:.6}")),
+        Err(_) => WrittenTime::Microseconds(micros),
     }
 }
 
 /// As it is, to the digit, where that leaves one line; a carriage return is no end of a line to every reader.
-fn written_context(context: &str) -> Context<'_> {
+fn written_context(context: &str) -> QuotedContext<'_> {
     let is_one_line = !context.contains(['\n', '\r']);
     match serde_json::from_str::<&RawValue>(context) {
-        Ok(json) if is_one_line => Context::Json(json),
-        _ => Context::Text(context),
+        Ok(json) if is_one_line => QuotedContext::Json(json),
+        _ => QuotedContext::Text(context),
     }
 }
 
@@ -120,7 +120,7 @@ struct Corrected<'a> {
     #[serde(default, rename = "reason")]
     _reason: Option<IgnoredAny>,
     id: String,
-    created_at: Time,
+    created_at: WrittenTime,
     source: String,
     event_type: String,
     severity: String,
@@ -149,10 +149,10 @@ fn uuid(column: &str, text: &str) -> Result<Uuid, String> {
     Uuid::try_parse(text).map_err(|_| format!("{column} is {text:?}, and must be a uuid"))
 }
 
-fn read_time(read: &Time) -> Result<std::time::SystemTime, String> {
+fn read_time(read: &WrittenTime) -> Result<std::time::SystemTime, String> {
     let micros = match read {
-        Time::Microseconds(micros) => Ok(*micros),
-        Time::Text(text) => text.parse::<Timestamp>().map(Timestamp::as_microsecond).map_err(|_| text),
+        WrittenTime::Microseconds(micros) => Ok(*micros),
+        WrittenTime::Text(text) => text.parse::<Timestamp>().map(Timestamp::as_microsecond).map_err(|_| text),
     };
     micros.ok().and_then(time).ok_or_else(|| {
         "created_at must be a time such as 2026-01-31T08:00:00.000000Z, or microseconds since 1970".to_owned()

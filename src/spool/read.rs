@@ -9,11 +9,12 @@ use super::disk::{Disk, failed, is_damage};
 use super::format::frame_bytes;
 use super::scan::{Found, Scanner};
 use super::segment;
-use crate::{Error, Row};
+use crate::error::Error;
+use crate::row::Row;
 
 /// Rows to be stored, in the order they came.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+pub(crate) struct SpooledRows {
     pub(crate) rows: Vec<Row>,
     /// An earlier process may have stored some of them.
     pub(crate) may_be_stored: bool,
@@ -26,7 +27,7 @@ pub(crate) struct Batch {
     bytes: usize,
 }
 
-impl Batch {
+impl SpooledRows {
     /// Whether there is nothing to be dealt with.
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.lost == 0
@@ -43,7 +44,7 @@ impl Batch {
 }
 
 /// Goes through one segment.
-pub(super) struct Reader<F> {
+pub(super) struct SegmentReader<F> {
     pub(super) first: u64,
     scanner: Scanner<F>,
 }
@@ -57,14 +58,10 @@ impl<D: Disk> Spool<D> {
     /// later: nothing is lost by trying again. What can be opened and not read is lost, and counted.
     pub(crate) fn read_on(
         &mut self,
-        batch: &mut Batch,
+        batch: &mut SpooledRows,
         max_rows: usize,
         max_bytes: usize,
     ) -> Result<(), Error> {
-        if !batch.is_empty() && !self.keeps(batch.up_to) {
-            // Not to be mixed with what is on disk.
-            return Ok(());
-        }
         if batch.is_empty() {
             batch.from = self.cursor;
             batch.may_be_stored = self.cursor < self.replay_until;
@@ -72,7 +69,7 @@ impl<D: Disk> Spool<D> {
         while self.cursor < self.next && batch.rows.len() < max_rows && batch.bytes < max_bytes {
             match self.step(batch) {
                 Ok(()) => {}
-                // What there is goes out; the trouble comes again with the next call.
+                // The rows so far are handed out; the failure returns with the next call.
                 Err(_) if !batch.is_empty() => break,
                 Err(error) => return Err(error),
             }
@@ -82,17 +79,17 @@ impl<D: Disk> Spool<D> {
     }
 
     /// How many records are still to be handed out, counting those of a batch that is not handed on yet.
-    pub(crate) fn waiting(&self, ahead: &Batch) -> u64 {
+    pub(crate) fn waiting(&self, ahead: &SpooledRows) -> u64 {
         self.next - self.position(ahead)
     }
 
     /// The number of the next record to be handed out; as in [`waiting`](Self::waiting).
-    pub(crate) fn position(&self, ahead: &Batch) -> u64 {
+    pub(crate) fn position(&self, ahead: &SpooledRows) -> u64 {
         if ahead.is_empty() { self.cursor } else { ahead.from }
     }
 
     /// Adds a row, or goes nearer to the next.
-    fn step(&mut self, batch: &mut Batch) -> Result<(), Error> {
+    fn step(&mut self, batch: &mut SpooledRows) -> Result<(), Error> {
         if self.cursor >= self.window_start() {
             batch.push(self.window.pop().ok_or_else(|| Error::spool("the window is empty"))?);
             self.cursor += 1;
@@ -125,19 +122,19 @@ impl<D: Disk> Spool<D> {
         (first, end.min(self.window_start()))
     }
 
-    fn open_reader(&mut self, first: u64, batch: &mut Batch) -> Result<(), Error> {
+    fn open_reader(&mut self, first: u64, batch: &mut SpooledRows) -> Result<(), Error> {
         if self.reader.as_ref().is_some_and(|reader| reader.first == first) {
             return Ok(());
         }
         self.reader = None;
-        // Asked once the file is open: whoever takes a directory puts a lock into it before anything else.
+        // Asked once the file is open: another process that takes the directory first puts its lock there.
         let opened = self.disk.open(&segment::name(first)).and_then(|file| {
-            if self.disk.is_taken() { Err(io::ErrorKind::NotFound.into()) } else { Ok(file) }
+            if self.disk.is_owned() { Ok(file) } else { Err(io::Error::other("another process has it")) }
         });
         match opened {
             Ok(file) => {
                 let scanner = Scanner::new(file, first..u64::MAX / 2);
-                self.reader = Some(Reader { first, scanner });
+                self.reader = Some(SegmentReader { first, scanner });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound || is_damage(&error) => {
                 let (_, end) = self.segment_at_cursor();
@@ -149,7 +146,7 @@ impl<D: Disk> Spool<D> {
         Ok(())
     }
 
-    fn take(&mut self, batch: &mut Batch, found: Found) {
+    fn take(&mut self, batch: &mut SpooledRows, found: Found) {
         // Records before the cursor were acknowledged to an earlier process.
         if found.sequence < self.cursor {
             return;
@@ -163,7 +160,7 @@ impl<D: Disk> Spool<D> {
     }
 
     /// There is nothing more up to `end`, be it as it should or not.
-    fn finish_segment(&mut self, batch: &mut Batch, end: u64) {
+    fn finish_segment(&mut self, batch: &mut SpooledRows, end: u64) {
         if self.cursor < end {
             let tail = self.reader.as_ref().map_or(0..0, |reader| reader.scanner.tail());
             self.keep_damage(tail);
@@ -182,7 +179,7 @@ impl<D: Disk> Spool<D> {
     }
 
     /// Goes on to `sequence`: what is between is lost.
-    fn pass(&mut self, batch: &mut Batch, sequence: u64) {
+    fn pass(&mut self, batch: &mut SpooledRows, sequence: u64) {
         batch.lost += sequence.saturating_sub(self.cursor);
         self.cursor = self.cursor.max(sequence);
     }

@@ -11,8 +11,8 @@ use super::format::SMALLEST_FRAME;
 use super::scan::Scanner;
 use super::segment::{self, Frames, Segment};
 use super::window::Window;
-use super::{Options, SEGMENT_BYTES, SEGMENTS_WITHIN_LIMIT, Spool, WINDOW_BYTES};
-use crate::Error;
+use super::{SEGMENT_BYTES, SEGMENTS_WITHIN_LIMIT, Spool, SpoolOptions, WINDOW_BYTES};
+use crate::error::Error;
 
 /// Made and deleted again to see whether that can be done.
 const PROBE: &str = "probe";
@@ -26,7 +26,7 @@ pub(crate) struct Torn {
 }
 
 impl<D: Disk> Spool<D> {
-    pub(super) fn on(disk: D, options: Options) -> Result<Self, Error> {
+    pub(super) fn on(disk: D, options: SpoolOptions) -> Result<Self, Error> {
         check_writable(&disk)?;
         let ack = Ack::read(&disk);
         let segments = segments(&disk)?;
@@ -45,12 +45,10 @@ impl<D: Disk> Spool<D> {
             next: acknowledged,
             cursor: acknowledged,
             acknowledged,
-            gone: 0,
-            is_recounted: true,
             replay_until: 0,
             torn: Torn::default(),
             synced_at: Instant::now(),
-            trouble: None,
+            failure: None,
         };
         spool.recover();
         Ok(spool)

@@ -13,14 +13,15 @@ use jiff::Timestamp;
 use super::disk::{Disk, DiskFile, failed, write_all};
 use super::format::{PAYLOAD_LIMIT, frame_bytes};
 use super::{Spool, quarantine};
-use crate::{Error, Row};
+use crate::error::Error;
+use crate::row::Row;
 
 const NAME: &str = "replay.jsonl";
 /// The new `replay.jsonl` while it is being written.
 const LEFT: &str = "replay.left";
 /// How many lines are taken in at once.
 const CHUNK_LINES: usize = 256;
-/// No line of ours is longer: a context of the largest size, with every byte escaped, fits.
+/// Longer than any line that the ledger writes: a context of the largest size fits, with every byte escaped.
 const LINE_LIMIT: u64 = 32 * 1024 * 1024;
 /// How many wrong lines are named.
 const NAMED_LINES: usize = 10;
@@ -46,7 +47,7 @@ impl Replayed {
 }
 
 /// A line on its way in, with its number and its row.
-struct Line {
+struct ReplayLine {
     number: u64,
     bytes: Vec<u8>,
 }
@@ -67,14 +68,14 @@ impl<D: Disk> Spool<D> {
     fn try_take_replay(&mut self) -> io::Result<Replayed> {
         let Some(file) = self.replay_file()? else { return Ok(Replayed::default()) };
         let start = self.next;
-        let mut intake = Intake {
+        let mut file = ReplayFile {
             lines: BufReader::new(From0 { file, offset: 0 }),
             number: 0,
             left: None,
             replayed: Replayed::default(),
         };
-        while intake.take_chunk(self)? {}
-        let Intake { left, replayed, .. } = intake;
+        while file.take_chunk(self)? {}
+        let ReplayFile { left, replayed, .. } = file;
         // All of them: those that are full were closed on the way.
         self.sync_segments(start)?;
         self.put_away(left)?;
@@ -93,7 +94,7 @@ impl<D: Disk> Spool<D> {
         }
     }
 
-    fn put_away(&self, left: Option<Left<D::File>>) -> io::Result<()> {
+    fn put_away(&self, left: Option<LeftLines<D::File>>) -> io::Result<()> {
         let done = format!("replay.done-{:.6}.jsonl", Timestamp::now()).replace(':', "");
         if let Some(mut left) = left {
             left.file.sync()?;
@@ -106,20 +107,20 @@ impl<D: Disk> Spool<D> {
 }
 
 /// The lines that are not taken in.
-struct Left<F> {
+struct LeftLines<F> {
     file: F,
     bytes: u64,
 }
 
 /// Goes through the file once.
-struct Intake<F> {
+struct ReplayFile<F> {
     lines: BufReader<From0<F>>,
     number: u64,
-    left: Option<Left<F>>,
+    left: Option<LeftLines<F>>,
     replayed: Replayed,
 }
 
-impl<F: DiskFile> Intake<F> {
+impl<F: DiskFile> ReplayFile<F> {
     /// Takes in the next lines; `false` at the end of the file.
     fn take_chunk<D: Disk<File = F>>(&mut self, spool: &mut Spool<D>) -> io::Result<bool> {
         let (mut lines, mut rows) = (Vec::new(), Vec::new());
@@ -145,8 +146,8 @@ impl<F: DiskFile> Intake<F> {
     fn sort(
         &mut self,
         disk: &impl Disk<File = F>,
-        line: Line,
-        lines: &mut Vec<Line>,
+        line: ReplayLine,
+        lines: &mut Vec<ReplayLine>,
         rows: &mut Vec<Row>,
     ) -> io::Result<()> {
         match quarantine::from_line(&line.bytes) {
@@ -165,13 +166,13 @@ impl<F: DiskFile> Intake<F> {
     fn leave(
         &mut self,
         disk: &impl Disk<File = F>,
-        mut line: Line,
+        mut line: ReplayLine,
         reason: &dyn std::fmt::Display,
     ) -> io::Result<()> {
         self.replayed.leave(line.number, reason);
         let left = match &mut self.left {
             Some(left) => left,
-            none => none.insert(Left { file: disk.create(LEFT)?, bytes: 0 }),
+            none => none.insert(LeftLines { file: disk.create(LEFT)?, bytes: 0 }),
         };
         line.bytes.push(b'\n');
         write_all(&mut left.file, &line.bytes, left.bytes).1?;
@@ -180,7 +181,7 @@ impl<F: DiskFile> Intake<F> {
     }
 
     /// The next line that is not blank, without its end.
-    fn next_line(&mut self) -> io::Result<Option<Line>> {
+    fn next_line(&mut self) -> io::Result<Option<ReplayLine>> {
         loop {
             let mut bytes = Vec::new();
             let read = self.lines.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut bytes)?;
@@ -190,7 +191,7 @@ impl<F: DiskFile> Intake<F> {
             self.number += 1;
             bytes.truncate(bytes.trim_ascii_end().len());
             if !bytes.is_empty() {
-                return Ok(Some(Line { number: self.number, bytes }));
+                return Ok(Some(ReplayLine { number: self.number, bytes }));
             }
             if read == 0 {
                 return Ok(None);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::format::frame_bytes;
-use crate::Row;
+use crate::row::Row;
 
 /// The newest rows, without a gap up to the newest of all.
 pub(super) struct Window {
@@ -24,16 +24,11 @@ impl Window {
 
     /// Takes in rows that are on disk.
     pub(super) fn extend(&mut self, rows: impl Iterator<Item = Row>) {
-        self.keep(rows);
-        while self.bytes > self.limit && self.pop().is_some() {}
-    }
-
-    /// Takes in rows that are nowhere else.
-    pub(super) fn keep(&mut self, rows: impl Iterator<Item = Row>) {
         for row in rows {
             self.bytes += frame_bytes(&row);
             self.rows.push_back(row);
         }
+        while self.bytes > self.limit && self.pop().is_some() {}
     }
 
     /// The oldest.

@@ -1,9 +1,10 @@
-//! From a URL to the store it names.
+//! The store that a URL names.
 
 use super::{Attempt, InsertError, Store};
-use crate::{Error, Row};
+use crate::error::Error;
+use crate::row::Row;
 
-/// A store chosen by the scheme of a URL.
+/// The store for the scheme of a URL.
 #[derive(Debug)]
 pub(crate) enum AnyStore {
     #[cfg(feature = "postgres")]
@@ -18,7 +19,7 @@ enum Scheme {
     Sqlite,
 }
 
-/// The store that the URL names; nothing is reached or opened yet.
+/// Makes the store that the URL names, without a connection.
 pub(crate) fn open(url: &str, create_table: bool) -> Result<AnyStore, Error> {
     match scheme(url)? {
         Scheme::Postgres => postgres(url, create_table),
@@ -30,7 +31,7 @@ fn scheme(url: &str) -> Result<Scheme, Error> {
     match url.split_once(':') {
         Some(("postgres" | "postgresql", _)) => Ok(Scheme::Postgres),
         Some(("sqlite", _)) => Ok(Scheme::Sqlite),
-        _ => Err(Error::config("the database URL has no scheme we know: use postgres://… or sqlite:…")),
+        _ => Err(Error::config("the database URL has an unknown scheme: use postgres://… or sqlite:…")),
     }
 }
 
@@ -41,7 +42,7 @@ fn postgres(url: &str, create_table: bool) -> Result<AnyStore, Error> {
 
 #[cfg(not(feature = "postgres"))]
 fn postgres(_: &str, _: bool) -> Result<AnyStore, Error> {
-    Err(Error::config("the database URL asks for Postgres: build tracing-ledger with the feature postgres"))
+    Err(Error::config("the database URL is for Postgres: build tracing-ledger with the feature postgres"))
 }
 
 #[cfg(feature = "sqlite")]
@@ -51,13 +52,13 @@ fn sqlite(url: &str, create_table: bool) -> Result<AnyStore, Error> {
 
 #[cfg(not(feature = "sqlite"))]
 fn sqlite(_: &str, _: bool) -> Result<AnyStore, Error> {
-    Err(Error::config("the database URL asks for SQLite: build tracing-ledger with the feature sqlite"))
+    Err(Error::config("the database URL is for SQLite: build tracing-ledger with the feature sqlite"))
 }
 
 impl Store for AnyStore {
     #[cfg_attr(
         not(any(feature = "postgres", feature = "sqlite")),
-        expect(unused_variables, reason = "with no store built in there is nothing to hand them to")
+        expect(unused_variables, reason = "without a built-in store there is no variant to pass them to")
     )]
     async fn insert(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
         match *self {
@@ -71,7 +72,7 @@ impl Store for AnyStore {
 
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 impl AnyStore {
-    /// Hands every selected row to `each`, in no order, holding one at a time.
+    /// Passes every selected row to `each`, in no order, one at a time.
     pub(crate) async fn read(
         &mut self,
         selection: &super::read::Selection,
@@ -98,11 +99,11 @@ mod tests {
     }
 
     #[test]
-    fn another_scheme_is_refused_with_those_there_are() {
+    fn an_unknown_scheme_is_refused_with_the_known_ones() {
         for url in ["mysql://bob:secret@db/app", "ledger.sqlite3", ""] {
             let error = open(url, false).expect_err(url);
             assert!(error.is_config());
-            let expected = "the database URL has no scheme we know: use postgres://… or sqlite:…";
+            let expected = "the database URL has an unknown scheme: use postgres://… or sqlite:…";
             assert_eq!(error.to_string(), expected);
         }
     }

@@ -1,6 +1,4 @@
-//! Events kept in memory, for the tests of whoever instruments their code.
-//!
-//! Nothing is written anywhere, and everything is lost with the last clone.
+//! Rows in memory, for tests.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,18 +7,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use super::{Attempt, Failure, InsertError, Store};
-use crate::Row;
+use crate::row::Row;
 
-/// A store that keeps events in memory. Clones share what they hold, so a test keeps one and gives the other away.
+/// A store that keeps rows in memory, for tests of instrumented code.
+///
+/// Clones share their rows: a test keeps one and gives the other to the builder. The rows are gone with the last clone.
 ///
 /// ```
 /// use tracing_ledger::store::Memory;
 ///
 /// let store = Memory::default();
-/// let to_the_builder = store.clone();
+/// let (layer, guard) = tracing_ledger::builder().build_with::<tracing_subscriber::Registry>(store.clone())?;
 /// // … the code under test runs …
-/// # drop(to_the_builder);
 /// assert!(store.rows().is_empty());
+/// # Ok::<(), tracing_ledger::Error>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Memory {
@@ -29,35 +29,35 @@ pub struct Memory {
 
 #[derive(Default)]
 struct Inner {
-    events: Vec<Row>,
+    rows: Vec<Row>,
     ids: HashSet<Uuid>,
-    /// What the next inserts answer, last one first.
+    /// The failures of the next inserts, the last one first.
     failures: Vec<Failure>,
 }
 
 impl Memory {
-    /// Every event stored so far, in the order it came.
+    /// All stored rows, in the order in which they came.
     pub fn rows(&self) -> Vec<Row> {
-        self.lock().events.clone()
+        self.lock().rows.clone()
     }
 
-    /// Lets the next `inserts` inserts fail in that way, after those asked for before. They store nothing.
+    /// Makes the next `inserts` inserts fail, after the failures of earlier calls. Such an insert stores nothing.
     pub fn fail_next(&self, failure: Failure, inserts: usize) {
         let failures = &mut self.lock().failures;
         failures.splice(0..0, std::iter::repeat_n(failure, inserts));
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // No code runs under the lock that could leave the state half changed.
+        // No code under the lock can leave the state half changed.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    fn keep(&mut self, event: &Row, attempt: Attempt) {
-        let is_new = self.ids.insert(event.id);
+    fn keep(&mut self, row: &Row, attempt: Attempt) {
+        let is_new = self.ids.insert(row.id);
         if is_new || attempt == Attempt::First {
-            self.events.push(event.clone());
+            self.rows.push(row.clone());
         }
     }
 }
@@ -66,10 +66,10 @@ impl Store for Memory {
     async fn insert(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
         let mut inner = self.lock();
         if let Some(failure) = inner.failures.pop() {
-            return Err(InsertError::new(failure, "this failure was asked for by Memory::fail_next"));
+            return Err(InsertError::new(failure, "Memory::fail_next asked for this failure"));
         }
-        for event in batch {
-            inner.keep(event, attempt);
+        for row in batch {
+            inner.keep(row, attempt);
         }
         Ok(())
     }
@@ -77,6 +77,6 @@ impl Store for Memory {
 
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory").field("events", &self.lock().events.len()).finish_non_exhaustive()
+        f.debug_struct("Memory").field("rows", &self.lock().rows.len()).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! Where events go: Postgres, SQLite or memory behind one small trait.
+//! Where rows go: Postgres, SQLite or memory, behind one small trait.
 
 mod any;
 mod memory;
@@ -20,63 +20,86 @@ pub use self::memory::Memory;
 pub use self::postgres::Postgres;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::Sqlite;
-use crate::Row;
+use crate::row::Row;
 
-/// A place for events. The writer owns one, on a thread of its own, inside a current-thread tokio runtime.
+/// A place for rows.
+///
+/// The writer owns the store and calls it on one thread, inside a current-thread tokio runtime.
+///
+/// ```
+/// use tracing_ledger::Row;
+/// use tracing_ledger::store::{Attempt, Failure, InsertError, Store};
+///
+/// /// Prints each row as JSON, for a container whose output is collected.
+/// struct Stdout;
+///
+/// impl Store for Stdout {
+///     async fn insert(&mut self, batch: &[Row], _: Attempt) -> Result<(), InsertError> {
+///         use std::io::Write;
+///         let mut out = std::io::stdout().lock();
+///         for row in batch {
+///             writeln!(out, "{} {}", row.event_type, row.context)
+///                 .map_err(|error| InsertError::new(Failure::Retry, format!("cannot write to stdout: {error}")))?;
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
 pub trait Store: Send + 'static {
-    /// Stores the whole batch or nothing of it.
+    /// Stores the whole batch, or nothing.
+    ///
+    /// Returns `Ok` once every row is durable in the store's own sense (committed). After a failure, or when the answer
+    /// was lost, a row comes again with the same `id` and `created_at`, marked [`Attempt::Retry`] or
+    /// [`Attempt::Replay`]. It must not become a second row.
     ///
     /// The future runs on the writer's thread alone, so it need not be `Send`.
     ///
-    /// `Ok` only once every event is durable in the store's own sense (committed). The same event may come
-    /// again, marked [`Attempt::Retry`] or [`Attempt::Replay`], when an earlier try failed or its end was never heard:
-    /// it has the same `id` and `created_at`, and must not become a second row.
-    ///
     /// # Errors
-    /// Says why the batch was not stored, and in [`InsertError::failure`] what is worth trying next.
+    /// When the batch was not stored. [`InsertError::failure`] decides what the writer does next.
     fn insert(&mut self, batch: &[Row], attempt: Attempt) -> impl Future<Output = Result<(), InsertError>>;
 }
 
-/// Whether the events of a batch may have been sent before.
+/// Whether the rows of a batch may be stored already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Attempt {
-    /// No event of this batch was ever sent: ids cannot conflict.
+    /// No row of the batch was sent before: no `id` can conflict.
     First,
-    /// This process has sent some of them before, and they may be stored: conflicting ids are the same event.
+    /// This process has sent some of the rows before. A conflicting `id` is the same row.
     Retry,
-    /// This process has sent none, and an earlier one may have stored some: conflicting ids are the same event. Most
-    /// likely there are none, as of all that a process leaves behind only the last batch it sent is in doubt.
+    /// This process has sent none of the rows, but an earlier process may have stored some. A conflicting `id` is the
+    /// same row. Conflicts are rare: only the last batch of that process is in doubt.
     Replay,
 }
 
-/// What a failed insert calls for.
+/// Why an insert failed, as far as the writer's next step depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
-    /// It will pass (the network, a restart, a deadlock): try the same batch again, later.
+    /// A passing failure (network, restart, deadlock). The writer sends the batch again, later.
     Retry,
-    /// Too much at once (a statement timeout): try it in halves.
+    /// The batch was too large (statement timeout). The writer sends it again in halves.
     Halve,
-    /// A person has to act (a missing table, a right, a password): say so, keep the events, try again later.
+    /// A person has to act (missing table, right or password). The writer keeps the rows, tries again later, and
+    /// writes the message to stderr.
     Hold,
-    /// Some event of the batch can never be stored: find it by halving, and set it aside.
+    /// The store can never take some row of the batch. The writer bisects the batch and quarantines that row.
     Quarantine,
 }
 
-/// A batch that was not stored.
+/// The error of a batch that was not stored.
 pub struct InsertError {
     failure: Failure,
     message: String,
 }
 
 impl InsertError {
-    /// An error of that kind; `message` must hold no connection URL, user or password.
+    /// Makes an error. `message` says what happened and what to do, without a connection URL, user or password.
     pub fn new(failure: Failure, message: impl Into<String>) -> Self {
         Self { failure, message: message.into() }
     }
 
-    /// What the failure calls for.
+    /// The kind of failure.
     pub fn failure(&self) -> Failure {
         self.failure
     }

@@ -1,4 +1,4 @@
-//! Rows read back: the same, to the letter, from every database.
+//! Rows that are read back: the same, to the letter, from every database.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use super::time;
 #[derive(Clone, Debug)]
 pub(crate) struct Selection {
     pub(crate) event_types: Vec<&'static str>,
-    /// From this moment on; `None` for all.
+    /// Rows from this moment on; `None` for all rows.
     pub(crate) since: Option<SystemTime>,
 }
 
@@ -23,10 +23,10 @@ impl Selection {
     }
 }
 
-/// One row, as far as reports look at it.
+/// The columns of a row that reports use.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ReadRow {
-    /// `None` where the database holds what is no time for us, such as `infinity`.
+    /// `None` for a value that is not a time here, such as `infinity`.
     pub(crate) created_at: Option<Timestamp>,
     pub(crate) event_type: String,
     /// Hyphenated, in lower case.
@@ -35,7 +35,7 @@ pub(crate) struct ReadRow {
     pub(crate) context: Option<String>,
 }
 
-/// `created_at`, `event_type`, `booking_id`, `context`, all of them as text.
+/// `created_at`, `event_type`, `booking_id` and `context`, as text.
 pub(super) type Columns = (Option<String>, String, Option<String>, Option<String>);
 
 impl From<Columns> for ReadRow {

@@ -1,28 +1,31 @@
-//! Times as the databases keep them: microseconds since 1970, or RFC 3339 text.
+//! Times in the database: microseconds since 1970, or RFC 3339 text.
 
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 
 use super::{Failure, InsertError};
-use crate::Row;
+use crate::row::Row;
 
-/// The event's `created_at`, as far as a database can keep it.
-pub(crate) fn created_at(event: &Row) -> Result<Timestamp, InsertError> {
-    microseconds(event.created_at).ok_or_else(|| {
-        InsertError::new(Failure::Quarantine, "created_at of the event is not within the years -9999 to 9999")
+/// The `created_at` of a row, cut to microseconds.
+pub(crate) fn created_at(row: &Row) -> Result<Timestamp, InsertError> {
+    microseconds(row.created_at).ok_or_else(|| {
+        InsertError::new(
+            Failure::Quarantine,
+            "created_at of the row is not within the years -9999 to 9999: check the system clock",
+        )
     })
 }
 
-/// Cut to microseconds, so that every way of writing the same event gives the same `created_at`.
+/// Cuts a time to microseconds, so that every way to store a row gives the same `created_at`.
 ///
-/// `None` outside the years -9999 to 9999.
+/// `None` outside of the years -9999 to 9999.
 pub(crate) fn microseconds(time: SystemTime) -> Option<Timestamp> {
     let exact = Timestamp::try_from(time).ok()?;
     Timestamp::from_microsecond(exact.as_microsecond()).ok()
 }
 
-/// `2026-01-31T08:00:00.000000Z`: the same width for every year, so that text sorts as time does.
+/// `2026-01-31T08:00:00.000000Z`. All texts have the same width, so they sort by time.
 pub(crate) fn text(time: Timestamp) -> String {
     format!("{time:.6}")
 }

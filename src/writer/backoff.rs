@@ -5,9 +5,12 @@ use std::time::Duration;
 
 /// The bound of the first wait.
 const BASE: Duration = Duration::from_millis(100);
-/// No wait is longer: what has piled up is to be written within 30 s of the end of an outage, and a wait may begin
+/// No wait is longer: rows that have piled up are to be written within 30 s of the end of an outage, and a wait may begin
 /// just before.
 const LIMIT: Duration = Duration::from_secs(15);
+/// No wait is longer while a flush waits: the caller learns soon that the database is back, and a service that flushes for
+/// every request still leaves the database alone in between.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 /// Exponential backoff with full jitter: any wait between nothing and a bound that doubles, so that many services
 /// do not come back to a restarted database in step.
@@ -18,12 +21,20 @@ pub(super) struct Backoff {
     failures: u32,
 }
 
+/// A wait before the next try.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wait {
+    pub(super) usual: Duration,
+    /// While a flush waits.
+    pub(super) hurried: Duration,
+}
+
 impl Backoff {
     /// The next wait.
-    pub(super) fn next(&mut self) -> Duration {
-        let bound = self.bound();
+    pub(super) fn next(&mut self) -> Wait {
+        let (bound, fraction) = (self.bound(), fraction());
         self.failures = self.failures.saturating_add(1);
-        bound.mul_f64(fraction())
+        Wait { usual: bound.mul_f64(fraction), hurried: bound.min(FLUSH_LIMIT).mul_f64(fraction) }
     }
 
     /// Starts over.
@@ -57,8 +68,17 @@ mod tests {
 
     #[test]
     fn no_wait_is_longer_than_its_bound_and_waits_differ() {
-        let waits: Vec<_> = (0..100).map(|_| Backoff { failures: 3 }.next()).collect();
+        let waits: Vec<_> = (0..100).map(|_| Backoff { failures: 3 }.next().usual).collect();
         assert!(waits.iter().all(|wait| *wait <= Duration::from_millis(800)));
         assert!(waits.iter().any(|wait| *wait != waits[0]));
+    }
+
+    #[test]
+    fn a_flush_waits_a_second_at_most_and_no_two_of_them_in_step() {
+        let waits: Vec<_> = (0..100).map(|_| Backoff { failures: 20 }.next()).collect();
+        assert!(waits.iter().all(|wait| wait.hurried <= FLUSH_LIMIT && wait.hurried <= wait.usual));
+        assert!(waits.iter().any(|wait| wait.hurried != waits[0].hurried));
+        let early = Backoff { failures: 0 }.next();
+        assert_eq!(early.hurried, early.usual);
     }
 }

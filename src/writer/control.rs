@@ -1,22 +1,24 @@
-//! What the guard asks of the writer, and what it hears back.
+//! Orders of the guard to the writer, and the writer's answers.
 
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use crate::Row;
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use tokio::time::timeout_at;
 
-/// The most quarantined rows that are kept for inspection: the latest.
+use crate::row::Row;
+use crate::sync::{Condvar, Mutex, MutexGuard, Notify};
+
+/// How many quarantined rows are kept in memory: the latest.
 pub(crate) const QUARANTINE_KEPT: usize = 100;
 
-/// A row that the store will never take, and why.
+/// A row that the database rejected, and the reason.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Quarantined {
     /// The row as it was to be written.
     pub row: Row,
-    /// The reason, in the store's words.
+    /// The database's error message.
     pub reason: String,
 }
 
@@ -25,7 +27,12 @@ pub struct Quarantined {
 pub(crate) struct Control {
     state: Mutex<State>,
     progress: Condvar,
+    /// Ends a wait of the delivering half of the writer.
+    wake: Notify,
 }
+
+/// The deadline of a stop has passed: the rows that are left stay unwritten.
+pub(crate) struct Stopped;
 
 #[derive(Default)]
 struct State {
@@ -33,21 +40,21 @@ struct State {
     /// The latest flush that is done.
     flushed: u64,
     finished: bool,
-    /// What the store last said, as long as nothing has gone through since.
-    trouble: Option<String>,
+    /// The store's last error, until rows go through again.
+    failure: Option<String>,
     quarantine: VecDeque<Quarantined>,
 }
 
-/// What the writer is asked to do.
+/// What the guard asks of the writer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Orders {
     /// Flushes asked for so far.
     pub(crate) flushes: u64,
-    /// Write what there is until then, and end.
+    /// Write the rows there are until then, and end.
     pub(crate) stop: Option<Instant>,
 }
 
-/// What came of waiting for a flush.
+/// How waiting for a flush ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flush {
     Done,
@@ -106,13 +113,39 @@ impl Control {
         self.progress.notify_all();
     }
 
-    pub(crate) fn set_trouble(&self, trouble: Option<String>) {
-        self.lock().trouble = trouble;
+    pub(crate) fn set_failure(&self, failure: Option<String>) {
+        self.lock().failure = failure;
     }
 
-    /// What keeps the writer from writing, in the store's words.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        self.lock().trouble.clone()
+    /// The error that keeps the writer from writing.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.lock().failure.clone()
+    }
+
+    /// Ends the wait of the delivering half, now or the next one.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Waits until then, or for a [`wake`](Self::wake); whether that came first.
+    pub(crate) async fn woken_by(&self, until: Instant) -> bool {
+        timeout_at(until.into(), self.wake.notified()).await.is_ok()
+    }
+
+    pub(crate) fn check_deadline(&self) -> Result<(), Stopped> {
+        let deadline = self.orders().stop;
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) { Err(Stopped) } else { Ok(()) }
+    }
+
+    /// Ends when the deadline of a stop passes, whenever that stop is asked for.
+    pub(crate) async fn deadline(&self) {
+        loop {
+            match self.orders().stop {
+                None => self.wake.notified().await,
+                Some(deadline) if !self.woken_by(deadline).await => return,
+                Some(_) => {}
+            }
+        }
     }
 
     pub(crate) fn quarantine(&self, row: Row, reason: String) {
@@ -132,7 +165,7 @@ impl Control {
     }
 }
 
-/// Nobody lives to see the end of it, and a clock can still be that far ahead.
+/// Longer than any process, and still safe to add to an `Instant`.
 pub(crate) const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// The moment that far from now, or in a century.

@@ -1,54 +1,62 @@
 //! The background thread: takes records from the queue in batches and gets them into the store.
 //!
-//! It has two halves, which take turns: one [delivers](delivery), the other [watches](pump) and, where there is a
-//! spool, gets every record onto disk. So a store that is away, slow or hanging never keeps a record off the disk,
-//! as long as its `insert` awaits and does not block. Without a spool the batch in hand waits for the store, and
-//! behind it the queue fills; with one the disk fills first. What happens then is the queue's
-//! [`Overflow`](crate::Overflow).
+//! The way of a row: [source](source) → [delivery](delivery) → [bisection](bisect) where the store rejects it →
+//! [quarantine](quarantine) where it is rejected alone → [finish](finish). With a spool it goes [by way of the
+//! disk](spooling). Beside that way are the [waits](backoff) between two tries and the [notices](notices) about failures.
 //!
-//! A row, with its id and time, is made once, and is tried until the store has it or has refused it all alone. No
-//! failure of the store ends the thread, and no panic, be it the store's or the writer's own: it goes on with what
-//! it has in hand.
+//! The thread has two halves, which take turns: one [delivers](delivery), the other [pumps](pump) records onto disk, where
+//! there is a spool. So a store that is away, slow or hanging never keeps a record off the disk, as long as its `insert`
+//! awaits and does not block. Without a spool the batch in hand waits for the store, and behind it the queue fills. With a
+//! spool the disk fills first. Then the queue's [`Overflow`](crate::Overflow) decides.
 //!
-//! The thread runs a current-thread tokio runtime of its own, so that the host needs none, and what it emits is
-//! not recorded, so that it never feeds itself. A flush or a stop reaches it at any time: while it waits for
+//! A row, with its id and time, is made once, and is tried until the store has it or has rejected it alone. No
+//! failure of the store ends the thread, and no panic does, of the store or of the writer itself: it goes on with the batch
+//! in hand.
+//!
+//! The thread runs a current-thread tokio runtime of its own, so that the host needs none. The ledger records nothing of
+//! this thread, so that it never feeds itself. A flush or a stop reaches it at any time: while it waits for
 //! records, between two tries, or with an insert that hangs.
 
 mod backoff;
-mod batch;
+mod bisect;
 mod control;
 mod delivery;
-mod drift;
-mod losses;
-#[cfg(feature = "metrics")]
-mod metrics;
+mod finish;
+mod generation;
 #[cfg(all(test, ledger_loom))]
 mod models;
 mod notices;
 mod pump;
 mod quarantine;
-mod shared;
 mod source;
+mod spooling;
 
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{self, Runtime};
 
 use self::delivery::Delivery;
-use self::notices::Kind;
+use self::finish::finish;
+use self::notices::{Notice, Notices};
 use self::pump::Pump;
-use self::shared::{Shared, caught, unless};
-use crate::Error;
+use self::source::Source;
+use crate::error::Error;
 use crate::queue::{self, Queue};
 use crate::spool::Spool;
 use crate::store::Store;
 
 pub use self::control::Quarantined;
 pub(crate) use self::control::{CENTURY, Control, Flush, QUARANTINE_KEPT, deadline_in};
-pub(crate) use self::source::open_spool;
+pub(crate) use self::spooling::open_spool;
 
 /// How long the guard waits past a deadline for a writer that keeps it, so as to read its last counts. Only a
 /// store that blocks the thread takes longer.
@@ -58,7 +66,7 @@ const RESTART: Duration = Duration::from_millis(100);
 
 /// How the writer batches.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Options {
+pub(crate) struct WriterOptions {
     /// Rows of a full batch.
     pub(crate) batch_size: usize,
     /// The longest that a record waits for its batch to fill.
@@ -66,23 +74,26 @@ pub(crate) struct Options {
 }
 
 /// Starts the thread; its id, for the guard, which must not wait for it from within.
+///
+/// # Errors
+/// When the thread, or the runtime in it, cannot be started.
 pub(crate) fn start<S: Store>(
     store: S,
     spool: Option<Spool>,
     queue: Arc<Queue>,
     control: Arc<Control>,
-    options: Options,
+    options: WriterOptions,
 ) -> Result<ThreadId, Error> {
     let (ready, started) = crossbeam_channel::bounded(1);
     let thread = thread::Builder::new().name("tracing-ledger".to_owned()).spawn(move || {
-        // The first thing made and the last thing dropped: whatever ends the thread, nobody waits for it.
+        // Made first and dropped last: however the thread ends, no caller waits for it.
         let _end = End { queue: queue.clone(), control: control.clone() };
         queue::suppress_this_thread();
         match runtime() {
             Ok(runtime) => {
                 ready.send(Ok(())).ok();
-                runtime.block_on(run(store, &Shared::new(queue, control, spool, options)));
-                // Not waiting for a name lookup that hangs on a thread of its own.
+                runtime.block_on(run(store, spool, queue, control, options));
+                // Without waiting for a name lookup that hangs on a thread of its own.
                 runtime.shutdown_background();
             }
             Err(error) => {
@@ -91,35 +102,47 @@ pub(crate) fn start<S: Store>(
         }
     });
     let failed = |error| {
-        Error::config("the writer's thread cannot be started: see the limits of the process").caused_by(error)
+        Error::config(
+            "the writer's thread cannot be started: raise the limits of the process on threads and open files",
+        )
+        .caused_by(error)
     };
     let id = thread.map_err(failed)?.thread().id();
-    match started.recv() {
-        Ok(Err(error)) => Err(failed(error)),
-        Ok(Ok(())) | Err(_) => Ok(id),
-    }
+    // Without files for its drivers, tokio may panic, which drops the sender.
+    let started = started.recv().unwrap_or_else(|_| Err(io::Error::other("the writer's thread panicked")));
+    started.map(|()| id).map_err(failed)
 }
 
-/// A runtime whose threads for blocking work are as mute as the writer's own.
+/// A runtime whose threads for blocking work are suppressed as the writer's own.
 fn runtime() -> io::Result<Runtime> {
     runtime::Builder::new_current_thread().enable_all().on_thread_start(queue::suppress_this_thread).build()
 }
 
 /// Both halves, until the delivering one is stopped.
-async fn run<S: Store>(store: S, shared: &Shared) {
-    let (mut delivery, mut pump) = (Delivery::new(store, shared), Pump::new(shared));
-    let delivering = supervise(shared, async || delivery.run().await);
-    let watching = supervise(shared, async || pump.run().await);
-    unless(delivering, watching).await;
+async fn run<S: Store>(
+    store: S,
+    spool: Option<Spool>,
+    queue: Arc<Queue>,
+    control: Arc<Control>,
+    options: WriterOptions,
+) {
+    let notices = Rc::new(Notices::new(queue.clone()));
+    let source = Source::new(queue, control.clone(), notices.clone(), options.batch_size, spool);
+    let source = RefCell::new(source);
+    let mut delivery = Delivery::new(store, &source, options.flush_interval);
+    let mut pump = Pump::new(&source);
+    let delivering = supervise(&control, &notices, async || delivery.run().await);
+    let pumping = supervise(&control, &notices, async || pump.run().await);
+    unless(delivering, pumping).await;
     // The store goes last: it may be slow to drop, or panic.
-    shared.finish(delivery.take_leftovers()).await;
+    finish(&source, delivery.take_rest()).await;
 }
 
 /// Begins the work again after a panic, until it comes to its end.
-async fn supervise(shared: &Shared, mut work: impl AsyncFnMut()) {
+async fn supervise(control: &Control, notices: &Notices, mut work: impl AsyncFnMut()) {
     while caught(work()).await.is_err() {
-        shared.say(
-            Kind::Panic,
+        notices.say(
+            Notice::Panic,
             format_args!(
                 "the writer panicked and goes on with the rows it has in hand: please report the message of the \
                  panic, which stands above"
@@ -127,13 +150,36 @@ async fn supervise(shared: &Shared, mut work: impl AsyncFnMut()) {
         );
         // In small steps, as an order may come.
         let until = Instant::now() + RESTART;
-        while Instant::now() < until && shared.check_deadline().is_ok() {
+        while Instant::now() < until && control.check_deadline().is_ok() {
             tokio::time::sleep(RESTART / 10).await;
         }
     }
 }
 
-/// Tells everybody that the thread is gone, however it went.
+/// The panic hook has printed the message.
+struct Panicked;
+
+/// Work that may panic, with the panic kept in it.
+async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context).map(Ok)))
+            .unwrap_or(Poll::Ready(Err(Panicked)))
+    })
+    .await
+}
+
+/// The result of `work`, or `None` when `end` comes first.
+async fn unless<T>(work: impl Future<Output = T>, end: impl Future<Output = ()>) -> Option<T> {
+    let (mut work, mut end) = (pin!(work), pin!(end));
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => end.as_mut().poll(context).map(|()| None),
+    })
+    .await
+}
+
+/// Ends every wait for the thread, however it ended.
 struct End {
     queue: Arc<Queue>,
     control: Arc<Control>,
@@ -149,24 +195,22 @@ impl Drop for End {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::Overflow;
+    use crate::row::Row;
     use crate::store::Memory;
-    use crate::{Overflow, Row};
-
-    fn shared() -> Shared {
-        let queue = Arc::new(Queue::new(100, Overflow::default(), 10));
-        let options = Options { batch_size: 10, flush_interval: Duration::from_secs(60) };
-        Shared::new(queue, Arc::default(), None, options)
-    }
 
     #[test]
     fn after_a_panic_of_its_own_it_goes_on_with_what_it_has_in_hand() {
-        let (shared, memory) = (shared(), Memory::default());
-        shared.control.ask_stop(Instant::now() + Duration::from_secs(60));
+        let queue = Arc::new(Queue::new(100, Overflow::default(), 10));
+        let (control, memory) = (Arc::<Control>::default(), Memory::default());
+        let notices = Rc::new(Notices::new(queue.clone()));
+        let source = RefCell::new(Source::new(queue, control.clone(), notices.clone(), 10, None));
+        control.ask_stop(Instant::now() + Duration::from_secs(60));
         let row = Row::new(std::time::SystemTime::now(), "test", "test");
-        let mut delivery = Delivery::new(memory.clone(), &shared);
+        let mut delivery = Delivery::new(memory.clone(), &source, Duration::from_secs(60));
         delivery.take(vec![row.clone()]);
         let mut panics = 2;
-        let supervised = supervise(&shared, async || {
+        let supervised = supervise(&control, &notices, async || {
             panics -= 1;
             assert!(panics < 0, "as the test wants");
             delivery.run().await;

@@ -1,28 +1,36 @@
-//! The watching half of the writer: goes on whatever the store does.
+//! The pumping half of the writer: goes on whatever the store does.
 //!
 //! With a spool it gets records onto disk: [`TICK`] after the last time at the latest, and at once when a batch is
-//! full, or when one comes after a while of silence. It takes note of orders for the delivering half, says what is
-//! lost, and syncs the disk. While it runs and while the delivering half does, nothing else does: a disk that takes
-//! long to answer holds up both.
+//! full, or when a record comes after a while of silence. It wakes the delivering half for orders, reports losses, and syncs
+//! the disk. The two halves share a thread: a disk that takes long to answer delays both.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::yield_now;
 use tokio::time::timeout_at;
 
-use super::shared::Shared;
+use super::control::Control;
+use super::notices::Notices;
+use super::source::Source;
+use crate::queue::Queue;
 
-/// How long a record waits for others on its way to the disk. Half of what is promised, so that a busy machine
+/// How long a record waits for others on its way to the disk. Half of the promised time, so that a busy machine
 /// keeps the promise too.
 const TICK: Duration = Duration::from_millis(10);
-/// After so many ticks without a record the next one wakes the thread, and no tick does: a service that is idle
-/// is left alone.
+/// After so many ticks without a record the next record wakes the thread, and no tick does: an idle service is left alone.
 const QUIET_TICKS: u32 = 50;
 /// How often to look around all the same.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 
 pub(super) struct Pump<'a> {
-    shared: &'a Shared,
+    source: &'a RefCell<Source>,
+    queue: Arc<Queue>,
+    control: Arc<Control>,
+    notices: Rc<Notices>,
+    has_spool: bool,
     /// Records accepted at the last look.
     seen: u64,
     /// Looks in a row that found none.
@@ -30,21 +38,24 @@ pub(super) struct Pump<'a> {
 }
 
 impl<'a> Pump<'a> {
-    pub(super) fn new(shared: &'a Shared) -> Self {
-        Self { shared, seen: 0, quiet: 0 }
+    pub(super) fn new(source: &'a RefCell<Source>) -> Self {
+        let shared = source.borrow();
+        let (queue, control, notices) =
+            (shared.queue.clone(), shared.control.clone(), shared.notices.clone());
+        Self { source, queue, control, notices, has_spool: shared.has_spool(), seen: 0, quiet: 0 }
     }
 
-    /// Works for as long as it is let.
+    /// Works until it is dropped.
     pub(super) async fn run(&mut self) {
         loop {
             let is_woken = self.wait().await;
             self.fill().await;
-            self.shared.sync(Instant::now());
-            if is_woken || (self.shared.has_spool && self.shared.has_enough()) {
-                self.shared.pulse.notify_one();
+            self.source.borrow_mut().sync(Instant::now());
+            if is_woken || (self.has_spool && self.source.borrow().has_enough()) {
+                self.control.wake();
             }
-            // Last, as it may run code of others.
-            self.shared.report();
+            // Last, as it may run code of the host.
+            self.notices.report();
             // A queue that is never empty must not keep the store waiting.
             yield_now().await;
         }
@@ -52,38 +63,45 @@ impl<'a> Pump<'a> {
 
     /// Gets onto disk what is in the queue now. The store has its turn again and again.
     async fn fill(&self) {
-        // A mark has every thread's chunk sent, and one that is nearly empty takes as much memory as a full one: not where
-        // nothing is taken.
-        if !self.shared.has_spool || (self.shared.is_held_up() && !self.shared.fill()) {
+        // A mark has every thread's chunk sent, and a chunk that is nearly empty takes as much memory as a full one: not where
+        // the disk takes nothing.
+        if !self.has_spool || (self.is_held_up() && !self.fill_some()) {
             return;
         }
-        let mark = self.shared.queue.mark();
-        while self.shared.fill() && !self.shared.queue.is_past(mark) {
+        let mark = self.queue.mark();
+        while self.fill_some() && !self.queue.is_past(mark) {
             yield_now().await;
         }
     }
 
-    /// Waits for records, an order or the tick; whether somebody called.
+    fn fill_some(&self) -> bool {
+        self.source.borrow_mut().fill()
+    }
+
+    fn is_held_up(&self) -> bool {
+        self.source.borrow().is_held_up()
+    }
+
+    /// Waits for records, an order or the tick; whether the wait was cut short.
     async fn wait(&mut self) -> bool {
-        let accepted = self.shared.queue.account.accepted();
+        let accepted = self.queue.account.accepted();
         self.quiet = if accepted == self.seen { self.quiet.saturating_add(1) } else { 0 };
         self.seen = accepted;
         let until = Instant::now() + self.patience();
-        let until = self.shared.next_sync().map_or(until, |sync| sync.min(until));
-        timeout_at(until.into(), self.shared.queue.woken()).await.is_ok()
+        let until = self.source.borrow().next_sync().map_or(until, |sync| sync.min(until));
+        timeout_at(until.into(), self.queue.woken()).await.is_ok()
     }
 
-    /// How long to wait at most. Has the right record end the wait earlier.
+    /// How long to wait at most. Makes the right record end the wait earlier.
     fn patience(&self) -> Duration {
-        let Shared { queue, has_spool, .. } = self.shared;
-        if !has_spool {
+        if !self.has_spool {
             return LOOK_AROUND;
         }
         let is_quiet = self.quiet >= QUIET_TICKS;
         match is_quiet {
-            _ if self.shared.is_held_up() => TICK,
-            true if queue.listen() => LOOK_AROUND,
-            false if queue.gather() => TICK,
+            _ if self.is_held_up() => TICK,
+            true if self.queue.listen() => LOOK_AROUND,
+            false if self.queue.gather() => TICK,
             _ => Duration::ZERO,
         }
     }
@@ -92,11 +110,9 @@ impl<'a> Pump<'a> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::Arc;
-
     use tracing_subscriber::prelude::*;
 
-    use super::super::{Options, open_spool};
+    use super::super::open_spool;
     use super::*;
     use crate::queue::Queue;
     use crate::spool::{self, SMALLEST_LIMIT};
@@ -105,21 +121,21 @@ mod tests {
     /// Looks after each of so many records, with a spool in that directory that is soon full; the account.
     fn look_after_each(records: u32, dir: Option<&Path>) -> crate::Stats {
         let queue = Arc::new(Queue::new(65_536, Overflow::default(), 50));
-        let limits = spool::Options { limit_bytes: SMALLEST_LIMIT, sync_interval: None };
+        let limits = spool::SpoolOptions { limit_bytes: SMALLEST_LIMIT, sync_interval: None };
         let spool = dir.map(|dir| open_spool(dir, limits, &queue).expect("it can be opened"));
-        let options = Options { batch_size: 50, flush_interval: Duration::from_secs(60) };
-        let shared = Shared::new(queue.clone(), Arc::default(), spool, options);
-        let watch = Pump::new(&shared);
+        let notices = Rc::new(Notices::new(queue.clone()));
+        let source = RefCell::new(Source::new(queue.clone(), Arc::default(), notices, 50, spool));
+        let pump = Pump::new(&source);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let layer =
             LedgerLayer::new(Rules::builtin(), tracing_subscriber::filter::LevelFilter::TRACE, queue.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             for number in 0..records {
                 tracing::info!(name: "auto_assign.started", target: "test", number);
-                runtime.block_on(watch.fill());
+                runtime.block_on(pump.fill());
             }
         });
-        assert_eq!(shared.is_held_up(), dir.is_some());
+        assert_eq!(pump.is_held_up(), dir.is_some());
         queue.account.stats()
     }
 

@@ -35,7 +35,7 @@ fn calls() {
 }
 
 #[test]
-fn they_are_stored_as_they_came_in_every_store() {
+fn every_store_keeps_hostile_characters_unchanged() {
     Ledger::on_every_store(|ledger| {
         ledger.run(calls);
         let stored = stored();
@@ -53,7 +53,7 @@ fn they_are_stored_as_they_came_in_every_store() {
 }
 
 #[test]
-fn names_of_rows_are_stored_as_far_as_postgres_takes_them() {
+fn row_names_are_stored_as_far_as_postgres_accepts_them() {
     // Of more than the 2704 bytes that an index takes, however well it packs them.
     let long: String = ('\u{4e00}'..='\u{9fff}').step_by(7).collect();
     let rules = Rules::from_rules([Rule::span("*").source(&*long)]).expect("good rules");
@@ -74,7 +74,7 @@ fn is_hidden(c: char) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn they_are_escaped_in_every_form_of_the_report() {
+async fn every_format_of_the_report_escapes_hostile_characters() {
     let file = SqliteFile::new();
     for url in [file.url(), Cluster::shared().database()] {
         let (ledger, guard) =
@@ -99,7 +99,7 @@ async fn they_are_escaped_in_every_form_of_the_report() {
 
 /// A trigger may quote what is in a row.
 #[tokio::test]
-async fn they_are_escaped_in_what_a_server_says() {
+async fn messages_of_a_server_are_escaped() {
     let cluster = Cluster::shared();
     let url = cluster.database();
     cluster.psql(
@@ -117,7 +117,7 @@ async fn they_are_escaped_in_what_a_server_says() {
 }
 
 #[tokio::test]
-async fn they_are_escaped_in_what_sqlite_says() {
+async fn messages_of_sqlite_are_escaped() {
     let file = SqliteFile::new();
     let mut store = Sqlite::from_url(&file.url()).expect("readable").create_table(true);
     let batch = || [Row::new(SystemTime::now(), "test", "test.event")];

@@ -19,7 +19,7 @@ fn quote(fails: bool) -> Result<(), String> {
 }
 
 #[test]
-fn the_flow_does_not_wait_for_the_database() {
+fn a_call_does_not_wait_for_the_database() {
     let memory = Memory::default();
     let (gate, store) = gated(memory.clone());
     let (ledger, guard) = tracing_ledger::builder()
@@ -63,9 +63,9 @@ fn rejected_rows_are_counted_kept_and_shown() {
             info_span!("auto_assign.quote", success = true, table).in_scope(|| ());
         }
     });
-    let stats = guard.flush(DEADLINE).expect("each row is written or set aside");
+    let stats = guard.flush(DEADLINE).expect("each row is written or quarantined");
     assert_eq!((stats.written, stats.quarantined, stats.in_flight), (99, 1, 0));
-    let [kept] = &guard.quarantined()[..] else { panic!("one row is set aside") };
+    let [kept] = &guard.quarantined()[..] else { panic!("one row is quarantined") };
     assert!(format!("{kept:?}").contains("cursed"));
 }
 
@@ -100,7 +100,7 @@ fn attempts_count_successes_and_exceptions() {
 }
 
 #[test]
-fn done_is_not_said_over_empty_tables() {
+fn a_shutdown_without_a_table_is_no_success() {
     let url = Cluster::shared().empty_database();
     let (ledger, guard) = tracing_ledger::layer::<Registry>(&url).expect("a ledger");
     let registry = tracing_subscriber::registry().with(ledger);

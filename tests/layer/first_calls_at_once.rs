@@ -1,8 +1,10 @@
-//! Two threads that reach a callsite at once, for the first time, both get their row.
+//! Two threads that reach a callsite at once, for the first time, both get their row. Each test runs in a process of its
+//! own, because it holds up tracing while it registers a callsite, which every other test would wait for.
 
 use std::sync::{Arc, Barrier, Once};
 use std::time::Duration;
 
+use support::alone;
 use tracing::subscriber::Interest;
 use tracing::{Metadata, Subscriber, info, info_span};
 use tracing_ledger::store::Memory;
@@ -50,13 +52,17 @@ fn both_get_their_row(name: &'static str, call: fn()) {
 }
 
 #[test]
-fn of_a_span() {
-    both_get_their_row("auto_assign.quote", || {
-        info_span!("auto_assign.quote", success = true).in_scope(|| ())
+fn two_threads_at_a_new_span_both_get_their_row() {
+    alone("first_calls_at_once::two_threads_at_a_new_span_both_get_their_row", || {
+        let call = || info_span!("auto_assign.quote", success = true).in_scope(|| ());
+        both_get_their_row("auto_assign.quote", call);
     });
 }
 
 #[test]
-fn of_a_tracing_event() {
-    both_get_their_row("auto_assign.started", || info!(name: "auto_assign.started", status = "pending"));
+fn two_threads_at_a_new_event_both_get_their_row() {
+    alone("first_calls_at_once::two_threads_at_a_new_event_both_get_their_row", || {
+        let call = || info!(name: "auto_assign.started", status = "pending");
+        both_get_their_row("auto_assign.started", call);
+    });
 }

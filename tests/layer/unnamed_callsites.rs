@@ -6,10 +6,13 @@ use tracing::{Level, error, info_span, trace_span};
 use tracing_ledger::store::Memory;
 use tracing_subscriber::{Registry, prelude::*};
 
-/// Alone, as another subscriber of the process may want them.
+/// In a process of its own, because another subscriber may want the callsites.
 #[test]
-fn they_are_disabled_and_their_fields_are_not_even_computed() {
-    support::alone("unnamed_callsites::they_are_disabled_and_their_fields_are_not_even_computed", disabled);
+fn callsites_without_a_rule_are_disabled_and_their_fields_are_not_computed() {
+    support::alone(
+        "unnamed_callsites::callsites_without_a_rule_are_disabled_and_their_fields_are_not_computed",
+        disabled,
+    );
 }
 
 fn disabled() {
@@ -30,9 +33,9 @@ fn disabled() {
     assert_eq!(guard.stats().offered, 1);
 }
 
-/// Only its span tells whether an event like that of `#[instrument(err)]` is wanted, and may be registered later.
+/// Such an event may belong to `#[instrument(err)]`, whose span may be registered later. So the event is enabled.
 #[test]
-fn an_event_like_that_of_err_makes_no_row_where_no_span_with_a_rule_is() {
+fn an_error_event_without_a_span_with_a_rule_makes_no_row() {
     let (ledger, guard) =
         tracing_ledger::builder().build_with::<Registry>(Memory::default()).expect("a ledger");
     tracing::subscriber::with_default(tracing_subscriber::registry().with(ledger), || {

@@ -1,4 +1,4 @@
-//! What calls under way leave in memory when they have ended. A program of its own, as its allocator counts.
+//! Calls leave little in memory when they have ended. A process of its own, because it counts what all threads allocate.
 
 use crate::counting::allocated;
 use support::{DEADLINE, alone};
@@ -60,9 +60,9 @@ fn taken_beside(others: usize) -> usize {
 
 /// One after the other, as both count what the whole program allocates.
 #[test]
-fn spans_that_have_ended_keep_little_and_those_of_others_take_next_to_nothing() {
+fn ended_spans_keep_little_memory_and_spans_of_other_layers_take_almost_none() {
     alone(
-        "open_spans::spans_that_have_ended_keep_little_and_those_of_others_take_next_to_nothing",
+        "open_spans::ended_spans_keep_little_memory_and_spans_of_other_layers_take_almost_none",
         open_and_end_spans,
     );
 }

@@ -1,4 +1,4 @@
-//! What is wrong is said, with the remedy and without the password; nothing panics.
+//! Wrong input is reported with the remedy and without the password, and nothing panics.
 
 use support::{Cluster, Ledger, SOON, until_in_trouble};
 use tracing::info_span;
@@ -27,7 +27,7 @@ fn assert_says(error: &Error, words: &[&str]) {
 }
 
 #[test]
-fn a_wrong_url() {
+fn a_wrong_url_is_refused() {
     for url in ["", "nonsense", "mysql://someone:s3cret@localhost/app", "someone:s3cret@localhost"] {
         let error = failure(url);
         assert!(error.is_config(), "{error}");
@@ -45,7 +45,7 @@ fn a_wrong_url() {
 }
 
 #[test]
-fn an_unreachable_host() {
+fn an_unreachable_host_is_reported() {
     // A port that was free a moment ago: nobody listens there.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("it has an address").port();
@@ -56,24 +56,24 @@ fn an_unreachable_host() {
 }
 
 #[test]
-fn a_socket_without_a_server() {
+fn a_socket_without_a_server_is_reported() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let error = failure(&format!("postgres://someone:s3cret@localhost/app?host={}", dir.path().display()));
     assert!(error.is_timeout(), "{error}");
-    assert_says(&error, &["a Unix socket", "is not there", "check that the server runs"]);
+    assert_says(&error, &["a Unix socket", "is missing", "check that the server runs"]);
 }
 
 #[test]
-fn a_missing_table() {
+fn a_missing_table_is_reported() {
     let error = failure(&Cluster::shared().empty_database());
     assert_says(&error, &["observability_events", "schema.sql"]);
 }
 
 #[test]
-fn an_unwritable_directory() {
+fn an_unwritable_directory_is_reported() {
     // Nobody may make a file there, root included.
     let error = failure("sqlite:/proc/ledger.sqlite3");
-    assert_says(&error, &["SQLite", "the directory of the path in the URL", "may be written"]);
+    assert_says(&error, &["SQLite", "the directory in the URL exists", "may write to it"]);
 }
 
 #[test]
@@ -102,14 +102,14 @@ fn a_password_file_that_cannot_be_read_is_not_shown() {
 }
 
 #[test]
-fn a_rule_file_that_is_not_there() {
+fn a_missing_rule_file_is_reported_by_its_path() {
     let error = Rules::from_path("no/such/rules.toml").expect_err("it is not there");
     assert!(error.is_config());
     assert_says(&error, &["no/such/rules.toml"]);
 }
 
 #[test]
-fn a_bad_rule() {
+fn a_bad_rule_is_reported_by_its_line() {
     let error = "[[rule]]\nspan = \"a\"\nseverity = \"fatal\"\n".parse::<Rules>().expect_err("it is bad");
     assert!(error.is_config());
     assert_says(&error, &["rules:3", "severity", "info, warning, error, critical"]);

@@ -1,4 +1,4 @@
-//! What is lost or cannot be known is said on stderr: once, and with the remedy.
+//! Losses and unknown outcomes are printed on stderr once, with the remedy.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -16,10 +16,10 @@ const CHILD: &str = "TRACING_LEDGER_TEST_SAYS";
 /// Set to the longest time there is, for the child that asks the environment.
 const INTERVALS: [&str; 2] = ["TRACING_LEDGER_FLUSH_INTERVAL", "TRACING_LEDGER_SPOOL_SYNC_INTERVAL"];
 
-/// What a process that does `what` says on stderr.
+/// The stderr of a process that does `what`.
 fn said_by(what: &str) -> String {
     let output = Command::new(std::env::current_exe().expect("the test knows itself"))
-        .args(["--exact", "on_stderr::in_a_process_of_its_own", "--nocapture"])
+        .args(["--exact", "on_stderr::the_child_process_does_what_it_is_told", "--nocapture"])
         .env(CHILD, what)
         .envs(INTERVALS.map(|variable| (variable, "18446744073709551615s")))
         .output()
@@ -34,7 +34,7 @@ fn says_nothing_when_all_is_well() -> Result<(), String> {
 }
 
 #[test]
-fn in_a_process_of_its_own() {
+fn the_child_process_does_what_it_is_told() {
     let Ok(what) = std::env::var(CHILD) else { return };
     let (ledger, guard) =
         tracing_ledger::builder().build_with::<Registry>(Memory::default()).expect("a ledger");
@@ -114,34 +114,34 @@ fn writes(builder: tracing_ledger::Builder) {
 }
 
 #[test]
-fn an_outcome_nobody_can_know_is_said_once_with_the_remedy() {
+fn an_unknown_outcome_is_printed_once_with_the_remedy() {
     let said = said_by("an unknown outcome");
     assert_eq!(said.matches("tracing-ledger: ").count(), 1, "{said}");
     assert!(said.contains("\"quote_tables_for_booking\"") && said.contains("silent = \"ok\""), "{said}");
 }
 
 #[test]
-fn a_guard_that_is_dropped_at_once_is_said_once_for_each_ledger_with_the_remedy() {
+fn a_guard_that_is_dropped_at_once_is_reported_once_per_ledger_with_the_remedy() {
     let said = said_by("two guards dropped at once");
     assert_eq!(said.matches("tracing-ledger: ").count(), 2, "{said}");
     assert_eq!(said.matches("let (ledger, guard)").count(), 2, "{said}");
 }
 
 #[test]
-fn losses_of_one_kind_are_said_once() {
+fn losses_of_one_kind_are_printed_once() {
     let said = said_by("a queue that is full twice");
     assert_eq!(said.matches("tracing-ledger: the queue is full and ").count(), 1, "{said}");
 }
 
 #[test]
-fn trouble_is_said_once_and_its_end_once() {
+fn trouble_is_printed_once_and_its_end_once() {
     let said = said_by("a database that fails and comes back");
     assert_eq!(said.matches("tracing-ledger: the database cannot be written; ").count(), 1, "{said}");
     assert_eq!(said.matches("tracing-ledger: rows are being written again").count(), 1, "{said}");
 }
 
 #[test]
-fn what_a_file_says_drives_no_terminal() {
+fn the_contents_of_a_file_control_no_terminal() {
     let said = said_by("a file that drives terminals");
     assert!(said.contains(r"unknown field `\u{1b}[2J\u{202e}\u{a}`"), "{said}");
     assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said:?}");

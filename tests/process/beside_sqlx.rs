@@ -25,8 +25,8 @@ impl<S: tracing::Subscriber> Layer<S> for Count {
 }
 
 #[test]
-fn a_thousand_of_a_thousand() {
-    alone("beside_sqlx::a_thousand_of_a_thousand", || {
+fn a_filtered_layer_and_the_ledger_see_a_thousand_spans_of_a_thousand() {
+    alone("beside_sqlx::a_filtered_layer_and_the_ledger_see_a_thousand_spans_of_a_thousand", || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(count_spans());
     });

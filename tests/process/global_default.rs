@@ -34,8 +34,11 @@ thread_local! {
 }
 
 #[test]
-fn nothing_hangs_and_nothing_is_lost() {
-    alone("global_default::nothing_hangs_and_nothing_is_lost", call_within_calls);
+fn calls_within_debug_and_at_the_end_of_a_thread_do_not_hang_and_are_not_lost() {
+    alone(
+        "global_default::calls_within_debug_and_at_the_end_of_a_thread_do_not_hang_and_are_not_lost",
+        call_within_calls,
+    );
 }
 
 fn call_within_calls() {

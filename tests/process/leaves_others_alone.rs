@@ -21,8 +21,11 @@ impl fmt::Debug for Talkative {
 }
 
 #[test]
-fn the_writers_thread_is_not_felt_on_others() {
-    alone("leaves_others_alone::the_writers_thread_is_not_felt_on_others", log_within_a_log);
+fn a_ledger_changes_neither_the_level_nor_the_events_of_other_layers() {
+    alone(
+        "leaves_others_alone::a_ledger_changes_neither_the_level_nor_the_events_of_other_layers",
+        log_within_a_log,
+    );
 }
 
 fn log_within_a_log() {

@@ -17,9 +17,9 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// Every metric, by its name and the label `error.type`.
 static METRICS: LazyLock<Mutex<BTreeMap<String, Arc<AtomicU64>>>> = LazyLock::new(Mutex::default);
 
-struct Book;
+struct MetricsBook;
 
-impl Book {
+impl MetricsBook {
     fn cell(key: &Key) -> Arc<AtomicU64> {
         let label = |name| key.labels().find(|label| label.key() == name).map(metrics::Label::value);
         assert_eq!(label("otel.component.type"), Some("tracing_ledger"));
@@ -30,7 +30,7 @@ impl Book {
     }
 }
 
-impl Recorder for Book {
+impl Recorder for MetricsBook {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
@@ -58,19 +58,19 @@ fn gauge(name: &str) -> f64 {
 }
 
 #[test]
-fn the_account_is_told_under_the_names_of_opentelemetry() {
-    alone("metrics::the_account_is_told_under_the_names_of_opentelemetry", record_the_account);
+fn stats_are_recorded_under_the_names_of_opentelemetry() {
+    alone("metrics::stats_are_recorded_under_the_names_of_opentelemetry", record_the_account);
 }
 
 fn record_the_account() {
-    metrics::set_global_recorder(Book).expect("it is the first");
+    metrics::set_global_recorder(MetricsBook).expect("it is the first");
     let memory = Memory::default();
     memory.fail_next(Failure::Quarantine, 1);
     let (layer, guard) =
         tracing_ledger::builder().queue_capacity(1000).build_with(memory).expect("the options are right");
     let dispatch = tracing_subscriber::registry().with(layer).into();
     tracing::dispatcher::with_default(&dispatch, || {
-        tracing::info!(name: "auto_assign.started", "set aside");
+        tracing::info!(name: "auto_assign.started", "rejected");
         guard.flush(DEADLINE).expect("memory is there");
         (0..10).for_each(|number| tracing::info!(name: "auto_assign.started", number));
     });

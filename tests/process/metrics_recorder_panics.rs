@@ -10,9 +10,9 @@ use tracing_subscriber::prelude::*;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-struct Sore;
+struct PanickingRecorder;
 
-impl Recorder for Sore {
+impl Recorder for PanickingRecorder {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
@@ -31,12 +31,12 @@ impl Recorder for Sore {
 }
 
 #[test]
-fn rows_are_written_all_the_same() {
-    alone("metrics_recorder_panics::rows_are_written_all_the_same", write_beside_a_panic);
+fn a_metrics_recorder_that_panics_costs_no_row() {
+    alone("metrics_recorder_panics::a_metrics_recorder_that_panics_costs_no_row", write_beside_a_panic);
 }
 
 fn write_beside_a_panic() {
-    metrics::set_global_recorder(Sore).expect("it is the first");
+    metrics::set_global_recorder(PanickingRecorder).expect("it is the first");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let memory = Memory::default();
     let builder = tracing_ledger::builder().spool_dir(folder.path().join("spool"));

@@ -45,8 +45,8 @@ impl Store for Chatterbox {
 }
 
 #[test]
-fn nothing_the_store_emits_is_recorded() {
-    alone("writer_records_nothing::nothing_the_store_emits_is_recorded", write_to_a_chatterbox);
+fn spans_and_events_of_the_store_are_not_recorded() {
+    alone("writer_records_nothing::spans_and_events_of_the_store_are_not_recorded", write_to_a_chatterbox);
 }
 
 fn write_to_a_chatterbox() {

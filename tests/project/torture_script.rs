@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-/// What it says of arguments that it refuses before anything is built.
+/// Its message about arguments that it refuses before anything is built.
 #[track_caller]
 fn refused(arguments: &[&str]) -> String {
     let output = Command::new("scripts/torture")
@@ -27,10 +27,10 @@ fn a_fault_that_does_not_exist_is_refused_with_those_that_do() {
 }
 
 #[test]
-fn what_is_no_number_is_refused() {
+fn an_option_that_is_not_a_number_is_refused() {
     for option in ["--minutes", "--seed", "--fuzz-seconds"] {
         for value in ["abc", "", "-1", "1.5", "08", "99999999999999999999"] {
-            let said = refused(&["--fault", "poison", option, value]);
+            let said = refused(&["--fault", "rejected", option, value]);
             assert_eq!(said, format!("scripts/torture: {option} takes a whole number, not \"{value}\"\n"));
         }
     }

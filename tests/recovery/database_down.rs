@@ -11,9 +11,9 @@ use tracing_subscriber::prelude::*;
 
 const ROWS: u64 = 3000;
 
-struct Spool(TempDir);
+struct SpoolFolder(TempDir);
 
-impl Spool {
+impl SpoolFolder {
     fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
@@ -43,7 +43,7 @@ fn assert_rows(cluster: &Cluster, url: &str, rows: u64) {
 #[test]
 fn the_next_process_fills_the_table() {
     let cluster = Cluster::start();
-    let (url, spool) = (cluster.database(), Spool::new());
+    let (url, spool) = (cluster.database(), SpoolFolder::new());
     cluster.stop();
     for _ in 0..2 {
         let (dispatch, guard) = spool.open(&url);
@@ -64,7 +64,7 @@ fn the_next_process_fills_the_table() {
 #[test]
 fn a_server_that_crashes_costs_no_row_and_doubles_none() {
     let cluster = Cluster::start();
-    let (url, spool) = (cluster.database(), Spool::new());
+    let (url, spool) = (cluster.database(), SpoolFolder::new());
     for _ in 0..3 {
         let (dispatch, guard) = spool.open(&url);
         emit(&dispatch, ROWS);
@@ -86,7 +86,7 @@ fn a_server_that_crashes_costs_no_row_and_doubles_none() {
 fn a_database_that_never_answers_keeps_no_row_off_the_disk() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("127.0.0.1 has a free port");
     let port = listener.local_addr().expect("a bound socket has an address").port();
-    let spool = Spool::new();
+    let spool = SpoolFolder::new();
     let (dispatch, guard) = spool.open(&format!("postgres://nobody@127.0.0.1:{port}/nothing"));
     emit(&dispatch, ROWS);
     until("all rows are on disk", || guard.stats().spooled == ROWS);

@@ -1,10 +1,10 @@
-//! What a service lost while its database was away is a row in the table once it is back.
+//! Losses during an outage of the database become rows in the table after it.
 
 use support::{Cluster, DEADLINE};
 use tracing_subscriber::prelude::*;
 
 #[test]
-fn the_table_says_what_it_lacks() {
+fn losses_during_an_outage_become_rows_after_it() {
     let cluster = Cluster::start();
     let url = cluster.database();
     let (layer, guard) = tracing_ledger::builder().queue_capacity(100).build(&url).expect("the URL is right");

@@ -20,16 +20,16 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// everything.
 const VICTIM: &str = "LEDGER_TEST_VICTIM";
 
-/// What the database does while the victim lives.
+/// The state of the database while the victim lives.
 const DATABASES: [&str; 3] = ["hangs", "fails", "works"];
 
-enum Database {
+enum VictimDatabase {
     Hangs,
     Fails,
     Works(Box<Sqlite>),
 }
 
-impl Store for Database {
+impl Store for VictimDatabase {
     async fn insert(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
         match self {
             Self::Hangs => std::future::pending().await,
@@ -39,7 +39,7 @@ impl Store for Database {
     }
 }
 
-impl Database {
+impl VictimDatabase {
     fn named(name: &str, folder: &Path) -> Self {
         match name {
             "hangs" => Self::Hangs,
@@ -58,13 +58,13 @@ fn url(folder: &Path) -> String {
 
 fn open(database: &str, folder: &Path) -> (Dispatch, Guard) {
     let builder = tracing_ledger::builder().spool_dir(folder.join("spool"));
-    let (layer, guard) = builder.build_with(Database::named(database, folder)).expect("a ledger");
+    let (layer, guard) = builder.build_with(VictimDatabase::named(database, folder)).expect("a ledger");
     (tracing_subscriber::registry().with(layer).into(), guard)
 }
 
 /// How a process ends.
 #[derive(Clone, Copy)]
-enum End {
+enum Ending {
     Sigkill,
     Abort,
 }
@@ -93,7 +93,7 @@ fn emit_until_the_end(wanted: &str) {
 
 fn start(abort_at: u64, database: &str, folder: &Path) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new(env::current_exe().expect("this test is a file"))
-        .args(["--exact", "process_killed::what_is_on_disk_survives_sigkill", "--nocapture"])
+        .args(["--exact", "process_killed::rows_on_disk_survive_sigkill", "--nocapture"])
         .env(VICTIM, format!("{abort_at} {database} {}", folder.display()))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -104,10 +104,10 @@ fn start(abort_at: u64, database: &str, folder: &Path) -> (Child, BufReader<Chil
 }
 
 /// Ends a process once so many rows are safe; how many were when it last said so. The last line may be torn.
-fn end_after(rows: u64, end: End, database: &str, folder: &Path) -> i64 {
+fn end_after(rows: u64, end: Ending, database: &str, folder: &Path) -> i64 {
     let abort_at = match end {
-        End::Sigkill => u64::MAX,
-        End::Abort => rows,
+        Ending::Sigkill => u64::MAX,
+        Ending::Abort => rows,
     };
     let (mut child, mut stdout) = start(abort_at, database, folder);
     let said = std::iter::from_fn(|| {
@@ -116,12 +116,12 @@ fn end_after(rows: u64, end: End, database: &str, folder: &Path) -> i64 {
     });
     let mut said = said.filter_map(|line| line.strip_suffix('\n')?.strip_prefix("safe ")?.parse().ok());
     let first = said.find(|safe| *safe >= rows as i64).expect("rows get onto disk");
-    if let End::Sigkill = end {
+    if let Ending::Sigkill = end {
         child.kill().expect("it is there to be killed");
     }
     let last = said.last().unwrap_or(first);
     let signal = child.wait().expect("it is gone").signal();
-    assert_eq!(signal, Some(if let End::Sigkill = end { libc::SIGKILL } else { libc::SIGABRT }));
+    assert_eq!(signal, Some(if let Ending::Sigkill = end { libc::SIGKILL } else { libc::SIGABRT }));
     last
 }
 
@@ -138,19 +138,19 @@ fn numbers(folder: &Path) -> Vec<i64> {
 }
 
 #[test]
-fn what_is_on_disk_survives_sigkill() {
+fn rows_on_disk_survive_sigkill() {
     if let Ok(wanted) = env::var(VICTIM) {
         return emit_until_the_end(&wanted);
     }
-    assert_survives(End::Sigkill);
+    assert_survives(Ending::Sigkill);
 }
 
 #[test]
-fn what_is_on_disk_survives_an_abort() {
-    assert_survives(End::Abort);
+fn rows_on_disk_survive_an_abort() {
+    assert_survives(Ending::Abort);
 }
 
-fn assert_survives(end: End) {
+fn assert_survives(end: Ending) {
     for database in DATABASES {
         for rows in [1, 500, 5000] {
             let folder = tempfile::tempdir().expect("a temporary folder");

@@ -119,7 +119,7 @@ fn assert_no_trace(bytes: &[u8]) {
 }
 
 #[test]
-fn in_a_dump_of_postgres() {
+fn a_dump_of_postgres_has_no_redacted_value() {
     let cluster = Cluster::shared();
     let url = cluster.database();
     write(builder().build(&url).expect("a ledger in Postgres"));
@@ -129,14 +129,14 @@ fn in_a_dump_of_postgres() {
 }
 
 #[test]
-fn in_the_files_of_sqlite() {
+fn the_files_of_sqlite_have_no_redacted_value() {
     let file = SqliteFile::new();
     write(builder().build(&file.url()).expect("a ledger in SQLite"));
     assert_no_trace(&bytes_in(file.path().parent().expect("it is in a folder of its own")));
 }
 
 #[test]
-fn in_the_spool_while_the_database_is_away() {
+fn the_spool_has_no_redacted_value() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (_closed, store) = gated(Memory::default());
     let ledger = builder().spool_dir(folder.path()).build_with(store).expect("a ledger with a spool");
@@ -160,7 +160,7 @@ impl Store for Refusing {
 }
 
 #[test]
-fn in_the_quarantine_of_what_the_database_refuses() {
+fn the_quarantine_has_no_redacted_value() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (layer, guard) = builder()
         .spool_dir(folder.path())
@@ -173,7 +173,7 @@ fn in_the_quarantine_of_what_the_database_refuses() {
         (0..100).for_each(|_| info_span!("filler").in_scope(|| ()));
         calls();
     });
-    let stats = guard.flush(DEADLINE).expect("all is written or set aside");
+    let stats = guard.flush(DEADLINE).expect("all is written or quarantined");
     assert_eq!(stats.quarantined, ROWS as u64);
     assert_no_trace(format!("{:?}", guard.quarantined()).as_bytes());
     assert_no_trace(&fs::read(folder.path().join("quarantine.jsonl")).expect("it is there"));
@@ -181,7 +181,7 @@ fn in_the_quarantine_of_what_the_database_refuses() {
 }
 
 #[test]
-fn in_what_a_store_is_given() {
+fn a_store_receives_no_redacted_value() {
     let memory = Memory::default();
     write(builder().build_with(memory.clone()).expect("a ledger in memory"));
     assert_no_trace(format!("{:?}", memory.rows()).as_bytes());
@@ -189,7 +189,7 @@ fn in_what_a_store_is_given() {
 
 /// The search would find them.
 #[test]
-fn and_without_redaction_they_are_all_there() {
+fn without_redaction_every_value_is_stored() {
     let rules: Rules = r#"
         [[rule]]
         span = ["sign_up", "failing", "send_mail"]

@@ -1,4 +1,4 @@
-//! What a row has in place of a redacted value.
+//! A row has a digest or nothing in place of a redacted value.
 
 use serde_json::Value;
 use support::{Ledger, StoredRow, only};
@@ -26,7 +26,7 @@ fn assert_has_none(row: &StoredRow, keys: &[&str]) {
 }
 
 #[test]
-fn a_dropped_value_was_never_given() {
+fn a_dropped_value_leaves_no_key() {
     let row = only(rows(
         r#"
         [[rule]]

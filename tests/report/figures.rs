@@ -142,7 +142,7 @@ SELECT concat_ws(' ', 'reason', context->>'planner_reason_category', context->>'
 "#;
 
 #[tokio::test]
-async fn as_percentile_cont_has_them() {
+async fn percentiles_equal_those_of_percentile_cont() {
     let url = filled_postgres().await;
     let report = baseline(&url, None).await.expect("read");
     let mut theirs: Vec<String> = Cluster::shared().psql(&url, THEIRS).lines().map(str::to_owned).collect();
@@ -152,7 +152,7 @@ async fn as_percentile_cont_has_them() {
 }
 
 #[tokio::test]
-async fn the_same_from_postgres_and_sqlite() {
+async fn postgres_and_sqlite_give_the_same_report() {
     let file = SqliteFile::new();
     let (postgres, sqlite) = (filled_postgres().await, filled_sqlite(&file).await);
     for since in [None, Some(minute(500)), Some(minute(100_000))] {

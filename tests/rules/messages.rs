@@ -23,7 +23,7 @@ fn assert_messages(table: &[(&str, &str)]) {
 }
 
 #[test]
-fn text_that_is_not_toml() {
+fn text_that_is_not_toml_is_refused() {
     assert_messages(&[
         (
             "[[rule]]|span = request",
@@ -43,7 +43,7 @@ fn text_that_is_not_toml() {
 }
 
 #[test]
-fn unknown_keys() {
+fn unknown_keys_are_refused() {
     assert_messages(&[
         (
             r#"[[rule]]|span = "a"|durration = "ms""#,
@@ -83,7 +83,7 @@ fn unknown_keys() {
 }
 
 #[test]
-fn values_of_the_wrong_type() {
+fn values_of_the_wrong_type_are_refused() {
     assert_messages(&[
         (r#"builtin = "yes""#, r#"1: "builtin" is a string: use true or false"#),
         (r#"[rule]|span = "a""#, r#"1: "rule" is a table: write [[rule]] above each"#),
@@ -118,11 +118,11 @@ fn values_of_the_wrong_type() {
         ),
         (
             r#"[[rule]]|span = "a"|set = { b = inf }"#,
-            r#"3: "set.b" is a number that JSON has no place for: use a finite one of at most 64 bits"#,
+            r#"3: "set.b" is a number that JSON cannot hold: use a finite one of at most 64 bits"#,
         ),
         (
             r#"[[rule]]|span = "a"|set = { b = 99999999999999999999 }"#,
-            r#"3: "set.b" is a number that JSON has no place for: use a finite one of at most 64 bits"#,
+            r#"3: "set.b" is a number that JSON cannot hold: use a finite one of at most 64 bits"#,
         ),
         (
             r#"[[rule]]|span = "a"|level = 3"#,
@@ -183,7 +183,7 @@ fn names_to_redact_that_name_no_field_or_a_field_that_is_judged() {
 }
 
 #[test]
-fn words_that_are_not_in_the_list() {
+fn unknown_words_are_refused_with_the_known_ones() {
     assert_messages(&[
         (
             r#"[[rule]]|span = "a"|severity = "warn""#,
@@ -217,7 +217,7 @@ fn words_that_are_not_in_the_list() {
 }
 
 #[test]
-fn rules_that_name_nothing_or_too_much() {
+fn rules_that_match_nothing_or_too_much_are_refused() {
     assert_messages(&[
         (r#"[[rule]]|event_type = "a""#, r#"1: [[rule]] names nothing: add "span" or "event""#),
         (
@@ -234,7 +234,7 @@ fn rules_that_name_nothing_or_too_much() {
 }
 
 #[test]
-fn settings_that_contradict_each_other() {
+fn contradictory_settings_are_refused() {
     assert_messages(&[
         (
             r#"[[rule]]|span = "a"|[rule.rename]|success = "ok""#,
@@ -296,7 +296,7 @@ fn settings_that_contradict_each_other() {
 }
 
 #[test]
-fn event_types_that_no_rule_makes() {
+fn event_types_that_no_rule_writes_are_refused() {
     assert_messages(&[
         (
             r#"[[rule]]|span = "job"|event_type = "job.done"|[rule.collect]|n = "count jobb.done""#,
@@ -326,7 +326,7 @@ fn event_types_that_no_rule_makes() {
 }
 
 #[test]
-fn keys_written_twice() {
+fn keys_written_twice_are_refused() {
     assert_messages(&[
         (
             r#"[[rule]]|span = "a"|duration = "outcome""#,
@@ -368,7 +368,7 @@ fn keys_written_twice() {
 }
 
 #[test]
-fn keys_that_are_columns() {
+fn keys_that_are_columns_are_refused() {
     assert_messages(&[
         (
             r#"[[rule]]|span = "a"|duration = "created_at""#,
@@ -398,7 +398,7 @@ fn keys_that_are_columns() {
 }
 
 #[test]
-fn reason_codes_that_find_nothing_or_everything() {
+fn reason_codes_that_match_nothing_or_everything_are_refused() {
     assert_messages(&[
         (
             r#"[[reason_codes]]|category = "hard"|[[rule]]|span = "a""#,
@@ -436,7 +436,7 @@ fn a_file_is_named_by_its_path() -> io::Result<()> {
 }
 
 #[test]
-fn a_file_that_cannot_be_read() -> io::Result<()> {
+fn a_file_that_cannot_be_read_is_reported() -> io::Result<()> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("absent.toml");
     let expected = format!(

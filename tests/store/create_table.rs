@@ -11,7 +11,7 @@ fn batch() -> [Row; 1] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn by_ten_at_once() {
+async fn ten_stores_at_once_create_one_table() {
     let cluster = Cluster::shared();
     let url = cluster.empty_database();
     let starts: Vec<_> = (0..10)
@@ -27,7 +27,7 @@ async fn by_ten_at_once() {
 }
 
 #[tokio::test]
-async fn in_sqlite_memory_that_lives_on_with_the_store() {
+async fn a_table_in_the_memory_of_sqlite_lives_as_long_as_its_store() {
     let mut store = Sqlite::from_url("sqlite::memory:").expect("readable").create_table(true);
     let batch = batch();
     store.insert(&batch, Attempt::First).await.expect("stored");

@@ -86,7 +86,7 @@ async fn body(client: &mut TcpStream) {
 
 /// A link may be too slow for them all.
 #[tokio::test]
-async fn a_server_that_says_nothing_to_the_rows_gets_fewer_at_once() {
+async fn a_server_that_does_not_answer_rows_gets_fewer_at_once() {
     let many = vec![batch()[0].clone(); Postgres::COPY_FROM_ROWS];
     for (statements, batch, failure) in
         [(0, &many[..2], Failure::Retry), (1, &many[..2], Failure::Halve), (1, &many[..], Failure::Halve)]
@@ -100,7 +100,7 @@ async fn a_server_that_says_nothing_to_the_rows_gets_fewer_at_once() {
 
 /// Its answer then says why, and no session of it goes on with what nobody waits for.
 #[tokio::test]
-async fn the_server_gives_up_before_we_do() {
+async fn the_server_times_out_before_the_store() {
     let cluster = Cluster::shared();
     let url = cluster.database();
     cluster.psql(

@@ -1,4 +1,4 @@
-//! What an earlier process left goes by COPY as long as none of it is in the table, and never becomes a second row.
+//! Rows of an earlier process go by COPY as long as none is in the table, and never become second rows.
 
 use std::time::{Duration, SystemTime};
 
@@ -36,12 +36,12 @@ fn batch() -> Vec<Row> {
 }
 
 /// A table, and a store under a role that may do nothing but insert.
-struct Table {
+struct TestTable {
     owner: String,
     store: Postgres,
 }
 
-impl Table {
+impl TestTable {
     fn new(schema: &str, role: &str) -> Self {
         let cluster = Cluster::shared();
         let owner = cluster.empty_database();
@@ -75,14 +75,14 @@ impl Table {
 }
 
 async fn replays(schema: &str, role: &str) {
-    let mut table = Table::new(schema, role);
+    let mut table = TestTable::new(schema, role);
     table.replay(&batch()).await;
     table.assert(1, 0, EVENTS);
 
     let left = batch();
     let known = [&left[..1], &left[EVENTS - 1..], &left[..EVENTS / 2], &left[..]];
     for (number, known) in known.into_iter().enumerate() {
-        let mut table = Table::new(schema, &format!("{role}_{number}"));
+        let mut table = TestTable::new(schema, &format!("{role}_{number}"));
         table.has(known).await;
         table.replay(&left).await;
         table.assert(1, 1, EVENTS);
@@ -90,18 +90,18 @@ async fn replays(schema: &str, role: &str) {
 }
 
 #[tokio::test]
-async fn rows_of_which_none_or_some_or_all_are_there() {
-    replays(PLAIN, "plain").await;
+async fn a_replay_adds_the_rows_that_are_missing() {
+    replays(PLAIN, "replaying").await;
 }
 
 #[tokio::test]
-async fn in_a_table_partitioned_by_time() {
-    replays(PARTITIONED, "partitioned").await;
+async fn a_replay_into_a_partitioned_table_adds_the_rows_that_are_missing() {
+    replays(PARTITIONED, "replaying_partitions").await;
 }
 
 #[tokio::test]
-async fn where_all_are_there_a_copy_is_not_tried_each_time() {
-    let mut table = Table::new(PLAIN, "all_there");
+async fn after_many_rows_that_exist_the_store_stops_trying_copy() {
+    let mut table = TestTable::new(PLAIN, "all_there");
     let left: Vec<_> = std::iter::repeat_with(batch).take(3).collect();
     table.has(&left.concat()).await;
     for batch in &left {
@@ -116,7 +116,7 @@ async fn where_all_are_there_a_copy_is_not_tried_each_time() {
 
 #[tokio::test]
 async fn the_connection_outlives_a_row_that_is_there() {
-    let mut table = Table::new(PLAIN, "connected");
+    let mut table = TestTable::new(PLAIN, "connected");
     let left = batch();
     table.replay(&left).await;
     let sql = "SELECT pid FROM pg_stat_activity WHERE usename = 'connected'";
@@ -127,14 +127,14 @@ async fn the_connection_outlives_a_row_that_is_there() {
 
 #[tokio::test]
 async fn a_second_try_is_never_a_copy() {
-    let mut table = Table::new(PLAIN, "second_try");
+    let mut table = TestTable::new(PLAIN, "second_try");
     table.store.insert(&batch(), Attempt::Retry).await.expect("stored");
     table.assert(0, 1, EVENTS);
 }
 
 #[tokio::test]
 async fn a_row_that_is_there_on_its_first_try_waits_for_a_person() {
-    let mut table = Table::new(PLAIN, "first_try");
+    let mut table = TestTable::new(PLAIN, "first_try");
     let batch = batch();
     table.has(&batch[..1]).await;
     let error = table.store.insert(&batch, Attempt::First).await.expect_err("an id is there twice");

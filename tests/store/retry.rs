@@ -26,14 +26,14 @@ async fn half_then_all(store: &mut impl Store) {
 }
 
 #[tokio::test]
-async fn in_postgres() {
+async fn a_retry_in_postgres_makes_no_second_row() {
     let url = Cluster::shared().database();
     half_then_all(&mut Postgres::from_url(&url).expect("readable")).await;
     assert_eq!(Cluster::shared().psql(&url, "SELECT count(*) FROM observability_events"), ROWS.to_string());
 }
 
 #[tokio::test]
-async fn in_a_table_partitioned_by_time() {
+async fn a_retry_in_a_partitioned_table_makes_no_second_row() {
     let cluster = Cluster::shared();
     let url = cluster.empty_database();
     cluster.psql(
@@ -53,7 +53,7 @@ async fn in_a_table_partitioned_by_time() {
 }
 
 #[tokio::test]
-async fn in_sqlite() {
+async fn a_retry_in_sqlite_makes_no_second_row() {
     let file = SqliteFile::new();
     half_then_all(&mut Sqlite::from_url(&file.url()).expect("readable").create_table(true)).await;
     let mut reader = sqlx::SqliteConnection::connect(&file.url()).await.expect("opens");
@@ -63,7 +63,7 @@ async fn in_sqlite() {
 }
 
 #[tokio::test]
-async fn in_memory() {
+async fn a_retry_in_memory_makes_no_second_row() {
     let store = Memory::default();
     half_then_all(&mut store.clone()).await;
     assert_eq!(store.rows().len(), ROWS);

@@ -62,12 +62,12 @@ fn assert_no_more_rights(url: &str) {
 }
 
 #[tokio::test]
-async fn into_the_table_of_schema_sql() {
+async fn insert_alone_suffices_for_the_table_of_schema_sql() {
     only_inserts("plain", include_str!("../../schema.sql")).await;
 }
 
 #[tokio::test]
-async fn into_a_table_partitioned_by_time() {
+async fn insert_alone_suffices_for_a_partitioned_table() {
     let partitioned = "
         CREATE TABLE observability_events (
             id uuid NOT NULL DEFAULT gen_random_uuid(), created_at timestamptz NOT NULL DEFAULT now(),
@@ -83,7 +83,7 @@ async fn into_a_table_partitioned_by_time() {
 }
 
 #[tokio::test]
-async fn into_a_table_with_foreign_keys() {
+async fn insert_alone_suffices_for_a_table_with_foreign_keys() {
     let referring = format!(
         "{}
         CREATE TABLE bookings (id uuid PRIMARY KEY);
@@ -102,7 +102,7 @@ async fn into_a_table_with_foreign_keys() {
 }
 
 #[tokio::test]
-async fn into_a_bare_table_with_columns_of_its_own() {
+async fn insert_alone_suffices_for_a_bare_table_with_more_columns() {
     let bare = "
         CREATE TABLE observability_events (
             region text NOT NULL DEFAULT 'eu', number bigint GENERATED ALWAYS AS IDENTITY,
@@ -117,7 +117,7 @@ async fn into_a_bare_table_with_columns_of_its_own() {
 
 /// A view takes an INSERT and no COPY, which is found out once: what fails costs the connection.
 #[tokio::test]
-async fn into_a_view_by_insert_and_the_next_batch_at_once() {
+async fn a_view_is_written_by_insert() {
     let cluster = Cluster::shared();
     let owner = cluster.database();
     cluster.psql(
@@ -143,7 +143,7 @@ async fn into_a_view_by_insert_and_the_next_batch_at_once() {
 
 /// A default that counts in a sequence of its own is the one that takes another right.
 #[tokio::test]
-async fn into_a_table_that_counts_with_a_sequence_when_the_role_may_use_it() {
+async fn a_table_with_a_sequence_needs_the_right_to_use_it() {
     let cluster = Cluster::shared();
     let owner = cluster.database();
     cluster.psql(
@@ -162,7 +162,7 @@ async fn into_a_table_that_counts_with_a_sequence_when_the_role_may_use_it() {
 
 /// The statements of the manual, in a database that gives nobody anything by default.
 #[tokio::test]
-async fn with_the_grants_of_the_manual_and_no_others() {
+async fn the_grants_of_the_manual_suffice() {
     let cluster = Cluster::shared();
     let owner = cluster.database();
     let database = owner.rsplit('/').next().expect("a URL names its database");

@@ -13,7 +13,7 @@ fn assert_secret_free(text: &str) {
 }
 
 #[tokio::test]
-async fn not_when_the_server_refuses_the_user_or_the_database() {
+async fn a_refused_login_shows_no_secret() {
     let cluster = Cluster::shared();
     let there = cluster.url();
     let user = there.replace("postgres@", "bob:hunter2@");
@@ -29,7 +29,7 @@ async fn not_when_the_server_refuses_the_user_or_the_database() {
 }
 
 #[test]
-fn not_when_the_url_cannot_be_read() {
+fn an_unreadable_url_shows_no_secret() {
     let error = Postgres::from_url("postgres://bob:hunter2@elsewhere:port/app").expect_err("bad port");
     assert!(error.is_config());
     assert_secret_free(&format!("{error} {error:?}"));

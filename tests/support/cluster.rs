@@ -25,7 +25,7 @@ pub struct Cluster {
     bin: PathBuf,
     dir: PathBuf,
     port: u16,
-    keeper: Mutex<Keeper>,
+    keeper: Mutex<ServerKeeper>,
     databases: AtomicU32,
 }
 
@@ -58,7 +58,7 @@ impl Cluster {
             .tempdir_in(parent)
             .expect("a temporary folder")
             .keep();
-        let mut keeper = Keeper::spawn(&bin, &dir);
+        let mut keeper = ServerKeeper::spawn(&bin, &dir);
         let template = (data == "init").then(|| template(&bin, &dir)).flatten();
         if !template.as_deref().is_some_and(|template| copy(template, &dir.join("data"))) {
             keeper.must(data);
@@ -111,7 +111,7 @@ impl Cluster {
         self.bin.join(name)
     }
 
-    /// What the statements print: rows by line, columns by `|`, nothing else. Panics at the first that fails.
+    /// The output of the statements: a line for each row, columns separated by `|`. Panics at the first that fails.
     pub fn psql(&self, url: &str, sql: &str) -> String {
         self.try_psql(url, sql).unwrap_or_else(|stderr| panic!("psql failed on\n{sql}\n{stderr}"))
     }
@@ -176,7 +176,7 @@ impl Cluster {
 }
 
 /// The shell that starts and stops the server; see `keeper.sh`.
-struct Keeper {
+struct ServerKeeper {
     shell: Child,
     /// `None` once the keeper has been let go.
     orders: Option<ChildStdin>,
@@ -184,7 +184,7 @@ struct Keeper {
     dir: PathBuf,
 }
 
-impl Keeper {
+impl ServerKeeper {
     /// A keeper that owns the folder from here on, under an account that PostgreSQL's server accepts.
     fn spawn(bin: &Path, dir: &Path) -> Self {
         let mut command = Command::new("sh");
@@ -216,7 +216,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for ServerKeeper {
     fn drop(&mut self) {
         drop(self.orders.take());
         // Nothing to do about a keeper that cannot be waited for.
@@ -224,7 +224,7 @@ impl Drop for Keeper {
     }
 }
 
-/// Where a data folder as `initdb` makes it is kept, to be copied: a copy takes a fraction of the time. It is kept in
+/// The path of a data folder as `initdb` makes it, to be copied: a copy takes a fraction of the time. It is kept in
 /// cargo's target folder, for this version and this configuration of the server.
 fn template(bin: &Path, dir: &Path) -> Option<PathBuf> {
     let version = Command::new(bin.join("initdb")).arg("--version").output().ok()?.stdout;

@@ -7,7 +7,7 @@ use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, InsertError, Memory, Store};
 
 /// The key to a [`Gated`] store.
-pub struct Gate(watch::Sender<bool>);
+pub struct GateKey(watch::Sender<bool>);
 
 /// A memory behind a gate.
 pub struct Gated {
@@ -16,12 +16,12 @@ pub struct Gated {
 }
 
 /// A closed gate, and the store behind it.
-pub fn gated(memory: Memory) -> (Gate, Gated) {
+pub fn gated(memory: Memory) -> (GateKey, Gated) {
     let (sender, open) = watch::channel(false);
-    (Gate(sender), Gated { memory, open })
+    (GateKey(sender), Gated { memory, open })
 }
 
-impl Gate {
+impl GateKey {
     pub fn open(&self) {
         self.0.send_replace(true);
     }

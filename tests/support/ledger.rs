@@ -198,9 +198,9 @@ fn read(rows: impl Future<Output = sqlx::Result<Vec<StoredRow>>> + Send) -> Vec<
     })
 }
 
-type Columns = (String, i64, String, String, String, Option<String>, Option<String>, Option<String>);
+type StoredColumns = (String, i64, String, String, String, Option<String>, Option<String>, Option<String>);
 
-fn row(columns: Columns) -> StoredRow {
+fn row(columns: StoredColumns) -> StoredRow {
     let (id, created_at, source, event_type, severity, context, restaurant_id, booking_id) = columns;
     let context =
         serde_json::from_str(&context.expect("every row has a context")).expect("the context is JSON");
@@ -209,7 +209,7 @@ fn row(columns: Columns) -> StoredRow {
 
 async fn postgres_rows(url: &str) -> sqlx::Result<Vec<StoredRow>> {
     let mut connection = sqlx::PgConnection::connect(url).await?;
-    let columns: Vec<Columns> = sqlx::query_as(
+    let columns: Vec<StoredColumns> = sqlx::query_as(
         "SELECT id::text, (extract(epoch FROM created_at) * 1000000)::bigint, source, event_type, severity, \
          context::text, restaurant_id::text, booking_id::text FROM observability_events",
     )
@@ -220,7 +220,7 @@ async fn postgres_rows(url: &str) -> sqlx::Result<Vec<StoredRow>> {
 
 async fn sqlite_rows(url: &str) -> sqlx::Result<Vec<StoredRow>> {
     let mut connection = sqlx::SqliteConnection::connect(url).await?;
-    let columns: Vec<Columns> = sqlx::query_as(
+    let columns: Vec<StoredColumns> = sqlx::query_as(
         "SELECT id, CAST(strftime('%s', created_at) AS INTEGER) * 1000000 \
          + CAST(substr(created_at, 21, 6) AS INTEGER), source, event_type, severity, \
          context, restaurant_id, booking_id FROM observability_events",

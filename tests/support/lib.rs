@@ -1,4 +1,4 @@
-//! What the tests share: PostgreSQL servers of their own, ledgers whose rows are read back, tests in a process of
+//! The tests share these: PostgreSQL servers of their own, ledgers whose rows are read back, tests in a process of
 //! their own.
 
 mod alone;
@@ -11,7 +11,7 @@ mod wait;
 
 pub use alone::alone;
 pub use cluster::{Cluster, free_port};
-pub use gate::{Gate, Gated, gated};
+pub use gate::{GateKey, Gated, gated};
 pub use ledger::{DEADLINE, Ledger, StoredRow, only};
 pub use sqlite::SqliteFile;
 pub use wait::{SOON, until, until_in_trouble, until_on_disk};

@@ -25,9 +25,9 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const FLUSH_INTERVAL: Duration = Duration::from_millis(20);
 const SHUTDOWN: Duration = Duration::from_secs(60);
 
-/// What a service is to do.
+/// The task of a service.
 #[derive(Clone)]
-pub(crate) struct Service {
+pub(crate) struct ServicePlan {
     pub(crate) url: String,
     pub(crate) seed: u64,
     /// Those it makes.
@@ -36,30 +36,30 @@ pub(crate) struct Service {
     pub(crate) sync_interval: Option<Duration>,
 }
 
-/// What a service that ended in order says of it.
-pub(crate) struct Account {
+/// The calls and `Stats` that a service reports when it ends in order.
+pub(crate) struct Tally {
     pub(crate) calls: Vec<Call>,
     pub(crate) stats: Stats,
 }
 
 /// A running service.
-pub(crate) struct App {
+pub(crate) struct ServiceProcess {
     child: Child,
     said: BufReader<ChildStdout>,
 }
 
-/// What starts this program once more.
+/// The command that starts this program once more.
 pub(crate) fn itself() -> Command {
     Command::new(env::current_exe().expect("this program is a file"))
 }
 
-impl App {
-    pub(crate) fn start(service: &Service) -> Self {
+impl ServiceProcess {
+    pub(crate) fn start(service: &ServicePlan) -> Self {
         Self::start_by(itself().stderr(Stdio::null()), service)
     }
 
     /// Starts it by a command that ends in [`itself`].
-    pub(crate) fn start_by(command: &mut Command, service: &Service) -> Self {
+    pub(crate) fn start_by(command: &mut Command, service: &ServicePlan) -> Self {
         let mut child = command
             .env(SERVICE, service.to_json())
             .stdin(Stdio::piped())
@@ -91,17 +91,17 @@ impl App {
     }
 
     /// Lets it end in order; panics when it did not.
-    pub(crate) fn end(mut self) -> Account {
+    pub(crate) fn end(mut self) -> Tally {
         drop(self.child.stdin.take());
         let account = self.said.by_ref().lines().map_while(Result::ok).last();
         let status = self.child.wait().expect("it ends");
         assert!(status.success(), "the service ended with {status}");
-        Account::from_json(&account.expect("it says what it came to"))
+        Tally::from_json(&account.expect("it says what it came to"))
     }
 }
 
 /// A service that its scene leaves behind is killed too.
-impl Drop for App {
+impl Drop for ServiceProcess {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
@@ -123,7 +123,7 @@ pub(crate) fn is_wanted() -> bool {
 /// Makes its calls, and says again and again how many are safe, until it is killed or standard input ends. Then it
 /// shuts down and says what it came to.
 pub(crate) fn run() -> ExitCode {
-    let service = Service::from_json(&env::var(SERVICE).expect("it was looked for"));
+    let service = ServicePlan::from_json(&env::var(SERVICE).expect("it was looked for"));
     let (dispatch, guard) = service.ledger();
     let inherited = guard.stats().accepted;
     let is_over = watch_stdin();
@@ -142,7 +142,7 @@ pub(crate) fn run() -> ExitCode {
         pause(Duration::from_micros(200));
     }
     let stats = guard.shutdown(SHUTDOWN).expect("everything is written or on disk");
-    writeln!(stdout(), "{}", Account { calls, stats }.to_json()).expect("somebody listens");
+    writeln!(stdout(), "{}", Tally { calls, stats }.to_json()).expect("somebody listens");
     ExitCode::SUCCESS
 }
 
@@ -157,7 +157,7 @@ fn watch_stdin() -> Arc<AtomicBool> {
     is_over
 }
 
-impl Service {
+impl ServicePlan {
     fn to_json(&self) -> String {
         let Self { url, seed, calls, spool, sync_interval } = self;
         serde_json::json!([url, seed, calls.start, calls.end, spool, sync_interval.map(micros)]).to_string()
@@ -188,7 +188,7 @@ impl Service {
     }
 }
 
-impl Account {
+impl Tally {
     fn to_json(&self) -> String {
         let calls = self.calls.iter().map(|call| {
             let micros_at = |at: SystemTime| micros(at.duration_since(UNIX_EPOCH).expect("after 1970"));
@@ -202,8 +202,9 @@ impl Account {
     }
 
     fn from_json(json: &str) -> Self {
-        type Said = (Vec<(u64, u64, u64, u64)>, [u64; 6], [u64; 5]);
-        let (calls, numbers, causes): Said = serde_json::from_str(json).expect("what the service said");
+        type TallyNumbers = (Vec<(u64, u64, u64, u64)>, [u64; 6], [u64; 5]);
+        let (calls, numbers, causes): TallyNumbers =
+            serde_json::from_str(json).expect("what the service said");
         let calls = calls.into_iter().map(|(n, began, returned, took)| Call {
             n,
             between: (
@@ -212,7 +213,7 @@ impl Account {
             ),
             took: Duration::from_micros(took),
             phase: Phase::Fault,
-            poison: false,
+            rejected: false,
         });
         let mut stats = Stats::default();
         [stats.offered, stats.accepted, stats.in_flight, stats.spooled, stats.written, stats.quarantined] =

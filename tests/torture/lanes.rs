@@ -1,5 +1,5 @@
-//! Lanes run faults side by side. Each is a process of its own, because a fault measures its process, and so that a fault
-//! that hangs or takes its process down ends nothing else.
+//! Lanes run faults side by side. Each is a process of its own: a fault measures its process, and one that hangs or
+//! takes its process down ends no other.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Write as _, stdin, stdout};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::arguments::Arguments;
 use crate::faults::{ALL, Fault};
 use crate::rng::Rng;
-use crate::scene::{Round, Verdict};
+use crate::scene::{FaultVerdict, Round};
 use crate::witness;
 
 /// Set in the process of a lane.
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         let (name, round) = line.split_once(' ').expect("a fault and a round");
         let fault = ALL.iter().find(|fault| fault.name == name).expect("the suite names faults that exist");
         let verdict = torture(fault, arguments, round.parse().expect("the round is a number"));
-        let answer = serde_json::to_string(&verdict.map(Verdict::to_numbers)).expect("numbers are JSON");
+        let answer = serde_json::to_string(&verdict.map(FaultVerdict::to_numbers)).expect("numbers are JSON");
         if writeln!(stdout(), "{answer}").is_err() {
             return ExitCode::FAILURE;
         }
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// Runs a fault once; `None` when it panicked.
-fn torture(fault: &'static Fault, arguments: &Arguments, number: u32) -> Option<Verdict> {
+fn torture(fault: &'static Fault, arguments: &Arguments, number: u32) -> Option<FaultVerdict> {
     let mut rng = Rng::part(arguments.seed, fault.name, number);
     let round = Round {
         spooled: rng.percent(50),
@@ -55,7 +55,7 @@ fn torture(fault: &'static Fault, arguments: &Arguments, number: u32) -> Option<
 }
 
 /// One lane, as the suite sees it. Its process starts with its first fault, and again after one that took it down.
-pub(crate) struct Lane {
+pub(crate) struct FaultLane {
     seed: u64,
     process: Option<Process>,
 }
@@ -66,13 +66,13 @@ struct Process {
     answers: Receiver<String>,
 }
 
-impl Lane {
+impl FaultLane {
     pub(crate) fn new(seed: u64) -> Self {
         Self { seed, process: None }
     }
 
     /// Runs a fault once; `None` when it failed.
-    pub(crate) fn run(&mut self, fault: &Fault, round: u32) -> Option<Verdict> {
+    pub(crate) fn run(&mut self, fault: &Fault, round: u32) -> Option<FaultVerdict> {
         let seed = self.seed;
         let process = self.process.get_or_insert_with(|| Process::start(seed));
         let answer = process.ask(&format!("{} {round}", fault.name));
@@ -81,7 +81,7 @@ impl Lane {
             self.process = None;
         }
         let numbers: Option<[u64; 10]> = serde_json::from_str(&answer?).expect("a lane answers with numbers");
-        numbers.map(Verdict::from_numbers)
+        numbers.map(FaultVerdict::from_numbers)
     }
 }
 
@@ -102,7 +102,7 @@ impl Process {
         Self { child, orders, answers }
     }
 
-    /// What it answers; nothing when it has ended or hangs.
+    /// Its answer; `None` when it has ended or hangs.
     fn ask(&mut self, order: &str) -> Option<String> {
         writeln!(self.orders, "{order}").ok()?;
         self.answers.recv_timeout(HANGS_AFTER).ok()

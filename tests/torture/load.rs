@@ -12,7 +12,7 @@ use crate::clock;
 use crate::rng::Rng;
 use crate::wait::pause;
 
-/// What bookings have that the database knows nothing of.
+/// The first bits of the ids of bookings that the database does not have.
 const UNKNOWN_BOOKING: u128 = 0xbad << 112;
 const TEXTS: [&str; 8] = ["table", " ", "\"quoted\"", "\\", "\n\t", "tàblé", "🪑", "{\"json\":[1]}"];
 
@@ -39,27 +39,27 @@ pub(crate) struct Call {
     pub(crate) n: u64,
     /// When it began and when it had returned, however wrong the clock was.
     pub(crate) between: (SystemTime, SystemTime),
-    /// What the span cost the caller.
+    /// The time that the span cost its caller.
     pub(crate) took: Duration,
     pub(crate) phase: Phase,
     /// Its booking is one that the database does not know.
-    pub(crate) poison: bool,
+    pub(crate) rejected: bool,
 }
 
 /// The fields of the call number `n`, the same for whoever asks.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Fields {
+pub(crate) struct CallFields {
     pub(crate) text: String,
     pub(crate) booking: Option<Uuid>,
 }
 
-impl Fields {
-    pub(crate) fn of(seed: u64, n: u64, poison: bool) -> Self {
+impl CallFields {
+    pub(crate) fn of(seed: u64, n: u64, rejected: bool) -> Self {
         let mut rng = Rng::new(seed ^ n.rotate_left(17));
         let words = rng.within(0..40);
         let text = (0..words).map(|_| *rng.pick(&TEXTS)).collect();
         let known = rng.percent(50).then(|| Uuid::from_u128(u128::from(n % BOOKINGS)));
-        let booking = if poison { Some(Uuid::from_u128(UNKNOWN_BOOKING | u128::from(n))) } else { known };
+        let booking = if rejected { Some(Uuid::from_u128(UNKNOWN_BOOKING | u128::from(n))) } else { known };
         Self { text, booking }
     }
 }
@@ -68,8 +68,8 @@ impl Fields {
 pub(crate) const BOOKINGS: u64 = 1000;
 
 /// Makes one call with the number `n`; what it cost.
-pub(crate) fn call(seed: u64, n: u64, poison: bool) -> Duration {
-    let Fields { text, booking } = Fields::of(seed, n, poison);
+pub(crate) fn call(seed: u64, n: u64, rejected: bool) -> Duration {
+    let CallFields { text, booking } = CallFields::of(seed, n, rejected);
     let booking = booking.map(|id| id.to_string());
     let began = Instant::now();
     info_span!("auto_assign.quote", n, text, booking_id = booking, success = true).in_scope(|| ());
@@ -77,10 +77,10 @@ pub(crate) fn call(seed: u64, n: u64, poison: bool) -> Duration {
 }
 
 /// The same, with all that is known of it.
-pub(crate) fn timed_call(seed: u64, n: u64, phase: Phase, poison: bool) -> Call {
+pub(crate) fn timed_call(seed: u64, n: u64, phase: Phase, rejected: bool) -> Call {
     let began = clock::right();
-    let took = call(seed, n, poison);
-    Call { n, between: (began, clock::right()), took, phase, poison }
+    let took = call(seed, n, rejected);
+    Call { n, between: (began, clock::right()), took, phase, rejected }
 }
 
 /// The running callers.
@@ -95,8 +95,8 @@ struct Shared {
     seed: u64,
     next: AtomicU64,
     phase: AtomicU8,
-    /// How many in a thousand calls are poison.
-    poison: AtomicU64,
+    /// How many in a thousand calls are rejected.
+    rejected: AtomicU64,
     /// Nanoseconds from one call of a caller to its next.
     every: AtomicU64,
     stop: AtomicBool,
@@ -113,7 +113,7 @@ impl Load {
             seed,
             next: AtomicU64::new(first),
             phase: AtomicU8::new(Phase::Start as u8),
-            poison: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
             every: AtomicU64::new(nanos(pace.every)),
             stop: AtomicBool::new(false),
         });
@@ -129,9 +129,9 @@ impl Load {
         self.shared.phase.store(phase as u8, Ordering::Relaxed);
     }
 
-    /// From now on so many in a thousand calls are poison.
-    pub(crate) fn poison(&self, per_mille: u64) {
-        self.shared.poison.store(per_mille, Ordering::Relaxed);
+    /// From now on so many in a thousand calls are rejected.
+    pub(crate) fn reject(&self, per_mille: u64) {
+        self.shared.rejected.store(per_mille, Ordering::Relaxed);
     }
 
     /// From now on every caller calls this often.
@@ -185,14 +185,14 @@ impl Shared {
 
     fn call(&self) -> Call {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
-        let poison = Rng::new(self.seed ^ !n).within(0..1000) < self.poison.load(Ordering::Relaxed);
+        let rejected = Rng::new(self.seed ^ !n).within(0..1000) < self.rejected.load(Ordering::Relaxed);
         let phase = match self.phase.load(Ordering::Relaxed) {
             0 => Phase::Start,
             1 => Phase::Calm,
             2 => Phase::Fault,
             _ => Phase::Healed,
         };
-        timed_call(self.seed, n, phase, poison)
+        timed_call(self.seed, n, phase, rejected)
     }
 }
 

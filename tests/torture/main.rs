@@ -33,8 +33,8 @@ use std::thread;
 use std::time::Instant;
 
 use arguments::Arguments;
-use lanes::Lane;
-use report::Report;
+use lanes::FaultLane;
+use report::TortureReport;
 
 /// How many faults of the short form run side by side: most of a fault is waiting. Those of the long form have the
 /// machine for themselves.
@@ -56,8 +56,8 @@ fn main() -> ExitCode {
         report::list(&arguments.faults());
         return ExitCode::SUCCESS;
     }
-    let mut report = Report::begin(&arguments);
-    let mut lanes: Vec<_> = (0..arguments.lanes(LANES)).map(|_| Lane::new(arguments.seed)).collect();
+    let mut report = TortureReport::begin(&arguments);
+    let mut lanes: Vec<_> = (0..arguments.lanes(LANES)).map(|_| FaultLane::new(arguments.seed)).collect();
     for round in 0.. {
         run_round(&arguments, round, &mut lanes, &mut report);
         if !arguments.goes_on(report.elapsed()) {
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs every fault once. The first round is whole, however long it takes.
-fn run_round(arguments: &Arguments, round: u32, lanes: &mut [Lane], report: &mut Report) {
+fn run_round(arguments: &Arguments, round: u32, lanes: &mut [FaultLane], report: &mut TortureReport) {
     let faults = Mutex::new(arguments.faults().into_iter());
     let report = Mutex::new(report);
     let next = || {

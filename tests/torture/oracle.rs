@@ -1,4 +1,4 @@
-//! What must be true when a scene is over: every call is in exactly one place, unaltered.
+//! The checks at the end of a scene: every call is in exactly one place, unaltered.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,7 +7,7 @@ use serde_json::Value;
 use tracing_ledger::{Row, Stats};
 
 use crate::clock;
-use crate::load::{Call, Fields};
+use crate::load::{Call, CallFields};
 
 /// Microseconds between the wall clock and what is worked out from it and the steady one: a busy machine may put other
 /// work between the looks at the two.
@@ -15,9 +15,9 @@ const CLOCKS_DIFFER_BY: i64 = 500_000;
 /// Durations are milliseconds with three decimals.
 const ROUNDED_BY: f64 = 0.001;
 
-/// What of a row the tests can foretell.
+/// The parts of a row that the tests can predict.
 #[derive(Debug)]
-pub(crate) struct StoredRow {
+pub(crate) struct OracleRow {
     id: String,
     event_type: String,
     source: String,
@@ -27,15 +27,15 @@ pub(crate) struct StoredRow {
     context: Value,
 }
 
-/// Selects what [`StoredRow::parse`] reads, one row a line.
+/// Selects what [`OracleRow::parse`] reads, one row a line.
 pub(crate) const SELECT: &str = "SELECT jsonb_build_array(id, event_type, source, severity, \
      (extract(epoch FROM created_at) * 1000000)::bigint, booking_id, context) FROM observability_events";
 
-type Columns = (String, String, String, String, i64, Option<String>, Value);
+type OracleColumns = (String, String, String, String, i64, Option<String>, Value);
 
-impl StoredRow {
+impl OracleRow {
     pub(crate) fn parse(line: &str) -> Self {
-        let columns: Columns = serde_json::from_str(line).expect("the row is JSON");
+        let columns: OracleColumns = serde_json::from_str(line).expect("the row is JSON");
         let (id, event_type, source, severity, created_at, booking, context) = columns;
         Self { id, event_type, source, severity, created_at, booking, context }
     }
@@ -52,8 +52,8 @@ impl StoredRow {
     }
 
     /// Panics unless the row is as it was called.
-    pub(crate) fn check(&self, seed: u64, poison: bool) {
-        let fields = Fields::of(seed, self.n(), poison);
+    pub(crate) fn check(&self, seed: u64, rejected: bool) {
+        let fields = CallFields::of(seed, self.n(), rejected);
         assert_eq!((self.source.as_str(), self.severity.as_str()), ("auto_assign", "info"), "{self:#?}");
         assert_eq!(self.context["text"], Value::from(fields.text), "{self:#?}");
         assert_eq!(self.booking, fields.booking.map(|id| id.to_string()), "{self:#?}");
@@ -63,7 +63,7 @@ impl StoredRow {
     }
 }
 
-impl From<&Row> for StoredRow {
+impl From<&Row> for OracleRow {
     fn from(event: &Row) -> Self {
         let since = event.created_at.duration_since(UNIX_EPOCH).expect("after 1970");
         Self {
@@ -78,22 +78,22 @@ impl From<&Row> for StoredRow {
     }
 }
 
-/// What is known of the calls, whatever became of them.
+/// The calls are known from this alone, whatever became of them.
 pub(crate) struct Oracle {
     pub(crate) seed: u64,
 }
 
-/// Where the calls are.
-pub(crate) struct Places<'a> {
-    pub(crate) table: &'a [StoredRow],
-    pub(crate) quarantine: &'a [StoredRow],
+/// The places in which calls can be.
+pub(crate) struct CallPlaces<'a> {
+    pub(crate) table: &'a [OracleRow],
+    pub(crate) quarantine: &'a [OracleRow],
     pub(crate) stats: Stats,
 }
 
 impl Oracle {
     /// Panics unless every call is in exactly one place and every row is as it was called; how many calls are
     /// in none.
-    pub(crate) fn check(&self, calls: &[Call], places: &Places<'_>) -> u64 {
+    pub(crate) fn check(&self, calls: &[Call], places: &CallPlaces<'_>) -> u64 {
         let by_number: HashMap<u64, &Call> = calls.iter().map(|call| (call.n, call)).collect();
         assert_eq!(by_number.len(), calls.len(), "the load numbers every call once");
         let mut seen = HashSet::new();
@@ -102,7 +102,7 @@ impl Oracle {
             let n = row.n();
             let call = by_number.get(&n).unwrap_or_else(|| panic!("a call that nobody made: {row:#?}"));
             assert!(seen.insert(n), "the call {n} is there twice: {row:#?}");
-            row.check(self.seed, call.poison);
+            row.check(self.seed, call.rejected);
             check_times(row, call);
         }
         let ids: HashSet<_> = places.table.iter().map(|row| &row.id).collect();
@@ -113,7 +113,7 @@ impl Oracle {
 
 /// The row has the time of the call, by the clock of then or, where the clock has jumped while it was queued, by that
 /// of its leaving the queue; and no more time has passed in it than its caller saw.
-fn check_times(row: &StoredRow, call: &Call) {
+fn check_times(row: &OracleRow, call: &Call) {
     let (began, returned) = call.between;
     let ahead = clock::ahead(began, returned);
     let is_time = |ahead: &i64| {
@@ -138,10 +138,10 @@ fn micros(time: SystemTime) -> i64 {
 }
 
 /// The account adds up, and to what is really there; how many calls are nowhere.
-fn check_identities(places: &Places<'_>, calls: u64) -> u64 {
-    let Places { table, quarantine, stats } = places;
+fn check_identities(places: &CallPlaces<'_>, calls: u64) -> u64 {
+    let CallPlaces { table, quarantine, stats } = places;
     let rows = table.iter().filter(|row| row.told().is_none()).count() as u64;
-    let told: u64 = table.iter().filter_map(StoredRow::told).sum();
+    let told: u64 = table.iter().filter_map(OracleRow::told).sum();
     let settled = stats.written + stats.quarantined + stats.dropped.total();
     assert_eq!(stats.offered, calls, "every call was offered: {stats}");
     assert_eq!(stats.offered, stats.accepted + stats.refused.total(), "{stats}");

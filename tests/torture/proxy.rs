@@ -46,12 +46,12 @@ pub(crate) enum Side {
 pub(crate) struct Cut {
     pub(crate) side: Side,
     pub(crate) after: usize,
-    pub(crate) how: How,
+    pub(crate) how: CutKind,
 }
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum How {
+pub(crate) enum CutKind {
     /// Not at all: it is only from here on that the next cut counts.
     Mark,
     /// In order for the server, which works off what it was sent; in a reset for the client.
@@ -155,11 +155,11 @@ async fn accept(listener: TcpListener, link: Arc<Link>) {
 }
 
 /// Why a connection ends.
-enum End {
+enum StreamEnd {
     /// One of the two ends wanted it.
     Closed,
     Storm,
-    Cut(How),
+    Cut(CutKind),
 }
 
 async fn serve(client: TcpStream, link: Arc<Link>) {
@@ -171,13 +171,13 @@ async fn serve(client: TcpStream, link: Arc<Link>) {
         end = storm(&link) => end,
     };
     match end {
-        End::Closed | End::Cut(How::Mark) => {}
-        End::Cut(How::Orderly) => reset(&client),
-        End::Cut(How::Vanished) => {
+        StreamEnd::Closed | StreamEnd::Cut(CutKind::Mark) => {}
+        StreamEnd::Cut(CutKind::Orderly) => reset(&client),
+        StreamEnd::Cut(CutKind::Vanished) => {
             reset(&client);
             vanish(&server).await;
         }
-        End::Cut(How::Reset) | End::Storm => {
+        StreamEnd::Cut(CutKind::Reset) | StreamEnd::Storm => {
             reset(&client);
             reset(&server);
         }
@@ -209,28 +209,28 @@ async fn vanish(stream: &TcpStream) {
 }
 
 /// Ends when connections are to be reset.
-async fn storm(link: &Link) -> End {
+async fn storm(link: &Link) -> StreamEnd {
     // An error says that the proxy is gone.
     link.weather.subscribe().wait_for(|weather| *weather == Weather::Reset).await.ok();
-    End::Storm
+    StreamEnd::Storm
 }
 
 /// Carries bytes one way until the connection ends.
-async fn carry(link: &Link, from: &TcpStream, to: &TcpStream, side: Side) -> End {
+async fn carry(link: &Link, from: &TcpStream, to: &TcpStream, side: Side) -> StreamEnd {
     let born = link.forgotten.load(Ordering::Relaxed);
     let mut buffer = vec![0; 16 * 1024];
     loop {
-        let Ok(count @ 1..) = read(from, &mut buffer).await else { return End::Closed };
+        let Ok(count @ 1..) = read(from, &mut buffer).await else { return StreamEnd::Closed };
         if let Err(end) = forward(link, &buffer[..count], to, side, born).await {
             return end;
         }
     }
 }
 
-async fn forward(link: &Link, bytes: &[u8], to: &TcpStream, side: Side, born: u64) -> Result<(), End> {
+async fn forward(link: &Link, bytes: &[u8], to: &TcpStream, side: Side, born: u64) -> Result<(), StreamEnd> {
     if let Some(before) = link.trap(side, bytes) {
-        write(to, &bytes[..before]).await.map_err(|_| End::Closed)?;
-        return Err(End::Cut(How::Vanished));
+        write(to, &bytes[..before]).await.map_err(|_| StreamEnd::Closed)?;
+        return Err(StreamEnd::Cut(CutKind::Vanished));
     }
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -239,11 +239,11 @@ async fn forward(link: &Link, bytes: &[u8], to: &TcpStream, side: Side, born: u6
             return Ok(());
         }
         let (whole, cut) = link.take(side, piece);
-        write(to, &rest[..whole]).await.map_err(|_| End::Closed)?;
+        write(to, &rest[..whole]).await.map_err(|_| StreamEnd::Closed)?;
         link.carried[side as usize].fetch_add(whole as u64, Ordering::Relaxed);
         match cut {
-            None | Some(How::Mark) => {}
-            Some(how) => return Err(End::Cut(how)),
+            None | Some(CutKind::Mark) => {}
+            Some(how) => return Err(StreamEnd::Cut(how)),
         }
         rest = &rest[whole..];
     }
@@ -306,7 +306,7 @@ impl Link {
     }
 
     /// How many of the next `bytes` come through, and the cut that follows them.
-    fn take(&self, side: Side, bytes: usize) -> (usize, Option<How>) {
+    fn take(&self, side: Side, bytes: usize) -> (usize, Option<CutKind>) {
         let mut cuts = self.cuts();
         match cuts.front_mut() {
             Some(cut) if cut.side == side && cut.after <= bytes => {

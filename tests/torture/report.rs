@@ -1,4 +1,4 @@
-//! What is printed: lines that whoever reads `cargo test` understands, and the table.
+//! The output: lines like those of `cargo test`, and the table.
 #![expect(clippy::print_stdout, reason = "this is the program that prints the result of the tests")]
 
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::arguments::Arguments;
 use crate::faults::{ALL, Fault};
-use crate::scene::Verdict;
+use crate::scene::FaultVerdict;
 
 pub(crate) fn list(faults: &[&Fault]) {
     for fault in faults {
@@ -20,30 +20,30 @@ pub(crate) fn refuse(wrong: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// What a fault that is left out would take.
+/// The means that a fault lacks here.
 fn lack(fault: &Fault) -> &'static str {
     fault.takes.lacks().unwrap_or_default()
 }
 
 /// All tries of one fault.
-struct Line {
+struct ReportLine {
     fault: &'static str,
     tries: u32,
     failures: u32,
     took: Duration,
-    sum: Verdict,
+    sum: FaultVerdict,
 }
 
 /// The tries so far.
-pub(crate) struct Report {
+pub(crate) struct TortureReport {
     seed: u64,
     began: Instant,
     filtered_out: usize,
     left_out: Vec<&'static Fault>,
-    lines: Vec<Line>,
+    lines: Vec<ReportLine>,
 }
 
-impl Report {
+impl TortureReport {
     pub(crate) fn begin(arguments: &Arguments) -> Self {
         let faults = arguments.faults().len();
         println!("\nrunning {faults} tests");
@@ -66,7 +66,7 @@ impl Report {
     }
 
     /// Takes down what a try came to: nothing when it failed.
-    pub(crate) fn add(&mut self, fault: &'static str, took: Duration, outcome: Option<Verdict>) {
+    pub(crate) fn add(&mut self, fault: &'static str, took: Duration, outcome: Option<FaultVerdict>) {
         match outcome {
             Some(_) => println!("test {fault} ... ok"),
             None => println!("test {fault} ... FAILED\n  again by TORTURE_SEED={} and {fault}", self.seed),
@@ -80,14 +80,14 @@ impl Report {
         }
     }
 
-    fn line(&mut self, fault: &'static str) -> &mut Line {
+    fn line(&mut self, fault: &'static str) -> &mut ReportLine {
         let place = self.lines.iter().position(|line| line.fault == fault).unwrap_or_else(|| {
-            self.lines.push(Line {
+            self.lines.push(ReportLine {
                 fault,
                 tries: 0,
                 failures: 0,
                 took: Duration::ZERO,
-                sum: Verdict::default(),
+                sum: FaultVerdict::default(),
             });
             self.lines.len() - 1
         });
@@ -132,7 +132,7 @@ impl Report {
             "p99.9 calm/fault",
             "memory"
         );
-        for Line { fault, tries, failures, took, sum } in &self.lines {
+        for ReportLine { fault, tries, failures, took, sum } in &self.lines {
             println!(
                 "{fault:24} {tries:>5} {failures:>6} {:>6} s {:>9} {:>7} {:>10} {:>4} {:>7} {:>8.2} s {:>4} ms {:>13} µs {:>6} MB",
                 took.as_secs(),
@@ -153,7 +153,7 @@ impl Report {
     }
 }
 
-impl Verdict {
+impl FaultVerdict {
     /// As a lane says it to the suite, times in microseconds.
     pub(crate) fn to_numbers(self) -> [u64; 10] {
         let Self { records, counted, quarantined, lost, doubled, drain, on_disk, calm, fault, memory } = self;

@@ -14,7 +14,7 @@ use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::Registry;
 
 use crate::load::{Load, Pace, Phase};
-use crate::oracle::StoredRow;
+use crate::oracle::OracleRow;
 use crate::proxy::Proxy;
 use crate::rng::Rng;
 use crate::stage::Stage;
@@ -27,9 +27,9 @@ pub(crate) const DRAINED_WITHIN: Duration = Duration::from_secs(90);
 const CALM: Duration = Duration::from_millis(500);
 /// How often the usual callers call: for batches of about 1000 and of 400.
 const PACES: [Duration; 2] = [Duration::from_micros(400), Duration::from_millis(1)];
-/// What piles up in this time is more than ever waits in calm.
+/// The calls of this time are more than ever wait in calm.
 const BACKLOG: Duration = Duration::from_millis(800);
-/// What is promised is 20 ms; on a machine with other work, the writer gets its turn when it gets it.
+/// The promise is 20 ms; on a loaded machine the writer may have to wait for its turn.
 const ON_DISK_WITHIN: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// How long a healthy ledger may take to shut down, and how much later it may say so.
@@ -47,25 +47,25 @@ pub(crate) struct Round {
     pub(crate) spooled: bool,
 }
 
-/// How a scene differs from the usual one.
+/// The options of a scene.
 pub(crate) struct Setup {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) ledger: fn(Builder) -> Builder,
     pub(crate) queue_capacity: usize,
     /// Without one, callers call so often that batches are large or small, as chance will have it.
     pub(crate) pace: Option<Pace>,
-    /// Whether bookings are foreign keys, so that a wrong one makes a poisoned row.
+    /// Whether bookings are foreign keys, so that a wrong one makes a rejected row.
     pub(crate) foreign_keys: bool,
     /// Whether the table is partitioned by time, so that no id alone is a key.
     pub(crate) partitioned: bool,
-    pub(crate) spool: Spool,
+    pub(crate) spool: SpoolChoice,
     /// How long a caller may wait on top, by the ledger's options.
     pub(crate) callers_wait: Duration,
 }
 
 /// Whether records go by way of the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Spool {
+pub(crate) enum SpoolChoice {
     /// As the round has it.
     Either,
     No,
@@ -82,7 +82,7 @@ impl Default for Setup {
             pace: None,
             foreign_keys: false,
             partitioned: false,
-            spool: Spool::Either,
+            spool: SpoolChoice::Either,
             callers_wait: Duration::ZERO,
         }
     }
@@ -117,9 +117,9 @@ pub(crate) struct Scene {
     healed: Option<Instant>,
 }
 
-/// What a scene came to, when it came to what was promised.
+/// The figures of a scene in which every promise was kept.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Verdict {
+pub(crate) struct FaultVerdict {
     pub(crate) records: u64,
     /// Refused or pushed out, and counted as such.
     pub(crate) counted: u64,
@@ -146,8 +146,8 @@ impl Scene {
         let proxy = Proxy::to(stage.cluster.port());
         let url = stage.url(proxy.port());
         let mut builder = (setup.ledger)(tracing_ledger::builder().queue_capacity(setup.queue_capacity));
-        let disk = (setup.spool == Spool::Either && round.spooled).then(spool_dir);
-        if let Spool::In(dir) = &setup.spool {
+        let disk = (setup.spool == SpoolChoice::Either && round.spooled).then(spool_dir);
+        if let SpoolChoice::In(dir) = &setup.spool {
             builder = builder.spool_dir(dir);
         } else if let Some(dir) = &disk {
             builder = builder.spool_dir(dir.path());
@@ -247,7 +247,7 @@ impl Scene {
     }
 
     /// Ends the load, waits for the rest, shuts down, and checks everything that was promised.
-    pub(crate) fn verdict(self) -> Verdict {
+    pub(crate) fn verdict(self) -> FaultVerdict {
         let healed = self.healed.unwrap_or_else(Instant::now);
         let calls = self.load.stop();
         let left = DRAINED_WITHIN.saturating_sub(healed.elapsed());
@@ -255,23 +255,34 @@ impl Scene {
         let drain = healed.elapsed();
         let on_disk = percentile_99(self.on_disk);
         assert!(on_disk <= ON_DISK_WITHIN, "records were in memory alone for {on_disk:?}");
-        let quarantine: Vec<StoredRow> =
-            self.guard.quarantined().iter().map(|kept| StoredRow::from(&kept.row)).collect();
+        let quarantine: Vec<OracleRow> =
+            self.guard.quarantined().iter().map(|kept| OracleRow::from(&kept.row)).collect();
         let stats = shut_down(self.guard, SHUTDOWN).expect("everything is written");
         if let Some(disk) = &self.disk {
             assert_acknowledged(disk.path());
-            assert_eq!(rows_in_quarantine(disk.path()), stats.quarantined, "rows set aside are in the file");
+            assert_eq!(
+                rows_in_quarantine(disk.path()),
+                stats.quarantined,
+                "quarantined rows are in the file"
+            );
         }
         let verdict = self.stage.check(&calls, &quarantine, stats);
         assert_eq!(verdict.lost, 0, "calls are nowhere: {stats}");
-        let poison = calls.iter().filter(|call| call.poison).count() as u64;
-        assert!(stats.quarantined <= poison, "of {poison} poisoned rows more are set aside: {stats}");
-        Verdict { drain, on_disk, ..verdict }
+        let rejected = calls.iter().filter(|call| call.rejected).count() as u64;
+        assert!(
+            stats.quarantined <= rejected,
+            "more rows than the {rejected} rejected ones are quarantined: {stats}"
+        );
+        FaultVerdict { drain, on_disk, ..verdict }
     }
 
     /// Ends the load, and then the ledger in the middle of the trouble; checks what must be true all the same
     /// once it is over: what is not written was said to be so.
-    pub(crate) fn verdict_of_exit(self, deadline: Duration, heal: impl FnOnce(&Stage, &Proxy)) -> Verdict {
+    pub(crate) fn verdict_of_exit(
+        self,
+        deadline: Duration,
+        heal: impl FnOnce(&Stage, &Proxy),
+    ) -> FaultVerdict {
         let calls = self.load.stop();
         let stats = self.guard.stats();
         let error = shut_down(self.guard, deadline).expect_err("there was trouble");
@@ -281,7 +292,7 @@ impl Scene {
         self.stage.wait_for_sessions();
         let verdict = self.stage.check(&calls, &[], stats);
         assert!(verdict.lost <= stats.in_flight, "{} calls are nowhere: {stats}", verdict.lost);
-        Verdict { counted: stats.in_flight, lost: 0, ..verdict }
+        FaultVerdict { counted: stats.in_flight, lost: 0, ..verdict }
     }
 }
 

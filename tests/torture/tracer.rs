@@ -10,8 +10,8 @@ use tempfile::TempDir;
 /// Threads too. A filter in the kernel lets through at full speed what is not traced.
 const OPTIONS: [&str; 4] = ["-f", "--seccomp-bpf", "-qq", "-e"];
 
-/// What fails.
-pub(crate) struct Failure {
+/// A system call that fails.
+pub(crate) struct DiskFailure {
     /// The system call.
     pub(crate) call: &'static str,
     /// On this file of the spool alone.
@@ -31,9 +31,9 @@ impl Tracer {
         Self { dir: tempfile::Builder::new().prefix("ledger-traced-").tempdir().expect("a temporary folder") }
     }
 
-    /// What starts that command with such calls failing.
-    pub(crate) fn command(&self, failure: &Failure, spool: &Path, traced: &Command) -> Command {
-        let Failure { call, file, when } = failure;
+    /// The command that starts another one in which such calls fail.
+    pub(crate) fn command(&self, failure: &DiskFailure, spool: &Path, traced: &Command) -> Command {
+        let DiskFailure { call, file, when } = failure;
         let mut strace = Command::new("strace");
         strace.args(OPTIONS).arg(format!("inject={call}:error=EIO:when={when}"));
         strace.arg("-e").arg(format!("trace={call}")).arg("-o").arg(self.calls());
@@ -50,7 +50,7 @@ impl Tracer {
         fs::read_to_string(self.calls()).map_or(0, |calls| calls.matches("(INJECTED)").count())
     }
 
-    /// What the process has said on stderr.
+    /// The stderr of the process so far.
     pub(crate) fn said(&self) -> String {
         fs::read_to_string(self.stderr()).expect("it is there since the start")
     }

@@ -1,11 +1,13 @@
 //! A flush returns when all is written that was accepted before it, or when its time is up.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
-use tracing_ledger::store::{Failure, Memory};
+use tracing_ledger::store::{Attempt, Failure, InsertError, Memory, Store};
 use tracing_ledger::{Overflow, Row};
 
 use crate::books::{Answers, DEADLINE, SOON, emit, failed, gate, numbers, open, untimed};
@@ -48,7 +50,7 @@ fn a_late_one_says_what_is_written_and_what_is_not() {
 }
 
 #[test]
-fn it_has_the_store_tried_at_once() {
+fn it_has_the_store_tried_soon() {
     let (tried, tries) = crossbeam_channel::unbounded();
     let store = Answers(move |_: &[Row], _| {
         tried.send(()).ok();
@@ -56,11 +58,29 @@ fn it_has_the_store_tried_at_once() {
     });
     let (dispatch, guard) = open(untimed(), store);
     emit(&dispatch, [0]);
-    // Waits between the tries would come to more than a minute by then.
-    for _ in 0..16 {
+    // Without a flush, the last waits would be of some seconds, and all of them together of more than half a minute.
+    for _ in 0..10 {
         guard.flush(SOON).expect_err("the database is away");
         tries.recv_timeout(DEADLINE / 12).expect("it is tried");
     }
+}
+
+#[test]
+fn many_of_them_leave_a_database_that_is_away_alone() {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&tries);
+    let store = Answers(move |_: &[Row], _| {
+        seen.fetch_add(1, Ordering::Relaxed);
+        failed(Failure::Retry)
+    });
+    let (dispatch, guard) = open(untimed(), store);
+    emit(&dispatch, [0]);
+    let mut flushes = 0;
+    while tries.load(Ordering::Relaxed) < 6 {
+        guard.flush(Duration::ZERO).expect_err("the database is away");
+        flushes += 1;
+    }
+    assert!(flushes > 60, "the store is tried again for one in {flushes} / 6 flushes");
 }
 
 #[test]
@@ -127,4 +147,42 @@ fn it_does_not_overlook_a_row_that_busy_threads_overtake() {
         overlooked
     });
     assert!(overlooked.is_empty(), "{overlooked:?}");
+}
+
+#[test]
+fn a_handle_flushes_until_the_guard_has_shut_down() {
+    let (dispatch, guard) = open(untimed(), Memory::default());
+    let handle = guard.handle();
+    emit(&dispatch, 0..3);
+    let on_another_thread = thread::spawn({
+        let handle = handle.clone();
+        move || handle.flush(DEADLINE).expect("memory is there").written
+    });
+    assert_eq!(on_another_thread.join().expect("no panic"), 3);
+
+    let last = guard.shutdown(DEADLINE).expect("nothing is left");
+    assert_eq!(handle.stats(), last);
+    let error = handle.flush(DEADLINE).expect_err("the writer is gone");
+    assert!(error.is_closed() && error.to_string().contains("shut down"), "{error}");
+}
+
+/// A store whose future cannot leave its thread.
+struct Local(Memory);
+
+impl Store for Local {
+    async fn insert(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
+        let alone = Rc::new(());
+        let stored = self.0.insert(batch, attempt).await;
+        drop(alone);
+        stored
+    }
+}
+
+#[test]
+fn the_future_of_a_store_need_not_be_send() {
+    let memory = Memory::default();
+    let (dispatch, guard) = open(untimed(), Local(memory.clone()));
+    emit(&dispatch, 0..3);
+    assert_eq!(guard.flush(DEADLINE).expect("memory is there").written, 3);
+    assert_eq!(numbers(&memory.rows()), [0, 1, 2]);
 }

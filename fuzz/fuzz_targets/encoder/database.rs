@@ -19,9 +19,9 @@ const COLUMNS: &str = "SELECT id::text, (extract(epoch FROM created_at) * 100000
                        severity, context::text, restaurant_id::text, booking_id::text \
                        FROM observability_events WHERE id = ANY($1::uuid[]) ORDER BY id";
 
-type StoredRow = (String, i64, String, String, String, String, Option<String>, Option<String>);
+type StoredColumns = (String, i64, String, String, String, String, Option<String>, Option<String>);
 
-struct Database {
+struct FuzzDatabase {
     runtime: Runtime,
     store: Postgres,
     reader: PgConnection,
@@ -30,7 +30,7 @@ struct Database {
 /// Writes the rows, reads them back, and compares.
 pub fn check(rows: &[Row]) {
     thread_local! {
-        static DATABASE: RefCell<Database> = RefCell::new(Database::new());
+        static DATABASE: RefCell<FuzzDatabase> = RefCell::new(FuzzDatabase::new());
     }
     DATABASE.with_borrow_mut(|database| {
         database.write(rows);
@@ -38,7 +38,7 @@ pub fn check(rows: &[Row]) {
     });
 }
 
-impl Database {
+impl FuzzDatabase {
     fn new() -> Self {
         let cluster = cluster::Cluster::shared();
         let url = cluster.database();
@@ -65,7 +65,7 @@ impl Database {
         rows.sort_by_key(|row| row.id);
         let ids: Vec<_> = rows.iter().map(|row| row.id.to_string()).collect();
         let read = sqlx::query_as(COLUMNS).bind(ids).fetch_all(&mut self.reader);
-        let stored: Vec<StoredRow> = self.runtime.block_on(read).expect("rows can be read");
+        let stored: Vec<StoredColumns> = self.runtime.block_on(read).expect("rows can be read");
         assert_eq!(stored.len(), rows.len(), "each is there once");
         for (stored, row) in stored.into_iter().zip(rows) {
             compare(stored, row);
@@ -73,7 +73,7 @@ impl Database {
     }
 }
 
-fn compare(stored: StoredRow, row: &Row) {
+fn compare(stored: StoredColumns, row: &Row) {
     let (id, created_at, source, event_type, severity, context, restaurant_id, booking_id) = stored;
     let created_at = UNIX_EPOCH + Duration::from_micros(created_at.cast_unsigned());
     assert_eq!((id, created_at), (row.id.to_string(), row.created_at));

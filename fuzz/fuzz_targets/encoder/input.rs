@@ -22,7 +22,7 @@ const KEY_BYTES: usize = 512;
 #[derive(Arbitrary, Debug)]
 pub struct Input {
     settings: Vec<Setting>,
-    pub calls: Vec<Call>,
+    pub calls: Vec<InputCall>,
 }
 
 /// Settings of the rule for spans. The rule for events is empty, so that their rows are predictable.
@@ -61,14 +61,14 @@ enum Scalar {
 }
 
 #[derive(Arbitrary, Debug)]
-pub struct Call {
+pub struct InputCall {
     is_span: bool,
     name: Text,
-    fields: Vec<(Text, Given)>,
+    fields: Vec<(Text, InputValue)>,
 }
 
 #[derive(Arbitrary, Debug, Clone)]
-enum Given {
+enum InputValue {
     Bool(bool),
     I64(i64),
     U64(u64),
@@ -190,8 +190,8 @@ fn severity(at: u8) -> Severity {
     [Severity::Info, Severity::Warning, Severity::Error, Severity::Critical][usize::from(at % 4)]
 }
 
-impl Call {
-    fn fields(&self) -> &[(Text, Given)] {
+impl InputCall {
+    fn fields(&self) -> &[(Text, InputValue)] {
         &self.fields[..self.fields.len().min(FIELDS)]
     }
 
@@ -233,7 +233,7 @@ fn stored(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-impl Given {
+impl InputValue {
     fn value(&self) -> Box<dyn Value> {
         match self {
             Self::Bool(value) => Box::new(*value),

@@ -16,7 +16,7 @@ use tracing_ledger::{Row, Rules, builder};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::Registry;
 
-use crate::input::{Call, Input};
+use crate::input::{Input, InputCall};
 
 fuzz_target!(|input: Input| -> Corpus {
     let Ok(rules) = Rules::from_rules(input.rules()) else { return Corpus::Reject };
@@ -29,7 +29,7 @@ fuzz_target!(|input: Input| -> Corpus {
 });
 
 /// The rows of these calls.
-fn record(rules: Rules, calls: &[Call]) -> Vec<Row> {
+fn record(rules: Rules, calls: &[InputCall]) -> Vec<Row> {
     let memory = Memory::default();
     let (layer, guard) =
         builder().rules(rules).build_with::<Registry>(memory.clone()).expect("a ledger in memory");

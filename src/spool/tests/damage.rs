@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::memory::{MemoryDisk, MemoryFile};
 use super::{OPTIONS, drain, full_row, number, row};
-use crate::Row;
+use crate::row::Row;
 use crate::spool::disk::Disk as _;
 use crate::spool::format::{encode, frame_bytes};
 use crate::spool::scan::Scanner;
@@ -97,7 +97,7 @@ fn damage_before_the_last_segment_is_counted_to_the_record_and_kept() {
     let numbers: Vec<u64> = found.rows.iter().map(number).collect();
     assert_eq!(found.lost + numbers.len() as u64, 7);
     assert!(numbers.starts_with(&[1]) && numbers.ends_with(&[4, 5, 6, 7]), "{numbers:?}");
-    let said = spool.take_trouble().expect("it is said").to_string();
+    let said = spool.take_failure().expect("a failure is reported").to_string();
     assert!(said.contains("damaged at byte") && said.contains(&segment::name(1)), "{said}");
     let kept = format!("{}.{}{}", segment::name(1), second_and_third.start, damage::EXTENSION);
     let kept = disk.contents(&kept).expect("the stretch is kept");

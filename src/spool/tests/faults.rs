@@ -1,16 +1,15 @@
-//! A disk that is full or failing: what is in is said to the row, and the rest stays with the caller.
+//! A disk that is full or failing: the spool counts exactly the rows that it has, and the caller keeps the others.
 
 use std::time::{Duration, Instant};
 
-use super::memory::{Fault, MemoryDisk};
+use super::memory::{DiskFault, MemoryDisk};
 use super::{OPTIONS, drain, number, row};
-use crate::Row;
-use crate::spool::disk::Disk as _;
+use crate::row::Row;
 use crate::spool::format::{PAYLOAD_LIMIT, frame_bytes};
 use crate::spool::window::Window;
-use crate::spool::{AppendError, Batch, Options, SMALLEST_LIMIT, Spool, segment};
+use crate::spool::{AppendError, SMALLEST_LIMIT, Spool, SpoolOptions, SpooledRows, segment};
 
-fn open(disk: &MemoryDisk, options: Options) -> Spool<MemoryDisk> {
+fn open(disk: &MemoryDisk, options: SpoolOptions) -> Spool<MemoryDisk> {
     Spool::on(disk.clone(), options).expect("the disk is good")
 }
 
@@ -20,7 +19,7 @@ fn numbers(rows: &[Row]) -> Vec<u64> {
 
 #[test]
 fn a_short_or_interrupted_write_is_gone_on_with() {
-    for fault in [Fault::Short(100), Fault::Interrupted] {
+    for fault in [DiskFault::Short(100), DiskFault::Interrupted] {
         let disk = MemoryDisk::default();
         let mut spool = open(&disk, OPTIONS);
         disk.fail(fault);
@@ -35,7 +34,7 @@ fn a_disk_that_fills_up_takes_whole_records_and_more_once_it_has_room() {
     let mut spool = open(&disk, OPTIONS);
     spool.append(&mut vec![row(1)]).expect("there is room");
     let room = frame_bytes(&row(2)) + 10;
-    disk.fail(Fault::Full(room));
+    disk.fail(DiskFault::Full(room));
     let mut rows: Vec<Row> = (2..5).map(row).collect();
     let error = spool.append(&mut rows).expect_err("there is room for one and a bit");
     assert_eq!(numbers(&rows), [3, 4]);
@@ -54,7 +53,7 @@ fn a_failing_disk_ends_the_segment_and_what_it_left_there_is_not_read() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk, OPTIONS);
     spool.append(&mut vec![row(1)]).expect("the disk is good");
-    disk.fail(Fault::Broken(2 * frame_bytes(&row(2)) + 10));
+    disk.fail(DiskFault::Broken(2 * frame_bytes(&row(2)) + 10));
     let mut rows: Vec<Row> = (2..6).map(row).collect();
     spool.append(&mut rows).expect_err("the disk fails");
     assert_eq!(numbers(&rows), [4, 5]);
@@ -69,11 +68,11 @@ fn a_failing_disk_ends_the_segment_and_what_it_left_there_is_not_read() {
 fn a_failed_sync_is_said_and_the_segment_ended() {
     let disk = MemoryDisk::default();
     let every = Duration::from_secs(1);
-    let mut spool = open(&disk, Options { sync_interval: Some(every), ..OPTIONS });
+    let mut spool = open(&disk, SpoolOptions { sync_interval: Some(every), ..OPTIONS });
     assert_eq!(spool.next_sync(), None, "there is nothing to sync");
     spool.append(&mut vec![row(1)]).expect("the disk is good");
     let due = spool.next_sync().expect("there is something to sync");
-    disk.fail(Fault::Sync);
+    disk.fail(DiskFault::Sync);
     assert!(spool.sync_if_due(due - every).is_ok(), "it is not due");
     let error = spool.sync_if_due(due).expect_err("the sync fails");
     assert!(error.is_spool() && error.to_string().contains("power loss"), "{error}");
@@ -88,7 +87,7 @@ fn a_failed_sync_is_said_and_the_segment_ended() {
 #[test]
 fn a_full_spool_refuses_the_newest_and_has_room_again_when_the_oldest_are_stored() {
     let disk = MemoryDisk::default();
-    let mut spool = open(&disk, Options { limit_bytes: SMALLEST_LIMIT, sync_interval: None });
+    let mut spool = open(&disk, SpoolOptions { limit_bytes: SMALLEST_LIMIT, sync_interval: None });
     let mut rows: Vec<Row> = (0..2000).map(row).collect();
     let error = spool.append(&mut rows).expect_err("there is not room for all");
     assert!(matches!(error, AppendError::Full { .. }), "{error}");
@@ -154,13 +153,13 @@ fn a_batch_ends_at_its_rows_or_its_bytes() {
     spool.append(&mut vec![row(13)]).expect("the disk is good");
     let batch = spool.next_batch(99, 1).expect("they can be read");
     assert_eq!((numbers(&batch.rows), batch.may_be_stored), (vec![13], false), "it is of this process");
-    assert!(spool.position(&Batch::default()) == spool.end() && spool.pending() == 14);
+    assert!(spool.position(&SpooledRows::default()) == spool.end() && spool.pending() == 14);
 }
 
 #[test]
 fn a_backlog_is_read_from_disk_and_memory_holds_only_the_newest() {
     let disk = MemoryDisk::default();
-    let mut spool = open(&disk, Options { limit_bytes: 32 * SMALLEST_LIMIT, ..OPTIONS });
+    let mut spool = open(&disk, SpoolOptions { limit_bytes: 32 * SMALLEST_LIMIT, ..OPTIONS });
     spool.window = Window::new(10 * frame_bytes(&row(0)));
     for number in 0..1000 {
         spool.append(&mut vec![row(number)]).expect("the disk is good");
@@ -176,7 +175,7 @@ fn a_backlog_is_read_from_disk_and_memory_holds_only_the_newest() {
 #[test]
 fn an_acknowledgement_that_failed_is_written_again_where_room_is_wanted() {
     let disk = MemoryDisk::default();
-    let mut spool = open(&disk, Options { limit_bytes: SMALLEST_LIMIT, ..OPTIONS });
+    let mut spool = open(&disk, SpoolOptions { limit_bytes: SMALLEST_LIMIT, ..OPTIONS });
     let large = |number| {
         let mut row = row(number);
         row.context = format!("{{\"n\":{number},\"text\":\"{}\"}}", "x".repeat(40 * 1024));
@@ -186,30 +185,9 @@ fn an_acknowledgement_that_failed_is_written_again_where_room_is_wanted() {
     let batch = spool.next_batch(9, usize::MAX).expect("it can be read");
     let full = spool.append(&mut vec![large(2)]).expect_err("and not for two");
     assert!(matches!(full, AppendError::Full { .. }), "{full}");
-    disk.fail(Fault::Full(0));
+    disk.fail(DiskFault::Full(0));
     spool.acknowledge(batch.up_to).expect_err("the disk is full");
 
     spool.append(&mut vec![large(2)]).expect("the first is stored");
     assert_eq!(numbers(&drain(&mut spool).rows), [2]);
-}
-
-#[test]
-fn what_cannot_be_written_again_counts_as_in_memory_until_it_can() {
-    let disk = MemoryDisk::default();
-    let mut spool = open(&disk, Options { limit_bytes: SMALLEST_LIMIT, ..OPTIONS });
-    spool.append(&mut (1..301).map(row).collect()).expect("the disk is good");
-    assert!(spool.segments.len() > 2, "it takes several segments");
-    disk.remove(&spool.segments.back().expect("there are some").name()).expect("it is there");
-    disk.fail(Fault::Full(spool.segment_bytes as usize + 1000));
-    spool.notice_removal().expect_err("the disk is full");
-    assert!(!spool.keeps(spool.end()));
-    assert_eq!((spool.take_recount(), spool.pending()), (Some(0), 300));
-    let batch = spool.next_batch(40, usize::MAX).expect("it is in memory");
-    assert_eq!(numbers(&batch.rows), (1..41).collect::<Vec<_>>());
-
-    spool.append(&mut vec![row(301)]).expect("there is room again");
-    assert!(!spool.keeps(batch.up_to) && spool.keeps(spool.end()));
-    assert_eq!(spool.take_recount(), Some(261));
-    let found = drain(&mut open(&disk, OPTIONS));
-    assert_eq!((numbers(&found.rows), found.lost), ((1..302).collect(), 0));
 }

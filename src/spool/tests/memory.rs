@@ -7,14 +7,13 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::Error;
 use crate::spool::disk::{Disk, DiskFile};
 
 const BLOCK_BYTES: usize = 512;
 
 /// What happens to the next calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum DiskFault {
     /// The next write takes only so many bytes; there is room for the rest.
     Short(usize),
     /// The next write takes only so many bytes, and the one after says that the disk is full.
@@ -31,11 +30,11 @@ pub(super) enum Fault {
 }
 
 #[derive(Default)]
-struct State {
+struct Files {
     names: BTreeMap<String, usize>,
     synced_names: BTreeMap<String, usize>,
     files: Vec<Inode>,
-    fault: Option<Fault>,
+    fault: Option<DiskFault>,
     unreadable: Option<String>,
 }
 
@@ -47,7 +46,7 @@ struct Inode {
 
 /// Clones are the same disk.
 #[derive(Clone, Default)]
-pub(super) struct MemoryDisk(Rc<RefCell<State>>);
+pub(super) struct MemoryDisk(Rc<RefCell<Files>>);
 
 pub(super) struct MemoryFile {
     disk: MemoryDisk,
@@ -59,7 +58,7 @@ fn eio() -> io::Error {
 }
 
 impl MemoryDisk {
-    pub(super) fn fail(&self, fault: Fault) {
+    pub(super) fn fail(&self, fault: DiskFault) {
         self.0.borrow_mut().fault = Some(fault);
     }
 
@@ -112,14 +111,14 @@ impl MemoryDisk {
     pub(super) fn copy(&self) -> Self {
         let state = self.0.borrow();
         let (names, files) = (state.names.clone(), state.files.clone());
-        Self(Rc::new(RefCell::new(State { names, files, ..State::default() })))
+        Self(Rc::new(RefCell::new(Files { names, files, ..Files::default() })))
     }
 
     /// Counts down to the end of the process; whether this call is still made, and to the full.
     fn change(&self) -> Result<(), Option<usize>> {
         match &mut self.0.borrow_mut().fault {
-            Some(Fault::Kill { call: 0, .. }) => Err(None),
-            Some(Fault::Kill { call, bytes }) => {
+            Some(DiskFault::Kill { call: 0, .. }) => Err(None),
+            Some(DiskFault::Kill { call, bytes }) => {
                 *call -= 1;
                 if *call == 0 { Err(Some(*bytes)) } else { Ok(()) }
             }
@@ -162,11 +161,7 @@ impl Disk for MemoryDisk {
         true
     }
 
-    fn is_taken(&self) -> bool {
-        false
-    }
-
-    fn is_deleted(&self) -> bool {
+    fn is_lost(&self) -> bool {
         false
     }
 
@@ -211,15 +206,11 @@ impl Disk for MemoryDisk {
     fn sync(&self) -> io::Result<()> {
         self.change_whole()?;
         let mut state = self.0.borrow_mut();
-        if state.fault == Some(Fault::Sync) {
+        if state.fault == Some(DiskFault::Sync) {
             state.fault = None;
             return Err(eio());
         }
         state.synced_names = state.names.clone();
-        Ok(())
-    }
-
-    fn restore(&mut self) -> Result<(), Error> {
         Ok(())
     }
 }
@@ -241,7 +232,7 @@ impl DiskFile for MemoryFile {
     }
 
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        let said = self.disk.0.borrow().fault != Some(Fault::Broken(0));
+        let said = self.disk.0.borrow().fault != Some(DiskFault::Broken(0));
         let allowed = match self.disk.change() {
             Ok(()) => self.next_write(bytes.len())?,
             Err(Some(part)) => part,
@@ -258,7 +249,7 @@ impl DiskFile for MemoryFile {
     fn set_bytes(&mut self, bytes: u64) -> io::Result<()> {
         self.disk.change_whole()?;
         let mut state = self.disk.0.borrow_mut();
-        if let Some(Fault::Broken(_)) = state.fault {
+        if let Some(DiskFault::Broken(_)) = state.fault {
             state.fault = None;
             return Err(eio());
         }
@@ -269,7 +260,7 @@ impl DiskFile for MemoryFile {
     fn sync(&mut self) -> io::Result<()> {
         self.disk.change_whole()?;
         let mut state = self.disk.0.borrow_mut();
-        let fails = state.fault == Some(Fault::Sync);
+        let fails = state.fault == Some(DiskFault::Sync);
         if fails {
             state.fault = None;
             return Err(eio());
@@ -289,26 +280,26 @@ impl MemoryFile {
     fn next_write(&self, bytes: usize) -> io::Result<usize> {
         let fault = &mut self.disk.0.borrow_mut().fault;
         match *fault {
-            Some(Fault::Short(part)) => {
+            Some(DiskFault::Short(part)) => {
                 *fault = None;
                 Ok(part.clamp(1, bytes))
             }
-            Some(Fault::Interrupted) => {
+            Some(DiskFault::Interrupted) => {
                 *fault = None;
                 Err(io::ErrorKind::Interrupted.into())
             }
-            Some(Fault::Full(0)) => {
+            Some(DiskFault::Full(0)) => {
                 *fault = None;
                 Err(io::ErrorKind::StorageFull.into())
             }
-            Some(Fault::Full(part)) => {
-                *fault = Some(Fault::Full(part.saturating_sub(bytes)));
+            Some(DiskFault::Full(part)) => {
+                *fault = Some(DiskFault::Full(part.saturating_sub(bytes)));
                 Ok(part.min(bytes))
             }
             // Stays set for the cut that follows.
-            Some(Fault::Broken(0)) => Ok(bytes),
-            Some(Fault::Broken(part)) => {
-                *fault = Some(Fault::Broken(part.saturating_sub(bytes)));
+            Some(DiskFault::Broken(0)) => Ok(bytes),
+            Some(DiskFault::Broken(part)) => {
+                *fault = Some(DiskFault::Broken(part.saturating_sub(bytes)));
                 Ok(part.min(bytes))
             }
             _ => Ok(bytes),

@@ -7,6 +7,7 @@ mod memory;
 mod model;
 #[cfg(target_os = "linux")]
 mod processes;
+mod renew;
 mod replay;
 
 use std::time::{Duration, UNIX_EPOCH};
@@ -14,11 +15,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use uuid::Uuid;
 
 use super::disk::Disk;
-use super::{Batch, Options, Spool};
-use crate::{Error, Row, Severity};
+use super::{Spool, SpoolOptions, SpooledRows};
+use crate::{error::Error, row::Row, severity::Severity};
 
 /// Records survive the process and no more; the limit is out of the way.
-const OPTIONS: Options = Options { limit_bytes: 1 << 30, sync_interval: None };
+const OPTIONS: SpoolOptions = SpoolOptions { limit_bytes: 1 << 30, sync_interval: None };
 
 /// The row of that number: small, and unlike any other.
 pub(super) fn row(number: u64) -> Row {
@@ -52,15 +53,15 @@ fn number(row: &Row) -> u64 {
 }
 
 impl<D: Disk> Spool<D> {
-    fn next_batch(&mut self, max_rows: usize, max_bytes: usize) -> Result<Batch, Error> {
-        let mut batch = Batch::default();
+    fn next_batch(&mut self, max_rows: usize, max_bytes: usize) -> Result<SpooledRows, Error> {
+        let mut batch = SpooledRows::default();
         self.read_on(&mut batch, max_rows, max_bytes).map(|()| batch)
     }
 }
 
 /// Everything that is left to hand out, as one batch.
-fn drain<D: Disk>(spool: &mut Spool<D>) -> Batch {
-    let mut all = Batch::default();
+fn drain<D: Disk>(spool: &mut Spool<D>) -> SpooledRows {
+    let mut all = SpooledRows::default();
     loop {
         let batch = spool.next_batch(7, usize::MAX).expect("every segment can be opened");
         all.up_to = batch.up_to;

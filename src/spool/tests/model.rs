@@ -5,50 +5,51 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::memory::{Fault, MemoryDisk};
+use super::memory::{DiskFault, MemoryDisk};
 use super::{drain, number, row};
+use crate::error::Error;
+use crate::row::Row;
 use crate::spool::window::Window;
-use crate::spool::{AppendError, Options, SMALLEST_LIMIT, Spool};
-use crate::{Error, Row};
+use crate::spool::{AppendError, SMALLEST_LIMIT, Spool, SpoolOptions};
 
 #[derive(Clone, Debug)]
-enum Step {
+enum Action {
     /// So many rows with so many bytes of padding.
     Append(u8, u16),
-    Batch(u8),
+    SpooledRows(u8),
     Acknowledge,
     Sync,
-    Fail(Fault),
+    Fail(DiskFault),
     /// The process ends like this, and so do those that take over, one by one, each in the middle of opening the spool.
     /// The last one opens it.
-    End(Loss, Vec<(Fault, Loss)>),
+    End(Death, Vec<(DiskFault, Death)>),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn steps() -> impl Strategy<Value = Vec<Action>> {
     let part = 0..4000_usize;
     let fault = prop_oneof![
-        part.clone().prop_map(Fault::Short),
-        part.clone().prop_map(Fault::Full),
-        part.prop_map(Fault::Broken),
-        Just(Fault::Sync),
-        Just(Fault::Interrupted),
+        part.clone().prop_map(DiskFault::Short),
+        part.clone().prop_map(DiskFault::Full),
+        part.prop_map(DiskFault::Broken),
+        Just(DiskFault::Sync),
+        Just(DiskFault::Interrupted),
         kill(),
     ];
-    let loss = prop_oneof![Just(Loss::Process), any::<u64>().prop_map(Loss::Power)];
+    let loss = prop_oneof![Just(Death::Process), any::<u64>().prop_map(Death::Power)];
     let deaths = prop::collection::vec((kill(), loss.clone()), 0..3);
     let step = prop_oneof![
-        6 => (1..12_u8, 0..2000_u16).prop_map(|(rows, padding)| Step::Append(rows, padding)),
-        4 => (1..20_u8).prop_map(Step::Batch),
-        3 => Just(Step::Acknowledge),
-        2 => Just(Step::Sync),
-        2 => fault.prop_map(Step::Fail),
-        2 => (loss, deaths).prop_map(|(loss, deaths)| Step::End(loss, deaths)),
+        6 => (1..12_u8, 0..2000_u16).prop_map(|(rows, padding)| Action::Append(rows, padding)),
+        4 => (1..20_u8).prop_map(Action::SpooledRows),
+        3 => Just(Action::Acknowledge),
+        2 => Just(Action::Sync),
+        2 => fault.prop_map(Action::Fail),
+        2 => (loss, deaths).prop_map(|(loss, deaths)| Action::End(loss, deaths)),
     ];
     prop::collection::vec(step, 1..80)
 }
 
-fn kill() -> impl Strategy<Value = Fault> {
-    (1..12_u32, 0..4000_usize).prop_map(|(call, bytes)| Fault::Kill { call, bytes })
+fn kill() -> impl Strategy<Value = DiskFault> {
+    (1..12_u32, 0..4000_usize).prop_map(|(call, bytes)| DiskFault::Kill { call, bytes })
 }
 
 proptest! {
@@ -60,12 +61,12 @@ proptest! {
         for step in steps {
             model.take(step);
         }
-        model.restart(Loss::Process, Vec::new());
+        model.restart(Death::Process, Vec::new());
     }
 }
 
 /// A row that the spool has taken and that is not acknowledged.
-struct Taken {
+struct Kept {
     row: Row,
     /// A sync came after it.
     synced: bool,
@@ -75,14 +76,14 @@ struct Taken {
 
 /// What ends, and what of it is left.
 #[derive(Clone, Copy, Debug)]
-enum Loss {
+enum Death {
     /// SIGKILL.
     Process,
     /// The machine, with the dice of what is left of what was not synced.
     Power(u64),
 }
 
-impl Loss {
+impl Death {
     fn is_of_power(self) -> bool {
         matches!(self, Self::Power(_))
     }
@@ -92,7 +93,7 @@ impl Loss {
 struct Model {
     disk: MemoryDisk,
     spool: Spool<MemoryDisk>,
-    taken: Vec<Taken>,
+    taken: Vec<Kept>,
     /// How many of these were handed out by this process.
     handed_out: usize,
     up_to: u64,
@@ -111,16 +112,16 @@ impl Model {
         Self { disk, spool, taken, handed_out: 0, up_to: 0, maybe, lost: 0, rows: 0 }
     }
 
-    fn take(&mut self, step: Step) {
+    fn take(&mut self, step: Action) {
         match step {
-            Step::Append(rows, padding) => self.append(rows, padding),
-            Step::Batch(rows) => self.batch(rows),
-            Step::Acknowledge => self.acknowledge(),
-            Step::Sync => self.sync(),
-            Step::Fail(fault) => self.disk.fail(fault),
-            Step::End(loss, deaths) => self.restart(loss, deaths),
+            Action::Append(rows, padding) => self.append(rows, padding),
+            Action::SpooledRows(rows) => self.batch(rows),
+            Action::Acknowledge => self.acknowledge(),
+            Action::Sync => self.sync(),
+            Action::Fail(fault) => self.disk.fail(fault),
+            Action::End(loss, deaths) => self.restart(loss, deaths),
         }
-        if self.spool.take_trouble().is_some() {
+        if self.spool.take_failure().is_some() {
             self.doom();
         }
     }
@@ -138,7 +139,7 @@ impl Model {
             self.maybe.extend(left.iter().map(number));
         }
         let taken = all.into_iter().take(taken);
-        self.taken.extend(taken.map(|row| Taken { row, synced: false, doomed: false }));
+        self.taken.extend(taken.map(|row| Kept { row, synced: false, doomed: false }));
     }
 
     fn batch(&mut self, rows: u8) {
@@ -153,7 +154,7 @@ impl Model {
 
     fn acknowledge(&mut self) {
         let acknowledged = self.spool.acknowledge(self.up_to);
-        let rows: Vec<Taken> = self.taken.drain(..self.handed_out).collect();
+        let rows: Vec<Kept> = self.taken.drain(..self.handed_out).collect();
         if acknowledged.is_err() {
             self.maybe.extend(rows.iter().map(|taken| number(&taken.row)));
         } else if self.handed_out > 0 {
@@ -179,7 +180,7 @@ impl Model {
     }
 
     /// Another process takes over, and finds what it must.
-    fn restart(&mut self, loss: Loss, deaths: Vec<(Fault, Loss)>) {
+    fn restart(&mut self, loss: Death, deaths: Vec<(DiskFault, Death)>) {
         let lost_power = loss.is_of_power() || deaths.iter().any(|(_, loss)| loss.is_of_power());
         self.end(loss);
         for (fault, loss) in deaths {
@@ -198,16 +199,16 @@ impl Model {
             self.check_kill(&found.rows, found.lost);
         }
         // To open a spool is to sync what is in it.
-        let taken = |row| Taken { row, synced: true, doomed: false };
+        let taken = |row| Kept { row, synced: true, doomed: false };
         self.taken = found.rows.into_iter().map(taken).collect();
         self.handed_out = self.taken.len();
         (self.lost, self.up_to) = (found.lost, found.up_to);
     }
 
-    fn end(&self, loss: Loss) {
+    fn end(&self, loss: Death) {
         match loss {
-            Loss::Process => self.disk.end_process(),
-            Loss::Power(dice) => self.disk.lose_power(die(dice)),
+            Death::Process => self.disk.end_process(),
+            Death::Power(dice) => self.disk.lose_power(die(dice)),
         }
     }
 
@@ -237,7 +238,7 @@ impl Model {
 
 /// Small segments and a small window, so that a few rows use several of each.
 fn open(disk: &MemoryDisk) -> Result<Spool<MemoryDisk>, Error> {
-    let options = Options { limit_bytes: SMALLEST_LIMIT, sync_interval: Some(Duration::from_nanos(1)) };
+    let options = SpoolOptions { limit_bytes: SMALLEST_LIMIT, sync_interval: Some(Duration::from_nanos(1)) };
     let mut spool = Spool::on(disk.clone(), options)?;
     spool.window = Window::new(3000);
     Ok(spool)

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
 
 use super::{OPTIONS, drain, number, row};
-use crate::Row;
+use crate::row::Row;
 use crate::spool::Spool;
 
 /// Set in the other process: the directory of its spool.
@@ -123,7 +123,7 @@ fn what_was_appended_survives_sigkill() {
         let found = drain(&mut spool);
         let count = found.rows.len() as u64;
         assert_eq!((numbers(&found.rows), found.lost), ((0..count).collect(), 0));
-        assert!(count > last.unwrap_or(200), "{count} records, and {last:?} was said to be on disk");
+        assert!(count > last.unwrap_or(200), "{count} records, and {last:?} was reported as on disk");
         spool.acknowledge(found.up_to).expect("it can be written");
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::memory::{Fault, MemoryDisk};
+use super::memory::{DiskFault, MemoryDisk};
 use super::model::die;
 use super::{OPTIONS, drain, number, row};
-use crate::Row;
+use crate::row::Row;
 use crate::spool::disk::Disk as _;
 use crate::spool::quarantine::{NAME as QUARANTINE, to_line};
-use crate::spool::{Options, SMALLEST_LIMIT, Spool};
+use crate::spool::{SMALLEST_LIMIT, Spool, SpoolOptions};
 
 const REPLAY: &str = "replay.jsonl";
 
@@ -74,7 +74,7 @@ fn wrong_lines_stay_behind_as_they_are_and_are_named() {
 fn what_the_spool_has_no_room_for_stays_behind() {
     let disk = MemoryDisk::default();
     disk.put(REPLAY, lines((0..2000).map(row)).as_bytes());
-    let options = Options { limit_bytes: SMALLEST_LIMIT, sync_interval: None };
+    let options = SpoolOptions { limit_bytes: SMALLEST_LIMIT, sync_interval: None };
     let mut spool = Spool::on(disk.clone(), options).expect("the disk is good");
     let replayed = spool.take_replay().expect("it can be read");
     assert_eq!(replayed.taken + replayed.left, 2000);
@@ -96,7 +96,7 @@ fn a_crash_while_replaying_loses_no_line() {
         let disk = MemoryDisk::default();
         disk.put(REPLAY, file.as_bytes());
         let mut spool = open(&disk);
-        disk.fail(Fault::Kill { call: calls, bytes: 7 });
+        disk.fail(DiskFault::Kill { call: calls, bytes: 7 });
         spool.take_replay().ok();
         disk.end_process();
 
@@ -111,7 +111,7 @@ fn a_crash_while_replaying_loses_no_line() {
 /// So many lines that several segments are closed on the way.
 #[test]
 fn a_loss_of_power_after_a_replay_loses_no_line() {
-    let options = Options { limit_bytes: SMALLEST_LIMIT, sync_interval: None };
+    let options = SpoolOptions { limit_bytes: SMALLEST_LIMIT, sync_interval: None };
     for dice in 0..64 {
         let disk = MemoryDisk::default();
         disk.put(REPLAY, lines((1..=300).map(row)).as_bytes());
@@ -142,7 +142,7 @@ fn a_quarantine_that_cannot_be_written_says_so_and_holds_whole_lines() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk);
     spool.quarantine(&row(1), "bad").expect("the disk is good");
-    disk.fail(Fault::Full(10));
+    disk.fail(DiskFault::Full(10));
     let error = spool.quarantine(&row(2), "bad").expect_err("the disk is full");
     assert!(error.to_string().contains("quarantine.jsonl") && error.is_spool(), "{error}");
     spool.quarantine(&row(3), "bad").expect("the disk has room again");

@@ -1,7 +1,7 @@
-//! What went wrong, in which class it falls, and what a person can do about it.
+//! Errors of Postgres: the writer's next step, and the message.
 //!
-//! The server's own words are passed on only for statements: while connecting, and for failed logins, which a
-//! pooler may report late, they name the user.
+//! Only the server's messages about statements are passed on. Its messages about connections and logins name the user, and
+//! a pooler may send such a message late.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -12,20 +12,20 @@ use crate::error::Error;
 use crate::escape::visible;
 use crate::store::{Failure, InsertError};
 
-/// What was being done.
+/// The step that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Connect,
     Create,
-    /// All around the rows: to begin, and to commit.
+    /// Begin and commit.
     Insert,
-    /// To send the rows themselves.
+    /// Send the rows.
     Rows,
     #[cfg_attr(not(feature = "report"), expect(dead_code, reason = "only reports read rows"))]
     Read,
 }
 
-/// A step that failed, and why.
+/// A step that failed, and the cause.
 #[derive(Debug)]
 pub(super) struct StepError {
     step: Step,
@@ -47,12 +47,12 @@ impl StepError {
         Self { step, cause: Cause::Sql(error) }
     }
 
-    /// The table, or what stands in front of it, takes an INSERT but no COPY: a view, or row-level security.
+    /// Whether this is a view, or a table with row-level security, which takes `INSERT` but not `COPY`.
     pub(super) fn refuses_copy(&self) -> bool {
         self.step == Step::Rows && matches!(self.sqlstate().as_deref(), Some("0A000" | "42809"))
     }
 
-    /// A row is there already, and the server has said so: it waits for the end of the transaction.
+    /// Whether a row is stored already. The connection is sound and waits for the end of the transaction.
     pub(super) fn is_conflict(&self) -> bool {
         self.step == Step::Rows && self.sqlstate().as_deref() == Some("23505")
     }
@@ -66,7 +66,7 @@ impl StepError {
 
     fn failure(&self) -> Failure {
         match &self.cause {
-            // The database has just answered. A slow link takes fewer rows in the time there is.
+            // The database has just answered, so the link is slow: fewer rows may arrive in time.
             Cause::TimedOut(_) if self.step == Step::Rows => Failure::Halve,
             Cause::TimedOut(_) => Failure::Retry,
             Cause::Sql(sqlx::Error::Database(error)) => class(error.code().as_deref().unwrap_or_default()),
@@ -75,7 +75,7 @@ impl StepError {
     }
 }
 
-/// The class of an [SQLSTATE](https://www.postgresql.org/docs/current/errcodes-appendix.html).
+/// The failure for an [SQLSTATE](https://www.postgresql.org/docs/current/errcodes-appendix.html).
 fn class(sqlstate: &str) -> Failure {
     match sqlstate {
         "57014" => Failure::Halve,
@@ -90,23 +90,23 @@ fn class(sqlstate: &str) -> Failure {
     }
 }
 
-/// The class of an error that no server sent.
+/// The failure for an error that no server sent.
 fn class_of_driver(error: &sqlx::Error) -> Failure {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Failure::Retry,
-        // The only thing encoded by the driver is the batch.
+        // The driver encodes nothing but the batch.
         sqlx::Error::Encode(_) => Failure::Quarantine,
         _ => Failure::Hold,
     }
 }
 
-/// What to do about it, where the code says so.
+/// What happened and what to do, if the code tells.
 fn remedy(step: Step, sqlstate: &str) -> Option<&'static str> {
     Some(match (sqlstate, step) {
         ("42P01", _) => {
             "the table observability_events does not exist; apply schema.sql or use create_table(true)"
         }
-        ("3F000", Step::Create) => "no schema to create the table in; name one in the role's search_path",
+        ("3F000", Step::Create) => "there is no schema for the table; name one in the role's search_path",
         ("42501", Step::Create) => {
             "the role may not create the table; let its owner apply schema.sql, and leave create_table off"
         }
@@ -114,31 +114,33 @@ fn remedy(step: Step, sqlstate: &str) -> Option<&'static str> {
             "the role may not read; let the owner run GRANT SELECT ON observability_events TO that role"
         }
         ("42501", _) => {
-            "the role may not write; let the owner run GRANT INSERT ON observability_events TO that role, and where a \
-             column counts with a sequence, GRANT USAGE ON SEQUENCE as well"
+            "the role may not write; let the owner run GRANT INSERT ON observability_events TO that role, and GRANT USAGE \
+             ON SEQUENCE for a column with a sequence"
         }
         ("42703" | "42804", _) => {
             "the table observability_events has other columns than expected; compare it with schema.sql"
         }
         ("25006", _) => "the server is read-only; point the URL at the primary",
-        ("57P03", _) => "the server is starting up or shutting down",
+        ("57P03", _) => "the server is starting up or shutting down; wait until it is up",
         ("3D000", _) => "the database does not exist; create it, or correct the name in the URL",
         ("28000", _) => {
-            "the login was refused; check the user of the URL and the server's pg_hba.conf, which may take logins by \
-             TLS alone: then the URL needs sslmode=verify-full, or require"
+            "the login was refused; check the user of the URL and the server's pg_hba.conf: if it takes logins only by TLS, \
+             then the URL needs sslmode=verify-full, or require"
         }
         (code, _) if code.starts_with("28") => {
             "the login was refused; check the user and password of the URL, and the server's pg_hba.conf"
         }
         (code, _) if code.starts_with("08") => {
-            "the connection failed at the server or at the pooler before it; see its log"
+            "the connection failed at the server or at its pooler; see their logs"
         }
-        (code, _) if code.starts_with("53") => "the server is out of connections, memory or disk space",
+        (code, _) if code.starts_with("53") => {
+            "the server has no connections, memory or disk space left; free some"
+        }
         _ => return None,
     })
 }
 
-/// Whether the server's text may be passed on: it names no user.
+/// Whether the server's message names no user and may be passed on.
 fn may_quote(step: Step, sqlstate: &str) -> bool {
     step != Step::Connect && !["08", "28", "3D"].contains(&sqlstate.get(..2).unwrap_or_default())
 }
@@ -163,46 +165,44 @@ impl fmt::Display for StepError {
             Cause::Sql(sqlx::Error::Io(error)) => match (self.step, error.kind()) {
                 (_, ErrorKind::InvalidData) => f.write_str(refused_certificate(&error.to_string())),
                 (Step::Connect, ErrorKind::NotFound | ErrorKind::PermissionDenied) => f.write_str(
-                    "a Unix socket or a certificate's file is not there or may not be opened; where the URL leads to a \
-                     socket, check that the server runs and has one there for the URL's port; else check sslrootcert, \
-                     sslcert and sslkey",
+                    "a Unix socket or a certificate file is missing or may not be opened; for a socket, check that the server \
+                     runs and listens on it with the URL's port; for a certificate, check sslrootcert, sslcert and sslkey",
                 ),
                 _ => write!(f, "{error}"),
             },
             Cause::Sql(sqlx::Error::Tls(error)) => f.write_str(no_tls(&error.to_string())),
             Cause::Sql(sqlx::Error::Configuration(_)) => f.write_str(no_tls("")),
             Cause::Sql(sqlx::Error::Protocol(_)) => {
-                f.write_str("what answers is no Postgres server, or speaks another version of its protocol")
+                f.write_str("the answer is not that of a Postgres server; check the host and the port of the URL")
             }
-            Cause::Sql(_) => f.write_str("the driver gave up on the statement"),
+            Cause::Sql(_) => f.write_str("the driver could not run the statement; check that the server is a Postgres of a supported version"),
         }
     }
 }
 
-/// What is wrong with TLS, by the words of rustls, which may name the host and so are not passed on.
+/// Why TLS failed, by the message of rustls. That message may name the host, so it is not passed on.
 fn refused_certificate(rustls: &str) -> &'static str {
     if rustls.contains("UnknownIssuer") {
-        "the server's certificate is signed by no CA that is known here; name the CA's certificate in the URL with \
-         sslrootcert"
+        "the server's certificate is signed by an unknown CA; name the CA's certificate in the URL with sslrootcert"
     } else if rustls.contains("not valid for name") {
-        "the server's certificate is for another host name than the URL's; use the name it is for, or have it made \
-         for this one"
+        "the server's certificate is for another host name than the URL's; use its name in the URL, or issue a \
+         certificate for the name in the URL"
     } else if ["expired", "Expired", "not valid yet", "NotValidYet"]
         .iter()
         .any(|words| rustls.contains(words))
     {
-        "the server's certificate is not valid at this time; renew it, or set the clock"
+        "the server's certificate is not valid at this time; renew it, or correct the clock"
     } else if rustls.contains("CaUsedAsEndEntity") {
-        "the server's certificate is that of a CA; have the CA sign one for the server"
+        "the server uses the certificate of a CA; have the CA sign one for the server"
     } else {
-        "TLS failed; check the server's certificate, and that its log agrees"
+        "TLS failed; check the server's certificate and its log"
     }
 }
 
-/// Why TLS was not even tried, by the words of the driver, which may name a file and so are not passed on.
+/// Why TLS was not tried, by the message of the driver. That message may name a file, so it is not passed on.
 fn no_tls(driver: &str) -> &'static str {
     if driver.contains("does not support TLS") {
-        "the server offers no TLS, and the URL's sslmode asks for it; turn it on at the server"
+        "the server offers no TLS, and the URL's sslmode requires it; turn it on at the server"
     } else {
         "TLS cannot be set up; check the URL's host name, and its sslrootcert, sslcert and sslkey"
     }
@@ -213,25 +213,25 @@ fn describe(f: &mut fmt::Formatter<'_>, step: Step, error: &dyn sqlx::error::Dat
     match remedy(step, &sqlstate) {
         Some(remedy) => write!(f, "{remedy} (SQLSTATE {sqlstate})"),
         None if may_quote(step, &sqlstate) => {
-            // A trigger's words may quote a row.
+            // The message of a trigger may quote a row.
             write!(f, "{} (SQLSTATE {sqlstate})", visible(error.message()))
         }
-        None => write!(f, "the server answered SQLSTATE {sqlstate}"),
+        None => write!(f, "the server answered with SQLSTATE {sqlstate}; see its log"),
     }
 }
 
 impl From<StepError> for InsertError {
-    fn from(fault: StepError) -> Self {
-        Self::new(fault.failure(), fault.to_string())
+    fn from(error: StepError) -> Self {
+        Self::new(error.failure(), error.to_string())
     }
 }
 
 #[cfg(feature = "report")]
 impl From<StepError> for Error {
-    fn from(fault: StepError) -> Self {
-        match fault.cause {
-            Cause::TimedOut(_) => Self::timeout(fault.to_string()),
-            Cause::Sql(_) => Self::database(fault.to_string()),
+    fn from(error: StepError) -> Self {
+        match error.cause {
+            Cause::TimedOut(_) => Self::timeout(error.to_string()),
+            Cause::Sql(_) => Self::database(error.to_string()),
         }
     }
 }
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_is_tried_for_ever() {
+    fn a_passing_failure_is_retried() {
         all(&["08000", "08006", "08P01", "57P01", "57P02", "57P03", "57P04", "57P05"], Failure::Retry);
         all(&["25006", "25P03", "40001", "40P01"], Failure::Retry);
         all(&["53100", "53200", "53300", "55P03", "58000", "58030", "58P01"], Failure::Retry);
@@ -259,19 +259,19 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_must_mend_is_held() {
+    fn a_failure_that_a_person_must_end_is_held() {
         all(&["28000", "28P01", "3D000", "3F000", "42501", "42P01", "42703", "42804"], Failure::Hold);
         all(&["0A000", "XX000", "XX001", "23505", "26000", "P0001", "99999", "", "5"], Failure::Hold);
     }
 
     #[test]
-    fn what_one_event_causes_is_set_aside() {
+    fn a_failure_of_one_row_is_quarantined() {
         all(&["22P05", "22P02", "22008", "22021", "23502", "23503", "23514"], Failure::Quarantine);
         all(&["54000", "54001"], Failure::Quarantine);
     }
 
     #[test]
-    fn a_broken_connection_is_tried_for_ever() {
+    fn a_broken_connection_is_retried() {
         let cut = sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
         assert_eq!(StepError::sql(Step::Insert, cut).failure(), Failure::Retry);
         for step in [Step::Connect, Step::Create, Step::Insert] {
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_not_answered_are_halved() {
+    fn a_timeout_of_the_rows_is_halved() {
         let late = StepError::timed_out(Step::Rows, Duration::from_secs(30));
         assert_eq!(late.failure(), Failure::Halve);
         assert_eq!(late.to_string(), "cannot insert into Postgres: no answer within 30 s");
@@ -298,12 +298,12 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_out_of_its_time_or_misused_has_a_remedy() {
-        let told = |words| refused_certificate(&format!("invalid peer certificate: {words}"));
-        assert!(told("certificate expired: verification time 2 (UNIX)").contains("renew it"));
-        assert!(told("Expired").contains("renew it"));
-        assert!(told("Other(OtherError(CaUsedAsEndEntity))").contains("have the CA sign one"));
-        assert!(told("BadSignature").contains("TLS failed"));
+    fn an_expired_or_misused_certificate_has_a_remedy() {
+        let message = |words| refused_certificate(&format!("invalid peer certificate: {words}"));
+        assert!(message("certificate expired: verification time 2 (UNIX)").contains("renew it"));
+        assert!(message("Expired").contains("renew it"));
+        assert!(message("Other(OtherError(CaUsedAsEndEntity))").contains("have the CA sign one"));
+        assert!(message("BadSignature").contains("TLS failed"));
     }
 
     #[test]

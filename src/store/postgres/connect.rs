@@ -1,24 +1,25 @@
-//! From a URL to a connection that a pooler accepts, with a limit on every wait.
+//! Makes connections that a pooler accepts from a URL, with a timeout for every wait.
 
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use tracing::subscriber::{NoSubscriber, with_default};
+use url::Url;
 
 use super::classify::{Step, StepError};
 use super::{CONNECT_TIMEOUT, STATEMENT_TIMEOUT};
-use crate::Error;
+use crate::error::Error;
 
-/// Starts every transaction. The server gives up before we do, so that its answer says why; and all of it
-/// ends with the transaction, as behind a pooler the session is another client's next.
+/// Begins every transaction. The timeouts of the server are shorter than ours, so that its answer names the cause. They
+/// end with the transaction, because behind a pooler the next client gets the session.
 ///
-/// No timeout of the server ends a `COPY` whose rows have stopped coming. When the network loses us there, our rows
-/// stay locked, and a second try of them waits, until the server asks whether we are still there: by default after
-/// two hours, and with these keepalives after 20 s.
+/// No timeout of the server ends a `COPY` whose rows have stopped coming. If the network is lost there, the rows stay
+/// locked and a second try of them waits, until the server checks whether the client is alive: after two hours by
+/// default, and after 20 s with these keepalives.
 ///
-/// Notices are not asked for: that of a trigger may quote a row, and the driver would hand it to the host's layers, as
-/// a tracing event of the target `sqlx::postgres::notice`. (`RAISE INFO` comes all the same, and is a `TRACE` there.)
+/// Notices are off: the notice of a trigger may quote a row, and the driver would pass it to the host's layers as an event
+/// with the target `sqlx::postgres::notice`. (`RAISE INFO` comes all the same, as a `TRACE` event.)
 const BEGIN: &str = "BEGIN; \
      SET LOCAL statement_timeout = '20s'; \
      SET LOCAL lock_timeout = '10s'; \
@@ -28,8 +29,8 @@ const BEGIN: &str = "BEGIN; \
      SET LOCAL tcp_keepalives_count = 3; \
      SET LOCAL client_min_messages = error";
 
-/// Parameters of the URL that are passed on. Others belong to other programs that share the URL (`pgbouncer`,
-/// `connection_limit`, `channel_binding`); the driver would log them with their values.
+/// The parameters of the URL that the driver gets. Others (`pgbouncer`, `connection_limit`, `channel_binding`) are for
+/// other programs that use the same URL, and the driver would log them with their values.
 const PARAMETERS: [&str; 13] = [
     "application_name",
     "dbname",
@@ -46,12 +47,12 @@ const PARAMETERS: [&str; 13] = [
     "user",
 ];
 
-/// Reads the URL. No message holds any part of it: the driver's own ones would.
+/// Reads the URL. The messages hold no part of it; those of the driver would.
 pub(super) fn options(url: &str) -> Result<PgConnectOptions, Error> {
-    let url = known_parameters(url)?;
-    // The driver reads .pgpass meanwhile, and would log a malformed line of it, password and all.
-    let parsed = with_default(NoSubscriber::default(), || url.parse());
-    let options: PgConnectOptions = parsed.map_err(|_| unreadable())?;
+    let url = with_known_parameters(url)?;
+    // The driver reads .pgpass here, and would log a malformed line with its password.
+    let parsed = with_default(NoSubscriber::default(), || PgConnectOptions::from_url(&url));
+    let options = parsed.map_err(|_| unreadable())?;
     refuse_missing_tls(&options)?;
     let name = options.get_application_name().unwrap_or("tracing-ledger").to_owned();
     Ok(options
@@ -67,45 +68,26 @@ fn unreadable() -> Error {
     )
 }
 
-fn known_parameters(url: &str) -> Result<String, Error> {
-    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+fn with_known_parameters(url: &str) -> Result<Url, Error> {
+    let mut url = Url::parse(url).map_err(|_| unreadable())?;
+    if !matches!(url.scheme(), "postgres" | "postgresql") || url.cannot_be_a_base() {
         return Err(unreadable());
     }
-    let Some((address, query)) = url.split_once('?') else {
-        return Ok(url.to_owned());
-    };
-    let mut kept = Vec::new();
-    for pair in query.split('&') {
-        // As the driver reads it.
-        let key = percent_decoded(pair.split('=').next().unwrap_or_default());
-        if PARAMETERS.contains(&&*key) || key.starts_with("options[") {
-            kept.push(pair);
-        } else if key.to_lowercase().starts_with("ssl") {
-            // Not to be ignored: a misspelt `sslmode` would send everything in the clear.
-            return Err(Error::config(
-                "the Postgres URL has an unknown parameter that starts with ssl: \
-                 known are sslmode, sslrootcert, sslcert and sslkey",
-            ));
-        }
+    let is_known = |key: &str| PARAMETERS.contains(&key) || key.starts_with("options[");
+    let (known, others): (Vec<_>, Vec<_>) =
+        url.query_pairs().into_owned().partition(|(key, _)| is_known(key));
+    // A misspelt `sslmode` would send everything in the clear.
+    if others.iter().any(|(key, _)| key.to_lowercase().starts_with("ssl")) {
+        return Err(Error::config(
+            "the Postgres URL has an unknown parameter that starts with ssl: \
+             use sslmode, sslrootcert, sslcert or sslkey",
+        ));
     }
-    Ok(format!("{address}?{}", kept.join("&")))
-}
-
-/// What is no text stands for no parameter we know.
-fn percent_decoded(key: &str) -> String {
-    let mut rest = key.as_bytes();
-    let mut decoded = Vec::with_capacity(rest.len());
-    while let Some((&byte, after)) = rest.split_first() {
-        let digits = after.split_at_checked(2).filter(|_| byte == b'%');
-        let escaped = digits.and_then(|(digits, after)| {
-            let digits = str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
-            Some((u8::from_str_radix(digits, 16).ok()?, after))
-        });
-        let (byte, after) = escaped.unwrap_or((byte, after));
-        decoded.push(byte);
-        rest = after;
+    url.set_query(None);
+    if !known.is_empty() {
+        url.query_pairs_mut().extend_pairs(known);
     }
-    String::from_utf8_lossy(&decoded).into_owned()
+    Ok(url)
 }
 
 fn refuse_missing_tls(options: &PgConnectOptions) -> Result<(), Error> {
@@ -115,7 +97,7 @@ fn refuse_missing_tls(options: &PgConnectOptions) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::config(
-        "the Postgres URL asks for TLS by its sslmode: build tracing-ledger with the feature tls",
+        "the sslmode of the Postgres URL requires TLS: build tracing-ledger with the feature tls",
     ))
 }
 
@@ -123,7 +105,7 @@ pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, 
     within(Step::Connect, CONNECT_TIMEOUT, options.connect()).await
 }
 
-/// Explicit, as a pooler may hand each statement outside of a transaction to another server.
+/// Outside of a transaction a pooler may pass each statement to another server.
 pub(super) async fn begin(connection: &mut PgConnection, step: Step) -> Result<(), StepError> {
     simple(connection, step, BEGIN).await
 }
@@ -132,12 +114,12 @@ pub(super) async fn commit(connection: &mut PgConnection, step: Step) -> Result<
     simple(connection, step, "COMMIT").await
 }
 
-/// Gets a connection out of a transaction that failed.
+/// Ends a failed transaction.
 pub(super) async fn roll_back(connection: &mut PgConnection, step: Step) -> Result<(), StepError> {
     simple(connection, step, "ROLLBACK").await
 }
 
-/// Runs statements without parameters, by the simple protocol: it names no statement.
+/// Runs statements without parameters, by the simple protocol, which gives statements no names.
 pub(super) async fn simple(
     connection: &mut PgConnection,
     step: Step,
@@ -156,12 +138,12 @@ pub(super) async fn statement<T>(
 
 pub(super) async fn within<T>(
     step: Step,
-    limit: Duration,
+    timeout: Duration,
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, StepError> {
-    match tokio::time::timeout(limit, work).await {
+    match tokio::time::timeout(timeout, work).await {
         Ok(result) => result.map_err(|error| StepError::sql(step, error)),
-        Err(_) => Err(StepError::timed_out(step, limit)),
+        Err(_) => Err(StepError::timed_out(step, timeout)),
     }
 }
 
@@ -191,12 +173,12 @@ mod tests {
     #[test]
     fn parameters_of_other_programs_are_left_out() {
         let url = "postgres://db/app?pgbouncer=true&sslmode=disable&connection_limit=1&options[a]=b";
-        let known = known_parameters(url).expect("readable");
-        assert_eq!(known, "postgres://db/app?sslmode=disable&options[a]=b");
+        let known = with_known_parameters(url).expect("readable");
+        assert_eq!(known.as_str(), "postgres://db/app?sslmode=disable&options%5Ba%5D=b");
     }
 
     #[test]
-    fn a_misspelt_sslmode_is_refused_and_an_encoded_one_is_heard() {
+    fn a_misspelt_sslmode_is_refused_and_an_encoded_one_is_read() {
         for key in ["SSLMODE", "SslMode", "%53SLMODE", "ssl%4Dode", "sslmod", "%73%73%6cmod", "SSL-mode"] {
             let error = options(&format!("postgres://db/app?a=b&{key}=disable")).expect_err(key);
             assert!(error.to_string().contains("unknown parameter that starts with ssl"), "{error}");

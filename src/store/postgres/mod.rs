@@ -1,12 +1,12 @@
-//! Postgres: one connection, one transaction for every batch.
+//! Postgres: one connection, one transaction for each batch.
 //!
-//! A batch is committed whole or not at all. When the answer to a commit is lost the batch may be there or not:
-//! the second try leaves out the rows that are there. So does the first try of what an earlier process left, once
-//! `COPY` has come upon one. Nothing is read, so a role with no right but `INSERT` will do, and nothing is altered
-//! unless [`Postgres::create_table`] asks for it.
+//! A batch is committed as a whole. If the answer to the commit is lost, the batch may be stored or not, and the second
+//! try leaves out the rows that are stored. The first try of the rows of an earlier process does the same once a `COPY`
+//! has met a stored row. Nothing is read, so a role that may only `INSERT` will do, and nothing is altered unless
+//! [`Postgres::create_table`] asks for it.
 //!
-//! Made to work behind pgbouncer in transaction mode: statements have no name, every one of them is inside an
-//! explicit transaction, and no setting outlives its transaction.
+//! It works behind pgbouncer in transaction mode: statements have no names, all of them are in explicit transactions, and
+//! no setting outlives its transaction.
 
 mod classify;
 mod connect;
@@ -22,14 +22,15 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use self::classify::{Step, StepError};
 use self::connect::{begin, commit, roll_back, simple, statement};
 use super::{Attempt, InsertError, Store, time};
-use crate::{Error, Row};
+use crate::error::Error;
+use crate::row::Row;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// What waits behind a statement that is never answered is to be written within 30 s of the end of an outage.
+/// Rows are to be written within 30 s of the end of an outage, even after a statement that is never answered.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// For batches that may be stored already. Without a target and without `RETURNING`, which would need the right
-/// to `SELECT`. Everything goes as text, which Postgres casts, as the driver knows no uuid or time by itself.
+/// For batches that may be stored already. A conflict target or `RETURNING` would need the right to `SELECT`. All values
+/// are text that Postgres casts, because the driver has no UUIDs and times by itself.
 const INSERT: &str = "INSERT INTO observability_events \
      (id, created_at, source, event_type, severity, context, restaurant_id, booking_id) \
      SELECT * FROM UNNEST($1::text[]::uuid[], $2::text[]::timestamptz[], $3::text[], $4::text[], $5::text[], \
@@ -38,20 +39,19 @@ const INSERT: &str = "INSERT INTO observability_events \
 
 const SCHEMA: &str = include_str!("../../../schema.sql");
 
-/// Two programs that start at once would both find no table, and one of them fail. The number is ours, and
-/// stands for nothing.
+/// Without the lock, of two programs that start at once and find no table, one would fail. The number is arbitrary.
 const LOCK_SCHEMA: &str = "SELECT pg_advisory_xact_lock(7310577382525465449)";
 
-/// Applying the schema needs rights that a role may lack where the table is there already.
+/// Applying the schema needs rights that a role may lack if the table exists.
 const TABLE_EXISTS: &str = "SELECT to_regclass('observability_events') IS NOT NULL";
 
-/// A Postgres database, reached by one connection that is made when the first batch comes.
+/// A store in a Postgres database.
 ///
-/// The connection is thrown away after any failure and after any timeout, and made anew for the next batch. It is kept
-/// when all that the server says is that a row is there already.
+/// It has one connection, made for the first batch. After a failure or timeout the next batch gets a new one; a row that
+/// is stored already is no failure.
 ///
-/// TLS is as the URL says. Without an `sslmode` it is `prefer`: TLS where the server offers it, with no look at
-/// its certificate. Use `?sslmode=verify-full` across any network that is not yours.
+/// The `sslmode` of the URL decides about TLS. The default is `prefer`: TLS if the server offers it, without a check of its
+/// certificate. Use `?sslmode=verify-full` on any network that you do not control.
 ///
 /// ```
 /// use tracing_ledger::store::Postgres;
@@ -62,41 +62,40 @@ const TABLE_EXISTS: &str = "SELECT to_regclass('observability_events') IS NOT NU
 pub struct Postgres {
     options: PgConnectOptions,
     create_table: bool,
-    /// Whether the table takes `COPY`: so until it refused one.
+    /// Whether the table takes `COPY`, as far as known.
     copy: bool,
-    /// Whether the last rows of an earlier process were there already, some of them: most likely the next are too.
+    /// Whether some of the last rows of an earlier process were stored already: then the next ones most likely are too.
     replay_conflicts: bool,
-    /// Gone while it is in use, so that an insert that is dropped half-way leaves none behind.
+    /// `None` while in use, so that an insert that is dropped half-way does not leave a broken connection.
     connection: Option<PgConnection>,
 }
 
 impl Postgres {
-    /// From how many events on a batch goes by `COPY`, which is faster than `INSERT` for many: 500.
+    /// The smallest batch that is sent by `COPY`: 500 rows.
     ///
-    /// The driver leaves Nagle's algorithm on, and ends a `COPY` by a message of its own, which then waits for
-    /// the server's delayed acknowledgement. In a single trial, which no bench repeats, 10 rows took 44 ms by `COPY`
-    /// and 1 ms by `INSERT`, and 1,000 rows 9 ms and 16 ms.
-    // The fuzzer has few at a time, and talks to its server where nothing is delayed.
+    /// `COPY` is faster for many rows and slower for few: the driver leaves Nagle's algorithm on, so the end of a `COPY` waits
+    /// for the server's delayed acknowledgement. In a single trial 10 rows took 44 ms by `COPY` and 1 ms by `INSERT`, and
+    /// 1,000 rows took 9 ms and 16 ms.
+    // The fuzzer sends few rows at a time, to a server without this delay.
     pub const COPY_FROM_ROWS: usize = if cfg!(fuzzing) { 1 } else { 500 };
 
-    /// How long connecting may take, with TLS and login: 10 s.
+    /// The timeout of a connection attempt, with TLS and login: 10 s.
     pub const CONNECT_TIMEOUT: Duration = CONNECT_TIMEOUT;
 
-    /// How long any one statement may take: 25 s. The server is told to give up after 20 s, and after 10 s of
-    /// waiting for a lock.
+    /// The timeout of a statement: 25 s. The server's own timeouts are 20 s, and 10 s for a lock.
     pub const STATEMENT_TIMEOUT: Duration = STATEMENT_TIMEOUT;
 
-    /// A store for `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. What the URL leaves out is taken from libpq's
-    /// environment variables (`PGHOST`, `PGPASSWORD`, …) and from `.pgpass`.
+    /// Makes a store for `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, without a connection. Parts that are missing in the
+    /// URL come from libpq's environment variables (`PGHOST`, `PGPASSWORD`, …) and from `.pgpass`.
     ///
     /// # Errors
-    /// When the URL cannot be read ([`Error::is_config`]). The network is not touched.
+    /// When the URL is malformed ([`Error::is_config`]).
     pub fn from_url(url: &str) -> Result<Self, Error> {
         let options = connect::options(url)?;
         Ok(Self { options, create_table: false, copy: true, replay_conflicts: false, connection: None })
     }
 
-    /// Whether to apply `schema.sql` on connecting where the table is missing. Off by default: nothing is altered.
+    /// Whether to apply `schema.sql` to a database without the table. Off by default: nothing is altered.
     pub fn create_table(mut self, create: bool) -> Self {
         self.create_table = create;
         self
@@ -112,7 +111,7 @@ impl Postgres {
         self.copy && !conflicts && batch.len() >= Self::COPY_FROM_ROWS
     }
 
-    /// How many rows it made.
+    /// Writes the batch and returns the number of new rows.
     async fn write(&mut self, batch: &[Row], how: How) -> Result<u64, WriteError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
@@ -124,11 +123,11 @@ impl Postgres {
             How::Insert => insert(&mut connection, batch).await,
         };
         let rows = match sent {
-            Err(WriteError::StepError(fault)) if fault.is_conflict() => {
+            Err(WriteError::Step(error)) if error.is_conflict() => {
                 if roll_back(&mut connection, Step::Insert).await.is_ok() {
                     self.connection = Some(connection);
                 }
-                return Err(fault.into());
+                return Err(error.into());
             }
             sent => sent?,
         };
@@ -148,15 +147,15 @@ impl Postgres {
 
 #[derive(Clone, Copy)]
 enum How {
-    /// Faster for many rows, but fails on a row that is there already.
+    /// Faster for many rows, but fails on a row that is stored already.
     Copy,
-    /// Leaves out rows that are there already.
+    /// Leaves out rows that are stored already.
     Insert,
 }
 
-/// Why a batch was not written: by the database's fault, or by that of an event no database could take.
+/// Why a batch was not written: the database failed, or a row cannot be stored in any database.
 enum WriteError {
-    StepError(StepError),
+    Step(StepError),
     Row(InsertError),
 }
 
@@ -167,8 +166,8 @@ impl Store for Postgres {
         }
         if self.copies(batch, attempt) {
             match self.write(batch, How::Copy).await {
-                Err(WriteError::StepError(fault)) if fault.refuses_copy() => self.copy = false,
-                Err(WriteError::StepError(fault)) if fault.is_conflict() && attempt == Attempt::Replay => {}
+                Err(WriteError::Step(error)) if error.refuses_copy() => self.copy = false,
+                Err(WriteError::Step(error)) if error.is_conflict() && attempt == Attempt::Replay => {}
                 result => return result.map(drop).map_err(InsertError::from),
             }
         }
@@ -194,18 +193,18 @@ async fn copy_in(connection: &mut PgConnection, batch: &[Row]) -> Result<u64, Wr
 }
 
 async fn insert(connection: &mut PgConnection, batch: &[Row]) -> Result<u64, WriteError> {
-    let times = batch.iter().map(|event| time::created_at(event).map(time::text));
+    let times = batch.iter().map(|row| time::created_at(row).map(time::text));
     let times: Vec<String> = times.collect::<Result<_, _>>()?;
     let query = sqlx::query(INSERT)
         .persistent(false)
-        .bind(column(batch, |event| event.id.to_string()))
+        .bind(column(batch, |row| row.id.to_string()))
         .bind(times)
-        .bind(column(batch, |event| &*event.source))
-        .bind(column(batch, |event| &*event.event_type))
-        .bind(column(batch, |event| event.severity.as_str()))
-        .bind(column(batch, |event| event.context.as_str()))
-        .bind(column(batch, |event| event.restaurant_id.map(|id| id.to_string())))
-        .bind(column(batch, |event| event.booking_id.map(|id| id.to_string())));
+        .bind(column(batch, |row| &*row.source))
+        .bind(column(batch, |row| &*row.event_type))
+        .bind(column(batch, |row| row.severity.as_str()))
+        .bind(column(batch, |row| row.context.as_str()))
+        .bind(column(batch, |row| row.restaurant_id.map(|id| id.to_string())))
+        .bind(column(batch, |row| row.booking_id.map(|id| id.to_string())));
     Ok(statement(Step::Rows, query.execute(connection)).await?.rows_affected())
 }
 
@@ -224,8 +223,8 @@ async fn create_table(connection: &mut PgConnection) -> Result<(), StepError> {
 }
 
 impl From<StepError> for WriteError {
-    fn from(fault: StepError) -> Self {
-        Self::StepError(fault)
+    fn from(error: StepError) -> Self {
+        Self::Step(error)
     }
 }
 
@@ -238,14 +237,14 @@ impl From<InsertError> for WriteError {
 impl From<WriteError> for InsertError {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::StepError(fault) => fault.into(),
+            WriteError::Step(error) => error.into(),
             WriteError::Row(error) => error,
         }
     }
 }
 
 impl fmt::Debug for Postgres {
-    /// Leaves the options out: they hold the password.
+    /// Without the options, which hold the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Postgres").field("create_table", &self.create_table).finish_non_exhaustive()
     }

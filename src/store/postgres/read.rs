@@ -1,4 +1,4 @@
-//! Reading rows back, one at a time.
+//! Reads rows back, one at a time.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use sqlx::postgres::PgConnection;
 use super::Postgres;
 use super::classify::{Step, StepError};
 use super::connect::{commit, simple, within};
-use crate::Error;
+use crate::error::Error;
 use crate::store::read::{ReadRow, Rows, Selection, next};
 
-/// How long the next row may take: a report may search through all of a large table for it.
+/// The timeout for the next row: a report may search all of a large table for it.
 const ROW_TIMEOUT: Duration = Duration::from_secs(300);
 
 const BEGIN: &str = "BEGIN READ ONLY; \
      SET LOCAL statement_timeout = '15min'; \
      SET LOCAL lock_timeout = '10s'";
 
-/// Texts as SQLite stores them, so that both databases give the same rows.
+/// The texts have the form of those in SQLite, so that both databases give the same rows.
 const SELECT: &str = "SELECT \
      to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
      event_type, booking_id::text, context::text \
@@ -25,7 +25,7 @@ const SELECT: &str = "SELECT \
      WHERE event_type = ANY($1) AND created_at >= COALESCE($2::text::timestamptz, '-infinity')";
 
 impl Postgres {
-    /// Hands every selected row to `each`, in no order, holding one at a time. Needs the right to `SELECT`.
+    /// Passes every selected row to `each`, in no order, one at a time. Needs the right to `SELECT`.
     pub(crate) async fn read(
         &mut self,
         selection: &Selection,

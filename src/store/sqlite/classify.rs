@@ -1,4 +1,4 @@
-//! What went wrong, in which class it falls, and what a person can do about it.
+//! Errors of SQLite: the writer's next step, and the message.
 
 #[cfg(feature = "report")]
 use crate::error::Error;
@@ -20,7 +20,7 @@ const TOOBIG: u32 = 18;
 const CONSTRAINT: u32 = 19;
 const MISMATCH: u32 = 20;
 
-/// The class of a primary result code: what is another process's doing, or the disk's, passes.
+/// The failure for a primary result code. Failures of other processes and of the disk pass.
 fn class(code: u32) -> Failure {
     match code {
         BUSY | LOCKED | NOMEM | IOERR | FULL | PROTOCOL => Failure::Retry,
@@ -43,17 +43,17 @@ fn primary(error: &sqlx::Error) -> u32 {
 }
 
 fn describe(error: &sqlx::Error) -> String {
-    // A trigger's words may quote a row.
+    // The message of a trigger may quote a row.
     let Some(text) = error.as_database_error().map(|error| visible(error.message())) else {
-        return "the driver gave up on the statement".to_owned();
+        return "the driver could not run the statement; check that the file is a SQLite database".to_owned();
     };
     match primary(error) {
         ERROR if text.starts_with("no such table") => {
             "the table observability_events does not exist; use create_table(true)".to_owned()
         }
         CANTOPEN => format!(
-            "{text}; check that the directory of the path in the URL is there and may be written, and use \
-             create_table(true) where the file is to be made"
+            "{text}; check that the directory in the URL exists and that the process may write to it, and use \
+             create_table(true) to create the file"
         ),
         READONLY | PERM => format!("{text}; give the process the right to write the file and its directory"),
         _ => text,

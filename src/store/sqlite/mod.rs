@@ -1,9 +1,9 @@
-//! SQLite: one file, one transaction for every batch.
+//! SQLite: one file, one transaction for each batch.
 //!
-//! A batch is committed whole or not at all, and is on disk once it is committed: the journal is a write-ahead
-//! log, flushed at every commit. A second try leaves out the rows that are there.
+//! A batch is committed as a whole, and a committed batch is on disk: the journal is a write-ahead log, flushed at every
+//! commit. A second try leaves out the rows that are stored already.
 //!
-//! SQLite works on a thread of the driver's. It waits up to 5 s for another process to release the file.
+//! SQLite runs on a thread of the driver. It waits up to 5 s for another process to release the file.
 
 mod classify;
 #[cfg(feature = "report")]
@@ -16,11 +16,12 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection};
 
 use super::{Attempt, Failure, InsertError, Store, time};
-use crate::{Error, Row};
+use crate::error::Error;
+use crate::row::Row;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Not `INSERT OR IGNORE`, which would drop a row that breaks a CHECK or a NOT NULL without a word.
+/// `INSERT OR IGNORE` would silently drop a row that breaks a CHECK or a NOT NULL.
 const INSERT: &str = "INSERT INTO observability_events \
      (id, created_at, source, event_type, severity, context, restaurant_id, booking_id) \
      VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
@@ -28,9 +29,9 @@ const INSERT: &str = "INSERT INTO observability_events \
 
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// A SQLite database in a file, or in memory.
+/// A store in a SQLite database, which is a file or in memory.
 ///
-/// Ids are kept as hyphenated text, times as RFC 3339 text in UTC with microseconds, the context as JSON text.
+/// Ids are hyphenated text, times RFC 3339 text in UTC with microseconds, the context is JSON text.
 ///
 /// ```
 /// use tracing_ledger::store::Sqlite;
@@ -41,18 +42,19 @@ const SCHEMA: &str = include_str!("schema.sql");
 pub struct Sqlite {
     options: SqliteConnectOptions,
     create_table: bool,
-    /// Kept through failures that will pass: a database in memory lives no longer than its connection.
+    /// Kept after passing failures: a database in memory ends with its connection.
     connection: Option<SqliteConnection>,
 }
 
 impl Sqlite {
-    /// How long to wait for another process to release the file: 5 s.
+    /// The timeout of the wait for another process to release the file: 5 s.
     pub const BUSY_TIMEOUT: Duration = BUSY_TIMEOUT;
 
-    /// A store for `sqlite:PATH`, or `sqlite::memory:`. A `?` or `#` of the path is written `%3F` or `%23`.
+    /// Makes a store for `sqlite:PATH` or `sqlite::memory:`, without opening the file. A `?` or `#` in the path is written
+    /// as `%3F` or `%23`.
     ///
     /// # Errors
-    /// When the URL cannot be read ([`Error::is_config`]). The disk is not touched.
+    /// When the URL is malformed ([`Error::is_config`]).
     pub fn from_url(url: &str) -> Result<Self, Error> {
         let options = Some(url).filter(|url| url.starts_with("sqlite:")).and_then(|url| url.parse().ok());
         let options: SqliteConnectOptions = options.ok_or_else(unreadable)?;
@@ -60,13 +62,13 @@ impl Sqlite {
         Ok(Self { options, create_table: false, connection: None })
     }
 
-    /// Whether to make the file and the table where they are missing. Off by default.
+    /// Whether to create the file and the table if they are missing. Off by default.
     pub fn create_table(mut self, create: bool) -> Self {
         self.create_table = create;
         self
     }
 
-    /// The connection, made where there is none.
+    /// The connection, made if there is none.
     async fn connection(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
@@ -86,7 +88,7 @@ impl Sqlite {
     }
 
     async fn write(&mut self, rows: &[[Option<String>; 8]]) -> Result<(), sqlx::Error> {
-        // A transaction that is dropped, with the future or by an error, is rolled back.
+        // Dropping the transaction, by an error or with the future, rolls it back.
         let mut transaction = self.connection().await?.begin_with("BEGIN IMMEDIATE").await?;
         for row in rows {
             let query = row.iter().fold(sqlx::query(INSERT), |query, value| query.bind(value));
@@ -95,7 +97,7 @@ impl Sqlite {
         transaction.commit().await
     }
 
-    /// What a person has to mend may be the file itself: it is opened anew.
+    /// Closes the file if a person has to act: it may be replaced.
     fn failed(&mut self, error: &sqlx::Error) -> InsertError {
         let error = classify::insert_error(error);
         if error.failure() == Failure::Hold {
@@ -107,28 +109,28 @@ impl Sqlite {
 
 fn unreadable() -> Error {
     Error::config(
-        "the SQLite URL cannot be read: use sqlite:PATH or sqlite::memory:, with a ? of the path as %3F",
+        "the SQLite URL cannot be read: use sqlite:PATH or sqlite::memory:, with a ? in the path as %3F",
     )
 }
 
 impl Store for Sqlite {
     async fn insert(&mut self, batch: &[Row], _: Attempt) -> Result<(), InsertError> {
-        let rows = batch.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+        let rows = batch.iter().map(columns).collect::<Result<Vec<_>, _>>()?;
         self.write(&rows).await.map_err(|error| self.failed(&error))
     }
 }
 
-/// The event's columns as text, in the order of [`INSERT`].
-fn row(event: &Row) -> Result<[Option<String>; 8], InsertError> {
+/// The columns of a row as text, in the order of [`INSERT`].
+fn columns(row: &Row) -> Result<[Option<String>; 8], InsertError> {
     Ok([
-        Some(event.id.to_string()),
-        Some(time::text(time::created_at(event)?)),
-        Some(event.source.to_string()),
-        Some(event.event_type.to_string()),
-        Some(event.severity.to_string()),
-        Some(event.context.clone()),
-        event.restaurant_id.map(|id| id.to_string()),
-        event.booking_id.map(|id| id.to_string()),
+        Some(row.id.to_string()),
+        Some(time::text(time::created_at(row)?)),
+        Some(row.source.to_string()),
+        Some(row.event_type.to_string()),
+        Some(row.severity.to_string()),
+        Some(row.context.clone()),
+        row.restaurant_id.map(|id| id.to_string()),
+        row.booking_id.map(|id| id.to_string()),
     ])
 }
 

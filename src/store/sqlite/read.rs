@@ -1,16 +1,16 @@
-//! Reading rows back, one at a time.
+//! Reads rows back, one at a time.
 
 use super::{Sqlite, classify};
-use crate::Error;
+use crate::error::Error;
 use crate::store::read::{ReadRow, Rows, Selection, next};
 
-/// The event types come as one JSON array, as SQLite has no arrays. Times compare as text does.
+/// SQLite has no arrays, so the event types are one JSON array. Times compare as text.
 const SELECT: &str = "SELECT created_at, event_type, booking_id, context \
      FROM observability_events \
      WHERE event_type IN (SELECT value FROM json_each(?)) AND created_at >= COALESCE(?, '')";
 
 impl Sqlite {
-    /// Hands every selected row to `each`, in no order, holding one at a time.
+    /// Passes every selected row to `each`, in no order, one at a time.
     pub(crate) async fn read(
         &mut self,
         selection: &Selection,

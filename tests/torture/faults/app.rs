@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::app::{App, Service};
+use crate::app::{ServicePlan, ServiceProcess};
 use crate::proxy::{Proxy, Weather};
-use crate::scene::{DRAINED_WITHIN, Round, Setup, Verdict, ledger, shut_down, spool_dir, wait_until_drained};
+use crate::scene::{
+    DRAINED_WITHIN, FaultVerdict, Round, Setup, ledger, shut_down, spool_dir, wait_until_drained,
+};
 use crate::stage::Stage;
 use crate::wait::pause;
 
@@ -17,25 +19,25 @@ const FEW: u64 = 10;
 
 /// SIGKILL, again and again. What a flush said to be written is there, and nothing is there twice; the rest was
 /// in memory and is gone.
-pub(crate) fn killed(round: Round) -> Verdict {
+pub(crate) fn killed(round: Round) -> FaultVerdict {
     kill_again_and_again(round, None)
 }
 
 /// The same with a spool, and a database that is away most of the time. What was on disk is there once another
 /// process has had the spool. After each service comes one that makes a few calls and no more: what holds back what it
 /// writes until there is more of it never gets rid of these.
-pub(crate) fn killed_with_spool(round: Round) -> Verdict {
+pub(crate) fn killed_with_spool(round: Round) -> FaultVerdict {
     let dir = spool_dir();
     kill_again_and_again(round, Some(dir.path()))
 }
 
-fn kill_again_and_again(mut round: Round, spool: Option<&Path>) -> Verdict {
+fn kill_again_and_again(mut round: Round, spool: Option<&Path>) -> FaultVerdict {
     let seed = round.rng.next();
     let stage = Stage::set(&Setup::default(), seed);
     let proxy = Proxy::to(stage.cluster.port());
     let url = stage.url(proxy.port());
     let mut promised = Vec::new();
-    let service = |calls| Service {
+    let service = |calls| ServicePlan {
         url: url.clone(),
         seed,
         calls,
@@ -47,14 +49,14 @@ fn kill_again_and_again(mut round: Round, spool: Option<&Path>) -> Verdict {
         if spool.is_some() {
             proxy.weather(*round.rng.pick(&[Weather::Fair, Weather::Reset, Weather::Silence]));
         }
-        let mut app = App::start(&service(first..first + NUMBERS));
+        let mut app = ServiceProcess::start(&service(first..first + NUMBERS));
         let safe = app.wait_until_up();
         pause(round.rng.ms(0..200));
         promised.push(first..app.kill().or(safe).unwrap_or(first));
         if spool.is_some() {
             proxy.weather(*round.rng.pick(&[Weather::Reset, Weather::Silence]));
             let calls = first + NUMBERS..first + NUMBERS + round.rng.within(1..FEW);
-            let mut app = App::start(&service(calls.clone()));
+            let mut app = ServiceProcess::start(&service(calls.clone()));
             app.wait_until_safe(calls.end);
             app.kill();
             promised.push(calls);
@@ -72,7 +74,7 @@ fn kill_again_and_again(mut round: Round, spool: Option<&Path>) -> Verdict {
     check(&stage, seed, promised.into_iter().flatten(), drain)
 }
 
-fn check(stage: &Stage, seed: u64, promised: impl Iterator<Item = u64>, drain: Duration) -> Verdict {
+fn check(stage: &Stage, seed: u64, promised: impl Iterator<Item = u64>, drain: Duration) -> FaultVerdict {
     let rows = stage.rows();
     let mut there = HashSet::new();
     for row in rows.iter().filter(|row| row.told().is_none()) {
@@ -81,5 +83,5 @@ fn check(stage: &Stage, seed: u64, promised: impl Iterator<Item = u64>, drain: D
     }
     let lost: Vec<_> = promised.filter(|n| !there.contains(n)).collect();
     assert!(lost.is_empty(), "calls that were said to be safe are not there: {lost:?}");
-    Verdict { records: rows.len() as u64, drain, ..Verdict::default() }
+    FaultVerdict { records: rows.len() as u64, drain, ..FaultVerdict::default() }
 }

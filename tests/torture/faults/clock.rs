@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing_ledger::Builder;
 
 use crate::clock::Jumping;
-use crate::scene::{Round, Scene, Setup, Verdict};
+use crate::scene::{FaultVerdict, Round, Scene, Setup};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -19,7 +19,7 @@ fn ledger(builder: Builder) -> Builder {
 /// Forwards, backwards, to before 1970 and to the next century. What a row says of its time is then as wrong
 /// as the clock was when its call ended or, where the clock jumped before it left the queue, is after that jump.
 /// Nothing else is wrong: no duration has a jump in it.
-pub(crate) fn jumps(round: Round) -> Verdict {
+pub(crate) fn jumps(round: Round) -> FaultVerdict {
     let mut scene = Scene::open(round, Setup { ledger, ..Setup::default() });
     scene.calm();
     let ours = Jumping::begin();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::scene::{Round, Scene, Setup, Verdict};
+use crate::scene::{FaultVerdict, Round, Scene, Setup};
 use crate::tmpfs::Tmpfs;
 use crate::wait::until;
 use support::Cluster;
@@ -11,7 +11,7 @@ use support::Cluster;
 const CRASHES_WITHIN: Duration = Duration::from_secs(60);
 
 /// The server's disk for tables is full: it says so, and goes on.
-pub(crate) fn full_of_rows(round: Round) -> Verdict {
+pub(crate) fn full_of_rows(round: Round) -> FaultVerdict {
     let cluster = Arc::new(Cluster::start());
     let disk = Tmpfs::mount(cluster.dir(), 2);
     let mut scene = Scene::open(round, Setup { cluster, ..Setup::default() });
@@ -30,7 +30,7 @@ pub(crate) fn full_of_rows(round: Round) -> Verdict {
 }
 
 /// The server's disk for its log is full: it crashes, and cannot start again until there is room.
-pub(crate) fn full_of_log(round: Round) -> Verdict {
+pub(crate) fn full_of_log(round: Round) -> FaultVerdict {
     let owner = crate::scene::victim();
     let disk = Tmpfs::mount(owner.dir(), 120);
     let cluster = Arc::new(Cluster::start_in(disk.path()));

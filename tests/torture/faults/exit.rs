@@ -3,13 +3,13 @@
 use std::thread;
 
 use crate::proxy::Weather;
-use crate::scene::{Round, Scene, Setup, Spool, Verdict};
+use crate::scene::{FaultVerdict, Round, Scene, Setup, SpoolChoice};
 
 /// A shutdown keeps its deadline whatever the database does, and what it says of the rows is true.
-pub(crate) fn by_the_deadline(mut round: Round) -> Verdict {
+pub(crate) fn by_the_deadline(mut round: Round) -> FaultVerdict {
     let weather = *round.rng.pick(&[Weather::Reset, Weather::Silence, Weather::Amnesia, Weather::Trickle(1)]);
     let deadline = round.rng.ms(0..1000);
-    let mut scene = Scene::open(round, Setup { spool: Spool::No, ..Setup::default() });
+    let mut scene = Scene::open(round, Setup { spool: SpoolChoice::No, ..Setup::default() });
     scene.calm();
     scene.suffer(0..300);
     scene.proxy.weather(weather);
@@ -18,9 +18,9 @@ pub(crate) fn by_the_deadline(mut round: Round) -> Verdict {
 }
 
 /// The same with the table locked: the server has the statement, and works on it.
-pub(crate) fn while_locked(mut round: Round) -> Verdict {
+pub(crate) fn while_locked(mut round: Round) -> FaultVerdict {
     let deadline = round.rng.ms(0..1000);
-    let mut scene = Scene::open(round, Setup { spool: Spool::No, ..Setup::default() });
+    let mut scene = Scene::open(round, Setup { spool: SpoolChoice::No, ..Setup::default() });
     scene.calm();
     let (cluster, admin) = (scene.stage.cluster.clone(), scene.stage.admin.clone());
     let locker = thread::spawn(move || {

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::app::{self, Account, App, Service};
+use crate::app::{self, ServicePlan, ServiceProcess, Tally};
 use crate::proxy::{Proxy, Weather};
-use crate::scene::{DRAINED_WITHIN, Round, Setup, Verdict, ledger, shut_down, spool_dir, wait_until_drained};
+use crate::scene::{
+    DRAINED_WITHIN, FaultVerdict, Round, Setup, ledger, shut_down, spool_dir, wait_until_drained,
+};
 use crate::stage::Stage;
-use crate::tracer::{Failure, Tracer};
+use crate::tracer::{DiskFailure, Tracer};
 use crate::wait::{pause, until};
 
 const CALLS: u64 = 5000;
@@ -20,18 +22,18 @@ const UNSYNCED: &str = "rows would not survive a power loss, cannot sync";
 
 /// One way a disk fails.
 struct Case {
-    failure: Failure,
+    failure: DiskFailure,
     /// Whether everything gets onto disk all the same, while the database is away.
     is_spooled: bool,
-    /// What is said of it on stderr, once.
+    /// The notices that must appear once.
     says: &'static [&'static str],
-    /// What is not.
+    /// The notices that must not appear.
     keeps_to_itself: &'static [&'static str],
 }
 
 /// No write succeeds any more, or none to one of the files, or none for a while.
-pub(crate) fn write(round: Round) -> Verdict {
-    let write = |file, when| Failure { call: "pwrite64", file, when };
+pub(crate) fn write(round: Round) -> FaultVerdict {
+    let write = |file, when| DiskFailure { call: "pwrite64", file, when };
     // The first two take the place of the acknowledgement.
     let cases = [
         Case {
@@ -63,9 +65,9 @@ pub(crate) fn write(round: Round) -> Verdict {
 }
 
 /// No file can be synced any more, or one cannot, or its name in the directory.
-pub(crate) fn sync(round: Round) -> Verdict {
+pub(crate) fn sync(round: Round) -> FaultVerdict {
     let case = |call, when| Case {
-        failure: Failure { call, file: None, when },
+        failure: DiskFailure { call, file: None, when },
         is_spooled: true,
         says: &[UNSYNCED],
         keeps_to_itself: &[STAY, MAY_BE_SENT_AGAIN],
@@ -73,14 +75,14 @@ pub(crate) fn sync(round: Round) -> Verdict {
     all(round, &[case("fdatasync", "1+"), case("fdatasync", "1"), case("fsync", "1+")])
 }
 
-fn all(mut round: Round, cases: &[Case]) -> Verdict {
+fn all(mut round: Round, cases: &[Case]) -> FaultVerdict {
     let tries = (0..round.scale).flat_map(|_| cases);
-    tries.map(|case| fail(&mut round, case)).reduce(Verdict::and).expect("there are cases")
+    tries.map(|case| fail(&mut round, case)).reduce(FaultVerdict::and).expect("there are cases")
 }
 
 /// A service makes its calls while its disk fails, and ends; the next process sends what is on disk. All rows are in
 /// the table by the end of the first, and after the second they are the same.
-fn fail(round: &mut Round, case: &Case) -> Verdict {
+fn fail(round: &mut Round, case: &Case) -> FaultVerdict {
     let seed = round.rng.next();
     let stage = Stage::set(&Setup::default(), seed);
     let proxy = Proxy::to(stage.cluster.port());
@@ -88,11 +90,12 @@ fn fail(round: &mut Round, case: &Case) -> Verdict {
     let dir = spool_dir();
     let spool = Some(dir.path().to_owned());
     let service =
-        Service { url: url.clone(), seed, calls: 0..CALLS, spool, sync_interval: Some(SYNC_INTERVAL) };
+        ServicePlan { url: url.clone(), seed, calls: 0..CALLS, spool, sync_interval: Some(SYNC_INTERVAL) };
     let tracer = Tracer::new();
     let weathers = [Weather::Reset, Weather::Silence, Weather::Fair];
     proxy.weather(*round.rng.pick(if case.is_spooled { &weathers[..2] } else { &weathers }));
-    let mut app = App::start_by(&mut tracer.command(&case.failure, dir.path(), &app::itself()), &service);
+    let mut app =
+        ServiceProcess::start_by(&mut tracer.command(&case.failure, dir.path(), &app::itself()), &service);
     if case.is_spooled {
         app.wait_until_safe(CALLS);
     } else {
@@ -102,7 +105,7 @@ fn fail(round: &mut Round, case: &Case) -> Verdict {
     proxy.weather(Weather::Fair);
     let began = Instant::now();
     app.wait_until_safe(CALLS);
-    let Account { calls, stats } = app.end();
+    let Tally { calls, stats } = app.end();
     let drain = began.elapsed();
     assert!(tracer.failed() > 0, "no call has failed");
     assert_eq!((stats.written, calls.len() as u64), (CALLS, CALLS), "all is in the table: {stats}");
@@ -112,7 +115,7 @@ fn fail(round: &mut Round, case: &Case) -> Verdict {
     shut_down(guard, DRAINED_WITHIN).expect("everything is written");
     let verdict = stage.check(&calls, &[], stats);
     assert_eq!(verdict.lost, 0, "{stats}");
-    Verdict { drain, ..verdict }
+    FaultVerdict { drain, ..verdict }
 }
 
 /// One line for each kind of trouble, and nothing of anybody else: no panic either.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::scene::{Round, Scene, Setup, Verdict};
+use crate::scene::{FaultVerdict, Round, Scene, Setup};
 use crate::wait::until;
 use support::Cluster;
 
@@ -11,7 +11,7 @@ const STREAMS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Replication is synchronous: what an asynchronous standby had not heard of at the end of its primary is lost
 /// by Postgres, and nobody can have it back.
-pub(crate) fn to_a_standby(round: Round) -> Verdict {
+pub(crate) fn to_a_standby(round: Round) -> FaultVerdict {
     let primary = Arc::new(Cluster::start());
     let mut scene = Scene::open(round, Setup { cluster: Arc::clone(&primary), ..Setup::default() });
     let standby = Arc::new(primary.standby());

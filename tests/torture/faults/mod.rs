@@ -1,4 +1,4 @@
-//! What is done to the ledger. One file to a kind of trouble, one function to a fault.
+//! The faults. Each kind has a file, each fault a function.
 
 mod app;
 mod clock;
@@ -8,25 +8,25 @@ mod failing_disk;
 mod failover;
 mod network;
 mod overload;
-mod poison;
 mod pooler;
+mod rejected;
 mod server;
 mod spool;
 mod table;
 
-use crate::scene::{Round, Verdict};
+use crate::scene::{FaultVerdict, Round};
 use crate::{tmpfs, tracer};
 
 /// One way things go wrong.
 pub(crate) struct Fault {
     pub(crate) name: &'static str,
-    pub(crate) run: fn(Round) -> Verdict,
+    pub(crate) run: fn(Round) -> FaultVerdict,
     pub(crate) takes: Takes,
     /// Whether it is too long for the short form.
     pub(crate) long: bool,
 }
 
-/// What not every machine allows.
+/// The means of a fault that not every machine has.
 #[derive(Clone, Copy)]
 pub(crate) enum Takes {
     Nothing,
@@ -37,7 +37,7 @@ pub(crate) enum Takes {
 }
 
 impl Takes {
-    /// What of it is not to be had here.
+    /// The means that this machine lacks.
     pub(crate) fn lacks(self) -> Option<&'static str> {
         match self {
             Self::Nothing => None,
@@ -47,19 +47,19 @@ impl Takes {
     }
 }
 
-const fn fault(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
+const fn fault(name: &'static str, run: fn(Round) -> FaultVerdict) -> Fault {
     Fault { name, run, takes: Takes::Nothing, long: false }
 }
 
-const fn of_root(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
+const fn of_root(name: &'static str, run: fn(Round) -> FaultVerdict) -> Fault {
     Fault { takes: Takes::Disks, ..fault(name, run) }
 }
 
-const fn traced(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
+const fn traced(name: &'static str, run: fn(Round) -> FaultVerdict) -> Fault {
     Fault { takes: Takes::Tracer, ..fault(name, run) }
 }
 
-const fn long(name: &'static str, run: fn(Round) -> Verdict) -> Fault {
+const fn long(name: &'static str, run: fn(Round) -> FaultVerdict) -> Fault {
     Fault { long: true, ..fault(name, run) }
 }
 
@@ -91,9 +91,9 @@ pub(crate) const ALL: &[Fault] = &[
     fault("cut_commit", network::cut_commit),
     fault("cut_copy", network::cut_copy),
     fault("cut_second_try", network::cut_second_try),
-    fault("poison_few", poison::few),
-    fault("poison_many", poison::many),
-    fault("poison_all", poison::all),
+    fault("rejected_few", rejected::few),
+    fault("rejected_many", rejected::many),
+    fault("rejected_all", rejected::all),
     fault("overload_drop_newest", overload::drop_newest),
     fault("overload_drop_oldest", overload::drop_oldest),
     fault("overload_block", overload::block),

@@ -6,8 +6,8 @@ use tracing_ledger::Builder;
 use tracing_ledger::store::Postgres;
 
 use crate::load::Pace;
-use crate::proxy::{Cut, How, Side, Weather};
-use crate::scene::{DRAINED_WITHIN, Round, Scene, Setup, Verdict};
+use crate::proxy::{Cut, CutKind, Side, Weather};
+use crate::scene::{DRAINED_WITHIN, FaultVerdict, Round, Scene, Setup};
 use crate::wait::until;
 
 /// From one offset to the next, where a sample must do.
@@ -23,33 +23,33 @@ const COPY_DONE: &[u8] = b"c\0\0\0\x04";
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Connections are reset, and no new ones are to be had.
-pub(crate) fn reset(round: Round) -> Verdict {
+pub(crate) fn reset(round: Round) -> FaultVerdict {
     weather(round, |_| Weather::Reset)
 }
 
 /// Every piece takes longer, in both directions.
-pub(crate) fn delay(round: Round) -> Verdict {
+pub(crate) fn delay(round: Round) -> FaultVerdict {
     weather(round, |scene| Weather::Delay(scene.rng.ms(5..200)))
 }
 
 /// A few bytes a millisecond: far less than what is called.
-pub(crate) fn trickle(round: Round) -> Verdict {
+pub(crate) fn trickle(round: Round) -> FaultVerdict {
     weather(round, |scene| Weather::Trickle(scene.rng.within(1..60) as usize))
 }
 
 /// Nothing comes through; then everything does.
-pub(crate) fn silence(round: Round) -> Verdict {
+pub(crate) fn silence(round: Round) -> FaultVerdict {
     weather(round, |_| Weather::Silence)
 }
 
 /// Nothing comes through, and when it does again, nobody knows the connections that were open: the answer that
 /// is waited for never comes.
-pub(crate) fn amnesia(round: Round) -> Verdict {
+pub(crate) fn amnesia(round: Round) -> FaultVerdict {
     weather(round, |_| Weather::Amnesia)
 }
 
 /// The same, and then so long an outage that the waits between two tries have grown to their limit.
-pub(crate) fn long_outage(round: Round) -> Verdict {
+pub(crate) fn long_outage(round: Round) -> FaultVerdict {
     let mut scene = Scene::open(round, Setup { queue_capacity: 1_000_000, ..Setup::default() });
     scene.calm();
     scene.proxy.weather(Weather::Amnesia);
@@ -59,7 +59,7 @@ pub(crate) fn long_outage(round: Round) -> Verdict {
     scene.verdict()
 }
 
-fn weather(round: Round, comes: fn(&mut Scene) -> Weather) -> Verdict {
+fn weather(round: Round, comes: fn(&mut Scene) -> Weather) -> FaultVerdict {
     let mut scene = Scene::open(round, Setup::default());
     scene.calm();
     for _ in 0..scene.scale {
@@ -74,36 +74,36 @@ fn weather(round: Round, comes: fn(&mut Scene) -> Weather) -> Verdict {
 }
 
 /// The connection ends after every byte of a small batch and of its answers: begin, insert, commit.
-pub(crate) fn cut_first_try(round: Round) -> Verdict {
+pub(crate) fn cut_first_try(round: Round) -> FaultVerdict {
     let stride = if round.thorough { 1 } else { STRIDE };
     sweep(round, stride, |_, cut| vec![cut])
 }
 
 /// The connection ends after every byte of a commit and of its answer.
-pub(crate) fn cut_commit(round: Round) -> Verdict {
+pub(crate) fn cut_commit(round: Round) -> FaultVerdict {
     sweep(round, 1, |answers, cut| {
-        let before_commit = Cut { side: Side::Reply, after: answers - ANSWER_TO_COMMIT, how: How::Mark };
+        let before_commit = Cut { side: Side::Reply, after: answers - ANSWER_TO_COMMIT, how: CutKind::Mark };
         vec![before_commit, cut]
     })
 }
 
 /// The answer to a commit is lost, and then the second try ends after every byte of it and of its answers:
 /// connect, log in, begin, insert, commit.
-pub(crate) fn cut_second_try(round: Round) -> Verdict {
+pub(crate) fn cut_second_try(round: Round) -> FaultVerdict {
     let stride = if round.thorough { 1 } else { STRIDE };
     sweep(round, stride, |answers, cut| {
-        let lost_answer = Cut { side: Side::Reply, after: answers - 1, how: How::Orderly };
+        let lost_answer = Cut { side: Side::Reply, after: answers - 1, how: CutKind::Orderly };
         vec![lost_answer, cut]
     })
 }
 
 /// The connection ends within a batch that is large enough to be copied: after bytes of all its statements and
 /// answers, and here and there in its rows.
-pub(crate) fn cut_copy(round: Round) -> Verdict {
+pub(crate) fn cut_copy(round: Round) -> FaultVerdict {
     let (stride, samples) = if round.thorough { (2, 100) } else { (2 * STRIDE, 4) };
     let mut scene = by_hand(round);
     let answers = length_of_answers(&mut scene, Postgres::COPY_FROM_ROWS);
-    for how in [How::Orderly, How::Reset] {
+    for how in [CutKind::Orderly, CutKind::Reset] {
         let statements = (0..LENGTH_OF_STATEMENTS).step_by(stride as usize);
         let rows: Vec<_> = (0..samples).map(|_| scene.rng.within(0..LENGTH_OF_ROWS) as usize).collect();
         let requests = statements.chain(rows).map(|after| Cut { side: Side::Request, after, how });
@@ -122,7 +122,7 @@ pub(crate) fn cut_copy(round: Round) -> Verdict {
 /// The connection is gone for the client, and the server never hears of it: with all rows copied and not yet told
 /// that these were all, and before the commit. Until it looks whether its client is still there it keeps the rows,
 /// and no second try of them can go on.
-pub(crate) fn vanished(round: Round) -> Verdict {
+pub(crate) fn vanished(round: Round) -> FaultVerdict {
     let mut scene = by_hand(round);
     let answers = length_of_answers(&mut scene, 1);
     let before_commit = answers - ANSWER_TO_COMMIT;
@@ -131,7 +131,7 @@ pub(crate) fn vanished(round: Round) -> Verdict {
         // The server inserts what it is copying a thousand rows at a time.
         write(&mut scene, Builder::DEFAULT_BATCH_SIZE);
         assert_eq!(scene.proxy.uncut(), 0, "the connection vanished");
-        scene.proxy.cut([Cut { side: Side::Reply, after: before_commit, how: How::Vanished }]);
+        scene.proxy.cut([Cut { side: Side::Reply, after: before_commit, how: CutKind::Vanished }]);
         write(&mut scene, 1);
         assert_eq!(scene.proxy.uncut(), 0, "the connection vanished");
     }
@@ -140,11 +140,11 @@ pub(crate) fn vanished(round: Round) -> Verdict {
 }
 
 /// Puts cuts at offsets, each with a call and a flush of its own, until a batch comes through uncut.
-fn sweep(round: Round, stride: u64, cuts: fn(usize, Cut) -> Vec<Cut>) -> Verdict {
+fn sweep(round: Round, stride: u64, cuts: fn(usize, Cut) -> Vec<Cut>) -> FaultVerdict {
     let mut scene = by_hand(round);
     let answers = length_of_answers(&mut scene, 1);
     for side in [Side::Request, Side::Reply] {
-        for how in [How::Orderly, How::Reset] {
+        for how in [CutKind::Orderly, CutKind::Reset] {
             let first = scene.rng.within(0..stride) as usize;
             for after in (first..).step_by(stride as usize) {
                 scene.proxy.cut(cuts(answers, Cut { side, after, how }));

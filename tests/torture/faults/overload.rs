@@ -6,7 +6,7 @@ use tracing_ledger::{Builder, Overflow};
 
 use crate::load::Pace;
 use crate::proxy::Weather;
-use crate::scene::{Round, Scene, Setup, Spool, Verdict};
+use crate::scene::{FaultVerdict, Round, Scene, Setup, SpoolChoice};
 use crate::wait::until;
 
 const CAPACITY: u32 = 4000;
@@ -15,16 +15,16 @@ const BATCH: usize = 1000;
 const BLOCK: Duration = Duration::from_millis(20);
 const OFFERED_WITHIN: Duration = Duration::from_secs(120);
 
-pub(crate) fn drop_newest(round: Round) -> Verdict {
+pub(crate) fn drop_newest(round: Round) -> FaultVerdict {
     overload(round, 10, setup(|builder| builder.batch_size(BATCH).overflow(Overflow::DropNewest)))
 }
 
-pub(crate) fn drop_oldest(round: Round) -> Verdict {
+pub(crate) fn drop_oldest(round: Round) -> FaultVerdict {
     overload(round, 10, setup(|builder| builder.batch_size(BATCH).overflow(Overflow::DropOldest)))
 }
 
 /// Every call over the limit holds up its caller, so it is not ten times as many here.
-pub(crate) fn block(round: Round) -> Verdict {
+pub(crate) fn block(round: Round) -> FaultVerdict {
     let setup = setup(|builder| builder.batch_size(BATCH).overflow(Overflow::Block(BLOCK)));
     // A wait ends when the scheduler gets to it.
     overload(round, 1, Setup { callers_wait: BLOCK * 2, ..setup })
@@ -32,10 +32,10 @@ pub(crate) fn block(round: Round) -> Verdict {
 
 fn setup(ledger: fn(Builder) -> Builder) -> Setup {
     let pace = Some(Pace { threads: 4, every: Duration::from_millis(2) });
-    Setup { ledger, pace, queue_capacity: CAPACITY as usize, spool: Spool::No, ..Setup::default() }
+    Setup { ledger, pace, queue_capacity: CAPACITY as usize, spool: SpoolChoice::No, ..Setup::default() }
 }
 
-fn overload(round: Round, times: u32, setup: Setup) -> Verdict {
+fn overload(round: Round, times: u32, setup: Setup) -> FaultVerdict {
     let mut scene = Scene::open(round, setup);
     scene.calm();
     scene.proxy.weather(Weather::Reset);

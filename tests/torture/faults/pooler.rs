@@ -9,7 +9,7 @@ use tracing_ledger::{Builder, Row};
 use crate::load::Pace;
 use crate::pooler::{Others, Pooler};
 use crate::proxy::Weather;
-use crate::scene::{Round, Scene, Setup, Verdict};
+use crate::scene::{FaultVerdict, Round, Scene, Setup};
 use crate::wait::until;
 
 /// Callers so slow that batches are of about 200, and go by `INSERT`. That takes two trips to the server, between which
@@ -18,14 +18,14 @@ const SMALL_BATCHES: Pace = Pace { threads: 2, every: Duration::from_millis(2) }
 /// The rows of the largest transaction.
 const LARGEST_BATCH: &str = "SELECT coalesce(max(rows), 0) FROM
     (SELECT count(*) AS rows FROM observability_events GROUP BY xmin::text) AS batches";
-/// What may be missing of a batch that is as large as they get: two packs of records that were not full.
+/// The most rows that a batch of full size may lack: two chunks of records that were not full.
 const NOT_QUITE: usize = 100;
 const REPLAYS: u32 = 5;
 const WRITTEN_WITHIN: Duration = Duration::from_secs(90);
 
 /// Other clients on the same sessions; small batches, then the largest, what an earlier process left, then some that
 /// have to be sent again.
-pub(crate) fn beside_others(mut round: Round) -> Verdict {
+pub(crate) fn beside_others(mut round: Round) -> FaultVerdict {
     let partitioned = round.rng.percent(50);
     let mut scene = Scene::open(round, Setup { partitioned, pace: Some(SMALL_BATCHES), ..Setup::default() });
     let pooler = Pooler::start(&scene.stage);
@@ -69,7 +69,7 @@ fn replay(scene: &Scene, pooler: &Pooler) {
 }
 
 /// The pooler is killed, and with it every session of the server that it held.
-pub(crate) fn killed(round: Round) -> Verdict {
+pub(crate) fn killed(round: Round) -> FaultVerdict {
     let mut scene = Scene::open(round, Setup::default());
     let mut pooler = Pooler::start(&scene.stage);
     scene.proxy.turn_to(pooler.port());

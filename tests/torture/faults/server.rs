@@ -1,24 +1,24 @@
 //! The server goes away, or throws us out.
 
-use crate::scene::{Round, Scene, Setup, Verdict, victim};
+use crate::scene::{FaultVerdict, Round, Scene, Setup, victim};
 use support::Cluster;
 
 /// SIGKILL of the postmaster: what a crash or the out-of-memory killer does.
-pub(crate) fn killed(round: Round) -> Verdict {
+pub(crate) fn killed(round: Round) -> FaultVerdict {
     away(round, Cluster::kill9)
 }
 
 /// A restart as an administrator does it: sessions are ended, with their answer.
-pub(crate) fn stopped(round: Round) -> Verdict {
+pub(crate) fn stopped(round: Round) -> FaultVerdict {
     away(round, Cluster::stop)
 }
 
 /// The immediate mode of `pg_ctl stop`: sessions are aborted, and the next start recovers from the log.
-pub(crate) fn stopped_at_once(round: Round) -> Verdict {
+pub(crate) fn stopped_at_once(round: Round) -> FaultVerdict {
     away(round, Cluster::stop_at_once)
 }
 
-fn away(round: Round, goes: fn(&Cluster)) -> Verdict {
+fn away(round: Round, goes: fn(&Cluster)) -> FaultVerdict {
     let mut scene = Scene::open(round, Setup { cluster: victim(), ..Setup::default() });
     scene.calm();
     for _ in 0..scene.scale {
@@ -32,16 +32,16 @@ fn away(round: Round, goes: fn(&Cluster)) -> Verdict {
 }
 
 /// `pg_terminate_backend`, again and again, at any moment of a transaction.
-pub(crate) fn terminated(round: Round) -> Verdict {
+pub(crate) fn terminated(round: Round) -> FaultVerdict {
     again_and_again(round, "pg_terminate_backend")
 }
 
 /// `pg_cancel_backend`, which looks just like a statement timeout.
-pub(crate) fn cancelled(round: Round) -> Verdict {
+pub(crate) fn cancelled(round: Round) -> FaultVerdict {
     again_and_again(round, "pg_cancel_backend")
 }
 
-fn again_and_again(round: Round, signal: &str) -> Verdict {
+fn again_and_again(round: Round, signal: &str) -> FaultVerdict {
     let mut scene = Scene::open(round, Setup::default());
     scene.calm();
     // In the server, as starting a client for each would leave long gaps.

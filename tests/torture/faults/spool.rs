@@ -1,4 +1,4 @@
-//! What waits on disk: until the next process, on a disk that is full, and after damage.
+//! Rows wait on disk: until the next process, on a full disk, and after damage.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,11 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::prelude::*;
 
 use crate::load::{Load, Pace, call};
-use crate::oracle::StoredRow;
+use crate::oracle::OracleRow;
 use crate::proxy::{Proxy, Weather};
 use crate::scene::{
-    DRAINED_WITHIN, Round, Scene, Setup, Spool, Verdict, ledger, shut_down, spool_dir, wait_until_drained,
+    DRAINED_WITHIN, FaultVerdict, Round, Scene, Setup, SpoolChoice, ledger, shut_down, spool_dir,
+    wait_until_drained,
 };
 use crate::stage::Stage;
 use crate::tmpfs::Tmpfs;
@@ -27,7 +28,7 @@ const FULL_WITHIN: Duration = Duration::from_secs(120);
 
 /// The service is shut down while the database is away, and started again, several times: what the first left on
 /// disk the last one writes.
-pub(crate) fn restarted(round: Round) -> Verdict {
+pub(crate) fn restarted(round: Round) -> FaultVerdict {
     let Round { mut rng, scale, .. } = round;
     let seed = rng.next();
     let stage = Stage::set(&Setup::default(), seed);
@@ -55,17 +56,17 @@ pub(crate) fn restarted(round: Round) -> Verdict {
     let stats = shut_down(guard, DRAINED_WITHIN).expect("everything is written");
     let verdict = stage.check(&calls, &[], stats);
     assert_eq!(verdict.lost, 0, "{stats}");
-    Verdict { drain, ..verdict }
+    FaultVerdict { drain, ..verdict }
 }
 
 /// The limit of the spool is reached while the database is away: it is kept, and what finds no place any more is
 /// refused and counted.
-pub(crate) fn full(round: Round) -> Verdict {
+pub(crate) fn full(round: Round) -> FaultVerdict {
     fill(round, spool_dir().path(), |builder| builder.spool_limit(LIMIT), Some(LIMIT + OVER_THE_LIMIT))
 }
 
 /// The disk of the spool is full before its limit is reached.
-pub(crate) fn disk_full(round: Round) -> Verdict {
+pub(crate) fn disk_full(round: Round) -> FaultVerdict {
     let owner = spool_dir();
     let disk = Tmpfs::mount(owner.path(), 1);
     let verdict = fill(round, &disk.path().join("spool"), |builder| builder, None);
@@ -73,9 +74,13 @@ pub(crate) fn disk_full(round: Round) -> Verdict {
     verdict
 }
 
-fn fill(round: Round, dir: &Path, limit: fn(Builder) -> Builder, at_most: Option<u64>) -> Verdict {
-    let setup =
-        Setup { queue_capacity: 2000, spool: Spool::In(dir.to_owned()), ledger: limit, ..Setup::default() };
+fn fill(round: Round, dir: &Path, limit: fn(Builder) -> Builder, at_most: Option<u64>) -> FaultVerdict {
+    let setup = Setup {
+        queue_capacity: 2000,
+        spool: SpoolChoice::In(dir.to_owned()),
+        ledger: limit,
+        ..Setup::default()
+    };
     let mut scene = Scene::open(round, setup);
     scene.calm();
     for _ in 0..scene.scale {
@@ -102,7 +107,7 @@ const RECORDS: u64 = 4;
 
 /// A bit is flipped, at every offset of what is on disk: one record is lost, and counted, and the others are
 /// as they were.
-pub(crate) fn bit_flipped(mut round: Round) -> Verdict {
+pub(crate) fn bit_flipped(mut round: Round) -> FaultVerdict {
     let seed = round.rng.next();
     let mut rng = round.rng.clone();
     sweep(
@@ -116,7 +121,7 @@ pub(crate) fn bit_flipped(mut round: Round) -> Verdict {
 }
 
 /// The end of it is cut off, at every offset, as when the power fails: nothing before that is lost.
-pub(crate) fn truncated(mut round: Round) -> Verdict {
+pub(crate) fn truncated(mut round: Round) -> FaultVerdict {
     let seed = round.rng.next();
     let mut last = 0;
     sweep(
@@ -138,10 +143,10 @@ fn sweep(
     seed: u64,
     mut damage: impl FnMut(&mut Vec<u8>, usize),
     mut check: impl FnMut(Stats),
-) -> Verdict {
+) -> FaultVerdict {
     let (name, whole) = segment(seed);
     let stride = if round.thorough { 1 } else { 67 };
-    let mut verdict = Verdict::default();
+    let mut verdict = FaultVerdict::default();
     for offset in (round.rng.within(0..stride) as usize..whole.len()).step_by(stride as usize) {
         let dir = spool_dir();
         let mut bytes = whole.clone();
@@ -184,10 +189,10 @@ fn replay(dir: &Path, seed: u64) -> Stats {
         builder.build_with::<Registry>(memory.clone()).expect("a damaged spool opens");
     let stats = guard.shutdown(DRAINED_WITHIN).expect("everything is written");
     let rows = memory.rows();
-    let mut rows: Vec<StoredRow> =
-        rows.iter().map(StoredRow::from).filter(|row| row.told().is_none()).collect();
+    let mut rows: Vec<OracleRow> =
+        rows.iter().map(OracleRow::from).filter(|row| row.told().is_none()).collect();
     rows.iter().for_each(|row| row.check(seed, false));
-    rows.sort_by_key(StoredRow::n);
+    rows.sort_by_key(OracleRow::n);
     rows.dedup_by_key(|row| row.n());
     assert_eq!(rows.len() as u64, stats.written, "{stats}");
     stats

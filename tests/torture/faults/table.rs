@@ -2,9 +2,9 @@
 
 use std::thread;
 
-use crate::scene::{Round, Scene, Setup, Verdict};
+use crate::scene::{FaultVerdict, Round, Scene, Setup};
 
-/// What an administrator does and undoes.
+/// A change that an administrator makes and reverts.
 struct Change {
     does: fn(&Scene) -> String,
     undoes: fn(&Scene) -> String,
@@ -12,7 +12,7 @@ struct Change {
     for_new_sessions: bool,
 }
 
-fn changed(round: Round, change: &Change) -> Verdict {
+fn changed(round: Round, change: &Change) -> FaultVerdict {
     let mut scene = Scene::open(round, Setup::default());
     scene.calm();
     for _ in 0..scene.scale {
@@ -29,7 +29,7 @@ fn changed(round: Round, change: &Change) -> Verdict {
 }
 
 /// As on a standby, or when an administrator stops all writes.
-pub(crate) fn read_only(round: Round) -> Verdict {
+pub(crate) fn read_only(round: Round) -> FaultVerdict {
     let change = Change {
         does: |scene| format!("ALTER ROLE {} SET default_transaction_read_only = on", scene.stage.role),
         undoes: |scene| format!("ALTER ROLE {} RESET default_transaction_read_only", scene.stage.role),
@@ -39,7 +39,7 @@ pub(crate) fn read_only(round: Round) -> Verdict {
 }
 
 /// Others have all the connections there are.
-pub(crate) fn connection_cap(round: Round) -> Verdict {
+pub(crate) fn connection_cap(round: Round) -> FaultVerdict {
     let change = Change {
         does: |scene| format!("ALTER ROLE {} CONNECTION LIMIT 0", scene.stage.role),
         undoes: |scene| format!("ALTER ROLE {} CONNECTION LIMIT -1", scene.stage.role),
@@ -48,7 +48,7 @@ pub(crate) fn connection_cap(round: Round) -> Verdict {
     changed(round, &change)
 }
 
-pub(crate) fn revoked(round: Round) -> Verdict {
+pub(crate) fn revoked(round: Round) -> FaultVerdict {
     let change = Change {
         does: |scene| format!("REVOKE INSERT ON observability_events FROM {}", scene.stage.role),
         undoes: |scene| format!("GRANT INSERT ON observability_events TO {}", scene.stage.role),
@@ -58,7 +58,7 @@ pub(crate) fn revoked(round: Round) -> Verdict {
 }
 
 /// Such as a migration that swaps tables.
-pub(crate) fn renamed(round: Round) -> Verdict {
+pub(crate) fn renamed(round: Round) -> FaultVerdict {
     let change = Change {
         does: |_| "ALTER TABLE observability_events RENAME TO elsewhere".to_owned(),
         undoes: |_| "ALTER TABLE elsewhere RENAME TO observability_events".to_owned(),
@@ -68,7 +68,7 @@ pub(crate) fn renamed(round: Round) -> Verdict {
 }
 
 /// Such as a migration that takes its time.
-pub(crate) fn locked(round: Round) -> Verdict {
+pub(crate) fn locked(round: Round) -> FaultVerdict {
     let mut scene = Scene::open(round, Setup::default());
     scene.calm();
     let locker = {
@@ -87,7 +87,7 @@ pub(crate) fn locked(round: Round) -> Verdict {
 
 /// The server cancels every statement of more than a few rows, as it does with those that take too long. No
 /// statement here takes 20 s: a trigger answers as the timeout would.
-pub(crate) fn statement_timeout(round: Round) -> Verdict {
+pub(crate) fn statement_timeout(round: Round) -> FaultVerdict {
     let mut scene = Scene::open(round, Setup::default());
     scene.calm();
     let most = scene.rng.within(1..20);

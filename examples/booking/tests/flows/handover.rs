@@ -122,11 +122,11 @@ fn assert_nothing_written(guard: Guard) -> Stats {
 }
 
 #[test]
-fn with_a_database_that_writes() {
+fn the_flow_is_the_same_over_a_database_that_works() {
     let memory = tracing_ledger::store::Memory::default();
     let store = memory.clone();
     same_with(
-        "handover::with_a_database_that_writes",
+        "handover::the_flow_is_the_same_over_a_database_that_works",
         || tracing_ledger::builder().build_with(store).expect("a ledger"),
         |guard| {
             let stats = guard.shutdown(DEADLINE).expect("everything is written");
@@ -137,58 +137,58 @@ fn with_a_database_that_writes() {
 }
 
 #[test]
-fn with_a_database_that_is_down() {
+fn the_flow_is_the_same_over_a_database_that_is_down() {
     // Nobody listens on a port that has just been given back.
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let port = listener.local_addr().expect("the port is bound").port();
     drop(listener);
     same_with(
-        "handover::with_a_database_that_is_down",
+        "handover::the_flow_is_the_same_over_a_database_that_is_down",
         || tracing_ledger::layer(&format!("postgres://127.0.0.1:{port}/app")).expect("a ledger"),
         |guard| assert_eq!(assert_nothing_written(guard).refused.total(), 0),
     );
 }
 
 #[test]
-fn with_a_database_that_fails_for_ever() {
+fn the_flow_is_the_same_over_a_database_that_always_fails() {
     same_with(
-        "handover::with_a_database_that_fails_for_ever",
+        "handover::the_flow_is_the_same_over_a_database_that_always_fails",
         || tracing_ledger::builder().build_with(Refuses(Failure::Retry)).expect("a ledger"),
         |guard| assert_eq!(assert_nothing_written(guard).refused.total(), 0),
     );
 }
 
 #[test]
-fn with_a_database_that_waits_for_a_person() {
+fn the_flow_is_the_same_over_a_database_that_rejects_writes() {
     same_with(
-        "handover::with_a_database_that_waits_for_a_person",
+        "handover::the_flow_is_the_same_over_a_database_that_rejects_writes",
         || tracing_ledger::builder().build_with(Refuses(Failure::Hold)).expect("a ledger"),
         |guard| assert_eq!(assert_nothing_written(guard).refused.total(), 0),
     );
 }
 
 #[test]
-fn with_a_database_that_hangs() {
+fn the_flow_is_the_same_over_a_database_that_hangs() {
     same_with(
-        "handover::with_a_database_that_hangs",
+        "handover::the_flow_is_the_same_over_a_database_that_hangs",
         || tracing_ledger::builder().build_with(Hangs).expect("a ledger"),
         |guard| assert_eq!(assert_nothing_written(guard).refused.total(), 0),
     );
 }
 
 #[test]
-fn with_a_queue_that_is_full() {
+fn the_flow_is_the_same_with_a_full_queue() {
     same_with(
-        "handover::with_a_queue_that_is_full",
+        "handover::the_flow_is_the_same_with_a_full_queue",
         || tracing_ledger::builder().queue_capacity(1).build_with(Hangs).expect("a ledger"),
         |guard| assert!(assert_nothing_written(guard).refused.queue_full > 0),
     );
 }
 
 #[test]
-fn with_a_guard_dropped_too_early() {
+fn the_flow_is_the_same_when_the_guard_is_dropped_too_early() {
     same_with(
-        "handover::with_a_guard_dropped_too_early",
+        "handover::the_flow_is_the_same_when_the_guard_is_dropped_too_early",
         || {
             let (layer, guard) = tracing_ledger::builder().build_with(Hangs).expect("a ledger");
             drop(guard);

@@ -27,7 +27,7 @@ fn summary(rows: &[StoredRow], result: &str, attempts: usize) -> StoredRow {
 }
 
 #[test]
-fn succeeded_at_the_first_attempt() {
+fn a_job_succeeds_at_its_first_attempt() {
     let booking = party_of(4);
     serve(unhurried(), async |house| {
         house.work_on(&booking).await;
@@ -43,7 +43,7 @@ fn succeeded_at_the_first_attempt() {
 }
 
 #[test]
-fn succeeded_when_a_table_comes_free() {
+fn a_job_succeeds_when_a_table_comes_free() {
     let booking = Booking { zone: Some("terrace".to_owned()), ..party_of(2) };
     serve(pace(20), async |house| {
         let hold = house.hold_all_tables(&booking).await;
@@ -63,7 +63,7 @@ fn succeeded_when_a_table_comes_free() {
 }
 
 #[test]
-fn cut_off_before_the_second_attempt() {
+fn a_job_is_cut_off_before_its_second_attempt() {
     let booking = Booking { starts_at: now_ms() + 9 * MINUTE_MS, ..party_of(CROWD) };
     serve(pace(100), async |house| {
         house.work_on(&booking).await;
@@ -76,7 +76,7 @@ fn cut_off_before_the_second_attempt() {
 }
 
 #[test]
-fn already_confirmed_at_the_start() {
+fn a_job_finds_its_booking_confirmed_at_the_start() {
     let booking = Booking { status: Status::Confirmed, ..party_of(4) };
     serve(unhurried(), async |house| house.work_on(&booking).await);
     let rows = rows_of(&booking);
@@ -86,7 +86,7 @@ fn already_confirmed_at_the_start() {
 }
 
 #[test]
-fn already_confirmed_by_staff_while_the_planner_was_at_it() {
+fn staff_confirm_a_booking_while_the_planner_works() {
     let booking = party_of(4);
     serve(pace(100), async |house| {
         let pages = house.schedule_and_hold_up(&booking).await;
@@ -112,7 +112,7 @@ fn already_confirmed_by_staff_while_the_planner_was_at_it() {
 }
 
 #[test]
-fn already_confirmed_by_staff_while_the_job_slept() {
+fn staff_confirm_a_booking_while_the_job_sleeps() {
     let booking = party_of(CROWD);
     serve(pace(20), async |house| {
         house.schedule(&booking).await;
@@ -129,7 +129,7 @@ fn already_confirmed_by_staff_while_the_job_slept() {
 }
 
 #[test]
-fn exhausted_after_the_last_attempt() {
+fn a_job_is_exhausted_after_its_last_attempt() {
     let booking = party_of(CROWD);
     serve(pace(100), async |house| {
         house.work_on(&booking).await;
@@ -149,7 +149,7 @@ fn exhausted_after_the_last_attempt() {
 }
 
 #[test]
-fn exhausted_early_when_the_guest_cancels() {
+fn a_job_is_exhausted_early_when_the_guest_cancels() {
     let booking = party_of(4);
     serve(pace(100), async |house| {
         let pages = house.schedule_and_hold_up(&booking).await;
@@ -165,7 +165,7 @@ fn exhausted_early_when_the_guest_cancels() {
 }
 
 #[test]
-fn error_when_the_job_fails() {
+fn a_job_that_fails_ends_in_error() {
     let booking = party_of(4);
     serve(pace(100), async |house| {
         let pages = house.schedule_and_hold_up(&booking).await;
@@ -209,7 +209,7 @@ fn a_planner_that_panics_is_one_attempt() {
 }
 
 #[test]
-fn cancelled_when_the_service_stops_during_a_planner_call() {
+fn a_stop_during_a_planner_call_cancels_the_job() {
     let booking = party_of(4);
     // Its pages come free only when the service is gone.
     serve(unhurried(), async |house| house.schedule_and_hold_up(&booking).await);
@@ -221,7 +221,7 @@ fn cancelled_when_the_service_stops_during_a_planner_call() {
 }
 
 #[test]
-fn cancelled_when_the_service_stops_between_attempts() {
+fn a_stop_between_attempts_cancels_the_job() {
     let booking = party_of(CROWD);
     serve(unhurried(), async |house| {
         house.schedule(&booking).await;
@@ -233,7 +233,7 @@ fn cancelled_when_the_service_stops_between_attempts() {
 }
 
 #[test]
-fn nothing_for_bookings_that_are_over() {
+fn a_booking_that_is_over_makes_no_row() {
     for status in [Status::Cancelled, Status::NoShow, Status::Completed] {
         let booking = Booking { status, ..party_of(4) };
         serve(unhurried(), async |house| {
@@ -246,7 +246,7 @@ fn nothing_for_bookings_that_are_over() {
 }
 
 #[test]
-fn nothing_for_a_booking_nobody_knows() {
+fn an_unknown_booking_makes_no_row() {
     let booking = party_of(4);
     serve(unhurried(), async |house| {
         house.schedule_after(&booking, Uuid::now_v7());

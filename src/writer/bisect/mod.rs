@@ -1,55 +1,57 @@
-//! A batch on its way into the store: which rows are in, which are still to be tried and in what pieces, and
-//! which of them the store will never take.
+//! Bisection: a batch that the store rejects is split until the rejected rows are alone.
+
+mod drift;
 
 use std::ops::Range;
 
-use super::drift::Drift;
+pub(super) use self::drift::Drift;
+use crate::row::Row;
+use crate::spool::SpooledRows;
 use crate::store::{Attempt, InsertError};
-use crate::{Row, spool};
 
-/// The rows taken at once, with the fate of each.
+/// Rows that go to the store together, and which of them are stored, rejected or still to be tried.
 ///
-/// Halving is a stack of ranges: the piece on top is tried, and stored, cut in two, or found to be poison.
+/// The pieces to be tried are a stack of ranges: the piece on top is stored, cut in two, or rejected.
 pub(super) struct Batch {
     rows: Vec<Row>,
     origin: Origin,
     /// Pieces not stored yet; the last is the next.
     pieces: Vec<Range<usize>>,
-    /// Rows that were refused all alone, and what the store said.
-    poison: Vec<(usize, String)>,
+    /// Rows that were rejected alone, and the store's reason.
+    rejected: Vec<(usize, String)>,
     /// What the next try is.
     attempt: Attempt,
     drifted: bool,
-    /// While drifted: how many pieces of one row were refused, one after the other.
-    refusals: usize,
-    /// Rows that were dealt with before those it holds now.
+    /// While drifted: how many single rows were rejected since the last one that was stored.
+    rejections: usize,
+    /// Rows that were stored or rejected before those it holds now.
     before: usize,
-    /// The most rows that go at once: as many as once came together.
+    /// The most rows that go at once: as many as came together.
     most: usize,
 }
 
 /// The most bytes of rows that are put together again to go at once.
 const PIECE_BYTES: usize = 8 * 1024 * 1024;
-/// A batch with more bytes of rows takes in no others: with the last that it took in, the most that refused rows take.
+/// A batch with more bytes of rows takes in no others. That bounds the memory that rejected rows take.
 const JOINED_BYTES: usize = 4 * PIECE_BYTES;
 
-/// Where a batch comes from, and with it what is left to do once it is dealt with.
+/// Where a batch comes from, which decides what to do once all its rows are stored or rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     /// The queue. The rows are nowhere else.
     Queue,
-    /// The spool, which is to acknowledge everything up to this number.
-    Spool(u64),
-    /// The ledger itself: rows on losses, which are in no account.
+    /// The spool, which is to acknowledge all rows up to this number. In another generation it means nothing.
+    Spool { up_to: u64, generation: u64 },
+    /// The ledger itself: rows about losses, which are in no account.
     Ledger,
 }
 
-/// What the refusal of a piece leads to.
+/// The cause of a rejection, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Blame {
-    /// There is something smaller to try.
-    Narrowed,
-    /// Too much is refused for the rows to be at fault.
+pub(super) enum Rejection {
+    /// One of the rows: try smaller pieces.
+    Row,
+    /// The table: more is rejected than a few bad rows explain.
     Drift,
 }
 
@@ -61,18 +63,18 @@ impl Batch {
             pieces: if all.is_empty() { Vec::new() } else { vec![all] },
             rows,
             origin,
-            poison: Vec::new(),
+            rejected: Vec::new(),
             attempt: Attempt::First,
             drifted: false,
-            refusals: 0,
+            rejections: 0,
             before: 0,
             most,
         }
     }
 
-    pub(super) fn from_spool(batch: spool::Batch) -> Self {
+    pub(super) fn from_spool(batch: SpooledRows, generation: u64) -> Self {
         let attempt = if batch.may_be_stored { Attempt::Replay } else { Attempt::First };
-        Self { attempt, ..Self::new(batch.rows, Origin::Spool(batch.up_to)) }
+        Self { attempt, ..Self::new(batch.rows, Origin::Spool { up_to: batch.up_to, generation }) }
     }
 
     pub(super) fn origin(&self) -> Origin {
@@ -107,36 +109,36 @@ impl Batch {
         true
     }
 
-    /// The store will never take the piece as it is.
-    pub(super) fn blame(&mut self, error: &InsertError, drift: &Drift) -> Blame {
+    /// The store rejects the piece.
+    pub(super) fn reject(&mut self, error: &InsertError, drift: &Drift) -> Rejection {
         if self.halve() {
-            return Blame::Narrowed;
+            return Rejection::Row;
         }
-        self.poison.extend(self.pieces.pop().map(|piece| (piece.start, error.to_string())));
+        self.rejected.extend(self.pieces.pop().map(|piece| (piece.start, error.to_string())));
         if !self.is_drift(drift) {
-            return Blame::Narrowed;
+            return Rejection::Row;
         }
-        self.restore_poison();
-        Blame::Drift
+        self.retry_rejected();
+        Rejection::Drift
     }
 
     fn is_drift(&self, drift: &Drift) -> bool {
-        self.drifted || drift.shows(self.len(), self.poison.len())
+        self.drifted || drift.shows(self.len(), self.rejected.len())
     }
 
-    /// Takes back every verdict: what was refused is tried again, each alone and after all others, until one row is
-    /// stored. Then the schema is mended, and all may go together again.
-    fn restore_poison(&mut self) {
-        self.refusals = self.poison.len() + if self.drifted { self.refusals } else { 0 };
+    /// Tries all rejected rows again, each alone and after all others, until one row is stored. Then the table takes rows
+    /// again, and all may go together.
+    fn retry_rejected(&mut self) {
+        self.rejections = self.rejected.len() + if self.drifted { self.rejections } else { 0 };
         self.drifted = true;
-        for (row, _) in self.poison.drain(..) {
+        for (row, _) in self.rejected.drain(..) {
             self.pieces.insert(0, row..row + 1);
         }
         self.split_one();
     }
 
-    /// Has the next try be a single row, so that one statement asks whether the schema is mended. Another each time, as
-    /// this one may be bad of itself, and from the middle of the longest piece, as its neighbours may be too.
+    /// Makes the next try a single row: one statement tells whether the table takes rows again. It is another row each time,
+    /// from the middle of the longest piece, as this row and its neighbours may be bad themselves.
     fn split_one(&mut self) {
         let longest = self.pieces.iter().enumerate().max_by_key(|(_, piece)| piece.len());
         let Some(at) = longest.map(|(at, _)| at) else { return };
@@ -147,7 +149,7 @@ impl Batch {
         self.pieces.push(middle..middle + 1);
     }
 
-    /// Has what is left go in pieces that are as large as may be, the earliest first.
+    /// Joins the pieces as far as rows may go together, the earliest first.
     fn rejoin(&mut self) {
         let Self { rows, most, .. } = self;
         let may_go_at_once = |piece: Range<usize>| piece.len() <= *most && bytes(&rows[piece]) <= PIECE_BYTES;
@@ -163,33 +165,17 @@ impl Batch {
         }
     }
 
-    /// Whether every row that is left was refused alone. Others that came after them have to tell whose fault it is.
+    /// Whether every row that is left was rejected alone. Only rows that came later can tell bad rows from drift.
     pub(super) fn is_stuck(&self) -> bool {
-        self.drifted && self.refusals >= self.pieces.iter().map(Range::len).sum()
+        self.drifted && self.rejections >= self.pieces.iter().map(Range::len).sum()
     }
 
-    /// Takes out what is left of a stuck one, the next to be tried first.
-    pub(super) fn take_rest(&mut self) -> Vec<Row> {
-        let mut rows: Vec<_> = self.rows.drain(..).map(Some).collect();
-        let turns = std::mem::take(&mut self.pieces).into_iter().rev().flatten();
-        let rest: Vec<_> = turns.filter_map(|row| rows[row].take()).collect();
-        self.before += rows.len() - rest.len();
-        rest
-    }
-
-    /// Puts back in what found no other place: each goes alone, in this order.
-    pub(super) fn restore_rest(&mut self, rest: Vec<Row>) {
-        self.pieces = (0..rest.len()).rev().map(|row| row..row + 1).collect();
-        self.refusals = rest.len();
-        self.rows = rest;
-    }
-
-    /// Whether it may take in others.
+    /// Whether the batch may take in others.
     pub(super) fn has_room(&self, rows: usize) -> bool {
         self.len() < rows && bytes(&self.rows) < JOINED_BYTES
     }
 
-    /// Takes in rows that came after its own, of the same origin; one of them goes next and alone.
+    /// Takes in rows that came after its own, of the same origin. One of these goes next, alone.
     pub(super) fn join(self, more: Self) -> Self {
         let (origin, len) = (more.origin, self.len() + more.len());
         let most = self.most.max(more.most);
@@ -200,7 +186,7 @@ impl Batch {
             pieces: (0..old).rev().map(|row| row..row + 1).collect(),
             attempt: Attempt::Retry,
             drifted: true,
-            refusals: old,
+            rejections: old,
             before: len - rows.len(),
             most,
             ..Self::new(rows, origin)
@@ -210,37 +196,34 @@ impl Batch {
         joined
     }
 
-    /// How many rows no try got in.
-    pub(super) fn refused(&self) -> usize {
-        self.poison.len()
+    /// How many rows were rejected.
+    pub(super) fn rejected(&self) -> usize {
+        self.rejected.len()
     }
 
-    /// The rows that no try got in, and what the store said of each.
-    pub(super) fn into_poison(self) -> impl Iterator<Item = (Row, String)> {
-        let mut poison = self.poison;
-        poison.sort_unstable_by_key(|(row, _)| *row);
-        let mut poison = poison.into_iter().peekable();
-        self.rows
-            .into_iter()
-            .enumerate()
-            .filter_map(move |(at, row)| Some((row, poison.next_if(|(poisoned, _)| *poisoned == at)?.1)))
+    /// Takes the first rejected row, with the store's reason.
+    pub(super) fn pop_rejected(&mut self) -> Option<(Row, String)> {
+        let first = (0..self.rejected.len()).min_by_key(|at| self.rejected[*at].0)?;
+        let (row, reason) = self.rejected.swap_remove(first);
+        Some((self.rows[row].clone(), reason))
     }
 
-    /// What is not stored, as far as is known.
+    /// The rows that are not stored, as far as is known.
     pub(super) fn into_rest(self) -> Vec<Row> {
-        let mut left = vec![false; self.rows.len()];
-        self.pieces.into_iter().for_each(|piece| left[piece].fill(true));
-        self.poison.into_iter().for_each(|(row, _)| left[row] = true);
-        self.rows.into_iter().zip(left).filter_map(|(row, is_left)| is_left.then_some(row)).collect()
+        let mut is_left = vec![false; self.rows.len()];
+        self.pieces.into_iter().for_each(|piece| is_left[piece].fill(true));
+        self.rejected.into_iter().for_each(|(row, _)| is_left[row] = true);
+        let rows = self.rows.into_iter().zip(is_left);
+        rows.filter_map(|(row, is_left)| is_left.then_some(row)).collect()
     }
 
-    /// Its rows.
+    /// All its rows.
     pub(super) fn into_rows(self) -> Vec<Row> {
         self.rows
     }
 }
 
-/// What it takes to keep and to send them, but for what is the same of all.
+/// The bytes that differ between rows, which decide what it takes to keep and to send them.
 fn bytes(rows: &[Row]) -> usize {
     rows.iter().map(|row| row.context.len()).sum()
 }
@@ -265,7 +248,7 @@ mod tests {
             created_at: UNIX_EPOCH,
             source: "test".into(),
             event_type: "test".into(),
-            severity: crate::Severity::Info,
+            severity: crate::severity::Severity::Info,
             context: "{}".to_owned(),
             restaurant_id: None,
             booking_id: None,
@@ -276,40 +259,37 @@ mod tests {
         rows.iter().map(|row| row.id.as_u128()).collect()
     }
 
-    fn left_over(batch: Batch) -> Vec<u128> {
-        let told = |(row, reason): (Row, String)| {
-            assert_eq!(reason, "no");
-            row.id.as_u128()
-        };
-        batch.into_poison().map(told).collect()
+    fn rejected(mut batch: Batch) -> Vec<u128> {
+        let rejected = std::iter::from_fn(|| batch.pop_rejected());
+        rejected.inspect(|(_, reason)| assert_eq!(reason, "no")).map(|(row, _)| row.id.as_u128()).collect()
     }
 
-    fn refusal() -> InsertError {
+    fn rejection() -> InsertError {
         InsertError::new(Failure::Quarantine, "no")
     }
 
     /// Tries pieces until nothing is left or the schema seems to have drifted; the numbers of statements.
-    fn try_all(batch: &mut Batch, is_poison: impl Fn(u128) -> bool) -> (usize, Blame) {
+    fn try_all(batch: &mut Batch, is_bad: impl Fn(u128) -> bool) -> (usize, Rejection) {
         let mut statements = 0;
         while let Some((piece, _)) = batch.next() {
             statements += 1;
-            if !numbers(piece).into_iter().any(&is_poison) {
+            if !numbers(piece).into_iter().any(&is_bad) {
                 batch.stored();
-            } else if batch.blame(&refusal(), &Drift::default()) == Blame::Drift {
-                return (statements, Blame::Drift);
+            } else if batch.reject(&rejection(), &Drift::default()) == Rejection::Drift {
+                return (statements, Rejection::Drift);
             }
         }
-        (statements, Blame::Narrowed)
+        (statements, Rejection::Row)
     }
 
     #[test]
-    fn the_poison_that_is_left_over_is_exactly_what_was_refused() {
-        for poison in 1..=30 {
+    fn exactly_the_bad_rows_are_rejected() {
+        for bad in 1..=30 {
             let mut batch = batch(1..=30);
-            try_all(&mut batch, |number| number == poison || number == 15);
-            let mut expected = vec![poison.min(15), poison.max(15)];
+            try_all(&mut batch, |number| number == bad || number == 15);
+            let mut expected = vec![bad.min(15), bad.max(15)];
             expected.dedup();
-            assert_eq!(left_over(batch), expected);
+            assert_eq!(rejected(batch), expected);
         }
     }
 
@@ -318,23 +298,23 @@ mod tests {
         let mut batch = batch(1..=1000);
         let (found_in, _) = try_all(&mut batch, |_| true);
         assert!(found_in > 100);
-        assert_eq!(try_all(&mut batch, |_| true), (1, Blame::Drift));
-        assert_eq!(try_all(&mut batch, |_| true), (1, Blame::Drift));
-        let (mended_in, blame) = try_all(&mut batch, |_| false);
-        assert_eq!(blame, Blame::Narrowed);
-        assert!(mended_in < 20, "what was refused one by one goes together again: {mended_in}");
-        assert_eq!(batch.refused(), 0);
+        assert_eq!(try_all(&mut batch, |_| true), (1, Rejection::Drift));
+        assert_eq!(try_all(&mut batch, |_| true), (1, Rejection::Drift));
+        let (mended_in, rejection) = try_all(&mut batch, |_| false);
+        assert_eq!(rejection, Rejection::Row);
+        assert!(mended_in < 20, "rows that were rejected one by one go together again: {mended_in}");
+        assert_eq!(batch.rejected(), 0);
     }
 
     #[test]
     fn a_row_that_is_bad_of_itself_does_not_hide_that_the_schema_is_mended() {
         for bad in 1..=8 {
             let mut batch = batch(1..=8);
-            assert_eq!(try_all(&mut batch, |_| true).1, Blame::Drift);
+            assert_eq!(try_all(&mut batch, |_| true).1, Rejection::Drift);
             let tries: Vec<_> =
                 std::iter::repeat_with(|| try_all(&mut batch, |number| number == bad)).take(2).collect();
-            assert!(tries.iter().any(|(_, blame)| *blame == Blame::Narrowed), "{bad}: {tries:?}");
-            assert_eq!(left_over(batch), [bad]);
+            assert!(tries.iter().any(|(_, rejection)| *rejection == Rejection::Row), "{bad}: {tries:?}");
+            assert_eq!(rejected(batch), [bad]);
         }
     }
 
@@ -343,11 +323,11 @@ mod tests {
         for first in [1, 490, 981] {
             let is_bad = |number| (first..first + 20).contains(&number);
             let mut batch = batch(1..=1000);
-            assert_eq!(try_all(&mut batch, |_| true).1, Blame::Drift);
+            assert_eq!(try_all(&mut batch, |_| true).1, Rejection::Drift);
             let tries = std::iter::repeat_with(|| try_all(&mut batch, is_bad).1).take(3);
-            let tries: Vec<_> = tries.take_while(|blame| *blame == Blame::Drift).collect();
+            let tries: Vec<_> = tries.take_while(|cause| *cause == Rejection::Drift).collect();
             assert!(tries.len() < 3, "from {first}: {tries:?}");
-            assert_eq!(left_over(batch), (first..first + 20).collect::<Vec<_>>());
+            assert_eq!(rejected(batch), (first..first + 20).collect::<Vec<_>>());
         }
     }
 
@@ -356,7 +336,7 @@ mod tests {
         let mut held = batch(1..=10);
         for first in (11..600).step_by(10) {
             while !held.is_stuck() {
-                assert_eq!(try_all(&mut held, |_| true).1, Blame::Drift);
+                assert_eq!(try_all(&mut held, |_| true).1, Rejection::Drift);
             }
             held = held.join(batch(first..=first + 9));
         }
@@ -370,31 +350,12 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_other_place_is_tried_on_in_turn() {
-        let mut batch = batch(1..=5);
-        let mut tried = Vec::new();
-        while tried.len() < 10 {
-            let piece = numbers(batch.next().expect("nothing is stored").0);
-            batch.blame(&refusal(), &Drift::default());
-            if batch.is_stuck() {
-                tried.extend(piece);
-                let rest = batch.take_rest();
-                batch.restore_rest(rest);
-                assert!(batch.is_stuck() && batch.len() == 5);
-            }
-        }
-        tried[..5].sort_unstable();
-        tried[5..].sort_unstable();
-        assert_eq!(tried, [1, 2, 3, 4, 5, 1, 2, 3, 4, 5]);
-    }
-
-    #[test]
     fn large_rows_go_together_up_to_a_limit_and_no_more_are_taken_in() {
         let large = |number| Row { context: "x".repeat(PIECE_BYTES / 4), ..row(number) };
         let mut held = Batch::new((1..=20).map(large).collect(), Origin::Queue);
         assert!(!held.has_room(1000) && batch(1..=20).has_room(1000));
         while !held.is_stuck() {
-            assert_eq!(try_all(&mut held, |_| true).1, Blame::Drift);
+            assert_eq!(try_all(&mut held, |_| true).1, Rejection::Drift);
         }
         let mut pieces = Vec::new();
         while let Some((piece, _)) = held.next() {
@@ -407,24 +368,24 @@ mod tests {
     #[test]
     fn bad_rows_are_told_from_a_bad_schema_by_those_that_came_after_them() {
         let mut stuck = batch(1..=29);
-        let is_poison = |number| number <= 3;
+        let is_bad = |number| number <= 3;
         while !stuck.is_stuck() {
-            assert_eq!(try_all(&mut stuck, is_poison).1, Blame::Drift);
+            assert_eq!(try_all(&mut stuck, is_bad).1, Rejection::Drift);
         }
-        assert_eq!(try_all(&mut stuck, is_poison), (1, Blame::Drift), "nothing else is left");
+        assert_eq!(try_all(&mut stuck, is_bad), (1, Rejection::Drift), "nothing else is left");
         let mut joined = stuck.join(batch(30..=31));
         assert_eq!((joined.len(), numbers(&joined.rows)), (31, vec![1, 2, 3, 30, 31]));
-        assert_eq!(try_all(&mut joined, is_poison).1, Blame::Narrowed);
-        assert_eq!(left_over(joined), [1, 2, 3]);
+        assert_eq!(try_all(&mut joined, is_bad).1, Rejection::Row);
+        assert_eq!(rejected(joined), [1, 2, 3]);
     }
 
     #[test]
     fn only_the_very_first_piece_is_a_first_try() {
         for may_be_stored in [false, true] {
-            let mut spooled = spool::Batch::default();
+            let mut spooled = SpooledRows::default();
             spooled.rows = (1..=2).map(row).collect();
             spooled.may_be_stored = may_be_stored;
-            let mut batch = Batch::from_spool(spooled);
+            let mut batch = Batch::from_spool(spooled, 1);
             let first = if may_be_stored { Attempt::Replay } else { Attempt::First };
             assert_eq!(batch.next().map(|(_, attempt)| attempt), Some(first));
             assert!(batch.halve());

@@ -11,7 +11,7 @@ use metrics::{Label, SharedString, counter, gauge};
 
 use crate::queue::Stats;
 
-/// How often they are told.
+/// How often they are reported.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 const PROCESSED: &str = "otel.sdk.processor.span.processed";
@@ -23,29 +23,29 @@ const SPOOL_SIZE: &str = "tracing_ledger.spool.size";
 pub(super) struct Metrics {
     /// `otel.component.name`: which of the ledgers of the process, by the order they were built in.
     name: SharedString,
-    told_at: Option<Instant>,
+    reported_at: Option<Instant>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         static LEDGERS: AtomicU64 = AtomicU64::new(0);
         let number = LEDGERS.fetch_add(1, Ordering::Relaxed);
-        Self { name: format!("tracing_ledger/{number}").into(), told_at: None }
+        Self { name: format!("tracing_ledger/{number}").into(), reported_at: None }
     }
 }
 
 impl Metrics {
     /// Tells the recorder, when it is time to.
-    pub(super) fn tell_if_due(&mut self, stats: &Stats, queue_capacity: u64) {
-        if self.told_at.is_none_or(|at| at.elapsed() >= INTERVAL) {
+    pub(super) fn report_if_due(&mut self, stats: &Stats, queue_capacity: u64) {
+        if self.reported_at.is_none_or(|at| at.elapsed() >= INTERVAL) {
             // First, so that a recorder that panics is not asked again at once.
-            self.told_at = Some(Instant::now());
-            self.tell(stats, queue_capacity);
+            self.reported_at = Some(Instant::now());
+            self.report(stats, queue_capacity);
         }
     }
 
     /// Tells the recorder.
-    pub(super) fn tell(&self, stats: &Stats, queue_capacity: u64) {
+    pub(super) fn report(&self, stats: &Stats, queue_capacity: u64) {
         counter!(PROCESSED, self.labels()).absolute(stats.written);
         for (error, records) in [
             ("queue_full", stats.refused.queue_full + stats.dropped.evicted),
@@ -121,7 +121,7 @@ mod tests {
         (stats.refused.queue_full, stats.refused.shutdown, stats.refused.forked) = (10, 20, 30);
         (stats.dropped.evicted, stats.dropped.corrupt) = (100, 200);
         let book = Book::default();
-        metrics::with_local_recorder(&book, || Metrics::default().tell(&stats, 5));
+        metrics::with_local_recorder(&book, || Metrics::default().report(&stats, 5));
         for (error, records) in [
             ("", 1),
             ("quarantined", 2),

@@ -13,19 +13,19 @@ fn event(context: &str) -> Row {
     event
 }
 
-async fn fails_then_goes_on(store: &mut impl Store, poison: Row) {
+async fn fails_then_goes_on(store: &mut impl Store, rejected: Row) {
     for attempt in [Attempt::First, Attempt::Retry] {
         // Enough of them to go by COPY on a first try.
         let mut batch: Vec<Row> = (0..Postgres::COPY_FROM_ROWS).map(|_| event("{}")).collect();
-        batch.push(poison.clone());
-        let error = store.insert(&batch, attempt).await.expect_err(&poison.context);
+        batch.push(rejected.clone());
+        let error = store.insert(&batch, attempt).await.expect_err(&rejected.context);
         assert_eq!(error.failure(), Failure::Quarantine, "{error}");
     }
     store.insert(&[event("{}")], Attempt::First).await.expect("stored");
 }
 
 #[tokio::test]
-async fn bad_json_in_postgres() {
+async fn postgres_refuses_bad_json_and_the_store_goes_on() {
     let cluster = Cluster::shared();
     let url = cluster.database();
     let mut store = Postgres::from_url(&url).expect("readable");
@@ -37,7 +37,7 @@ async fn bad_json_in_postgres() {
 }
 
 #[tokio::test]
-async fn a_booking_that_is_gone_in_postgres() {
+async fn postgres_refuses_an_unknown_booking_and_the_store_goes_on() {
     let cluster = Cluster::shared();
     let url = cluster.database();
     cluster.psql(
@@ -51,7 +51,7 @@ async fn a_booking_that_is_gone_in_postgres() {
 }
 
 #[tokio::test]
-async fn a_broken_check_in_sqlite() {
+async fn sqlite_refuses_a_broken_check_and_the_store_goes_on() {
     let file = SqliteFile::new();
     let url = format!("{}?mode=rwc", file.url());
     let mut database = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.expect("opens");

@@ -1,66 +1,67 @@
-//! Losses as rows: what the table lacks, said in the table.
+//! Rows of the type `ledger.loss`: the table says which rows it lacks.
 //!
-//! One row for each cause, with how many records and from when to when, as soon as the store takes rows again. While
-//! records go on being lost there is a row every [`INTERVAL`], not one for every batch. Records lost in a forked
-//! child, or offered after the writer has ended, are only counted.
+//! One row for each cause says how many records were lost and from when to when, as soon as the store takes rows again.
+//! While records go on being lost, a row is written every [`INTERVAL`] and not for every batch. Records that are lost in a
+//! forked child, or after the writer has ended, are only counted.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 
-use super::batch::Batch;
+use super::super::bisect::Batch;
 use crate::queue::{Account, Cause};
-use crate::{Row, Severity};
+use crate::row::Row;
+use crate::severity::Severity;
 
 const SOURCE: &str = "tracing-ledger";
 const EVENT_TYPE: &str = "ledger.loss";
 /// The least time between two rows of the same cause, unless the writer is about to end.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// What has been told so far.
+/// Makes the rows about losses.
 #[derive(Default)]
-pub(super) struct Losses {
-    /// Records by cause.
-    told: [u64; Cause::ALL.len()],
-    told_at: Option<Instant>,
+pub(in crate::writer) struct LossRows {
+    /// Records that rows were made of, by cause.
+    reported: [u64; Cause::ALL.len()],
+    made_at: Option<Instant>,
     /// Rows that the store does not take, though it may take others.
-    put_off: Option<Batch>,
+    held: Option<Batch>,
 }
 
-impl Losses {
-    /// Whether rows have been made, or put off, just now.
-    pub(super) fn are_fresh(&self) -> bool {
-        self.told_at.is_some_and(|at| at.elapsed() < INTERVAL)
+impl LossRows {
+    /// Whether rows were made, or held, within the interval.
+    pub(in crate::writer) fn are_fresh(&self) -> bool {
+        self.made_at.is_some_and(|at| at.elapsed() < INTERVAL)
     }
 
-    /// Rows on everything lost since the last call.
-    pub(super) fn take(&mut self, account: &Account) -> Vec<Row> {
+    /// Rows about all records lost since the last call.
+    pub(in crate::writer) fn make(&mut self, account: &Account) -> Vec<Row> {
         let rows: Vec<Row> = Cause::ALL.into_iter().filter_map(|cause| self.row(cause, account)).collect();
         if !rows.is_empty() {
-            self.told_at = Some(Instant::now());
+            self.made_at = Some(Instant::now());
         }
         rows
     }
 
-    /// Keeps rows for later, as they are: a try that nobody heard the end of may have stored them. Until they are taken
-    /// again there are to be no others.
-    pub(super) fn put_off(&mut self, rows: Batch) {
-        self.put_off = Some(rows);
-        self.told_at = Some(Instant::now());
+    /// Keeps rows for later, with their ids: a try without an answer may have stored them. Make no others before they are
+    /// stored.
+    pub(in crate::writer) fn hold(&mut self, rows: Batch) {
+        self.held = Some(rows);
+        self.made_at = Some(Instant::now());
     }
 
-    pub(super) fn take_put_off(&mut self) -> Option<Batch> {
-        self.put_off.take()
+    pub(in crate::writer) fn take_held(&mut self) -> Option<Batch> {
+        self.held.take()
     }
 
-    pub(super) fn are_put_off(&self) -> bool {
-        self.put_off.is_some()
+    pub(in crate::writer) fn are_held(&self) -> bool {
+        self.held.is_some()
     }
 
     fn row(&mut self, cause: Cause, account: &Account) -> Option<Row> {
         let lost = account.lost(cause);
-        let told = std::mem::replace(&mut self.told[cause as usize], lost);
-        let count = lost.checked_sub(told).filter(|count| *count > 0)?;
+        let reported = std::mem::replace(&mut self.reported[cause as usize], lost);
+        let count = lost.checked_sub(reported).filter(|count| *count > 0)?;
         let times = account.take_times(cause);
         Some(Row {
             severity: Severity::Warning,
@@ -87,18 +88,18 @@ mod tests {
     #[test]
     fn every_loss_is_told_once_by_cause() {
         let account = Account::default();
-        let mut losses = Losses::default();
-        assert!(losses.take(&account).is_empty() && !losses.are_fresh());
+        let mut losses = LossRows::default();
+        assert!(losses.make(&account).is_empty() && !losses.are_fresh());
         account.lose(Cause::Corrupt, 3);
         account.lose(Cause::Evicted, 1);
         account.lose(Cause::Corrupt, 2);
-        let rows = losses.take(&account);
+        let rows = losses.make(&account);
         let told: Vec<serde_json::Value> =
             rows.iter().map(|row| serde_json::from_str(&row.context).expect("JSON")).collect();
         assert_eq!((&told[0]["cause"], &told[0]["count"]), (&"evicted".into(), &1.into()));
         assert_eq!((&told[1]["cause"], &told[1]["count"]), (&"corrupt".into(), &5.into()));
         let times = [&told[1]["first"], &told[1]["last"]].map(|time| time.as_str().expect("text"));
         assert!(times[0] <= times[1] && times[0].ends_with('Z') && times[0].len() == 27, "{times:?}");
-        assert!(losses.take(&account).is_empty() && losses.are_fresh());
+        assert!(losses.make(&account).is_empty() && losses.are_fresh());
     }
 }
