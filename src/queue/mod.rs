@@ -393,7 +393,7 @@ impl Queue {
     pub(crate) fn refuse_forked(&self) {
         self.account.lose(Cause::Forked, 1);
         if !self.said_forked.swap(true, Ordering::Relaxed) {
-            stderr::say_without_locks(
+            stderr::say_in_a_child(
                 "tracing-ledger: a forked child records nothing: build a ledger of its own in the child\n",
             );
         }

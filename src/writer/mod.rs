@@ -108,15 +108,14 @@ pub(crate) fn start<S: Store>(
         .caused_by(error)
     };
     let id = thread.map_err(failed)?.thread().id();
-    // A panic drops the sender.
+    // Without files for its drivers, tokio may panic, which drops the sender.
     let started = started.recv().unwrap_or_else(|_| Err(io::Error::other("the writer's thread panicked")));
     started.map(|()| id).map_err(failed)
 }
 
 /// A runtime whose threads for blocking work are suppressed as the writer's own.
 fn runtime() -> io::Result<Runtime> {
-    let mut builder = runtime::Builder::new_current_thread();
-    builder.enable_io().enable_time().on_thread_start(queue::suppress_this_thread).build()
+    runtime::Builder::new_current_thread().enable_all().on_thread_start(queue::suppress_this_thread).build()
 }
 
 /// Both halves, until the delivering one is stopped.

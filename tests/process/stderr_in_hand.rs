@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::alone;
 use tracing::info_span;
@@ -15,6 +15,8 @@ use tracing_subscriber::prelude::*;
 
 /// Long enough for any machine; nothing waits for it when all is well.
 const DEADLINE: Duration = Duration::from_secs(60);
+/// How long the other thread has for coming to the point where it waits.
+const MEANWHILE: Duration = Duration::from_millis(500);
 
 fn span() -> tracing::Span {
     info_span!("quote_tables_for_booking", success = true)
@@ -47,8 +49,9 @@ fn hold_stderr() {
         while !IS_NEAR.load(Ordering::Acquire) {
             thread::yield_now();
         }
-        // In the course of these the other comes to the point where it waits.
-        for _ in 0..100_000 {
+        // Meanwhile the other thread comes to the point where it waits. A slow machine makes fewer spans here, no more.
+        let started = Instant::now();
+        while started.elapsed() < MEANWHILE {
             span().in_scope(thread::yield_now);
         }
         drop(in_hand);

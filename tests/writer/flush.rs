@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use tracing_ledger::store::{Attempt, Failure, InsertError, Memory, Store};
 use tracing_ledger::{Overflow, Row};
@@ -49,7 +50,7 @@ fn a_late_one_says_what_is_written_and_what_is_not() {
 }
 
 #[test]
-fn it_has_the_store_tried_at_once() {
+fn it_has_the_store_tried_soon() {
     let (tried, tries) = crossbeam_channel::unbounded();
     let store = Answers(move |_: &[Row], _| {
         tried.send(()).ok();
@@ -57,11 +58,29 @@ fn it_has_the_store_tried_at_once() {
     });
     let (dispatch, guard) = open(untimed(), store);
     emit(&dispatch, [0]);
-    // Waits between the tries would come to more than a minute by then.
-    for _ in 0..16 {
+    // Without a flush, the last waits would be of some seconds, and all of them together of more than half a minute.
+    for _ in 0..10 {
         guard.flush(SOON).expect_err("the database is away");
         tries.recv_timeout(DEADLINE / 12).expect("it is tried");
     }
+}
+
+#[test]
+fn many_of_them_leave_a_database_that_is_away_alone() {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&tries);
+    let store = Answers(move |_: &[Row], _| {
+        seen.fetch_add(1, Ordering::Relaxed);
+        failed(Failure::Retry)
+    });
+    let (dispatch, guard) = open(untimed(), store);
+    emit(&dispatch, [0]);
+    let mut flushes = 0;
+    while tries.load(Ordering::Relaxed) < 6 {
+        guard.flush(Duration::ZERO).expect_err("the database is away");
+        flushes += 1;
+    }
+    assert!(flushes > 60, "the store is tried again for one in {flushes} / 6 flushes");
 }
 
 #[test]

@@ -16,4 +16,5 @@ mod spool_disk;
 mod spool_poison;
 mod spool_restart;
 mod spool_shutdown;
+mod starved;
 mod supervised;
