@@ -6,10 +6,10 @@
 mod answer;
 mod escape;
 mod gather;
+mod grid;
 mod keys;
 mod render;
 mod samples;
-mod table;
 
 use std::time::SystemTime;
 

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::answer::{Attempts, Baseline, CallGroup, Calls, JobGroup, Reason, Share, moment_text};
-use super::table::{NONE, Table};
+use super::grid::{Grid, NONE};
 use crate::escape::visible_json;
 
 const EMPTY: &str = "The ledger has no planner call and no job in this period. Check that the service has run \
@@ -61,7 +61,7 @@ fn period(baseline: &Baseline) -> String {
     }
 }
 
-fn tables(baseline: &Baseline) -> Vec<Table> {
+fn tables(baseline: &Baseline) -> Vec<Grid> {
     vec![
         all_calls(&baseline.calls),
         call_groups("Planner calls by flow", "flow", &baseline.by_flow),
@@ -76,15 +76,15 @@ fn tables(baseline: &Baseline) -> Vec<Table> {
 
 const CALL_COLUMNS: [&str; 7] = ["calls", "success", "n", "median ms", "p95 ms", "p99 ms", "n"];
 
-fn all_calls(calls: &Calls) -> Table {
-    Table { title: "Planner calls", header: CALL_COLUMNS.to_vec(), names: 0, rows: vec![call_cells(calls)] }
+fn all_calls(calls: &Calls) -> Grid {
+    Grid { title: "Planner calls", header: CALL_COLUMNS.to_vec(), names: 0, rows: vec![call_cells(calls)] }
 }
 
-fn call_groups(title: &'static str, name: &'static str, groups: &[CallGroup]) -> Table {
+fn call_groups(title: &'static str, name: &'static str, groups: &[CallGroup]) -> Grid {
     let mut header = vec![name];
     header.extend(CALL_COLUMNS);
     let row = |group: &CallGroup| [vec![or_none(&group.name)], call_cells(&group.calls)].concat();
-    Table { title, header, names: 1, rows: groups.iter().map(row).collect() }
+    Grid { title, header, names: 1, rows: groups.iter().map(row).collect() }
 }
 
 fn call_cells(calls: &Calls) -> Vec<String> {
@@ -100,9 +100,9 @@ fn call_cells(calls: &Calls) -> Vec<String> {
     ]
 }
 
-fn attempts(attempts: &Attempts) -> Table {
+fn attempts(attempts: &Attempts) -> Grid {
     let spread = &attempts.per_booking;
-    Table {
+    Grid {
         title: "Planner calls per booking",
         header: vec!["median", "p95", "max", "bookings (n)", "calls without booking"],
         names: 0,
@@ -116,9 +116,9 @@ fn attempts(attempts: &Attempts) -> Table {
     }
 }
 
-fn histogram(attempts: &Attempts) -> Table {
+fn histogram(attempts: &Attempts) -> Grid {
     let bars = attempts.histogram.iter();
-    Table {
+    Grid {
         title: "Bookings by number of planner calls",
         header: vec!["calls", "bookings"],
         names: 0,
@@ -126,10 +126,10 @@ fn histogram(attempts: &Attempts) -> Table {
     }
 }
 
-fn reasons(reasons: &[Reason]) -> Table {
+fn reasons(reasons: &[Reason]) -> Grid {
     let row =
         |reason: &Reason| vec![or_none(&reason.category), or_none(&reason.code), reason.count.to_string()];
-    Table {
+    Grid {
         title: "Planner calls that did not succeed",
         header: vec!["category", "code", "calls"],
         names: 2,
@@ -137,8 +137,8 @@ fn reasons(reasons: &[Reason]) -> Table {
     }
 }
 
-fn jobs(jobs: &[JobGroup]) -> Table {
-    Table {
+fn jobs(jobs: &[JobGroup]) -> Grid {
+    Grid {
         title: "Jobs",
         header: vec!["result", "jobs", "attempts median", "p95", "n", "duration median ms", "p95 ms", "n"],
         names: 1,

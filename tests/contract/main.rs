@@ -1,4 +1,4 @@
-//! What lands in the table, to the letter, over every store. One file to a promise.
+//! The contract: the exact contents of the rows, over every store. Each file holds one promise.
 
 mod cancelled;
 mod durations;

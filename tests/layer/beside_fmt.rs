@@ -23,7 +23,7 @@ impl Write for Buffer {
     }
 }
 
-/// What fmt prints of the program, with a ledger beside it or not, filtered or not.
+/// The output of fmt, with a ledger beside it or not, filtered or not.
 fn printed(ledger: Option<LedgerLayer<Registry>>, filter: Option<&str>) -> String {
     let buffer = Buffer::default();
     let writer = buffer.clone();

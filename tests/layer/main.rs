@@ -1,4 +1,4 @@
-//! How the layer gets along with other layers and with tracing itself.
+//! The layer beside other layers, and within tracing itself.
 
 mod beside_fmt;
 mod first_calls_at_once;

@@ -1,4 +1,4 @@
-//! What calls under way leave in memory when they have ended. A program of its own, as its allocator counts.
+//! Calls leave little in memory when they have ended. A process of its own, because it counts what all threads allocate.
 
 use crate::counting::allocated;
 use support::{DEADLINE, alone};

@@ -1,5 +1,5 @@
-//! A queue that is full takes no more memory than is said, whatever the records are like. A program of its own, as its
-//! allocator counts.
+//! A full queue takes no more memory than its limit, whatever the records are like. A process of its own, because it
+//! counts what all threads allocate.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! A backlog is streamed from disk: what it takes in memory does not depend on how long it is. A program of its own, as
-//! its allocator counts.
+//! A backlog is streamed from disk: its memory does not depend on its length. A process of its own, because it counts
+//! what all threads allocate.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use tracing_subscriber::prelude::*;
 const MIB: usize = 1024 * 1024;
 /// Both many times what the spool keeps in memory, which is 8 MiB of the newest rows.
 const BACKLOGS: [usize; 2] = [32 * MIB, 96 * MIB];
-/// What it takes at most: those 8 MiB, the batch in hand, and what is on its way to the disk.
+/// The most that it takes: those 8 MiB, the batch in hand, and the rows on their way to the disk.
 const AT_MOST: usize = 24 * MIB;
 const ROW_BYTES: usize = 4 * 1024;
 const BATCH: usize = 500;

@@ -1,4 +1,4 @@
-//! What is wrong is said, with the remedy and without the password; nothing panics.
+//! Wrong input is reported with the remedy and without the password, and nothing panics.
 
 use support::{Cluster, Ledger, SOON, until_in_trouble};
 use tracing::info_span;

@@ -1,4 +1,4 @@
-//! What is lost or cannot be known is said on stderr: once, and with the remedy.
+//! Losses and unknown outcomes are printed on stderr once, with the remedy.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -16,7 +16,7 @@ const CHILD: &str = "TRACING_LEDGER_TEST_SAYS";
 /// Set to the longest time there is, for the child that asks the environment.
 const INTERVALS: [&str; 2] = ["TRACING_LEDGER_FLUSH_INTERVAL", "TRACING_LEDGER_SPOOL_SYNC_INTERVAL"];
 
-/// What a process that does `what` says on stderr.
+/// The stderr of a process that does `what`.
 fn said_by(what: &str) -> String {
     let output = Command::new(std::env::current_exe().expect("the test knows itself"))
         .args(["--exact", "on_stderr::the_child_process_does_what_it_is_told", "--nocapture"])

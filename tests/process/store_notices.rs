@@ -1,4 +1,4 @@
-//! What a trigger says of a row does not get to the layers of the host.
+//! Notices that a trigger raises do not reach the layers of the host.
 
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;

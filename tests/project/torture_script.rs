@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-/// What it says of arguments that it refuses before anything is built.
+/// Its message about arguments that it refuses before anything is built.
 #[track_caller]
 fn refused(arguments: &[&str]) -> String {
     let output = Command::new("scripts/torture")

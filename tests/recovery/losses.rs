@@ -1,4 +1,4 @@
-//! What a service lost while its database was away is a row in the table once it is back.
+//! Losses during an outage of the database become rows in the table after it.
 
 use support::{Cluster, DEADLINE};
 use tracing_subscriber::prelude::*;

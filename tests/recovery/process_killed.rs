@@ -20,7 +20,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// everything.
 const VICTIM: &str = "LEDGER_TEST_VICTIM";
 
-/// What the database does while the victim lives.
+/// The state of the database while the victim lives.
 const DATABASES: [&str; 3] = ["hangs", "fails", "works"];
 
 enum VictimDatabase {

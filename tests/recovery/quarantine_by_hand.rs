@@ -15,7 +15,7 @@ const KNOWN: &str = "00000000-0000-4000-8000-000000000001";
 const GONE: &str = "00000000-0000-4000-8000-000000000002";
 const ROWS: usize = 20;
 
-/// What the ledger of one process comes to.
+/// The `Stats` of the ledger of one process.
 fn run(url: &str, spool: &Path, calls: impl FnOnce()) -> Stats {
     let builder = tracing_ledger::builder().spool_dir(spool).flush_interval(DEADLINE);
     let (layer, guard) = builder.build(url).expect("a ledger");

@@ -1,4 +1,4 @@
-//! What a row has in place of a redacted value.
+//! A row has a digest or nothing in place of a redacted value.
 
 use serde_json::Value;
 use support::{Ledger, StoredRow, only};

@@ -1,4 +1,4 @@
-//! `create_table(true)` makes the table where it is missing, also when many start at once.
+//! `create_table(true)` creates a missing table, also when many stores start at once.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! A role with no right but INSERT is enough, and a missing right or table is named with its remedy.
+//! A role that may only INSERT is enough. The message about a missing right or table has the remedy.
 
 use std::time::SystemTime;
 
@@ -6,13 +6,13 @@ use support::{Cluster, SqliteFile};
 use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Postgres, Sqlite, Store};
 
-/// Enough of them to go by COPY on a first try.
+/// Enough rows for a COPY on the first try.
 fn batch() -> Vec<Row> {
-    let events = 0..Postgres::COPY_FROM_ROWS;
-    events.map(|_| Row::new(SystemTime::now(), "test", "test.event")).collect()
+    let rows = 0..Postgres::COPY_FROM_ROWS;
+    rows.map(|_| Row::new(SystemTime::now(), "test", "test.event")).collect()
 }
 
-/// The URL of the database for a new role of that name.
+/// The URL of the database for a new role.
 fn as_role(url: &str, name: &str) -> String {
     Cluster::shared().psql(url, &format!("CREATE ROLE {name} LOGIN"));
     url.replace("postgres@", &format!("{name}@"))
@@ -29,7 +29,7 @@ async fn insert_is_enough() {
     let writer = as_role(&url, "writer");
     cluster.psql(&url, "GRANT INSERT ON observability_events TO writer");
     for attempt in [Attempt::First, Attempt::Retry] {
-        // The table is there, so nothing needs creating either.
+        // The table exists, so the store creates nothing.
         let store = Postgres::from_url(&writer).expect("readable").create_table(true);
         insert(store, attempt).await.expect("stored");
     }

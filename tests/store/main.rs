@@ -1,4 +1,4 @@
-//! How rows get into Postgres and SQLite: rights, roles, TLS, retries, replays, refusals.
+//! The stores for Postgres and SQLite: rights, roles, TLS, retries, replays, rejected rows.
 
 mod create_table;
 mod least_rights;

@@ -1,4 +1,4 @@
-//! A server that is away, comes back or answers nothing costs no row and no connection is reused.
+//! A server that stops, comes back or does not answer costs no row, and its connection is not used again.
 
 use std::time::{Duration, SystemTime};
 
@@ -56,7 +56,7 @@ async fn a_server_that_says_nothing_is_given_up() {
     assert_eq!(error.to_string(), "cannot connect to Postgres: no answer within 10 s");
 }
 
-/// A server that logs everybody in, answers so many statements, and says nothing from then on.
+/// A server that accepts every login, answers `statements` statements, and then is silent.
 async fn answers(statements: usize) -> Postgres {
     let server = TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let port = server.local_addr().expect("bound").port();
@@ -70,7 +70,7 @@ async fn answers(statements: usize) -> Postgres {
             client.write_all(b"C\0\0\0\x0aBEGIN\0Z\0\0\0\x05T").await.expect("answered");
         }
         client.read_u8().await.expect("the next statement");
-        // From here on there is nothing to wait for but the clock.
+        // From here on only the clock advances.
         tokio::time::pause();
         std::future::pending::<()>().await;
     });
@@ -78,13 +78,13 @@ async fn answers(statements: usize) -> Postgres {
     Postgres::from_url(&url).expect("readable")
 }
 
-/// Reads what comes behind the type of a message.
+/// Reads the message after its type.
 async fn body(client: &mut TcpStream) {
     let length = client.read_u32().await.expect("a length") as usize;
     client.read_exact(&mut vec![0; length - 4]).await.expect("a message");
 }
 
-/// A link may be too slow for them all.
+/// The link may be too slow for all of them.
 #[tokio::test]
 async fn a_server_that_does_not_answer_rows_gets_fewer_at_once() {
     let many = vec![batch()[0].clone(); Postgres::COPY_FROM_ROWS];
@@ -98,7 +98,7 @@ async fn a_server_that_does_not_answer_rows_gets_fewer_at_once() {
     }
 }
 
-/// Its answer then says why, and no session of it goes on with what nobody waits for.
+/// Its answer then names the cause, and no session works on for nobody.
 #[tokio::test]
 async fn the_server_times_out_before_the_store() {
     let cluster = Cluster::shared();

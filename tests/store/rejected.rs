@@ -1,4 +1,4 @@
-//! An event that no database can take fails its whole batch as one to be bisected, and the store goes on.
+//! A row that no database can take fails its whole batch, which is to be bisected, and the store goes on.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Failure, Postgres, Sqlite, Store};
 use uuid::Uuid;
 
-fn event(context: &str) -> Row {
+fn with_context(context: &str) -> Row {
     let mut event = Row::new(SystemTime::now(), "test", "test.event");
     event.context = context.to_owned();
     event
@@ -15,13 +15,13 @@ fn event(context: &str) -> Row {
 
 async fn fails_then_goes_on(store: &mut impl Store, rejected: Row) {
     for attempt in [Attempt::First, Attempt::Retry] {
-        // Enough of them to go by COPY on a first try.
-        let mut batch: Vec<Row> = (0..Postgres::COPY_FROM_ROWS).map(|_| event("{}")).collect();
+        // Enough rows for a COPY on the first try.
+        let mut batch: Vec<Row> = (0..Postgres::COPY_FROM_ROWS).map(|_| with_context("{}")).collect();
         batch.push(rejected.clone());
         let error = store.insert(&batch, attempt).await.expect_err(&rejected.context);
         assert_eq!(error.failure(), Failure::Quarantine, "{error}");
     }
-    store.insert(&[event("{}")], Attempt::First).await.expect("stored");
+    store.insert(&[with_context("{}")], Attempt::First).await.expect("stored");
 }
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn postgres_refuses_bad_json_and_the_store_goes_on() {
     let mut store = Postgres::from_url(&url).expect("readable");
     let deep = "[".repeat(100_000);
     for context in [r#"{"a": "\u0000"}"#, r#"{"a": NaN}"#, r#"{"a": "\ud800"}"#, "", "a\0b", &deep] {
-        fails_then_goes_on(&mut store, event(context)).await;
+        fails_then_goes_on(&mut store, with_context(context)).await;
     }
     assert_eq!(cluster.psql(&url, "SELECT count(*) FROM observability_events"), "6");
 }
@@ -45,7 +45,7 @@ async fn postgres_refuses_an_unknown_booking_and_the_store_goes_on() {
         "CREATE TABLE bookings (id uuid PRIMARY KEY);
          ALTER TABLE observability_events ADD FOREIGN KEY (booking_id) REFERENCES bookings ON DELETE SET NULL",
     );
-    let mut orphan = event("{}");
+    let mut orphan = with_context("{}");
     orphan.booking_id = Some(Uuid::from_u128(7));
     fails_then_goes_on(&mut Postgres::from_url(&url).expect("readable"), orphan).await;
 }
@@ -60,5 +60,5 @@ async fn sqlite_refuses_a_broken_check_and_the_store_goes_on() {
          restaurant_id TEXT, booking_id TEXT)";
     sqlx::raw_sql(stricter).execute(&mut database).await.expect("made");
     let mut store = Sqlite::from_url(&file.url()).expect("readable");
-    fails_then_goes_on(&mut store, event("{")).await;
+    fails_then_goes_on(&mut store, with_context("{")).await;
 }

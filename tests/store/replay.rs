@@ -1,4 +1,4 @@
-//! What an earlier process left goes by COPY as long as none of it is in the table, and never becomes a second row.
+//! The rows of an earlier process go by COPY as long as none of them is in the table, and never become second rows.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +17,7 @@ const PARTITIONED: &str = "
     SELECT format('CREATE TABLE events_before PARTITION OF observability_events
                    FOR VALUES FROM (MINVALUE) TO (%L)', now() - interval '1 day') \\gexec
     CREATE TABLE events_after PARTITION OF observability_events DEFAULT;";
-/// Counts the statements that come for the table, also those that are rolled back.
+/// Counts the statements on the table, also those that are rolled back.
 const COUNTERS: &str = "
     CREATE SEQUENCE copies MINVALUE 0;
     CREATE SEQUENCE inserts MINVALUE 0;
@@ -29,13 +29,13 @@ const COUNT: &str = "
     SELECT (SELECT last_value + is_called::int FROM copies), (SELECT last_value + is_called::int FROM inserts),
            (SELECT count(*) FROM observability_events), (SELECT count(DISTINCT id) FROM observability_events)";
 
-/// A few days of them, so that they lie in two partitions.
+/// Rows of a few days, so that they lie in two partitions.
 fn batch() -> Vec<Row> {
     let age = |number: usize| Duration::from_secs(number as u64 * 300);
     (0..EVENTS).map(|number| Row::new(SystemTime::now() - age(number), "test", "test.event")).collect()
 }
 
-/// A table, and a store under a role that may do nothing but insert.
+/// A table, and a store with a role that may only insert.
 struct TestTable {
     owner: String,
     store: Postgres,
@@ -55,18 +55,18 @@ impl TestTable {
         Self { owner, store }
     }
 
-    /// A row gets into the table without the store's doing.
-    async fn has(&self, events: &[Row]) {
+    /// Puts rows into the table by another store.
+    async fn has(&self, rows: &[Row]) {
         let mut another = Postgres::from_url(&self.owner).expect("readable");
-        another.insert(events, Attempt::First).await.expect("stored");
+        another.insert(rows, Attempt::First).await.expect("stored");
         Cluster::shared().psql(&self.owner, "ALTER SEQUENCE copies RESTART; ALTER SEQUENCE inserts RESTART;");
     }
 
-    async fn replay(&mut self, events: &[Row]) {
-        self.store.insert(events, Attempt::Replay).await.expect("stored");
+    async fn replay(&mut self, rows: &[Row]) {
+        self.store.insert(rows, Attempt::Replay).await.expect("stored");
     }
 
-    /// How many statements there were by COPY and by INSERT, and how many rows there are, each once.
+    /// Checks the numbers of COPY and INSERT statements, of rows and of different ids.
     #[track_caller]
     fn assert(&self, copies: usize, inserts: usize, rows: usize) {
         let counted = Cluster::shared().psql(&self.owner, COUNT);

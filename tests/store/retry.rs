@@ -1,4 +1,4 @@
-//! An event that comes again is one row, in every store.
+//! A row that is sent again is stored once, in every store.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use support::{Cluster, SqliteFile};
 use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Memory, Postgres, Sqlite, Store};
 
-/// Two halves that both go by COPY on a first try.
+/// Each half is large enough for a COPY on the first try.
 const EVENTS: usize = 2 * Postgres::COPY_FROM_ROWS;
 const ROWS: usize = 2 * EVENTS;
 
@@ -15,7 +15,7 @@ fn batch() -> Vec<Row> {
     (0..EVENTS).map(|_| Row::new(SystemTime::now(), "test", "test.event")).collect()
 }
 
-/// Half of the batch gets in, then all of it comes, from this process and from the next.
+/// Stores half of the batch, then sends the whole batch, as a retry and as a replay.
 async fn half_then_all(store: &mut impl Store) {
     for attempt in [Attempt::Retry, Attempt::Replay] {
         let batch = batch();

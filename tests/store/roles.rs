@@ -1,5 +1,5 @@
-//! A role that may do no more than `INSERT` writes to every shape the table has in the field, and what comes again is
-//! no second row.
+//! A role that may only `INSERT` writes to every shape of the table that exists in production, and a row that is sent again
+//! is stored once.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ const MANUAL: &str = include_str!("../../docs/security.md");
 const BOOKING: Uuid = Uuid::from_u128(1);
 const RESTAURANT: Uuid = Uuid::from_u128(2);
 
-/// Enough of them that a half goes by COPY on a first try; a few days of them, so that they lie in two partitions.
+/// Half of the rows are enough for a COPY on the first try. They are of a few days, so that they lie in two partitions.
 fn batch() -> Vec<Row> {
     let event = |number: usize| {
         let at = SystemTime::now() - Duration::from_secs(number as u64 * 300);
@@ -25,19 +25,19 @@ fn batch() -> Vec<Row> {
     (0..2 * Postgres::COPY_FROM_ROWS).map(event).collect()
 }
 
-/// Half of a batch goes in, then the whole batch comes, as from the next process and again, then a small part of it.
+/// Stores half of a batch, then sends the whole batch as a replay and as a retry, then a small part of it.
 async fn write_and_retry(url: &str) {
     let mut store = Postgres::from_url(url).expect("readable");
     let batch = batch();
     let (half, few) = (&batch[..batch.len() / 2], &batch[..3]);
-    for (events, attempt) in
+    for (rows, attempt) in
         [(half, Attempt::First), (&batch, Attempt::Replay), (&batch, Attempt::Retry), (few, Attempt::Retry)]
     {
-        store.insert(events, attempt).await.expect("stored");
+        store.insert(rows, attempt).await.expect("stored");
     }
 }
 
-/// Writes as `role`, which may insert, and sees that it may do nothing else; the URL of the table's owner.
+/// Writes as `role`, which may insert, and checks that it may do nothing else. Returns the URL of the table's owner.
 async fn only_inserts(role: &str, table: &str) -> String {
     let cluster = Cluster::shared();
     let owner = cluster.empty_database();
@@ -115,7 +115,7 @@ async fn insert_alone_suffices_for_a_bare_table_with_more_columns() {
     assert_eq!(Cluster::shared().psql(&url, sql), "t|eu|t");
 }
 
-/// A view takes an INSERT and no COPY, which is found out once: what fails costs the connection.
+/// A view takes an INSERT but no COPY. The store tries COPY only once, as the failure costs the connection.
 #[tokio::test]
 async fn a_view_is_written_by_insert() {
     let cluster = Cluster::shared();
@@ -141,7 +141,7 @@ async fn a_view_is_written_by_insert() {
     assert_eq!(rows, (2 * batch().len()).to_string());
 }
 
-/// A default that counts in a sequence of its own is the one that takes another right.
+/// Only a default with a sequence needs another right.
 #[tokio::test]
 async fn a_table_with_a_sequence_needs_the_right_to_use_it() {
     let cluster = Cluster::shared();
@@ -160,7 +160,7 @@ async fn a_table_with_a_sequence_needs_the_right_to_use_it() {
     write_and_retry(&url).await;
 }
 
-/// The statements of the manual, in a database that gives nobody anything by default.
+/// The statements of the manual, in a database that grants nothing by default.
 #[tokio::test]
 async fn the_grants_of_the_manual_suffice() {
     let cluster = Cluster::shared();

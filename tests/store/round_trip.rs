@@ -1,4 +1,4 @@
-//! An event is stored to the letter of the contract, by every way of writing it.
+//! Every way to store a row keeps to the letter of the contract.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +14,7 @@ const RESTAURANT: Uuid = Uuid::from_u128(1);
 const SELECT: &str = "SELECT id || ' ' || created_at || ' ' || source || ' ' || event_type || ' ' || severity \
      || ' ' || context || ' ' || restaurant_id || ' ' || coalesce(booking_id, 'null') FROM observability_events";
 
-fn event() -> Row {
+fn sample() -> Row {
     let mut event = Row::new(moment(), "auto_assign", "auto_assign.quote");
     event.id = ID;
     event.severity = Severity::Warning;
@@ -28,17 +28,17 @@ fn moment() -> SystemTime {
     UNIX_EPOCH + Duration::from_micros(1_769_846_400_123_456)
 }
 
-/// The event, with as many others as make it go by COPY on a first try.
+/// The sample, with enough other rows for a COPY on the first try.
 fn large_batch() -> Vec<Row> {
     let others = (1..Postgres::COPY_FROM_ROWS).map(|_| Row::new(moment(), "auto_assign", "other"));
-    [event()].into_iter().chain(others).collect()
+    [sample()].into_iter().chain(others).collect()
 }
 
 #[tokio::test]
 async fn postgres_takes_it_by_copy_and_by_insert() {
     let cluster = Cluster::shared();
     for (batch, attempt) in
-        [(vec![event()], Attempt::First), (large_batch(), Attempt::First), (large_batch(), Attempt::Retry)]
+        [(vec![sample()], Attempt::First), (large_batch(), Attempt::First), (large_batch(), Attempt::Retry)]
     {
         let url = cluster.database();
         let mut store = Postgres::from_url(&url).expect("readable");
@@ -56,7 +56,7 @@ async fn postgres_takes_it_by_copy_and_by_insert() {
     }
 }
 
-/// Then it need not sort them.
+/// Then Postgres need not sort them.
 #[test]
 fn the_keys_of_a_context_come_in_the_order_that_postgres_keeps_them_in() {
     let memory = Memory::default();
@@ -90,7 +90,7 @@ fn the_keys_of_a_context_come_in_the_order_that_postgres_keeps_them_in() {
 async fn sqlite_takes_it_as_text() {
     let file = SqliteFile::new();
     let mut store = Sqlite::from_url(&file.url()).expect("readable").create_table(true);
-    store.insert(&[event()], Attempt::First).await.expect("stored");
+    store.insert(&[sample()], Attempt::First).await.expect("stored");
     let mut reader = sqlx::SqliteConnection::connect(&file.url()).await.expect("opens");
     let row: String = sqlx::query_scalar(SELECT).fetch_one(&mut reader).await.expect("one row");
     let expected = format!(

@@ -1,4 +1,4 @@
-//! TLS by what the URL says: `verify-full` against a server with a certificate of one's own CA.
+//! TLS by the parameters of the URL, such as `verify-full` for a server with a certificate of an own CA.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -11,7 +11,7 @@ use support::Cluster;
 use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Postgres, Store};
 
-/// A server that takes the role `ledger` by TLS alone, with a certificate for `localhost`.
+/// A server that takes the role `ledger` only by TLS, with a certificate for `localhost`.
 struct TlsServer {
     cluster: Cluster,
     database: String,
@@ -95,7 +95,7 @@ fn make_server_certificate(folder: &Path) {
     }
 }
 
-/// The server reads a key only when it is its own and nobody else's.
+/// The server reads a key only if no other user can.
 fn give_to_owner_of(folder: &Path, file: &PathBuf) {
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("it is ours");
     let folder = fs::metadata(folder).expect("it is there");
@@ -104,7 +104,7 @@ fn give_to_owner_of(folder: &Path, file: &PathBuf) {
     }
 }
 
-/// Refused, with a remedy and without a word of the URL.
+/// Checks that the message has the remedy and no part of the URL.
 #[track_caller]
 fn assert_refused(result: Result<(), InsertError>, remedy: &str) {
     let error = result.expect_err("refused");
@@ -124,7 +124,7 @@ async fn verify_full_with_the_right_ca_and_name_writes() {
 
 #[tokio::test]
 async fn verify_full_refuses_a_certificate_of_an_unknown_ca() {
-    // Without a CA of one's own, those of the system are asked.
+    // Without a CA in the URL, those of the system count.
     for parameters in [&SERVER.verified("verify-full", "stranger"), "sslmode=verify-full"] {
         let refused = SERVER.insert("localhost", parameters).await;
         assert_refused(refused, "signed by an unknown CA; name the CA's certificate");
@@ -161,7 +161,7 @@ async fn where_the_server_has_no_tls_it_is_not_done_without() {
     assert_refused(insert(&url).await, "the server offers no TLS");
 }
 
-/// The default is `prefer`: it guards against listening, and not against another server in the place of this one.
+/// The default is `prefer`: it protects against listening, but not against another server in place of this one.
 #[tokio::test]
 async fn prefer_and_require_look_at_no_certificate() {
     for parameters in ["", "sslmode=prefer", &SERVER.verified("require", "stranger")] {

@@ -111,7 +111,7 @@ impl Cluster {
         self.bin.join(name)
     }
 
-    /// What the statements print: rows by line, columns by `|`, nothing else. Panics at the first that fails.
+    /// The output of the statements: a line for each row, columns separated by `|`. Panics at the first that fails.
     pub fn psql(&self, url: &str, sql: &str) -> String {
         self.try_psql(url, sql).unwrap_or_else(|stderr| panic!("psql failed on\n{sql}\n{stderr}"))
     }
@@ -224,7 +224,7 @@ impl Drop for ServerKeeper {
     }
 }
 
-/// Where a data folder as `initdb` makes it is kept, to be copied: a copy takes a fraction of the time. It is kept in
+/// The path of a data folder as `initdb` makes it, to be copied: a copy takes a fraction of the time. It is kept in
 /// cargo's target folder, for this version and this configuration of the server.
 fn template(bin: &Path, dir: &Path) -> Option<PathBuf> {
     let version = Command::new(bin.join("initdb")).arg("--version").output().ok()?.stdout;

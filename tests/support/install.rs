@@ -1,4 +1,4 @@
-//! Where PostgreSQL's programs are on this machine, and as whom its server runs.
+//! Finds PostgreSQL's programs on this machine, and the account that its server runs as.
 
 use std::env;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What the tests share: PostgreSQL servers of their own, ledgers whose rows are read back, tests in a process of
+//! The tests share these: PostgreSQL servers of their own, ledgers whose rows are read back, tests in a process of
 //! their own.
 
 mod alone;

@@ -8,6 +8,7 @@ pub struct SqliteFile {
 }
 
 impl SqliteFile {
+    #[expect(clippy::new_without_default, reason = "it makes a folder, which no default should")]
     pub fn new() -> Self {
         Self { dir: tempfile::tempdir().expect("a temporary folder") }
     }

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const FLUSH_INTERVAL: Duration = Duration::from_millis(20);
 const SHUTDOWN: Duration = Duration::from_secs(60);
 
-/// What a service is to do.
+/// The task of a service.
 #[derive(Clone)]
 pub(crate) struct ServicePlan {
     pub(crate) url: String,
@@ -36,7 +36,7 @@ pub(crate) struct ServicePlan {
     pub(crate) sync_interval: Option<Duration>,
 }
 
-/// What a service that ended in order says of it.
+/// The calls and `Stats` that a service reports when it ends in order.
 pub(crate) struct Tally {
     pub(crate) calls: Vec<Call>,
     pub(crate) stats: Stats,
@@ -48,7 +48,7 @@ pub(crate) struct ServiceProcess {
     said: BufReader<ChildStdout>,
 }
 
-/// What starts this program once more.
+/// The command that starts this program once more.
 pub(crate) fn itself() -> Command {
     Command::new(env::current_exe().expect("this program is a file"))
 }

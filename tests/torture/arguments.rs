@@ -1,4 +1,4 @@
-//! What is asked for: by the arguments that `cargo test` passes on, and by the environment.
+//! The options of the suite, from the arguments that `cargo test` passes on and from the environment.
 
 use std::env;
 use std::hash::{BuildHasher, RandomState};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::faults::{self, Fault};
 
-/// What to run.
+/// The faults to run, and how.
 pub(crate) struct Arguments {
     pub(crate) seed: u64,
     pub(crate) list: bool,
@@ -58,7 +58,7 @@ impl Arguments {
         faults::ALL.iter().filter(|fault| self.wants(fault) && !self.can(fault)).collect()
     }
 
-    /// Where CI says so, all of them must be had.
+    /// With the variable `CI` set, no fault may be left out.
     fn can(&self, fault: &Fault) -> bool {
         fault.takes.lacks().is_none() || env::var_os("CI").is_some()
     }

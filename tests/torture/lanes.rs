@@ -1,5 +1,5 @@
-//! Lanes run faults side by side. Each is a process of its own, because a fault measures its process, and so that a fault
-//! that hangs or takes its process down ends nothing else.
+//! Lanes run faults side by side. Each is a process of its own: a fault measures its process, and one that hangs or
+//! takes its process down ends no other.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Write as _, stdin, stdout};
@@ -102,7 +102,7 @@ impl Process {
         Self { child, orders, answers }
     }
 
-    /// What it answers; nothing when it has ended or hangs.
+    /// Its answer; `None` when it has ended or hangs.
     fn ask(&mut self, order: &str) -> Option<String> {
         writeln!(self.orders, "{order}").ok()?;
         self.answers.recv_timeout(HANGS_AFTER).ok()

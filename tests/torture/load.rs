@@ -12,7 +12,7 @@ use crate::clock;
 use crate::rng::Rng;
 use crate::wait::pause;
 
-/// What bookings have that the database knows nothing of.
+/// The first bits of the ids of bookings that the database does not have.
 const UNKNOWN_BOOKING: u128 = 0xbad << 112;
 const TEXTS: [&str; 8] = ["table", " ", "\"quoted\"", "\\", "\n\t", "tàblé", "🪑", "{\"json\":[1]}"];
 
@@ -39,7 +39,7 @@ pub(crate) struct Call {
     pub(crate) n: u64,
     /// When it began and when it had returned, however wrong the clock was.
     pub(crate) between: (SystemTime, SystemTime),
-    /// What the span cost the caller.
+    /// The time that the span cost its caller.
     pub(crate) took: Duration,
     pub(crate) phase: Phase,
     /// Its booking is one that the database does not know.

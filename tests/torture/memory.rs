@@ -7,7 +7,7 @@ pub(crate) fn peak() -> u64 {
     field("VmHWM:")
 }
 
-/// What it takes now.
+/// The bytes that it takes now.
 pub(crate) fn now() -> u64 {
     field("VmRSS:")
 }

@@ -1,4 +1,4 @@
-//! What must be true when a scene is over: every call is in exactly one place, unaltered.
+//! The checks at the end of a scene: every call is in exactly one place, unaltered.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,7 +15,7 @@ const CLOCKS_DIFFER_BY: i64 = 500_000;
 /// Durations are milliseconds with three decimals.
 const ROUNDED_BY: f64 = 0.001;
 
-/// What of a row the tests can foretell.
+/// The parts of a row that the tests can predict.
 #[derive(Debug)]
 pub(crate) struct OracleRow {
     id: String,
@@ -78,12 +78,12 @@ impl From<&Row> for OracleRow {
     }
 }
 
-/// What is known of the calls, whatever became of them.
+/// The calls are known from this alone, whatever became of them.
 pub(crate) struct Oracle {
     pub(crate) seed: u64,
 }
 
-/// Where the calls are.
+/// The places in which calls can be.
 pub(crate) struct CallPlaces<'a> {
     pub(crate) table: &'a [OracleRow],
     pub(crate) quarantine: &'a [OracleRow],

@@ -1,4 +1,4 @@
-//! What is printed: lines that whoever reads `cargo test` understands, and the table.
+//! The output: lines like those of `cargo test`, and the table.
 #![expect(clippy::print_stdout, reason = "this is the program that prints the result of the tests")]
 
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ pub(crate) fn refuse(wrong: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// What a fault that is left out would take.
+/// The means that a fault lacks here.
 fn lack(fault: &Fault) -> &'static str {
     fault.takes.lacks().unwrap_or_default()
 }

@@ -27,9 +27,9 @@ pub(crate) const DRAINED_WITHIN: Duration = Duration::from_secs(90);
 const CALM: Duration = Duration::from_millis(500);
 /// How often the usual callers call: for batches of about 1000 and of 400.
 const PACES: [Duration; 2] = [Duration::from_micros(400), Duration::from_millis(1)];
-/// What piles up in this time is more than ever waits in calm.
+/// The calls of this time are more than ever wait in calm.
 const BACKLOG: Duration = Duration::from_millis(800);
-/// What is promised is 20 ms; on a machine with other work, the writer gets its turn when it gets it.
+/// The promise is 20 ms; on a loaded machine the writer may have to wait for its turn.
 const ON_DISK_WITHIN: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// How long a healthy ledger may take to shut down, and how much later it may say so.
@@ -47,7 +47,7 @@ pub(crate) struct Round {
     pub(crate) spooled: bool,
 }
 
-/// How a scene differs from the usual one.
+/// The options of a scene.
 pub(crate) struct Setup {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) ledger: fn(Builder) -> Builder,
@@ -117,7 +117,7 @@ pub(crate) struct Scene {
     healed: Option<Instant>,
 }
 
-/// What a scene came to, when it came to what was promised.
+/// The figures of a scene in which every promise was kept.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FaultVerdict {
     pub(crate) records: u64,

@@ -15,7 +15,7 @@ use support::Cluster;
 /// The caller's worst thousandth call may take twice as long as when all is well, or this long on a machine
 /// whose other work gets in between. Waiting for the database would take longer.
 const CALLER_WAITS: Duration = Duration::from_millis(500);
-/// What a record in the queue takes at most on average, and what the process takes besides.
+/// The most memory of a record in the queue on average, and of the rest of the process.
 const BYTES_PER_RECORD: u64 = 4 * 1024;
 const BYTES_BESIDES: u64 = 96 * 1024 * 1024;
 
@@ -28,7 +28,7 @@ const PARTITIONED: &str = "ALTER TABLE observability_events RENAME TO usual;
          FOR VALUES FROM (MINVALUE) TO (now() + interval '1 second');
      CREATE TABLE events_after PARTITION OF observability_events DEFAULT";
 
-/// What outlives the ledger of a scene, to be looked at when it is over.
+/// The parts of a scene that outlive its ledger: they are checked at the end.
 pub(crate) struct Stage {
     pub(crate) cluster: Arc<Cluster>,
     /// The database, as its superuser and not through the proxy.
@@ -65,7 +65,7 @@ impl Stage {
         }
     }
 
-    /// Where the ledger finds the database, through that port.
+    /// The URL of the database through that port.
     pub(crate) fn url(&self, port: u16) -> String {
         let database = self.admin.rsplit('/').next().expect("a URL has a last part");
         format!("postgres://{}@127.0.0.1:{port}/{database}", self.role)

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 /// Threads too. A filter in the kernel lets through at full speed what is not traced.
 const OPTIONS: [&str; 4] = ["-f", "--seccomp-bpf", "-qq", "-e"];
 
-/// What fails.
+/// A system call that fails.
 pub(crate) struct DiskFailure {
     /// The system call.
     pub(crate) call: &'static str,
@@ -31,7 +31,7 @@ impl Tracer {
         Self { dir: tempfile::Builder::new().prefix("ledger-traced-").tempdir().expect("a temporary folder") }
     }
 
-    /// What starts that command with such calls failing.
+    /// The command that starts another one in which such calls fail.
     pub(crate) fn command(&self, failure: &DiskFailure, spool: &Path, traced: &Command) -> Command {
         let DiskFailure { call, file, when } = failure;
         let mut strace = Command::new("strace");
@@ -50,7 +50,7 @@ impl Tracer {
         fs::read_to_string(self.calls()).map_or(0, |calls| calls.matches("(INJECTED)").count())
     }
 
-    /// What the process has said on stderr.
+    /// The stderr of the process so far.
     pub(crate) fn said(&self) -> String {
         fs::read_to_string(self.stderr()).expect("it is there since the start")
     }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-/// What `--help` prints.
+/// The output of `--help`.
 pub(crate) const HELP: &str = "\
 A booking service with tracing-ledger on it, and a run of 244 real parties through it.
 

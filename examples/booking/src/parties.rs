@@ -28,7 +28,7 @@ pub struct Party {
     pub fate: Fate,
 }
 
-/// What happens to the request of a party.
+/// The course of a party's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It gets a reply.

@@ -25,9 +25,9 @@ struct Case {
     failure: DiskFailure,
     /// Whether everything gets onto disk all the same, while the database is away.
     is_spooled: bool,
-    /// What is said of it on stderr, once.
+    /// The notices that must appear once.
     says: &'static [&'static str],
-    /// What is not.
+    /// The notices that must not appear.
     keeps_to_itself: &'static [&'static str],
 }
 

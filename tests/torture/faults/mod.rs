@@ -1,4 +1,4 @@
-//! What is done to the ledger. One file to a kind of trouble, one function to a fault.
+//! The faults. Each kind has a file, each fault a function.
 
 mod app;
 mod clock;
@@ -26,7 +26,7 @@ pub(crate) struct Fault {
     pub(crate) long: bool,
 }
 
-/// What not every machine allows.
+/// The means of a fault that not every machine has.
 #[derive(Clone, Copy)]
 pub(crate) enum Takes {
     Nothing,
@@ -37,7 +37,7 @@ pub(crate) enum Takes {
 }
 
 impl Takes {
-    /// What of it is not to be had here.
+    /// The means that this machine lacks.
     pub(crate) fn lacks(self) -> Option<&'static str> {
         match self {
             Self::Nothing => None,

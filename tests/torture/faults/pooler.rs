@@ -18,7 +18,7 @@ const SMALL_BATCHES: Pace = Pace { threads: 2, every: Duration::from_millis(2) }
 /// The rows of the largest transaction.
 const LARGEST_BATCH: &str = "SELECT coalesce(max(rows), 0) FROM
     (SELECT count(*) AS rows FROM observability_events GROUP BY xmin::text) AS batches";
-/// What may be missing of a batch that is as large as they get: two packs of records that were not full.
+/// The most rows that a batch of full size may lack: two chunks of records that were not full.
 const NOT_QUITE: usize = 100;
 const REPLAYS: u32 = 5;
 const WRITTEN_WITHIN: Duration = Duration::from_secs(90);

@@ -1,4 +1,4 @@
-//! What waits on disk: until the next process, on a disk that is full, and after damage.
+//! Rows wait on disk: until the next process, on a full disk, and after damage.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use std::thread;
 
 use crate::scene::{FaultVerdict, Round, Scene, Setup};
 
-/// What an administrator does and undoes.
+/// A change that an administrator makes and reverts.
 struct Change {
     does: fn(&Scene) -> String,
     undoes: fn(&Scene) -> String,

@@ -1,4 +1,4 @@
-//! What the settings cannot ask for: the limits of attempts, of the inline timeout and of the cutoff.
+//! The limits of the settings: attempts, inline timeout and cutoff.
 
 use std::time::Duration;
 

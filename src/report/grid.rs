@@ -1,4 +1,4 @@
-//! A table, as aligned text and as Markdown.
+//! A grid of cells, as aligned text and as a Markdown table.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ pub(super) const NONE: &str = "–";
 
 /// Rows under a header. The first column may hold values from the database, which are escaped on writing.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct Grid {
     pub(super) title: &'static str,
     pub(super) header: Vec<&'static str>,
     /// How many columns from the left hold text; the others hold numbers, and are aligned to the right.
@@ -17,7 +17,7 @@ pub(super) struct Table {
     pub(super) rows: Vec<Vec<String>>,
 }
 
-impl Table {
+impl Grid {
     /// The rows, or one without figures, escaped.
     fn cells(&self, escape: fn(&str) -> String) -> Vec<Vec<String>> {
         let none = [vec![NONE.to_owned(); self.header.len()]];
