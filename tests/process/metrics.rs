@@ -12,7 +12,7 @@ use support::alone;
 use tracing_ledger::store::{Failure, Memory};
 use tracing_subscriber::prelude::*;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(300);
 
 /// Every metric, by its name and the label `error.type`.
 static METRICS: LazyLock<Mutex<BTreeMap<String, Arc<AtomicU64>>>> = LazyLock::new(Mutex::default);

@@ -14,7 +14,7 @@ use tracing_ledger::{Guard, builder};
 use tracing_subscriber::prelude::*;
 
 /// Long enough for any machine; nothing waits for it when all is well.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(300);
 /// How long the other thread has for coming to the point where it waits.
 const MEANWHILE: Duration = Duration::from_millis(500);
 

@@ -11,7 +11,7 @@ use tracing_ledger::store::{Attempt, InsertError, Store};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::prelude::*;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(300);
 
 static HEARD: AtomicUsize = AtomicUsize::new(0);
 

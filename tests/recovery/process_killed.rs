@@ -15,7 +15,7 @@ use tracing_ledger::store::{Attempt, Failure, InsertError, Sqlite, Store};
 use tracing_ledger::{Guard, Row};
 use tracing_subscriber::prelude::*;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(300);
 /// Set in the process that is to end: after how many rows it aborts, what its database does, and the folder of
 /// everything.
 const VICTIM: &str = "LEDGER_TEST_VICTIM";

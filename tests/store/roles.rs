@@ -63,7 +63,7 @@ fn assert_no_more_rights(url: &str) {
 
 #[tokio::test]
 async fn insert_alone_suffices_for_the_table_of_schema_sql() {
-    only_inserts("plain", include_str!("../../schema.sql")).await;
+    only_inserts("inserts_plain", include_str!("../../schema.sql")).await;
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn insert_alone_suffices_for_a_partitioned_table() {
         SELECT format('CREATE TABLE events_before PARTITION OF observability_events
                        FOR VALUES FROM (MINVALUE) TO (%L)', now() - interval '1 day') \\gexec
         CREATE TABLE events_after PARTITION OF observability_events DEFAULT;";
-    let url = only_inserts("partitioned", partitioned).await;
+    let url = only_inserts("inserts_partitioned", partitioned).await;
     let sql = "SELECT count(*) > 0 FROM events_before UNION ALL SELECT count(*) > 0 FROM events_after";
     assert_eq!(Cluster::shared().psql(&url, sql), "t\nt", "rows lie in both");
 }

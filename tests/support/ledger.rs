@@ -14,7 +14,7 @@ use tracing_subscriber::registry::Registry;
 use crate::{Cluster, SqliteFile};
 
 /// Long enough for any machine; nothing waits for it when all is well.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(300);
 
 /// One row, as any store gives it back.
 #[derive(Clone, Debug)]
