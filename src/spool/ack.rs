@@ -25,13 +25,13 @@ pub(super) struct Ack<F> {
     file: Option<F>,
     /// The slot to write next, 0 or 1.
     slot: u64,
-    /// What the file says.
+    /// The number in the file.
     kept: Option<u64>,
     synced: bool,
 }
 
 impl<F: DiskFile> Ack<F> {
-    /// Reads what there is. A file that cannot be read is as good as none: the ids absorb what is sent again.
+    /// Reads the file, if there is one. A file that cannot be read counts as none: rows that are sent again have the same ids.
     pub(super) fn read(disk: &impl Disk<File = F>) -> Self {
         let mut file = disk.open(NAME).ok();
         let [first, second] = [0, 1].map(|slot| file.as_mut().and_then(|file| read_slot(file, slot).ok()?));
@@ -83,7 +83,7 @@ impl<F: DiskFile> Ack<F> {
         Ok(())
     }
 
-    /// Makes the number survive a power loss: what it covers can be deleted then.
+    /// Makes the number survive a power loss. Then the records below it can be deleted.
     pub(super) fn sync(&mut self, disk: &impl Disk<File = F>) -> Result<(), Error> {
         let Some(number) = self.kept.filter(|_| !self.synced) else { return Ok(()) };
         self.try_sync(disk, number).map_err(|error| failed("cannot sync", &disk.path().join(NAME), error))

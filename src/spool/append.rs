@@ -1,4 +1,4 @@
-//! How rows get onto the disk, and what is done when they do not.
+//! Appends rows to the disk, and makes room for them.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::row::Row;
 /// Why rows are not on disk.
 #[derive(Debug)]
 pub(crate) enum AppendError {
-    /// The limit is reached; there is room again once older records are acknowledged.
+    /// The limit is reached. Acknowledged records make room.
     Full { limit_bytes: u64 },
     /// The first row left is larger than a record can be, or than the whole spool. It will never fit: the caller has
     /// to go on without.
@@ -40,11 +40,11 @@ impl fmt::Display for AppendError {
 }
 
 impl<D: Disk> Spool<D> {
-    /// Writes rows to disk, from the first on, and takes them out of `rows`. What is left there afterwards is
+    /// Writes rows to disk, from the first on, and takes them out of `rows`. The rows that are left there are
     /// not on disk, and still the caller's.
     ///
     /// # Errors
-    /// Says why anything is left. The next call may do better.
+    /// When rows are left. The next call may succeed.
     pub(crate) fn append(&mut self, rows: &mut Vec<Row>) -> Result<(), AppendError> {
         while !rows.is_empty() {
             let (records, done) = self.append_some(rows)?;
@@ -98,10 +98,10 @@ impl<D: Disk> Spool<D> {
     /// Makes room where it is the disk that is full.
     ///
     /// # Errors
-    /// The one that was given, where that is not what is wrong or no room could be made.
+    /// The given error, where the disk is not full or no room could be made.
     fn free_disk(&mut self, error: Error) -> Result<(), Error> {
         let before = self.room();
-        // Each time there is less to delete, so that this comes to an end.
+        // This ends, as there is less to delete each time.
         if is_of_full_disk(&error) && self.remove_stored().is_ok() && self.room() > before {
             return Ok(());
         }
@@ -130,7 +130,7 @@ impl<D: Disk> Spool<D> {
         if taken < self.segment_bytes { self.segment_bytes - taken } else { self.segment_bytes }
     }
 
-    /// Sees to it that there is an active segment with room in it.
+    /// Ensures that there is an active segment with room.
     fn roll(&mut self) -> Result<(), Error> {
         if self.active.as_ref().is_some_and(|active| active.bytes >= self.segment_bytes) {
             self.close();
@@ -145,7 +145,7 @@ impl<D: Disk> Spool<D> {
     fn begin(&mut self) -> Result<(), Error> {
         match self.ack.reserve(&self.disk) {
             Ok(()) => {}
-            // What it would take now could never be deleted.
+            // Without the acknowledgement no segment could ever be deleted.
             Err(error) if is_of_full_disk(&error) => return Err(error),
             Err(error) => self.note(error),
         }

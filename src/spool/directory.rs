@@ -1,4 +1,4 @@
-//! The real directory: whose it is, who may look into it, and that no link leads out of it.
+//! The directory on disk: it has one owner, only that user may read it, and no link leads out of it.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::disk::{Disk, DiskFile, failed};
 use crate::error::Error;
 
-/// Held locked by the process that owns the directory; holds its process id, for whoever is refused.
+/// Locked by the process that owns the directory. It holds the id of that process, for the message to a second one.
 pub(super) const LOCK: &str = "lock";
 
 /// A directory on disk, owned by this process until it is dropped.
@@ -60,7 +60,7 @@ impl Disk for Directory {
         &self.path
     }
 
-    /// Whoever deletes the directory, or only the lock, lets another process in.
+    /// A deleted directory, or lock, lets another process in.
     fn is_owned(&self) -> bool {
         self.at(LOCK).symlink_metadata().is_ok_and(|found| is_same(&self.lock, &found))
     }
@@ -137,7 +137,7 @@ fn lock(path: &Path) -> Result<File, Error> {
     let mut file = writable().create(true).truncate(false).open(&at).and_then(regular).map_err(cannot)?;
     match file.try_lock() {
         Ok(()) => {
-            // Only for the message of whoever comes second: on a full disk it says less.
+            // Only for the message to a second process: on a full disk it says less.
             file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).ok();
             Ok(file)
         }
@@ -220,7 +220,7 @@ impl DiskFile for File {
     }
 
     fn is_linked(&self) -> bool {
-        // What cannot be told is left to the write to find out.
+        // If this fails, the next write reports the trouble.
         self.metadata().map_or(true, |found| found.nlink() > 0)
     }
 }

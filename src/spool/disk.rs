@@ -1,4 +1,4 @@
-//! The few things the spool asks of a file system, so that a test can be a worse one than any real.
+//! The calls that the spool makes to a file system, so that tests can use a worse one than any real.
 
 use std::io;
 use std::path::Path;
@@ -11,7 +11,7 @@ pub(crate) trait Disk {
 
     /// Where it is, for messages.
     fn path(&self) -> &Path;
-    /// Whether it is there and still the one that this process has.
+    /// Whether it is there and locked by this process.
     fn is_owned(&self) -> bool;
     /// Whether it will not come back: it is deleted, or another process has taken it.
     fn is_lost(&self) -> bool;
@@ -19,7 +19,7 @@ pub(crate) trait Disk {
     fn names(&self) -> io::Result<Vec<String>>;
     /// A new empty file in place of whatever had that name.
     fn create(&self, name: &str) -> io::Result<Self::File>;
-    /// The file of that name to read and write, made where there is none.
+    /// The file of that name to read and write, created if it is missing.
     fn edit(&self, name: &str) -> io::Result<Self::File>;
     /// The file of that name to read.
     fn open(&self, name: &str) -> io::Result<Self::File>;
@@ -35,7 +35,7 @@ pub(crate) trait DiskFile {
     fn read_at(&mut self, into: &mut [u8], offset: u64) -> io::Result<usize>;
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize>;
     fn set_bytes(&mut self, bytes: u64) -> io::Result<()>;
-    /// Makes what was written survive a power loss.
+    /// Makes the written bytes survive a power loss.
     fn sync(&mut self) -> io::Result<()>;
     /// Whether it still has a name.
     fn is_linked(&self) -> bool;
@@ -67,7 +67,7 @@ pub(super) fn read_some(
     read
 }
 
-/// Writes all of `bytes` with as few calls as the file system allows; how many got there, and what stopped it.
+/// Writes all of `bytes` with as few calls as the file system allows; how many are written, and the error that ended it.
 pub(super) fn write_all(file: &mut impl DiskFile, bytes: &[u8], offset: u64) -> (usize, io::Result<()>) {
     let mut written = 0;
     while written < bytes.len() {
@@ -81,7 +81,7 @@ pub(super) fn write_all(file: &mut impl DiskFile, bytes: &[u8], offset: u64) -> 
     (written, Ok(()))
 }
 
-/// Whether the file is there and its place on the disk is what fails: it will not be better later.
+/// Whether the disk fails under an existing file: a later try will not succeed.
 pub(super) fn is_damage(error: &io::Error) -> bool {
     #[cfg(target_os = "linux")]
     const OF_THE_FILE_SYSTEM: i32 = libc::EUCLEAN;
@@ -90,12 +90,12 @@ pub(super) fn is_damage(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EIO | OF_THE_FILE_SYSTEM))
 }
 
-/// Whether there is no space, and may be some later.
+/// Whether there is no space now. There may be some later.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// An error that says what failed on what, why, and what to do.
+/// An error that says what failed, on which path, why, and what to do.
 pub(super) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
     let remedy = match error.kind() {
         io::ErrorKind::StorageFull => "free some space on its file system",

@@ -1,4 +1,4 @@
-//! The bytes of one record: the module's own page says what they mean.
+//! The bytes of one record. The page of the module [`spool`](super) describes them.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -105,7 +105,7 @@ fn severity(number: u8) -> Option<Severity> {
     [Severity::Info, Severity::Warning, Severity::Error, Severity::Critical].get(usize::from(number)).copied()
 }
 
-/// What stands before a payload.
+/// The bytes before a payload.
 #[derive(Clone, Copy)]
 pub(super) struct Header {
     /// Bytes of the payload.
@@ -153,7 +153,7 @@ fn decode(payload: &[u8]) -> Option<Row> {
     reader.0.is_empty().then_some(row)
 }
 
-/// Takes things off the front of what is left.
+/// Takes values off the front of the bytes that are left.
 struct Parser<'a>(&'a [u8]);
 
 impl<'a> Parser<'a> {
@@ -171,7 +171,7 @@ impl<'a> Parser<'a> {
         self.array().map(Uuid::from_bytes)
     }
 
-    /// `None` when the bytes run out, `Some(None)` when there is none.
+    /// `None` when the bytes run out, `Some(None)` for a row without this id.
     fn optional_uuid(&mut self, is_there: bool) -> Option<Option<Uuid>> {
         if is_there { self.uuid().map(Some) } else { Some(None) }
     }

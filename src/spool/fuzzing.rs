@@ -1,4 +1,4 @@
-//! What the fuzzer of segments holds the scanner to: see `fuzz/fuzz_targets/segment.rs`.
+//! The checks of the fuzzer of segments: see `fuzz/fuzz_targets/segment.rs`.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use crate::row::Row;
 /// The number of the record that is appended to see whether it is found. Behind it no record counts.
 const LAST: u64 = u64::MAX / 2 - 1;
 
-/// Gives everything that looks like a frame the checksum that it should have, so that what is behind it is read too.
+/// Gives all bytes that look like a frame the right checksum, so that the scanner decodes their payload.
 pub fn seal(bytes: &mut [u8]) {
     for start in 0..bytes.len() {
         let frame = &mut bytes[start..];
@@ -52,7 +52,7 @@ fn check_bytes(segment: &[u8], found: &Found, end: u64) {
     encode(&mut frame, found.sequence, &found.row);
     let start = end - frame.len() as u64;
     assert_eq!(found.damage.end, start);
-    assert_eq!(segment[start as usize..end as usize], frame, "what comes out is what is there");
+    assert_eq!(segment[start as usize..end as usize], frame, "the record has the bytes of the segment");
 }
 
 struct Bytes<'a>(&'a [u8]);

@@ -1,13 +1,13 @@
-//! Records on disk until the store has them: what survives the end of the process.
+//! Records on disk until the store has them, so that they survive the end of the process.
 //!
-//! # What is promised
+//! # Promises
 //!
 //! - When [`Spool::append`] returns, the rows it took are in the page cache of the kernel: they survive SIGKILL,
 //!   an abort and a panic, and [`Spool::open`] of the next process finds them. With a
 //!   [`sync_interval`](SpoolOptions::sync_interval) they also survive the loss of power, all but those of the last
 //!   interval.
 //! - [`Spool::read_on`] hands rows out in the order they came, each as it was, to the microsecond.
-//! - What [`Spool::acknowledge`] covers is not handed out again by a later process, unless the acknowledgement
+//! - Acknowledged rows are not handed out again by a later process, unless the acknowledgement
 //!   is lost with the power; then the same rows come again with the same ids, marked as such.
 //! - No damage keeps a spool from opening. Records that are lost to it are counted: exactly where the numbers of
 //!   their neighbours show it, and as at least one where the end of the last segment is torn. Nothing that was
@@ -19,13 +19,12 @@
 //!
 //! # When it is full
 //!
-//! The segments together stay within [`limit_bytes`](SpoolOptions::limit_bytes). What would go over it is refused:
+//! The segments together stay within [`limit_bytes`](SpoolOptions::limit_bytes). Rows that would exceed it are refused:
 //! the newest rows stay with the caller, the writer leaves records in the queue, and the queue's
 //! [`Overflow`](crate::Overflow) decides. Nothing on disk is ever dropped for something newer. Space comes back
 //! with whole segments, an eighth of the limit at a time or 16 MiB. The files for people (see below) come on top.
 //!
-//! A disk that is full before that, be it of the spool itself, is the same: what is acknowledged is deleted to make
-//! room. The acknowledgement needs none for that: its place is taken before that of the first record.
+//! A disk that is full before that is the same: acknowledged segments are deleted to make room. The acknowledgement needs none for that: its place is taken before that of the first record.
 //!
 //! # When somebody deletes it
 //!
@@ -33,19 +32,19 @@
 //! there too; rows that were only on disk are lost, and counted. A directory that another process has taken meanwhile
 //! is neither read nor written.
 //!
-//! # What is in the directory
+//! # Files in the directory
 //!
 //! The directory has mode 0700 where the spool makes it, and keeps the mode it has where it is there, unless it is
 //! another user's or others may write to it, which is refused. Its files have mode 0600 in either case. No symbolic
 //! link is followed, in place of the directory or in it.
 //!
-//! | file | what it is |
+//! | file | content |
 //! |---|---|
 //! | `lock` | locked by the one process that owns the directory, and holds its process id |
 //! | `00000000000000000042.segment1` | records from number 42 on |
 //! | `acknowledged` | how far the store has them: see [`ack`] |
 //! | `….damaged` | bytes that were no record, at most 64 files of 1 MiB or one segment |
-//! | `quarantine.jsonl` | rows that the store refuses for what they hold: see [`quarantine`] |
+//! | `quarantine.jsonl` | rows that the store rejects: see [`quarantine`] |
 //! | `replay.jsonl` | the same lines, corrected, put there by a person: see [`replay`] |
 //! | `replay.done-<time>.jsonl` | the same after it was taken in |
 //!
@@ -158,16 +157,16 @@ pub(crate) struct Spool<D: Disk = Directory> {
     acknowledged: u64,
     /// Records below may have reached the store before this process began.
     replay_until: u64,
-    /// What an earlier process was writing when it ended.
+    /// The records that an earlier process was writing when it ended.
     torn: Torn,
     synced_at: Instant,
-    /// What went wrong by the way, and is not said yet.
+    /// The first error that no call has returned.
     failure: Option<Error>,
 }
 
 impl Spool {
-    /// Takes possession of the directory, which is made where there is none, and of what an earlier process left
-    /// in it.
+    /// Takes possession of the directory, which is created if it is missing, and of the records that an earlier process
+    /// left in it.
     ///
     /// # Errors
     /// [`Error::is_spool`] when the directory cannot be used: another process has it, it is a link, it is another user's,
@@ -193,12 +192,13 @@ impl<D: Disk> Spool<D> {
         self.next
     }
 
-    /// What was being written when an earlier process ended, and is lost. Not part of [`pending`](Self::pending).
+    /// The records that were being written when an earlier process ended. They are lost, and not part of
+    /// [`pending`](Self::pending).
     pub(crate) fn torn(&self) -> Torn {
         self.torn
     }
 
-    /// What went wrong since the last call, where no other call could say it: the first of several.
+    /// The first error since the last call that no other call has returned.
     pub(crate) fn take_failure(&mut self) -> Option<Error> {
         self.failure.take()
     }
@@ -207,12 +207,12 @@ impl<D: Disk> Spool<D> {
     /// acknowledged with its batch.
     ///
     /// # Errors
-    /// When it cannot be written. A row that is not acknowledged either is tried again by the next process.
+    /// When it cannot be written.
     pub(crate) fn quarantine(&mut self, row: &Row, reason: &str) -> Result<(), Error> {
         quarantine::add(&self.disk, row, reason)
     }
 
-    /// Takes note that the store, or the quarantine, has everything up to [`SpooledRows::up_to`] of a batch.
+    /// Notes on disk that all rows up to [`SpooledRows::up_to`] are stored or quarantined.
     ///
     /// # Errors
     /// When it cannot be written down: the same rows may be sent again by the next process. The next
@@ -223,7 +223,7 @@ impl<D: Disk> Spool<D> {
         self.remove_acknowledged()
     }
 
-    /// Writes down what is acknowledged, unless the disk has it already.
+    /// Writes the acknowledgement, unless the disk has it already.
     fn write_acknowledged(&mut self) -> Result<(), Error> {
         if self.ack.kept().unwrap_or(0) < self.acknowledged {
             self.ack.write(&self.disk, self.acknowledged)?;
@@ -232,7 +232,7 @@ impl<D: Disk> Spool<D> {
     }
 
     /// Deletes segments that are wholly acknowledged, but for the active one. The acknowledgement is made to survive
-    /// a power loss first: without it, what is missing would count as lost.
+    /// a power loss first: without it, the deleted records would count as lost.
     fn remove_acknowledged(&mut self) -> Result<(), Error> {
         while let Some(segment) = self.acknowledged_segment() {
             self.ack.sync(&self.disk)?;
@@ -272,11 +272,11 @@ impl<D: Disk> Spool<D> {
         self.options.sync_interval.filter(|_| is_dirty).map(|interval| self.synced_at + interval)
     }
 
-    /// Makes what was appended survive a power loss, when an interval has passed since the last time.
+    /// Makes the appended records survive a power loss, when an interval has passed since the last time.
     ///
     /// # Errors
-    /// When the disk cannot do it: what was appended since survives the end of the process, and nothing more. The
-    /// segment is closed, since the kernel forgets what it could not write, and later calls begin afresh.
+    /// When the disk cannot do it: the records since the last time survive the end of the process alone. The segment is
+    /// closed, since the kernel forgets the bytes that it could not write, and later calls begin afresh.
     pub(crate) fn sync_if_due(&mut self, now: Instant) -> Result<(), Error> {
         if self.next_sync().is_some_and(|due| now >= due) {
             self.synced_at = now;

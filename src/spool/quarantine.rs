@@ -1,6 +1,6 @@
-//! Rows that the store will never take as they are, in a file that a person can read and correct.
+//! Quarantined rows, in a file that a person can read and correct.
 //!
-//! `quarantine.jsonl` holds one JSON object per line: `reason`, what the store said, and every column of the row.
+//! `quarantine.jsonl` holds one JSON object per line: `reason`, the store's error message, and every column of the row.
 //! `context` is the JSON itself, so that it can be corrected in place, or a string where it is no JSON on one line;
 //! `created_at` is RFC 3339 text, or microseconds since 1970 where that is out of the text's years. People look at it
 //! with `cat`: characters that drive a terminal or turn the reading order are `\u…` in it, which reads back as the
@@ -113,7 +113,7 @@ fn written_context(context: &str) -> QuotedContext<'_> {
     }
 }
 
-/// A line as a person leaves it. What is not known is refused: it would be a misspelt column.
+/// A line as a person leaves it. An unknown field is refused: it would be a misspelt column.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Corrected<'a> {
@@ -130,7 +130,7 @@ struct Corrected<'a> {
     context: &'a RawValue,
 }
 
-/// The row in a line, or what is wrong with it.
+/// The row in a line, or the mistake in it.
 pub(super) fn from_line(line: &[u8]) -> Result<Row, String> {
     let line: Corrected<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     Ok(Row {

@@ -22,13 +22,13 @@ pub(crate) struct SpooledRows {
     pub(crate) lost: u64,
     /// The number of its first record.
     from: u64,
-    /// What to [`acknowledge`](Spool::acknowledge) once the batch is dealt with.
+    /// The number to [`acknowledge`](Spool::acknowledge) once all rows are stored or quarantined.
     pub(crate) up_to: u64,
     bytes: usize,
 }
 
 impl SpooledRows {
-    /// Whether there is nothing to be dealt with.
+    /// Whether there are neither rows nor losses.
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.lost == 0
     }
@@ -55,7 +55,7 @@ impl<D: Disk> Spool<D> {
     ///
     /// # Errors
     /// When a segment is there and cannot be opened, such as when the process has no file handle left. It may be
-    /// later: nothing is lost by trying again. What can be opened and not read is lost, and counted.
+    /// later: nothing is lost by trying again. Records that can be opened and not read are lost, and counted.
     pub(crate) fn read_on(
         &mut self,
         batch: &mut SpooledRows,
@@ -169,7 +169,7 @@ impl<D: Disk> Spool<D> {
         self.reader = None;
     }
 
-    /// The disk does not give back what was written. The file is kept: others may get more out of it.
+    /// The disk does not return the written bytes. The file is kept: a person may recover more.
     fn give_up_segment(&mut self, first: u64, error: io::Error) {
         self.reader = None;
         self.note(failed("rows are lost, since this cannot be read:", &self.path(first), error));
@@ -178,14 +178,14 @@ impl<D: Disk> Spool<D> {
         }
     }
 
-    /// Goes on to `sequence`: what is between is lost.
+    /// Goes on to `sequence`: the records before it are lost.
     fn pass(&mut self, batch: &mut SpooledRows, sequence: u64) {
         batch.lost += sequence.saturating_sub(self.cursor);
         self.cursor = self.cursor.max(sequence);
     }
 
     fn keep_damage(&mut self, stretch: std::ops::Range<u64>) {
-        // Nothing is written into what is another process's by now.
+        // Nothing is written into a directory that another process has taken.
         if !self.disk.is_owned() {
             return;
         }
@@ -195,7 +195,7 @@ impl<D: Disk> Spool<D> {
         let path = self.disk.path().join(name);
         self.note(match kept {
             Ok(()) => Error::spool(format!(
-                "{} is damaged at byte {at}, and rows are lost: what is there is kept beside it as .damaged, see \
+                "{} is damaged at byte {at}, and rows are lost: the damaged bytes are kept beside it as .damaged, see \
                  the kernel's log for the state of the disk",
                 path.display()
             )),

@@ -1,4 +1,4 @@
-//! What an earlier process left, and where this one goes on.
+//! Recovery: finds the records that an earlier process left, and the end of them.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,7 +17,7 @@ use crate::error::Error;
 /// Made and deleted again to see whether that can be done.
 const PROBE: &str = "probe";
 
-/// What was cut off the end of the last segment.
+/// The part that was cut off the end of the last segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Torn {
     /// Records that were being written: at least one where there are any bytes.
@@ -54,7 +54,7 @@ impl<D: Disk> Spool<D> {
         Ok(spool)
     }
 
-    /// Finds the end of what is there. Nothing that goes wrong here keeps the spool from opening.
+    /// Finds the end of the records. No failure here keeps the spool from opening.
     fn recover(&mut self) {
         if let Some(mut last) = self.segments.pop_back() {
             let end = self.mend(&mut last);
@@ -64,7 +64,7 @@ impl<D: Disk> Spool<D> {
             }
         }
         self.replay_until = self.next;
-        // What an earlier process left is as safe from now on as what this one adds.
+        // From now on the records of an earlier process are as safe as those of this one.
         if self.options.sync_interval.is_some()
             && let Err(error) = self.sync_segments(0)
         {
@@ -122,7 +122,7 @@ impl<D: Disk> Spool<D> {
     }
 }
 
-/// Finds out now what would otherwise be found out by the first record. A full disk may have room later.
+/// Fails now rather than at the first record. A full disk may have room later.
 fn check_writable(disk: &impl Disk) -> Result<(), Error> {
     match disk.create(PROBE).map(drop).and_then(|()| disk.remove(PROBE)) {
         Err(error) if !is_full(&error) => {

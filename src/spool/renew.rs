@@ -8,7 +8,7 @@ use super::{Spool, SpoolOptions, SpooledRows};
 use crate::error::Error;
 use crate::row::Row;
 
-/// What is left of a generation whose files are gone.
+/// The rest of a generation whose files are gone.
 #[derive(Debug, Default)]
 pub(crate) struct Remains {
     /// Rows that are in memory and not in the new generation, in their order.
@@ -51,7 +51,7 @@ impl<D: Disk> Spool<D> {
         }
     }
 
-    /// Takes what is left in memory, where `ahead` was read and not handed on. The new generation counts on from the
+    /// Takes the rows in memory. `ahead` was read and not handed on. The new generation counts on from the
     /// segments that were spared: numbers below its end are on disk.
     pub(crate) fn remains(&mut self, ahead: SpooledRows, new: Option<&Self>) -> Remains {
         let (acknowledged, end) = new.map_or((0, 0), |new| (new.acknowledged, new.next));

@@ -26,7 +26,7 @@ const LINE_LIMIT: u64 = 32 * 1024 * 1024;
 /// How many wrong lines are named.
 const NAMED_LINES: usize = 10;
 
-/// What became of the lines of `replay.jsonl`.
+/// The fate of the lines of `replay.jsonl`.
 #[derive(Debug, Default)]
 pub(crate) struct Replayed {
     /// Rows that are in the spool now.
@@ -53,11 +53,11 @@ struct ReplayLine {
 }
 
 impl<D: Disk> Spool<D> {
-    /// Takes in `replay.jsonl`, where there is one; to be called before anything is appended.
+    /// Takes in `replay.jsonl`, if there is one. Call it before anything is appended.
     ///
     /// # Errors
-    /// When the file cannot be read, or what is left of it cannot be written: it stays as it is then, and all of
-    /// it is taken in again by the next process.
+    /// When the file cannot be read, or the lines that stay cannot be written. Then the file stays as it is, and the next
+    /// process takes in all of its lines again.
     pub(crate) fn take_replay(&mut self) -> Result<Replayed, Error> {
         let taken = self.try_take_replay();
         // The first try of these rows was that of another process.

@@ -35,7 +35,7 @@ pub(super) struct Scanner<F> {
     /// Bytes of the file, from `base`.
     buffer: Vec<u8>,
     base: u64,
-    /// What looked like the start of a frame and was none, since the last good record.
+    /// Starts of frames that were none, since the last good record.
     broken: u64,
 }
 
@@ -45,7 +45,7 @@ impl<F: DiskFile> Scanner<F> {
         Self { file, sequences, good: 0, at: 0, buffer: Vec::new(), base: 0, broken: 0 }
     }
 
-    /// The next good record; `None` when there is none up to the end of the file.
+    /// The next good record; `None` at the end of the file.
     pub(super) fn next(&mut self) -> io::Result<Option<Found>> {
         loop {
             let Some(header) = self.next_header()? else { return Ok(None) };
@@ -92,7 +92,7 @@ impl<F: DiskFile> Scanner<F> {
         }
     }
 
-    /// Moves to the next magic, or so near to the end of the file that there is room for none.
+    /// Moves to the next magic, or to the end of the file.
     fn seek_magic(&mut self) -> io::Result<()> {
         loop {
             let bytes = self.bytes(CHUNK_BYTES)?;
@@ -127,7 +127,7 @@ impl<F: DiskFile> Scanner<F> {
         Found { sequence: header.sequence, row, damage }
     }
 
-    /// What is at `at` is no frame, though it may have been meant to be one.
+    /// There is no frame at `at`, though there may have been one.
     fn step_over(&mut self) {
         let offset = (self.at - self.base) as usize;
         let looked_like_one = self.buffer.get(offset..).is_some_and(|bytes| bytes.starts_with(&MAGIC));

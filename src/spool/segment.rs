@@ -6,8 +6,8 @@ use super::disk::{Disk, DiskFile, is_full, write_all};
 use super::format::{self, PAYLOAD_LIMIT};
 use crate::row::Row;
 
-/// What follows the number in the name of a segment. It names the format: another version is another extension,
-/// so that each finds its own and leaves the other's alone.
+/// The end of a segment's name, after the number. It names the format: each version has its own extension, and leaves the
+/// files of others alone.
 const EXTENSION: &str = ".segment1";
 const DIGITS: usize = 20;
 /// The most bytes that are encoded before they are written, give or take one record.
@@ -20,7 +20,7 @@ pub(super) struct Segment {
     pub(super) first: u64,
     /// Its size.
     pub(super) bytes: u64,
-    /// Parts of it could not be read: it is kept when its time has come.
+    /// Parts of it could not be read: it is kept for a person when it is acknowledged.
     pub(super) unreadable: bool,
 }
 
@@ -128,9 +128,9 @@ impl<F: DiskFile> Active<F> {
         Self { file, bytes: 0, dirty: false, broken: false, named: false }
     }
 
-    /// Writes the frames; how many are in whole, and what kept the others out.
+    /// Writes the frames; how many are written whole, and the error that kept the others out.
     ///
-    /// What was written of a frame that is not in is cut off again.
+    /// A frame that is written in part is cut off again.
     pub(super) fn append(&mut self, frames: &Frames) -> (usize, io::Result<()>) {
         let (written, done) = write_all(&mut self.file, &frames.bytes, self.bytes);
         let (records, bytes) = frames.whole(written);

@@ -1,4 +1,4 @@
-//! The rows appended last, so that a writer that keeps up never reads the disk.
+//! The latest rows in memory, so that a writer that keeps up never reads the disk.
 
 use std::collections::VecDeque;
 

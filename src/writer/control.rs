@@ -45,7 +45,7 @@ struct State {
     quarantine: VecDeque<Quarantined>,
 }
 
-/// What the guard asks of the writer.
+/// The guard's orders to the writer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Orders {
     /// Flushes asked for so far.

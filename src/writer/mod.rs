@@ -87,7 +87,7 @@ pub(crate) fn start<S: Store>(
     let (ready, started) = crossbeam_channel::bounded(1);
     let thread = thread::Builder::new().name("tracing-ledger".to_owned()).spawn(move || {
         // Made first and dropped last: however the thread ends, no caller waits for it.
-        let _end = End { queue: queue.clone(), control: control.clone() };
+        let _end = EndOfThread { queue: queue.clone(), control: control.clone() };
         queue::suppress_this_thread();
         match runtime() {
             Ok(runtime) => {
@@ -180,12 +180,12 @@ async fn unless<T>(work: impl Future<Output = T>, end: impl Future<Output = ()>)
 }
 
 /// Ends every wait for the thread, however it ended.
-struct End {
+struct EndOfThread {
     queue: Arc<Queue>,
     control: Arc<Control>,
 }
 
-impl Drop for End {
+impl Drop for EndOfThread {
     fn drop(&mut self) {
         self.queue.close();
         self.control.finished();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use loom::thread;
 
-use super::{Control, End};
+use super::{Control, EndOfThread};
 use crate::queue::Queue;
 use crate::queue::models::{explore, offer, queue, take_all, wait};
 use crate::{Guard, Overflow};
@@ -15,7 +15,7 @@ type Written = Arc<std::sync::Mutex<Vec<u32>>>;
 
 /// The writer as far as orders go: what it takes counts as written.
 fn write(queue: Arc<Queue>, control: Arc<Control>, written: &Written) {
-    let _end = End { queue: queue.clone(), control: control.clone() };
+    let _end = EndOfThread { queue: queue.clone(), control: control.clone() };
     let mut flushed = 0;
     loop {
         let orders = control.orders();

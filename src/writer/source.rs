@@ -44,7 +44,7 @@ pub(super) struct Source {
     pub(super) read_ahead: SpooledRows,
     /// The disk failed, and is left alone until then.
     pub(super) retry_at: Option<Instant>,
-    /// Rows were taken back: they belong to what is being drained.
+    /// Rows were taken back: a drain includes them.
     pub(super) has_taken_back: bool,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Source {
 #[derive(Default)]
 pub(super) struct MadeRows {
     pub(super) rows: Vec<Row>,
-    /// The memory they take, but for what many of them share.
+    /// The memory they take, without the texts that many of them share.
     bytes: usize,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Goal {
     end: Option<u64>,
 }
 
-/// What there is to deliver.
+/// The next rows to deliver.
 pub(super) enum Next {
     Batch(Batch),
     /// A record is on its way.

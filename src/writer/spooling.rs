@@ -218,8 +218,7 @@ impl Source {
         self.say_if_failed(synced);
     }
 
-    /// Gets onto disk what is only in memory, as far as the disk takes it: rows of the queue, and rows about losses, which
-    /// are in no account.
+    /// Gets rows that are only in memory onto disk, as far as the disk takes them. Rows about losses are in no account.
     pub(super) fn save(&mut self, rows: Vec<Row>, mut about_losses: Vec<Row>) {
         let renewed = self.renew_if_gone();
         self.say_if_failed(renewed);

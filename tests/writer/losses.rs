@@ -110,7 +110,7 @@ fn a_table_that_refuses_them_gets_all_other_rows() {
     });
     let (dispatch, guard) = open(untimed(), store);
     emit(&dispatch, 0..20);
-    guard.flush(DEADLINE).expect("a tenth is set aside");
+    guard.flush(DEADLINE).expect("a tenth is quarantined");
     emit(&dispatch, 20..60);
     let stats = guard.shutdown(DEADLINE).expect("nothing is held, though one more is refused");
     assert_eq!((stats.written, stats.quarantined), (58, 2), "a row on losses is nobody's loss");

@@ -1,4 +1,4 @@
-//! Rows the store will never take are set aside, one by one, unless they are too many to be at fault.
+//! Rows the store will never take are quarantined, one by one, unless they are too many to be bad rows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -28,9 +28,9 @@ fn poison_is_kept_in_a_file_corrected_and_sent_as_the_same_row() {
     let dir = SpoolDir::new();
     let (dispatch, guard) = open(dir.builder(), picky(|number| number == 7));
     emit(&dispatch, 0..30);
-    guard.flush(DEADLINE).expect("one row is set aside");
+    guard.flush(DEADLINE).expect("one row is quarantined");
     let poison = guard.quarantined();
-    let stats = guard.shutdown(DEADLINE).expect("one row is set aside");
+    let stats = guard.shutdown(DEADLINE).expect("one row is quarantined");
     assert_eq!((stats.written, stats.quarantined, stats.spooled), (29, 1, 0));
     assert_sums(&stats);
 
@@ -159,7 +159,7 @@ fn poison_holds_up_nobody_where_the_directory_is_anothers() {
     });
     let (dispatch, guard) = open(dir.builder(), picky);
     emit(&dispatch, 0..30);
-    guard.flush(DEADLINE).expect("one row is set aside");
+    guard.flush(DEADLINE).expect("one row is quarantined");
     assert_eq!(guard.quarantined().len(), 1, "in memory");
     let stats = guard.shutdown(DEADLINE).expect("nothing is left");
     assert_eq!((stats.written, stats.quarantined, stats.spooled, stats.in_flight), (29, 1, 0, 0));

@@ -13,7 +13,7 @@ use crate::spool::window::Window;
 use crate::spool::{AppendError, SMALLEST_LIMIT, Spool, SpoolOptions};
 
 #[derive(Clone, Debug)]
-enum Action {
+enum ModelStep {
     /// So many rows with so many bytes of padding.
     Append(u8, u16),
     SpooledRows(u8),
@@ -25,7 +25,7 @@ enum Action {
     End(Death, Vec<(DiskFault, Death)>),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Action>> {
+fn steps() -> impl Strategy<Value = Vec<ModelStep>> {
     let part = 0..4000_usize;
     let fault = prop_oneof![
         part.clone().prop_map(DiskFault::Short),
@@ -38,12 +38,12 @@ fn steps() -> impl Strategy<Value = Vec<Action>> {
     let loss = prop_oneof![Just(Death::Process), any::<u64>().prop_map(Death::Power)];
     let deaths = prop::collection::vec((kill(), loss.clone()), 0..3);
     let step = prop_oneof![
-        6 => (1..12_u8, 0..2000_u16).prop_map(|(rows, padding)| Action::Append(rows, padding)),
-        4 => (1..20_u8).prop_map(Action::SpooledRows),
-        3 => Just(Action::Acknowledge),
-        2 => Just(Action::Sync),
-        2 => fault.prop_map(Action::Fail),
-        2 => (loss, deaths).prop_map(|(loss, deaths)| Action::End(loss, deaths)),
+        6 => (1..12_u8, 0..2000_u16).prop_map(|(rows, padding)| ModelStep::Append(rows, padding)),
+        4 => (1..20_u8).prop_map(ModelStep::SpooledRows),
+        3 => Just(ModelStep::Acknowledge),
+        2 => Just(ModelStep::Sync),
+        2 => fault.prop_map(ModelStep::Fail),
+        2 => (loss, deaths).prop_map(|(loss, deaths)| ModelStep::End(loss, deaths)),
     ];
     prop::collection::vec(step, 1..80)
 }
@@ -112,14 +112,14 @@ impl Model {
         Self { disk, spool, taken, handed_out: 0, up_to: 0, maybe, lost: 0, rows: 0 }
     }
 
-    fn take(&mut self, step: Action) {
+    fn take(&mut self, step: ModelStep) {
         match step {
-            Action::Append(rows, padding) => self.append(rows, padding),
-            Action::SpooledRows(rows) => self.batch(rows),
-            Action::Acknowledge => self.acknowledge(),
-            Action::Sync => self.sync(),
-            Action::Fail(fault) => self.disk.fail(fault),
-            Action::End(loss, deaths) => self.restart(loss, deaths),
+            ModelStep::Append(rows, padding) => self.append(rows, padding),
+            ModelStep::SpooledRows(rows) => self.batch(rows),
+            ModelStep::Acknowledge => self.acknowledge(),
+            ModelStep::Sync => self.sync(),
+            ModelStep::Fail(fault) => self.disk.fail(fault),
+            ModelStep::End(loss, deaths) => self.restart(loss, deaths),
         }
         if self.spool.take_failure().is_some() {
             self.doom();

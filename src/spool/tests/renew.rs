@@ -126,7 +126,8 @@ fn a_directory_that_another_process_made_anew_is_its_own() {
     drop(second);
     assert!(renew().contains("was taken by another process"));
     assert!(!first.is_there() && !first.is_away());
-    let error = first.next_batch(9, usize::MAX).expect_err("its rows are not ours").to_string();
+    let error = first.next_batch(9, usize::MAX).expect_err("its rows are not ours");
+    let error = format!("{error:#}");
     assert!(error.contains("another process"), "{error}");
     first.vacate();
     assert_remains(&first.remains(SpooledRows::default(), None), &[4], 3, 0);

@@ -10,7 +10,7 @@ const ROWS: f64 = 100.0;
 /// Fewer rows prove nothing: the first two rejected rows are always quarantined.
 const LEAST_ROWS: f64 = 20.0;
 
-/// What became of the latest rows: sums in which older rows weigh less and less.
+/// The fate of the latest rows: sums in which older rows weigh less and less.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::writer) struct Drift {
     rows: f64,

@@ -19,7 +19,7 @@ pub(super) struct Batch {
     pieces: Vec<Range<usize>>,
     /// Rows that were rejected alone, and the store's reason.
     rejected: Vec<(usize, String)>,
-    /// What the next try is.
+    /// The kind of the next try.
     attempt: Attempt,
     drifted: bool,
     /// While drifted: how many single rows were rejected since the last one that was stored.

@@ -1,4 +1,4 @@
-//! The account as metrics, for whoever has installed a recorder of the `metrics` crate.
+//! The account as metrics, for a recorder of the `metrics` crate.
 //!
 //! Names and meanings are those of OpenTelemetry for span processors, as far as they go:
 //! <https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/> (status: development). The table stands with
@@ -35,7 +35,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Tells the recorder, when it is time to.
+    /// Records them, when it is time to.
     pub(super) fn report_if_due(&mut self, stats: &Stats, queue_capacity: u64) {
         if self.reported_at.is_none_or(|at| at.elapsed() >= INTERVAL) {
             // First, so that a recorder that panics is not asked again at once.
@@ -44,7 +44,7 @@ impl Metrics {
         }
     }
 
-    /// Tells the recorder.
+    /// Records them.
     pub(super) fn report(&self, stats: &Stats, queue_capacity: u64) {
         counter!(PROCESSED, self.labels()).absolute(stats.written);
         for (error, records) in [

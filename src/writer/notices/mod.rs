@@ -1,4 +1,4 @@
-//! Three ways to tell what the account says: lines on stderr, rows of the table, metrics.
+//! Three ways to report the account: lines on stderr, rows of the table, metrics.
 //!
 //! None of them goes through `tracing`: the ledger would feed itself.
 
