@@ -34,7 +34,7 @@ use crate::queue::Queue;
 use crate::rules::Rules;
 use crate::rules::plan::Plans;
 
-/// Puts spans and tracing events that the rules name on the ledger.
+/// Puts spans and events that the rules name on the ledger.
 ///
 /// Made by [`layer`](crate::layer()) or [`builder`](crate::builder()), together with the
 /// [`Guard`](crate::Guard) that writes the rows: keep that one alive.

@@ -1,4 +1,4 @@
-//! What the rules say of one callsite, worked out once when tracing registers it.
+//! The plan of one callsite, worked out once when tracing registers it.
 //!
 //! A plan lives to the end of the program, as its callsite does. Each ledger has its own plans: a program that builds
 //! one ledger after the other, as tests do, leaks a few hundred bytes per ledger and callsite.
@@ -38,7 +38,7 @@ pub(crate) struct Plan {
 
 #[derive(Debug)]
 pub(crate) enum Action {
-    /// A span or tracing event that becomes a row.
+    /// A span or event that becomes a row.
     Row(RowPlan),
     /// A span that no rule names, kept for the fields that rules inherit from it.
     Carry,
