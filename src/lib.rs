@@ -11,7 +11,6 @@
 compile_error!("tracing-ledger runs on Unix only: its spool and its fork check need what other systems lack");
 
 mod builder;
-mod bystander;
 mod error;
 mod escape;
 mod guard;

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::Subscriber;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::error::Error;
 use crate::guard::Guard;
-use crate::layer::LedgerLayer;
+use crate::layer::{LedgerLayer, listen_to_panics};
 use crate::queue::{self, Overflow, Queue};
 use crate::rules::Rules;
 use crate::spool;
@@ -60,6 +61,8 @@ pub struct Builder {
     batch_size: usize,
     flush_interval: Duration,
     create_table: bool,
+    max_level: LevelFilter,
+    panic_messages: bool,
     spool_dir: Option<PathBuf>,
     spool_limit: u64,
     spool_sync_interval: Option<Duration>,
@@ -74,6 +77,8 @@ impl Default for Builder {
             batch_size: Self::DEFAULT_BATCH_SIZE,
             flush_interval: Self::DEFAULT_FLUSH_INTERVAL,
             create_table: false,
+            max_level: LevelFilter::TRACE,
+            panic_messages: true,
             spool_dir: None,
             spool_limit: Self::DEFAULT_SPOOL_LIMIT,
             spool_sync_interval: None,
@@ -146,6 +151,25 @@ impl Builder {
     /// and the rows wait for it. A store of your own, given to [`build_with`](Self::build_with), does not see this option.
     pub fn create_table(self, create: bool) -> Self {
         Self { create_table: create, ..self }
+    }
+
+    /// The most verbose level that is recorded. Without it: `TRACE`, because a rule for spans needs every level. An
+    /// outcome may come from `ret(level = "trace")`, and an inherited field from a span of any level.
+    ///
+    /// As far as no other layer raises it, this is the level of the whole program too: `LevelFilter::current()`, and
+    /// with `init()` also `log::max_level()`. With `LevelFilter::INFO` a `log::trace!` in a dependency costs next to
+    /// nothing.
+    pub fn max_level(self, level: LevelFilter) -> Self {
+        Self { max_level: level, ..self }
+    }
+
+    /// Whether the row of a call that panicked has the message of the panic. Without it: yes.
+    ///
+    /// The message takes a panic hook, which [`build`](Self::build) installs once for the whole process; it goes on to
+    /// call the hook that was there before. Without messages no hook is installed, and a row only says that the call
+    /// panicked.
+    pub fn panic_messages(self, keep: bool) -> Self {
+        Self { panic_messages: keep, ..self }
     }
 
     /// The directory in which rows wait for the database. Without it they wait in memory.
@@ -240,7 +264,13 @@ impl Builder {
         let options =
             WriterOptions { batch_size: self.batch_size, flush_interval: self.flush_interval.min(CENTURY) };
         let writer = writer::start(store, spool, Arc::clone(&queue), Arc::clone(&control), options)?;
-        Ok((LedgerLayer::new(self.rules, Arc::clone(&queue)), Guard::new(queue, control, writer)))
+        if self.panic_messages {
+            listen_to_panics();
+        }
+        Ok((
+            LedgerLayer::new(self.rules, self.max_level, Arc::clone(&queue)),
+            Guard::new(queue, control, writer),
+        ))
     }
 
     fn spool_options(&self) -> spool::SpoolOptions {

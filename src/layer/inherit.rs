@@ -1,15 +1,24 @@
-//! What a record needs of the spans around it: inherited fields, and to be counted.
+//! What a record takes from the spans around it: inherited fields, and a place in their tallies.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::span::tally;
-use crate::layer::spans::{Inherited, OpenSpan};
+use super::span::{OpenSpan, tally};
 use crate::record::{Fields, Record};
 use crate::rules::plan::{NameSet, Plans, RowPlan, is_same_kind};
 
-/// What a record still lacks, on the way outwards through the spans around it.
-pub(super) struct Lacks {
+/// Values that a span gives to records below it, packed as they are there.
+#[derive(Debug, Default)]
+pub(super) struct Inherited {
+    /// The inherited names that it was gathered for; empty if the values may be old.
+    pub(super) wanted: NameSet,
+    /// Those of them that the span has no value for.
+    missing: NameSet,
+    pub(super) fields: Fields,
+}
+
+/// What a record still misses, on the way outwards through the spans around it.
+pub(super) struct Missing {
     row: &'static RowPlan,
     /// Inherited names that no span has given yet.
     names: NameSet,
@@ -21,7 +30,7 @@ pub(super) struct Lacks {
     ended: Instant,
 }
 
-impl Lacks {
+impl Missing {
     pub(super) fn of(record: &Record, row: &'static RowPlan) -> Self {
         let plan = record.head.plan;
         let mut names = row.wants;
@@ -50,55 +59,43 @@ impl Lacks {
             return;
         }
         if self.names != 0 {
-            let gift = outer.gift(self.names, plans);
-            given.merge(&gift.fields);
-            self.names = gift.left;
+            let inherited = outer.inherited(self.names, plans);
+            given.merge(&inherited.fields);
+            self.names = inherited.missing;
         }
     }
 
-    /// Says whether the outer span collects calls of this kind.
+    /// Counts the call in the outer span; whether that span collects calls of this kind.
     fn count_in(&self, outer: &mut OpenSpan, collects: &[Arc<str>]) -> bool {
-        let Some(within) = &mut outer.within else { return false };
+        let Some(children) = &mut outer.children else { return false };
         let Record { head, tallies, .. } = &mut outer.record;
-        // What was told at the outer span's exit lacks a call that had ended by then, and closes only now.
+        // The outer span has already copied its tallies: add a call that ended before that but closes now.
         if self.ended <= head.ended {
             tally(tallies, collects, &self.row.event_type, self.time);
         }
-        tally(&mut within.tallies, collects, &self.row.event_type, self.time)
-    }
-}
-
-impl OpenSpan {
-    /// What it gives to a span below that lacks these names. The next to ask is likely one of the same kind, so that it is
-    /// kept until the span has other fields.
-    fn gift(&mut self, lacking: NameSet, plans: &Plans) -> &Inherited {
-        let Self { record, gift, .. } = self;
-        let gift = gift.get_or_insert_default();
-        if gift.lacking != lacking {
-            gift.lacking = lacking;
-            gift.left = lacking;
-            gift.fields.clear();
-            gift.gather(record, plans);
-        }
-        gift
+        tally(&mut children.tallies, collects, &self.row.event_type, self.time)
     }
 }
 
 impl Inherited {
-    fn gather(&mut self, from: &Record, plans: &Plans) {
+    /// Gathers the values of these names from a span's record.
+    pub(super) fn gather(&mut self, wanted: NameSet, from: &Record, plans: &Plans) {
+        self.wanted = wanted;
+        self.missing = wanted;
+        self.fields.clear();
         let plan = from.head.plan;
-        let left = &mut self.left;
-        let mut is_left = |index: u8| {
-            let was = *left;
-            *left &= !(1 << index);
-            was != *left
+        let missing = &mut self.missing;
+        let mut is_missing = |index: u8| {
+            let before = *missing;
+            *missing &= !(1 << index);
+            before != *missing
         };
         self.fields.inherit(&from.fields, |field| {
-            let index = plan.gives(field).filter(|index| is_left(*index))?;
+            let index = plan.gives(field).filter(|index| is_missing(*index))?;
             Some((index, plan.redacts(field)))
         });
         let constants = plan.row().into_iter().flat_map(|row| plans.constants(row));
-        for (index, value) in constants.filter(|(index, _)| is_left(*index)) {
+        for (index, value) in constants.filter(|(index, _)| is_missing(*index)) {
             self.fields.inherit_constant(index, value);
         }
     }

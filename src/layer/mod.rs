@@ -1,40 +1,40 @@
 //! The layer: opens a record when a span begins, collects its fields, ends it, hands it over.
 //!
-//! All of the hot path is here and in [`crate::record`]. Most of it is generic and compiled in the host's crate, so that
-//! what it calls is marked `#[inline]`. What it promises:
+//! All of the hot path is here and in [`crate::record`]. Most of it is generic and compiled in the host's crate, so
+//! what it calls is marked `#[inline]`. Its promises:
 //!
-//! - A callsite that no rule needs stays disabled, and other layers see what they saw without this one: the
-//!   layer brings its own per-layer filter.
+//! - A callsite that no rule needs stays disabled, and other layers see what they saw without this one: the layer
+//!   brings its own per-layer filter.
 //! - No user code runs under a lock: fields are formatted first, then stored.
 //! - Every look-up may fail (a parent filtered out, a span closed), and then the record does without.
+//! - A forked child takes no lock: each hook below looks for the fork first.
 
 mod entered;
+mod gate;
 mod inherit;
 mod panic_message;
 mod recorder;
 mod span;
-pub(crate) mod spans;
+mod spans;
 
 use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
-use tracing::span::{Attributes, Id};
+use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
-use tracing::{Dispatch, Metadata, Subscriber};
-use tracing_subscriber::filter::{Filtered, LevelFilter};
-use tracing_subscriber::layer::{Context, Filter, Layer};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use self::entered::EnteredSpans;
+use self::gate::{Gate, gate};
 use self::recorder::Recorder;
-use crate::layer::spans::Spans;
-
 use crate::queue::Queue;
 use crate::rules::Rules;
 use crate::rules::plan::Plans;
 
-/// Puts spans and tracing events that the rules name on the ledger.
+/// Puts spans and events that the rules name on the ledger.
 ///
 /// Made by [`layer`](crate::layer()) or [`builder`](crate::builder()), together with the
 /// [`Guard`](crate::Guard) that writes the rows: keep that one alive.
@@ -43,21 +43,22 @@ use crate::rules::plan::Plans;
 /// spans from every layer, this one included: attach such filters to the layer they are meant for, with
 /// [`Layer::with_filter`].
 pub struct LedgerLayer<S> {
-    filtered: Filtered<Recorder, RuleFilter, S>,
+    gate: Gate<S>,
+    recorder: Recorder,
 }
 
 impl<S> LedgerLayer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    pub(crate) fn new(rules: Rules, queue: Arc<Queue>) -> Self {
-        let plans = Arc::new(Plans::new(rules));
-        panic_message::listen();
-        let filter = RuleFilter { plans: Arc::clone(&plans), queue: Arc::clone(&queue) };
-        let recorder = Recorder { plans, spans: Spans::default(), entered: EnteredSpans::default(), queue };
-        Self { filtered: recorder.with_filter(filter) }
+    pub(crate) fn new(rules: Rules, max_level: LevelFilter, queue: Arc<Queue>) -> Self {
+        let plans = Arc::new(Plans::new(rules, max_level));
+        Self { gate: gate(&plans, &queue), recorder: Recorder::new(plans, queue) }
     }
 }
+
+/// Lets rows have the messages of panics, by way of the process's panic hook.
+pub(crate) use self::panic_message::listen as listen_to_panics;
 
 impl<S> fmt::Debug for LedgerLayer<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,96 +66,67 @@ impl<S> fmt::Debug for LedgerLayer<S> {
     }
 }
 
-/// Lets through what the rules need.
-struct RuleFilter {
-    plans: Arc<Plans>,
-    queue: Arc<Queue>,
-}
-
-impl<S> Filter<S> for RuleFilter {
-    /// `sometimes`, never `always`: with `always` this filter is not asked again, and a stale answer that
-    /// another layer's filter left on the thread (sqlx asks `log_enabled!`) would count as its own, and lose
-    /// spans (tokio-rs/tracing#2519).
-    fn callsite_enabled(&self, meta: &'static Metadata<'static>) -> Interest {
-        let is_wanted = if self.queue.is_forked() {
-            // To register takes a lock, which a thread of the parent may have held at the fork.
-            self.plans.makes_rows(meta)
-        } else {
-            self.plans.register(meta).is_some()
-        };
-        if is_wanted { Interest::sometimes() } else { Interest::never() }
-    }
-
-    fn enabled(&self, meta: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        self.plans.may_have(meta)
-    }
-}
-
-/// What begins or happens goes by way of the filter. What concerns a span that has begun goes to the recorder at
-/// once: it knows by the id whether it follows the span, where the filter would look up the span each time.
+/// The gate knows what is disabled, and the recorder what is recorded: neither asks the other.
 impl<S> Layer<S> for LedgerLayer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    fn on_register_dispatch(&self, subscriber: &Dispatch) {
-        self.filtered.on_register_dispatch(subscriber);
-    }
-
     fn on_layer(&mut self, subscriber: &mut S) {
-        self.filtered.on_layer(subscriber);
+        self.gate.on_layer(subscriber);
     }
 
     fn register_callsite(&self, meta: &'static Metadata<'static>) -> Interest {
-        self.filtered.register_callsite(meta)
+        self.gate.register_callsite(meta)
     }
 
     fn enabled(&self, meta: &Metadata<'_>, ctx: Context<'_, S>) -> bool {
-        self.filtered.enabled(meta, ctx)
-    }
-
-    fn event_enabled(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) -> bool {
-        self.filtered.event_enabled(event, ctx)
+        self.gate.enabled(meta, ctx)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        self.filtered.max_level_hint()
+        self.gate.max_level_hint()
     }
 
     fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        self.filtered.on_new_span(attrs, id, ctx);
+        self.gate.on_new_span(attrs, id, ctx.clone());
+        if !self.recorder.is_forked() {
+            self.recorder.begin(attrs, id, &ctx);
+        }
     }
 
-    fn on_record(&self, id: &Id, values: &tracing::span::Record<'_>, _: Context<'_, S>) {
-        self.filtered.inner().record(id, values);
+    fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
+        if !self.recorder.is_forked() {
+            self.recorder.record(id, values);
+        }
     }
 
-    fn on_follows_from(&self, id: &Id, follows: &Id, ctx: Context<'_, S>) {
-        self.filtered.on_follows_from(id, follows, ctx);
-    }
-
-    /// The filter knows whether the event is for us. But it hides spans that are not followed, and takes one that the
-    /// thread is in for the parent of those: so it only tells.
-    fn on_event(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) {
-        self.filtered.on_event(event, ctx.clone());
-        if Recorder::has_heard() {
-            self.filtered.inner().event(event, &ctx);
+    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        self.gate.on_event(event, ctx.clone());
+        if self.recorder.is_forked() {
+            self.recorder.refuse_in_child(event.metadata());
+        } else {
+            self.recorder.event(event, &ctx);
         }
     }
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
-        self.filtered.inner().enter(id);
+        if !self.recorder.is_forked() {
+            self.recorder.enter(id);
+        }
     }
 
     fn on_exit(&self, id: &Id, ctx: Context<'_, S>) {
-        self.filtered.inner().exit(id, &ctx);
+        if !self.recorder.is_forked() {
+            self.recorder.exit(id, &ctx);
+        }
     }
 
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
-        self.filtered.inner().close(&id, &ctx);
-    }
-
-    fn on_id_change(&self, old: &Id, new: &Id, ctx: Context<'_, S>) {
-        self.filtered.on_id_change(old, new, ctx);
+        if !self.recorder.is_forked() {
+            self.recorder.close(&id);
+        } else if let Some(span) = ctx.span(&id) {
+            self.recorder.refuse_in_child(span.metadata());
+        }
     }
 
     #[expect(
@@ -165,9 +137,9 @@ where
         if id == TypeId::of::<Self>() {
             return Some(std::ptr::from_ref(self).cast());
         }
-        // SAFETY: the pointer it returns points into `self.filtered`, which lives as long as `self`; the
+        // SAFETY: the pointer it returns points into `self.gate`, which lives as long as `self`; the
         // contract of this function is the same as that of the one called.
-        unsafe { self.filtered.downcast_raw(id) }
+        unsafe { self.gate.downcast_raw(id) }
     }
 }
 
@@ -183,8 +155,8 @@ mod tests {
     #[test]
     fn a_forked_child_waits_for_no_lock() {
         let queue = Arc::new(Queue::new(100, Overflow::DropNewest, 10).in_a_child());
-        let layer = LedgerLayer::<Registry>::new(Rules::builtin(), Arc::clone(&queue));
-        let plans = Arc::clone(&layer.filtered.inner().plans);
+        let layer = LedgerLayer::<Registry>::new(Rules::builtin(), LevelFilter::TRACE, Arc::clone(&queue));
+        let plans = Arc::clone(layer.recorder.plans());
         let registry = tracing_subscriber::registry().with(layer);
         let _held = plans.hold_sites();
         tracing::subscriber::with_default(registry, || {

@@ -1,8 +1,8 @@
 //! The message of a panic, for the row of the call that panicked.
 //!
-//! A layer only sees a span being left while its thread unwinds; what the panic said is told to the panic
-//! hook alone. So a hook is put before the one that is installed, which goes on to do what it did. A hook that
-//! the host installs later replaces this one: the rows then say `panicked` without the message.
+//! A layer sees only that a span is left while its thread unwinds. The message goes to the panic hook alone. So this
+//! installs a hook in front of the current one, which still runs. If the host installs another hook later, rows say
+//! `panicked` without the message.
 
 use std::cell::RefCell;
 use std::panic::{self, PanicHookInfo};

@@ -1,4 +1,4 @@
-//! What becomes of a span's record when the span is left, and of what ended within it.
+//! One span under way: what has been collected of it, and how it ends.
 
 use std::sync::Arc;
 use std::thread;
@@ -6,22 +6,104 @@ use std::time::{Duration, Instant};
 
 use tracing::span::Id;
 
-use crate::layer::panic_message;
-use crate::layer::spans::{Children, OpenSpan};
-use crate::record::Tally;
-use crate::rules::plan::{RowPlan, is_same_kind};
+use super::inherit::Inherited;
+use super::panic_message;
+use crate::record::{Fields, Record, Tally};
+use crate::rules::plan::{NameSet, Plan, Plans, RowPlan, is_same_kind};
+
+/// A span that is followed: one with a rule, or one whose fields are inherited.
+#[derive(Debug)]
+pub(super) struct OpenSpan {
+    /// The nearest enclosing span that is followed too.
+    pub(super) parent: Option<Id>,
+    pub(super) record: Record,
+    /// How often the span was entered while the thread was already unwinding: that panic is not the span's.
+    entered_unwinding: u32,
+    /// The call has reported its outcome and left. A later enter and exit only drops its future.
+    has_ended: bool,
+    /// The span that was current when the call was made, for a call that an enclosing span collects.
+    pub(super) home: Option<Id>,
+    /// The span was left to its home. A thread that enters it elsewhere, as a database driver's may, is not the call.
+    was_home: bool,
+    /// What is numbered or collected within the span; few spans have any. A place that is used again keeps it, empty.
+    pub(super) children: Option<Box<Children>>,
+    /// What the span gives to spans below; few spans have any below that ask.
+    inherited: Option<Box<Inherited>>,
+}
+
+/// What a job counts of the calls within it.
+#[derive(Debug, Default)]
+pub(super) struct Children {
+    /// Next number by event type of the spans numbered within this one.
+    numbers: Vec<(Arc<str>, u32)>,
+    /// What has ended within this span so far, one for each of the rule's `collect`.
+    pub(super) tallies: Vec<Tally>,
+}
 
 impl OpenSpan {
+    pub(super) fn new(plan: &'static Plan) -> Self {
+        let (parent, entered_unwinding, has_ended, home, was_home, children, inherited) = Default::default();
+        let record = Record::new(plan);
+        Self { parent, record, entered_unwinding, has_ended, home, was_home, children, inherited }
+    }
+
+    /// Begins anew in the same place, which is clear.
+    pub(super) fn reset(&mut self, plan: &'static Plan) {
+        self.parent = None;
+        self.record.reset(plan);
+        self.entered_unwinding = 0;
+        self.has_ended = false;
+        self.home = None;
+        self.was_home = false;
+    }
+
+    /// Keeps no more memory than the next span is likely to need.
+    pub(super) fn clear(&mut self) {
+        self.record.clear();
+        if let Some(children) = &mut self.children {
+            children.numbers.clear();
+            children.tallies.clear();
+        }
+        if let Some(inherited) = &mut self.inherited {
+            inherited.fields.clear();
+            inherited.wanted = 0;
+        }
+    }
+
+    /// The span's fields, to be changed.
+    #[inline]
+    pub(super) fn fields_mut(&mut self) -> &mut Fields {
+        if let Some(inherited) = &mut self.inherited {
+            inherited.wanted = 0;
+        }
+        &mut self.record.fields
+    }
+
+    /// What the span gives to a record below that misses these names. The next record that asks is likely one of the
+    /// same kind, so it is kept until the span gets other fields.
+    pub(super) fn inherited(&mut self, wanted: NameSet, plans: &Plans) -> &mut Inherited {
+        let inherited = self.inherited.get_or_insert_default();
+        if inherited.wanted != wanted {
+            inherited.gather(wanted, &self.record, plans);
+        }
+        inherited
+    }
+
+    /// The thread entered the span while it was unwinding.
+    pub(super) fn enter_unwinding(&mut self) {
+        self.entered_unwinding = self.entered_unwinding.saturating_add(1);
+    }
+
     /// The span was left, to `current`.
     pub(super) fn exit(&mut self, now: Instant, current: Option<Id>) {
         let is_home = self.home.is_some() && self.home == current;
         let panicked = thread::panicking() && !self.was_entered_unwinding();
-        if self.left || self.was_home && !is_home && !panicked {
+        if self.has_ended || self.was_home && !is_home && !panicked {
             return;
         }
         self.was_home = is_home;
-        if let Some(within) = &self.within {
-            self.record.tallies.clone_from(&within.tallies);
+        if let Some(children) = &self.children {
+            self.record.tallies.clone_from(&children.tallies);
         }
         let head = &mut self.record.head;
         head.ended = now;
@@ -31,29 +113,29 @@ impl OpenSpan {
             self.record.fields.truncated |= message.as_ref().is_some_and(|message| message.is_cut);
             head.extra.get_or_insert_default().message = message.map(|message| message.text);
         }
-        self.left = panicked || head.verdict.is_some();
+        self.has_ended = panicked || head.verdict.is_some();
     }
 
-    /// A span that was never entered has no exit to tell what ended within it.
-    pub(super) fn tell_tallies(&mut self) {
-        let told = &mut self.record.tallies;
-        if let Some(within) = &self.within
-            && told.is_empty()
+    /// Copies the tallies of a span that was never entered, and so has no exit that did.
+    pub(super) fn copy_tallies(&mut self) {
+        let copied = &mut self.record.tallies;
+        if let Some(children) = &self.children
+            && copied.is_empty()
         {
-            told.clone_from(&within.tallies);
+            copied.clone_from(&children.tallies);
         }
     }
 
-    /// Opens the book of a new span, where its rule collects anything.
-    pub(super) fn open_book(&mut self, row: &RowPlan) {
+    /// Makes room for tallies in a new span, if its rule collects anything.
+    pub(super) fn prepare_tallies(&mut self, row: &RowPlan) {
         let count = row.collects.len();
         if count > 0 {
-            self.within.get_or_insert_default().tallies.resize(count, Tally::default());
+            self.children.get_or_insert_default().tallies.resize(count, Tally::default());
         }
     }
 
-    /// Pairs this exit with an enter that came while the thread was unwinding already, if there was one.
-    pub(super) fn was_entered_unwinding(&mut self) -> bool {
+    /// Pairs this exit with an enter that came while the thread was already unwinding, if there was one.
+    fn was_entered_unwinding(&mut self) -> bool {
         let before = self.entered_unwinding;
         self.entered_unwinding = before.saturating_sub(1);
         before > 0
@@ -72,7 +154,7 @@ impl Children {
     }
 }
 
-/// Counts a row that ended within a span; says whether the span's rule collects its kind.
+/// Counts a row that ended within a span; whether the span's rule collects its kind.
 pub(super) fn tally(
     tallies: &mut [Tally],
     collects: &[Arc<str>],

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use loom::thread;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::*;
 use crate::rules::Rules;
@@ -42,7 +43,8 @@ fn plan() -> &'static Plan {
             || tracing::info_span!(target: "test", "auto_assign.quote"),
         );
         let meta = span.metadata().expect("a registry wants every span");
-        Plans::new(Rules::builtin()).register(meta).expect("a rule names it")
+        let plans = Plans::new(Rules::builtin(), LevelFilter::TRACE);
+        plans.get_or_register(meta).expect("a rule names it")
     })
 }
 

@@ -12,7 +12,8 @@ use crate::rules::Rules;
 
 /// Records that are much larger than a usual one, one after the other.
 fn emit_large(queue: &Arc<Queue>, records: usize) {
-    let layer = LedgerLayer::new(Rules::builtin(), Arc::clone(queue));
+    let layer =
+        LedgerLayer::new(Rules::builtin(), tracing_subscriber::filter::LevelFilter::TRACE, Arc::clone(queue));
     let text = "x".repeat(8 * 1024);
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         // Of this crate's own nothing is recorded.
@@ -21,7 +22,8 @@ fn emit_large(queue: &Arc<Queue>, records: usize) {
 }
 
 fn emit_numbers(queue: &Arc<Queue>, numbers: impl IntoIterator<Item = u64>) {
-    let layer = LedgerLayer::new(Rules::builtin(), Arc::clone(queue));
+    let layer =
+        LedgerLayer::new(Rules::builtin(), tracing_subscriber::filter::LevelFilter::TRACE, Arc::clone(queue));
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         for number in numbers {
             tracing::info!(name: "auto_assign.started", target: "test", number);

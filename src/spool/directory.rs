@@ -220,7 +220,7 @@ impl DiskFile for File {
     }
 
     fn is_linked(&self) -> bool {
-        // If this fails, the next write reports the trouble.
+        // If this fails, the next write reports the failure.
         self.metadata().map_or(true, |found| found.nlink() > 0)
     }
 }

@@ -127,7 +127,8 @@ mod tests {
         let source = RefCell::new(Source::new(queue.clone(), Arc::default(), notices, 50, spool));
         let pump = Pump::new(&source);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let layer = LedgerLayer::new(Rules::builtin(), queue.clone());
+        let layer =
+            LedgerLayer::new(Rules::builtin(), tracing_subscriber::filter::LevelFilter::TRACE, queue.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             for number in 0..records {
                 tracing::info!(name: "auto_assign.started", target: "test", number);

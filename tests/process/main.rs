@@ -1,5 +1,6 @@
 //! Promises about the whole process: the global subscriber, the metrics recorder, stderr. Each test runs in a process of its own.
 
+mod asked_within_a_call;
 mod beside_sqlx;
 mod global_default;
 mod leaves_others_alone;

@@ -18,7 +18,7 @@ pub(super) struct Table {
 #[derive(Debug)]
 pub(super) struct Known {
     meta: &'static Metadata<'static>,
-    /// Empty for one that no rule needs, as far as that is known.
+    /// Empty for a callsite that no rule needs, and for one that waits for a span beside it.
     plan: OnceCell<&'static Plan>,
 }
 
@@ -31,9 +31,9 @@ impl Known {
         self.plan.get().copied()
     }
 
-    /// Keeps the plan, or returns the one another thread has put there meanwhile.
-    pub(super) fn keep(&self, plan: &'static Plan) -> &'static Plan {
-        self.plan.get_or_init(|| plan)
+    /// Gives a callsite that had no plan this one.
+    pub(super) fn set(&self, plan: &'static Plan) {
+        self.plan.get_or_init(|| plan);
     }
 }
 

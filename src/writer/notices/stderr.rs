@@ -14,7 +14,7 @@ use crate::stderr;
 /// A failure that returns sooner than this is not repeated, so that a database that flaps does not fill the log.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// Kinds of trouble in the background.
+/// Kinds of failure in the background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::writer) enum Notice {
     /// The database does not take rows for now.

@@ -1,0 +1,103 @@
+//! Which callsites a rule names, and where it puts the values of their fields.
+
+use tracing::Metadata;
+
+use super::Slot;
+use crate::rules::model::{MAX_NAME_BYTES, Match, MatchKind, Pattern, RuleSpec, Success, SuccessTest};
+
+impl Success {
+    /// Success is a comparison of a field.
+    pub(super) fn is_compared(&self) -> bool {
+        !matches!(self.test, SuccessTest::Bool | SuccessTest::ReturnMatches(_))
+    }
+}
+
+impl Match {
+    pub(super) fn names(&self, meta: &Metadata<'_>) -> bool {
+        let kind = if meta.is_span() { MatchKind::Span } else { MatchKind::Event };
+        self.kind == kind
+            && self.names.iter().any(|pattern| pattern.matches(meta.name()))
+            && self.target.as_ref().is_none_or(|target| covers(target, meta.target()))
+            && self.level.is_none_or(|level| *meta.level() <= level)
+            && self.fields.iter().all(|name| meta.fields().field(name).is_some())
+    }
+}
+
+/// Whether a row of this target could cause another one: sqlx emits events while it stores rows, on threads of its own
+/// too.
+pub(super) fn is_own(target: &str) -> bool {
+    const PACKAGES: [&str; 6] =
+        ["tracing_ledger", "sqlx", "sqlx_core", "sqlx_postgres", "sqlx_sqlite", "sqlx_mysql"];
+    PACKAGES.contains(&target.split("::").next().unwrap_or(target))
+}
+
+/// A target names itself and every module below it, as in `EnvFilter`.
+fn covers(pattern: &Pattern, target: &str) -> bool {
+    let mut part = target;
+    loop {
+        if pattern.matches(part) {
+            return true;
+        }
+        match part.rsplit_once("::") {
+            Some((above, _)) => part = above,
+            None => return false,
+        }
+    }
+}
+
+impl RuleSpec {
+    pub(super) fn slot(&self, name: &str, meta: &Metadata<'_>) -> Slot {
+        let is = |input: &str, key: &Option<String>| {
+            // The field may also be called by its key, unless the span has one by the input name too.
+            key.as_deref()
+                .is_some_and(|key| name == input || (name == key && meta.fields().field(input).is_none()))
+        };
+        if meta.is_span() && self.success.is_compared() && name == self.success.field {
+            // The field a comparison reads stays in the context: a status is worth more than its verdict.
+            return Slot::Context(self.key_of(name));
+        }
+        if meta.is_span() && name == "error" && self.keys.error.as_deref() == Some(name) {
+            return Slot::Error(self.key_of(name));
+        }
+        if meta.is_span()
+            && self.success.test == SuccessTest::Bool
+            && is(&self.success.field, &self.keys.success)
+        {
+            return Slot::Success;
+        }
+        if meta.is_span() && is(&self.reason_field, &self.keys.reason) {
+            return Slot::Reason;
+        }
+        if meta.is_span() && is("result", &self.keys.result) {
+            return Slot::Result;
+        }
+        for (index, nest) in self.nest.iter().enumerate() {
+            if let Some(rest) =
+                name.strip_prefix(nest.prefix.as_str()).and_then(|rest| rest.strip_prefix('.'))
+            {
+                let key = nest.keys.iter().find(|(from, _)| from == rest).map_or(cut(rest), |(_, to)| to);
+                return Slot::Nested(index, key.to_owned());
+            }
+        }
+        Slot::Context(self.key_of(name))
+    }
+
+    /// The key of a field: its new name, or its own, cut to the length of a key. A key that the layer writes itself is
+    /// taken, so a field of that name has the key `field.NAME`.
+    fn key_of(&self, name: &str) -> String {
+        match self.rename.iter().find(|(from, _)| from == name) {
+            Some((_, to)) => to.clone(),
+            None if self.makes(cut(name)) => format!("field.{}", cut(name)),
+            None => cut(name).to_owned(),
+        }
+    }
+
+    pub(crate) fn inherits_from(&self, span: &str) -> bool {
+        self.inherit_from.iter().any(|pattern| pattern.matches(span))
+    }
+}
+
+/// A name cut to [`MAX_NAME_BYTES`] at a character.
+pub(super) fn cut(name: &str) -> &str {
+    &name[..name.floor_char_boundary(MAX_NAME_BYTES)]
+}

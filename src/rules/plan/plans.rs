@@ -1,0 +1,258 @@
+//! The plans of all callsites.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tracing::Metadata;
+use tracing_subscriber::filter::LevelFilter;
+
+use super::matching::{cut, is_own};
+use super::table::{Known, Table};
+use super::{Action, Plan, RowPlan, Site, Slot, site};
+use crate::rules::Rules;
+use crate::rules::model::{MAX_INHERITED, MatchKind, RuleSpec};
+use crate::rules::redact::Redaction;
+
+/// The plans of every callsite that matters, found by callsite.
+#[derive(Debug)]
+pub(crate) struct Plans {
+    rules: Rules,
+    /// Nothing more verbose is recorded.
+    max_level: LevelFilter,
+    /// Names that some rule inherits.
+    inherited: Vec<String>,
+    by_callsite: Table,
+    sites: Mutex<Sites>,
+}
+
+/// Where the events of `err` and `ret` are wanted.
+#[derive(Debug, Default)]
+struct Sites {
+    /// Places of spans with a rule.
+    with_rule: HashSet<Site>,
+    /// Events like those of `err` and `ret`, and their plans, at places where no span with a rule is known yet.
+    waiting: HashMap<Site, Vec<(&'static Known, &'static Plan)>>,
+}
+
+impl Plans {
+    pub(crate) fn new(rules: Rules, max_level: LevelFilter) -> Self {
+        let mut inherited: Vec<String> = Vec::new();
+        for name in rules.list.iter().flat_map(|rule| &rule.inherit) {
+            if !inherited.contains(name) {
+                inherited.push(name.clone());
+            }
+        }
+        // The check of the rules has refused more.
+        inherited.truncate(MAX_INHERITED);
+        let (by_callsite, sites) = Default::default();
+        Self { rules, max_level, inherited, by_callsite, sites }
+    }
+
+    /// The most verbose level that the rules need, for what tracing and `log` skip altogether.
+    ///
+    /// A rule for events needs its own level. A rule for spans needs every level, whatever its own: an outcome may come
+    /// from `ret(level = "trace")`, and inherited fields from a span of any level.
+    pub(crate) fn max_level(&self) -> LevelFilter {
+        let of_rule = |rule: &Arc<RuleSpec>| match (rule.matches.kind, rule.matches.level) {
+            (MatchKind::Event, Some(level)) if rule.inherit.is_empty() => LevelFilter::from_level(level),
+            _ => LevelFilter::TRACE,
+        };
+        let needed = self.rules.list.iter().map(of_rule).max().unwrap_or(LevelFilter::OFF);
+        needed.min(self.max_level)
+    }
+
+    /// Works out the plan of a callsite and keeps it; whether the callsite may have one, now or later. Tracing may
+    /// register a callsite more than once.
+    pub(crate) fn register(&self, meta: &'static Metadata<'static>) -> bool {
+        let known = self.by_callsite.get(meta).unwrap_or_else(|| self.add(meta));
+        known.plan().is_some() || self.is_wanted_level(meta) && verdict(meta).is_some()
+    }
+
+    /// Adds a callsite together with its plan, so that no other thread sees it undecided.
+    #[cold]
+    fn add(&self, meta: &'static Metadata<'static>) -> &'static Known {
+        let Some(plan) = self.plan(meta) else { return self.by_callsite.insert(Known::new(meta, None)) };
+        let plan: &Plan = Box::leak(Box::new(plan));
+        match (&plan.action, site(meta)) {
+            (Action::Row(row), Some(site)) if row.is_span => self.add_beside_events(plan, site),
+            (Action::Verdict { .. }, Some(site)) => self.add_beside_span(plan, site),
+            _ => self.by_callsite.insert(Known::new(meta, Some(plan))),
+        }
+    }
+
+    /// Adds a span with a rule, and gives its `err` and `ret` events their plans.
+    ///
+    /// Tracing may register such an event before its span. Then the event has waited for the span.
+    fn add_beside_events(&self, plan: &'static Plan, site: Site) -> &'static Known {
+        let mut sites = self.sites();
+        sites.with_rule.insert(site);
+        for (event, plan) in sites.waiting.remove(&site).unwrap_or_default() {
+            event.set(plan);
+        }
+        self.by_callsite.insert(Known::new(plan.meta, Some(plan)))
+    }
+
+    /// Adds an event like those of `err` and `ret`, which is wanted only beside a span with a rule.
+    fn add_beside_span(&self, plan: &'static Plan, site: Site) -> &'static Known {
+        let mut sites = self.sites();
+        if sites.with_rule.contains(&site) {
+            return self.by_callsite.insert(Known::new(plan.meta, Some(plan)));
+        }
+        let known = self.by_callsite.insert(Known::new(plan.meta, None));
+        sites.waiting.entry(site).or_default().push((known, plan));
+        known
+    }
+
+    /// The plan of a registered callsite; `None` for one that no rule needs.
+    pub(crate) fn get(&self, meta: &Metadata<'_>) -> Option<&'static Plan> {
+        self.by_callsite.get(meta)?.plan()
+    }
+
+    /// Whether the callsite makes rows. A forked child asks this way, as it needs neither a lock nor a plan.
+    pub(crate) fn makes_rows(&self, meta: &Metadata<'_>) -> bool {
+        self.is_wanted_level(meta) && !is_own(meta.target()) && self.named_by(meta).is_some()
+    }
+
+    fn is_wanted_level(&self, meta: &Metadata<'_>) -> bool {
+        *meta.level() <= self.max_level
+    }
+
+    fn named_by(&self, meta: &Metadata<'_>) -> Option<&Arc<RuleSpec>> {
+        self.rules.list.iter().find(|rule| rule.matches.names(meta))
+    }
+
+    /// Whether the callsite may have a plan.
+    ///
+    /// Another thread may be registering the callsite at this moment. Tracing does not let this thread wait for that: it
+    /// asks whether the call is enabled instead. Then the callsite may have a plan, and with the callsite in hand,
+    /// [`get_or_register`](Self::get_or_register) decides.
+    #[inline]
+    pub(crate) fn may_have(&self, meta: &Metadata<'_>) -> bool {
+        self.by_callsite.get(meta).is_none_or(|known| known.plan().is_some())
+    }
+
+    /// The plan of a callsite, registered or not; `None` for one that no rule needs.
+    #[inline]
+    pub(crate) fn get_or_register(&self, meta: &'static Metadata<'static>) -> Option<&'static Plan> {
+        self.by_callsite.get(meta).unwrap_or_else(|| self.add(meta)).plan()
+    }
+
+    fn sites(&self) -> MutexGuard<'_, Sites> {
+        self.sites.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds the one lock that registering a callsite takes.
+    #[cfg(test)]
+    pub(crate) fn hold_sites(&self) -> impl Drop {
+        self.sites()
+    }
+
+    fn plan(&self, meta: &'static Metadata<'static>) -> Option<Plan> {
+        if !self.is_wanted_level(meta) || is_own(meta.target()) {
+            return None;
+        }
+        let named = self.named_by(meta);
+        let action = match named {
+            Some(rule) => Action::Row(self.row(rule, meta)),
+            None if meta.is_span() => Action::Carry,
+            None => Action::Verdict { is_error: verdict(meta)? },
+        };
+        let gives: Vec<_> = match &action {
+            Action::Row(row) => meta.fields().iter().map(|field| self.gives(row, field.name())).collect(),
+            Action::Carry => meta.fields().iter().map(|field| self.carries(meta, field.name())).collect(),
+            Action::Verdict { .. } => Vec::new(),
+        };
+        if matches!(action, Action::Carry) && gives.iter().all(Option::is_none) {
+            return None;
+        }
+        let may_give = gives.iter().flatten().fold(0, |set, index| set | 1 << index);
+        Some(Plan::new(meta, action, gives, may_give))
+    }
+
+    #[inline]
+    fn row(&self, rule: &Arc<RuleSpec>, meta: &'static Metadata<'static>) -> RowPlan {
+        let owned =
+            |given: &Option<Arc<str>>, else_: &str| stored(given.clone().unwrap_or_else(|| else_.into()));
+        let fields: Vec<_> = meta.fields().iter().map(|field| rule.slot(field.name(), meta)).collect();
+        let inherits: Vec<_> =
+            self.places(&rule.inherit).map(|(place, name)| (place, rule.slot(name, meta))).collect();
+        RowPlan {
+            event_type: self.kind(&owned(&rule.event_type, meta.name())),
+            source: owned(&rule.source, meta.target()),
+            wants: inherits.iter().fold(0, |set, (index, _)| set | 1 << index),
+            declares_outcome: fields.iter().any(|slot| matches!(slot, Slot::Success | Slot::Result))
+                || rule.success.is_compared() && meta.fields().field(&rule.success.field).is_some(),
+            collects: rule.collect.iter().map(|collect| self.kind(&collect.of)).collect(),
+            numbered_within: rule.number_within.as_ref().map(|(within, _)| self.kind(within)),
+            is_span: meta.is_span(),
+            is_collected: self.is_collected(rule.event_type.as_deref().unwrap_or(meta.name())),
+            redaction: Redaction::of(rule, meta, self.places(&rule.inherit)),
+            rule: Arc::clone(rule),
+            fields,
+            inherits,
+        }
+    }
+
+    /// The one text that stands for a kind of row, where a rule names it: see [`is_same_kind`].
+    fn kind(&self, event_type: &Arc<str>) -> Arc<str> {
+        let named = self.rules.list.iter().filter_map(|rule| rule.event_type.as_ref());
+        Arc::clone(named.into_iter().find(|event| *event == event_type).unwrap_or(event_type))
+    }
+
+    fn is_collected(&self, event_type: &str) -> bool {
+        self.rules.list.iter().flat_map(|rule| &rule.collect).any(|collect| &*collect.of == event_type)
+    }
+
+    /// A span with a rule gives its fields under their own names and under those the rule gives them.
+    #[inline]
+    fn gives(&self, row: &RowPlan, name: &str) -> Option<u8> {
+        let renamed = row.rule.rename.iter().find(|(from, _)| from == name).map(|(_, to)| to.as_str());
+        renamed.and_then(|key| self.index_of(key)).or_else(|| self.index_of(name))
+    }
+
+    /// A span without a rule gives what some rule asks of spans like it.
+    fn carries(&self, meta: &Metadata<'_>, name: &str) -> Option<u8> {
+        let asked =
+            |rule: &Arc<RuleSpec>| rule.inherit.iter().any(|n| n == name) && rule.inherits_from(meta.name());
+        self.rules.list.iter().any(asked).then(|| self.index_of(name)).flatten()
+    }
+
+    /// These inherited names with the place of each.
+    fn places<'a>(&self, names: &'a [String]) -> impl Iterator<Item = (u8, &'a str)> {
+        names.iter().filter_map(|name| Some((self.index_of(name)?, name.as_str())))
+    }
+
+    fn index_of(&self, name: &str) -> Option<u8> {
+        self.inherited.iter().position(|n| n == name).and_then(|index| u8::try_from(index).ok())
+    }
+
+    /// Constants of an enclosing span's rule that spans below may inherit, by place in the list of names.
+    pub(crate) fn constants<'a>(
+        &'a self,
+        row: &'a RowPlan,
+    ) -> impl Iterator<Item = (u8, &'a serde_json::Value)> {
+        row.rule.set.iter().filter_map(|(key, value)| Some((self.index_of(key)?, value)))
+    }
+}
+
+/// A name as a column takes it: without NUL, for which Postgres has no place, and short enough for an index.
+fn stored(name: Arc<str>) -> Arc<str> {
+    let short = cut(&name);
+    if short.len() == name.len() && !name.contains('\0') {
+        name
+    } else {
+        short.replace('\0', "\u{FFFD}").into()
+    }
+}
+
+/// Whether the event reports an error (`true`) or a returned value: `#[instrument(err)]` emits an unnamed event with the
+/// one field `error`, `ret` one with `return`.
+fn verdict(meta: &Metadata<'_>) -> Option<bool> {
+    let mut fields = meta.fields().iter().map(|field| field.name());
+    let is_error = match (fields.next(), fields.next()) {
+        (Some("error"), None) => true,
+        (Some("return"), None) => false,
+        _ => return None,
+    };
+    (meta.is_event() && meta.name().starts_with("event ")).then_some(is_error)
+}
