@@ -175,7 +175,11 @@ impl Source {
     /// Whether the rows of a batch stay on disk until they are acknowledged.
     pub(super) fn is_on_disk(&self, origin: Origin) -> bool {
         let current = self.generation.as_ref().map(|generation| generation.number);
-        matches!(origin, Origin::Spool { generation, .. } if Some(generation) == current)
+        match origin {
+            Origin::Spool { generation, .. } => Some(generation) == current,
+            Origin::Waiting { generation } => generation.is_some() && generation == current,
+            Origin::Queue | Origin::Ledger => false,
+        }
     }
 
     /// Rows of a batch are about to be counted as written or quarantined.
