@@ -122,7 +122,9 @@ impl StepError {
 fn concerns_all_rows(error: &PgDatabaseError) -> bool {
     let routine = error.routine();
     match error.code() {
-        "23502" => error.column().is_some_and(|column| COLUMNS.iter().all(|known| known.name != column)),
+        "23502" if !is_in_function(error) => {
+            error.column().is_some_and(|column| COLUMNS.iter().all(|known| known.name != column))
+        }
         "23514" => is_without_partition(error),
         "42501" if routine == Some("ExecWithCheckOptions") => false,
         code => {
