@@ -12,6 +12,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::error::Error;
+use crate::exit;
 use crate::guard::Guard;
 use crate::layer::{LedgerLayer, listen_to_panics};
 use crate::queue::{self, Overflow, Queue};
@@ -267,10 +268,9 @@ impl Builder {
         if self.panic_messages {
             listen_to_panics();
         }
-        Ok((
-            LedgerLayer::new(self.rules, self.max_level, Arc::clone(&queue)),
-            Guard::new(queue, control, writer),
-        ))
+        let layer = LedgerLayer::new(self.rules, self.max_level, Arc::clone(&queue));
+        let watched = exit::watch(Arc::clone(&queue), layer.calls());
+        Ok((layer, Guard::new(queue, control, writer, watched)))
     }
 
     fn spool_options(&self) -> spool::SpoolOptions {

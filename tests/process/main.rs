@@ -2,6 +2,7 @@
 
 mod asked_within_a_call;
 mod beside_sqlx;
+mod endings;
 mod global_default;
 mod leaves_others_alone;
 #[cfg(feature = "metrics")]
