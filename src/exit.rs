@@ -5,7 +5,7 @@
 //! for a lock, and allocates nothing. Nobody learns of `_exit`, an abort or a signal that kills.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once};
+use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
 use std::thread;
 
 use crate::layer::Calls;
@@ -19,14 +19,16 @@ const TRIES: usize = 100;
 
 /// A ledger whose rows nobody has asked for yet.
 pub(crate) struct Watched {
-    queue: Arc<Queue>,
+    /// Not kept: it may have much memory.
+    queue: Weak<Queue>,
     calls: Calls,
     is_over: AtomicBool,
 }
 
 /// Watches a ledger until the end of the process, or until [`forget`](Watched::forget).
-pub(crate) fn watch(queue: Arc<Queue>, calls: Calls) -> Arc<Watched> {
+pub(crate) fn watch(queue: &Arc<Queue>, calls: Calls) -> Arc<Watched> {
     register();
+    let queue = Arc::downgrade(queue);
     let watched = Arc::new(Watched { queue, calls, is_over: AtomicBool::new(false) });
     if let Some(mut ledgers) = lock() {
         ledgers.push(Arc::clone(&watched));
@@ -64,15 +66,16 @@ impl Watched {
     pub(crate) fn forget(&self) {
         self.is_over.store(true, Ordering::Relaxed);
         if let Some(mut ledgers) = lock() {
-            ledgers.retain(|ledger| !ledger.is_over.load(Ordering::Relaxed));
+            ledgers
+                .retain(|ledger| ledger.queue.strong_count() > 0 && !ledger.is_over.load(Ordering::Relaxed));
         }
     }
 
     /// Counts the calls under way as refused, at the shutdown.
-    pub(crate) fn give_up_calls(&self) {
+    pub(crate) fn give_up_calls(&self, queue: &Queue) {
         let calls = self.calls.abandon();
         if calls > 0 {
-            self.queue.account.lose(Cause::Shutdown, calls);
+            queue.account.lose(Cause::Shutdown, calls);
             stderr::say(format_args!(
                 "calls are still under way at the shutdown of the ledger, and their rows are not written (calls: \
                  {calls}): shut it down after the server and the jobs have ended"
@@ -81,11 +84,12 @@ impl Watched {
     }
 
     fn report(&self) {
-        if self.queue.is_forked() || self.is_over.load(Ordering::Relaxed) {
+        let Some(queue) = self.queue.upgrade() else { return };
+        if queue.is_forked() || self.is_over.load(Ordering::Relaxed) {
             return;
         }
-        let rows = self.queue.account.stats().in_flight;
-        if self.queue.is_closed() {
+        let rows = queue.account.stats().in_flight;
+        if queue.is_closed() {
             if rows > 0 {
                 stderr::say_at_exit(format_args!(
                     "the process exits and loses the rows that the shutdown did not write before its timeout (rows in \

@@ -184,7 +184,7 @@ impl Handle {
         let until = deadline_in(timeout);
         if !self.queue.is_forked() {
             self.queue.close();
-            watched.give_up_calls();
+            watched.give_up_calls(&self.queue);
             self.control.ask_stop(until);
             self.queue.wake();
         }

@@ -12,4 +12,5 @@ mod metrics_recorder_panics;
 mod no_feedback;
 mod stderr_in_hand;
 mod store_notices;
+mod volumes;
 mod writer_records_nothing;
