@@ -213,7 +213,7 @@ fn is_own_group(gid: u32) -> bool {
     // SAFETY: with no room it only counts.
     let count = unsafe { libc::getgroups(0, std::ptr::null_mut()) };
     let mut groups = vec![0; usize::try_from(count).unwrap_or_default()];
-    // SAFETY: there is room for as many as it is told.
+    // SAFETY: there is room for as many as the call may write.
     let count = unsafe { libc::getgroups(groups.len() as i32, groups.as_mut_ptr()) };
     groups.iter().take(usize::try_from(count).unwrap_or_default()).any(|group| *group == gid)
 }

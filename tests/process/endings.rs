@@ -182,7 +182,7 @@ endings! {
     a_shutdown_whose_error_is_ignored: || {
         let guard = ledger(Hanging);
         emit(2);
-        guard.shutdown(Duration::ZERO).unwrap_err();
+        guard.shutdown(Duration::ZERO).expect_err("no time");
     }, Some(0), &[&[LATE, "rows in memory: 2", "spool_dir"]];
 
     a_drop_that_is_too_late_is_reported_once: || {
@@ -322,7 +322,7 @@ fn time_out_elsewhere() {
             quote.instrument(info_span!("auto_assign.job")).await;
         };
         let job = tokio::time::timeout(Duration::from_millis(20), job.with_subscriber(dispatch.clone()));
-        job.await.unwrap_err();
+        job.await.expect_err("it never ends");
     });
     let stats = guard.shutdown(DEADLINE).expect("memory is there");
     assert_eq!(stats.offered, 2, "the job and its call: {stats}");
