@@ -1,5 +1,7 @@
 //! The outcome of a call, from the values of its record.
 
+use std::ops::RangeBounds;
+
 use crate::record::{Head, Value, Values, Verdict};
 use crate::rules::model::{Silent, SuccessTest};
 use crate::rules::plan::RowPlan;
@@ -121,10 +123,6 @@ fn outcome(head: &Head, told: Told) -> (Outcome, Option<bool>) {
 fn told(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Value<'_>>) -> Told {
     let rule = &row.rule.success;
     let compared = || values.get(head.plan.meta.fields().field(&rule.field)?.index());
-    let number = |holds: &dyn Fn(f64) -> bool| {
-        compared()
-            .map_or(Told::Nothing, |value| value.number().map(holds).map_or(Told::Unclear, Told::Success))
-    };
     match &rule.test {
         SuccessTest::Bool => match success {
             Some(Value::Bool(value)) => Told::Success(value),
@@ -134,10 +132,9 @@ fn told(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Value<'_
             None => Told::Nothing,
         },
         SuccessTest::ReturnMatches(_) => head.matched.map_or(Told::Nothing, Told::Success),
-        SuccessTest::Below(limit) => number(&|value| value < *limit),
-        SuccessTest::AtMost(limit) => number(&|value| value <= *limit),
-        SuccessTest::Above(limit) => number(&|value| value > *limit),
-        SuccessTest::AtLeast(limit) => number(&|value| value >= *limit),
+        SuccessTest::Within(range) => compared().map_or(Told::Nothing, |value| {
+            value.number().map_or(Told::Unclear, |number| Told::Success(range.contains(&number)))
+        }),
         SuccessTest::Equals(wanted) => {
             compared().map_or(Told::Nothing, |value| Told::Success(equals(value, wanted)))
         }

@@ -1,11 +1,12 @@
 //! Rules written in Rust.
 //!
-//! The setters note each setting and the faults in it. [`super::check`] looks at the whole rule when a set is made. The
-//! TOML parser calls the same setters, so both languages mean the same and refuse the same.
+//! The setters fill the model and note each setting. [`super::check`] looks for mistakes when a set is made. The TOML
+//! parser calls the same setters, so both languages mean the same and refuse the same.
+
+use std::ops::Bound::{self, Excluded, Included, Unbounded};
 
 use serde_json::Value;
 
-use super::fault::{Fault, Setting};
 use super::model::{
     Collect, Figure, Keys, Match, MatchKind, Nest, Pattern, Redact, RuleSpec, SeverityRule, Silent, Success,
     SuccessTest,
@@ -32,13 +33,22 @@ use crate::severity::Severity;
 /// # Ok::<(), tracing_ledger::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "a rule does nothing until `Rules::from_rules` is settings it"]
+#[must_use = "a rule does nothing until `Rules::from_rules` takes it"]
 pub struct Rule {
     pub(super) rule: RuleSpec,
     /// Every setting, for the line of a mistake.
     pub(super) settings: Vec<Setting>,
-    pub(super) faults: Vec<Fault>,
     /// The current line, when the rule comes from a file.
+    line: Option<usize>,
+}
+
+/// A setting of a rule.
+#[derive(Clone, Debug)]
+pub(super) struct Setting {
+    /// Its key in TOML.
+    pub(super) key: &'static str,
+    /// The name that it gives, or the entry of a table such as `rename` by either of its names.
+    pub(super) name: Option<String>,
     pub(super) line: Option<usize>,
 }
 
@@ -48,14 +58,7 @@ impl Rule {
     /// The row has `duration_ms` (milliseconds), `success` (bool or null), `outcome` (`ok`, `error`, `panic`,
     /// `cancelled` or `unknown`), and `error` (text) when there was one.
     pub fn span(name: impl Into<String>) -> Self {
-        let keys = Keys {
-            duration: Some("duration_ms".to_owned()),
-            success: Some("success".to_owned()),
-            outcome: Some("outcome".to_owned()),
-            error: Some("error".to_owned()),
-            ..Keys::default()
-        };
-        Self::named("span", MatchKind::Span, keys, name)
+        Self::of(MatchKind::Span).also(name)
     }
 
     /// A rule for events of this name (`*` stands for any run of characters): one row for each.
@@ -63,25 +66,28 @@ impl Rule {
     /// An event gets its name by `tracing::info!(name: "cache.miss", …)`. It has no duration and no outcome, so the
     /// setters for these are mistakes here.
     pub fn event(name: impl Into<String>) -> Self {
-        Self::named("event", MatchKind::Event, Keys::default(), name)
+        Self::of(MatchKind::Event).also(name)
     }
 
-    fn named(key: &'static str, kind: MatchKind, keys: Keys, name: impl Into<String>) -> Self {
+    pub(super) fn of(kind: MatchKind) -> Self {
+        let named = |key: &str| (kind == MatchKind::Span).then(|| key.to_owned());
+        let keys = Keys {
+            duration: named("duration_ms"),
+            success: named("success"),
+            outcome: named("outcome"),
+            error: named("error"),
+            ..Keys::default()
+        };
         let matches = Match { kind, ..Match::default() };
         let rule = RuleSpec { matches, keys, reason_field: "reason".to_owned(), ..RuleSpec::default() };
-        Self { rule, settings: Vec::new(), faults: Vec::new(), line: None }.with_name(key, name.into())
-    }
-
-    fn with_name(mut self, key: &'static str, name: String) -> Self {
-        let name = self.name(key, name);
-        self.rule.matches.names.push(Pattern(name));
-        self
+        Self { rule, settings: Vec::new(), line: None }
     }
 
     /// Names more spans or events (`*` stands for any run of characters).
-    pub fn also(self, name: impl Into<String>) -> Self {
-        let key = self.kind_key();
-        self.with_name(key, name.into())
+    pub fn also(mut self, name: impl Into<String>) -> Self {
+        let name = self.name(self.rule.matches.kind.key(), name);
+        self.rule.matches.names.push(Pattern(name));
+        self
     }
 
     /// Only callsites of this target, or of a module below it (`*` stands for any run of characters).
@@ -93,7 +99,7 @@ impl Rule {
 
     /// Only callsites of this level or a more severe one.
     pub fn level(mut self, level: tracing::Level) -> Self {
-        self.note("level", "");
+        self.note("level", None);
         self.rule.matches.level = Some(level);
         self
     }
@@ -122,7 +128,7 @@ impl Rule {
     /// The severity of every row. By default a failed span is `warning`, any other span `info`, and an event has the
     /// severity of its level.
     pub fn severity(mut self, severity: Severity) -> Self {
-        self.note("severity", "");
+        self.note("severity", None);
         self.rule.severity = SeverityRule::Constant(severity);
         self
     }
@@ -158,50 +164,45 @@ impl Rule {
 
     /// Reads the success from this field: a bool, or the text `true` or `false`.
     pub fn success_field(self, field: impl Into<String>) -> Self {
-        self.success_when(Some(field.into()), SuccessTest::Bool)
+        self.success_when(field, SuccessTest::Bool)
     }
 
     /// The call succeeded if this field is a number below `limit`.
     pub fn success_below(self, field: impl Into<String>, limit: f64) -> Self {
-        self.success_when(Some(field.into()), SuccessTest::Below(limit))
+        self.success_within(field, (Unbounded, Excluded(limit)))
     }
 
     /// The call succeeded if this field is `limit` or a number below it.
     pub fn success_at_most(self, field: impl Into<String>, limit: f64) -> Self {
-        self.success_when(Some(field.into()), SuccessTest::AtMost(limit))
+        self.success_within(field, (Unbounded, Included(limit)))
     }
 
     /// The call succeeded if this field is a number above `limit`.
     pub fn success_above(self, field: impl Into<String>, limit: f64) -> Self {
-        self.success_when(Some(field.into()), SuccessTest::Above(limit))
+        self.success_within(field, (Excluded(limit), Unbounded))
     }
 
     /// The call succeeded if this field is `limit` or a number above it.
     pub fn success_at_least(self, field: impl Into<String>, limit: f64) -> Self {
-        self.success_when(Some(field.into()), SuccessTest::AtLeast(limit))
+        self.success_within(field, (Included(limit), Unbounded))
     }
 
     /// The call succeeded if this field equals `value`: a bool, a number or a string.
     pub fn success_equals(self, field: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.success_when(Some(field.into()), SuccessTest::Equals(value.into()))
+        self.success_when(field, SuccessTest::Equals(value.into()))
     }
 
     /// The call succeeded if what it returned, as `#[instrument(ret)]` prints it, contains this text.
     pub fn return_matches(self, text: impl Into<String>) -> Self {
-        self.success_when(None, SuccessTest::ReturnMatches(text.into()))
+        self.success_when("success", SuccessTest::ReturnMatches(text.into()))
     }
 
-    fn success_when(mut self, field: Option<String>, test: SuccessTest) -> Self {
-        let field = match field {
-            Some(field) => self.name("success", field),
-            None => {
-                self.note("success", "");
-                "success".to_owned()
-            }
-        };
-        if let Some(remedy) = test.unusable() {
-            self.complain(format!("\"success\" {remedy}"));
-        }
+    fn success_within(self, field: impl Into<String>, range: (Bound<f64>, Bound<f64>)) -> Self {
+        self.success_when(field, SuccessTest::Within(range))
+    }
+
+    fn success_when(mut self, field: impl Into<String>, test: SuccessTest) -> Self {
+        let field = self.name("success", field);
         self.rule.success = Success { field, test };
         self
     }
@@ -285,10 +286,6 @@ impl Rule {
         key: impl Into<String>,
         keys: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
     ) -> Self {
-        let prefix = prefix.into();
-        if prefix.ends_with('.') {
-            self.complain(format!("\"nest\" has the prefix {prefix:?}: write it without the dot at the end"));
-        }
         let (prefix, key) = self.pair("nest", prefix, key);
         let keys = keys.into_iter().map(|(field, key)| self.pair("nest", field, key)).collect();
         self.rule.nest.push(Nest { prefix, key, keys });
@@ -321,16 +318,16 @@ impl Rule {
 
     /// Counts the spans of this event type that end within the span, under `key`.
     pub fn collect_count(self, key: impl Into<String>, event_type: impl Into<String>) -> Self {
-        self.collect(key.into(), Figure::Count, event_type.into())
+        self.collect(Figure::Count, key, event_type)
     }
 
     /// Adds up the times of the spans of this event type that end within the span, in milliseconds, under `key`.
     pub fn collect_total(self, key: impl Into<String>, event_type: impl Into<String>) -> Self {
-        self.collect(key.into(), Figure::Total, event_type.into())
+        self.collect(Figure::Total, key, event_type)
     }
 
-    pub(super) fn collect(mut self, key: String, figure: Figure, of: String) -> Self {
-        let (key, of) = self.pair("collect", key, of);
+    fn collect(mut self, figure: Figure, key: impl Into<String>, event_type: impl Into<String>) -> Self {
+        let (key, of) = self.pair("collect", key, event_type);
         self.rule.collect.push(Collect { key, figure, of: of.into() });
         self
     }
@@ -360,8 +357,49 @@ impl Rule {
 
     /// The outcome of a span that ends without reporting one.
     pub fn silent(mut self, meaning: Silent) -> Self {
-        self.note("silent", "");
+        self.note("silent", None);
         self.rule.silent = Some(meaning);
         self
+    }
+
+    /// The next settings stand on this line of a file.
+    pub(super) fn at(self, line: usize) -> Self {
+        Self { line: Some(line), ..self }
+    }
+
+    fn note(&mut self, key: &'static str, name: Option<&str>) {
+        self.settings.push(Setting { key, name: name.map(str::to_owned), line: self.line });
+    }
+
+    /// Notes a setting by the name that it gives.
+    fn name(&mut self, key: &'static str, name: impl Into<String>) -> String {
+        let name = name.into();
+        self.note(key, Some(&name));
+        name
+    }
+
+    fn names(
+        &mut self,
+        key: &'static str,
+        names: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Vec<String> {
+        names.into_iter().map(|name| self.name(key, name)).collect()
+    }
+
+    /// Notes an entry of a table, to be found under either of its names.
+    fn pair(
+        &mut self,
+        key: &'static str,
+        left: impl Into<String>,
+        right: impl Into<String>,
+    ) -> (String, String) {
+        (self.name(key, left), self.name(key, right))
+    }
+
+    /// Notes the key of a measured value, or that the value is left out.
+    fn key<'a>(&mut self, key: &'static str, name: impl Into<Option<&'a str>>) -> Option<String> {
+        let name = name.into();
+        self.note(key, name);
+        name.map(str::to_owned)
     }
 }
