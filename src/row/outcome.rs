@@ -122,23 +122,19 @@ fn outcome(head: &Head, told: Told) -> (Outcome, Option<bool>) {
 
 fn told(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Value<'_>>) -> Told {
     let rule = &row.rule.success;
-    let compared = || values.get(head.plan.meta.fields().field(&rule.field)?.index());
-    match &rule.test {
-        SuccessTest::Bool => match success {
-            Some(Value::Bool(value)) => Told::Success(value),
-            Some(Value::Text("true")) => Told::Success(true),
-            Some(Value::Text("false")) => Told::Success(false),
-            Some(_) => Told::Unclear,
-            None => Told::Nothing,
-        },
-        SuccessTest::ReturnMatches(_) => head.matched.map_or(Told::Nothing, Told::Success),
-        SuccessTest::Within(range) => compared().map_or(Told::Nothing, |value| {
-            value.number().map_or(Told::Unclear, |number| Told::Success(range.contains(&number)))
-        }),
-        SuccessTest::Equals(wanted) => {
-            compared().map_or(Told::Nothing, |value| Told::Success(equals(value, wanted)))
-        }
+    if let SuccessTest::ReturnMatches(_) = rule.test {
+        return head.matched.map_or(Told::Nothing, Told::Success);
     }
+    let compared = || values.get(head.plan.meta.fields().field(&rule.field)?.index());
+    let Some(value) = (if rule.is_compared() { compared() } else { success }) else { return Told::Nothing };
+    let success = match (&rule.test, value) {
+        (SuccessTest::Within(range), value) => value.number().map(|number| range.contains(&number)),
+        (SuccessTest::Equals(wanted), value) => Some(equals(value, wanted)),
+        (_, Value::Bool(value)) => Some(value),
+        (_, Value::Text(text)) => text.parse().ok(),
+        _ => None,
+    };
+    success.map_or(Told::Unclear, Told::Success)
 }
 
 fn equals(value: Value<'_>, wanted: &serde_json::Value) -> bool {
