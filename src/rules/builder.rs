@@ -92,8 +92,7 @@ impl Rule {
 
     /// Only callsites of this target, or of a module below it (`*` stands for any run of characters).
     pub fn target(mut self, target: impl Into<String>) -> Self {
-        let target = self.name("target", target);
-        self.rule.matches.target = Some(Pattern(target));
+        self.rule.matches.target = Some(Pattern(self.name("target", target)));
         self
     }
 
@@ -105,23 +104,19 @@ impl Rule {
     }
 
     /// Only callsites that declare all of these fields.
-    pub fn fields(mut self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let fields = self.names("fields", fields);
-        self.rule.matches.fields.extend(fields);
-        self
+    pub fn fields(self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names("fields", fields, |rule, name| rule.matches.fields.push(name))
     }
 
     /// The `event_type` of the rows; by default the name of the span or event.
     pub fn event_type(mut self, event_type: impl Into<String>) -> Self {
-        let event_type = self.name("event_type", event_type);
-        self.rule.event_type = Some(event_type.into());
+        self.rule.event_type = Some(self.name("event_type", event_type).into());
         self
     }
 
     /// The `source` of the rows; by default the target of the callsite.
     pub fn source(mut self, source: impl Into<String>) -> Self {
-        let source = self.name("source", source);
-        self.rule.source = Some(source.into());
+        self.rule.source = Some(self.name("source", source).into());
         self
     }
 
@@ -148,18 +143,16 @@ impl Rule {
 
     /// Key of the time from the start of the span to its last exit, in milliseconds with three decimals
     /// (`duration_ms`); `None` leaves it out.
-    pub fn duration<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
-        self.rule.keys.duration = self.key("duration", key);
-        self
+    pub fn duration<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
+        self.key("duration", key, |keys| &mut keys.duration)
     }
 
     /// Key of the success, a bool or null (`success`); `None` leaves it out.
     ///
     /// The success is read from the field `success`, or from a field with the name of the key, unless another setter
     /// says otherwise.
-    pub fn success<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
-        self.rule.keys.success = self.key("success", key);
-        self
+    pub fn success<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
+        self.key("success", key, |keys| &mut keys.success)
     }
 
     /// Reads the success from this field: a bool, or the text `true` or `false`.
@@ -211,9 +204,8 @@ impl Rule {
     ///
     /// The reason is read from the field `reason`, or from a field with the name of the key, unless
     /// [`reason_field`](Self::reason_field) says otherwise.
-    pub fn reason<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
-        self.rule.keys.reason = self.key("reason", key);
-        self
+    pub fn reason<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
+        self.key("reason", key, |keys| &mut keys.reason)
     }
 
     /// Reads the reason from this field, and writes it under `reason` unless [`reason`](Self::reason) sets another
@@ -226,15 +218,13 @@ impl Rule {
 
     /// Key of the code found in the reason or the error, such as `hard.no_capacity`, or `unknown`; absent on success,
     /// left out by default.
-    pub fn reason_code<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
-        self.rule.keys.reason_code = self.key("reason_code", key);
-        self
+    pub fn reason_code<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
+        self.key("reason_code", key, |keys| &mut keys.reason_code)
     }
 
     /// Key of the category of that code, such as `hard`, or `unknown`; absent on success, left out by default.
-    pub fn reason_category<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
-        self.rule.keys.reason_category = self.key("reason_category", key);
-        self
+    pub fn reason_category<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
+        self.key("reason_category", key, |keys| &mut keys.reason_category)
     }
 
     /// The reason of a call that returned `Err`, panicked or was cancelled.
@@ -244,22 +234,19 @@ impl Rule {
     }
 
     /// Key of the outcome: `ok`, `error`, `panic`, `cancelled` or `unknown` (`outcome`); `None` leaves it out.
-    pub fn outcome<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
-        self.rule.keys.outcome = self.key("outcome", key);
-        self
+    pub fn outcome<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
+        self.key("outcome", key, |keys| &mut keys.outcome)
     }
 
     /// Key of the text of an error or panic (`error`); `None` leaves it out. Without such a text, the span's own field
     /// `error` stays under its name.
-    pub fn error<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
-        self.rule.keys.error = self.key("error", key);
-        self
+    pub fn error<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
+        self.key("error", key, |keys| &mut keys.error)
     }
 
     /// Key of the result: the field `result`, or `error`, `cancelled` or `unknown` by the outcome; left out by default.
-    pub fn result<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
-        self.rule.keys.result = self.key("result", key);
-        self
+    pub fn result<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
+        self.key("result", key, |keys| &mut keys.result)
     }
 
     /// Writes the field under another key.
@@ -296,17 +283,13 @@ impl Rule {
     ///
     /// Fields can be inherited from every span with a rule, and from those that
     /// [`inherit_from`](Self::inherit_from) names.
-    pub fn inherit(mut self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let fields = self.names("inherit", fields);
-        self.rule.inherit.extend(fields);
-        self
+    pub fn inherit(self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names("inherit", fields, |rule, name| rule.inherit.push(name))
     }
 
     /// Spans without a rule whose fields can be inherited too (`*` stands for any run of characters).
-    pub fn inherit_from(mut self, spans: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let spans = self.names("inherit_from", spans);
-        self.rule.inherit_from.extend(spans.into_iter().map(Pattern));
-        self
+    pub fn inherit_from(self, spans: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names("inherit_from", spans, |rule, name| rule.inherit_from.push(Pattern(name)))
     }
 
     /// Numbers the calls within an enclosing span of this event type, from 0, under `key`.
@@ -333,10 +316,8 @@ impl Rule {
     }
 
     /// Keys that are null instead of absent when there is no value.
-    pub fn or_null(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let keys = self.names("or_null", keys);
-        self.rule.or_null.extend(keys);
-        self
+    pub fn or_null(self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names("or_null", keys, |rule, name| rule.or_null.push(name))
     }
 
     /// Redacts the values of this field (`*` stands for any run of characters) on the thread that records them.
@@ -379,11 +360,16 @@ impl Rule {
     }
 
     fn names(
-        &mut self,
+        mut self,
         key: &'static str,
         names: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Vec<String> {
-        names.into_iter().map(|name| self.name(key, name)).collect()
+        push: fn(&mut RuleSpec, String),
+    ) -> Self {
+        for name in names {
+            let name = self.name(key, name);
+            push(&mut self.rule, name);
+        }
+        self
     }
 
     /// Notes an entry of a table, to be found under either of its names.
@@ -396,10 +382,15 @@ impl Rule {
         (self.name(key, left), self.name(key, right))
     }
 
-    /// Notes the key of a measured value, or that the value is left out.
-    fn key<'a>(&mut self, key: &'static str, name: impl Into<Option<&'a str>>) -> Option<String> {
+    fn key<'a>(
+        mut self,
+        key: &'static str,
+        name: impl Into<Option<&'a str>>,
+        place: fn(&mut Keys) -> &mut Option<String>,
+    ) -> Self {
         let name = name.into();
         self.note(key, name);
-        name.map(str::to_owned)
+        *place(&mut self.rule.keys) = name.map(str::to_owned);
+        self
     }
 }
