@@ -47,8 +47,14 @@ fn heading(baseline: &Baseline) -> String {
         out.push_str(EMPTY);
     }
     if baseline.unreadable > 0 {
+        let rows = if baseline.unreadable == 1 { "row" } else { "rows" };
         // Writing to a String cannot fail.
-        write!(out, "\n\nThe context of {} rows is no JSON object.", baseline.unreadable).ok();
+        write!(
+            out,
+            "\n\n{} {rows} cannot be read in full: the context is no JSON object, or created_at is no time.",
+            baseline.unreadable
+        )
+        .ok();
     }
     out
 }
