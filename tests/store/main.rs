@@ -9,4 +9,5 @@ mod retry;
 mod roles;
 mod round_trip;
 mod secrets;
+mod sqlite_files;
 mod tls;
