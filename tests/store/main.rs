@@ -1,5 +1,6 @@
 //! The stores for Postgres and SQLite: rights, roles, TLS, retries, replays, rejected rows.
 
+mod addresses;
 mod create_table;
 mod least_rights;
 mod outage;
@@ -10,3 +11,4 @@ mod roles;
 mod round_trip;
 mod secrets;
 mod tls;
+mod tls_by_old_certificates;
