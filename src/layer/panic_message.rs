@@ -1,8 +1,8 @@
 //! The message of a panic, for the row of the call that panicked.
 //!
-//! A layer sees only that a span is left while its thread unwinds. The message goes to the panic hook alone. So this
-//! installs a hook in front of the current one, which still runs. If the host installs another hook later, rows say
-//! `panicked` without the message.
+//! A layer only sees that a span is left while its thread unwinds; the message goes to the panic hook alone. So this hook
+//! is put before the installed one, and calls it. If the host installs a hook later, that one replaces this one: rows
+//! then say that the call panicked, without the message.
 
 use std::cell::RefCell;
 use std::panic::{self, PanicHookInfo};

@@ -84,12 +84,11 @@ pub(crate) struct Permit {
     number: u64,
 }
 
-/// Why a record gets no permit.
+/// Why a record gets no permit. A suppressed thread is the writer's.
 #[derive(Clone, Copy)]
 enum Refusal {
     Full,
     Closed,
-    /// This thread is the writer's.
     Suppressed,
 }
 

@@ -3,6 +3,7 @@
 //! A gate for CI, which counts and takes no time: what a span costs in nanoseconds depends on the machine, what it
 //! allocates does not.
 
+use std::sync::Barrier;
 use std::thread;
 
 use crate::counting::allocations_of_this_thread;
@@ -105,6 +106,38 @@ fn threads_that_record_at_once_allocate_no_more() {
     for spent in together() {
         // Nobody waits for the writer: what it is behind by is in new chunks, each of a few allocations.
         assert!(spent <= 2.0 * FOR_CHUNKS, "{spent} allocations per span");
+    }
+    let stats = guard.shutdown(DEADLINE).expect("memory takes everything");
+    assert_eq!(stats.refused.total(), 0);
+}
+
+/// Every thread has a span under way, so that no two of them may share a place.
+#[test]
+fn more_threads_than_processors_allocate_no_more() {
+    const THREADS: usize = 96;
+    const CALLS: u64 = 200;
+    let (dispatch, guard) = ledger(builder(), Memory::default());
+    let barrier = Barrier::new(THREADS);
+    let work = || {
+        tracing::dispatcher::with_default(&dispatch, || {
+            let job = info_span!("auto_assign.job", trigger = "creation", result = "exhausted");
+            let _entered = job.enter();
+            (0..CALLS).for_each(|_| quote());
+            // From here on all threads have a span under way, and are warm.
+            barrier.wait();
+            let before = allocations_of_this_thread();
+            (0..CALLS).for_each(|_| quote());
+            let spent = allocations_of_this_thread() - before;
+            barrier.wait();
+            spent as f64 / CALLS as f64
+        })
+    };
+    let together = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("it does not panic")).collect::<Vec<_>>()
+    });
+    for spent in together {
+        assert!(spent <= 3.0 * FOR_CHUNKS, "{spent} allocations per span");
     }
     let stats = guard.shutdown(DEADLINE).expect("memory takes everything");
     assert_eq!(stats.refused.total(), 0);

@@ -1,6 +1,7 @@
 //! A row that the database refuses can be read, corrected and sent again by a person.
 
-use std::fs;
+use std::process::Command;
+use std::{env, fs};
 
 use tracing_ledger::Row;
 use tracing_ledger::store::{Failure, Memory, Store};
@@ -8,6 +9,9 @@ use tracing_ledger::store::{Failure, Memory, Store};
 use crate::books::{
     Answers, DEADLINE, DISK_TIME, SOON, SpoolDir, assert_sums, emit, failed, give_away, numbers, open, until,
 };
+
+/// Set in a process that a test starts.
+const CHILD: &str = "LEDGER_TEST_QUARANTINE";
 
 /// A store that refuses every batch with such a number in it.
 fn picky(is_poison: fn(u64) -> bool) -> impl Store {
@@ -69,6 +73,28 @@ fn a_quarantine_file_that_cannot_be_written_holds_up_no_row() {
     assert!(kept.contains(r#""number":107"#) && kept.lines().count() == 1, "{kept}");
     let (_dispatch, guard) = open(dir.builder(), Memory::default());
     assert_eq!(guard.stats().accepted, 0, "all is acknowledged");
+}
+
+#[test]
+fn a_notice_says_that_the_quarantine_file_cannot_be_written() {
+    const TEST: &str = "a_notice_says_that_the_quarantine_file_cannot_be_written";
+    if env::var(CHILD).is_ok() {
+        let dir = SpoolDir::new();
+        let (dispatch, guard) = open(dir.builder(), picky(|number| number == 7));
+        fs::create_dir(dir.file("quarantine.jsonl")).expect("it is not there yet");
+        emit(&dispatch, 0..30);
+        guard.shutdown(DEADLINE).expect("nothing waits for the file");
+        return;
+    }
+    let mut again = Command::new(env::current_exe().expect("this test is a file"));
+    again.args(["--exact", &format!("spool_poison::{TEST}"), "--nocapture"]).env(CHILD, "1");
+    let output = again.output().expect("it starts");
+    let stderr = String::from_utf8(output.stderr).expect("it is text");
+    let lines = stderr.lines().filter(|line| line.contains("quarantined rows are kept in memory alone"));
+    assert!(
+        lines.clone().count() == 1 && lines.clone().all(|line| line.contains("quarantine.jsonl")),
+        "{stderr}"
+    );
 }
 
 #[test]

@@ -15,7 +15,7 @@ const CALLS: u64 = 5000;
 /// Often, so that several fail.
 const SYNC_INTERVAL: Duration = Duration::from_millis(10);
 
-const STAY: &str = "rows stay in memory, as far as the queue goes: cannot write to";
+const STAY: &str = "rows stay in memory, as far as the queue has room: cannot write to";
 const AGAIN: &str = "the spool takes rows again";
 const MAY_BE_SENT_AGAIN: &str = "rows that are stored may be sent again, since this cannot be written";
 const UNSYNCED: &str = "rows would not survive a power loss, cannot sync";
