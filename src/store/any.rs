@@ -10,7 +10,7 @@ pub(crate) enum AnyStore {
     #[cfg(feature = "postgres")]
     Postgres(super::Postgres),
     #[cfg(feature = "sqlite")]
-    Sqlite(super::Sqlite),
+    Sqlite(Box<super::Sqlite>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ fn postgres(_: &str, _: bool) -> Result<AnyStore, Error> {
 
 #[cfg(feature = "sqlite")]
 fn sqlite(url: &str, create_table: bool) -> Result<AnyStore, Error> {
-    Ok(AnyStore::Sqlite(super::Sqlite::from_url(url)?.create_table(create_table)))
+    Ok(AnyStore::Sqlite(Box::new(super::Sqlite::from_url(url)?.create_table(create_table))))
 }
 
 #[cfg(not(feature = "sqlite"))]

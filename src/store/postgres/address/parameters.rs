@@ -134,7 +134,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     parameter(
         "client_encoding",
         "PGCLIENTENCODING",
-        Harmless("rows are always sent as UTF-8, and the server is told so"),
+        Harmless("rows are always sent as UTF-8, and the server knows it"),
     ),
     without_variable("keepalives", TIMEOUTS),
     without_variable("keepalives_idle", TIMEOUTS),
@@ -182,8 +182,8 @@ pub(super) const PARAMETERS: &[Parameter] = &[
 #[cfg(test)]
 pub(super) const VARIABLES: &[(&str, Treatment)] = &[
     ("PGSYSCONFDIR", Read),
-    ("PGDATESTYLE", Harmless("times are sent in ISO 8601, and the server is told so")),
-    ("PGTZ", Harmless("times are sent in UTC, and the server is told so")),
+    ("PGDATESTYLE", Harmless("times are sent in ISO 8601, and the server knows it")),
+    ("PGTZ", Harmless("times are sent in UTC, and the server knows it")),
     ("PGGEQO", Harmless("an INSERT of rows has nothing to plan")),
     ("PGLOCALEDIR", Harmless("messages are not translated")),
 ];
