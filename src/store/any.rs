@@ -27,6 +27,16 @@ pub(crate) fn open(url: &str, create_table: bool) -> Result<AnyStore, Error> {
     }
 }
 
+/// As [`open`], also for a URL that allows no writes.
+#[cfg(feature = "report")]
+pub(crate) fn open_to_read(url: &str) -> Result<AnyStore, Error> {
+    #[cfg(feature = "sqlite")]
+    if scheme(url)? == Scheme::Sqlite {
+        return Ok(AnyStore::Sqlite(super::Sqlite::reader(url)?));
+    }
+    open(url, false)
+}
+
 fn scheme(url: &str) -> Result<Scheme, Error> {
     match url.split_once(':') {
         Some(("postgres" | "postgresql", _)) => Ok(Scheme::Postgres),

@@ -55,6 +55,15 @@ async fn the_url_may_come_from_the_environment() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
 
+#[tokio::test]
+async fn a_url_that_allows_no_writes_is_enough() {
+    let file = ledger_with_a_call().await;
+    for parameter in ["mode=ro", "immutable=1"] {
+        let output = run(&["report", "--database-url", &format!("{}?{parameter}", file.url())]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+}
+
 #[test]
 fn an_empty_table_is_reported_with_what_to_check() {
     let url = Cluster::shared().database();

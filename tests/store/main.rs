@@ -10,5 +10,6 @@ mod retry;
 mod roles;
 mod round_trip;
 mod secrets;
+mod sqlite_files;
 mod tls;
 mod tls_by_old_certificates;
