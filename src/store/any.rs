@@ -32,7 +32,7 @@ pub(crate) fn open(url: &str, create_table: bool) -> Result<AnyStore, Error> {
 pub(crate) fn open_to_read(url: &str) -> Result<AnyStore, Error> {
     #[cfg(feature = "sqlite")]
     if scheme(url)? == Scheme::Sqlite {
-        return Ok(AnyStore::Sqlite(super::Sqlite::reader(url)?));
+        return Ok(AnyStore::Sqlite(Box::new(super::Sqlite::reader(url)?)));
     }
     open(url, false)
 }
