@@ -4,6 +4,7 @@
 //! [contract]: crate::_docs::contract
 //! [reliability]: crate::_docs::reliability
 //! [security]: crate::_docs::security
+//! [shutdown]: crate::_docs::shutdown
 //!
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -14,6 +15,7 @@ compile_error!("tracing-ledger runs on Unix only: its spool and its fork check n
 mod builder;
 mod error;
 mod escape;
+mod exit;
 mod guard;
 mod layer;
 mod queue;
@@ -52,6 +54,9 @@ pub mod _docs {
     ///
     #[doc = include_str!("../docs/security.md")]
     pub mod security {}
+
+    #[doc = include_str!("../docs/shutdown.md")]
+    pub mod shutdown {}
 }
 
 #[cfg(fuzzing)]

@@ -13,7 +13,7 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 use super::entered::EnteredSpans;
 use super::inherit::Missing;
 use super::span::OpenSpan;
-use super::spans::{Cursor, Spans};
+use super::spans::{Calls, Cursor, Spans};
 use crate::queue::Queue;
 use crate::record::{Detached, Fields, Scratch, Verdict};
 use crate::rules::model::SuccessTest;
@@ -30,6 +30,10 @@ pub(super) struct Recorder {
 impl Recorder {
     pub(super) fn new(plans: Arc<Plans>, queue: Arc<Queue>) -> Self {
         Self { plans, spans: Spans::default(), entered: EnteredSpans::default(), queue }
+    }
+
+    pub(super) fn calls(&self) -> Calls {
+        self.spans.calls()
     }
 
     #[cfg(test)]

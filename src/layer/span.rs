@@ -47,6 +47,11 @@ impl OpenSpan {
         Self { parent, record, entered_unwinding, has_ended, home, was_home, children, inherited }
     }
 
+    /// Whether it will have a row.
+    pub(super) fn is_call(&self) -> bool {
+        self.record.head.plan.row().is_some()
+    }
+
     /// Begins anew in the same place, which is clear.
     pub(super) fn reset(&mut self, plan: &'static Plan) {
         self.parent = None;

@@ -13,7 +13,7 @@ use std::error::Error;
 use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 
 use tracing::field::{Field, Visit};
@@ -35,7 +35,7 @@ const THREAD_BITS: u32 = 13;
 #[derive(Debug)]
 pub(super) struct Spans {
     /// A power of two of them.
-    shards: Box<[Shard]>,
+    shards: Arc<[Shard]>,
     /// Two to this power are the shards.
     shard_bits: u32,
 }
@@ -86,6 +86,11 @@ impl Spans {
         Self { shards: (0..count).map(|_| Shard::default()).collect(), shard_bits: count.ilog2() }
     }
 
+    /// A view for the guard.
+    pub(super) fn calls(&self) -> Calls {
+        Calls(Arc::downgrade(&self.shards))
+    }
+
     /// Whether the span may be followed; `false` for most that are not, and then at once.
     #[inline]
     pub(super) fn may_follow(&self, id: &Id) -> bool {
@@ -120,6 +125,31 @@ impl Spans {
         let id = id.into_u64();
         let thread = (id >> THREAD_SHIFT & ((1 << THREAD_BITS) - 1)) as usize >> self.shard_bits;
         Place { thread, index: (id & ((1 << THREAD_SHIFT) - 1)) as usize }
+    }
+}
+
+/// The calls under way: spans that will have a row when they end. None once the layer is gone.
+#[derive(Debug)]
+pub(crate) struct Calls(Weak<[Shard]>);
+
+impl Calls {
+    /// How many there are. It neither waits nor allocates: a shard whose lock is held counts for nothing.
+    pub(crate) fn count(&self) -> u64 {
+        let Some(shards) = self.0.upgrade() else { return 0 };
+        shards.iter().filter_map(|shard| shard.slots.try_lock().ok()).map(|slots| slots.calls()).sum()
+    }
+
+    /// Follows them no longer, so that their ends are not counted; how many there were.
+    pub(crate) fn abandon(&self) -> u64 {
+        let Some(shards) = self.0.upgrade() else { return 0 };
+        let abandoned = shards.iter().map(|shard| {
+            let mut slots = shard.lock();
+            let calls = slots.abandon_calls();
+            let followed = shard.followed.load(Ordering::Relaxed);
+            shard.followed.store(followed - calls as usize, Ordering::Relaxed);
+            calls
+        });
+        abandoned.sum()
     }
 }
 
@@ -303,5 +333,25 @@ impl Slots {
             open.clear();
         }
         true
+    }
+
+    fn calls(&self) -> u64 {
+        let direct = self.threads.iter().flatten().filter(|slot| slot.is_call()).count();
+        (direct + self.others.values().filter(|open| open.is_call()).count()) as u64
+    }
+
+    fn abandon_calls(&mut self) -> u64 {
+        let calls = self.calls();
+        for slot in self.threads.iter_mut().flatten().filter(|slot| slot.is_call()) {
+            *slot = Slot::default();
+        }
+        self.others.retain(|_, open| !open.is_call());
+        calls
+    }
+}
+
+impl Slot {
+    fn is_call(&self) -> bool {
+        self.id.is_some() && self.open.as_ref().is_some_and(|open| open.is_call())
     }
 }

@@ -1,5 +1,7 @@
 //! The outcome of a call, from the values of its record.
 
+use std::ops::RangeBounds;
+
 use crate::record::{Head, Value, Values, Verdict};
 use crate::rules::model::{Silent, SuccessTest};
 use crate::rules::plan::RowPlan;
@@ -120,28 +122,19 @@ fn outcome(head: &Head, told: Told) -> (Outcome, Option<bool>) {
 
 fn told(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Value<'_>>) -> Told {
     let rule = &row.rule.success;
-    let compared = || values.get(head.plan.meta.fields().field(&rule.field)?.index());
-    let number = |holds: &dyn Fn(f64) -> bool| {
-        compared()
-            .map_or(Told::Nothing, |value| value.number().map(holds).map_or(Told::Unclear, Told::Success))
-    };
-    match &rule.test {
-        SuccessTest::Bool => match success {
-            Some(Value::Bool(value)) => Told::Success(value),
-            Some(Value::Text("true")) => Told::Success(true),
-            Some(Value::Text("false")) => Told::Success(false),
-            Some(_) => Told::Unclear,
-            None => Told::Nothing,
-        },
-        SuccessTest::ReturnMatches(_) => head.matched.map_or(Told::Nothing, Told::Success),
-        SuccessTest::Below(limit) => number(&|value| value < *limit),
-        SuccessTest::AtMost(limit) => number(&|value| value <= *limit),
-        SuccessTest::Above(limit) => number(&|value| value > *limit),
-        SuccessTest::AtLeast(limit) => number(&|value| value >= *limit),
-        SuccessTest::Equals(wanted) => {
-            compared().map_or(Told::Nothing, |value| Told::Success(equals(value, wanted)))
-        }
+    if let SuccessTest::ReturnMatches(_) = rule.test {
+        return head.matched.map_or(Told::Nothing, Told::Success);
     }
+    let compared = || values.get(head.plan.meta.fields().field(&rule.field)?.index());
+    let Some(value) = (if rule.is_compared() { compared() } else { success }) else { return Told::Nothing };
+    let success = match (&rule.test, value) {
+        (SuccessTest::Within(range), value) => value.number().map(|number| range.contains(&number)),
+        (SuccessTest::Equals(wanted), value) => Some(equals(value, wanted)),
+        (_, Value::Bool(value)) => Some(value),
+        (_, Value::Text(text)) => text.parse().ok(),
+        _ => None,
+    };
+    success.map_or(Told::Unclear, Told::Success)
 }
 
 fn equals(value: Value<'_>, wanted: &serde_json::Value) -> bool {

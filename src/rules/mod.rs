@@ -12,7 +12,6 @@ mod outputs;
 pub(crate) mod plan;
 pub(crate) mod reason;
 pub(crate) mod redact;
-mod settings;
 mod toml;
 
 use std::path::Path;
@@ -151,7 +150,8 @@ impl Rules {
         for (category, words) in categories {
             let words = words.into_iter().map(Into::into).collect();
             let added = codes.add(category.as_ref(), words);
-            added.map_err(|text| Fault::without_line(format!("reason codes: {text}")).within(ORIGIN))?;
+            added
+                .map_err(|text| Fault { line: None, text: format!("reason codes: {text}") }.within(ORIGIN))?;
         }
         Ok(self.with_codes(&Arc::new(codes)))
     }

@@ -118,13 +118,24 @@ fn make(path: &Path) -> Result<(), Error> {
 
 fn check(path: &Path, found: &Metadata) -> Result<(), Error> {
     let wrong = if found.is_symlink() {
-        "is a symbolic link: name the directory it leads to"
+        "is a symbolic link: name the directory it leads to".to_owned()
     } else if !found.is_dir() {
-        "is not a directory: name a directory, or a path where one can be made"
+        "is not a directory: name a directory, or a path where one can be made".to_owned()
     } else if !is_own(found) {
-        "belongs to another user, who could plant rows in it: give it to the service's user (chown), or name another one"
+        format!(
+            "belongs to another user (uid {}, and the service has {}), who could plant rows in it: give it to the \
+             service's user (chown -R), or name another one",
+            found.uid(),
+            user()
+        )
     } else if others_may_write(found) {
-        "can be written by others, who could plant rows in it: chmod 700 it, or name a new directory inside it"
+        format!(
+            "can be written by others (mode {:o}, gid {}), who could plant rows in it: chmod 700 it, give it to a group \
+             of the service's user, mount it with dir_mode=0700 where the file system has no modes, or name a new \
+             directory inside it",
+            found.permissions().mode() & 0o7777,
+            found.gid()
+        )
     } else {
         return Ok(());
     };
@@ -175,15 +186,36 @@ fn builder() -> DirBuilder {
     builder
 }
 
-/// Whether it is of the user that this process acts as. To its owner a directory is open, whatever its mode is now.
-#[expect(unsafe_code, reason = "std does not tell the user of the process")]
+/// Whether it is of the user that this process acts as, or of root, as the mount point of a volume is.
 fn is_own(found: &Metadata) -> bool {
-    // SAFETY: it takes nothing, and always succeeds.
-    found.uid() == unsafe { libc::geteuid() }
+    found.uid() == user() || found.uid() == 0
 }
 
+#[expect(unsafe_code, reason = "std does not tell the user of the process")]
+fn user() -> u32 {
+    // SAFETY: it takes nothing, and always succeeds.
+    unsafe { libc::geteuid() }
+}
+
+/// Whether users may write to it who share no group with this process. Its own groups may: an orchestrator gives a volume
+/// to one of them and makes it writable, at each start anew (`fsGroup` in Kubernetes).
 fn others_may_write(found: &Metadata) -> bool {
-    found.permissions().mode() & 0o022 != 0
+    let mode = found.permissions().mode();
+    mode & 0o002 != 0 || (mode & 0o020 != 0 && !is_own_group(found.gid()))
+}
+
+#[expect(unsafe_code, reason = "std does not tell the groups of the process")]
+fn is_own_group(gid: u32) -> bool {
+    // SAFETY: it takes nothing, and always succeeds.
+    if gid == unsafe { libc::getegid() } {
+        return true;
+    }
+    // SAFETY: with no room it only counts.
+    let count = unsafe { libc::getgroups(0, std::ptr::null_mut()) };
+    let mut groups = vec![0; usize::try_from(count).unwrap_or_default()];
+    // SAFETY: there is room for as many as the call may write.
+    let count = unsafe { libc::getgroups(groups.len() as i32, groups.as_mut_ptr()) };
+    groups.iter().take(usize::try_from(count).unwrap_or_default()).any(|group| *group == gid)
 }
 
 /// Whether what was found at a path is the open file.

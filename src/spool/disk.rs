@@ -102,7 +102,9 @@ pub(super) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
         io::ErrorKind::QuotaExceeded => "raise the quota of the service's user, or free some of its space",
         io::ErrorKind::FileTooLarge => "raise the file size limit of the service (ulimit -f)",
         io::ErrorKind::ReadOnlyFilesystem => "mount it for writing, or name a spool directory elsewhere",
-        io::ErrorKind::PermissionDenied => "let the service's user read and write there (chown, chmod 700)",
+        io::ErrorKind::PermissionDenied => {
+            "let the service's user read and write there (chown -R, chmod 700, or fsGroup in Kubernetes)"
+        }
         io::ErrorKind::NotFound => "make its parent directory, and keep others from removing it",
         _ if error.raw_os_error() == Some(libc::ELOOP) => {
             "put a file or directory there in place of the symbolic link"

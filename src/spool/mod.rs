@@ -35,7 +35,7 @@
 //! # Files in the directory
 //!
 //! The directory has mode 0700 where the spool makes it, and keeps the mode it has where it is there, unless it is
-//! another user's or others may write to it, which is refused. Its files have mode 0600 in either case. No symbolic
+//! another user's or others may write to it, which is refused. Root and the groups of this process are not others. Its files have mode 0600 in either case. No symbolic
 //! link is followed, in place of the directory or in it.
 //!
 //! | file | content |
