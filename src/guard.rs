@@ -10,6 +10,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::exit::Watched;
 use crate::queue::{Queue, Stats};
 use crate::stderr;
 use crate::writer::{self, Control, Flush, Quarantined, deadline_in};
@@ -18,13 +19,15 @@ use crate::writer::{self, Control, Flush, Quarantined, deadline_in};
 ///
 /// Keep it until the end of `main`, then call [`shutdown`](Self::shutdown). Dropping it shuts down too, and waits
 /// at most [`DROP_TIMEOUT`](Self::DROP_TIMEOUT). Neither happens on `std::process::exit`, on an abort, or when a signal
-/// kills the process. Note that `let (ledger, _) = …` drops it at once, and then every record is refused
+/// kills the process. A process that exits and loses rows says so on stderr, and [Shutdown](crate::_docs::shutdown) has
+/// the right order for a server. Note that `let (ledger, _) = …` drops it at once, and then every record is refused
 /// ([`Refused::shutdown`](crate::Refused::shutdown)).
 ///
 /// In a forked child it does nothing: the writer and its rows are the parent's.
 #[must_use = "dropping the guard shuts the ledger down: keep it until the end of main"]
 pub struct Guard {
     handle: Handle,
+    watched: Arc<Watched>,
     /// A shutdown has been tried already.
     is_down: bool,
 }
@@ -39,8 +42,13 @@ impl Guard {
     /// How many rows [`quarantined`](Self::quarantined) keeps: the latest.
     pub const QUARANTINE_KEPT: usize = writer::QUARANTINE_KEPT;
 
-    pub(crate) fn new(queue: Arc<Queue>, control: Arc<Control>, writer: ThreadId) -> Self {
-        Self { handle: Handle { queue, control, writer }, is_down: false }
+    pub(crate) fn new(
+        queue: Arc<Queue>,
+        control: Arc<Control>,
+        writer: ThreadId,
+        watched: Arc<Watched>,
+    ) -> Self {
+        Self { handle: Handle { queue, control, writer }, watched, is_down: false }
     }
 
     /// The part of the guard that can be cloned and shared, such as with the handler of `/healthz`.
@@ -77,6 +85,9 @@ impl Guard {
 
     /// Refuses further records, writes what there is, and stops the writer.
     ///
+    /// Calls that are still under way get no row: they are counted as [`Refused::shutdown`](crate::Refused::shutdown),
+    /// and a notice on stderr has their number.
+    ///
     /// Rows that are not written when the timeout ends stay in flight in the [`Stats`]. [`Duration::ZERO`] gives
     /// up everything not yet written, [`Duration::MAX`] waits for as long as it takes.
     ///
@@ -92,7 +103,11 @@ impl Guard {
 
     fn stop(&mut self, timeout: Duration) -> Result<Stats, Error> {
         self.is_down = true;
-        self.handle.stop(timeout)
+        let result = self.handle.stop(timeout, &self.watched);
+        if result.is_ok() {
+            self.watched.forget();
+        }
+        result
     }
 }
 
@@ -104,6 +119,7 @@ impl Drop for Guard {
             return;
         }
         if let Err(error) = self.stop(Self::DROP_TIMEOUT) {
+            self.watched.forget();
             stderr::say(format_args!("the guard was dropped before all rows were written: {error:#}"));
         }
     }
@@ -164,10 +180,11 @@ impl Handle {
         self.queue.account.stats()
     }
 
-    fn stop(&self, timeout: Duration) -> Result<Stats, Error> {
+    fn stop(&self, timeout: Duration, watched: &Watched) -> Result<Stats, Error> {
         let until = deadline_in(timeout);
         if !self.queue.is_forked() {
             self.queue.close();
+            watched.give_up_calls(&self.queue);
             self.control.ask_stop(until);
             self.queue.wake();
         }

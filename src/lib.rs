@@ -1,8 +1,10 @@
 // The first definition of a link wins: here pages are modules, and in the repository they are files.
 //! [rules]: crate::_docs::rules
+//! [addresses]: crate::_docs::addresses
 //! [contract]: crate::_docs::contract
 //! [reliability]: crate::_docs::reliability
 //! [security]: crate::_docs::security
+//! [shutdown]: crate::_docs::shutdown
 //!
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -13,6 +15,7 @@ compile_error!("tracing-ledger runs on Unix only: its spool and its fork check n
 mod builder;
 mod error;
 mod escape;
+mod exit;
 mod guard;
 mod layer;
 mod queue;
@@ -41,10 +44,19 @@ pub mod _docs {
     #[doc = include_str!("../docs/reliability.md")]
     pub mod reliability {}
 
+    /// [security-tls]: crate::_docs::security#tls
+    ///
+    #[doc = include_str!("../docs/addresses.md")]
+    pub mod addresses {}
+
+    /// [addresses]: crate::_docs::addresses
     /// [rules-redaction]: crate::_docs::rules#redaction
     ///
     #[doc = include_str!("../docs/security.md")]
     pub mod security {}
+
+    #[doc = include_str!("../docs/shutdown.md")]
+    pub mod shutdown {}
 }
 
 #[cfg(fuzzing)]

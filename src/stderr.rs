@@ -6,6 +6,7 @@
 //! Nothing waits for stderr: if it is closed, or a pipe that nobody reads is full, the line is dropped.
 
 use std::fmt;
+use std::io::Write as _;
 
 use crate::escape::visible;
 
@@ -22,6 +23,19 @@ pub(crate) fn say(message: fmt::Arguments<'_>) {
 /// Writes `line`, which ends with a newline, and allocates nothing: for a forked child.
 pub(crate) fn say_in_a_child(line: &'static str) {
     write(line);
+}
+
+/// Writes one line and allocates nothing: for the end of the process, which may find the allocator in use. The message
+/// quotes nobody, so it is not escaped.
+pub(crate) fn say_at_exit(message: fmt::Arguments<'_>) {
+    let mut line = [0; 512];
+    let mut room = &mut line[..];
+    writeln!(room, "tracing-ledger: {message}").ok();
+    let free = room.len();
+    let length = line.len() - free;
+    if let Ok(line) = str::from_utf8(&line[..length]) {
+        write(line);
+    }
 }
 
 fn cut(mut line: String) -> String {

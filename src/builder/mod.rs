@@ -12,6 +12,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::error::Error;
+use crate::exit;
 use crate::guard::Guard;
 use crate::layer::{LedgerLayer, listen_to_panics};
 use crate::queue::{self, Overflow, Queue};
@@ -287,10 +288,9 @@ impl Builder {
         if self.panic_messages {
             listen_to_panics();
         }
-        Ok((
-            LedgerLayer::new(self.rules, self.max_level, Arc::clone(&queue)),
-            Guard::new(queue, control, writer),
-        ))
+        let layer = LedgerLayer::new(self.rules, self.max_level, Arc::clone(&queue));
+        let watched = exit::watch(&queue, layer.calls());
+        Ok((layer, Guard::new(queue, control, writer, watched)))
     }
 
     fn spool_options(&self) -> spool::SpoolOptions {
@@ -310,6 +310,9 @@ impl Builder {
         ];
         if let Some((_, message)) = zero.into_iter().find(|(is_zero, _)| *is_zero) {
             return Err(Error::config(message));
+        }
+        if self.spool_dir.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
+            return Err(Error::config("spool_dir is an empty path: name a directory, or leave it out"));
         }
         if self.spool_dir.is_some() && self.spool_limit < Self::MIN_SPOOL_LIMIT {
             let Self { spool_limit, .. } = self;
@@ -333,6 +336,7 @@ mod tests {
             (builder().batch_size(0), "batch_size"),
             (builder().flush_interval(Duration::ZERO), "flush_interval"),
             (builder().spool_sync_interval(Duration::ZERO), "spool_sync_interval"),
+            (builder().spool_dir(""), "spool_dir is an empty path"),
             (builder().spool_dir("/nowhere").spool_limit(Builder::MIN_SPOOL_LIMIT - 1), "spool_limit"),
         ] {
             let built = builder.build_with::<tracing_subscriber::Registry>(store::Memory::default());

@@ -55,7 +55,15 @@ where
         let plans = Arc::new(Plans::new(rules, max_level));
         Self { gate: gate(&plans, &queue), recorder: Recorder::new(plans, queue) }
     }
+
+    /// The calls under way, for the guard.
+    pub(crate) fn calls(&self) -> Calls {
+        self.recorder.calls()
+    }
 }
+
+/// The calls under way.
+pub(crate) use self::spans::Calls;
 
 /// Lets rows have the messages of panics, by way of the process's panic hook.
 pub(crate) use self::panic_message::listen as listen_to_panics;

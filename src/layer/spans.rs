@@ -13,14 +13,14 @@ use std::error::Error;
 use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 
 use tracing::field::{Field, Visit};
 use tracing::span::Id;
 
 use super::span::OpenSpan;
-use crate::record::{Fields, Scratch};
+use crate::record::Fields;
 use crate::rules::plan::Plan;
 
 /// Shards for each processor: as the threads that run at once are spread over them by number, few meet in one.
@@ -35,7 +35,7 @@ const THREAD_BITS: u32 = 13;
 #[derive(Debug)]
 pub(super) struct Spans {
     /// A power of two of them.
-    shards: Box<[Shard]>,
+    shards: Arc<[Shard]>,
     /// Two to this power are the shards.
     shard_bits: u32,
 }
@@ -86,16 +86,22 @@ impl Spans {
         Self { shards: (0..count).map(|_| Shard::default()).collect(), shard_bits: count.ilog2() }
     }
 
+    /// A view for the guard.
+    pub(super) fn calls(&self) -> Calls {
+        Calls(Arc::downgrade(&self.shards))
+    }
+
     /// Whether the span may be followed; `false` for most that are not, and then at once.
     #[inline]
     pub(super) fn may_follow(&self, id: &Id) -> bool {
-        self.shard(id).followed.load(Ordering::Relaxed) > 0
+        self.shard(id).is_used()
     }
 
-    /// Takes more fields for a span that is followed.
+    /// Takes more fields for a span, if it may be followed.
     #[inline]
-    pub(super) fn collect<'a>(&'a self, id: &'a Id) -> Collector<'a> {
-        Collector { spans: self, id, slots: None }
+    pub(super) fn collect<'a>(&'a self, id: &'a Id) -> Option<Collector<'a>> {
+        let shard = self.shard(id);
+        shard.is_used().then(|| Collector { shard, place: self.place(id), id, slots: None })
     }
 
     /// Runs `f` on a span that is followed.
@@ -123,7 +129,37 @@ impl Spans {
     }
 }
 
+/// The calls under way: spans that will have a row when they end. None once the layer is gone.
+#[derive(Debug)]
+pub(crate) struct Calls(Weak<[Shard]>);
+
+impl Calls {
+    /// How many there are. It neither waits nor allocates: a shard whose lock is held counts for nothing.
+    pub(crate) fn count(&self) -> u64 {
+        let Some(shards) = self.0.upgrade() else { return 0 };
+        shards.iter().filter_map(|shard| shard.slots.try_lock().ok()).map(|slots| slots.calls()).sum()
+    }
+
+    /// Follows them no longer, so that their ends are not counted; how many there were.
+    pub(crate) fn abandon(&self) -> u64 {
+        let Some(shards) = self.0.upgrade() else { return 0 };
+        let abandoned = shards.iter().map(|shard| {
+            let mut slots = shard.lock();
+            let calls = slots.abandon_calls();
+            let followed = shard.followed.load(Ordering::Relaxed);
+            shard.followed.store(followed - calls as usize, Ordering::Relaxed);
+            calls
+        });
+        abandoned.sum()
+    }
+}
+
 impl Shard {
+    #[inline]
+    fn is_used(&self) -> bool {
+        self.followed.load(Ordering::Relaxed) > 0
+    }
+
     #[inline]
     fn lock(&self) -> MutexGuard<'_, Slots> {
         // Nothing panics under the lock; if it did, the slots would still be whole.
@@ -147,6 +183,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Begins to follow a span; what is returned is as new.
+    #[inline]
     pub(super) fn begin(&mut self, id: &Id, plan: &'static Plan) -> &mut OpenSpan {
         let place = self.spans.place(id);
         let (shard, slots) = self.slots(id);
@@ -158,14 +195,15 @@ impl<'a> Cursor<'a> {
         open
     }
 
-    /// Follows a span no longer.
-    pub(super) fn end(&mut self, id: &Id) {
+    /// Runs `f` on a span that ends, and follows the span no longer.
+    #[inline]
+    pub(super) fn end<T>(&mut self, id: &Id, f: impl FnOnce(&mut OpenSpan) -> T) -> Option<T> {
         let place = self.spans.place(id);
         let (shard, slots) = self.slots(id);
-        if slots.vacate(id, place) {
-            let followed = shard.followed.load(Ordering::Relaxed);
-            shard.followed.store(followed - 1, Ordering::Relaxed);
-        }
+        let result = slots.vacate(id, place, f)?;
+        let followed = shard.followed.load(Ordering::Relaxed);
+        shard.followed.store(followed - 1, Ordering::Relaxed);
+        Some(result)
     }
 
     /// Holds no lock until it goes on.
@@ -191,24 +229,26 @@ impl<'a> Cursor<'a> {
 /// Values that are to be formatted are formatted apart and without the lock: their `Debug` is the user's, and may
 /// take its time, emit spans, or panic.
 pub(super) struct Collector<'a> {
-    spans: &'a Spans,
+    shard: &'a Shard,
+    place: Place,
     id: &'a Id,
     slots: Option<MutexGuard<'a, Slots>>,
 }
 
 impl Collector<'_> {
     fn put(&mut self, put: impl FnOnce(&mut Fields)) {
-        let slots = self.slots.get_or_insert_with(|| self.spans.shard(self.id).lock());
-        if let Some(open) = slots.get(self.id, self.spans.place(self.id)) {
+        let slots = self.slots.get_or_insert_with(|| self.shard.lock());
+        if let Some(open) = slots.get(self.id, self.place) {
             put(open.fields_mut());
         }
     }
 
     fn format(&mut self, format: impl FnOnce(&mut Fields)) {
         self.slots = None;
-        let mut apart = Scratch::new();
+        let mut apart = Fields::of_thread();
         format(&mut apart);
         self.put(|fields| fields.merge(&apart));
+        apart.give_back();
     }
 }
 
@@ -252,7 +292,21 @@ impl Visit for Collector<'_> {
 
 impl Slots {
     /// The place of a span that begins, and whether it is one more.
+    #[inline]
     fn vacant(&mut self, id: &Id, place: Place, plan: &'static Plan) -> (bool, &mut OpenSpan) {
+        let slot = self.threads.get(place.thread).and_then(|thread| thread.get(place.index));
+        if !slot.is_some_and(|slot| slot.id.is_none() && slot.open.is_some()) {
+            return self.new_place(id, place, plan);
+        }
+        let slot = &mut self.threads[place.thread][place.index];
+        slot.id = Some(id.clone());
+        let open = slot.open.get_or_insert_with(|| Box::new(OpenSpan::new(plan)));
+        open.reset(plan);
+        (true, open)
+    }
+
+    #[cold]
+    fn new_place(&mut self, id: &Id, place: Place, plan: &'static Plan) -> (bool, &mut OpenSpan) {
         if place.index >= DIRECT {
             return self.other(id, plan);
         }
@@ -280,12 +334,6 @@ impl Slots {
     }
 
     #[inline]
-    fn slot(&mut self, id: &Id, place: Place) -> Option<&mut Slot> {
-        let slot = self.threads.get_mut(place.thread)?.get_mut(place.index)?;
-        (slot.id.as_ref() == Some(id)).then_some(slot)
-    }
-
-    #[inline]
     fn get(&mut self, id: &Id, place: Place) -> Option<&mut OpenSpan> {
         let slot = self.threads.get_mut(place.thread).and_then(|thread| thread.get_mut(place.index));
         match slot {
@@ -295,13 +343,37 @@ impl Slots {
         }
     }
 
-    /// Whether the span was there.
-    fn vacate(&mut self, id: &Id, place: Place) -> bool {
-        let Some(slot) = self.slot(id, place) else { return self.others.remove(id).is_some() };
+    /// Runs `f` on the span and makes its place free.
+    #[inline]
+    fn vacate<T>(&mut self, id: &Id, place: Place, f: impl FnOnce(&mut OpenSpan) -> T) -> Option<T> {
+        let slot = self.threads.get_mut(place.thread).and_then(|thread| thread.get_mut(place.index));
+        let Some(slot) = slot.filter(|slot| slot.id.as_ref() == Some(id)) else {
+            return self.others.remove(id).map(|mut open| f(&mut open));
+        };
         slot.id = None;
-        if let Some(open) = &mut slot.open {
-            open.clear();
+        let open = slot.open.as_deref_mut()?;
+        let result = f(open);
+        open.clear();
+        Some(result)
+    }
+
+    fn calls(&self) -> u64 {
+        let direct = self.threads.iter().flatten().filter(|slot| slot.is_call()).count();
+        (direct + self.others.values().filter(|open| open.is_call()).count()) as u64
+    }
+
+    fn abandon_calls(&mut self) -> u64 {
+        let calls = self.calls();
+        for slot in self.threads.iter_mut().flatten().filter(|slot| slot.is_call()) {
+            *slot = Slot::default();
         }
-        true
+        self.others.retain(|_, open| !open.is_call());
+        calls
+    }
+}
+
+impl Slot {
+    fn is_call(&self) -> bool {
+        self.id.is_some() && self.open.as_ref().is_some_and(|open| open.is_call())
     }
 }

@@ -58,7 +58,7 @@ pub struct Stats {
 pub struct Refused {
     /// The queue was full, of records or of bytes: the database is slower than the service, or was down for too long.
     pub queue_full: u64,
-    /// The guard was shut down or dropped.
+    /// The guard was shut down or dropped before the call had ended.
     pub shutdown: u64,
     /// The process is a forked child, which has no writer.
     pub forked: u64,

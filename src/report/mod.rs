@@ -16,7 +16,7 @@ use std::time::SystemTime;
 pub use self::answer::{Attempts, AttemptsBar, Baseline, CallGroup, Calls, JobGroup, Reason, Share, Spread};
 use self::gather::Gather;
 use crate::error::Error;
-use crate::store::open;
+use crate::store::open_to_read;
 use crate::store::read::Selection;
 
 /// Counts, success rates, percentiles and reasons of planner calls and jobs, from the rows of `auto_assign.quote` and
@@ -39,6 +39,6 @@ use crate::store::read::Selection;
 pub async fn baseline(url: &str, since: Option<SystemTime>) -> Result<Baseline, Error> {
     let selection = Selection { event_types: vec![keys::QUOTE, keys::SUMMARY], since };
     let mut gather = Gather::default();
-    open(url, false)?.read(&selection, |row| gather.row(row)).await?;
+    open_to_read(url)?.read(&selection, |row| gather.row(row)).await?;
     Ok(gather.baseline(since))
 }

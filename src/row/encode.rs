@@ -1,16 +1,18 @@
 //! Record → row: names, outcome, reason, JSON. Runs on the writer's thread, off the hot path.
 
 use std::cell::Cell;
+use std::iter;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use uuid::{NoContext, Timestamp, Uuid};
 
+use super::Row;
 use super::json::{Json, Object};
 use super::outcome::{Given, Judgement, Outcome};
-use super::{Row, Severity};
 use crate::record::{Head, Tally, Value, Values};
 use crate::rules::model::{Figure, Redact, SeverityRule};
 use crate::rules::plan::{RowPlan, Slot};
+use crate::severity::Severity;
 use crate::stderr;
 
 /// The number of keys in a usual context.
@@ -43,12 +45,8 @@ impl Anchor {
         let ago = self.monotonic.saturating_duration_since(moment);
         // A record can end after the anchor, while others are taken from the queue.
         let ahead = moment.saturating_duration_since(self.monotonic);
-        let since_epoch = self
-            .wall
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .saturating_sub(ago)
-            .saturating_add(ahead);
+        let wall = self.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_epoch = wall.saturating_sub(ago).saturating_add(ahead);
         UNIX_EPOCH + Duration::new(since_epoch.as_secs(), since_epoch.subsec_micros() * 1000)
     }
 }
@@ -63,7 +61,7 @@ impl Row {
         let severity = if head.plan.meta.is_span() {
             let judgement = Judgement::of(head, values, row, &given);
             if judgement.outcome == Outcome::Unknown {
-                say_unknown(head);
+                notice_unknown(head);
             }
             span_context(&mut context, head, row, &judgement, &given);
             collected(&mut context, values.tallies, row);
@@ -75,7 +73,7 @@ impl Row {
             context.set_default(key, Json::Null);
         }
         if values.truncated {
-            context.set("_truncated", Json::Bool(true));
+            context.set("_truncated", Value::Bool(true).into());
         }
         Some(Self {
             id: time_ordered_id(created_at),
@@ -91,7 +89,7 @@ impl Row {
 }
 
 /// Prints one notice for each callsite whose calls report no outcome, with the remedy.
-fn say_unknown(head: &Head) {
+fn notice_unknown(head: &Head) {
     if head.plan.is_first_unknown() {
         let meta = head.plan.meta;
         let has_result = head.plan.row().is_some_and(|row| row.rule.keys.result.is_some());
@@ -141,27 +139,30 @@ fn span_context<'a>(
     given: &Given<'a>,
 ) {
     let keys = &row.rule.keys;
-    if let Some(key) = &keys.duration {
-        context.set(key, Json::millis(head.duration()));
-    }
-    if let Some(key) = &keys.outcome {
-        context.set(key, Json::Text(judgement.outcome.as_str()));
-    }
-    if let Some(key) = &keys.success {
-        context.set(key, judgement.success.map_or(Json::Null, Json::Bool));
-    }
+    let success = judgement.success.map_or(Json::Null, |success| Value::Bool(success).into());
+    put(context, &keys.duration, Json::millis(head.duration()));
+    put(context, &keys.outcome, Json::text(judgement.outcome.as_str()));
+    put(context, &keys.success, success);
     if let Some(key) = &keys.error {
         error(context, key, row, judgement, given);
     }
-    if let Some(key) = &keys.result {
-        context.set(key, Json::word(judgement.result));
+    put(context, &keys.result, Json::word(judgement.result));
+    put(context, &keys.reason, judgement.reason.map_or(Json::Null, Json::word));
+    if judgement.success != Some(true) {
+        reason_code(context, head, row, judgement);
     }
-    reason(context, head, row, judgement);
     if let Some((_, key)) = &row.rule.number_within
         && !context.has_integer(key)
     {
         // A call outside of such a span has the number 0.
-        context.set(key, Json::U64(head.number.unwrap_or(0).into()));
+        context.set(key, Value::U64(head.number.unwrap_or(0).into()).into());
+    }
+}
+
+/// Sets a measured value, if the rule has a key for it.
+fn put<'a>(context: &mut Object<'a>, key: &'a Option<String>, value: Json<'a>) {
+    if let Some(key) = key {
+        context.set(key, value);
     }
 }
 
@@ -178,43 +179,35 @@ fn error<'a>(
         context.set(if text.is_some() { kept } else { key }, value.into());
     }
     if let Some(text) = text {
-        context.set(key, Json::Text(text));
+        context.set(key, Json::text(text));
     }
 }
 
 /// The tallies of the calls within the span.
 fn collected<'a>(context: &mut Object<'a>, tallies: &[Tally], row: &'a RowPlan) {
-    for (at, collect) in row.rule.collect.iter().enumerate() {
-        let tally = tallies.get(at).copied().unwrap_or_default();
-        context.set(
-            &collect.key,
-            match collect.figure {
-                Figure::Count => Json::U64(tally.count.into()),
-                Figure::Total => Json::millis(tally.total),
-            },
-        );
+    let tallies = tallies.iter().copied().chain(iter::repeat(Tally::default()));
+    for (collect, tally) in row.rule.collect.iter().zip(tallies) {
+        let value = match collect.figure {
+            Figure::Count => Value::U64(tally.count.into()).into(),
+            Figure::Total => Json::millis(tally.total),
+        };
+        context.set(&collect.key, value);
     }
 }
 
-/// The reason is a text or null. Its code and category exist only if the call did not succeed.
-fn reason<'a>(context: &mut Object<'a>, head: &Head, row: &'a RowPlan, judgement: &Judgement<'a>) {
-    let rule = &row.rule;
-    if let Some(key) = &rule.keys.reason {
-        context.set(key, judgement.reason.map_or(Json::Null, Json::word));
-    }
-    let failed = judgement.success != Some(true);
+/// The code and category of a call that did not succeed, found in the reason or in the error.
+fn reason_code<'a>(context: &mut Object<'a>, head: &Head, row: &'a RowPlan, judgement: &Judgement<'a>) {
     let own = judgement.reason.and_then(Value::text).filter(|_| !judgement.is_exception);
     let found = match own {
         None if redacts_error(row).is_some() => head.code(),
-        own => own.or(judgement.error).and_then(|text| rule.reason_codes.code_of(text)),
+        own => own.or(judgement.error).and_then(|text| row.rule.reason_codes.code_of(text)),
     };
-    if failed && let Some(key) = &rule.keys.reason_code {
-        let code = found.map_or(Json::Text("unknown"), |(category, code)| Json::Joined(category, code));
-        context.set(key, code);
-    }
-    if failed && let Some(key) = &rule.keys.reason_category {
-        context.set(key, Json::Text(found.map_or("unknown", |(category, _)| category)));
-    }
+    let (code, category) = match found {
+        Some((category, code)) => (Json::Owned(format!("{category}.{code}")), Json::text(category)),
+        None => (Json::text("unknown"), Json::text("unknown")),
+    };
+    put(context, &row.rule.keys.reason_code, code);
+    put(context, &row.rule.keys.reason_category, category);
 }
 
 fn redacts_error(row: &RowPlan) -> Option<Redact> {

@@ -1,11 +1,12 @@
 //! Rules written in Rust.
 //!
-//! The setters note each setting and the faults in it. [`super::check`] looks at the whole rule when a set is made. The
-//! TOML parser calls the same setters, so both languages mean the same and refuse the same.
+//! The setters fill the model and note each setting. [`super::check`] looks for mistakes when a set is made. The TOML
+//! parser calls the same setters, so both languages mean the same and refuse the same.
+
+use std::ops::Bound::{self, Excluded, Included, Unbounded};
 
 use serde_json::Value;
 
-use super::fault::{Fault, Setting};
 use super::model::{
     Collect, Figure, Keys, Match, MatchKind, Nest, Pattern, Redact, RuleSpec, SeverityRule, Silent, Success,
     SuccessTest,
@@ -32,13 +33,22 @@ use crate::severity::Severity;
 /// # Ok::<(), tracing_ledger::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "a rule does nothing until `Rules::from_rules` is settings it"]
+#[must_use = "a rule does nothing until `Rules::from_rules` takes it"]
 pub struct Rule {
     pub(super) rule: RuleSpec,
     /// Every setting, for the line of a mistake.
     pub(super) settings: Vec<Setting>,
-    pub(super) faults: Vec<Fault>,
     /// The current line, when the rule comes from a file.
+    line: Option<usize>,
+}
+
+/// A setting of a rule.
+#[derive(Clone, Debug)]
+pub(super) struct Setting {
+    /// Its key in TOML.
+    pub(super) key: &'static str,
+    /// The name that it gives, or the entry of a table such as `rename` by either of its names.
+    pub(super) name: Option<String>,
     pub(super) line: Option<usize>,
 }
 
@@ -48,14 +58,7 @@ impl Rule {
     /// The row has `duration_ms` (milliseconds), `success` (bool or null), `outcome` (`ok`, `error`, `panic`,
     /// `cancelled` or `unknown`), and `error` (text) when there was one.
     pub fn span(name: impl Into<String>) -> Self {
-        let keys = Keys {
-            duration: Some("duration_ms".to_owned()),
-            success: Some("success".to_owned()),
-            outcome: Some("outcome".to_owned()),
-            error: Some("error".to_owned()),
-            ..Keys::default()
-        };
-        Self::named("span", MatchKind::Span, keys, name)
+        Self::of(MatchKind::Span).also(name)
     }
 
     /// A rule for events of this name (`*` stands for any run of characters): one row for each.
@@ -63,66 +66,64 @@ impl Rule {
     /// An event gets its name by `tracing::info!(name: "cache.miss", …)`. It has no duration and no outcome, so the
     /// setters for these are mistakes here.
     pub fn event(name: impl Into<String>) -> Self {
-        Self::named("event", MatchKind::Event, Keys::default(), name)
+        Self::of(MatchKind::Event).also(name)
     }
 
-    fn named(key: &'static str, kind: MatchKind, keys: Keys, name: impl Into<String>) -> Self {
+    pub(super) fn of(kind: MatchKind) -> Self {
+        let named = |key: &str| (kind == MatchKind::Span).then(|| key.to_owned());
+        let keys = Keys {
+            duration: named("duration_ms"),
+            success: named("success"),
+            outcome: named("outcome"),
+            error: named("error"),
+            ..Keys::default()
+        };
         let matches = Match { kind, ..Match::default() };
         let rule = RuleSpec { matches, keys, reason_field: "reason".to_owned(), ..RuleSpec::default() };
-        Self { rule, settings: Vec::new(), faults: Vec::new(), line: None }.with_name(key, name.into())
+        Self { rule, settings: Vec::new(), line: None }
     }
 
-    fn with_name(mut self, key: &'static str, name: String) -> Self {
-        let name = self.name(key, name);
+    /// Names more spans or events (`*` stands for any run of characters).
+    pub fn also(mut self, name: impl Into<String>) -> Self {
+        let name = self.name(self.rule.matches.kind.key(), name);
         self.rule.matches.names.push(Pattern(name));
         self
     }
 
-    /// Names more spans or events (`*` stands for any run of characters).
-    pub fn also(self, name: impl Into<String>) -> Self {
-        let key = self.kind_key();
-        self.with_name(key, name.into())
-    }
-
     /// Only callsites of this target, or of a module below it (`*` stands for any run of characters).
     pub fn target(mut self, target: impl Into<String>) -> Self {
-        let target = self.name("target", target);
-        self.rule.matches.target = Some(Pattern(target));
+        self.rule.matches.target = Some(Pattern(self.name("target", target)));
         self
     }
 
     /// Only callsites of this level or a more severe one.
     pub fn level(mut self, level: tracing::Level) -> Self {
-        self.note("level", "");
+        self.note("level", None);
         self.rule.matches.level = Some(level);
         self
     }
 
     /// Only callsites that declare all of these fields.
-    pub fn fields(mut self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let fields = self.names("fields", fields);
-        self.rule.matches.fields.extend(fields);
-        self
+    pub fn fields(self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names("fields", fields, |rule, name| rule.matches.fields.push(name))
     }
 
     /// The `event_type` of the rows; by default the name of the span or event.
     pub fn event_type(mut self, event_type: impl Into<String>) -> Self {
-        let event_type = self.name("event_type", event_type);
-        self.rule.event_type = Some(event_type.into());
+        self.rule.event_type = Some(self.name("event_type", event_type).into());
         self
     }
 
     /// The `source` of the rows; by default the target of the callsite.
     pub fn source(mut self, source: impl Into<String>) -> Self {
-        let source = self.name("source", source);
-        self.rule.source = Some(source.into());
+        self.rule.source = Some(self.name("source", source).into());
         self
     }
 
     /// The severity of every row. By default a failed span is `warning`, any other span `info`, and an event has the
     /// severity of its level.
     pub fn severity(mut self, severity: Severity) -> Self {
-        self.note("severity", "");
+        self.note("severity", None);
         self.rule.severity = SeverityRule::Constant(severity);
         self
     }
@@ -142,66 +143,59 @@ impl Rule {
 
     /// Key of the time from the start of the span to its last exit, in milliseconds with three decimals
     /// (`duration_ms`); `None` leaves it out.
-    pub fn duration<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
-        self.rule.keys.duration = self.key("duration", key);
-        self
+    pub fn duration<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
+        self.key("duration", key, |keys| &mut keys.duration)
     }
 
     /// Key of the success, a bool or null (`success`); `None` leaves it out.
     ///
     /// The success is read from the field `success`, or from a field with the name of the key, unless another setter
     /// says otherwise.
-    pub fn success<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
-        self.rule.keys.success = self.key("success", key);
-        self
+    pub fn success<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
+        self.key("success", key, |keys| &mut keys.success)
     }
 
     /// Reads the success from this field: a bool, or the text `true` or `false`.
     pub fn success_field(self, field: impl Into<String>) -> Self {
-        self.success_when(Some(field.into()), SuccessTest::Bool)
+        self.success_when(field, SuccessTest::Bool)
     }
 
     /// The call succeeded if this field is a number below `limit`.
     pub fn success_below(self, field: impl Into<String>, limit: f64) -> Self {
-        self.success_when(Some(field.into()), SuccessTest::Below(limit))
+        self.success_within(field, (Unbounded, Excluded(limit)))
     }
 
     /// The call succeeded if this field is `limit` or a number below it.
     pub fn success_at_most(self, field: impl Into<String>, limit: f64) -> Self {
-        self.success_when(Some(field.into()), SuccessTest::AtMost(limit))
+        self.success_within(field, (Unbounded, Included(limit)))
     }
 
     /// The call succeeded if this field is a number above `limit`.
     pub fn success_above(self, field: impl Into<String>, limit: f64) -> Self {
-        self.success_when(Some(field.into()), SuccessTest::Above(limit))
+        self.success_within(field, (Excluded(limit), Unbounded))
     }
 
     /// The call succeeded if this field is `limit` or a number above it.
     pub fn success_at_least(self, field: impl Into<String>, limit: f64) -> Self {
-        self.success_when(Some(field.into()), SuccessTest::AtLeast(limit))
+        self.success_within(field, (Included(limit), Unbounded))
     }
 
     /// The call succeeded if this field equals `value`: a bool, a number or a string.
     pub fn success_equals(self, field: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.success_when(Some(field.into()), SuccessTest::Equals(value.into()))
+        self.success_when(field, SuccessTest::Equals(value.into()))
     }
 
     /// The call succeeded if what it returned, as `#[instrument(ret)]` prints it, contains this text.
     pub fn return_matches(self, text: impl Into<String>) -> Self {
-        self.success_when(None, SuccessTest::ReturnMatches(text.into()))
+        self.success_when("success", SuccessTest::ReturnMatches(text.into()))
     }
 
-    fn success_when(mut self, field: Option<String>, test: SuccessTest) -> Self {
-        let field = match field {
-            Some(field) => self.name("success", field),
-            None => {
-                self.note("success", "");
-                "success".to_owned()
-            }
-        };
-        if let Some(remedy) = test.unusable() {
-            self.complain(format!("\"success\" {remedy}"));
-        }
+    fn success_within(self, field: impl Into<String>, range: (Bound<f64>, Bound<f64>)) -> Self {
+        self.success_when(field, SuccessTest::Within(range))
+    }
+
+    fn success_when(mut self, field: impl Into<String>, test: SuccessTest) -> Self {
+        let field = self.name("success", field);
         self.rule.success = Success { field, test };
         self
     }
@@ -210,9 +204,8 @@ impl Rule {
     ///
     /// The reason is read from the field `reason`, or from a field with the name of the key, unless
     /// [`reason_field`](Self::reason_field) says otherwise.
-    pub fn reason<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
-        self.rule.keys.reason = self.key("reason", key);
-        self
+    pub fn reason<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
+        self.key("reason", key, |keys| &mut keys.reason)
     }
 
     /// Reads the reason from this field, and writes it under `reason` unless [`reason`](Self::reason) sets another
@@ -225,15 +218,13 @@ impl Rule {
 
     /// Key of the code found in the reason or the error, such as `hard.no_capacity`, or `unknown`; absent on success,
     /// left out by default.
-    pub fn reason_code<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
-        self.rule.keys.reason_code = self.key("reason_code", key);
-        self
+    pub fn reason_code<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
+        self.key("reason_code", key, |keys| &mut keys.reason_code)
     }
 
     /// Key of the category of that code, such as `hard`, or `unknown`; absent on success, left out by default.
-    pub fn reason_category<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
-        self.rule.keys.reason_category = self.key("reason_category", key);
-        self
+    pub fn reason_category<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
+        self.key("reason_category", key, |keys| &mut keys.reason_category)
     }
 
     /// The reason of a call that returned `Err`, panicked or was cancelled.
@@ -243,22 +234,19 @@ impl Rule {
     }
 
     /// Key of the outcome: `ok`, `error`, `panic`, `cancelled` or `unknown` (`outcome`); `None` leaves it out.
-    pub fn outcome<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
-        self.rule.keys.outcome = self.key("outcome", key);
-        self
+    pub fn outcome<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
+        self.key("outcome", key, |keys| &mut keys.outcome)
     }
 
     /// Key of the text of an error or panic (`error`); `None` leaves it out. Without such a text, the span's own field
     /// `error` stays under its name.
-    pub fn error<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
-        self.rule.keys.error = self.key("error", key);
-        self
+    pub fn error<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
+        self.key("error", key, |keys| &mut keys.error)
     }
 
     /// Key of the result: the field `result`, or `error`, `cancelled` or `unknown` by the outcome; left out by default.
-    pub fn result<'a>(mut self, key: impl Into<Option<&'a str>>) -> Self {
-        self.rule.keys.result = self.key("result", key);
-        self
+    pub fn result<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
+        self.key("result", key, |keys| &mut keys.result)
     }
 
     /// Writes the field under another key.
@@ -285,10 +273,6 @@ impl Rule {
         key: impl Into<String>,
         keys: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
     ) -> Self {
-        let prefix = prefix.into();
-        if prefix.ends_with('.') {
-            self.complain(format!("\"nest\" has the prefix {prefix:?}: write it without the dot at the end"));
-        }
         let (prefix, key) = self.pair("nest", prefix, key);
         let keys = keys.into_iter().map(|(field, key)| self.pair("nest", field, key)).collect();
         self.rule.nest.push(Nest { prefix, key, keys });
@@ -299,17 +283,13 @@ impl Rule {
     ///
     /// Fields can be inherited from every span with a rule, and from those that
     /// [`inherit_from`](Self::inherit_from) names.
-    pub fn inherit(mut self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let fields = self.names("inherit", fields);
-        self.rule.inherit.extend(fields);
-        self
+    pub fn inherit(self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names("inherit", fields, |rule, name| rule.inherit.push(name))
     }
 
     /// Spans without a rule whose fields can be inherited too (`*` stands for any run of characters).
-    pub fn inherit_from(mut self, spans: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let spans = self.names("inherit_from", spans);
-        self.rule.inherit_from.extend(spans.into_iter().map(Pattern));
-        self
+    pub fn inherit_from(self, spans: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names("inherit_from", spans, |rule, name| rule.inherit_from.push(Pattern(name)))
     }
 
     /// Numbers the calls within an enclosing span of this event type, from 0, under `key`.
@@ -321,25 +301,23 @@ impl Rule {
 
     /// Counts the spans of this event type that end within the span, under `key`.
     pub fn collect_count(self, key: impl Into<String>, event_type: impl Into<String>) -> Self {
-        self.collect(key.into(), Figure::Count, event_type.into())
+        self.collect(Figure::Count, key, event_type)
     }
 
     /// Adds up the times of the spans of this event type that end within the span, in milliseconds, under `key`.
     pub fn collect_total(self, key: impl Into<String>, event_type: impl Into<String>) -> Self {
-        self.collect(key.into(), Figure::Total, event_type.into())
+        self.collect(Figure::Total, key, event_type)
     }
 
-    pub(super) fn collect(mut self, key: String, figure: Figure, of: String) -> Self {
-        let (key, of) = self.pair("collect", key, of);
+    fn collect(mut self, figure: Figure, key: impl Into<String>, event_type: impl Into<String>) -> Self {
+        let (key, of) = self.pair("collect", key, event_type);
         self.rule.collect.push(Collect { key, figure, of: of.into() });
         self
     }
 
     /// Keys that are null instead of absent when there is no value.
-    pub fn or_null(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let keys = self.names("or_null", keys);
-        self.rule.or_null.extend(keys);
-        self
+    pub fn or_null(self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names("or_null", keys, |rule, name| rule.or_null.push(name))
     }
 
     /// Redacts the values of this field (`*` stands for any run of characters) on the thread that records them.
@@ -360,8 +338,59 @@ impl Rule {
 
     /// The outcome of a span that ends without reporting one.
     pub fn silent(mut self, meaning: Silent) -> Self {
-        self.note("silent", "");
+        self.note("silent", None);
         self.rule.silent = Some(meaning);
+        self
+    }
+
+    /// The next settings stand on this line of a file.
+    pub(super) fn at(self, line: usize) -> Self {
+        Self { line: Some(line), ..self }
+    }
+
+    fn note(&mut self, key: &'static str, name: Option<&str>) {
+        self.settings.push(Setting { key, name: name.map(str::to_owned), line: self.line });
+    }
+
+    /// Notes a setting by the name that it gives.
+    fn name(&mut self, key: &'static str, name: impl Into<String>) -> String {
+        let name = name.into();
+        self.note(key, Some(&name));
+        name
+    }
+
+    fn names(
+        mut self,
+        key: &'static str,
+        names: impl IntoIterator<Item = impl Into<String>>,
+        push: fn(&mut RuleSpec, String),
+    ) -> Self {
+        for name in names {
+            let name = self.name(key, name);
+            push(&mut self.rule, name);
+        }
+        self
+    }
+
+    /// Notes an entry of a table, to be found under either of its names.
+    fn pair(
+        &mut self,
+        key: &'static str,
+        left: impl Into<String>,
+        right: impl Into<String>,
+    ) -> (String, String) {
+        (self.name(key, left), self.name(key, right))
+    }
+
+    fn key<'a>(
+        mut self,
+        key: &'static str,
+        name: impl Into<Option<&'a str>>,
+        place: fn(&mut Keys) -> &mut Option<String>,
+    ) -> Self {
+        let name = name.into();
+        self.note(key, name);
+        *place(&mut self.rule.keys) = name.map(str::to_owned);
         self
     }
 }

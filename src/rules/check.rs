@@ -1,44 +1,29 @@
 //! Checks rules of both languages, TOML and Rust, for settings that make no sense.
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::builder::Rule;
 use super::fault::{Fault, nearest};
 use super::model::{MAX_INHERITED, MatchKind, Pattern, RuleSpec, SeverityRule, SuccessTest};
 use super::outputs::{Output, Role};
 use super::reason::ReasonCodes;
+use super::toml::{For, RULE_KEYS};
 
-/// Settings about how a call ends. An event does not end.
-const OF_SPANS: [&str; 12] = [
-    "duration",
-    "success",
-    "outcome",
-    "error",
-    "result",
-    "reason",
-    "reason_code",
-    "reason_category",
-    "exception",
-    "silent",
-    "collect",
-    "number_within",
-];
+/// Columns that no rule fills.
+const FIXED_COLUMNS: [&str; 3] = ["id", "created_at", "context"];
 
-/// The columns of the table, each with the setting that fills it, if one does.
-const COLUMNS: [(&str, Option<&str>); 8] = [
-    ("id", None),
-    ("created_at", None),
-    ("source", Some("source")),
-    ("event_type", Some("event_type")),
-    ("severity", Some("severity")),
-    ("context", None),
-    ("restaurant_id", None),
-    ("booking_id", None),
-];
+/// Columns that a setting of the same name fills.
+const SET_COLUMNS: [&str; 3] = ["source", "event_type", "severity"];
 
 /// Columns that are filled from fields. A field may be renamed to them.
-const FROM_FIELDS: [&str; 2] = ["restaurant_id", "booking_id"];
+const FIELD_COLUMNS: [&str; 2] = ["restaurant_id", "booking_id"];
+
+/// A mistake: the setting, a name that it gives, and the message.
+type Mistake<'a> = (&'static str, &'a str, String);
 
 /// Checks `rules`, which come before those of `after`.
 pub(super) fn check(
@@ -46,170 +31,171 @@ pub(super) fn check(
     after: &[Arc<RuleSpec>],
     codes: &Arc<ReasonCodes>,
 ) -> Result<Vec<Arc<RuleSpec>>, Fault> {
+    let all: Vec<_> = rules.iter().map(|rule| &rule.rule).chain(after.iter().map(|rule| &**rule)).collect();
     for (index, rule) in rules.iter().enumerate() {
-        check_alone(rule).map_err(|fault| rule.place(index, fault))?;
+        let mistake = in_settings(rule).or_else(|| in_model(&rule.rule)).or_else(|| in_outputs(rule));
+        if let Some(mistake) = mistake.or_else(|| in_mentions(&rule.rule, &all)) {
+            return Err(fault(rule, index, mistake));
+        }
     }
-    let models: Vec<_> =
-        rules.iter().map(|rule| &rule.rule).chain(after.iter().map(|rule| &**rule)).collect();
-    for (index, rule) in rules.iter().enumerate() {
-        check_mentions(rule, &models).map_err(|fault| rule.place(index, fault))?;
-    }
-    check_inherited(&models)?;
+    check_inherited(&all)?;
     let finished = |rule: Rule| Arc::new(RuleSpec { reason_codes: Arc::clone(codes), ..rule.rule });
     Ok(rules.into_iter().map(finished).collect())
 }
 
-impl Rule {
-    /// Names the rule in the message if no line does.
-    fn place(&self, index: usize, fault: Fault) -> Fault {
-        let name = self.rule.matches.names.first().map_or("", |name| name.0.as_str());
-        let text = match fault.line {
-            Some(_) => fault.text,
-            None => format!("rule {} ({} {name:?}): {}", index + 1, self.kind_key(), fault.text),
-        };
-        Fault { text, ..fault }
-    }
-}
-
-/// Checks one rule by itself.
-fn check_alone(rule: &Rule) -> Result<(), Fault> {
-    match rule.faults.first() {
-        Some(fault) => return Err(fault.clone()),
-        None if rule.rule.matches.kind == MatchKind::Event => check_event(rule)?,
-        None => check_exception(rule)?,
-    }
-    check_renamed(rule)?;
-    check_redacted(rule)?;
-    check_inputs(rule)?;
-    check_columns(rule)?;
-    check_outputs(rule)
-}
-
-fn check_event(rule: &Rule) -> Result<(), Fault> {
-    let Some(setting) = rule.settings.iter().find(|setting| OF_SPANS.contains(&setting.key)) else {
-        return Ok(());
+/// Adds the line of the setting or, for a rule without lines, the name of the rule.
+fn fault(rule: &Rule, index: usize, (key, name, text): Mistake<'_>) -> Fault {
+    let of_key = || rule.settings.iter().filter(|setting| setting.key == key);
+    let named = of_key().rfind(|setting| setting.name.as_deref() == Some(name));
+    // A default stands on no line: then the mistake is that of the whole rule.
+    let setting = named.or_else(|| of_key().next_back()).or(rule.settings.first());
+    let line = setting.and_then(|setting| setting.line);
+    let matches = &rule.rule.matches;
+    let first = matches.names.first().map_or("", |name| &name.0);
+    let text = match line {
+        Some(_) => text,
+        None => format!("rule {} ({} {first:?}): {text}", index + 1, matches.kind.key()),
     };
-    let text = format!(
-        "{:?} in a rule for an \"event\", which has no duration and no outcome: take it out, or name a \"span\"",
-        setting.key
-    );
-    Err(Fault { line: setting.line, text })
+    Fault { line, text }
 }
 
-fn check_exception(rule: &Rule) -> Result<(), Fault> {
-    if rule.rule.exception.is_none() || rule.rule.keys.reason.is_some() {
-        return Ok(());
+/// An empty name, or a setting that a rule for events cannot have.
+fn in_settings(rule: &Rule) -> Option<Mistake<'_>> {
+    let blank = |name: &Option<String>| name.as_ref().is_some_and(|name| name.trim().is_empty());
+    if let Some(setting) = rule.settings.iter().find(|setting| blank(&setting.name)) {
+        let name = setting.name.as_deref().unwrap_or_default();
+        return Some((setting.key, name, format!("empty name in {:?}: write a name", setting.key)));
     }
+    let is_of_span = |key| RULE_KEYS.iter().any(|(name, of, _)| *name == key && *of == For::Spans);
+    let is_event = rule.rule.matches.kind == MatchKind::Event;
+    let setting = rule.settings.iter().find(|setting| is_event && is_of_span(setting.key))?;
+    let text =
+        "in a rule for an \"event\", which has no duration and no outcome: take it out, or name a \"span\"";
+    Some((setting.key, "", format!("{:?} {text}", setting.key)))
+}
+
+fn in_model(rule: &RuleSpec) -> Option<Mistake<'_>> {
+    in_success(rule)
+        .or_else(|| in_exception(rule))
+        .or_else(|| in_nest(rule))
+        .or_else(|| in_rename(rule))
+        .or_else(|| in_redact(rule))
+        .or_else(|| in_names(rule))
+}
+
+/// A condition that no value or every value meets.
+fn in_success(rule: &RuleSpec) -> Option<Mistake<'_>> {
+    let remedy = match &rule.success.test {
+        SuccessTest::Within(
+            (Bound::Included(limit) | Bound::Excluded(limit), _)
+            | (_, Bound::Included(limit) | Bound::Excluded(limit)),
+        ) if !limit.is_finite() => "has no finite number to compare with: give one",
+        SuccessTest::Equals(Value::Null | Value::Array(_) | Value::Object(_)) => {
+            "can equal a boolean, a number or a string only: give one of these"
+        }
+        SuccessTest::ReturnMatches(text) if text.is_empty() => {
+            "matches every returned value: give \"return_matches\" a text to look for"
+        }
+        _ => return None,
+    };
+    Some(("success", "", format!("\"success\" {remedy}")))
+}
+
+fn in_exception(rule: &RuleSpec) -> Option<Mistake<'_>> {
+    let unused = rule.exception.is_some() && rule.keys.reason.is_none();
     let text = "\"exception\" is a reason, and this rule writes none: name its key with \"reason\"";
-    Err(rule.fault("exception", "", text.to_owned()))
+    unused.then(|| ("exception", "", text.to_owned()))
+}
+
+/// A prefix with its dot, or a key that is twice in one object.
+fn in_nest(rule: &RuleSpec) -> Option<Mistake<'_>> {
+    rule.nest.iter().find_map(|nest| {
+        let (prefix, mut seen) = (&nest.prefix, BTreeSet::new());
+        if prefix.ends_with('.') {
+            let text = format!("\"nest\" has the prefix {prefix:?}: write it without the dot at the end");
+            return Some(("nest", prefix.as_str(), text));
+        }
+        let (_, key) = nest.keys.iter().find(|(_, key)| !seen.insert(key))?;
+        let text = format!("\"nest\" writes {key:?} twice into {:?}: use another key for one", nest.key);
+        Some(("nest", key, text))
+    })
 }
 
 /// A field that success, reason or result is read from has a key already and is not renamed.
-fn check_renamed(rule: &Rule) -> Result<(), Fault> {
-    let RuleSpec { keys, success, reason_field, .. } = &rule.rule;
-    // A comparison leaves its field in the context.
-    let compared = success.test != SuccessTest::Bool;
-    let read = [
-        ("success", keys.success.as_ref().filter(|_| !compared), success.field.as_str()),
-        ("reason", keys.reason.as_ref(), reason_field),
-        ("result", keys.result.as_ref(), "result"),
-    ];
-    for (field, key) in &rule.rule.rename {
-        let own = read.iter().find(|(_, own, input)| own.is_some() && input == field);
-        if let Some((setting, ..)) = own {
-            let text = format!(
-                "\"rename\" names {field:?}, which this rule reads as the {setting}: \
-                 name its key {key:?} with {setting:?}"
-            );
-            return Err(rule.fault("rename", field, text));
-        }
-    }
-    Ok(())
+fn in_rename(rule: &RuleSpec) -> Option<Mistake<'_>> {
+    rule.rename.iter().find_map(|(field, key)| {
+        let (setting, ..) = rule.reads().find(|(.., input)| input == field)?;
+        let text = format!(
+            "\"rename\" names {field:?}, which this rule reads as the {setting}: name its key {key:?} with {setting:?}"
+        );
+        Some(("rename", field.as_str(), text))
+    })
 }
 
-/// No field is renamed, nested or redacted twice.
-fn check_inputs(rule: &Rule) -> Result<(), Fault> {
-    let renamed = rule.rule.rename.iter().map(|(field, _)| ("rename", field, "a field is renamed"));
-    let nested = rule.rule.nest.iter().map(|nest| ("nest", &nest.prefix, "a prefix is nested"));
-    let redacted = rule.rule.redact.iter().map(|(name, _)| ("redact", &name.0, "a field is redacted"));
+/// A name to redact that is no field's, or that of a field by which the outcome or severity is judged.
+fn in_redact(rule: &RuleSpec) -> Option<Mistake<'_>> {
+    rule.redact.iter().find_map(|(name, _)| {
+        let wrong = judging(rule, name).or_else(|| no_field(rule, name))?;
+        Some(("redact", name.0.as_str(), format!("\"redact\" names {:?}, {wrong}", name.0)))
+    })
+}
+
+/// A field that is renamed, nested or redacted twice.
+fn in_names(rule: &RuleSpec) -> Option<Mistake<'_>> {
+    let renamed = rule.rename.iter().map(|(field, _)| ("rename", field, "a field is renamed"));
+    let nested = rule.nest.iter().map(|nest| ("nest", &nest.prefix, "a prefix is nested"));
+    let redacted = rule.redact.iter().map(|(name, _)| ("redact", &name.0, "a field is redacted"));
     let mut seen = BTreeSet::new();
-    for (setting, name, what) in renamed.chain(nested).chain(redacted) {
-        if !seen.insert((setting, name)) {
-            let text = format!("{setting:?} names {name:?} twice: {what} once");
-            return Err(rule.fault(setting, name, text));
-        }
-    }
-    for nest in &rule.rule.nest {
-        let mut keys = BTreeSet::new();
-        if let Some((_, key)) = nest.keys.iter().find(|(_, key)| !keys.insert(key)) {
-            let text = format!("\"nest\" writes {key:?} twice into {:?}: use another key for one", nest.key);
-            return Err(rule.fault("nest", key, text));
-        }
-    }
-    Ok(())
+    let (setting, name, what) =
+        renamed.chain(nested).chain(redacted).find(|(setting, name, _)| !seen.insert((*setting, *name)))?;
+    Some((setting, name, format!("{setting:?} names {name:?} twice: {what} once")))
 }
 
-/// No key has the name of a column that it does not fill.
-fn check_columns(rule: &Rule) -> Result<(), Fault> {
-    for Output { setting, key, role } in rule.rule.outputs() {
-        let Some((_, filler)) = COLUMNS.iter().find(|(column, _)| *column == key) else {
-            continue;
-        };
-        let fills = FROM_FIELDS.contains(&key) && matches!(role, Role::Field | Role::Default);
-        if role == Role::Inherited || fills {
-            continue;
-        }
-        let remedy = match filler {
-            Some(filler) => format!("fill that with the setting {filler:?}, or use another key"),
-            None => "use another key".to_owned(),
-        };
-        let text = format!("{setting:?} writes the key {key:?}, which is a column of the table: {remedy}");
-        return Err(rule.fault(setting, key, text));
-    }
-    Ok(())
-}
-
-/// No key is written twice.
-fn check_outputs(rule: &Rule) -> Result<(), Fault> {
+/// A key that is a column which the setting does not fill, or a key that is written twice.
+fn in_outputs(rule: &Rule) -> Option<Mistake<'_>> {
     let outputs: Vec<_> = rule.rule.outputs().collect();
-    for (index, output) in outputs.iter().enumerate() {
-        let clashes = |other: &&Output<'_>| other.key == output.key && other.role.clashes_with(output.role);
-        if let Some(other) = outputs[..index].iter().find(clashes) {
+    outputs.iter().find_map(of_column).or_else(|| {
+        outputs.iter().enumerate().find_map(|(index, output)| {
+            let other = outputs[..index].iter().find(|other| other.clashes_with(output))?;
             // The mistake is in the setting that was made, not in the default that it clashes with.
             let is_set = rule.settings.iter().any(|setting| setting.key == output.setting);
-            let (output, other) = if is_set { (output, other) } else { (other, output) };
-            return Err(rule.fault(output.setting, output.key, twice(output, other)));
-        }
-    }
-    Ok(())
+            Some(if is_set { twice(output, other) } else { twice(other, output) })
+        })
+    })
 }
 
-fn twice(output: &Output<'_>, other: &Output<'_>) -> String {
-    let Output { setting, key, .. } = output;
-    if *setting == other.setting {
-        return format!("{setting:?} writes the key {key:?} twice: use another key for one");
+fn of_column<'a>(&Output { setting, key, role }: &Output<'a>) -> Option<Mistake<'a>> {
+    let is_set = SET_COLUMNS.contains(&key);
+    let is_free = FIELD_COLUMNS.contains(&key) && matches!(role, Role::Field | Role::Default);
+    let is_column = is_set || FIXED_COLUMNS.contains(&key) || FIELD_COLUMNS.contains(&key);
+    if !is_column || is_free || role == Role::Inherited {
+        return None;
     }
-    let either = if other.role.is_made() && !["nest", "collect"].contains(&other.setting) {
-        format!(", or leave it out with {} = false", other.setting)
+    let remedy = if is_set { format!("fill that with the setting {key:?}, or ") } else { String::new() };
+    let text = "which is a column of the table";
+    Some((setting, key, format!("{setting:?} writes the key {key:?}, {text}: {remedy}use another key")))
+}
+
+fn twice<'a>(&Output { setting, key, .. }: &Output<'a>, other: &Output<'_>) -> Mistake<'a> {
+    let by = other.setting;
+    let text = if by == setting {
+        format!("{setting:?} writes the key {key:?} twice: use another key for one")
     } else {
-        String::new()
+        let is_optional = other.role.is_made() && !["nest", "collect"].contains(&by);
+        let either = if is_optional { format!(", or leave it out with {by} = false") } else { String::new() };
+        format!("{setting:?} writes the key {key:?}, and so does {by:?}: use another key for one{either}")
     };
-    format!(
-        "{setting:?} writes the key {key:?}, and so does {:?}: use another key for one{either}",
-        other.setting
-    )
+    (setting, key, text)
 }
 
-/// Some rule makes every event type that the rule mentions.
-fn check_mentions(rule: &Rule, all: &[&RuleSpec]) -> Result<(), Fault> {
-    let numbered = rule.rule.number_within.iter().map(|(event_type, _)| ("number_within", event_type));
-    let collected = rule.rule.collect.iter().map(|collect| ("collect", &collect.of));
-    for (setting, event_type) in numbered.chain(collected) {
-        if let Some(what) = unmade(event_type, all) {
-            return Err(rule.fault(setting, event_type, format!("{setting:?} names {event_type:?}, {what}")));
-        }
-    }
-    Ok(())
+/// An event type that no rule for spans makes.
+fn in_mentions<'a>(rule: &'a RuleSpec, all: &[&RuleSpec]) -> Option<Mistake<'a>> {
+    let numbered = rule.number_within.iter().map(|(event_type, _)| ("number_within", event_type));
+    let collected = rule.collect.iter().map(|collect| ("collect", &collect.of));
+    numbered.chain(collected).find_map(|(setting, event_type)| {
+        let wrong = unmade(event_type, all)?;
+        Some((setting, &**event_type, format!("{setting:?} names {event_type:?}, {wrong}")))
+    })
 }
 
 /// Why no span makes rows of this event type, if none does.
@@ -218,17 +204,18 @@ fn unmade(event_type: &str, all: &[&RuleSpec]) -> Option<String> {
         Some(own) => **own == *event_type,
         None => rule.matches.names.iter().any(|name| name.matches(event_type)),
     };
-    let mut kinds = all.iter().filter(makes).map(|rule| rule.matches.kind).peekable();
-    if kinds.peek().is_none() {
-        let near = nearest(event_type, all.iter().flat_map(|rule| event_types(rule)));
-        let remedy = near
-            .map_or("name the \"event_type\" of a rule".to_owned(), |near| format!("did you mean {near:?}?"));
-        return Some(format!("an event type that no rule makes: {remedy}"));
+    let kinds: Vec<_> = all.iter().filter(makes).map(|rule| rule.matches.kind).collect();
+    if kinds.contains(&MatchKind::Span) {
+        return None;
     }
-    let spans = kinds.any(|kind| kind == MatchKind::Span);
-    (!spans).then(|| {
-        "which is made by an \"event\" rule only: name the \"event_type\" of a \"span\" rule".to_owned()
-    })
+    if !kinds.is_empty() {
+        let text = "which is made by an \"event\" rule only: name the \"event_type\" of a \"span\" rule";
+        return Some(text.to_owned());
+    }
+    let near = nearest(event_type, all.iter().flat_map(|rule| event_types(rule)));
+    let remedy =
+        near.map_or("name the \"event_type\" of a rule".to_owned(), |near| format!("did you mean {near:?}?"));
+    Some(format!("an event type that no rule makes: {remedy}"))
 }
 
 fn event_types(rule: &RuleSpec) -> impl Iterator<Item = &str> {
@@ -244,50 +231,25 @@ pub(super) fn check_inherited(all: &[&RuleSpec]) -> Result<(), Fault> {
     }
     let text =
         format!("the rules inherit {} fields, at most {MAX_INHERITED} can be: take some out", names.len());
-    Err(Fault::without_line(text))
-}
-
-/// Every name in `redact` is that of a field that nothing is judged by.
-fn check_redacted(rule: &Rule) -> Result<(), Fault> {
-    for (name, _) in &rule.rule.redact {
-        let wrong = judging(&rule.rule, name).or_else(|| no_field(&rule.rule, name));
-        if let Some(wrong) = wrong {
-            return Err(rule.fault("redact", &name.0, format!("\"redact\" names {:?}, {wrong}", name.0)));
-        }
-    }
-    Ok(())
+    Err(Fault { line: None, text })
 }
 
 /// Why a field of this name is needed, if it is.
 fn judging(rule: &RuleSpec, name: &Pattern) -> Option<String> {
-    let (setting, field) = judged_by(rule).find(|(_, field)| name.matches(field))?;
+    let compared = rule.success.is_compared().then_some(("success", &*rule.success.field));
+    let severity = match &rule.severity {
+        SeverityRule::Field { field, .. } => Some(("severity", &**field)),
+        SeverityRule::Natural | SeverityRule::Constant(_) => None,
+    };
+    // A field may also be called by its key.
+    let read = rule.reads().flat_map(|(setting, key, field)| [(setting, field), (setting, key)]);
+    let mut judged_by = compared.into_iter().chain(severity).chain(read);
+    let (setting, field) = judged_by.find(|(_, field)| name.matches(field))?;
     let field = if name.0 == field { String::new() } else { format!("and with it {field:?}, ") };
     Some(format!(
         "{field}which the {setting} is read from after redaction: \
          take it out, or read the {setting} from another field"
     ))
-}
-
-/// The fields that the outcome or the severity is judged by, each with its setting.
-fn judged_by(rule: &RuleSpec) -> impl Iterator<Item = (&'static str, &str)> {
-    let RuleSpec { keys, success, reason_field, .. } = rule;
-    let (success_key, compared) = match success.test {
-        SuccessTest::Bool => (keys.success.as_deref(), None),
-        SuccessTest::ReturnMatches(_) => (None, None),
-        _ => (None, Some(("success", &*success.field))),
-    };
-    let severity = match &rule.severity {
-        SeverityRule::Field { field, .. } => Some(("severity", &**field)),
-        SeverityRule::Natural | SeverityRule::Constant(_) => None,
-    };
-    let read = [
-        ("success", success_key, &*success.field),
-        ("reason", keys.reason.as_deref(), reason_field),
-        ("result", keys.result.as_deref(), "result"),
-    ];
-    // A field may also be called by its key.
-    let read = read.into_iter().filter_map(|(setting, key, field)| Some([(setting, field), (setting, key?)]));
-    compared.into_iter().chain(severity).chain(read.flatten())
 }
 
 /// Why this is not the name of a field but of something else in the row, if it is: nothing would be redacted.

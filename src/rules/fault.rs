@@ -3,29 +3,14 @@
 use crate::error::Error;
 
 /// A mistake, and its place.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Fault {
     /// `None` for rules made in Rust.
     pub(super) line: Option<usize>,
     pub(super) text: String,
 }
 
-/// A setting of a rule.
-#[derive(Clone, Debug)]
-pub(super) struct Setting {
-    /// Its key in TOML.
-    pub(super) key: &'static str,
-    /// The entry of a table such as `rename`, by the name that it writes or reads; empty for the whole setting.
-    pub(super) entry: String,
-    pub(super) line: Option<usize>,
-}
-
 impl Fault {
-    /// A mistake that no line of a file has.
-    pub(super) fn without_line(text: String) -> Self {
-        Self { line: None, text }
-    }
-
     /// The error for the user; `origin` is the file that holds the rules, or `rules`.
     pub(super) fn within(self, origin: &str) -> Error {
         let Self { line, text } = self;

@@ -26,8 +26,8 @@ impl<'a> KeyValue<'a> {
         Self { text, line: 1, key: "", path: String::new(), value }
     }
 
-    pub(super) fn fault(&self, text: &str) -> Fault {
-        Fault { line: Some(self.line), text: text.to_owned() }
+    pub(super) fn fault(&self, text: impl Into<String>) -> Fault {
+        Fault { line: Some(self.line), text: text.into() }
     }
 
     fn wrong(&self, wanted: &str) -> Fault {
@@ -40,7 +40,7 @@ impl<'a> KeyValue<'a> {
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        self.fault(&format!("{:?} is {is}: {wanted}", self.path))
+        self.fault(format!("{:?} is {is}: {wanted}", self.path))
     }
 
     /// The entries of a table in the order of the file. The parser has them in alphabetical order.
@@ -48,17 +48,16 @@ impl<'a> KeyValue<'a> {
         let table = self.value.as_table().ok_or_else(|| self.wrong("give a table, { KEY = … }"))?;
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
-        Ok(entries.into_iter().map(|(key, value)| self.entry(key, value)).collect())
-    }
-
-    fn entry(&self, key: &'a Spanned<DeString<'a>>, value: &'a Spanned<DeValue<'a>>) -> Self {
-        let name: &str = key.get_ref();
-        let path = match self.path.as_str() {
-            "" | "rule" => name.to_owned(),
-            path => format!("{path}.{name}"),
+        let entry = |(key, value): (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
+            let name: &str = key.get_ref();
+            let path = match self.path.as_str() {
+                "" | "rule" => name.to_owned(),
+                path => format!("{path}.{name}"),
+            };
+            let line = line_of(self.text, &key.span());
+            Self { text: self.text, line, key: name, path, value: value.get_ref() }
         };
-        let line = line_of(self.text, &key.span());
-        Self { text: self.text, line, key: name, path, value: value.get_ref() }
+        Ok(entries.into_iter().map(entry).collect())
     }
 
     fn items(&self) -> Option<Vec<Self>> {
@@ -101,7 +100,7 @@ impl<'a> KeyValue<'a> {
         match self.value {
             DeValue::String(key) => Ok(Some(key)),
             DeValue::Boolean(false) => Ok(None),
-            DeValue::Boolean(true) => Err(self.fault(&format!(
+            DeValue::Boolean(true) => Err(self.fault(format!(
                 "{:?} is true: give the key as a string, or false to leave it out",
                 self.path
             ))),
@@ -111,10 +110,11 @@ impl<'a> KeyValue<'a> {
 
     /// The meaning of one of these words.
     pub(super) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Fault> {
-        let one_of = || format!("use one of {}", join(words.iter().map(|(word, _)| *word)));
+        let one_of =
+            || format!("use one of {}", words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", "));
         let text = self.value.as_str().ok_or_else(|| self.wrong(&one_of()))?;
         let meant = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
-        meant.ok_or_else(|| self.fault(&format!("{:?} is {text:?}: {}", self.path, one_of())))
+        meant.ok_or_else(|| self.fault(format!("{:?} is {text:?}: {}", self.path, one_of())))
     }
 
     pub(super) fn number(&self) -> Result<f64, Fault> {
@@ -127,28 +127,15 @@ impl<'a> KeyValue<'a> {
     }
 
     pub(super) fn json(&self) -> Result<Value, Fault> {
-        match self.value {
-            DeValue::String(text) => Ok(Value::from(&**text)),
-            DeValue::Boolean(truth) => Ok(Value::from(*truth)),
-            DeValue::Datetime(time) => Ok(Value::from(time.to_string())),
-            DeValue::Integer(_) | DeValue::Float(_) => self.json_number(),
-            DeValue::Array(_) => self
-                .items()
-                .into_iter()
-                .flatten()
-                .map(|item| item.json())
-                .collect::<Result<_, _>>()
-                .map(Value::Array),
+        let number = match self.value {
+            DeValue::String(text) => return Ok(Value::from(&**text)),
+            DeValue::Boolean(truth) => return Ok(Value::from(*truth)),
+            DeValue::Datetime(time) => return Ok(Value::from(time.to_string())),
+            DeValue::Array(_) => return self.items().into_iter().flatten().map(|item| item.json()).collect(),
             DeValue::Table(_) => {
                 let entries = self.entries()?;
-                let pairs = entries.iter().map(|entry| Ok((entry.key.to_owned(), entry.json()?)));
-                pairs.collect::<Result<_, _>>().map(Value::Object)
+                return entries.iter().map(|entry| Ok((entry.key, entry.json()?))).collect();
             }
-        }
-    }
-
-    fn json_number(&self) -> Result<Value, Fault> {
-        let number = match self.value {
             DeValue::Integer(integer) => {
                 let (digits, radix) = (integer.as_str(), integer.radix());
                 let signed = i64::from_str_radix(digits, radix).map(Value::from);
@@ -157,13 +144,10 @@ impl<'a> KeyValue<'a> {
             DeValue::Float(float) => {
                 float.as_str().parse().ok().and_then(serde_json::Number::from_f64).map(Value::Number)
             }
-            _ => None,
         };
         number.ok_or_else(|| {
-            self.fault(&format!(
-                "{:?} is a number that JSON cannot hold: use a finite one of at most 64 bits",
-                self.path
-            ))
+            let text = "is a number that JSON cannot hold: use a finite one of at most 64 bits";
+            self.fault(format!("{:?} {text}", self.path))
         })
     }
 }
@@ -172,9 +156,4 @@ impl<'a> KeyValue<'a> {
 pub(super) fn line_of(text: &str, span: &Range<usize>) -> usize {
     let before = text.as_bytes().iter().take(span.start);
     1 + before.filter(|byte| **byte == b'\n').count()
-}
-
-/// Words with commas between them.
-pub(super) fn join<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    words.collect::<Vec<_>>().join(", ")
 }

@@ -12,7 +12,6 @@ mod outputs;
 pub(crate) mod plan;
 pub(crate) mod reason;
 pub(crate) mod redact;
-mod settings;
 mod toml;
 
 use std::path::Path;
@@ -151,20 +150,19 @@ impl Rules {
         for (category, words) in categories {
             let words = words.into_iter().map(Into::into).collect();
             let added = codes.add(category.as_ref(), words);
-            added.map_err(|text| Fault::without_line(format!("reason codes: {text}")).within(ORIGIN))?;
+            added
+                .map_err(|text| Fault { line: None, text: format!("reason codes: {text}") }.within(ORIGIN))?;
         }
         Ok(self.with_codes(&Arc::new(codes)))
     }
 
     fn parse(text: &str, origin: &str) -> Result<Self, Error> {
-        Self::parsed(text).map_err(|fault| fault.within(origin))
-    }
-
-    fn parsed(text: &str) -> Result<Self, Fault> {
-        let document = toml::parse(text)?;
-        let codes = document.codes.map_or_else(|| Arc::clone(&BUILTIN.1), Arc::new);
-        let after = if document.builtin { Self::builtin().with_codes(&codes) } else { Self::new() };
-        after.checked(document.rules, &codes)
+        let checked = |document: toml::Document| {
+            let codes = document.codes.map_or_else(|| Arc::clone(&BUILTIN.1), Arc::new);
+            let after = if document.builtin { Self::builtin().with_codes(&codes) } else { Self::new() };
+            after.checked(document.rules, &codes)
+        };
+        toml::parse(text).and_then(checked).map_err(|fault| fault.within(origin))
     }
 
     fn checked(self, rules: Vec<Rule>, codes: &Arc<ReasonCodes>) -> Result<Self, Fault> {

@@ -1,5 +1,6 @@
 //! What a rule says. Both languages, [TOML](super::toml) and [Rust](super::builder), end here.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::reason::ReasonCodes;
@@ -69,6 +70,16 @@ pub(crate) enum MatchKind {
     Event,
 }
 
+impl MatchKind {
+    /// The setting that a rule of this kind begins with.
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::Span => "span",
+            Self::Event => "event",
+        }
+    }
+}
+
 /// A name, in which `*` stands for any run of characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern(pub(crate) String);
@@ -118,36 +129,18 @@ impl Default for Success {
 pub(crate) enum SuccessTest {
     /// The field is a bool, or the text `true` or `false`.
     Bool,
-    Below(f64),
-    AtMost(f64),
-    Above(f64),
-    AtLeast(f64),
+    /// The field is a number within these bounds.
+    Within((Bound<f64>, Bound<f64>)),
     /// Equal to this bool, number or string.
     Equals(serde_json::Value),
     /// The text of the returned value (`#[instrument(ret)]`) contains this.
     ReturnMatches(String),
 }
 
-impl SuccessTest {
-    /// Why the condition makes no sense, if it does not.
-    pub(super) fn unusable(&self) -> Option<&'static str> {
-        match self {
-            SuccessTest::Below(limit)
-            | SuccessTest::AtMost(limit)
-            | SuccessTest::Above(limit)
-            | SuccessTest::AtLeast(limit)
-                if !limit.is_finite() =>
-            {
-                Some("has no finite number to compare with: give one")
-            }
-            SuccessTest::Equals(
-                serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_),
-            ) => Some("can equal a boolean, a number or a string only: give one of these"),
-            SuccessTest::ReturnMatches(text) if text.is_empty() => {
-                Some("matches every returned value: give \"return_matches\" a text to look for")
-            }
-            _ => None,
-        }
+impl Success {
+    /// Success is a comparison of a field.
+    pub(crate) fn is_compared(&self) -> bool {
+        !matches!(self.test, SuccessTest::Bool | SuccessTest::ReturnMatches(_))
     }
 }
 

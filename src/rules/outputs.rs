@@ -1,6 +1,6 @@
 //! The keys that a rule writes into `context`.
 
-use super::model::RuleSpec;
+use super::model::{RuleSpec, SuccessTest};
 
 /// A key that a rule writes.
 pub(super) struct Output<'a> {
@@ -30,17 +30,34 @@ impl Role {
     pub(super) fn is_made(self) -> bool {
         matches!(self, Self::Made | Self::Read)
     }
+}
 
-    pub(super) fn clashes_with(self, other: Self) -> bool {
-        match (self, other) {
-            (Self::Inherited, Self::Read) | (Self::Read, Self::Inherited) => false,
-            (Self::Field, Self::Field) | (Self::Default, Self::Default) => true,
-            _ => self.is_made() || other.is_made(),
-        }
+impl Output<'_> {
+    /// Whether only one of both may be in a rule.
+    pub(super) fn clashes_with(&self, other: &Self) -> bool {
+        let clash = match (self.role, other.role) {
+            (Role::Inherited, Role::Read) | (Role::Read, Role::Inherited) => false,
+            (Role::Field, Role::Field) | (Role::Default, Role::Default) => true,
+            (one, other) => one.is_made() || other.is_made(),
+        };
+        clash && self.key == other.key
     }
 }
 
 impl RuleSpec {
+    /// The measured values that are read from a field: setting, key and field.
+    pub(super) fn reads(&self) -> impl Iterator<Item = (&'static str, &str, &str)> {
+        // A comparison leaves its field in the context.
+        let success = self.keys.success.as_ref().filter(|_| self.success.test == SuccessTest::Bool);
+        let read = [
+            ("success", success, self.success.field.as_str()),
+            ("reason", self.keys.reason.as_ref(), &self.reason_field),
+            ("result", self.keys.result.as_ref(), "result"),
+        ];
+        read.into_iter().filter_map(|(setting, key, field)| Some((setting, key?.as_str(), field)))
+    }
+
+    /// The keys that the rule writes into `context`.
     pub(super) fn outputs(&self) -> impl Iterator<Item = Output<'_>> {
         let keys = &self.keys;
         let measured = [

@@ -2,16 +2,14 @@
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{
-    DirBuilderExt as _, FileExt, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, DiskFile, failed};
 use crate::error::Error;
 
 /// Locked by the process that owns the directory. It holds the id of that process, for the message to a second one.
-pub(super) const LOCK: &str = "lock";
+const LOCK: &str = "lock";
 
 /// A directory on disk, owned by this process until it is dropped.
 ///
@@ -34,20 +32,6 @@ impl Directory {
         Ok(Self { lock: lock(&path)?, path })
     }
 
-    /// As [`own`](Self::own), where no process has the directory and none has had it since this one made it.
-    pub(super) fn own_vacant(path: &Path) -> Result<Self, Error> {
-        let was_taken = path.join(LOCK).symlink_metadata().is_ok();
-        let directory = Self::own(path)?;
-        if was_taken {
-            return Err(Error::spool(format!(
-                "the spool directory {} was taken by another process, and its rows wait there for the next one: give \
-                 each process a spool directory of its own",
-                path.display()
-            )));
-        }
-        Ok(directory)
-    }
-
     fn at(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -62,12 +46,10 @@ impl Disk for Directory {
 
     /// A deleted directory, or lock, lets another process in.
     fn is_owned(&self) -> bool {
-        self.at(LOCK).symlink_metadata().is_ok_and(|found| is_same(&self.lock, &found))
-    }
-
-    fn is_lost(&self) -> bool {
-        let is_taken = self.at(LOCK).symlink_metadata().is_ok_and(|found| !is_same(&self.lock, &found));
-        is_taken || !self.lock.is_linked()
+        let (Ok(found), Ok(lock)) = (self.at(LOCK).symlink_metadata(), self.lock.metadata()) else {
+            return false;
+        };
+        (found.dev(), found.ino()) == (lock.dev(), lock.ino())
     }
 
     fn names(&self) -> io::Result<Vec<String>> {
@@ -100,15 +82,11 @@ impl Disk for Directory {
     }
 }
 
-/// Lets the next process in.
-pub(super) fn remove_lock(path: &Path) {
-    fs::remove_file(path.join(LOCK)).ok();
-}
-
 fn make(path: &Path) -> Result<(), Error> {
     let found = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            builder().create(path).map_err(|error| failed("cannot make the spool directory", path, error))?;
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+            made.map_err(|error| failed("cannot make the spool directory", path, error))?;
             fs::symlink_metadata(path)
         }
         found => found,
@@ -118,13 +96,24 @@ fn make(path: &Path) -> Result<(), Error> {
 
 fn check(path: &Path, found: &Metadata) -> Result<(), Error> {
     let wrong = if found.is_symlink() {
-        "is a symbolic link: name the directory it leads to"
+        "is a symbolic link: name the directory it leads to".to_owned()
     } else if !found.is_dir() {
-        "is not a directory: name a directory, or a path where one can be made"
+        "is not a directory: name a directory, or a path where one can be made".to_owned()
     } else if !is_own(found) {
-        "belongs to another user, who could plant rows in it: give it to the service's user (chown), or name another one"
+        format!(
+            "belongs to another user (uid {}, and the service has {}), who could plant rows in it: give it to the \
+             service's user (chown -R), or name another one",
+            found.uid(),
+            user()
+        )
     } else if others_may_write(found) {
-        "can be written by others, who could plant rows in it: chmod 700 it, or name a new directory inside it"
+        format!(
+            "can be written by others (mode {:o}, gid {}), who could plant rows in it: chmod 700 it, give it to a group \
+             of the service's user, mount it with dir_mode=0700 where the file system has no modes, or name a new \
+             directory inside it",
+            found.mode() & 0o7777,
+            found.gid()
+        )
     } else {
         return Ok(());
     };
@@ -169,26 +158,36 @@ fn writable() -> OpenOptions {
     options
 }
 
-fn builder() -> DirBuilder {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o700);
-    builder
-}
-
-/// Whether it is of the user that this process acts as. To its owner a directory is open, whatever its mode is now.
-#[expect(unsafe_code, reason = "std does not tell the user of the process")]
+/// Whether it is of the user that this process acts as, or of root, as the mount point of a volume is.
 fn is_own(found: &Metadata) -> bool {
+    found.uid() == user() || found.uid() == 0
+}
+
+#[expect(unsafe_code, reason = "std does not tell the user of the process")]
+fn user() -> u32 {
     // SAFETY: it takes nothing, and always succeeds.
-    found.uid() == unsafe { libc::geteuid() }
+    unsafe { libc::geteuid() }
 }
 
+/// Whether users may write to it who share no group with this process. Its own groups may: an orchestrator gives a volume
+/// to one of them and makes it writable, at each start anew (`fsGroup` in Kubernetes).
 fn others_may_write(found: &Metadata) -> bool {
-    found.permissions().mode() & 0o022 != 0
+    let mode = found.mode();
+    mode & 0o002 != 0 || (mode & 0o020 != 0 && !is_own_group(found.gid()))
 }
 
-/// Whether what was found at a path is the open file.
-fn is_same(file: &File, found: &Metadata) -> bool {
-    file.metadata().is_ok_and(|file| (file.dev(), file.ino()) == (found.dev(), found.ino()))
+#[expect(unsafe_code, reason = "std does not tell the groups of the process")]
+fn is_own_group(gid: u32) -> bool {
+    // SAFETY: it takes nothing, and always succeeds.
+    if gid == unsafe { libc::getegid() } {
+        return true;
+    }
+    // SAFETY: with no room it only counts.
+    let count = unsafe { libc::getgroups(0, std::ptr::null_mut()) };
+    let mut groups = vec![0; usize::try_from(count).unwrap_or_default()];
+    // SAFETY: there is room for as many as the call may write.
+    let count = unsafe { libc::getgroups(groups.len() as i32, groups.as_mut_ptr()) };
+    groups.iter().take(usize::try_from(count).unwrap_or_default()).any(|group| *group == gid)
 }
 
 /// Files of the owner alone, links not followed, and no waiting for the other end of a pipe.

@@ -13,8 +13,6 @@ pub(crate) trait Disk {
     fn path(&self) -> &Path;
     /// Whether it is there and locked by this process.
     fn is_owned(&self) -> bool;
-    /// Whether it will not come back: it is deleted, or another process has taken it.
-    fn is_lost(&self) -> bool;
     /// The names in it, in no order.
     fn names(&self) -> io::Result<Vec<String>>;
     /// A new empty file in place of whatever had that name.
@@ -27,6 +25,11 @@ pub(crate) trait Disk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Makes names that came or went survive a power loss.
     fn sync(&self) -> io::Result<()>;
+
+    /// An error about one of its files, as [`failed`].
+    fn failed(&self, what: &str, name: &str, error: io::Error) -> Error {
+        failed(what, &self.path().join(name), error)
+    }
 }
 
 /// An open file, read and written by position.
@@ -102,7 +105,9 @@ pub(super) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
         io::ErrorKind::QuotaExceeded => "raise the quota of the service's user, or free some of its space",
         io::ErrorKind::FileTooLarge => "raise the file size limit of the service (ulimit -f)",
         io::ErrorKind::ReadOnlyFilesystem => "mount it for writing, or name a spool directory elsewhere",
-        io::ErrorKind::PermissionDenied => "let the service's user read and write there (chown, chmod 700)",
+        io::ErrorKind::PermissionDenied => {
+            "let the service's user read and write there (chown -R, chmod 700, or fsGroup in Kubernetes)"
+        }
         io::ErrorKind::NotFound => "make its parent directory, and keep others from removing it",
         _ if error.raw_os_error() == Some(libc::ELOOP) => {
             "put a file or directory there in place of the symbolic link"

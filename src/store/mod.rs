@@ -15,6 +15,8 @@ use std::fmt;
 use std::future::Future;
 
 pub(crate) use self::any::open;
+#[cfg(feature = "report")]
+pub(crate) use self::any::open_to_read;
 pub use self::memory::Memory;
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;

@@ -2,6 +2,7 @@
 
 mod asked_within_a_call;
 mod beside_sqlx;
+mod endings;
 mod global_default;
 mod leaves_others_alone;
 #[cfg(feature = "metrics")]
@@ -11,4 +12,5 @@ mod metrics_recorder_panics;
 mod no_feedback;
 mod stderr_in_hand;
 mod store_notices;
+mod volumes;
 mod writer_records_nothing;

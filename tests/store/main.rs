@@ -1,5 +1,6 @@
 //! The stores for Postgres and SQLite: rights, roles, TLS, retries, replays, rejected rows.
 
+mod addresses;
 mod create_table;
 mod least_rights;
 mod one_row;
@@ -12,4 +13,6 @@ mod roles;
 mod round_trip;
 mod secrets;
 mod shapes;
+mod sqlite_files;
 mod tls;
+mod tls_by_old_certificates;

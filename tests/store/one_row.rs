@@ -86,9 +86,11 @@ fn a_trigger_that_raises_for_one_row_costs_one_row() {
     faults.push("EXECUTE 'SELECT * FROM missing'".to_owned());
     faults.push("EXECUTE 'SELECT missing FROM pg_class'".to_owned());
     faults.push("PERFORM missing(1)".to_owned());
-    for fault in faults {
-        for (rows, bad) in [(200, 0), (200, 117), (200, 199), (1200, 617)] {
-            let changes = trigger(&format!("NEW.context ->> 'n' = '{bad}'"), &fault);
+    for (number, fault) in faults.iter().enumerate() {
+        // Few go by INSERT, many by COPY.
+        let places: &[_] = if number == 0 { &[(200, 0), (200, 117), (200, 199)] } else { &[(200, 117)] };
+        for &(rows, bad) in places.iter().chain(&[(1200, 617)]) {
+            let changes = trigger(&format!("NEW.context ->> 'n' = '{bad}'"), fault);
             let service = Service::new(&changes, batches());
             service.calls(0..rows);
             service.assert_written(rows - 1, 1);

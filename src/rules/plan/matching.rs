@@ -3,14 +3,7 @@
 use tracing::Metadata;
 
 use super::Slot;
-use crate::rules::model::{MAX_NAME_BYTES, Match, MatchKind, Pattern, RuleSpec, Success, SuccessTest};
-
-impl Success {
-    /// Success is a comparison of a field.
-    pub(super) fn is_compared(&self) -> bool {
-        !matches!(self.test, SuccessTest::Bool | SuccessTest::ReturnMatches(_))
-    }
-}
+use crate::rules::model::{MAX_NAME_BYTES, Match, MatchKind, Pattern, RuleSpec, SuccessTest};
 
 impl Match {
     pub(super) fn names(&self, meta: &Metadata<'_>) -> bool {

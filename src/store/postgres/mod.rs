@@ -8,6 +8,7 @@
 //! It works behind pgbouncer in transaction mode: statements have no names, all of them are in explicit transactions, and
 //! no setting outlives its transaction.
 
+mod address;
 mod classify;
 mod connect;
 mod copy;
@@ -19,10 +20,11 @@ use std::fmt;
 use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::PgConnection;
 
+use self::address::{Address, Environment};
 use self::classify::{Step, StepError};
-use self::connect::{begin, commit, roll_back, simple, statement};
+use self::connect::{Connector, Purpose, begin, commit, roll_back, simple, statement};
 use self::table::Table;
 use super::{Attempt, InsertError, Store, time};
 use crate::error::Error;
@@ -55,7 +57,7 @@ const TABLE_EXISTS: &str = "SELECT to_regclass('observability_events') IS NOT NU
 /// # Ok::<(), tracing_ledger::Error>(())
 /// ```
 pub struct Postgres {
-    options: PgConnectOptions,
+    connector: Connector,
     create_table: bool,
     /// Whether the table takes `COPY`, as far as known.
     copy: bool,
@@ -93,8 +95,8 @@ impl Postgres {
     /// # Errors
     /// When the URL is malformed ([`Error::is_config`]).
     pub fn from_url(url: &str) -> Result<Self, Error> {
-        let options = connect::options(url)?;
-        Ok(Self { options, create_table: false, copy: true, replay_conflicts: false, connection: None })
+        let connector = Connector::new(Address::read(url, &Environment::of_process())?);
+        Ok(Self { connector, create_table: false, copy: true, replay_conflicts: false, connection: None })
     }
 
     /// Whether to apply `schema.sql` to a database without the table. Off by default: nothing is altered.
@@ -117,7 +119,7 @@ impl Postgres {
     async fn write(&mut self, batch: &[Row], how: How) -> Result<u64, WriteError> {
         let mut connected = match self.connection.take() {
             Some(connected) => connected,
-            None => Connected { connection: self.connect().await?, table: None },
+            None => Connected { connection: self.connect(Purpose::Write).await?, table: None },
         };
         let written = connected.write(batch, how).await;
         match &written {
@@ -134,8 +136,8 @@ impl Postgres {
         written
     }
 
-    async fn connect(&self) -> Result<PgConnection, StepError> {
-        let mut connection = connect::connect(&self.options).await?;
+    async fn connect(&mut self, purpose: Purpose) -> Result<PgConnection, StepError> {
+        let mut connection = self.connector.connect(purpose).await?;
         if self.create_table {
             create_table(&mut connection).await?;
         }
@@ -272,7 +274,7 @@ impl From<WriteError> for InsertError {
 }
 
 impl fmt::Debug for Postgres {
-    /// Without the options, which hold the password.
+    /// Without the address, which holds the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Postgres").field("create_table", &self.create_table).finish_non_exhaustive()
     }

@@ -1,5 +1,6 @@
 //! Errors of SQLite: the writer's next step, and the message.
 
+use super::location::Change;
 #[cfg(feature = "report")]
 use crate::error::Error;
 use crate::escape::visible;
@@ -13,12 +14,14 @@ const LOCKED: u32 = 6;
 const NOMEM: u32 = 7;
 const READONLY: u32 = 8;
 const IOERR: u32 = 10;
+const CORRUPT: u32 = 11;
 const FULL: u32 = 13;
 const CANTOPEN: u32 = 14;
 const PROTOCOL: u32 = 15;
 const TOOBIG: u32 = 18;
 const CONSTRAINT: u32 = 19;
 const MISMATCH: u32 = 20;
+const NOTADB: u32 = 26;
 
 /// The failure for a primary result code. Failures of other processes and of the disk pass.
 fn class(code: u32) -> Failure {
@@ -55,9 +58,32 @@ fn describe(error: &sqlx::Error) -> String {
             "{text}; check that the directory in the URL exists and that the process may write to it, and use \
              create_table(true) to create the file"
         ),
+        NOTADB => format!("{text}; move it away, or correct the path in the URL"),
+        CORRUPT => format!("{text}; move the file away for repair, and the ledger goes on in another one"),
         READONLY | PERM => format!("{text}; give the process the right to write the file and its directory"),
         _ => text,
     }
+}
+
+/// The file is not the one that was open; `written` rows went into the old one.
+pub(super) fn changed(change: Change, written: usize) -> InsertError {
+    let text = match change {
+        Change::Gone => format!(
+            "the database file was moved, deleted or replaced while it was open: the next try opens the file that the \
+             URL names; {written} rows of this process are in the old file only"
+        ),
+        Change::LogGone => {
+            "the write-ahead log beside the database file was moved, deleted or replaced while it was \
+             open: its rows were copied into the file, and the next try opens the file again"
+                .to_owned()
+        }
+        Change::Shorter => format!(
+            "the database file became shorter while it was open, and the next try opens it again: unless someone ran \
+             VACUUM, some of the {written} rows of this process may be lost; check the file with PRAGMA \
+             integrity_check"
+        ),
+    };
+    InsertError::new(Failure::Retry, format!("cannot insert into SQLite: {text}"))
 }
 
 pub(super) fn insert_error(error: &sqlx::Error) -> InsertError {
@@ -81,7 +107,7 @@ mod tests {
         for code in [TOOBIG, CONSTRAINT, MISMATCH] {
             assert_eq!(class(code), Failure::Quarantine, "{code}");
         }
-        for code in [ERROR, PERM, READONLY, CANTOPEN, 11, 26, 255] {
+        for code in [ERROR, PERM, READONLY, CANTOPEN, CORRUPT, NOTADB, 255] {
             assert_eq!(class(code), Failure::Hold, "{code}");
         }
     }

@@ -6,15 +6,21 @@
 //! SQLite runs on a thread of the driver. It waits up to 5 s for another process to release the file.
 
 mod classify;
+mod location;
 #[cfg(feature = "report")]
 mod read;
 
 use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
+use sqlx::sqlite::{SqliteConnection, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection};
 
+use self::location::{Location, Seen};
 use super::{Attempt, Failure, InsertError, Store, time};
 use crate::error::Error;
 use crate::row::Row;
@@ -29,9 +35,20 @@ const INSERT: &str = "INSERT INTO observability_events \
 
 const SCHEMA: &str = include_str!("schema.sql");
 
+/// Moves the write-ahead log into the file.
+const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
 /// A store in a SQLite database, which is a file or in memory.
 ///
 /// Ids are hyphenated text, times RFC 3339 text in UTC with microseconds, the context is JSON text.
+///
+/// **The file.** Before and after each batch the store checks that the URL still names the open file. If someone has
+/// moved, deleted, replaced or emptied it, the batch fails, which is one notice of the ledger, and the next try opens the
+/// file that the URL names then, or creates it if [`create_table`](Self::create_table) says so. Rows of that batch and
+/// later ones go there. Rows that were written before stay in the old file; the notice counts them.
+///
+/// Dropping the store closes the file, also at the end of a [`Guard::shutdown`](crate::Guard::shutdown). Unless another
+/// process has the file open, the write-ahead log is gone then, and a copy of the file alone has every row.
 ///
 /// ```
 /// use tracing_ledger::store::Sqlite;
@@ -40,10 +57,18 @@ const SCHEMA: &str = include_str!("schema.sql");
 /// # Ok::<(), tracing_ledger::Error>(())
 /// ```
 pub struct Sqlite {
-    options: SqliteConnectOptions,
+    location: Location,
     create_table: bool,
     /// Kept after passing failures: a database in memory ends with its connection.
-    connection: Option<SqliteConnection>,
+    open: Option<Open>,
+}
+
+struct Open {
+    connection: SqliteConnection,
+    /// The file when it was last known to be this one; `None` in memory.
+    file: Option<Seen>,
+    /// Rows written since it was opened.
+    written: usize,
 }
 
 impl Sqlite {
@@ -51,15 +76,21 @@ impl Sqlite {
     pub const BUSY_TIMEOUT: Duration = BUSY_TIMEOUT;
 
     /// Makes a store for `sqlite:PATH` or `sqlite::memory:`, without opening the file. A `?` or `#` in the path is written
-    /// as `%3F` or `%23`.
+    /// as `%3F` or `%23`. A relative path counts from the working directory of this moment.
     ///
     /// # Errors
-    /// When the URL is malformed ([`Error::is_config`]).
+    /// When the URL is malformed, names no file, or allows no writes ([`Error::is_config`]).
     pub fn from_url(url: &str) -> Result<Self, Error> {
-        let options = Some(url).filter(|url| url.starts_with("sqlite:")).and_then(|url| url.parse().ok());
-        let options: SqliteConnectOptions = options.ok_or_else(unreadable)?;
-        let options = options.busy_timeout(BUSY_TIMEOUT).disable_statement_logging();
-        Ok(Self { options, create_table: false, connection: None })
+        let store = Self::reader(url)?;
+        store.location.check_writable()?;
+        Ok(store)
+    }
+
+    /// As [`from_url`](Self::from_url), also for a URL that allows no writes.
+    pub(super) fn reader(url: &str) -> Result<Self, Error> {
+        let mut location = Location::from_url(url)?;
+        location.options = location.options.busy_timeout(BUSY_TIMEOUT).disable_statement_logging();
+        Ok(Self { location, create_table: false, open: None })
     }
 
     /// Whether to create the file and the table if they are missing. Off by default.
@@ -70,20 +101,25 @@ impl Sqlite {
 
     /// The connection, made if there is none.
     async fn connection(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.connect().await?,
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => {
+                let connection = self.connect().await?;
+                Open { connection, file: self.location.look(), written: 0 }
+            }
         };
-        Ok(self.connection.insert(connection))
+        Ok(&mut self.open.insert(open).connection)
     }
 
     async fn connect(&self) -> Result<SqliteConnection, sqlx::Error> {
-        if !self.create_table {
-            return self.options.connect().await;
+        let mut options = self.location.options.clone();
+        if self.create_table {
+            options = options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
         }
-        let options = self.options.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
         let mut connection = options.connect().await?;
-        sqlx::raw_sql(SCHEMA).execute(&mut connection).await?;
+        // The first read makes the write-ahead log, where the file has one.
+        let first = if self.create_table { SCHEMA } else { "PRAGMA schema_version" };
+        sqlx::raw_sql(first).execute(&mut connection).await?;
         Ok(connection)
     }
 
@@ -97,26 +133,77 @@ impl Sqlite {
         transaction.commit().await
     }
 
+    /// Lets go of a file that is no longer the one that the URL names.
+    async fn check_file(&mut self) -> Result<(), InsertError> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let (Some(before), Some(now)) = (open.file, self.location.look()) else { return Ok(()) };
+        let Some(change) = now.change(&before) else {
+            open.file = Some(now);
+            return Ok(());
+        };
+        let written = open.written;
+        self.close().await;
+        Err(classify::changed(change, written))
+    }
+
     /// Closes the file if a person has to act: it may be replaced.
-    fn failed(&mut self, error: &sqlx::Error) -> InsertError {
+    async fn failed(&mut self, error: &sqlx::Error) -> InsertError {
         let error = classify::insert_error(error);
         if error.failure() == Failure::Hold {
-            self.connection = None;
+            self.close().await;
         }
         error
     }
+
+    /// Moves all rows into the file itself, and closes it.
+    async fn close(&mut self) {
+        let Some(Open { mut connection, file, .. }) = self.open.take() else { return };
+        if file.is_some() {
+            // SQLite leaves this out where a file was moved, and the next file must not meet its log. If it fails, the
+            // rows are in the log, which the next connection reads.
+            sqlx::raw_sql(CHECKPOINT).execute(&mut connection).await.ok();
+        }
+        // No row depends on it.
+        connection.close().await.ok();
+    }
 }
 
-fn unreadable() -> Error {
-    Error::config(
-        "the SQLite URL cannot be read: use sqlite:PATH or sqlite::memory:, with a ? in the path as %3F",
-    )
+/// Waits until the driver's thread has closed the file.
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        if self.open.is_some() {
+            wait_for(self.close());
+        }
+    }
+}
+
+/// Runs a future of the driver, which needs no runtime, on this thread.
+fn wait_for(future: impl Future<Output = ()>) {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    while future.as_mut().poll(&mut Context::from_waker(&waker)) == Poll::Pending {
+        thread::park();
+    }
 }
 
 impl Store for Sqlite {
     async fn insert(&mut self, batch: &[Row], _: Attempt) -> Result<(), InsertError> {
         let rows = batch.iter().map(columns).collect::<Result<Vec<_>, _>>()?;
-        self.write(&rows).await.map_err(|error| self.failed(&error))
+        self.check_file().await?;
+        if let Err(error) = self.write(&rows).await {
+            return Err(self.failed(&error).await);
+        }
+        self.check_file().await?;
+        if let Some(open) = &mut self.open {
+            open.written += rows.len();
+        }
+        Ok(())
     }
 }
 

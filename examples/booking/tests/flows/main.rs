@@ -1,5 +1,6 @@
 //! The demo's own flows, over a fresh SQLite database, as the ledger sees them. One file to a promise.
 
+mod graceful;
 mod handover;
 mod house;
 mod letter;
