@@ -21,8 +21,8 @@ fn batch(rows: usize) -> Vec<Row> {
         row.id = Uuid::from_u128(1 << 100 | number as u128);
         row.severity = SEVERITIES[number % 4];
         row.context = r#"{"a":"\\N \n\t \" größte","n":12.5}"#.to_owned();
-        row.booking_id = (number % 2 == 0).then(|| Uuid::from_u128(number as u128));
-        row.restaurant_id = (number % 3 == 0).then(|| Uuid::from_u128(number as u128));
+        row.booking_id = number.is_multiple_of(2).then(|| Uuid::from_u128(number as u128));
+        row.restaurant_id = number.is_multiple_of(3).then(|| Uuid::from_u128(number as u128));
         row
     };
     (0..rows).map(row).collect()

@@ -147,7 +147,7 @@ impl Column {
         }
         let is_text = TEXTS.contains(&base.as_str());
         let is_word = *is_enum && WORDS.contains(name);
-        // Postgres counts four bytes of its own.
+        // Postgres counts four bytes besides.
         let is_long_enough = *modifier < 4 || modifier - 4 >= self.length;
         if self.types.contains(&base.as_str()) || is_word || (is_text && is_long_enough) {
             return Ok(());
