@@ -35,7 +35,8 @@ pub struct Baseline {
     pub reasons: Vec<Reason>,
     /// Jobs by their result.
     pub jobs: Vec<JobGroup>,
-    /// Rows whose context is no JSON object. They count as calls and jobs, and in no other figure.
+    /// Rows that cannot be read in full. One whose context is no JSON object counts as a call or job and in no other
+    /// figure. One whose `created_at` is no time counts in any period.
     pub unreadable: u64,
 }
 

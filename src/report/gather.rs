@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::answer::{Attempts, AttemptsBar, Baseline, CallGroup, Calls, JobGroup, Reason, Share};
 use super::keys;
 use super::samples::Samples;
 use crate::store::read::ReadRow;
 
-type Context = Map<String, Value>;
+/// The values are parsed only where they are used: any of the others may be a number that no `f64` holds, or deeply nested.
+type Context<'a> = BTreeMap<String, &'a RawValue>;
 
 /// The counts so far.
 #[derive(Debug, Default)]
@@ -50,7 +52,10 @@ struct JobTally {
 impl Gather {
     pub(super) fn row(&mut self, row: ReadRow) {
         self.extend_period(row.created_at);
-        let context = self.context(row.context.as_deref());
+        let context: Option<Context<'_>> =
+            row.context.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        self.unreadable += u64::from(context.is_none() || row.created_at.is_none());
+        let context = context.unwrap_or_default();
         match row.event_type.as_str() {
             keys::QUOTE => self.call(row.booking_id, &context),
             keys::SUMMARY => self.job(&context),
@@ -64,15 +69,7 @@ impl Gather {
         self.period = Some((first.min(moment), last.max(moment)));
     }
 
-    fn context(&mut self, text: Option<&str>) -> Context {
-        let read = text.and_then(|text| serde_json::from_str(text).ok());
-        read.unwrap_or_else(|| {
-            self.unreadable += 1;
-            Context::new()
-        })
-    }
-
-    fn call(&mut self, booking_id: Option<String>, context: &Context) {
+    fn call(&mut self, booking_id: Option<String>, context: &Context<'_>) {
         self.calls.add(context);
         self.by_flow.entry(label(context, keys::FLOW)).or_default().add(context);
         self.by_trigger.entry(label(context, keys::TRIGGER)).or_default().add(context);
@@ -84,7 +81,7 @@ impl Gather {
         self.reason(context);
     }
 
-    fn reason(&mut self, context: &Context) {
+    fn reason(&mut self, context: &Context<'_>) {
         // A call of unknown outcome has no success, and is no failure either.
         if success(context) == Some(false) {
             let code = label(context, keys::PLANNER_REASON_CODE);
@@ -93,7 +90,7 @@ impl Gather {
         }
     }
 
-    fn job(&mut self, context: &Context) {
+    fn job(&mut self, context: &Context<'_>) {
         let tally = self.jobs.entry(label(context, keys::RESULT)).or_default();
         tally.count += 1;
         tally.attempts.take(number(context, keys::ATTEMPTS_USED));
@@ -118,7 +115,7 @@ impl Gather {
 }
 
 impl CallTally {
-    fn add(&mut self, context: &Context) {
+    fn add(&mut self, context: &Context<'_>) {
         self.count += 1;
         match success(context) {
             Some(true) => self.succeeded += 1,
@@ -135,27 +132,36 @@ impl CallTally {
     }
 }
 
-fn success(context: &Context) -> Option<bool> {
-    context.get(keys::PLANNER_SUCCESS).and_then(Value::as_bool)
+fn success(context: &Context<'_>) -> Option<bool> {
+    value(context, keys::PLANNER_SUCCESS)?.as_bool()
 }
 
-fn number(context: &Context, key: &str) -> Option<f64> {
-    context.get(key).and_then(Value::as_f64)
+fn number(context: &Context<'_>, key: &str) -> Option<f64> {
+    value(context, key)?.as_f64()
 }
 
-fn label(context: &Context, key: &str) -> Option<String> {
-    match context.get(key)? {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
+fn value(context: &Context<'_>, key: &str) -> Option<Value> {
+    serde_json::from_str(context.get(key)?.get()).ok()
+}
+
+fn label(context: &Context<'_>, key: &str) -> Option<String> {
+    let raw = context.get(key)?;
+    match value(context, key) {
+        Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text),
+        _ => Some(compact(raw)),
     }
 }
 
+/// The same text from every database: each has spaces of its own.
+fn compact(raw: &RawValue) -> String {
+    serde_json::from_str(raw.get()).map_or_else(|_| raw.to_string(), |value: Value| value.to_string())
+}
+
 /// Sorted by key, because `jsonb` has an order of its own and SQLite keeps the order in which keys were written.
-fn strategy(context: &Context) -> Option<String> {
-    let object = context.get(keys::PLANNER_STRATEGY)?.as_object()?;
-    let mut parts: Vec<String> = object.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    parts.sort_unstable();
+fn strategy(context: &Context<'_>) -> Option<String> {
+    let object: Context<'_> = serde_json::from_str(context.get(keys::PLANNER_STRATEGY)?.get()).ok()?;
+    let parts: Vec<String> = object.iter().map(|(key, raw)| format!("{key}={}", compact(raw))).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 

@@ -47,8 +47,14 @@ fn heading(baseline: &Baseline) -> String {
         out.push_str(EMPTY);
     }
     if baseline.unreadable > 0 {
+        let rows = if baseline.unreadable == 1 { "row" } else { "rows" };
         // Writing to a String cannot fail.
-        write!(out, "\n\nThe context of {} rows is no JSON object.", baseline.unreadable).ok();
+        write!(
+            out,
+            "\n\n{} {rows} cannot be read in full: the context is no JSON object, or created_at is no time.",
+            baseline.unreadable
+        )
+        .ok();
     }
     out
 }
@@ -164,8 +170,14 @@ fn or_none(name: &Option<String>) -> String {
     name.clone().unwrap_or_else(|| NONE.to_owned())
 }
 
+/// Two decimals, and a third for figures that two would show as next to nothing. Durations have three.
 fn decimal(value: Option<f64>) -> String {
-    value.map_or(NONE.to_owned(), |value| format!("{value:.2}"))
+    match value {
+        None => NONE.to_owned(),
+        Some(value) if value > 0.0 && value < 0.0005 => "<0.001".to_owned(),
+        Some(value) if value > 0.0 && value < 0.0995 => format!("{value:.3}"),
+        Some(value) => format!("{value:.2}"),
+    }
 }
 
 fn percent(share: &Share) -> String {

@@ -6,6 +6,8 @@ use std::time::SystemTime;
 
 use futures_core::Stream;
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use super::time;
 
@@ -18,10 +20,28 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
+    /// `None` where no database has an earlier row: neither knows a year before 1 in this form.
     pub(super) fn since_text(&self) -> Option<String> {
-        self.since.and_then(time::microseconds).map(time::text)
+        self.since_moment().filter(|since| *since >= START).map(time::text)
+    }
+
+    fn since_moment(&self) -> Option<Timestamp> {
+        self.since.and_then(|since| match time::microseconds(since) {
+            // No row is as late as that.
+            None if since > SystemTime::UNIX_EPOCH => Some(Timestamp::MAX),
+            moment => moment,
+        })
+    }
+
+    /// Whether the row is late enough. A row without a readable time is.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn takes(&self, row: &ReadRow) -> bool {
+        self.since_moment().is_none_or(|since| row.created_at.is_none_or(|moment| moment >= since))
     }
 }
+
+/// 0001-01-01T00:00:00Z
+const START: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 
 /// The columns of a row that reports use.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,13 +55,83 @@ pub(crate) struct ReadRow {
     pub(crate) context: Option<String>,
 }
 
-/// `created_at`, `event_type`, `booking_id` and `context`, as text.
-pub(super) type Columns = (Option<String>, String, Option<String>, Option<String>);
+/// A value that a report can go on without: `None` if it is null or no UTF-8.
+pub(super) struct Text(Option<String>);
+
+impl Text {
+    fn of(bytes: &[u8]) -> Self {
+        Self(str::from_utf8(bytes).ok().map(str::to_owned))
+    }
+}
+
+/// `created_at`, `event_type`, `booking_id` and `context`.
+pub(super) type Columns = (Text, Text, Text, Text);
 
 impl From<Columns> for ReadRow {
     fn from((created_at, event_type, booking_id, context): Columns) -> Self {
-        let created_at = created_at.and_then(|text| text.parse().ok());
-        Self { created_at, event_type, booking_id, context }
+        Self {
+            created_at: created_at.0.as_deref().and_then(moment),
+            event_type: event_type.0.unwrap_or_default(),
+            booking_id: booking_id.0,
+            context: context.0,
+        }
+    }
+}
+
+/// Reads RFC 3339, and a time without an offset as UTC, as SQLite does.
+fn moment(text: &str) -> Option<Timestamp> {
+    let in_utc = || Some(text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    text.parse().ok().or_else(in_utc)
+}
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use sqlx::error::BoxDynError;
+    use sqlx::postgres::{PgTypeInfo, PgValueRef, Postgres};
+    use sqlx::{Decode, Type, ValueRef};
+
+    use super::Text;
+
+    impl Type<Postgres> for Text {
+        fn type_info() -> PgTypeInfo {
+            <str as Type<Postgres>>::type_info()
+        }
+    }
+
+    impl<'r> Decode<'r, Postgres> for Text {
+        fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+            if value.is_null() { Ok(Self(None)) } else { Ok(Self::of(value.as_bytes()?)) }
+        }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use sqlx::error::BoxDynError;
+    use sqlx::sqlite::{Sqlite, SqliteTypeInfo, SqliteValueRef};
+    use sqlx::{Decode, Type, TypeInfo, ValueRef};
+
+    use super::Text;
+
+    impl Type<Sqlite> for Text {
+        fn type_info() -> SqliteTypeInfo {
+            <str as Type<Sqlite>>::type_info()
+        }
+
+        /// Any column may hold values of any type.
+        fn compatible(_: &SqliteTypeInfo) -> bool {
+            true
+        }
+    }
+
+    impl<'r> Decode<'r, Sqlite> for Text {
+        /// Numbers have a text; a BLOB has none.
+        fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
+            if value.is_null() || value.type_info().name() == "BLOB" {
+                return Ok(Self(None));
+            }
+            Ok(Self::of(<&[u8] as Decode<Sqlite>>::decode(value)?))
+        }
     }
 }
 

@@ -102,6 +102,41 @@ fn wrong_use_is_status_2() {
 }
 
 #[test]
+fn a_mistake_in_the_arguments_is_named_with_what_to_write() {
+    for (arguments, message) in [
+        (&[][..], "a command is missing: use report"),
+        (&["report"], "required arguments were not provided: --database-url <URL>"),
+        (&["repot"], "unrecognized subcommand: argument 1, use report"),
+        (&["hunter2"], "unrecognized subcommand: argument 1, use report"),
+        (&["report", "--databse-url=x"], "unexpected argument found: argument 2, use --database-url"),
+        (&["report", "--since", "2h", "--form", "md"], "unexpected argument found: argument 4, use --format"),
+        (&["report", "x"], "unexpected argument found: argument 2, a URL goes after --database-url"),
+        (&["report", "--", "-y"], "unexpected argument found: argument 3"),
+        (&["report", "--since"], "a value is missing: --since <TIME>"),
+        (&["report", "--database-url"], "a value is missing: --database-url <URL>"),
+        (&["report", "--format"], "a value is missing: --format <FORMAT>, use text, md, json"),
+        (&["report", "--since", "1h", "--since", "2h"], "an option is given more than once: --since <TIME>"),
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(message), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[tokio::test]
+async fn a_span_may_reach_back_before_the_first_year() {
+    let file = ledger_with_a_call().await;
+    let postgres = Cluster::shared().database();
+    for url in [file.url(), postgres] {
+        for span in ["2000000d", "4000000d", "2000y", "99999999999d"] {
+            let output = run(&["report", "--database-url", &url, "--since", span, "--format", "json"]);
+            let expected = if span.ends_with("00000d") { 0 } else { 2 };
+            assert_eq!(output.status.code(), Some(expected), "{span}: {}", stderr(&output));
+        }
+    }
+}
+
+#[test]
 fn an_argument_in_the_wrong_place_is_not_repeated() {
     for arguments in [
         &["report", "host=db user=bob password=hunter2"][..],

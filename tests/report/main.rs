@@ -3,4 +3,5 @@
 #[cfg(feature = "cli")]
 mod command;
 mod figures;
+mod foreign_rows;
 mod texts;

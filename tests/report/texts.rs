@@ -62,6 +62,21 @@ async fn without_rows_it_says_what_to_check() {
 }
 
 #[tokio::test]
+async fn a_short_duration_is_not_shown_as_zero() {
+    for (duration, shown) in
+        [("0", "0.00"), ("0.004", "0.004"), ("0.0123", "0.012"), ("0.0004", "<0.001"), ("0.25", "0.25")]
+    {
+        let context = format!(r#"{{"planner_duration_ms": {duration}, "totalDurationMs": {duration}}}"#);
+        let report = baseline_of(&[("auto_assign.quote", &context), ("auto_assign.summary", &context)]).await;
+        let text = report.to_string();
+        // Median, 95th and 99th percentile of all calls, of the calls of a flow and so on; two figures of the job.
+        assert_eq!(text.split_whitespace().filter(|cell| *cell == shown).count(), 4 * 3 + 2, "{text}");
+        let cell = shown.replace('<', "\\<");
+        assert!(report.to_markdown().contains(&format!("| {cell} |")), "{}", report.to_markdown());
+    }
+}
+
+#[tokio::test]
 async fn a_hostile_value_is_shown_and_not_obeyed() {
     let hostile = r#"{"flow": "\u001b[2J\u202e|<img>\u0085"}"#;
     let report = baseline_of(&[("auto_assign.quote", hostile)]).await;

@@ -5,6 +5,7 @@
 
 mod since;
 
+use std::env;
 use std::error::Error;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -128,16 +129,51 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn mistake_in(error: &clap::Error) -> String {
     let option = match (error.kind(), error.get(ContextKind::InvalidArg)) {
         // Here the argument is the user's text.
-        (Mistake::UnknownArgument, _) | (_, None) => String::new(),
+        (Mistake::UnknownArgument | Mistake::InvalidSubcommand, _) => position(error),
+        (_, None) => String::new(),
         (_, Some(ContextValue::Strings(options))) => format!(": {}", options.join(", ")),
         (_, Some(option)) => format!(": {option}"),
-    };
-    let accepted = match error.get(ContextKind::ValidValue) {
-        Some(ContextValue::Strings(values)) if !values.is_empty() => format!(", use {}", values.join(", ")),
-        _ => String::new(),
     };
     // The messages of this command's own parser are constants.
     let why = error.source().filter(|_| error.kind() == Mistake::ValueValidation);
     let why = why.map(|why| format!(", {why}")).unwrap_or_default();
-    format!("{}{option}{accepted}{why}", error.kind())
+    format!("{}{option}{}{why}", kind(error), accepted(error))
+}
+
+fn kind(error: &clap::Error) -> String {
+    let has_no_value =
+        matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if value.is_empty());
+    match error.kind() {
+        Mistake::DisplayHelpOnMissingArgumentOrSubcommand | Mistake::MissingSubcommand => {
+            "a command is missing: use report".to_owned()
+        }
+        Mistake::InvalidValue if has_no_value => "a value is missing".to_owned(),
+        // No two options exclude each other.
+        Mistake::ArgumentConflict => "an option is given more than once".to_owned(),
+        kind => kind.to_string(),
+    }
+}
+
+/// Where the argument is, as its text is not shown.
+fn position(error: &clap::Error) -> String {
+    let unknown = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand].map(|kind| error.get(kind));
+    let Some(ContextValue::String(unknown)) = unknown.into_iter().flatten().next() else {
+        return String::new();
+    };
+    let position =
+        env::args_os().skip(1).position(|argument| argument.to_string_lossy().starts_with(unknown));
+    let position = position.map(|position| format!(": argument {}", position + 1)).unwrap_or_default();
+    let is_option = unknown.starts_with('-') || error.kind() == Mistake::InvalidSubcommand;
+    if is_option { position } else { position + ", a URL goes after --database-url" }
+}
+
+/// The names or values that are accepted there.
+fn accepted(error: &clap::Error) -> String {
+    let lists = [ContextKind::ValidValue, ContextKind::SuggestedArg].map(|kind| error.get(kind));
+    match lists.into_iter().flatten().next() {
+        Some(ContextValue::Strings(values)) if !values.is_empty() => format!(", use {}", values.join(", ")),
+        Some(ContextValue::String(option)) => format!(", use {option}"),
+        _ if error.kind() == Mistake::InvalidSubcommand => ", use report".to_owned(),
+        _ => String::new(),
+    }
 }

@@ -4,10 +4,13 @@ use super::{Sqlite, classify};
 use crate::error::Error;
 use crate::store::read::{ReadRow, Rows, Selection, next};
 
-/// SQLite has no arrays, so the event types are one JSON array. Times compare as text.
-const SELECT: &str = "SELECT created_at, event_type, booking_id, context \
+/// SQLite has no arrays, so the event types are one JSON array. Times of the ledger compare as text; rows with other
+/// times are compared when they are read.
+const SELECT: &str = "SELECT created_at, event_type, \
+     CASE typeof(booking_id) WHEN 'blob' THEN hex(booking_id) ELSE booking_id END, context \
      FROM observability_events \
-     WHERE event_type IN (SELECT value FROM json_each(?)) AND created_at >= COALESCE(?, '')";
+     WHERE event_type IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR created_at IS NULL OR created_at >= ?2 \
+     OR created_at NOT GLOB '????-??-??T??:??:??.??????Z')";
 
 impl Sqlite {
     /// Passes every selected row to `each`, in no order, one at a time.
@@ -28,7 +31,10 @@ impl Sqlite {
         let query = sqlx::query_as(SELECT).bind(event_types).bind(selection.since_text());
         let mut rows: Rows<'_> = query.fetch(self.connection().await?);
         while let Some(columns) = next(&mut rows).await? {
-            each(columns.into());
+            let row = ReadRow::from(columns);
+            if selection.takes(&row) {
+                each(row);
+            }
         }
         Ok(())
     }

@@ -1,0 +1,180 @@
+//! Rows that others wrote do not stop the report: it reads what it can, and counts the rest.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+use support::{Cluster, SqliteFile};
+use tracing_ledger::report::{Baseline, baseline};
+
+/// A table whose columns take anything.
+const LOOSE: &str = "CREATE TABLE observability_events \
+     (id, created_at, source, event_type, severity, context, restaurant_id, booking_id)";
+const TIME: &str = "'2026-01-31T08:00:00.000000Z'";
+const CONTEXT: &str = r#"'{"planner_duration_ms": 12.5, "planner_success": true}'"#;
+
+/// 2026-01-31T08:00:00Z
+fn moment() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_769_846_400)
+}
+
+async fn sqlite(setup: &str, rows: &[(&str, &str, &str)]) -> SqliteFile {
+    let file = SqliteFile::new();
+    let url = format!("{}?mode=rwc", file.url());
+    let mut connection = SqliteConnection::connect(&url).await.expect("opens");
+    for statement in [setup, LOOSE] {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.expect("set up");
+    }
+    for (created_at, booking_id, context) in rows {
+        let insert = format!(
+            "INSERT INTO observability_events (created_at, event_type, booking_id, context) \
+             VALUES ({created_at}, 'auto_assign.quote', {booking_id}, {context})"
+        );
+        sqlx::raw_sql(AssertSqlSafe(insert)).execute(&mut connection).await.expect("stored");
+    }
+    connection.close().await.expect("closed");
+    file
+}
+
+async fn report(rows: &[(&str, &str, &str)], since: Option<SystemTime>) -> Baseline {
+    baseline(&sqlite("", rows).await.url(), since).await.expect("a report")
+}
+
+#[tokio::test]
+async fn a_context_that_is_no_json_object_is_one_unreadable_row() {
+    let giant = format!(r#"'[{}1]'"#, "1, ".repeat(1_000_000));
+    for context in [
+        "x'7b2aff'",
+        "x'7b22706c616e6e65725f73756363657373223a20747275657d'",
+        "NULL",
+        "7",
+        "1.5",
+        "''",
+        "'[]'",
+        "'\"text\"'",
+        "'null'",
+        "'{\"a\": '",
+        "CAST(x'7b22ff223a317d' AS TEXT)",
+        &giant,
+    ] {
+        let report = report(&[(TIME, "NULL", CONTEXT), (TIME, "NULL", context)], None).await;
+        let context = &context[..context.len().min(40)];
+        assert_eq!((report.calls.count, report.unreadable), (2, 1), "{context}");
+        assert_eq!((report.calls.success.n, report.calls.duration_ms.n), (1, 1), "{context}");
+        assert!(report.to_string().contains("1 row cannot be read in full"), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn an_unusual_json_object_is_read() {
+    let deep =
+        format!(r#"'{{"planner_success": true, "deep": {}1{}}}'"#, "[".repeat(5_000), "]".repeat(5_000));
+    let wide = format!(r#"'{{"planner_success": true, "wide": "{}"}}'"#, "x".repeat(20_000_000));
+    for context in [
+        r#"'{"planner_success": true, "planner_duration_ms": 1e400}'"#,
+        r#"'{"planner_success": true, "total": -1e999, "flow": 1e400}'"#,
+        r#"'{"planner_success": false, "planner_success": true}'"#,
+        r#"'{"planner_success": true, "other": "\ud800"}'"#,
+        &deep,
+        &wide,
+    ] {
+        let report = report(&[(TIME, "NULL", context)], None).await;
+        let context = &context[..context.len().min(60)];
+        assert_eq!((report.unreadable, report.calls.success.n), (0, 1), "{context}");
+        assert_eq!(report.calls.success.rate, Some(1.0), "{context}");
+        assert_eq!(report.calls.duration_ms.n, 0, "{context}");
+    }
+}
+
+#[tokio::test]
+async fn a_booking_may_be_of_any_type() {
+    for (booking, bookings) in [("7", 1), ("1.5", 1), ("'B-7'", 1), ("x'00ff'", 1), ("NULL", 0)] {
+        let report = report(&[(TIME, booking, CONTEXT), (TIME, booking, CONTEXT)], None).await;
+        assert_eq!(report.attempts.per_booking.n, bookings, "{booking}");
+        assert_eq!((report.calls.count, report.unreadable), (2, 0), "{booking}");
+    }
+}
+
+#[tokio::test]
+async fn a_time_may_have_any_form_of_sqlite() {
+    for (time, is_later) in [
+        ("'2026-01-31T08:00:00Z'", true),
+        ("'2026-01-31 08:00:00'", true),
+        ("'2026-01-31 08:00:00.123'", true),
+        ("'2026-01-31T10:00:00+02:00'", true),
+        ("'2026-01-31 07:59:59'", false),
+        ("'2026-01-31T09:59:59+02:00'", false),
+        ("'2026-01-31T08:00:00'", true),
+    ] {
+        let rows = [(time, "NULL", CONTEXT)];
+        assert_eq!(report(&rows, Some(moment())).await.calls.count, u64::from(is_later), "{time}");
+        let all = report(&rows, None).await;
+        assert_eq!((all.calls.count, all.unreadable), (1, 0), "{time}");
+        assert!(all.first.is_some(), "{time}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_without_a_readable_time_is_unreadable_and_counts() {
+    for time in ["NULL", "1769846400", "2461072.5", "x'00ff'", "'yesterday'", "''"] {
+        for since in [None, Some(moment())] {
+            let report = report(&[(time, "NULL", CONTEXT)], since).await;
+            assert_eq!((report.calls.count, report.unreadable), (1, 1), "{time}");
+            assert_eq!((report.first, report.calls.duration_ms.n), (None, 1), "{time}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_database_in_utf_16_is_read() {
+    let context = r#"'{"planner_success": true, "flow": "größte 🍽"}'"#;
+    let file = sqlite("PRAGMA encoding = 'UTF-16'", &[(TIME, "'B-7'", context)]).await;
+    let report = baseline(&file.url(), Some(moment())).await.expect("a report");
+    assert_eq!((report.calls.count, report.unreadable), (1, 0));
+    assert_eq!(report.by_flow[0].name.as_deref(), Some("größte 🍽"));
+}
+
+#[tokio::test]
+async fn contexts_in_other_columns_of_postgres_are_read() {
+    let cluster = Cluster::shared();
+    for (kind, context, unreadable) in [
+        ("text", CONTEXT, 0),
+        ("json", CONTEXT, 0),
+        ("text", "'no JSON'", 1),
+        ("jsonb", "'[]'", 1),
+        ("jsonb", "NULL", 1),
+        ("jsonb", r#"'{"planner_success": true, "planner_duration_ms": 1e400}'"#, 0),
+        ("bytea", "'\\x00'", 1),
+    ] {
+        let url = cluster.empty_database();
+        cluster.psql(
+            &url,
+            &format!(
+                "CREATE TABLE observability_events (created_at timestamptz, event_type text, booking_id uuid, \
+                 context {kind}); \
+                 INSERT INTO observability_events VALUES ('infinity', 'auto_assign.quote', NULL, {context}), \
+                 (now(), 'auto_assign.quote', NULL, {CONTEXT})"
+            ),
+        );
+        let report = baseline(&url, Some(moment())).await.expect(kind);
+        // The time of the first row is none.
+        let unreadable = if kind == "bytea" { 2 } else { unreadable.max(1) };
+        assert_eq!((report.calls.count, report.unreadable), (2, unreadable), "{kind} {context}");
+    }
+}
+
+#[tokio::test]
+async fn a_moment_long_ago_or_far_ahead_selects_all_rows_or_none() {
+    let year = Duration::from_secs(31_557_600);
+    let (long_ago, far_ahead) = (UNIX_EPOCH - 7_000 * year, UNIX_EPOCH + 10_000 * year);
+    let cluster = Cluster::shared();
+    let postgres = cluster.database();
+    cluster.psql(
+        &postgres,
+        "INSERT INTO observability_events (source, event_type, context) VALUES ('test', 'auto_assign.quote', '{}')",
+    );
+    let file = sqlite("", &[(TIME, "NULL", "'{}'")]).await;
+    for url in [postgres, file.url()] {
+        let count = async |since| baseline(&url, Some(since)).await.expect("a report").calls.count;
+        assert_eq!((count(long_ago).await, count(far_ahead).await), (1, 0));
+    }
+}
