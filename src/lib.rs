@@ -1,5 +1,6 @@
 // The first definition of a link wins: here pages are modules, and in the repository they are files.
 //! [rules]: crate::_docs::rules
+//! [addresses]: crate::_docs::addresses
 //! [contract]: crate::_docs::contract
 //! [reliability]: crate::_docs::reliability
 //! [security]: crate::_docs::security
@@ -43,6 +44,12 @@ pub mod _docs {
     #[doc = include_str!("../docs/reliability.md")]
     pub mod reliability {}
 
+    /// [security-tls]: crate::_docs::security#tls
+    ///
+    #[doc = include_str!("../docs/addresses.md")]
+    pub mod addresses {}
+
+    /// [addresses]: crate::_docs::addresses
     /// [rules-redaction]: crate::_docs::rules#redaction
     ///
     #[doc = include_str!("../docs/security.md")]

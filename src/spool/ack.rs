@@ -10,9 +10,8 @@
 
 use std::io;
 
-use super::disk::{Disk, DiskFile, failed, read_some, write_all};
+use super::disk::{Disk, DiskFile, read_some, write_all};
 use super::format::checksum;
-use crate::error::Error;
 
 pub(super) const NAME: &str = "acknowledged";
 const MARK: [u8; 4] = *b"TLAK";
@@ -45,36 +44,14 @@ impl<F: DiskFile> Ack<F> {
         self.kept
     }
 
-    /// Takes the place of both slots on the disk, once for each file. Nothing that a slot says is written over.
-    pub(super) fn reserve(&mut self, disk: &impl Disk<File = F>) -> Result<(), Error> {
-        self.try_reserve(disk).map_err(|error| cannot_write(disk, error))
-    }
-
-    fn try_reserve(&mut self, disk: &impl Disk<File = F>) -> io::Result<()> {
-        if self.file.as_ref().is_some_and(DiskFile::is_linked) {
-            return Ok(());
-        }
-        let mut file = disk.edit(NAME)?;
-        reserve_slots(&mut file)?;
-        self.file = Some(file);
-        self.synced = false;
+    /// Takes the place of both slots on the disk, once for each file. No number in a slot is written over.
+    pub(super) fn reserve(&mut self, disk: &impl Disk<File = F>) -> io::Result<()> {
+        self.file = Some(self.take_file(disk)?);
         Ok(())
     }
 
-    pub(super) fn write(&mut self, disk: &impl Disk<File = F>, number: u64) -> Result<(), Error> {
-        self.try_write(disk, number).map_err(|error| cannot_write(disk, error))
-    }
-
-    fn try_write(&mut self, disk: &impl Disk<File = F>, number: u64) -> io::Result<()> {
-        let mut file = match self.file.take() {
-            Some(file) if file.is_linked() => file,
-            _ => {
-                let mut file = disk.edit(NAME)?;
-                // This number may still find room.
-                reserve_slots(&mut file).ok();
-                file
-            }
-        };
+    pub(super) fn write(&mut self, disk: &impl Disk<File = F>, number: u64) -> io::Result<()> {
+        let mut file = self.take_file(disk)?;
         write_all(&mut file, &slot(number), self.slot * SLOT_DISTANCE).1?;
         self.file = Some(file);
         self.slot = 1 - self.slot;
@@ -84,28 +61,33 @@ impl<F: DiskFile> Ack<F> {
     }
 
     /// Makes the number survive a power loss. Then the records below it can be deleted.
-    pub(super) fn sync(&mut self, disk: &impl Disk<File = F>) -> Result<(), Error> {
+    pub(super) fn sync(&mut self, disk: &impl Disk<File = F>) -> io::Result<()> {
         let Some(number) = self.kept.filter(|_| !self.synced) else { return Ok(()) };
-        self.try_sync(disk, number).map_err(|error| failed("cannot sync", &disk.path().join(NAME), error))
-    }
-
-    fn try_sync(&mut self, disk: &impl Disk<File = F>, number: u64) -> io::Result<()> {
         // Into the other slot too: once the segments are gone, an older number would make them count as lost.
-        self.try_write(disk, number)?;
-        // After a failure the file is opened anew: asked again, the kernel would say that all is well.
-        if let Some(mut file) = self.file.take() {
-            file.sync()?;
-            disk.sync()?;
-            self.file = Some(file);
-        }
+        self.write(disk, number)?;
+        // After a failure the file is opened anew: asked again, the kernel would report success.
+        let mut file = self.take_file(disk)?;
+        file.sync()?;
+        disk.sync()?;
+        self.file = Some(file);
         self.synced = true;
         Ok(())
     }
-}
 
-fn cannot_write(disk: &impl Disk, error: io::Error) -> Error {
-    let what = "rows that are stored may be sent again, since this cannot be written:";
-    failed(what, &disk.path().join(NAME), error)
+    /// The open file, or the file opened anew with a place for both slots.
+    fn take_file(&mut self, disk: &impl Disk<File = F>) -> io::Result<F> {
+        if let Some(file) = self.file.take() {
+            return Ok(file);
+        }
+        let mut file = disk.edit(NAME)?;
+        for place in [0, 1] {
+            // A slot that cannot be read just now may be good, and is left as it is.
+            if read_slot(&mut file, place)?.is_none() {
+                write_all(&mut file, &[0; SLOT_BYTES], place * SLOT_DISTANCE).1?;
+            }
+        }
+        Ok(file)
+    }
 }
 
 fn slot(number: u64) -> [u8; SLOT_BYTES] {
@@ -123,14 +105,4 @@ fn read_slot(file: &mut impl DiskFile, place: u64) -> io::Result<Option<u64>> {
     read_some(file, &mut bytes, place * SLOT_DISTANCE, SLOT_BYTES)?;
     let number = bytes.first_chunk().map(|number| u64::from_le_bytes(*number));
     Ok(number.filter(|number| bytes == slot(*number)))
-}
-
-/// A slot that is good has its place. One that cannot be read just now may be, and is left as it is.
-fn reserve_slots(file: &mut impl DiskFile) -> io::Result<()> {
-    for place in [0, 1] {
-        if read_slot(file, place)?.is_none() {
-            write_all(file, &[0; SLOT_BYTES], place * SLOT_DISTANCE).1?;
-        }
-    }
-    Ok(())
 }

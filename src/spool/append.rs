@@ -4,9 +4,9 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use super::Spool;
-use super::disk::{Disk, failed, is_full};
-use super::format::PAYLOAD_LIMIT;
-use super::segment::{self, Active, Segment, Unfit};
+use super::disk::{Disk, is_full};
+use super::format::{FRAME_LIMIT, frame_bytes};
+use super::segment::{self, Active, Segment};
 use crate::error::Error;
 use crate::row::Row;
 
@@ -46,9 +46,10 @@ impl<D: Disk> Spool<D> {
     /// # Errors
     /// When rows are left. The next call may succeed.
     pub(crate) fn append(&mut self, rows: &mut Vec<Row>) -> Result<(), AppendError> {
-        while !rows.is_empty() {
-            let (records, done) = self.append_some(rows)?;
-            self.window.extend(rows.drain(..records));
+        while let Some(first) = rows.first() {
+            self.make_room(frame_bytes(first))?;
+            let (records, done) = self.append_some(rows);
+            rows.drain(..records);
             self.next += records as u64;
             if let Err(error) = done {
                 self.free_disk(error).map_err(AppendError::Disk)?;
@@ -57,42 +58,38 @@ impl<D: Disk> Spool<D> {
         Ok(())
     }
 
-    /// One write of as many rows as it may take; how many are on disk now.
-    fn append_some(&mut self, rows: &[Row]) -> Result<(usize, Result<(), Error>), AppendError> {
-        let (room, enough) = (self.room(), self.room_in_segment());
-        match self.frames.encode(rows, self.next, room, enough) {
-            Ok(()) => {}
-            Err(Unfit::TooLarge(bytes)) => {
-                return Err(AppendError::TooLarge { bytes, limit_bytes: PAYLOAD_LIMIT as u64 });
-            }
-            Err(Unfit::NoRoom(bytes)) => return self.make_room(bytes).map(|()| (0, Ok(()))),
-        }
-        if let Err(error) = self.roll() {
-            return Ok((0, Err(error)));
-        }
-        let (Some(active), Some(segment)) = (&mut self.active, self.segments.back_mut()) else {
-            return Err(AppendError::Disk(Error::spool("there is no segment to write to")));
-        };
-        let (records, done) = active.append(&self.frames);
-        segment.bytes = active.bytes;
-        let path = self.disk.path().join(segment.name());
-        if active.broken {
-            self.close();
-        }
-        Ok((records, done.map_err(|error| failed("cannot write to", &path, error))))
-    }
-
     /// Empties a spool whose records are all acknowledged, so that a large one finds room: segments end by their size,
     /// which a small spool may never reach.
     fn make_room(&mut self, bytes: usize) -> Result<(), AppendError> {
         let limit_bytes = self.options.limit_bytes;
-        if bytes as u64 > limit_bytes {
-            return Err(AppendError::TooLarge { bytes, limit_bytes });
+        let largest = limit_bytes.min(FRAME_LIMIT as u64);
+        if bytes as u64 > largest {
+            return Err(AppendError::TooLarge { bytes, limit_bytes: largest });
         }
-        if self.acknowledged == self.next {
+        if bytes as u64 > self.room() && self.acknowledged == self.next {
             self.remove_stored().map_err(AppendError::Disk)?;
         }
         if bytes as u64 > self.room() { Err(AppendError::Full { limit_bytes }) } else { Ok(()) }
+    }
+
+    /// One write of as many rows as it may take; how many are on disk now.
+    fn append_some(&mut self, rows: &[Row]) -> (usize, Result<(), Error>) {
+        if let Err(error) = self.roll() {
+            return (0, Err(error));
+        }
+        let room = self.room();
+        let (Some(active), Some(segment)) = (&mut self.active, self.segments.back_mut()) else {
+            return (0, Err(Error::spool("there is no segment to write to")));
+        };
+        let enough = self.segment_bytes.saturating_sub(active.bytes);
+        self.frames.encode(rows, self.next, room, enough);
+        let (records, done) = active.append(&self.frames);
+        segment.bytes = active.bytes;
+        let name = segment.name();
+        if active.broken {
+            self.close();
+        }
+        (records, done.map_err(|error| self.disk.failed("cannot write to", &name, error)))
     }
 
     /// Makes room where it is the disk that is full.
@@ -101,8 +98,9 @@ impl<D: Disk> Spool<D> {
     /// The given error, where the disk is not full or no room could be made.
     fn free_disk(&mut self, error: Error) -> Result<(), Error> {
         let before = self.room();
+        let is_of_full_disk = error.source().and_then(<dyn StdError>::downcast_ref).is_some_and(is_full);
         // This ends, as there is less to delete each time.
-        if is_of_full_disk(&error) && self.remove_stored().is_ok() && self.room() > before {
+        if is_of_full_disk && self.remove_stored().is_ok() && self.room() > before {
             return Ok(());
         }
         Err(error)
@@ -124,34 +122,24 @@ impl<D: Disk> Spool<D> {
         self.options.limit_bytes.saturating_sub(taken)
     }
 
-    /// How many bytes there are to the end of the segment that will be written to.
-    fn room_in_segment(&self) -> u64 {
-        let taken = self.active.as_ref().map_or(0, |active| active.bytes);
-        if taken < self.segment_bytes { self.segment_bytes - taken } else { self.segment_bytes }
-    }
-
     /// Ensures that there is an active segment with room.
     fn roll(&mut self) -> Result<(), Error> {
         if self.active.as_ref().is_some_and(|active| active.bytes >= self.segment_bytes) {
             self.close();
         }
-        if self.active.is_none() {
-            self.begin()?;
+        if self.active.is_some() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Begins a segment.
-    fn begin(&mut self) -> Result<(), Error> {
-        match self.ack.reserve(&self.disk) {
-            Ok(()) => {}
+        if let Err(error) = self.ack.reserve(&self.disk) {
+            let (is_full, failure) = (is_full(&error), self.unacknowledged(error));
             // Without the acknowledgement no segment could ever be deleted.
-            Err(error) if is_of_full_disk(&error) => return Err(error),
-            Err(error) => self.note(error),
+            if is_full {
+                return Err(failure);
+            }
+            self.note(failure);
         }
         let name = segment::name(self.next);
-        let cannot = |error| failed("cannot make", &self.disk.path().join(&name), error);
-        let file = self.disk.create(&name).map_err(cannot)?;
+        let file = self.disk.create(&name).map_err(|error| self.disk.failed("cannot make", &name, error))?;
         self.active = Some(Active::new(file));
         self.segments.push_back(Segment::new(self.next, 0));
         Ok(())
@@ -168,8 +156,4 @@ impl<D: Disk> Spool<D> {
         // The next one would have the same name, and takes its place.
         self.segments.pop_back_if(|segment| segment.bytes == 0);
     }
-}
-
-fn is_of_full_disk(error: &Error) -> bool {
-    error.source().and_then(<dyn StdError>::downcast_ref).is_some_and(is_full)
 }

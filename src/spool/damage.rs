@@ -11,7 +11,6 @@ pub(super) const EXTENSION: &str = ".damaged";
 const FILES: usize = 64;
 /// No more bytes of one stretch are copied.
 const STRETCH_BYTES: u64 = 1024 * 1024;
-const CHUNK_BYTES: u64 = 64 * 1024;
 
 /// Copies a stretch of a segment to `<segment>.<offset>.damaged`, unless there are enough of these already.
 pub(super) fn keep<D: Disk>(
@@ -20,30 +19,24 @@ pub(super) fn keep<D: Disk>(
     segment: &str,
     stretch: Range<u64>,
 ) -> io::Result<()> {
-    if stretch.is_empty() || kept(disk)? >= FILES {
+    if stretch.is_empty() || has_enough(disk)? {
         return Ok(());
     }
+    let mut bytes = Vec::new();
+    let wanted = (stretch.end - stretch.start).min(STRETCH_BYTES);
+    read_some(from, &mut bytes, stretch.start, wanted as usize)?;
     let mut copy = disk.create(&format!("{segment}.{}{EXTENSION}", stretch.start))?;
-    let bytes = (stretch.end - stretch.start).min(STRETCH_BYTES);
-    let mut chunk = Vec::new();
-    for start in (0..bytes).step_by(CHUNK_BYTES as usize) {
-        chunk.clear();
-        let wanted = (bytes - start).min(CHUNK_BYTES);
-        read_some(from, &mut chunk, stretch.start + start, wanted as usize)?;
-        write_all(&mut copy, &chunk, start).1?;
-    }
-    Ok(())
+    write_all(&mut copy, &bytes, 0).1
 }
 
 /// Keeps a whole segment under another name, or deletes it when enough are kept.
 pub(super) fn retire(disk: &impl Disk, segment: &str) -> io::Result<()> {
-    if kept(disk)? < FILES {
-        disk.rename(segment, &format!("{segment}{EXTENSION}"))
-    } else {
-        disk.remove(segment)
+    if has_enough(disk)? {
+        return disk.remove(segment);
     }
+    disk.rename(segment, &format!("{segment}{EXTENSION}"))
 }
 
-fn kept(disk: &impl Disk) -> io::Result<usize> {
-    Ok(disk.names()?.iter().filter(|name| name.ends_with(EXTENSION)).count())
+fn has_enough(disk: &impl Disk) -> io::Result<bool> {
+    Ok(disk.names()?.iter().filter(|name| name.ends_with(EXTENSION)).count() >= FILES)
 }

@@ -2,16 +2,14 @@
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{
-    DirBuilderExt as _, FileExt, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, DiskFile, failed};
 use crate::error::Error;
 
 /// Locked by the process that owns the directory. It holds the id of that process, for the message to a second one.
-pub(super) const LOCK: &str = "lock";
+const LOCK: &str = "lock";
 
 /// A directory on disk, owned by this process until it is dropped.
 ///
@@ -34,20 +32,6 @@ impl Directory {
         Ok(Self { lock: lock(&path)?, path })
     }
 
-    /// As [`own`](Self::own), where no process has the directory and none has had it since this one made it.
-    pub(super) fn own_vacant(path: &Path) -> Result<Self, Error> {
-        let was_taken = path.join(LOCK).symlink_metadata().is_ok();
-        let directory = Self::own(path)?;
-        if was_taken {
-            return Err(Error::spool(format!(
-                "the spool directory {} was taken by another process, and its rows wait there for the next one: give \
-                 each process a spool directory of its own",
-                path.display()
-            )));
-        }
-        Ok(directory)
-    }
-
     fn at(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -62,12 +46,10 @@ impl Disk for Directory {
 
     /// A deleted directory, or lock, lets another process in.
     fn is_owned(&self) -> bool {
-        self.at(LOCK).symlink_metadata().is_ok_and(|found| is_same(&self.lock, &found))
-    }
-
-    fn is_lost(&self) -> bool {
-        let is_taken = self.at(LOCK).symlink_metadata().is_ok_and(|found| !is_same(&self.lock, &found));
-        is_taken || !self.lock.is_linked()
+        let (Ok(found), Ok(lock)) = (self.at(LOCK).symlink_metadata(), self.lock.metadata()) else {
+            return false;
+        };
+        (found.dev(), found.ino()) == (lock.dev(), lock.ino())
     }
 
     fn names(&self) -> io::Result<Vec<String>> {
@@ -100,15 +82,11 @@ impl Disk for Directory {
     }
 }
 
-/// Lets the next process in.
-pub(super) fn remove_lock(path: &Path) {
-    fs::remove_file(path.join(LOCK)).ok();
-}
-
 fn make(path: &Path) -> Result<(), Error> {
     let found = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            builder().create(path).map_err(|error| failed("cannot make the spool directory", path, error))?;
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+            made.map_err(|error| failed("cannot make the spool directory", path, error))?;
             fs::symlink_metadata(path)
         }
         found => found,
@@ -133,7 +111,7 @@ fn check(path: &Path, found: &Metadata) -> Result<(), Error> {
             "can be written by others (mode {:o}, gid {}), who could plant rows in it: chmod 700 it, give it to a group \
              of the service's user, mount it with dir_mode=0700 where the file system has no modes, or name a new \
              directory inside it",
-            found.permissions().mode() & 0o7777,
+            found.mode() & 0o7777,
             found.gid()
         )
     } else {
@@ -180,12 +158,6 @@ fn writable() -> OpenOptions {
     options
 }
 
-fn builder() -> DirBuilder {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o700);
-    builder
-}
-
 /// Whether it is of the user that this process acts as, or of root, as the mount point of a volume is.
 fn is_own(found: &Metadata) -> bool {
     found.uid() == user() || found.uid() == 0
@@ -200,7 +172,7 @@ fn user() -> u32 {
 /// Whether users may write to it who share no group with this process. Its own groups may: an orchestrator gives a volume
 /// to one of them and makes it writable, at each start anew (`fsGroup` in Kubernetes).
 fn others_may_write(found: &Metadata) -> bool {
-    let mode = found.permissions().mode();
+    let mode = found.mode();
     mode & 0o002 != 0 || (mode & 0o020 != 0 && !is_own_group(found.gid()))
 }
 
@@ -216,11 +188,6 @@ fn is_own_group(gid: u32) -> bool {
     // SAFETY: there is room for as many as the call may write.
     let count = unsafe { libc::getgroups(groups.len() as i32, groups.as_mut_ptr()) };
     groups.iter().take(usize::try_from(count).unwrap_or_default()).any(|group| *group == gid)
-}
-
-/// Whether what was found at a path is the open file.
-fn is_same(file: &File, found: &Metadata) -> bool {
-    file.metadata().is_ok_and(|file| (file.dev(), file.ino()) == (found.dev(), found.ino()))
 }
 
 /// Files of the owner alone, links not followed, and no waiting for the other end of a pipe.

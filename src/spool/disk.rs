@@ -13,8 +13,6 @@ pub(crate) trait Disk {
     fn path(&self) -> &Path;
     /// Whether it is there and locked by this process.
     fn is_owned(&self) -> bool;
-    /// Whether it will not come back: it is deleted, or another process has taken it.
-    fn is_lost(&self) -> bool;
     /// The names in it, in no order.
     fn names(&self) -> io::Result<Vec<String>>;
     /// A new empty file in place of whatever had that name.
@@ -27,6 +25,11 @@ pub(crate) trait Disk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Makes names that came or went survive a power loss.
     fn sync(&self) -> io::Result<()>;
+
+    /// An error about one of its files, as [`failed`].
+    fn failed(&self, what: &str, name: &str, error: io::Error) -> Error {
+        failed(what, &self.path().join(name), error)
+    }
 }
 
 /// An open file, read and written by position.

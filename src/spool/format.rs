@@ -17,6 +17,8 @@ pub(super) const HEADER_BYTES: usize = 20;
 /// The largest payload. A record of the largest size that the queue takes, with every byte of it escaped, is a
 /// fifth of that.
 pub(super) const PAYLOAD_LIMIT: usize = 4 * 1024 * 1024;
+/// No frame is longer.
+pub(super) const FRAME_LIMIT: usize = HEADER_BYTES + PAYLOAD_LIMIT;
 /// The payload of a row with nothing in it.
 const SMALLEST_PAYLOAD: usize = 16 + 8 + 1 + 1 + 3 * 4;
 /// No frame is shorter.

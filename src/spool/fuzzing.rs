@@ -26,7 +26,7 @@ pub fn seal(bytes: &mut [u8]) {
 ///
 /// # Panics
 /// When a record comes out that is not there, in this place and byte by byte, when numbers do not grow, when damage is
-/// not told, or when a record behind these bytes is not found.
+/// not reported, or when a record behind these bytes is not found.
 pub fn check(bytes: &[u8]) {
     let last = Row::new(std::time::UNIX_EPOCH, "fuzz", "last");
     let mut segment = bytes.to_vec();

@@ -14,8 +14,8 @@
 //!   not appended ever comes out.
 //! - Everything that was appended and not acknowledged is one number: [`Spool::pending`]. Each of these records
 //!   leaves it as a row of a batch, or in the [`lost`](SpooledRows::lost) of one, and never as both.
-//! - One thread owns it, and calls block for as long as the disk takes. Memory is bounded: 8 MiB of the newest
-//!   rows, and one record read from disk, however long the backlog. Batches are the caller's.
+//! - One thread owns it, and calls block for as long as the disk takes. Memory is bounded: one record, or 64 KiB, of
+//!   the segment that is read, however long the backlog. Batches are the caller's.
 //!
 //! # When it is full
 //!
@@ -28,9 +28,8 @@
 //!
 //! # When somebody deletes it
 //!
-//! [`Spool::is_there`] notices it, and the caller goes on in a [new generation](Spool::renew). Rows that are in memory go
-//! there too; rows that were only on disk are lost, and counted. A directory that another process has taken meanwhile
-//! is neither read nor written.
+//! [`Spool::is_there`] notices it. The caller opens the directory again as a new generation, and counts the rows that
+//! were only there as lost.
 //!
 //! # Files in the directory
 //!
@@ -91,13 +90,11 @@ pub mod fuzzing;
 mod quarantine;
 mod read;
 mod recover;
-mod renew;
 mod replay;
 mod scan;
 mod segment;
 #[cfg(test)]
 mod tests;
-mod window;
 
 use std::collections::VecDeque;
 use std::io;
@@ -107,13 +104,10 @@ use std::time::{Duration, Instant};
 use self::ack::Ack;
 pub(crate) use self::append::AppendError;
 use self::directory::Directory;
-use self::disk::{Disk, failed};
+use self::disk::{Disk, DiskFile as _};
 use self::read::SegmentReader;
 pub(crate) use self::read::SpooledRows;
-pub(crate) use self::recover::Torn;
-pub(crate) use self::renew::Remains;
 use self::segment::{Active, Frames, Segment};
-use self::window::Window;
 use crate::error::Error;
 use crate::row::Row;
 
@@ -124,8 +118,6 @@ pub(crate) const SMALLEST_LIMIT: u64 = 64 * 1024;
 const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 /// Closed segments are deleted one by one, so a small spool has small ones.
 const SEGMENTS_WITHIN_LIMIT: u64 = 8;
-/// How many bytes of the newest rows stay in memory.
-const WINDOW_BYTES: usize = 8 * 1024 * 1024;
 
 /// How the spool uses its disk.
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +138,6 @@ pub(crate) struct Spool<D: Disk = Directory> {
     /// The last of them, while it takes more.
     active: Option<Active<D::File>>,
     reader: Option<SegmentReader<D::File>>,
-    window: Window,
     frames: Frames,
     ack: Ack<D::File>,
     /// The number of the next record to be appended.
@@ -157,8 +148,8 @@ pub(crate) struct Spool<D: Disk = Directory> {
     acknowledged: u64,
     /// Records below may have reached the store before this process began.
     replay_until: u64,
-    /// The records that an earlier process was writing when it ended.
-    torn: Torn,
+    /// Records that an earlier process was writing when it ended.
+    torn: u64,
     synced_at: Instant,
     /// The first error that no call has returned.
     failure: Option<Error>,
@@ -182,9 +173,20 @@ impl<D: Disk> Spool<D> {
         (self.disk.path().to_owned(), self.options)
     }
 
+    /// Whether the files are where this process writes them. A file can be written after somebody has deleted it, and no
+    /// process would ever find the rows.
+    pub(crate) fn is_there(&self) -> bool {
+        self.disk.is_owned() && self.active.as_ref().is_none_or(|active| active.file.is_linked())
+    }
+
     /// How many records are on disk and not acknowledged.
     pub(crate) fn pending(&self) -> u64 {
         self.next - self.acknowledged
+    }
+
+    /// The number of the first record that is not acknowledged.
+    pub(crate) fn start(&self) -> u64 {
+        self.acknowledged
     }
 
     /// Where the next record will be appended, to be compared with [`position`](Self::position).
@@ -192,9 +194,9 @@ impl<D: Disk> Spool<D> {
         self.next
     }
 
-    /// The records that were being written when an earlier process ended. They are lost, and not part of
-    /// [`pending`](Self::pending).
-    pub(crate) fn torn(&self) -> Torn {
+    /// How many records an earlier process was writing when it ended, as far as the bytes show. They are lost, and not
+    /// part of [`pending`](Self::pending).
+    pub(crate) fn torn(&self) -> u64 {
         self.torn
     }
 
@@ -226,7 +228,7 @@ impl<D: Disk> Spool<D> {
     /// Writes the acknowledgement, unless the disk has it already.
     fn write_acknowledged(&mut self) -> Result<(), Error> {
         if self.ack.kept().unwrap_or(0) < self.acknowledged {
-            self.ack.write(&self.disk, self.acknowledged)?;
+            self.ack.write(&self.disk, self.acknowledged).map_err(|error| self.unacknowledged(error))?;
         }
         Ok(())
     }
@@ -235,17 +237,17 @@ impl<D: Disk> Spool<D> {
     /// a power loss first: without it, the deleted records would count as lost.
     fn remove_acknowledged(&mut self) -> Result<(), Error> {
         while let Some(segment) = self.acknowledged_segment() {
-            self.ack.sync(&self.disk)?;
+            self.ack.sync(&self.disk).map_err(|error| self.unacknowledged(error))?;
             // All of it was handed out, and an open file keeps its place on the disk.
             self.reader.take_if(|reader| reader.first == segment.first);
             let removed = if segment.unreadable {
                 damage::retire(&self.disk, &segment.name())
             } else {
-                self.remove(&segment)
+                self.disk.remove(&segment.name())
             };
             match removed {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(failed("cannot delete", &self.disk.path().join(segment.name()), error));
+                    return Err(self.disk.failed("cannot delete", &segment.name(), error));
                 }
                 _ => {
                     self.segments.pop_front();
@@ -262,8 +264,9 @@ impl<D: Disk> Spool<D> {
         (end <= self.ack.kept()?).then(|| segment.clone())
     }
 
-    fn remove(&self, segment: &Segment) -> io::Result<()> {
-        self.disk.remove(&segment.name())
+    fn unacknowledged(&self, error: io::Error) -> Error {
+        let what = "rows that are stored may be sent again, since this cannot be written:";
+        self.disk.failed(what, ack::NAME, error)
     }
 
     /// When the next [`sync_if_due`](Self::sync_if_due) has something to do.
@@ -293,14 +296,8 @@ impl<D: Disk> Spool<D> {
         }
         synced.map_err(|error| {
             let name = self.segments.back().map(Segment::name).unwrap_or_default();
-            let path = self.disk.path().join(name);
-            failed("rows would not survive a power loss, cannot sync", &path, error)
+            self.disk.failed("rows would not survive a power loss, cannot sync", &name, error)
         })
-    }
-
-    /// The number of the oldest record in memory.
-    fn window_start(&self) -> u64 {
-        self.next - self.window.len()
     }
 
     /// Keeps the first failure for [`take_failure`](Self::take_failure).

@@ -1,11 +1,10 @@
-//! How rows come off again: from memory while the writer keeps up, else from disk.
+//! Reads rows back from disk, in the order they came.
 
 use std::io;
-use std::path::PathBuf;
 
 use super::Spool;
 use super::damage;
-use super::disk::{Disk, failed, is_damage};
+use super::disk::{Disk, is_damage};
 use super::format::frame_bytes;
 use super::scan::{Found, Scanner};
 use super::segment;
@@ -90,18 +89,16 @@ impl<D: Disk> Spool<D> {
 
     /// Adds a row, or goes nearer to the next.
     fn step(&mut self, batch: &mut SpooledRows) -> Result<(), Error> {
-        if self.cursor >= self.window_start() {
-            batch.push(self.window.pop().ok_or_else(|| Error::spool("the window is empty"))?);
-            self.cursor += 1;
-            return Ok(());
-        }
-        let (first, end) = self.segment_at_cursor();
-        let Some(first) = first else {
+        let (segment, end) = self.segment_at_cursor();
+        let Some(first) = segment else {
             self.pass(batch, end);
             return Ok(());
         };
-        self.open_reader(first, batch)?;
-        let found = self.reader.as_mut().map_or(Ok(None), |reader| reader.scanner.next());
+        let found = match self.open_reader(first) {
+            Ok(reader) => reader.scanner.next(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound || is_damage(&error) => Err(error),
+            Err(error) => return Err(self.disk.failed("cannot open", &segment::name(first), error)),
+        };
         match found {
             Ok(Some(found)) if found.sequence < end => self.take(batch, found),
             Ok(_) => self.finish_segment(batch, end),
@@ -113,37 +110,22 @@ impl<D: Disk> Spool<D> {
         Ok(())
     }
 
-    /// The segment that holds the next record, and where it ends or memory takes over. Without one: where the next
-    /// begins.
+    /// The segment that holds the next record, and where it ends. Without one: where the next begins.
     fn segment_at_cursor(&self) -> (Option<u64>, u64) {
         let after = self.segments.partition_point(|segment| segment.first <= self.cursor);
         let first = after.checked_sub(1).map(|place| self.segments[place].first);
-        let end = self.segments.get(after).map_or(self.next, |segment| segment.first);
-        (first, end.min(self.window_start()))
+        (first, self.segments.get(after).map_or(self.next, |segment| segment.first))
     }
 
-    fn open_reader(&mut self, first: u64, batch: &mut SpooledRows) -> Result<(), Error> {
-        if self.reader.as_ref().is_some_and(|reader| reader.first == first) {
-            return Ok(());
-        }
-        self.reader = None;
-        // Asked once the file is open: another process that takes the directory first puts its lock there.
-        let opened = self.disk.open(&segment::name(first)).and_then(|file| {
-            if self.disk.is_owned() { Ok(file) } else { Err(io::Error::other("another process has it")) }
-        });
-        match opened {
-            Ok(file) => {
-                let scanner = Scanner::new(file, first..u64::MAX / 2);
-                self.reader = Some(SegmentReader { first, scanner });
+    fn open_reader(&mut self, first: u64) -> io::Result<&mut SegmentReader<D::File>> {
+        let reader = match self.reader.take().filter(|reader| reader.first == first) {
+            Some(reader) => reader,
+            None => {
+                let file = self.disk.open(&segment::name(first))?;
+                SegmentReader { first, scanner: Scanner::new(file, first..u64::MAX / 2) }
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound || is_damage(&error) => {
-                let (_, end) = self.segment_at_cursor();
-                self.give_up_segment(first, error);
-                self.pass(batch, end);
-            }
-            Err(error) => return Err(failed("cannot open", &self.path(first), error)),
-        }
-        Ok(())
+        };
+        Ok(self.reader.insert(reader))
     }
 
     fn take(&mut self, batch: &mut SpooledRows, found: Found) {
@@ -172,7 +154,8 @@ impl<D: Disk> Spool<D> {
     /// The disk does not return the written bytes. The file is kept: a person may recover more.
     fn give_up_segment(&mut self, first: u64, error: io::Error) {
         self.reader = None;
-        self.note(failed("rows are lost, since this cannot be read:", &self.path(first), error));
+        let what = "rows are lost, since this cannot be read:";
+        self.note(self.disk.failed(what, &segment::name(first), error));
         for segment in self.segments.iter_mut().filter(|segment| segment.first == first) {
             segment.unreadable = true;
         }
@@ -185,25 +168,16 @@ impl<D: Disk> Spool<D> {
     }
 
     fn keep_damage(&mut self, stretch: std::ops::Range<u64>) {
-        // Nothing is written into a directory that another process has taken.
-        if !self.disk.is_owned() {
-            return;
-        }
         let Some(reader) = &mut self.reader else { return };
         let (name, at) = (segment::name(reader.first), stretch.start);
         let kept = damage::keep(&self.disk, reader.scanner.file(), &name, stretch);
-        let path = self.disk.path().join(name);
         self.note(match kept {
             Ok(()) => Error::spool(format!(
                 "{} is damaged at byte {at}, and rows are lost: the damaged bytes are kept beside it as .damaged, see \
                  the kernel's log for the state of the disk",
-                path.display()
+                self.disk.path().join(name).display()
             )),
-            Err(error) => failed("cannot keep the damaged part of", &path, error),
+            Err(error) => self.disk.failed("cannot keep the damaged part of", &name, error),
         });
-    }
-
-    fn path(&self, first: u64) -> PathBuf {
-        self.disk.path().join(segment::name(first))
     }
 }

@@ -10,20 +10,11 @@ use super::disk::{Disk, DiskFile, failed, is_damage, is_full};
 use super::format::SMALLEST_FRAME;
 use super::scan::Scanner;
 use super::segment::{self, Frames, Segment};
-use super::window::Window;
-use super::{SEGMENT_BYTES, SEGMENTS_WITHIN_LIMIT, Spool, SpoolOptions, WINDOW_BYTES};
+use super::{SEGMENT_BYTES, SEGMENTS_WITHIN_LIMIT, Spool, SpoolOptions};
 use crate::error::Error;
 
 /// Made and deleted again to see whether that can be done.
 const PROBE: &str = "probe";
-
-/// The part that was cut off the end of the last segment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Torn {
-    /// Records that were being written: at least one where there are any bytes.
-    pub(crate) records: u64,
-    pub(crate) bytes: u64,
-}
 
 impl<D: Disk> Spool<D> {
     pub(super) fn on(disk: D, options: SpoolOptions) -> Result<Self, Error> {
@@ -39,14 +30,13 @@ impl<D: Disk> Spool<D> {
             segments,
             active: None,
             reader: None,
-            window: Window::new(WINDOW_BYTES),
             frames: Frames::default(),
             ack,
             next: acknowledged,
             cursor: acknowledged,
             acknowledged,
             replay_until: 0,
-            torn: Torn::default(),
+            torn: 0,
             synced_at: Instant::now(),
             failure: None,
         };
@@ -89,7 +79,7 @@ impl<D: Disk> Spool<D> {
         match self.try_mend(last) {
             Ok(end) => end,
             Err(error) => {
-                self.note(failed("cannot read all of", &self.disk.path().join(last.name()), error));
+                self.note(self.disk.failed("cannot read all of", &last.name(), error));
                 let bytes = if last.unreadable { 2 * SEGMENT_BYTES } else { last.bytes };
                 last.unreadable = true;
                 // As many as there can be: the numbers of records that may be there are not given away again.
@@ -103,11 +93,11 @@ impl<D: Disk> Spool<D> {
         while scanner.next()?.is_some() {}
         let tail = scanner.tail();
         last.bytes = tail.start;
-        self.torn = Torn { records: scanner.tail_records(), bytes: tail.end - tail.start };
+        self.torn = scanner.tail_records();
         if !tail.is_empty()
             && let Err(error) = self.cut(last, scanner.file(), tail)
         {
-            self.note(failed("cannot cut the torn end off", &self.disk.path().join(last.name()), error));
+            self.note(self.disk.failed("cannot cut the torn end off", &last.name(), error));
         }
         if last.bytes == 0 {
             self.disk.remove(&last.name()).ok();
@@ -137,7 +127,7 @@ fn check_writable(disk: &impl Disk) -> Result<(), Error> {
 /// # Errors
 /// When one of them cannot be looked at, other than for a failing disk: going on without it would give its
 /// numbers away again.
-pub(super) fn segments<D: Disk>(disk: &D) -> Result<VecDeque<Segment>, Error> {
+fn segments<D: Disk>(disk: &D) -> Result<VecDeque<Segment>, Error> {
     let names = disk.names().map_err(|error| failed("cannot list", disk.path(), error))?;
     let mut firsts: Vec<u64> = names.iter().filter_map(|name| segment::number(name)).collect();
     firsts.sort_unstable();
@@ -149,6 +139,6 @@ fn measure<D: Disk>(disk: &D, first: u64) -> Result<Segment, Error> {
     match disk.open(&name).and_then(|file| file.bytes()) {
         Ok(bytes) => Ok(Segment::new(first, bytes)),
         Err(error) if is_damage(&error) => Ok(Segment { unreadable: true, ..Segment::new(first, 0) }),
-        Err(error) => Err(failed("cannot open", &disk.path().join(name), error)),
+        Err(error) => Err(disk.failed("cannot open", &name, error)),
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::disk::{Disk, DiskFile, is_full, write_all};
-use super::format::{self, PAYLOAD_LIMIT};
+use super::format::{FRAME_LIMIT, encode, frame_bytes};
 use crate::row::Row;
 
 /// The end of a segment's name, after the number. It names the format: each version has its own extension, and leaves the
@@ -55,52 +55,22 @@ pub(super) struct Frames {
     ends: Vec<usize>,
 }
 
-/// Why not even the first of some rows can be encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unfit {
-    /// It is over [`PAYLOAD_LIMIT`].
-    TooLarge(usize),
-    /// There is no room for it.
-    NoRoom(usize),
-}
-
 impl Frames {
     /// Encodes rows from the front, numbered from `sequence`, as many as fit into `room` bytes. Once there are
     /// `enough` bytes, or as many as are written at once, it is left at that.
-    pub(super) fn encode(
-        &mut self,
-        rows: &[Row],
-        sequence: u64,
-        room: u64,
-        enough: u64,
-    ) -> Result<(), Unfit> {
+    pub(super) fn encode(&mut self, rows: &[Row], sequence: u64, room: u64, enough: u64) {
         self.bytes.clear();
         self.bytes.shrink_to(WRITE_BYTES as usize);
         self.ends.clear();
-        let enough = enough.min(WRITE_BYTES);
         for (row, sequence) in rows.iter().zip(sequence..) {
-            if let Err(unfit) = self.push(row, sequence, room) {
-                return if self.ends.is_empty() { Err(unfit) } else { Ok(()) };
+            let frame = frame_bytes(row);
+            let is_enough = self.bytes.len() as u64 >= enough.min(WRITE_BYTES);
+            if is_enough || frame > FRAME_LIMIT || (self.bytes.len() + frame) as u64 > room {
+                return;
             }
-            if self.bytes.len() as u64 >= enough {
-                break;
-            }
+            encode(&mut self.bytes, sequence, row);
+            self.ends.push(self.bytes.len());
         }
-        Ok(())
-    }
-
-    fn push(&mut self, row: &Row, sequence: u64, room: u64) -> Result<(), Unfit> {
-        let frame = format::frame_bytes(row);
-        if frame - format::HEADER_BYTES > PAYLOAD_LIMIT {
-            return Err(Unfit::TooLarge(frame));
-        }
-        let bytes = (self.bytes.len() + frame) as u64;
-        if bytes > room {
-            return Err(Unfit::NoRoom(frame));
-        }
-        format::encode(&mut self.bytes, sequence, row);
-        self.ends.push(self.bytes.len());
-        Ok(())
     }
 
     /// How many whole frames there are in that many bytes, and where the last of them ends.

@@ -10,7 +10,7 @@ pub(crate) enum AnyStore {
     #[cfg(feature = "postgres")]
     Postgres(super::Postgres),
     #[cfg(feature = "sqlite")]
-    Sqlite(super::Sqlite),
+    Sqlite(Box<super::Sqlite>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(crate) fn open(url: &str, create_table: bool) -> Result<AnyStore, Error> {
 pub(crate) fn open_to_read(url: &str) -> Result<AnyStore, Error> {
     #[cfg(feature = "sqlite")]
     if scheme(url)? == Scheme::Sqlite {
-        return Ok(AnyStore::Sqlite(super::Sqlite::reader(url)?));
+        return Ok(AnyStore::Sqlite(Box::new(super::Sqlite::reader(url)?)));
     }
     open(url, false)
 }
@@ -57,7 +57,7 @@ fn postgres(_: &str, _: bool) -> Result<AnyStore, Error> {
 
 #[cfg(feature = "sqlite")]
 fn sqlite(url: &str, create_table: bool) -> Result<AnyStore, Error> {
-    Ok(AnyStore::Sqlite(super::Sqlite::from_url(url)?.create_table(create_table)))
+    Ok(AnyStore::Sqlite(Box::new(super::Sqlite::from_url(url)?.create_table(create_table))))
 }
 
 #[cfg(not(feature = "sqlite"))]

@@ -22,7 +22,6 @@ mod bisect;
 mod control;
 mod delivery;
 mod finish;
-mod generation;
 #[cfg(all(test, ledger_loom))]
 mod models;
 mod notices;

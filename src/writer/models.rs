@@ -96,7 +96,7 @@ fn a_flush_returns_when_what_was_accepted_before_is_written() {
 /// Fails when the writer looks what there is before it looks for orders, when `shutdown` asks before it closes the
 /// queue or does not wake, or when `finished` tells nobody.
 #[test]
-fn a_stop_is_heard_by_a_writer_at_work_and_at_rest_and_nobody_waits_in_vain() {
+fn a_stop_reaches_a_writer_at_work_and_at_rest_and_nobody_waits_in_vain() {
     explore("stop", || {
         let ledger = Ledger::new();
         let (queue, guard) = (ledger.queue.clone(), ledger.guard());

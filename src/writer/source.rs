@@ -4,19 +4,19 @@
 //! row goes onto disk, and batches are read from there: see [`spooling`](super::spooling).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::bisect::{Batch, Origin};
 use super::control::Control;
-use super::generation::Generation;
 use super::notices::Notices;
 use crate::error::Error;
 use crate::queue::chunk::Chunk;
 use crate::queue::{Cause, Queue};
 use crate::row::{Anchor, Row};
-use crate::spool::{Spool, SpooledRows};
+use crate::spool::{Spool, SpoolOptions, SpooledRows};
 
 /// A batch takes in no more rows once those it has take that many bytes: in memory where they come from the queue, and on
 /// disk where they come from the spool. A batch off the queue exceeds it by one step at most, a batch off the disk by one
@@ -35,7 +35,11 @@ pub(super) struct Source {
     pub(super) notices: Rc<Notices>,
     pub(super) batch_size: usize,
     /// Where rows go onto disk, if anywhere.
-    pub(super) generation: Option<Generation>,
+    pub(super) place: Option<(PathBuf, SpoolOptions)>,
+    /// `None` without a place, and while the directory cannot be opened again.
+    pub(super) spool: Option<Spool>,
+    /// Grows each time that somebody removes the files of the spool.
+    pub(super) generation: u64,
     /// With a spool: rows that are not on disk.
     pub(super) held: Vec<Row>,
     /// Without a spool: the beginning of the next batch, made while the store has the one before.
@@ -44,8 +48,8 @@ pub(super) struct Source {
     pub(super) read_ahead: SpooledRows,
     /// The disk failed, and is left alone until then.
     pub(super) retry_at: Option<Instant>,
-    /// Rows were taken back: a drain includes them.
-    pub(super) has_taken_back: bool,
+    /// Rows are about to get other numbers on disk: a drain looks for its end again.
+    pub(super) has_moved: bool,
 }
 
 /// Rows made of records.
@@ -89,19 +93,20 @@ impl Source {
         batch_size: usize,
         spool: Option<Spool>,
     ) -> Self {
-        let generation = spool.map(Generation::first);
-        let (held, ahead, read_ahead, retry_at, has_taken_back) = Default::default();
+        let (held, ahead, read_ahead, retry_at) = Default::default();
         Self {
             queue,
             control,
             notices,
             batch_size,
-            generation,
+            place: spool.as_ref().map(Spool::place),
+            spool,
+            generation: 1,
             held,
             ahead,
             read_ahead,
             retry_at,
-            has_taken_back,
+            has_moved: false,
         }
     }
 
@@ -111,7 +116,7 @@ impl Source {
     }
 
     fn has_enough_on_disk(&self) -> bool {
-        self.spool().is_some_and(|spool| spool.waiting(&self.read_ahead) >= self.batch_size as u64)
+        self.spool.as_ref().is_some_and(|spool| spool.waiting(&self.read_ahead) >= self.batch_size as u64)
     }
 
     /// Fills the spool until it has a batch worth writing.
@@ -121,7 +126,7 @@ impl Source {
 
     /// The rows there are now: all of them, or as many full batches as there are.
     pub(super) fn goal(&self, everything: bool) -> Goal {
-        let end = self.spool().filter(|_| !everything).map(Spool::end);
+        let end = self.spool.as_ref().filter(|_| !everything).map(Spool::end);
         Goal { everything, mark: self.queue.mark(), end }
     }
 
@@ -134,11 +139,11 @@ impl Source {
             // A failure returns with the next rows for the disk, and is reported then.
             self.renew_if_gone().ok();
         }
-        if std::mem::take(&mut self.has_taken_back) {
+        if std::mem::take(&mut self.has_moved) {
             goal.end = None;
         }
-        let (position, end) =
-            self.spool().map_or((0, 0), |spool| (spool.position(&self.read_ahead), spool.end()));
+        let spool = self.spool.as_ref();
+        let (position, end) = spool.map_or((0, 0), |spool| (spool.position(&self.read_ahead), spool.end()));
         if goal.end.is_none() && self.held.is_empty() && self.queue.is_past(goal.mark) {
             goal.end = Some(end);
         }
@@ -154,15 +159,12 @@ impl Source {
 
     /// The next batch off the disk, where there is one.
     fn read(&mut self) -> Result<Option<Batch>, Error> {
-        let Some(Generation { number, spool: Some(spool), .. }) = &mut self.generation else {
-            return Ok(None);
-        };
+        let Some(spool) = &mut self.spool else { return Ok(None) };
         spool.read_on(&mut self.read_ahead, self.batch_size, BATCH_BYTES)?;
         let batch = std::mem::take(&mut self.read_ahead);
-        let generation = *number;
         self.queue.account.unspool(batch.lost);
         self.lose_corrupt(batch.lost);
-        Ok((!batch.is_empty()).then(|| Batch::from_spool(batch, generation)))
+        Ok((!batch.is_empty()).then(|| Batch::from_spool(batch, self.generation)))
     }
 
     /// Rows that came after those of a batch of that origin, where they are of the same origin.
@@ -190,8 +192,8 @@ impl Source {
 
     /// Makes some more of the next batch while the store has the one before; `false` when there is no more to make.
     pub(super) fn run_ahead(&mut self) -> bool {
-        if let Some(generation) = &mut self.generation {
-            let Some(spool) = &mut generation.spool else { return false };
+        if self.has_spool() {
+            let Some(spool) = &mut self.spool else { return false };
             let before = self.read_ahead.len();
             let rows = self.batch_size.min(before + AHEAD);
             // A failure returns when the batch is wanted, and is reported then.

@@ -3,21 +3,20 @@
 //! A full spool leaves records in the queue. So does a disk that fails, but its rows go to the store past the disk: a spool
 //! costs no row that would be written without it.
 //!
-//! Where somebody has removed the files, the spool goes on as a new generation. Rows in memory go there too. Rows that were
-//! only on disk are counted as lost. Batches that the store has in hand belong to the old generation: an acknowledgement of
-//! them is ignored.
+//! Where somebody has removed the files, the spool goes on as a new generation. Rows that were only there are counted as
+//! lost. The batch in hand belongs to the old generation: an acknowledgement of its rows is ignored.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::bisect::Origin;
-use super::generation::Generation;
 use super::notices::Notice;
 use super::source::{MadeRows, Source};
 use crate::error::Error;
 use crate::queue::Queue;
 use crate::row::Row;
-use crate::spool::{AppendError, Remains, Spool, SpoolOptions};
+use crate::spool::{AppendError, Spool, SpoolOptions};
 use crate::stderr;
 
 /// Records that go onto disk at once: a millisecond's work or two, in which the store has to wait.
@@ -38,21 +37,13 @@ pub(crate) fn open_spool(dir: &Path, options: SpoolOptions, queue: &Queue) -> Re
         Ok(_) => {}
         Err(error) => stderr::say(format_args!("{error:#}")),
     }
-    queue.account.inherit(spool.pending(), spool.torn().records);
+    queue.account.inherit(spool.pending(), spool.torn());
     Ok(spool)
 }
 
 impl Source {
     pub(super) fn has_spool(&self) -> bool {
-        self.generation.is_some()
-    }
-
-    pub(super) fn spool(&self) -> Option<&Spool> {
-        self.generation.as_ref()?.spool.as_ref()
-    }
-
-    fn spool_mut(&mut self) -> Option<&mut Spool> {
-        self.generation.as_mut()?.spool.as_mut()
+        self.place.is_some()
     }
 
     /// Whether rows wait for the disk to take them.
@@ -100,7 +91,7 @@ impl Source {
 
     fn append(&mut self) -> Result<(), AppendError> {
         let mut appended = self.renew_if_gone().map_err(AppendError::Disk);
-        if let (Ok(()), Some(Generation { spool: Some(spool), .. })) = (&appended, &mut self.generation) {
+        if let (Ok(()), Some(spool)) = (&appended, &mut self.spool) {
             let before = self.held.len();
             appended = spool.append(&mut self.held);
             self.queue.account.spool((before - self.held.len()) as u64);
@@ -115,67 +106,56 @@ impl Source {
         appended
     }
 
-    /// Begins a new generation where somebody has removed the files of this one.
+    /// Opens the directory again, as a new generation, where somebody has removed the files.
     ///
     /// # Errors
-    /// When the directory cannot be had again. Rows go past the disk until it can.
+    /// When it cannot be opened. Rows go past the disk until it can.
     pub(super) fn renew_if_gone(&mut self) -> Result<(), Error> {
-        let Some(Generation { spool, dir, options, .. }) = &self.generation else { return Ok(()) };
-        if spool.as_ref().is_some_and(Spool::is_there) {
+        if self.spool.as_ref().is_some_and(Spool::is_there) {
             return Ok(());
         }
-        let may_come_back = spool.as_ref().is_some_and(Spool::is_away);
-        spool.iter().for_each(Spool::vacate);
-        match Spool::renew(dir, *options) {
-            Ok(new) => {
-                self.retry_at = None;
-                self.begin_generation(Some(new));
-            }
-            Err(error) => {
-                self.retry_at = Some(Instant::now() + DISK_RETRY);
-                if !may_come_back && spool.is_some() {
-                    self.begin_generation(None);
-                }
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    fn begin_generation(&mut self, new: Option<Spool>) {
-        let Some(generation) = &mut self.generation else { return };
+        let Some((dir, options)) = self.place.clone() else { return Ok(()) };
         let ahead = std::mem::take(&mut self.read_ahead);
-        let old = generation.spool.as_mut().map(|old| old.remains(ahead, new.as_ref()));
-        let (pending, torn) = new.as_ref().map_or((0, 0), |new| (new.pending(), new.torn().records));
-        generation.number += 1;
-        generation.spool = new;
-        let is_first_sight = old.is_some();
-        // Rows that were given up, and are there after all, are rows of an earlier process.
-        let Remains { rows, lost, repeated } =
-            old.unwrap_or_else(|| Remains { repeated: pending, ..Remains::default() });
-        self.queue.account.recount_spooled(pending - repeated);
-        self.queue.account.inherit(repeated, torn);
-        if is_first_sight {
+        // Its lock goes with it.
+        let unread = self.spool.take().map(|old| old.position(&ahead)..old.end());
+        let opened = Spool::open(&dir, options);
+        let (found, torn) = opened.as_ref().map_or((0..0, 0), |new| (new.start()..new.end(), new.torn()));
+        self.retry_at = opened.is_err().then(|| Instant::now() + DISK_RETRY);
+        let lost = self.recount(unread.clone().unwrap_or_default(), &found, torn);
+        if unread.is_some() {
+            self.generation += 1;
+            self.has_moved = true;
             self.notices.say_throttled(&Error::spool(format!(
                 "files were removed from the spool directory {}, and {lost} rows that were only there are lost: keep \
                  every job that cleans up away from it",
-                generation.dir.display()
+                dir.display()
             )));
         }
+        self.spool = Some(opened?);
+        Ok(())
+    }
+
+    /// Counts what a new generation has found of the rows that were still to be read; how many are lost. It counts on from
+    /// the segments that are left, so the numbers tell. All others that it has found come in addition: they are in hand, or
+    /// an earlier process left them.
+    fn recount(&self, unread: Range<u64>, found: &Range<u64>, torn: u64) -> u64 {
+        let kept = unread.end.min(found.end).saturating_sub(unread.start.max(found.start));
+        let lost = unread.end - unread.start - kept;
+        self.queue.account.recount_spooled(kept);
+        self.queue.account.inherit(found.end - found.start - kept, torn);
         self.lose_corrupt(lost);
-        self.take_back(rows);
+        lost
     }
 
     /// Takes rows that are not on disk, to get them there before all others.
     pub(super) fn take_back(&mut self, rows: Vec<Row>) {
         self.held.splice(0..0, rows);
-        self.has_taken_back = true;
+        self.has_moved = true;
     }
 
     /// Whether the rows of a batch stay on disk until they are acknowledged.
     pub(super) fn is_on_disk(&self, origin: Origin) -> bool {
-        let current = self.generation.as_ref().map(|generation| generation.number);
-        matches!(origin, Origin::Spool { generation, .. } if Some(generation) == current)
+        matches!(origin, Origin::Spool { generation, .. } if generation == self.generation)
     }
 
     /// Rows of a batch are about to be counted as written or quarantined.
@@ -189,7 +169,7 @@ impl Source {
     pub(super) fn acknowledge(&mut self, origin: Origin) {
         let mut done = self.renew_if_gone();
         if let (true, Origin::Spool { up_to, .. }) = (self.is_on_disk(origin), origin) {
-            done = done.and_then(|()| self.spool_mut().map_or(Ok(()), |spool| spool.acknowledge(up_to)));
+            done = done.and_then(|()| self.spool.as_mut().map_or(Ok(()), |spool| spool.acknowledge(up_to)));
         }
         self.say_if_failed(done);
         self.say_failure();
@@ -198,23 +178,17 @@ impl Source {
     /// Writes the row into `quarantine.jsonl`, where there is a spool.
     pub(super) fn write_quarantine(&mut self, row: &Row, reason: &str) -> Result<(), Error> {
         self.renew_if_gone()?;
-        match &mut self.generation {
-            None => Ok(()),
-            Some(Generation { spool: Some(spool), .. }) => spool.quarantine(row, reason),
-            Some(Generation { dir, .. }) => {
-                Err(Error::spool(format!("the spool directory {} cannot be used", dir.display())))
-            }
-        }
+        self.spool.as_mut().map_or(Ok(()), |spool| spool.quarantine(row, reason))
     }
 
     /// When the disk is to be synced.
     pub(super) fn next_sync(&self) -> Option<Instant> {
-        self.spool()?.next_sync()
+        self.spool.as_ref()?.next_sync()
     }
 
     /// Syncs the disk when that is due by then.
     pub(super) fn sync(&mut self, by: Instant) {
-        let synced = self.spool_mut().map_or(Ok(()), |spool| spool.sync_if_due(by));
+        let synced = self.spool.as_mut().map_or(Ok(()), |spool| spool.sync_if_due(by));
         self.say_if_failed(synced);
     }
 
@@ -228,7 +202,7 @@ impl Source {
             self.notices
                 .say(Notice::Disk, format_args!("{} rows are in memory alone: {error:#}", self.held.len()));
         }
-        let saved = self.spool_mut().map_or(Ok(()), |spool| spool.append(&mut about_losses));
+        let saved = self.spool.as_mut().map_or(Ok(()), |spool| spool.append(&mut about_losses));
         if let Err(error) = saved {
             self.notices
                 .say(Notice::LossRows, format_args!("could not save the ledger.loss rows: {error:#}"));
@@ -246,7 +220,7 @@ impl Source {
     }
 
     fn say_failure(&mut self) {
-        if let Some(error) = self.spool_mut().and_then(Spool::take_failure) {
+        if let Some(error) = self.spool.as_mut().and_then(Spool::take_failure) {
             self.notices.say_throttled(&error);
         }
     }

@@ -230,6 +230,11 @@ fn rules_that_match_nothing_or_too_much_are_refused() {
         (r#"[[rule]]|span = "a"|inherit = ["b", ""]"#, r#"3: empty name in "inherit": write a name"#),
         (r#"[[rule]]|span = "a"|[rule.rename]|b = "c"|d = """#, r#"5: empty name in "rename": write a name"#),
         (r#"[[rule]]|span = "a"|[rule.set]|"" = 1"#, r#"4: empty name in "set": write a name"#),
+        (r#"[[rule]]|span = "a"|[rule.set]|" " = 1|b = 2"#, r#"4: empty name in "set": write a name"#),
+        (
+            r#"[[rule]]|span = "a"|level = 1|target = 2"#,
+            r#"3: "level" is an integer: use one of error, warn, info, debug, trace"#,
+        ),
     ]);
 }
 

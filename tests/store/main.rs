@@ -1,5 +1,6 @@
 //! The stores for Postgres and SQLite: rights, roles, TLS, retries, replays, rejected rows.
 
+mod addresses;
 mod create_table;
 mod least_rights;
 mod outage;
@@ -11,3 +12,4 @@ mod round_trip;
 mod secrets;
 mod sqlite_files;
 mod tls;
+mod tls_by_old_certificates;

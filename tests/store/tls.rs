@@ -59,7 +59,7 @@ async fn insert(url: &str) -> Result<(), InsertError> {
     store.insert(&[Row::new(SystemTime::now(), "test", "test.event")], Attempt::First).await
 }
 
-fn openssl(folder: &Path, arguments: &str) {
+pub(crate) fn openssl(folder: &Path, arguments: &str) {
     let mut command = Command::new("openssl");
     command.current_dir(folder).args(arguments.split_whitespace());
     let output = command.output().expect("openssl is not installed: run scripts/test, which installs it");
@@ -67,7 +67,7 @@ fn openssl(folder: &Path, arguments: &str) {
 }
 
 /// Makes NAME.key and NAME.crt.
-fn make_ca(folder: &Path, name: &str) {
+pub(crate) fn make_ca(folder: &Path, name: &str) {
     openssl(
         folder,
         &format!(
@@ -96,7 +96,7 @@ fn make_server_certificate(folder: &Path) {
 }
 
 /// The server reads a key only if no other user can.
-fn give_to_owner_of(folder: &Path, file: &PathBuf) {
+pub(crate) fn give_to_owner_of(folder: &Path, file: &PathBuf) {
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("it is ours");
     let folder = fs::metadata(folder).expect("it is there");
     if folder.uid() != fs::metadata(file).expect("it is there").uid() {
@@ -148,11 +148,14 @@ async fn a_certificate_file_that_is_not_there_is_named_by_its_parameter() {
 
 #[tokio::test]
 async fn where_the_server_takes_tls_alone_a_login_without_it_is_told_so() {
-    for parameters in ["sslmode=disable", "sslmode=allow"] {
-        let refused = SERVER.insert("localhost", parameters).await;
-        assert_eq!(refused.as_ref().err().map(InsertError::failure), Some(Failure::Hold));
-        assert_refused(refused, "then the URL needs sslmode=verify-full");
-    }
+    let refused = SERVER.insert("localhost", "sslmode=disable").await;
+    assert_eq!(refused.as_ref().err().map(InsertError::failure), Some(Failure::Hold));
+    assert_refused(refused, "then the URL needs sslmode=verify-full");
+}
+
+#[tokio::test]
+async fn allow_does_with_tls_what_the_server_takes_by_tls_alone() {
+    SERVER.insert("localhost", "sslmode=allow").await.expect("stored");
 }
 
 #[tokio::test]
@@ -164,7 +167,22 @@ async fn where_the_server_has_no_tls_it_is_not_done_without() {
 /// The default is `prefer`: it protects against listening, but not against another server in place of this one.
 #[tokio::test]
 async fn prefer_and_require_look_at_no_certificate() {
-    for parameters in ["", "sslmode=prefer", &SERVER.verified("require", "stranger")] {
+    for parameters in ["", "sslmode=require", &SERVER.verified("prefer", "stranger")] {
         SERVER.insert("127.0.0.1", parameters).await.expect(parameters);
     }
+}
+
+#[tokio::test]
+async fn require_with_a_root_certificate_is_verify_ca_as_in_libpq() {
+    SERVER.insert("127.0.0.1", &SERVER.verified("require", "ca")).await.expect("no name is looked at");
+    let refused = SERVER.insert("127.0.0.1", &SERVER.verified("require", "stranger")).await;
+    assert_refused(refused, "signed by an unknown CA");
+}
+
+/// A login that the server refuses by TLS is not sent once more without.
+#[tokio::test]
+async fn prefer_sends_no_password_without_tls_after_a_refusal() {
+    let name = SERVER.database.rsplit('/').next().expect("a URL names its database");
+    let url = format!("postgres://ledger:wrong@127.0.0.1:{}/{name}", SERVER.cluster.port());
+    assert_refused(insert(&url).await, "the login was refused; check the user and password");
 }

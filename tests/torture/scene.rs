@@ -50,6 +50,8 @@ pub(crate) struct Round {
 /// The options of a scene.
 pub(crate) struct Setup {
     pub(crate) cluster: Arc<Cluster>,
+    /// The port of a server that the URL names before the proxy.
+    pub(crate) other_server: Option<u16>,
     pub(crate) ledger: fn(Builder) -> Builder,
     pub(crate) queue_capacity: usize,
     /// Without one, callers call so often that batches are large or small, as chance will have it.
@@ -77,6 +79,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             cluster: shared(),
+            other_server: None,
             ledger: |builder| builder,
             queue_capacity: 50_000,
             pace: None,
@@ -144,7 +147,10 @@ impl Scene {
         let seed = round.rng.next();
         let stage = Stage::set(&setup, seed);
         let proxy = Proxy::to(stage.cluster.port());
-        let url = stage.url(proxy.port());
+        let mut url = stage.url(proxy.port());
+        if let Some(port) = setup.other_server {
+            url = url.replacen('@', &format!("@127.0.0.1:{port},"), 1);
+        }
         let mut builder = (setup.ledger)(tracing_ledger::builder().queue_capacity(setup.queue_capacity));
         let disk = (setup.spool == SpoolChoice::Either && round.spooled).then(spool_dir);
         if let SpoolChoice::In(dir) = &setup.spool {

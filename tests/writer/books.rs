@@ -89,9 +89,9 @@ pub(crate) struct Keeper {
 
 pub(crate) fn gate() -> (Gate, Keeper) {
     let memory = Memory::default();
-    let (inserts, heard) = unbounded();
+    let (inserts, arrived) = unbounded();
     let (say, go) = tokio::sync::mpsc::unbounded_channel();
-    (Gate { memory: memory.clone(), inserts, go }, Keeper { memory, inserts: heard, go: say })
+    (Gate { memory: memory.clone(), inserts, go }, Keeper { memory, inserts: arrived, go: say })
 }
 
 impl Store for Gate {
@@ -126,11 +126,13 @@ impl Keeper {
     }
 }
 
-/// Has a spool directory deleted, and another process make it anew and end.
-pub(crate) fn give_away(dir: &Path) {
+/// Has a spool directory deleted and made anew, as by another process, which has it as long as it keeps the lock.
+pub(crate) fn give_away(dir: &Path) -> File {
     fs::remove_dir_all(dir).expect("it is there");
     fs::create_dir(dir).expect("it can be made");
-    fs::write(dir.join("lock"), "").expect("it can be written");
+    let lock = File::create(dir.join("lock")).expect("it can be made");
+    lock.lock().expect("it is new");
+    lock
 }
 
 /// The least that a spool may have.

@@ -1,4 +1,4 @@
-//! What is lost is said in the table, once the table takes rows.
+//! Losses become rows of the table, once it takes rows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,13 +41,13 @@ fn rows_that_a_full_queue_refused_are_one_row() {
     let memory = keeper.leave();
     let stats = guard.shutdown(DEADLINE).expect("the gate is open");
     assert_eq!((stats.refused.queue_full, stats.written), (7, 3), "its own row is not in the account");
-    let told = losses(&memory);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!((&told[0]["cause"], &told[0]["count"]), (&"queue_full".into(), &7.into()));
-    let [first, last] = ["first", "last"].map(|key| time(&told[0][key]));
+    let rows = losses(&memory);
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!((&rows[0]["cause"], &rows[0]["count"]), (&"queue_full".into(), &7.into()));
+    let [first, last] = ["first", "last"].map(|key| time(&rows[0][key]));
     assert!(
         before <= first + MICROSECOND && first < last && last <= after,
-        "{told:?}: {before:?}, {after:?}"
+        "{rows:?}: {before:?}, {after:?}"
     );
 
     let rows = memory.rows();
@@ -89,8 +89,8 @@ fn rows_that_came_while_the_ledger_shut_down_are_one_row() {
         (keeper.leave(), shutdown.join().expect("it is in time"))
     });
     assert_eq!((stats.refused.shutdown, stats.written), (1, 3), "{stats}");
-    let told = losses(&memory);
-    assert_eq!((&told[0]["cause"], &told[0]["count"]), (&"shutdown".into(), &1.into()));
+    let rows = losses(&memory);
+    assert_eq!((&rows[0]["cause"], &rows[0]["count"]), (&"shutdown".into(), &1.into()));
 }
 
 #[test]
@@ -151,14 +151,14 @@ fn a_table_that_refuses_them_for_a_while_gets_all_other_rows_and_then_them() {
 
         is_mended.store(true, Ordering::Relaxed);
         guard.shutdown(DEADLINE).expect("the gate is open");
-        let told = losses(&memory);
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert_eq!(told[0]["count"], 7);
+        let rows = losses(&memory);
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        assert_eq!(rows[0]["count"], 7);
     }
 }
 
 #[test]
-fn what_the_table_never_took_of_them_is_told_by_the_next_process() {
+fn rows_on_losses_that_the_table_never_took_are_sent_by_the_next_process() {
     let dir = SpoolDir::new();
     let (table, keeper) = gate();
     let store = Guarded { table, says: Failure::Hold, is_mended: Arc::default() };
@@ -176,6 +176,6 @@ fn what_the_table_never_took_of_them_is_told_by_the_next_process() {
     let memory = Memory::default();
     let (_dispatch, guard) = open(dir.builder(), memory.clone());
     guard.shutdown(DEADLINE).expect("memory is there");
-    let told: u64 = losses(&memory).iter().filter_map(|loss| loss["count"].as_u64()).sum();
-    assert_eq!(told, lost);
+    let rows: u64 = losses(&memory).iter().filter_map(|loss| loss["count"].as_u64()).sum();
+    assert_eq!(rows, lost);
 }

@@ -13,7 +13,7 @@ mod quarantine;
 mod retry;
 mod shutdown;
 mod spool_disk;
-mod spool_poison;
+mod spool_quarantine;
 mod spool_restart;
 mod spool_shutdown;
 mod starved;

@@ -9,14 +9,14 @@ use tracing_ledger::{Guard, Row};
 
 use crate::books::{Answers, DEADLINE, SOON, emit, failed, numbers, open, until, untimed};
 
-/// A store that refuses every batch with a poisonous number in it, and counts what it is asked.
-fn picky(is_poison: impl Fn(u64) -> bool + Send + 'static) -> (impl Store, Arc<AtomicUsize>) {
+/// A store that rejects every batch with a bad number in it, and counts its calls.
+fn picky(is_bad: impl Fn(u64) -> bool + Send + 'static) -> (impl Store, Arc<AtomicUsize>) {
     let statements = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&statements);
     let store = Answers(move |batch: &[Row], _| {
         let numbers = numbers(batch);
         counter.fetch_add(usize::from(!numbers.is_empty()), Ordering::Relaxed);
-        if numbers.into_iter().any(&is_poison) { failed(Failure::Quarantine) } else { Ok(()) }
+        if numbers.into_iter().any(&is_bad) { failed(Failure::Quarantine) } else { Ok(()) }
     });
     (store, statements)
 }
@@ -35,7 +35,7 @@ fn one_row_in_a_thousand_is_found_in_21_statements() {
 }
 
 #[test]
-fn a_tenth_of_a_batch_is_set_aside_and_more_is_held() {
+fn a_tenth_of_a_batch_is_quarantined_and_more_is_held() {
     let mended = Arc::new(AtomicBool::new(false));
     let is_mended = Arc::clone(&mended);
     let (store, _) = picky(move |number| number % 10 == 0 && !is_mended.load(Ordering::Relaxed));

@@ -121,9 +121,10 @@ fn rows_on_losses_outlive_the_process_too() {
     let memory = Memory::default();
     let (_dispatch, guard) = open(dir.builder(), memory.clone());
     let stats = guard.shutdown(DEADLINE).expect("memory is there");
-    let told: Vec<serde_json::Value> = memory.rows().iter().filter(|row| is_loss(row)).map(context).collect();
-    assert_eq!(stats.written, left.spooled + told.len() as u64, "the rows on losses count, now");
-    assert!(told.iter().all(|loss| loss["cause"] == "evicted"), "{told:?}");
-    let count: u64 = told.iter().filter_map(|loss| loss["count"].as_u64()).sum();
+    let losses: Vec<serde_json::Value> =
+        memory.rows().iter().filter(|row| is_loss(row)).map(context).collect();
+    assert_eq!(stats.written, left.spooled + losses.len() as u64, "the rows on losses count, now");
+    assert!(losses.iter().all(|loss| loss["cause"] == "evicted"), "{losses:?}");
+    let count: u64 = losses.iter().filter_map(|loss| loss["count"].as_u64()).sum();
     assert_eq!(count, left.dropped.evicted);
 }

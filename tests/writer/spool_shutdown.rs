@@ -149,7 +149,7 @@ fn in_the_worst_place_of_all() {
 fn with_no_time_at_all_the_rows_are_on_disk_a_moment_later() {
     let (store, keeper) = gate();
     ends(store, |_, guard| {
-        // Whether it is told in time is a matter of luck.
+        // The writer may end a moment too late for the guard to see it.
         by(Duration::ZERO, || guard.shutdown(Duration::ZERO)).ok();
         keeper.wait_for_end();
     });
@@ -166,7 +166,7 @@ fn with_a_full_spool_it_says_what_is_not_on_disk() {
     assert!(error.is_timeout(), "{error}");
     let message = error.to_string();
     assert!(message.contains("are not written; ") && message.contains(" more wait on disk"), "{message}");
-    // A last piece may still have found room meanwhile: then it is on disk, and no row is told twice or not at all.
+    // A last piece may still have found room meanwhile: then it is on disk, and every row is counted once.
     let numbers = message.split(' ').filter_map(|word| word.parse::<u64>().ok());
     let [accepted, written, quarantined, lacking, waiting] = numbers.collect::<Vec<_>>()[..] else {
         panic!("five numbers: {message}")

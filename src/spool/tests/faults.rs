@@ -6,7 +6,6 @@ use super::memory::{DiskFault, MemoryDisk};
 use super::{OPTIONS, drain, number, row};
 use crate::row::Row;
 use crate::spool::format::{PAYLOAD_LIMIT, frame_bytes};
-use crate::spool::window::Window;
 use crate::spool::{AppendError, SMALLEST_LIMIT, Spool, SpoolOptions, SpooledRows, segment};
 
 fn open(disk: &MemoryDisk, options: SpoolOptions) -> Spool<MemoryDisk> {
@@ -18,7 +17,7 @@ fn numbers(rows: &[Row]) -> Vec<u64> {
 }
 
 #[test]
-fn a_short_or_interrupted_write_is_gone_on_with() {
+fn a_short_or_interrupted_write_is_continued() {
     for fault in [DiskFault::Short(100), DiskFault::Interrupted] {
         let disk = MemoryDisk::default();
         let mut spool = open(&disk, OPTIONS);
@@ -38,8 +37,8 @@ fn a_disk_that_fills_up_takes_whole_records_and_more_once_it_has_room() {
     let mut rows: Vec<Row> = (2..5).map(row).collect();
     let error = spool.append(&mut rows).expect_err("there is room for one and a bit");
     assert_eq!(numbers(&rows), [3, 4]);
-    let said = error.to_string();
-    assert!(said.contains("cannot write to /memory/") && said.contains("free some space"), "{said}");
+    let message = error.to_string();
+    assert!(message.contains("cannot write to /memory/") && message.contains("free some space"), "{message}");
     let whole = frame_bytes(&row(1)) + frame_bytes(&row(2));
     assert_eq!(disk.contents(&segment::name(1)).map(|bytes| bytes.len()), Some(whole), "the bit is cut off");
 
@@ -65,7 +64,7 @@ fn a_failing_disk_ends_the_segment_and_what_it_left_there_is_not_read() {
 }
 
 #[test]
-fn a_failed_sync_is_said_and_the_segment_ended() {
+fn a_failed_sync_is_reported_and_ends_the_segment() {
     let disk = MemoryDisk::default();
     let every = Duration::from_secs(1);
     let mut spool = open(&disk, SpoolOptions { sync_interval: Some(every), ..OPTIONS });
@@ -97,7 +96,7 @@ fn a_full_spool_refuses_the_newest_and_has_room_again_when_the_oldest_are_stored
     spool.append(&mut rows).expect_err("it is still full");
     assert_eq!(spool.pending(), kept);
 
-    let batch = spool.next_batch(kept as usize / 2, usize::MAX).expect("they are in memory");
+    let batch = spool.next_batch(kept as usize / 2, usize::MAX).expect("they can be read");
     spool.acknowledge(batch.up_to).expect("the disk takes it");
     assert!(spool.append(&mut rows).is_err() && spool.pending() > kept - batch.rows.len() as u64);
     let found = drain(&mut open(&disk, OPTIONS));
@@ -110,7 +109,7 @@ fn only_what_was_handed_out_can_be_acknowledged() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk, OPTIONS);
     spool.append(&mut vec![row(1), row(2)]).expect("the disk is good");
-    spool.next_batch(1, usize::MAX).expect("it is in memory");
+    spool.next_batch(1, usize::MAX).expect("it can be read");
     spool.acknowledge(u64::MAX).expect("the disk is good");
     assert_eq!(spool.pending(), 1);
     assert_eq!(numbers(&drain(&mut open(&disk, OPTIONS)).rows), [2]);
@@ -157,14 +156,12 @@ fn a_batch_ends_at_its_rows_or_its_bytes() {
 }
 
 #[test]
-fn a_backlog_is_read_from_disk_and_memory_holds_only_the_newest() {
+fn a_backlog_is_read_from_disk_while_more_is_appended() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk, SpoolOptions { limit_bytes: 32 * SMALLEST_LIMIT, ..OPTIONS });
-    spool.window = Window::new(10 * frame_bytes(&row(0)));
     for number in 0..1000 {
         spool.append(&mut vec![row(number)]).expect("the disk is good");
     }
-    assert!(spool.window.len() <= 10);
     let first = spool.next_batch(300, usize::MAX).expect("they can be read");
     spool.append(&mut (1000..1100).map(row).collect()).expect("the disk is good");
     let rest = drain(&mut spool);

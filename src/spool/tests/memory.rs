@@ -16,9 +16,9 @@ const BLOCK_BYTES: usize = 512;
 pub(super) enum DiskFault {
     /// The next write takes only so many bytes; there is room for the rest.
     Short(usize),
-    /// The next write takes only so many bytes, and the one after says that the disk is full.
+    /// The next write takes only so many bytes, and the one after finds the disk full.
     Full(usize),
-    /// The next write takes only so many bytes; the one after says EIO though it takes all, and what it took
+    /// The next write takes only so many bytes; the one after fails with EIO though it takes all, and what it took
     /// cannot be cut off again.
     Broken(usize),
     /// A signal comes in the middle of the next call.
@@ -161,10 +161,6 @@ impl Disk for MemoryDisk {
         true
     }
 
-    fn is_lost(&self) -> bool {
-        false
-    }
-
     fn names(&self) -> io::Result<Vec<String>> {
         Ok(self.0.borrow().names.keys().cloned().collect())
     }
@@ -232,7 +228,7 @@ impl DiskFile for MemoryFile {
     }
 
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        let said = self.disk.0.borrow().fault != Some(DiskFault::Broken(0));
+        let reports_success = self.disk.0.borrow().fault != Some(DiskFault::Broken(0));
         let allowed = match self.disk.change() {
             Ok(()) => self.next_write(bytes.len())?,
             Err(Some(part)) => part,
@@ -243,7 +239,7 @@ impl DiskFile for MemoryFile {
         let offset = offset as usize;
         file.resize(file.len().max(offset + bytes.len()), 0);
         file[offset..offset + bytes.len()].copy_from_slice(bytes);
-        if said { Ok(bytes.len()) } else { Err(eio()) }
+        if reports_success { Ok(bytes.len()) } else { Err(eio()) }
     }
 
     fn set_bytes(&mut self, bytes: u64) -> io::Result<()> {

@@ -9,7 +9,6 @@ use super::memory::{DiskFault, MemoryDisk};
 use super::{drain, number, row};
 use crate::error::Error;
 use crate::row::Row;
-use crate::spool::window::Window;
 use crate::spool::{AppendError, SMALLEST_LIMIT, Spool, SpoolOptions};
 
 #[derive(Clone, Debug)]
@@ -236,12 +235,10 @@ impl Model {
     }
 }
 
-/// Small segments and a small window, so that a few rows use several of each.
+/// Small segments, so that a few rows use several.
 fn open(disk: &MemoryDisk) -> Result<Spool<MemoryDisk>, Error> {
     let options = SpoolOptions { limit_bytes: SMALLEST_LIMIT, sync_interval: Some(Duration::from_nanos(1)) };
-    let mut spool = Spool::on(disk.clone(), options)?;
-    spool.window = Window::new(3000);
-    Ok(spool)
+    Spool::on(disk.clone(), options)
 }
 
 fn padded(number: u64, padding: u16) -> Row {

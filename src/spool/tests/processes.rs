@@ -75,17 +75,17 @@ fn can_mount() -> bool {
     can
 }
 
-/// The numbers among what the other process says.
-fn said(lines: impl Iterator<Item = String>) -> Vec<u64> {
+/// The numbers in the output of the other process.
+fn reported(lines: impl Iterator<Item = String>) -> Vec<u64> {
     lines.filter_map(|line| line.strip_prefix("on disk ")?.parse().ok()).collect()
 }
 
-/// Waits for the other process to end well; the one number that it said.
+/// Waits for the other process to end well; the one number that it reported.
 fn ended_well((mut child, stdout): (Child, BufReader<ChildStdout>)) -> u64 {
-    let said = said(stdout.lines().map_while(Result::ok));
+    let reported = reported(stdout.lines().map_while(Result::ok));
     assert!(child.wait().expect("it ends").success());
-    assert_eq!(said.len(), 1, "{said:?}");
-    said[0]
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    reported[0]
 }
 
 #[expect(clippy::print_stdout, reason = "this is how the other process speaks to the test")]
@@ -114,9 +114,9 @@ fn what_was_appended_survives_sigkill() {
     let (_parent, dir) = temporary();
     for _ in 0..5 {
         let (mut child, mut stdout) = start("what_was_appended_survives_sigkill", &dir, &Under::Nothing);
-        assert_eq!(said(stdout.by_ref().lines().take(500).map_while(Result::ok))[..3], [0, 1, 2]);
+        assert_eq!(reported(stdout.by_ref().lines().take(500).map_while(Result::ok))[..3], [0, 1, 2]);
         child.kill().expect("it is there to be killed");
-        let last = said(stdout.lines().map_while(Result::ok)).last().copied();
+        let last = reported(stdout.lines().map_while(Result::ok)).last().copied();
         child.wait().expect("it is gone");
 
         let mut spool = open(&dir);
@@ -284,7 +284,7 @@ fn a_relative_directory_stays_where_it_is_when_the_process_changes_its_own() {
         spool.append(&mut vec![row(1)]).expect("there is room");
         env::set_current_dir(parent.join("elsewhere")).expect("it is there");
         spool.append(&mut vec![row(2)]).expect("there is room");
-        let batch = spool.next_batch(1, usize::MAX).expect("it is in memory");
+        let batch = spool.next_batch(1, usize::MAX).expect("it can be read");
         spool.acknowledge(batch.up_to).expect("there is room");
         return say(spool.pending());
     }

@@ -1,4 +1,4 @@
-//! What the store refuses can be read, corrected and sent again by a person.
+//! A person can read, correct and send again the rows that the store rejects.
 
 use std::collections::HashSet;
 
@@ -52,7 +52,7 @@ fn replayed_rows_may_be_stored_already() {
     disk.put(REPLAY, lines([row(1)]).as_bytes());
     let mut spool = open(&disk);
     spool.take_replay().expect("it can be read");
-    assert!(spool.next_batch(1, usize::MAX).expect("it is in memory").may_be_stored);
+    assert!(spool.next_batch(1, usize::MAX).expect("it can be read").may_be_stored);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn wrong_lines_stay_behind_as_they_are_and_are_named() {
 }
 
 #[test]
-fn what_the_spool_has_no_room_for_stays_behind() {
+fn lines_that_the_spool_has_no_room_for_stay_behind() {
     let disk = MemoryDisk::default();
     disk.put(REPLAY, lines((0..2000).map(row)).as_bytes());
     let options = SpoolOptions { limit_bytes: SMALLEST_LIMIT, sync_interval: None };
@@ -128,7 +128,7 @@ fn a_loss_of_power_after_a_replay_loses_no_line() {
 }
 
 #[test]
-fn a_loss_of_power_after_a_row_was_set_aside_keeps_its_line() {
+fn a_loss_of_power_keeps_the_line_of_a_quarantined_row() {
     for dice in 0..64 {
         let disk = MemoryDisk::default();
         open(&disk).quarantine(&row(1), "bad").expect("the disk is good");
@@ -138,7 +138,7 @@ fn a_loss_of_power_after_a_row_was_set_aside_keeps_its_line() {
 }
 
 #[test]
-fn a_quarantine_that_cannot_be_written_says_so_and_holds_whole_lines() {
+fn a_quarantine_file_that_cannot_be_written_is_an_error_and_keeps_whole_lines() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk);
     spool.quarantine(&row(1), "bad").expect("the disk is good");
@@ -150,7 +150,7 @@ fn a_quarantine_that_cannot_be_written_says_so_and_holds_whole_lines() {
 }
 
 #[test]
-fn what_is_refused_after_the_quarantine_was_moved_away_gets_a_new_one() {
+fn a_row_rejected_after_the_quarantine_file_was_moved_away_gets_a_new_file() {
     let disk = MemoryDisk::default();
     let mut spool = open(&disk);
     spool.quarantine(&row(1), "bad").expect("the disk is good");
@@ -161,7 +161,7 @@ fn what_is_refused_after_the_quarantine_was_moved_away_gets_a_new_one() {
 }
 
 #[test]
-fn a_torn_line_of_the_quarantine_spoils_no_other() {
+fn a_torn_line_of_the_quarantine_file_damages_no_other() {
     let disk = MemoryDisk::default();
     disk.put(QUARANTINE, b"{\"reason\":\"a cras");
     open(&disk).quarantine(&row(1), "bad").expect("the disk is good");

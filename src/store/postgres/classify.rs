@@ -36,6 +36,8 @@ pub(super) struct StepError {
 enum Cause {
     TimedOut(Duration),
     Sql(sqlx::Error),
+    /// The address names no server that will do.
+    Address(Failure, String),
 }
 
 impl StepError {
@@ -45,6 +47,22 @@ impl StepError {
 
     pub(super) fn sql(step: Step, error: sqlx::Error) -> Self {
         Self { step, cause: Cause::Sql(error) }
+    }
+
+    pub(super) fn address(failure: Failure, message: String) -> Self {
+        Self { step: Step::Connect, cause: Cause::Address(failure, message) }
+    }
+
+    /// Whether the user, the password or the database is wrong.
+    pub(super) fn refuses_login(&self) -> bool {
+        let sqlstate = self.sqlstate().unwrap_or_default();
+        sqlstate.starts_with("28") || sqlstate.starts_with("3D")
+    }
+
+    /// The message without the step.
+    pub(super) fn cause_text(&self) -> String {
+        let text = self.to_string();
+        text.strip_prefix(&format!("{}: ", self.step)).unwrap_or(&text).to_owned()
     }
 
     /// Whether this is a view, or a table with row-level security, which takes `INSERT` but not `COPY`.
@@ -69,6 +87,7 @@ impl StepError {
             // The database has just answered, so the link is slow: fewer rows may arrive in time.
             Cause::TimedOut(_) if self.step == Step::Rows => Failure::Halve,
             Cause::TimedOut(_) => Failure::Retry,
+            Cause::Address(failure, _) => *failure,
             Cause::Sql(sqlx::Error::Database(error)) => class(error.code().as_deref().unwrap_or_default()),
             Cause::Sql(error) => class_of_driver(error),
         }
@@ -161,6 +180,7 @@ impl fmt::Display for StepError {
         write!(f, "{}: ", self.step)?;
         match &self.cause {
             Cause::TimedOut(after) => write!(f, "no answer within {} s", after.as_secs()),
+            Cause::Address(_, message) => f.write_str(message),
             Cause::Sql(sqlx::Error::Database(error)) => describe(f, self.step, &**error),
             Cause::Sql(sqlx::Error::Io(error)) => match (self.step, error.kind()) {
                 (_, ErrorKind::InvalidData) => f.write_str(refused_certificate(&error.to_string())),
@@ -192,6 +212,9 @@ fn refused_certificate(rustls: &str) -> &'static str {
         .any(|words| rustls.contains(words))
     {
         "the server's certificate is not valid at this time; renew it, or correct the clock"
+    } else if rustls.contains("UnsupportedCertVersion") {
+        "the server's certificate is of X.509 version 1, which the driver's TLS (rustls) does not take; issue one of version \
+         3, with a subjectAltName, or on a network that you control use sslmode=prefer, which then goes without TLS"
     } else if rustls.contains("CaUsedAsEndEntity") {
         "the server uses the certificate of a CA; have the CA sign one for the server"
     } else {
@@ -231,7 +254,7 @@ impl From<StepError> for Error {
     fn from(error: StepError) -> Self {
         match error.cause {
             Cause::TimedOut(_) => Self::timeout(error.to_string()),
-            Cause::Sql(_) => Self::database(error.to_string()),
+            Cause::Sql(_) | Cause::Address(..) => Self::database(error.to_string()),
         }
     }
 }

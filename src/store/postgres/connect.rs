@@ -1,15 +1,16 @@
-//! Makes connections that a pooler accepts from a URL, with a timeout for every wait.
+//! Makes connections that a pooler accepts, to the right one of several servers, with a timeout for every wait.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
-use tracing::subscriber::{NoSubscriber, with_default};
-use url::Url;
+use sqlx::postgres::{PgConnection, PgSslMode};
 
+use super::address::{Address, Server, Session, attempts, choose_cryptography};
 use super::classify::{Step, StepError};
 use super::{CONNECT_TIMEOUT, STATEMENT_TIMEOUT};
-use crate::error::Error;
+use crate::stderr;
+use crate::store::Failure;
 
 /// Begins every transaction. The timeouts of the server are shorter than ours, so that its answer names the cause. They
 /// end with the transaction, because behind a pooler the next client gets the session.
@@ -29,80 +30,171 @@ const BEGIN: &str = "BEGIN; \
      SET LOCAL tcp_keepalives_count = 3; \
      SET LOCAL client_min_messages = error";
 
-/// The parameters of the URL that the driver gets. Others (`pgbouncer`, `connection_limit`, `channel_binding`) are for
-/// other programs that use the same URL, and the driver would log them with their values.
-const PARAMETERS: [&str; 13] = [
-    "application_name",
-    "dbname",
-    "host",
-    "hostaddr",
-    "options",
-    "password",
-    "port",
-    "ssl-mode",
-    "sslcert",
-    "sslkey",
-    "sslmode",
-    "sslrootcert",
-    "user",
-];
+/// The timeout for each of several servers is no shorter.
+const LEAST_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Reads the URL. The messages hold no part of it; those of the driver would.
-pub(super) fn options(url: &str) -> Result<PgConnectOptions, Error> {
-    let url = with_known_parameters(url)?;
-    // The driver reads .pgpass here, and would log a malformed line with its password.
-    let parsed = with_default(NoSubscriber::default(), || PgConnectOptions::from_url(&url));
-    let options = parsed.map_err(|_| unreadable())?;
-    refuse_missing_tls(&options)?;
-    let name = options.get_application_name().unwrap_or("tracing-ledger").to_owned();
-    Ok(options
-        .application_name(&name)
-        .extra_float_digits(None) // pgbouncer rejects it
-        .disable_statement_logging())
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Write,
+    #[cfg_attr(not(feature = "report"), expect(dead_code, reason = "only reports read rows"))]
+    Read,
 }
 
-fn unreadable() -> Error {
-    Error::config(
-        "the Postgres URL cannot be read: use postgres://USER:PASSWORD@HOST:PORT/DATABASE, \
-         with the special characters of user and password percent-encoded",
-    )
+/// Makes connections to the servers of an address.
+pub(super) struct Connector {
+    address: Address,
+    /// Whether a notice has said that TLS failed and that it is done without.
+    told: bool,
 }
 
-fn with_known_parameters(url: &str) -> Result<Url, Error> {
-    let mut url = Url::parse(url).map_err(|_| unreadable())?;
-    if !matches!(url.scheme(), "postgres" | "postgresql") || url.cannot_be_a_base() {
-        return Err(unreadable());
+impl Connector {
+    pub(super) fn new(address: Address) -> Self {
+        Self { address, told: false }
     }
-    let is_known = |key: &str| PARAMETERS.contains(&key) || key.starts_with("options[");
-    let (known, others): (Vec<_>, Vec<_>) =
-        url.query_pairs().into_owned().partition(|(key, _)| is_known(key));
-    // A misspelt `sslmode` would send everything in the clear.
-    if others.iter().any(|(key, _)| key.to_lowercase().starts_with("ssl")) {
-        return Err(Error::config(
-            "the Postgres URL has an unknown parameter that starts with ssl: \
-             use sslmode, sslrootcert, sslcert or sslkey",
+
+    /// Connects to the first server that is there and is of the wanted kind.
+    pub(super) async fn connect(&mut self, purpose: Purpose) -> Result<PgConnection, StepError> {
+        let wanted = self.wanted(purpose)?;
+        let mut search = Search { wanted, others: 0, fault: None };
+        for session in wanted.in_turn() {
+            if let Some(connection) = self.find(session, &mut search).await? {
+                return Ok(connection);
+            }
+        }
+        Err(search.failed(self.address.servers()))
+    }
+
+    /// Rows go to no standby, so of several servers it is the one that takes them.
+    fn wanted(&self, purpose: Purpose) -> Result<Session, StepError> {
+        let several = self.address.servers() > 1;
+        match (self.address.session, purpose) {
+            (Some(session), Purpose::Write) if session.takes_no_rows() => Err(StepError::address(
+                Failure::Hold,
+                format!(
+                    "target_session_attrs={} asks for a server that takes no rows; use read-write or primary",
+                    session.word()
+                ),
+            )),
+            (None, Purpose::Write) if several => Ok(Session::ReadWrite),
+            (session, _) => Ok(session.unwrap_or(Session::Any)),
+        }
+    }
+
+    async fn find(
+        &mut self,
+        session: Session,
+        search: &mut Search,
+    ) -> Result<Option<PgConnection>, StepError> {
+        let timeout = self.timeout();
+        for server in self.address.in_turn() {
+            let found = async {
+                let (mut connection, plain) = connect_to(server).await?;
+                let accepted = session.accepts(&mut connection).await?;
+                Ok((connection, plain, accepted))
+            };
+            match within(Step::Connect, timeout, found).await {
+                Ok((connection, plain, true)) => {
+                    tell(&mut self.told, plain);
+                    return Ok(Some(connection));
+                }
+                Ok((_, _, false)) => search.others += 1,
+                // The next server would refuse the same login.
+                Err(error) if error.refuses_login() => return Err(error),
+                Err(error) => search.fault = Some(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Together the servers take no longer than one.
+    fn timeout(&self) -> Duration {
+        let servers = u32::try_from(self.address.servers()).unwrap_or(u32::MAX);
+        self.address.timeout.unwrap_or_else(|| (CONNECT_TIMEOUT / servers).max(LEAST_TIMEOUT))
+    }
+}
+
+/// What a search has met so far.
+struct Search {
+    wanted: Session,
+    /// The servers of another kind.
+    others: usize,
+    fault: Option<StepError>,
+}
+
+impl Search {
+    fn failed(self, servers: usize) -> StepError {
+        let Self { wanted, others, fault } = self;
+        match fault {
+            Some(fault) if others == 0 => fault,
+            fault => {
+                let also = fault.map_or_else(String::new, |fault| {
+                    format!("; another one failed: {}", fault.cause_text())
+                });
+                let of = if servers == 1 { "the server is not" } else { "no server of the URL is" };
+                StepError::address(
+                    Failure::Retry,
+                    format!(
+                        "{of} of the kind {} (target_session_attrs): wait until one is, or add it to the URL{also}",
+                        wanted.word()
+                    ),
+                )
+            }
+        }
+    }
+}
+
+/// Connects, and returns the reason if it is without TLS because TLS failed.
+async fn connect_to(server: &Server) -> Result<(PgConnection, Option<sqlx::Error>), sqlx::Error> {
+    let (options, by_socket) = server.options();
+    let mut first = None;
+    for mode in attempts(options.get_ssl_mode(), by_socket) {
+        choose_cryptography(mode);
+        match options.clone().ssl_mode(mode).connect().await {
+            Ok(connection) => return Ok((connection, first.filter(|_| matches!(mode, PgSslMode::Disable)))),
+            Err(error) => match first.take() {
+                // The first attempt says more than that the second one, too, was refused.
+                Some(earlier) if has_state(&error, "28000") || matches!(error, sqlx::Error::Tls(_)) => {
+                    return Err(earlier);
+                }
+                Some(_) => return Err(error),
+                None if !may_do_otherwise(mode, &error) => return Err(error),
+                None => first = Some(error),
+            },
+        }
+    }
+    Err(first.unwrap_or(sqlx::Error::WorkerCrashed))
+}
+
+/// Whether `prefer` is worth an attempt without TLS, and `allow` one with it.
+fn may_do_otherwise(mode: PgSslMode, error: &sqlx::Error) -> bool {
+    let refused = has_state(error, "28000");
+    match (mode, error) {
+        (PgSslMode::Prefer, sqlx::Error::Io(error)) => matches!(
+            error.kind(),
+            ErrorKind::InvalidData
+                | ErrorKind::UnexpectedEof
+                | ErrorKind::ConnectionReset
+                | ErrorKind::BrokenPipe
+        ),
+        (PgSslMode::Prefer, sqlx::Error::Tls(_)) => true,
+        (PgSslMode::Prefer | PgSslMode::Disable, _) => refused,
+        _ => false,
+    }
+}
+
+fn has_state(error: &sqlx::Error, sqlstate: &str) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some(sqlstate))
+}
+
+fn tell(told: &mut bool, plain: Option<sqlx::Error>) {
+    if let Some(error) = plain.filter(|_| !*told) {
+        *told = true;
+        stderr::say(format_args!(
+            "the connection to Postgres is not encrypted, because sslmode is prefer and TLS failed: {}",
+            StepError::sql(Step::Connect, error).cause_text()
         ));
     }
-    url.set_query(None);
-    if !known.is_empty() {
-        url.query_pairs_mut().extend_pairs(known);
-    }
-    Ok(url)
-}
-
-fn refuse_missing_tls(options: &PgConnectOptions) -> Result<(), Error> {
-    let optional =
-        matches!(options.get_ssl_mode(), PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer);
-    if optional || cfg!(feature = "tls") {
-        return Ok(());
-    }
-    Err(Error::config(
-        "the sslmode of the Postgres URL requires TLS: build tracing-ledger with the feature tls",
-    ))
-}
-
-pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StepError> {
-    within(Step::Connect, CONNECT_TIMEOUT, options.connect()).await
 }
 
 /// Outside of a transaction a pooler may pass each statement to another server.
@@ -144,56 +236,5 @@ pub(super) async fn within<T>(
     match tokio::time::timeout(timeout, work).await {
         Ok(result) => result.map_err(|error| StepError::sql(step, error)),
         Err(_) => Err(StepError::timed_out(step, timeout)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_url_that_cannot_be_read_is_not_repeated() {
-        for url in [
-            "postgres://bob:se/cret@db/app",
-            "postgres://bob:secret@db:port/app",
-            "postgres://bob:secret@db/app?sslmode=secret",
-            "postgres://bob:secret@db/app?port=secret",
-            "postgres://bob:secret@db/app?sslsecret=1",
-            "postgres://bob:%ff@secret/app",
-            "mysql://bob:secret@db/app",
-            "secret",
-        ] {
-            let error = options(url).expect_err(url);
-            assert!(error.is_config(), "{url}");
-            let text = format!("{error} {error:?}");
-            assert!(!text.contains("secret") && !text.contains("bob"), "{url}: {text}");
-        }
-    }
-
-    #[test]
-    fn parameters_of_other_programs_are_left_out() {
-        let url = "postgres://db/app?pgbouncer=true&sslmode=disable&connection_limit=1&options[a]=b";
-        let known = with_known_parameters(url).expect("readable");
-        assert_eq!(known.as_str(), "postgres://db/app?sslmode=disable&options%5Ba%5D=b");
-    }
-
-    #[test]
-    fn a_misspelt_sslmode_is_refused_and_an_encoded_one_is_read() {
-        for key in ["SSLMODE", "SslMode", "%53SLMODE", "ssl%4Dode", "sslmod", "%73%73%6cmod", "SSL-mode"] {
-            let error = options(&format!("postgres://db/app?a=b&{key}=disable")).expect_err(key);
-            assert!(error.to_string().contains("unknown parameter that starts with ssl"), "{error}");
-        }
-        for key in ["sslmode", "%73slmode", "ssl%6Dode", "ssl%2Dmode"] {
-            let options = options(&format!("postgres://db/app?a=b&{key}=disable")).expect(key);
-            assert!(matches!(options.get_ssl_mode(), PgSslMode::Disable), "{key}");
-        }
-    }
-
-    #[test]
-    fn the_application_has_a_name() {
-        let plain = options("postgres://db/app").expect("readable");
-        assert_eq!(plain.get_application_name(), Some("tracing-ledger"));
-        let named = options("postgres://db/app?application_name=api").expect("readable");
-        assert_eq!(named.get_application_name(), Some("api"));
     }
 }

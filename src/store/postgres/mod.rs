@@ -8,6 +8,7 @@
 //! It works behind pgbouncer in transaction mode: statements have no names, all of them are in explicit transactions, and
 //! no setting outlives its transaction.
 
+mod address;
 mod classify;
 mod connect;
 mod copy;
@@ -17,10 +18,11 @@ mod read;
 use std::fmt;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::PgConnection;
 
+use self::address::{Address, Environment};
 use self::classify::{Step, StepError};
-use self::connect::{begin, commit, roll_back, simple, statement};
+use self::connect::{Connector, Purpose, begin, commit, roll_back, simple, statement};
 use super::{Attempt, InsertError, Store, time};
 use crate::error::Error;
 use crate::row::Row;
@@ -60,7 +62,7 @@ const TABLE_EXISTS: &str = "SELECT to_regclass('observability_events') IS NOT NU
 /// # Ok::<(), tracing_ledger::Error>(())
 /// ```
 pub struct Postgres {
-    options: PgConnectOptions,
+    connector: Connector,
     create_table: bool,
     /// Whether the table takes `COPY`, as far as known.
     copy: bool,
@@ -91,8 +93,8 @@ impl Postgres {
     /// # Errors
     /// When the URL is malformed ([`Error::is_config`]).
     pub fn from_url(url: &str) -> Result<Self, Error> {
-        let options = connect::options(url)?;
-        Ok(Self { options, create_table: false, copy: true, replay_conflicts: false, connection: None })
+        let connector = Connector::new(Address::read(url, &Environment::of_process())?);
+        Ok(Self { connector, create_table: false, copy: true, replay_conflicts: false, connection: None })
     }
 
     /// Whether to apply `schema.sql` to a database without the table. Off by default: nothing is altered.
@@ -115,7 +117,7 @@ impl Postgres {
     async fn write(&mut self, batch: &[Row], how: How) -> Result<u64, WriteError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.connect().await?,
+            None => self.connect(Purpose::Write).await?,
         };
         begin(&mut connection, Step::Insert).await?;
         let sent = match how {
@@ -136,8 +138,8 @@ impl Postgres {
         Ok(rows)
     }
 
-    async fn connect(&self) -> Result<PgConnection, StepError> {
-        let mut connection = connect::connect(&self.options).await?;
+    async fn connect(&mut self, purpose: Purpose) -> Result<PgConnection, StepError> {
+        let mut connection = self.connector.connect(purpose).await?;
         if self.create_table {
             create_table(&mut connection).await?;
         }
@@ -244,7 +246,7 @@ impl From<WriteError> for InsertError {
 }
 
 impl fmt::Debug for Postgres {
-    /// Without the options, which hold the password.
+    /// Without the address, which holds the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Postgres").field("create_table", &self.create_table).finish_non_exhaustive()
     }

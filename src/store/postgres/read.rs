@@ -6,7 +6,7 @@ use sqlx::postgres::PgConnection;
 
 use super::Postgres;
 use super::classify::{Step, StepError};
-use super::connect::{commit, simple, within};
+use super::connect::{Purpose, commit, simple, within};
 use crate::error::Error;
 use crate::store::read::{ReadRow, Rows, Selection, next};
 
@@ -31,7 +31,7 @@ impl Postgres {
         selection: &Selection,
         each: impl FnMut(ReadRow),
     ) -> Result<(), Error> {
-        let mut connection = self.connect().await?;
+        let mut connection = self.connect(Purpose::Read).await?;
         simple(&mut connection, Step::Read, BEGIN).await?;
         rows(&mut connection, selection, each).await?;
         commit(&mut connection, Step::Read).await?;

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_loss_is_told_once_by_cause() {
+    fn every_loss_is_reported_once_by_cause() {
         let account = Account::default();
         let mut losses = LossRows::default();
         assert!(losses.make(&account).is_empty() && !losses.are_fresh());
@@ -94,11 +94,11 @@ mod tests {
         account.lose(Cause::Evicted, 1);
         account.lose(Cause::Corrupt, 2);
         let rows = losses.make(&account);
-        let told: Vec<serde_json::Value> =
+        let contexts: Vec<serde_json::Value> =
             rows.iter().map(|row| serde_json::from_str(&row.context).expect("JSON")).collect();
-        assert_eq!((&told[0]["cause"], &told[0]["count"]), (&"evicted".into(), &1.into()));
-        assert_eq!((&told[1]["cause"], &told[1]["count"]), (&"corrupt".into(), &5.into()));
-        let times = [&told[1]["first"], &told[1]["last"]].map(|time| time.as_str().expect("text"));
+        assert_eq!((&contexts[0]["cause"], &contexts[0]["count"]), (&"evicted".into(), &1.into()));
+        assert_eq!((&contexts[1]["cause"], &contexts[1]["count"]), (&"corrupt".into(), &5.into()));
+        let times = [&contexts[1]["first"], &contexts[1]["last"]].map(|time| time.as_str().expect("text"));
         assert!(times[0] <= times[1] && times[0].ends_with('Z') && times[0].len() == 27, "{times:?}");
         assert!(losses.make(&account).is_empty() && losses.are_fresh());
     }

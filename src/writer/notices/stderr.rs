@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_is_said_once_and_its_end_once() {
+    fn a_full_queue_is_reported_once_and_its_end_once() {
         let notices = notices();
         let mut stats = Stats::default();
         assert!(notices.loss_lines(stats, false).is_empty());

@@ -9,27 +9,54 @@ use support::Cluster;
 
 const STREAMS_WITHIN: Duration = Duration::from_secs(60);
 
-/// Replication is synchronous: what an asynchronous standby had not heard of at the end of its primary is lost
-/// by Postgres, and nobody can have it back.
+/// The proxy is the one name of both servers.
 pub(crate) fn to_a_standby(round: Round) -> FaultVerdict {
     let primary = Arc::new(Cluster::start());
     let mut scene = Scene::open(round, Setup { cluster: Arc::clone(&primary), ..Setup::default() });
     let standby = Arc::new(primary.standby());
+    wait_for_standby(&scene);
+    scene.calm();
+    scene.suffer(0..500);
+    primary.kill9();
+    scene.suffer(0..500);
+    promote(&standby);
+    scene.proxy.turn_to(standby.port());
+    scene.stage.move_to(standby);
+    scene.healed();
+    scene.verdict()
+}
+
+/// The URL names both servers, the standby first.
+pub(crate) fn by_the_url(round: Round) -> FaultVerdict {
+    let primary = Arc::new(Cluster::start());
+    let standby = Arc::new(primary.standby());
+    let other_server = Some(standby.port());
+    let setup = Setup { cluster: Arc::clone(&primary), other_server, ..Setup::default() };
+    let mut scene = Scene::open(round, setup);
+    wait_for_standby(&scene);
+    scene.calm();
+    scene.suffer(0..500);
+    primary.kill9();
+    scene.suffer(0..500);
+    promote(&standby);
+    scene.stage.move_to(standby);
+    scene.healed();
+    scene.verdict()
+}
+
+/// Replication is synchronous: what an asynchronous standby had not heard of at the end of its primary is lost
+/// by Postgres, and nobody can have it back.
+fn wait_for_standby(scene: &Scene) {
     scene.psql("ALTER SYSTEM SET synchronous_standby_names = 'standby'");
     scene.psql("SELECT pg_reload_conf()");
     until(STREAMS_WITHIN, "the standby is waited for", || {
         scene.psql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == "1"
     });
-    scene.calm();
-    scene.suffer(0..500);
-    primary.kill9();
-    scene.suffer(0..500);
+}
+
+fn promote(standby: &Cluster) {
     standby.promote();
     // The setting was copied to the standby, which has none of its own to wait for.
     standby.psql(&standby.url(), "ALTER SYSTEM RESET synchronous_standby_names");
     standby.psql(&standby.url(), "SELECT pg_reload_conf()");
-    scene.proxy.turn_to(standby.port());
-    scene.stage.move_to(standby);
-    scene.healed();
-    scene.verdict()
 }

@@ -78,6 +78,7 @@ pub(crate) const ALL: &[Fault] = &[
     of_root("disk_full_of_rows", disk::full_of_rows),
     of_root("disk_full_of_log", disk::full_of_log),
     fault("failover", failover::to_a_standby),
+    fault("failover_by_the_url", failover::by_the_url),
     fault("pooler", pooler::beside_others),
     fault("pooler_killed", pooler::killed),
     fault("reset", network::reset),

@@ -1,4 +1,4 @@
-//! A row that the database refuses can be read, corrected and sent again by a person.
+//! A row that the database rejects can be read, corrected and sent again by a person.
 
 use std::process::Command;
 use std::{env, fs};
@@ -13,27 +13,27 @@ use crate::books::{
 /// Set in a process that a test starts.
 const CHILD: &str = "LEDGER_TEST_QUARANTINE";
 
-/// A store that refuses every batch with such a number in it.
-fn picky(is_poison: fn(u64) -> bool) -> impl Store {
+/// A store that rejects every batch with such a number in it.
+fn picky(is_bad: fn(u64) -> bool) -> impl Store {
     Answers(
         move |batch: &[Row], _| {
-            if numbers(batch).into_iter().any(is_poison) { failed(Failure::Quarantine) } else { Ok(()) }
+            if numbers(batch).into_iter().any(is_bad) { failed(Failure::Quarantine) } else { Ok(()) }
         },
     )
 }
 
-/// Refuses a batch with the number 7 in it.
-fn refuses_7(batch: &[Row]) -> bool {
+/// Rejects a batch with the number 7 in it.
+fn has_7(batch: &[Row]) -> bool {
     numbers(batch).contains(&7)
 }
 
 #[test]
-fn poison_is_kept_in_a_file_corrected_and_sent_as_the_same_row() {
+fn a_rejected_row_is_kept_in_a_file_corrected_and_sent_as_the_same_row() {
     let dir = SpoolDir::new();
     let (dispatch, guard) = open(dir.builder(), picky(|number| number == 7));
     emit(&dispatch, 0..30);
     guard.flush(DEADLINE).expect("one row is quarantined");
-    let poison = guard.quarantined();
+    let quarantined = guard.quarantined();
     let stats = guard.shutdown(DEADLINE).expect("one row is quarantined");
     assert_eq!((stats.written, stats.quarantined, stats.spooled), (29, 1, 0));
     assert_sums(&stats);
@@ -50,7 +50,7 @@ fn poison_is_kept_in_a_file_corrected_and_sent_as_the_same_row() {
     assert_eq!((stats.accepted, stats.written), (1, 1));
     let rows = memory.rows();
     assert_eq!(numbers(&rows), [77]);
-    assert_eq!((rows[0].id, rows[0].created_at), (poison[0].row.id, poison[0].row.created_at));
+    assert_eq!((rows[0].id, rows[0].created_at), (quarantined[0].row.id, quarantined[0].row.created_at));
     assert!(!dir.file("replay.jsonl").exists(), "it is taken in once");
 }
 
@@ -87,7 +87,7 @@ fn a_notice_says_that_the_quarantine_file_cannot_be_written() {
         return;
     }
     let mut again = Command::new(env::current_exe().expect("this test is a file"));
-    again.args(["--exact", &format!("spool_poison::{TEST}"), "--nocapture"]).env(CHILD, "1");
+    again.args(["--exact", &format!("spool_quarantine::{TEST}"), "--nocapture"]).env(CHILD, "1");
     let output = again.output().expect("it starts");
     let stderr = String::from_utf8(output.stderr).expect("it is text");
     let lines = stderr.lines().filter(|line| line.contains("quarantined rows are kept in memory alone"));
@@ -113,7 +113,7 @@ fn what_drift_holds_stays_in_the_spool() {
     let dir = SpoolDir::new();
     let (dispatch, guard) = open(dir.builder(), Answers(|_: &[_], _| failed(Failure::Quarantine)));
     emit(&dispatch, 0..100);
-    guard.flush(SOON).expect_err("everything is refused");
+    guard.flush(SOON).expect_err("everything is rejected");
     let stats = guard.shutdown(DISK_TIME).expect("everything is on disk");
     assert_eq!((stats.quarantined, stats.spooled), (0, 100));
     assert!(!dir.file("quarantine.jsonl").exists());
@@ -176,12 +176,12 @@ fn bad_rows_in_memory_alone(dir: &SpoolDir, before: impl FnOnce(), then: impl Fn
 }
 
 #[test]
-fn poison_holds_up_nobody_where_the_directory_is_anothers() {
+fn a_rejected_row_delays_no_other_where_the_directory_is_anothers() {
     let dir = SpoolDir::new();
-    let mut ours = Some(dir.path());
+    let (path, mut other) = (dir.path(), None);
     let picky = Answers(move |batch: &[Row], _| {
-        ours.take().iter().for_each(|path| give_away(path));
-        if refuses_7(batch) { failed(Failure::Quarantine) } else { Ok(()) }
+        other.get_or_insert_with(|| give_away(&path));
+        if has_7(batch) { failed(Failure::Quarantine) } else { Ok(()) }
     });
     let (dispatch, guard) = open(dir.builder(), picky);
     emit(&dispatch, 0..30);
