@@ -303,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ends_after_the_anchor_is_later_than_what_ended_before() {
+    fn a_record_that_ends_after_the_anchor_is_later() {
         let anchor = Anchor::now();
         let second = Duration::from_secs(1);
         let at = anchor.wall(anchor.monotonic);
