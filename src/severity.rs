@@ -22,6 +22,8 @@ pub enum Severity {
 }
 
 impl Severity {
+    pub(crate) const ALL: [Self; 4] = [Self::Info, Self::Warning, Self::Error, Self::Critical];
+
     /// The word as the table stores it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -43,13 +45,8 @@ impl FromStr for Severity {
     type Err = Error;
 
     fn from_str(word: &str) -> Result<Self, Error> {
-        [Self::Info, Self::Warning, Self::Error, Self::Critical]
-            .into_iter()
-            .find(|severity| severity.as_str() == word)
-            .ok_or_else(|| {
-                Error::config(format!(
-                    "{word:?} is not a severity: use one of info, warning, error, critical"
-                ))
-            })
+        Self::ALL.into_iter().find(|severity| severity.as_str() == word).ok_or_else(|| {
+            Error::config(format!("{word:?} is not a severity: use one of info, warning, error, critical"))
+        })
     }
 }

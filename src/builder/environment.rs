@@ -62,17 +62,19 @@ fn count(value: &str) -> Option<usize> {
 }
 
 fn bytes(value: &str) -> Option<u64> {
-    let unit = value.find(|character: char| !character.is_ascii_digit()).unwrap_or(value.len());
-    let (number, unit) = value.split_at(unit);
-    let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
-    let shift = match unit {
-        "" => 0,
-        "KiB" => 10,
-        "MiB" => 20,
-        "GiB" => 30,
-        _ => return None,
-    };
-    number.checked_mul(1 << shift)
+    with_unit(value, &[("", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)])
+}
+
+fn interval(value: &str) -> Option<Duration> {
+    with_unit(value, &[("ms", 1), ("s", 1000), ("m", 60_000)]).map(Duration::from_millis)
+}
+
+/// The number times the factor of its unit.
+fn with_unit(value: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits = value.find(|character: char| !character.is_ascii_digit()).unwrap_or(value.len());
+    let (number, unit) = value.split_at(digits);
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    number.parse::<u64>().ok().filter(|number| *number > 0)?.checked_mul(*factor)
 }
 
 fn directory(value: OsString) -> Result<PathBuf, Error> {
@@ -80,18 +82,6 @@ fn directory(value: OsString) -> Result<PathBuf, Error> {
         return Err(Error::config("TRACING_LEDGER_SPOOL_DIR is empty: use the path of a directory"));
     }
     Ok(value.into())
-}
-
-fn interval(value: &str) -> Option<Duration> {
-    let unit = value.find(|character: char| !character.is_ascii_digit())?;
-    let (number, unit) = value.split_at(unit);
-    let number = number.parse().ok().filter(|number| *number > 0)?;
-    match unit {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => number.checked_mul(60).map(Duration::from_secs),
-        _ => None,
-    }
 }
 
 fn overflow(value: &str) -> Option<Overflow> {

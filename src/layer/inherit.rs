@@ -31,6 +31,7 @@ pub(super) struct Missing {
 }
 
 impl Missing {
+    #[inline]
     pub(super) fn of(record: &Record, row: &'static RowPlan) -> Self {
         let plan = record.head.plan;
         let mut names = row.wants;
@@ -42,6 +43,7 @@ impl Missing {
         Self { row, names, is_uncounted, time: record.head.duration(), ended: record.head.ended }
     }
 
+    #[inline]
     pub(super) fn is_nothing(&self) -> bool {
         self.names == 0 && !self.is_uncounted
     }
@@ -66,6 +68,7 @@ impl Missing {
     }
 
     /// Counts the call in the outer span; whether that span collects calls of this kind.
+    #[inline]
     fn count_in(&self, outer: &mut OpenSpan, collects: &[Arc<str>]) -> bool {
         let Some(children) = &mut outer.children else { return false };
         let Record { head, tallies, .. } = &mut outer.record;

@@ -15,7 +15,7 @@ use super::inherit::Missing;
 use super::span::OpenSpan;
 use super::spans::{Calls, Cursor, Spans};
 use crate::queue::Queue;
-use crate::record::{Detached, Fields, Scratch, Verdict};
+use crate::record::{Fields, Record, Verdict};
 use crate::rules::model::SuccessTest;
 use crate::rules::plan::{Action, Plan, Plans, RowPlan, is_same_kind};
 
@@ -55,13 +55,16 @@ impl Recorder {
         let Some(plan) = self.plans.get_or_register(attrs.metadata()) else { return };
         // Before its fields are formatted: a `Debug` may enter spans of its own.
         let current = if attrs.is_contextual() { self.entered.current(ctx) } else { None };
-        let mut fields = Scratch::new();
+        let mut fields = Fields::of_thread();
         attrs.record(&mut *fields);
         let row = plan.row();
         let mut cursor = self.spans.cursor();
         let outer = current.as_ref().or(attrs.parent());
         let parent = outer.and_then(|outer| self.parent(&mut cursor, outer, id, ctx));
-        let number = row.and_then(|row| self.number(&mut cursor, row, parent.clone()));
+        let number = match (row, &parent) {
+            (Some(row), Some(parent)) => self.number(&mut cursor, row, parent),
+            _ => None,
+        };
         let may_be_counted = parent.is_some() && row.is_some_and(|row| row.is_collected);
         let open = cursor.begin(id, plan);
         open.parent = parent;
@@ -70,7 +73,9 @@ impl Recorder {
         if let Some(row) = row {
             open.prepare_tallies(row);
         }
-        std::mem::swap(&mut open.record.fields, &mut *fields);
+        std::mem::swap(&mut open.record.fields, &mut fields);
+        cursor.rest();
+        fields.give_back();
     }
 
     /// The nearest of these spans, from the inside outwards, that is followed.
@@ -82,6 +87,7 @@ impl Recorder {
     }
 
     /// The nearest enclosing span that is followed, where `outer` is the one that encloses the span.
+    #[inline]
     fn parent<S>(&self, cursor: &mut Cursor<'_>, outer: &Id, id: &Id, ctx: &Context<'_, S>) -> Option<Id>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -92,31 +98,41 @@ impl Recorder {
         }
         // The registry may close a span when it lets go of one.
         cursor.rest();
+        self.farther_parent(id, ctx)
+    }
+
+    #[cold]
+    fn farther_parent<S>(&self, id: &Id, ctx: &Context<'_, S>) -> Option<Id>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
         self.followed(ctx.span(id)?.scope().skip(1))
     }
 
     /// Goes outwards through the followed spans until `f` says that it has all it wants.
+    #[inline]
     fn outwards(
         &self,
         cursor: &mut Cursor<'_>,
-        from: Option<Id>,
+        from: Id,
         mut f: impl FnMut(&mut OpenSpan) -> ControlFlow<()>,
     ) {
         let mut next = from;
-        while let Some(id) = next {
-            let Some(open) = cursor.get(&id) else { return };
+        while let Some(open) = cursor.get(&next) {
             if f(open).is_break() {
                 return;
             }
-            next = open.parent.clone();
+            let Some(outer) = &open.parent else { return };
+            next = outer.clone();
         }
     }
 
     /// The number of a new call within the nearest enclosing span that numbers its kind.
-    fn number(&self, cursor: &mut Cursor<'_>, row: &RowPlan, parent: Option<Id>) -> Option<u32> {
+    #[inline]
+    fn number(&self, cursor: &mut Cursor<'_>, row: &RowPlan, parent: &Id) -> Option<u32> {
         let within = row.numbered_within.as_ref()?;
         let mut number = None;
-        self.outwards(cursor, parent, |open| {
+        self.outwards(cursor, parent.clone(), |open| {
             if open.record.head.plan.row().is_none_or(|outer| !is_same_kind(&outer.event_type, within)) {
                 return ControlFlow::Continue(());
             }
@@ -127,7 +143,8 @@ impl Recorder {
     }
 
     /// Lets enclosing spans give a record what it misses, as far as they can, and count it.
-    fn complete(&self, cursor: &mut Cursor<'_>, fields: &mut Fields, mut missing: Missing, from: Option<Id>) {
+    #[inline]
+    fn complete(&self, cursor: &mut Cursor<'_>, fields: &mut Fields, mut missing: Missing, from: Id) {
         if !missing.is_nothing() {
             self.outwards(cursor, from, |outer| {
                 missing.take_from(outer, &self.plans, fields);
@@ -145,16 +162,15 @@ impl Recorder {
     ) where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let mut record = Detached::new(plan);
-        event.record(&mut record.fields);
+        let mut record = Record::new(plan);
+        event.record(&mut *record.fields);
         let missing = Missing::of(&record, row);
         let scope = ctx.event_span(event).into_iter().flat_map(|span| span.scope());
-        let parent = self.followed(scope);
-        self.complete(&mut self.spans.cursor(), &mut record.fields, missing, parent);
-        record.redact();
-        if let Some(permit) = self.queue.admit() {
-            self.queue.push(permit, &mut record);
+        if let Some(parent) = self.followed(scope) {
+            self.complete(&mut self.spans.cursor(), &mut record.fields, missing, parent);
         }
+        record.redact();
+        self.queue.offer(record);
     }
 
     /// Takes the outcome that `#[instrument(err, ret)]` reports for its span.
@@ -165,7 +181,7 @@ impl Recorder {
         let Some(span) = ctx.event_span(event) else { return };
         let plan = self.plans.get(span.metadata()).filter(|plan| plan.is_beside(beside));
         let Some((plan, row)) = plan.and_then(|plan| Some((plan, plan.row()?))) else { return };
-        let mut fields = Scratch::new();
+        let mut fields = Fields::of_thread();
         event.record(&mut *fields);
         let text = fields.first_text();
         // `ret` alone prints the whole `Result`.
@@ -189,11 +205,12 @@ impl Recorder {
                 head.extra.get_or_insert_default().message = message;
             }
         });
+        fields.give_back();
     }
 
     pub(super) fn record(&self, id: &Id, values: &tracing::span::Record<'_>) {
-        if self.spans.may_follow(id) {
-            values.record(&mut self.spans.collect(id));
+        if let Some(mut collector) = self.spans.collect(id) {
+            values.record(&mut collector);
         }
     }
 
@@ -223,32 +240,31 @@ impl Recorder {
         }
         let mut cursor = self.spans.cursor();
         let Some(open) = cursor.get(id) else { return };
-        let Some(row) = open.record.head.plan.row() else { return cursor.end(id) };
-        open.copy_tallies();
-        let detached = match open.parent.take() {
-            None => self.hand_over(open),
-            Some(parent) => {
-                let missing = Missing::of(&open.record, row);
-                let mut fields = std::mem::take(&mut open.record.fields);
-                self.complete(&mut cursor, &mut fields, missing, Some(parent));
-                // It ends but once: its place is still its own.
-                let Some(open) = cursor.get(id) else { return };
-                open.record.fields = fields;
-                self.hand_over(open)
-            }
-        };
-        cursor.end(id);
-        cursor.rest();
-        if let Some(mut record) = detached
-            && let Some(permit) = self.queue.admit()
+        if let Some(row) = open.record.head.plan.row()
+            && let Some(parent) = open.parent.take()
         {
-            self.queue.push(permit, &mut record);
+            let missing = Missing::of(&open.record, row);
+            let mut fields = Fields::of_thread();
+            std::mem::swap(&mut open.record.fields, &mut fields);
+            self.complete(&mut cursor, &mut fields, missing, parent);
+            // The span ends but once: its place is still its own.
+            if let Some(open) = cursor.get(id) {
+                std::mem::swap(&mut open.record.fields, &mut fields);
+            }
+            fields.give_back();
+        }
+        let detached = cursor.end(id, |open| self.hand_over(open)).flatten();
+        cursor.rest();
+        if let Some(record) = detached {
+            self.queue.offer(record);
         }
     }
 
     /// Hands over the record of a span that ends, or returns it where making room for it may take a while.
     #[inline]
-    fn hand_over(&self, open: &mut OpenSpan) -> Option<Detached> {
+    fn hand_over(&self, open: &mut OpenSpan) -> Option<Record> {
+        open.record.head.plan.row()?;
+        open.copy_tallies();
         open.record.redact();
         (!self.queue.try_push(&mut open.record)).then(|| open.record.part())
     }

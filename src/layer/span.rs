@@ -53,6 +53,7 @@ impl OpenSpan {
     }
 
     /// Begins anew in the same place, which is clear.
+    #[inline]
     pub(super) fn reset(&mut self, plan: &'static Plan) {
         self.parent = None;
         self.record.reset(plan);
@@ -63,6 +64,7 @@ impl OpenSpan {
     }
 
     /// Keeps no more memory than the next span is likely to need.
+    #[inline]
     pub(super) fn clear(&mut self) {
         self.record.clear();
         if let Some(children) = &mut self.children {
@@ -86,6 +88,7 @@ impl OpenSpan {
 
     /// What the span gives to a record below that misses these names. The next record that asks is likely one of the
     /// same kind, so it is kept until the span gets other fields.
+    #[inline]
     pub(super) fn inherited(&mut self, wanted: NameSet, plans: &Plans) -> &mut Inherited {
         let inherited = self.inherited.get_or_insert_default();
         if inherited.wanted != wanted {
@@ -100,6 +103,7 @@ impl OpenSpan {
     }
 
     /// The span was left, to `current`.
+    #[inline]
     pub(super) fn exit(&mut self, now: Instant, current: Option<Id>) {
         let is_home = self.home.is_some() && self.home == current;
         let panicked = thread::panicking() && !self.was_entered_unwinding();
@@ -112,16 +116,23 @@ impl OpenSpan {
         }
         let head = &mut self.record.head;
         head.ended = now;
-        if panicked {
-            head.panicked = true;
-            let message = panic_message::last(head.started);
-            self.record.fields.truncated |= message.as_ref().is_some_and(|message| message.is_cut);
-            head.extra.get_or_insert_default().message = message.map(|message| message.text);
-        }
         self.has_ended = panicked || head.verdict.is_some();
+        if panicked {
+            self.panic();
+        }
+    }
+
+    #[cold]
+    fn panic(&mut self) {
+        let head = &mut self.record.head;
+        head.panicked = true;
+        let message = panic_message::last(head.started);
+        self.record.fields.truncated |= message.as_ref().is_some_and(|message| message.is_cut);
+        head.extra.get_or_insert_default().message = message.map(|message| message.text);
     }
 
     /// Copies the tallies of a span that was never entered, and so has no exit that did.
+    #[inline]
     pub(super) fn copy_tallies(&mut self) {
         let copied = &mut self.record.tallies;
         if let Some(children) = &self.children
@@ -132,6 +143,7 @@ impl OpenSpan {
     }
 
     /// Makes room for tallies in a new span, if its rule collects anything.
+    #[inline]
     pub(super) fn prepare_tallies(&mut self, row: &RowPlan) {
         let count = row.collects.len();
         if count > 0 {
@@ -148,6 +160,7 @@ impl OpenSpan {
 }
 
 impl Children {
+    #[inline]
     pub(super) fn next_number(&mut self, event_type: &Arc<str>) -> u32 {
         let Some((_, next)) = self.numbers.iter_mut().find(|(of, _)| is_same_kind(of, event_type)) else {
             self.numbers.push((Arc::clone(event_type), 1));
@@ -160,6 +173,7 @@ impl Children {
 }
 
 /// Counts a row that ended within a span; whether the span's rule collects its kind.
+#[inline]
 pub(super) fn tally(
     tallies: &mut [Tally],
     collects: &[Arc<str>],

@@ -20,7 +20,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::Id;
 
 use super::span::OpenSpan;
-use crate::record::{Fields, Scratch};
+use crate::record::Fields;
 use crate::rules::plan::Plan;
 
 /// Shards for each processor: as the threads that run at once are spread over them by number, few meet in one.
@@ -94,13 +94,14 @@ impl Spans {
     /// Whether the span may be followed; `false` for most that are not, and then at once.
     #[inline]
     pub(super) fn may_follow(&self, id: &Id) -> bool {
-        self.shard(id).followed.load(Ordering::Relaxed) > 0
+        self.shard(id).is_used()
     }
 
-    /// Takes more fields for a span that is followed.
+    /// Takes more fields for a span, if it may be followed.
     #[inline]
-    pub(super) fn collect<'a>(&'a self, id: &'a Id) -> Collector<'a> {
-        Collector { spans: self, id, slots: None }
+    pub(super) fn collect<'a>(&'a self, id: &'a Id) -> Option<Collector<'a>> {
+        let shard = self.shard(id);
+        shard.is_used().then(|| Collector { shard, place: self.place(id), id, slots: None })
     }
 
     /// Runs `f` on a span that is followed.
@@ -155,6 +156,11 @@ impl Calls {
 
 impl Shard {
     #[inline]
+    fn is_used(&self) -> bool {
+        self.followed.load(Ordering::Relaxed) > 0
+    }
+
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, Slots> {
         // Nothing panics under the lock; if it did, the slots would still be whole.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
@@ -177,6 +183,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Begins to follow a span; what is returned is as new.
+    #[inline]
     pub(super) fn begin(&mut self, id: &Id, plan: &'static Plan) -> &mut OpenSpan {
         let place = self.spans.place(id);
         let (shard, slots) = self.slots(id);
@@ -188,14 +195,15 @@ impl<'a> Cursor<'a> {
         open
     }
 
-    /// Follows a span no longer.
-    pub(super) fn end(&mut self, id: &Id) {
+    /// Runs `f` on a span that ends, and follows the span no longer.
+    #[inline]
+    pub(super) fn end<T>(&mut self, id: &Id, f: impl FnOnce(&mut OpenSpan) -> T) -> Option<T> {
         let place = self.spans.place(id);
         let (shard, slots) = self.slots(id);
-        if slots.vacate(id, place) {
-            let followed = shard.followed.load(Ordering::Relaxed);
-            shard.followed.store(followed - 1, Ordering::Relaxed);
-        }
+        let result = slots.vacate(id, place, f)?;
+        let followed = shard.followed.load(Ordering::Relaxed);
+        shard.followed.store(followed - 1, Ordering::Relaxed);
+        Some(result)
     }
 
     /// Holds no lock until it goes on.
@@ -221,24 +229,26 @@ impl<'a> Cursor<'a> {
 /// Values that are to be formatted are formatted apart and without the lock: their `Debug` is the user's, and may
 /// take its time, emit spans, or panic.
 pub(super) struct Collector<'a> {
-    spans: &'a Spans,
+    shard: &'a Shard,
+    place: Place,
     id: &'a Id,
     slots: Option<MutexGuard<'a, Slots>>,
 }
 
 impl Collector<'_> {
     fn put(&mut self, put: impl FnOnce(&mut Fields)) {
-        let slots = self.slots.get_or_insert_with(|| self.spans.shard(self.id).lock());
-        if let Some(open) = slots.get(self.id, self.spans.place(self.id)) {
+        let slots = self.slots.get_or_insert_with(|| self.shard.lock());
+        if let Some(open) = slots.get(self.id, self.place) {
             put(open.fields_mut());
         }
     }
 
     fn format(&mut self, format: impl FnOnce(&mut Fields)) {
         self.slots = None;
-        let mut apart = Scratch::new();
+        let mut apart = Fields::of_thread();
         format(&mut apart);
         self.put(|fields| fields.merge(&apart));
+        apart.give_back();
     }
 }
 
@@ -282,7 +292,21 @@ impl Visit for Collector<'_> {
 
 impl Slots {
     /// The place of a span that begins, and whether it is one more.
+    #[inline]
     fn vacant(&mut self, id: &Id, place: Place, plan: &'static Plan) -> (bool, &mut OpenSpan) {
+        let slot = self.threads.get(place.thread).and_then(|thread| thread.get(place.index));
+        if !slot.is_some_and(|slot| slot.id.is_none() && slot.open.is_some()) {
+            return self.new_place(id, place, plan);
+        }
+        let slot = &mut self.threads[place.thread][place.index];
+        slot.id = Some(id.clone());
+        let open = slot.open.get_or_insert_with(|| Box::new(OpenSpan::new(plan)));
+        open.reset(plan);
+        (true, open)
+    }
+
+    #[cold]
+    fn new_place(&mut self, id: &Id, place: Place, plan: &'static Plan) -> (bool, &mut OpenSpan) {
         if place.index >= DIRECT {
             return self.other(id, plan);
         }
@@ -310,12 +334,6 @@ impl Slots {
     }
 
     #[inline]
-    fn slot(&mut self, id: &Id, place: Place) -> Option<&mut Slot> {
-        let slot = self.threads.get_mut(place.thread)?.get_mut(place.index)?;
-        (slot.id.as_ref() == Some(id)).then_some(slot)
-    }
-
-    #[inline]
     fn get(&mut self, id: &Id, place: Place) -> Option<&mut OpenSpan> {
         let slot = self.threads.get_mut(place.thread).and_then(|thread| thread.get_mut(place.index));
         match slot {
@@ -325,14 +343,18 @@ impl Slots {
         }
     }
 
-    /// Whether the span was there.
-    fn vacate(&mut self, id: &Id, place: Place) -> bool {
-        let Some(slot) = self.slot(id, place) else { return self.others.remove(id).is_some() };
+    /// Runs `f` on the span and makes its place free.
+    #[inline]
+    fn vacate<T>(&mut self, id: &Id, place: Place, f: impl FnOnce(&mut OpenSpan) -> T) -> Option<T> {
+        let slot = self.threads.get_mut(place.thread).and_then(|thread| thread.get_mut(place.index));
+        let Some(slot) = slot.filter(|slot| slot.id.as_ref() == Some(id)) else {
+            return self.others.remove(id).map(|mut open| f(&mut open));
+        };
         slot.id = None;
-        if let Some(open) = &mut slot.open {
-            open.clear();
-        }
-        true
+        let open = slot.open.as_deref_mut()?;
+        let result = f(open);
+        open.clear();
+        Some(result)
     }
 
     fn calls(&self) -> u64 {

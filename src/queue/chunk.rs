@@ -1,7 +1,7 @@
 //! Records, packed one after the other.
 
 use crate::record::value::{Entry, Values};
-use crate::record::{Head, Record, Tally};
+use crate::record::{Head, Record, Tally, has_room};
 
 /// Records on their way to the writer, packed.
 #[derive(Debug, Default)]
@@ -31,11 +31,13 @@ impl Chunk {
         Self { heads, values, text, tallies: Vec::new(), beside: 0 }
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.heads.len()
     }
 
     /// The bytes of its records, to bound the size of their rows.
+    #[inline]
     pub(crate) fn bytes(&self) -> usize {
         size_of_val(&*self.heads)
             + size_of_val(&*self.values)
@@ -53,12 +55,15 @@ impl Chunk {
     }
 
     /// Packs a record, together with its parts on the heap.
+    #[inline]
     pub(crate) fn push(&mut self, record: &mut Record) {
         let Record { head, fields, tallies } = record;
         self.beside += head.heap_bytes();
-        self.values.extend_from_slice(&fields.values);
-        self.text.extend_from_slice(&fields.text);
-        self.tallies.extend_from_slice(tallies);
+        extend(&mut self.values, &fields.values);
+        extend(&mut self.text, &fields.text);
+        if !tallies.is_empty() {
+            extend(&mut self.tallies, tallies);
+        }
         // The sum fits: a chunk has a few dozen records, and each is bounded.
         let end = End {
             values: self.values.len() as u32,
@@ -97,6 +102,21 @@ impl Chunk {
         self.tallies.clear();
         self.beside = 0;
         self.trim();
+    }
+}
+
+#[inline]
+fn extend<T: Copy>(buffer: &mut Vec<T>, more: &[T]) {
+    #[cold]
+    #[inline(never)]
+    fn grow<T: Copy>(buffer: &mut Vec<T>, more: &[T]) {
+        buffer.extend_from_slice(more);
+    }
+
+    if has_room(buffer, more.len()) {
+        buffer.extend_from_slice(more);
+    } else {
+        grow(buffer, more);
     }
 }
 

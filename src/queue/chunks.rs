@@ -108,6 +108,7 @@ impl Chunks {
 
     /// Sends the records of a lane, under the lane's lock: a search for waiting records finds them in the lane or in
     /// the channel.
+    #[cold]
     fn send(&self, mut lane: MutexGuard<'_, Chunk>) {
         let empty = self.spare.take().unwrap_or_else(|| Chunk::with_room(self.records));
         let mut chunk = std::mem::replace(&mut *lane, empty);

@@ -79,7 +79,7 @@ pub enum Overflow {
 
 /// A record's place in the queue. Its owner pushes the record at once, because the writer waits for it.
 #[must_use = "the writer waits for the record"]
-pub(crate) struct Permit {
+struct Permit {
     /// The number of the record, from 1.
     number: u64,
 }
@@ -144,13 +144,21 @@ impl Queue {
         }
     }
 
+    /// Hands a record over, or counts why it is refused. Making room for it may take a while.
+    pub(crate) fn offer(&self, mut record: Record) {
+        if let Some(permit) = self.admit() {
+            self.push(permit, &mut record);
+        }
+        record.fields.give_back();
+    }
+
     /// Gives a record its place, or counts why there is none.
-    pub(crate) fn admit(&self) -> Option<Permit> {
+    fn admit(&self) -> Option<Permit> {
         self.try_admit().or_else(|refusal| self.make_room(refusal).ok_or(())).ok()
     }
 
     /// Hands a record over, or counts why it is refused. Returns `false` if making room may take a while or a line has
-    /// to be written: then the caller calls [`admit`](Self::admit) without any lock.
+    /// to be written: then the caller [offers](Self::offer) the record without any lock.
     #[inline]
     pub(crate) fn try_push(&self, record: &mut Record) -> bool {
         match self.try_admit() {
@@ -188,10 +196,18 @@ impl Queue {
 
     /// Hands a record over to the writer.
     #[inline]
-    pub(crate) fn push(&self, Permit { number }: Permit, record: &mut Record) {
+    fn push(&self, Permit { number }: Permit, record: &mut Record) {
         self.chunks.push(record);
         let wake_at = &self.departures.0.wake_at;
-        if number >= wake_at.load(Ordering::Relaxed) && wake_at.swap(NEVER, Ordering::Relaxed) != NEVER {
+        if number >= wake_at.load(Ordering::Relaxed) {
+            self.wake_once();
+        }
+    }
+
+    /// Wakes the writer if no other record does.
+    #[cold]
+    fn wake_once(&self) {
+        if self.departures.0.wake_at.swap(NEVER, Ordering::Relaxed) != NEVER {
             self.wake();
         }
     }

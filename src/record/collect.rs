@@ -4,99 +4,34 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::io::Write as _;
-use std::ops::{Deref, DerefMut};
 
 use tracing::field::{Field, Visit};
 
-use super::Record;
 use super::fields::Fields;
 use super::value::{Entry, INHERITED, Kind};
-use crate::rules::plan::Plan;
 
 /// The digits of `i128::MIN`, with its sign.
 const MAX_DIGITS: usize = 40;
 
-/// The fields of one span or event while they are formatted. Each thread keeps one and uses it again.
-///
-/// A `Debug` that emits spans finds the thread without one and gets a new one.
-pub(crate) struct Scratch(Fields);
-
 thread_local! {
-    static SCRATCH: Cell<Option<Fields>> = const { Cell::new(None) };
-}
-
-impl Scratch {
-    #[inline]
-    pub(crate) fn new() -> Self {
-        Self(kept())
-    }
-}
-
-impl Deref for Scratch {
-    type Target = Fields;
-
-    fn deref(&self) -> &Fields {
-        &self.0
-    }
-}
-
-impl DerefMut for Scratch {
-    fn deref_mut(&mut self) -> &mut Fields {
-        &mut self.0
-    }
-}
-
-impl Drop for Scratch {
-    #[inline]
-    fn drop(&mut self) {
-        keep(&mut self.0);
-    }
-}
-
-/// The empty fields that the thread keeps, or new ones if it has none, for example at its exit.
-#[inline]
-pub(super) fn kept() -> Fields {
-    SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default()
-}
-
-/// Keeps the memory of these fields for the next span or event of this thread.
-#[inline]
-fn keep(fields: &mut Fields) {
-    fields.clear();
-    let fields = std::mem::take(fields);
-    SCRATCH.try_with(|scratch| scratch.set(Some(fields))).ok();
-}
-
-/// A record outside of any span's place. Its fields return to the thread.
-pub(crate) struct Detached(pub(super) Record);
-
-impl Detached {
-    pub(crate) fn new(plan: &'static Plan) -> Self {
-        Self(Record::with_fields(plan, kept()))
-    }
-}
-
-impl Deref for Detached {
-    type Target = Record;
-
-    fn deref(&self) -> &Record {
-        &self.0
-    }
-}
-
-impl DerefMut for Detached {
-    fn deref_mut(&mut self) -> &mut Record {
-        &mut self.0
-    }
-}
-
-impl Drop for Detached {
-    fn drop(&mut self) {
-        keep(&mut self.0.fields);
-    }
+    /// Empty fields. While the thread formats values it has none: a `Debug` that emits spans gets new ones.
+    static KEPT: Cell<Option<Box<Fields>>> = const { Cell::new(None) };
 }
 
 impl Fields {
+    /// The empty fields that the thread keeps, or new ones if it has none, for example at its exit.
+    #[inline]
+    pub(crate) fn of_thread() -> Box<Self> {
+        KEPT.try_with(Cell::take).ok().flatten().unwrap_or_default()
+    }
+
+    /// Keeps the memory of these fields for the next span or event of this thread.
+    #[inline]
+    pub(crate) fn give_back(mut self: Box<Self>) {
+        self.clear();
+        KEPT.try_with(|kept| kept.set(Some(self))).ok();
+    }
+
     #[inline]
     fn set(&mut self, field: &Field, kind: Kind, bits: u64) {
         // A callsite has a few dozen fields at most, because tracing's macros stop there.

@@ -33,8 +33,13 @@ impl Fields {
         self.text.clear();
         self.truncated = false;
         if self.text.capacity() > KEPT_TEXT {
-            self.text.shrink_to(KEPT_TEXT);
+            self.shrink();
         }
+    }
+
+    #[cold]
+    fn shrink(&mut self) {
+        self.text.shrink_to(KEPT_TEXT);
     }
 
     /// Inherits a constant of an enclosing span's rule.
@@ -121,9 +126,17 @@ impl Fields {
     /// Puts a value in the order of slots. A callsite gives its fields in that order, so the usual place is the last.
     #[inline]
     pub(crate) fn put(&mut self, new: Entry) {
-        if self.values.last().is_none_or(|last| last.slot < new.slot) && self.values.len() < MAX_FIELDS {
-            return self.values.push(new);
+        let is_last = self.values.last().is_none_or(|last| last.slot < new.slot);
+        if is_last && has_room(&self.values, 1) && self.values.len() < MAX_FIELDS {
+            self.values.push(new);
+        } else {
+            self.put_in_order(new);
         }
+    }
+
+    /// Out of line, as is all that may grow a buffer: so the usual path saves no registers.
+    #[cold]
+    fn put_in_order(&mut self, new: Entry) {
         match self.values.binary_search_by_key(&new.slot, |entry| entry.slot) {
             Ok(at) => self.values[at] = new,
             Err(at) if self.values.len() < MAX_FIELDS => self.values.insert(at, new),
@@ -134,15 +147,20 @@ impl Fields {
     /// Appends a text, cut to the limit of one value.
     #[inline]
     pub(crate) fn keep(&mut self, text: &[u8]) -> TextRange {
-        let room = MAX_VALUE_BYTES.min(MAX_TEXT_BYTES.saturating_sub(self.text.len()));
-        if text.len() > room {
-            return self.keep_what_fits(text);
+        let is_short = text.len() <= MAX_VALUE_BYTES && self.text.len() + text.len() <= MAX_TEXT_BYTES;
+        if is_short && has_room(&self.text, text.len()) {
+            append(&mut self.text, text)
+        } else {
+            self.keep_what_fits(text)
         }
-        append(&mut self.text, text)
     }
 
     #[cold]
     pub(crate) fn keep_what_fits(&mut self, text: &[u8]) -> TextRange {
+        let room = MAX_VALUE_BYTES.min(MAX_TEXT_BYTES.saturating_sub(self.text.len()));
+        if text.len() <= room {
+            return append(&mut self.text, text);
+        }
         self.drop_overwritten();
         let mut writer = self.writer();
         writer.put(str::from_utf8(text).unwrap_or_default());
@@ -179,6 +197,12 @@ impl Fields {
         let first = self.values.first().filter(|entry| entry.has_text());
         first.map_or("", |entry| entry.str(&self.text))
     }
+}
+
+/// Whether so many items more fit without growing the buffer.
+#[inline]
+pub(crate) fn has_room<T>(buffer: &Vec<T>, items: usize) -> bool {
+    items <= buffer.capacity().wrapping_sub(buffer.len())
 }
 
 /// Appends one text, and cuts it at a character if it is too long.

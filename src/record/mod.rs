@@ -1,8 +1,8 @@
 //! A record: the typed values, the times and the outcome that the hot path collects from one span or event.
 //!
 //! A value is cut to [`MAX_VALUE_BYTES`]; a record has at most [`MAX_FIELDS`] values and [`MAX_TEXT_BYTES`] of text.
-//! [`Fields::truncated`] marks a record that was cut. In the steady state nothing is allocated: the fields of a span are
-//! collected in the [`Scratch`] of its thread, and the queue packs records into chunks that are used again.
+//! [`Fields::truncated`] marks a record that was cut. In the steady state nothing is allocated: each thread keeps empty
+//! [`Fields`] for its next span, and the queue packs records into chunks that are used again.
 
 mod collect;
 mod fields;
@@ -11,8 +11,7 @@ pub(crate) mod value;
 
 use std::time::{Duration, Instant};
 
-pub(crate) use self::collect::{Detached, Scratch};
-pub(crate) use self::fields::Fields;
+pub(crate) use self::fields::{Fields, has_room};
 pub(crate) use self::value::{Value, Values};
 use crate::rules::plan::Plan;
 
@@ -28,7 +27,7 @@ pub(crate) const MAX_TEXT_BYTES: usize = 64 * 1024;
 pub(crate) struct Record {
     pub(crate) head: Head,
     /// Its own fields and the inherited ones.
-    pub(crate) fields: Fields,
+    pub(crate) fields: Box<Fields>,
     /// The tallies of the calls within it, one for each entry of the rule's `collect`.
     pub(crate) tallies: Vec<Tally>,
 }
@@ -75,25 +74,23 @@ pub(crate) struct Tally {
 
 impl Record {
     pub(crate) fn new(plan: &'static Plan) -> Self {
-        Self::with_fields(plan, Fields::default())
-    }
-
-    fn with_fields(plan: &'static Plan, fields: Fields) -> Self {
-        Self { head: Head::new(plan), fields, tallies: Vec::new() }
+        Self { head: Head::new(plan), fields: Fields::of_thread(), tallies: Vec::new() }
     }
 
     /// Moves the record out of its place, and leaves the fields that the thread keeps there.
-    pub(crate) fn part(&mut self) -> Detached {
-        let fields = std::mem::replace(&mut self.fields, collect::kept());
-        Detached(Self { head: self.head.take(), fields, tallies: std::mem::take(&mut self.tallies) })
+    pub(crate) fn part(&mut self) -> Self {
+        let fields = std::mem::replace(&mut self.fields, Fields::of_thread());
+        Self { head: self.head.take(), fields, tallies: std::mem::take(&mut self.tallies) }
     }
 
     /// Begins a new record in the same, cleared place.
+    #[inline]
     pub(crate) fn reset(&mut self, plan: &'static Plan) {
         self.head = Head::new(plan);
     }
 
     /// Clears the collected values, and keeps their memory for the next record.
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.fields.clear();
         self.tallies.clear();
@@ -101,6 +98,7 @@ impl Record {
 }
 
 impl Head {
+    #[inline]
     pub(crate) fn new(plan: &'static Plan) -> Self {
         let now = Instant::now();
         let (number, panicked, verdict, matched, extra) = Default::default();
@@ -108,17 +106,20 @@ impl Head {
     }
 
     /// Moves the head out of a place that is used again.
+    #[inline]
     pub(crate) fn take(&mut self) -> Self {
         Self { extra: self.extra.take(), ..*self }
     }
 
     /// The bytes that it has on the heap.
+    #[inline]
     pub(crate) fn heap_bytes(&self) -> usize {
         let message = |extra: &Extra| extra.message.as_deref().map_or(0, str::len);
         self.extra.as_deref().map_or(0, |extra| size_of::<Extra>() + message(extra))
     }
 
     /// The time from the start to the last exit.
+    #[inline]
     pub(crate) fn duration(&self) -> Duration {
         self.ended.saturating_duration_since(self.started)
     }

@@ -61,7 +61,7 @@ impl Row {
         let severity = if head.plan.meta.is_span() {
             let judgement = Judgement::of(head, values, row, &given);
             if judgement.outcome == Outcome::Unknown {
-                say_unknown(head);
+                notice_unknown(head);
             }
             span_context(&mut context, head, row, &judgement, &given);
             collected(&mut context, values.tallies, row);
@@ -89,7 +89,7 @@ impl Row {
 }
 
 /// Prints one notice for each callsite whose calls report no outcome, with the remedy.
-fn say_unknown(head: &Head) {
+fn notice_unknown(head: &Head) {
     if head.plan.is_first_unknown() {
         let meta = head.plan.meta;
         let has_result = head.plan.row().is_some_and(|row| row.rule.keys.result.is_some());
@@ -302,7 +302,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ends_after_the_anchor_is_later_than_what_ended_before() {
+    fn a_record_that_ends_after_the_anchor_is_later() {
         let anchor = Anchor::now();
         let second = Duration::from_secs(1);
         let at = anchor.wall(anchor.monotonic);

@@ -69,33 +69,29 @@ pub(crate) struct Given<'a> {
 
 impl<'a> Judgement<'a> {
     pub(crate) fn of(head: &'a Head, values: Values<'a>, row: &'a RowPlan, given: &Given<'a>) -> Self {
-        let told = match told(head, values, row, given.success) {
-            Told::Nothing if given.result.is_some() => Told::Success(true),
-            told => told,
+        let reported = match reported(head, values, row, given.success) {
+            Reported::Nothing if given.result.is_some() => Reported::Success(true),
+            reported => reported,
         };
-        let (outcome, success) = outcome(head, told);
-        let is_exception = matches!(outcome, Outcome::Error | Outcome::Panic | Outcome::Cancelled);
-        let reason = match &row.rule.exception {
-            _ if success == Some(true) => None,
-            Some(exception) if is_exception => Some(Value::Text(exception)),
-            _ => given.reason,
-        };
+        let (outcome, success) = outcome(head, reported);
+        let failed = matches!(outcome, Outcome::Error | Outcome::Panic | Outcome::Cancelled);
+        let exception = row.rule.exception.as_deref().filter(|_| failed);
+        let reason = exception.map(Value::Text).or(given.reason).filter(|_| success != Some(true));
         let error = match outcome {
             Outcome::Error => Some(head.message().unwrap_or_default()),
             Outcome::Panic => Some(head.message().unwrap_or("panicked")),
             _ => None,
         };
-        let is_exception = is_exception && row.rule.exception.is_some();
         // A job that fails after it has recorded its result did not end with it.
         let stands = !matches!(outcome, Outcome::Panic | Outcome::Error);
         let result = given.result.filter(|_| stands).unwrap_or(Value::Text(outcome.result()));
-        Self { outcome, success, reason, is_exception, error, result }
+        Self { outcome, success, reason, is_exception: exception.is_some(), error, result }
     }
 }
 
 /// The success that the call has recorded.
 #[derive(Clone, Copy)]
-enum Told {
+enum Reported {
     Success(bool),
     /// A value that is neither true nor false.
     Unclear,
@@ -103,16 +99,16 @@ enum Told {
 }
 
 /// Decides in this order: a panic, a returned error, the recorded success, a returned value, silence.
-fn outcome(head: &Head, told: Told) -> (Outcome, Option<bool>) {
-    match (told, head.verdict) {
+fn outcome(head: &Head, reported: Reported) -> (Outcome, Option<bool>) {
+    match (reported, head.verdict) {
         _ if head.panicked => (Outcome::Panic, Some(false)),
         (_, Some(Verdict::Failed)) => (Outcome::Error, Some(false)),
         // This callsite reports its return value, so the call never returned.
-        (Told::Success(_), None) if head.plan.reports() => (Outcome::Cancelled, Some(false)),
-        (Told::Success(success), _) => (Outcome::Ok, Some(success)),
-        (Told::Nothing, Some(Verdict::Returned)) => (Outcome::Ok, Some(true)),
-        (Told::Unclear, _) => (Outcome::Unknown, None),
-        (Told::Nothing, None) => match head.plan.silence() {
+        (Reported::Success(_), None) if head.plan.reports() => (Outcome::Cancelled, Some(false)),
+        (Reported::Success(success), _) => (Outcome::Ok, Some(success)),
+        (Reported::Nothing, Some(Verdict::Returned)) => (Outcome::Ok, Some(true)),
+        (Reported::Unclear, _) => (Outcome::Unknown, None),
+        (Reported::Nothing, None) => match head.plan.silence() {
             Silent::Ok => (Outcome::Ok, Some(true)),
             Silent::Cancelled => (Outcome::Cancelled, Some(false)),
             Silent::Unknown => (Outcome::Unknown, None),
@@ -120,13 +116,15 @@ fn outcome(head: &Head, told: Told) -> (Outcome, Option<bool>) {
     }
 }
 
-fn told(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Value<'_>>) -> Told {
+fn reported(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Value<'_>>) -> Reported {
     let rule = &row.rule.success;
     if let SuccessTest::ReturnMatches(_) = rule.test {
-        return head.matched.map_or(Told::Nothing, Told::Success);
+        return head.matched.map_or(Reported::Nothing, Reported::Success);
     }
     let compared = || values.get(head.plan.meta.fields().field(&rule.field)?.index());
-    let Some(value) = (if rule.is_compared() { compared() } else { success }) else { return Told::Nothing };
+    let Some(value) = (if rule.is_compared() { compared() } else { success }) else {
+        return Reported::Nothing;
+    };
     let success = match (&rule.test, value) {
         (SuccessTest::Within(range), value) => value.number().map(|number| range.contains(&number)),
         (SuccessTest::Equals(wanted), value) => Some(equals(value, wanted)),
@@ -134,7 +132,7 @@ fn told(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Value<'_
         (_, Value::Text(text)) => text.parse().ok(),
         _ => None,
     };
-    success.map_or(Told::Unclear, Told::Success)
+    success.map_or(Reported::Unclear, Reported::Success)
 }
 
 fn equals(value: Value<'_>, wanted: &serde_json::Value) -> bool {

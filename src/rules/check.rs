@@ -13,20 +13,14 @@ use super::outputs::{Output, Role};
 use super::reason::ReasonCodes;
 use super::toml::{For, RULE_KEYS};
 
-/// The columns of the table, each with the setting that fills it, if one does.
-const COLUMNS: [(&str, Option<&str>); 8] = [
-    ("id", None),
-    ("created_at", None),
-    ("source", Some("source")),
-    ("event_type", Some("event_type")),
-    ("severity", Some("severity")),
-    ("context", None),
-    ("restaurant_id", None),
-    ("booking_id", None),
-];
+/// Columns that no rule fills.
+const FIXED_COLUMNS: [&str; 3] = ["id", "created_at", "context"];
+
+/// Columns that a setting of the same name fills.
+const SET_COLUMNS: [&str; 3] = ["source", "event_type", "severity"];
 
 /// Columns that are filled from fields. A field may be renamed to them.
-const FROM_FIELDS: [&str; 2] = ["restaurant_id", "booking_id"];
+const FIELD_COLUMNS: [&str; 2] = ["restaurant_id", "booking_id"];
 
 /// A mistake: the setting, a name that it gives, and the message.
 type Mistake<'a> = (&'static str, &'a str, String);
@@ -69,23 +63,22 @@ fn fault(rule: &Rule, index: usize, (key, name, text): Mistake<'_>) -> Fault {
 fn in_settings(rule: &Rule) -> Option<Mistake<'_>> {
     let blank = |name: &Option<String>| name.as_ref().is_some_and(|name| name.trim().is_empty());
     if let Some(setting) = rule.settings.iter().find(|setting| blank(&setting.name)) {
-        return Some((setting.key, "", format!("empty name in {:?}: write a name", setting.key)));
+        let name = setting.name.as_deref().unwrap_or_default();
+        return Some((setting.key, name, format!("empty name in {:?}: write a name", setting.key)));
     }
     let is_of_span = |key| RULE_KEYS.iter().any(|(name, of, _)| *name == key && *of == For::Spans);
-    let is_event = rule.rule.matches.kind == MatchKind::Event;
-    let setting = rule.settings.iter().find(|setting| is_event && is_of_span(setting.key))?;
+    let of_event = rule.settings.iter().filter(|_| rule.rule.matches.kind == MatchKind::Event);
+    let setting = of_event.into_iter().find(|setting| is_of_span(setting.key))?;
     let text =
         "in a rule for an \"event\", which has no duration and no outcome: take it out, or name a \"span\"";
     Some((setting.key, "", format!("{:?} {text}", setting.key)))
 }
 
+/// A setting that contradicts itself or another one.
 fn in_model(rule: &RuleSpec) -> Option<Mistake<'_>> {
-    in_success(rule)
-        .or_else(|| in_exception(rule))
-        .or_else(|| in_nest(rule))
-        .or_else(|| in_rename(rule))
-        .or_else(|| in_redact(rule))
-        .or_else(|| in_names(rule))
+    let checks: [fn(&RuleSpec) -> Option<Mistake<'_>>; 6] =
+        [in_success, in_exception, in_nest, in_rename, in_redact, in_names];
+    checks.iter().find_map(|check| check(rule))
 }
 
 /// A condition that no value or every value meets.
@@ -170,16 +163,15 @@ fn in_outputs(rule: &Rule) -> Option<Mistake<'_>> {
 }
 
 fn of_column<'a>(&Output { setting, key, role }: &Output<'a>) -> Option<Mistake<'a>> {
-    let (_, filler) = COLUMNS.iter().find(|(column, _)| *column == key)?;
-    let fills = FROM_FIELDS.contains(&key) && matches!(role, Role::Field | Role::Default);
-    if role == Role::Inherited || fills {
+    let is_set = SET_COLUMNS.contains(&key);
+    let is_free = FIELD_COLUMNS.contains(&key) && matches!(role, Role::Field | Role::Default);
+    let is_column = is_set || FIXED_COLUMNS.contains(&key) || FIELD_COLUMNS.contains(&key);
+    if !is_column || is_free || role == Role::Inherited {
         return None;
     }
-    let filler = filler.map_or(String::new(), |filler| format!("fill that with the setting {filler:?}, or "));
-    let text = format!(
-        "{setting:?} writes the key {key:?}, which is a column of the table: {filler}use another key"
-    );
-    Some((setting, key, text))
+    let remedy = if is_set { format!("fill that with the setting {key:?}, or ") } else { String::new() };
+    let text = "which is a column of the table";
+    Some((setting, key, format!("{setting:?} writes the key {key:?}, {text}: {remedy}use another key")))
 }
 
 fn twice<'a>(&Output { setting, key, .. }: &Output<'a>, other: &Output<'_>) -> Mistake<'a> {

@@ -157,14 +157,12 @@ impl Rules {
     }
 
     fn parse(text: &str, origin: &str) -> Result<Self, Error> {
-        Self::parsed(text).map_err(|fault| fault.within(origin))
-    }
-
-    fn parsed(text: &str) -> Result<Self, Fault> {
-        let document = toml::parse(text)?;
-        let codes = document.codes.map_or_else(|| Arc::clone(&BUILTIN.1), Arc::new);
-        let after = if document.builtin { Self::builtin().with_codes(&codes) } else { Self::new() };
-        after.checked(document.rules, &codes)
+        let checked = |document: toml::Document| {
+            let codes = document.codes.map_or_else(|| Arc::clone(&BUILTIN.1), Arc::new);
+            let after = if document.builtin { Self::builtin().with_codes(&codes) } else { Self::new() };
+            after.checked(document.rules, &codes)
+        };
+        toml::parse(text).and_then(checked).map_err(|fault| fault.within(origin))
     }
 
     fn checked(self, rules: Vec<Rule>, codes: &Arc<ReasonCodes>) -> Result<Self, Fault> {

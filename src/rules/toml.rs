@@ -30,7 +30,7 @@ pub(super) enum For {
 
 type Apply = fn(Rule, &KeyValue<'_>) -> Result<Rule, Fault>;
 
-/// The keys of a rule, each with its setter.
+/// The keys of a rule. A new key needs a line here, a setter in [`super::builder`] and a field in [`super::model`].
 pub(super) const RULE_KEYS: [(&str, For, Apply); 27] = [
     ("span", For::Both, names),
     ("event", For::Both, names),
@@ -65,13 +65,6 @@ const TOP_KEYS: [&str; 3] = ["rule", "reason_codes", "builtin"];
 
 const SUCCESS_KEYS: [&str; 8] =
     ["field", "as", "return_matches", "below", "at_most", "above", "at_least", "equals"];
-
-const SEVERITIES: [(&str, Severity); 4] = [
-    ("info", Severity::Info),
-    ("warning", Severity::Warning),
-    ("error", Severity::Error),
-    ("critical", Severity::Critical),
-];
 
 const LEVELS: [(&str, tracing::Level); 5] = [
     ("error", tracing::Level::ERROR),
@@ -132,6 +125,8 @@ fn rule(table: &KeyValue<'_>) -> Result<Rule, Fault> {
         [None, ..] => MatchKind::Event,
     };
     let keys = RULE_KEYS.iter().zip(&parts).filter_map(|((.., apply), part)| Some((apply, part.as_ref()?)));
+    let mut keys: Vec<_> = keys.collect();
+    keys.sort_by_key(|(_, part)| part.line);
     keys.into_iter().try_fold(Rule::of(kind), |rule, (apply, part)| apply(rule.at(part.line), part))
 }
 
@@ -157,11 +152,12 @@ fn pairs<T>(
 }
 
 fn severity(rule: Rule, it: &KeyValue<'_>) -> Result<Rule, Fault> {
+    let severities = Severity::ALL.map(|severity| (severity.as_str(), severity));
     if !it.value.is_table() {
-        return Ok(rule.severity(it.word(&SEVERITIES)?));
+        return Ok(rule.severity(it.word(&severities)?));
     }
     let [field, map] = parts(it, ["field", "map"], "in \"severity\"")?;
-    let map = pairs(map, |one| one.word(&SEVERITIES))?;
+    let map = pairs(map, |one| one.word(&severities))?;
     match field {
         Some(field) => Ok(rule.severity_field(field.text()?, map)),
         None => Err(it.fault("\"severity\" has no \"field\": say which field it is read from")),

@@ -230,6 +230,11 @@ fn rules_that_match_nothing_or_too_much_are_refused() {
         (r#"[[rule]]|span = "a"|inherit = ["b", ""]"#, r#"3: empty name in "inherit": write a name"#),
         (r#"[[rule]]|span = "a"|[rule.rename]|b = "c"|d = """#, r#"5: empty name in "rename": write a name"#),
         (r#"[[rule]]|span = "a"|[rule.set]|"" = 1"#, r#"4: empty name in "set": write a name"#),
+        (r#"[[rule]]|span = "a"|[rule.set]|" " = 1|b = 2"#, r#"4: empty name in "set": write a name"#),
+        (
+            r#"[[rule]]|span = "a"|level = 1|target = 2"#,
+            r#"3: "level" is an integer: use one of error, warn, info, debug, trace"#,
+        ),
     ]);
 }
 
@@ -293,6 +298,30 @@ fn contradictory_settings_are_refused() {
             r#"3: "collect" in a rule for an "event", which has no duration and no outcome: take it out, or name a "span""#,
         ),
     ]);
+}
+
+#[test]
+fn a_rule_for_events_has_no_setting_about_the_end_of_a_call() {
+    let settings = [
+        r#"duration = "k""#,
+        r#"success = "k""#,
+        r#"outcome = "k""#,
+        r#"error = "k""#,
+        r#"result = "k""#,
+        r#"reason = "k""#,
+        r#"reason_code = "k""#,
+        r#"reason_category = "k""#,
+        r#"exception = "k""#,
+        r#"silent = "ok""#,
+        r#"collect = { k = "count b" }"#,
+        r#"number_within = { b = "k" }"#,
+    ];
+    for setting in settings {
+        let key = setting.split(' ').next().unwrap_or_default();
+        let file = format!("[[rule]]\nspan = \"b\"\n[[rule]]\nevent = \"a\"\n{setting}");
+        let message = refused(file.parse());
+        assert!(message.starts_with(&format!("rules:5: {key:?} in a rule for an \"event\"")), "{message}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tracing::Metadata;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::matching::{cut, is_own};
-use super::table::{Known, Table};
+use super::table::{Callsites, Known};
 use super::{Action, Plan, RowPlan, Site, Slot, site};
 use crate::rules::Rules;
 use crate::rules::model::{MAX_INHERITED, MatchKind, RuleSpec};
@@ -21,7 +21,7 @@ pub(crate) struct Plans {
     max_level: LevelFilter,
     /// Names that some rule inherits.
     inherited: Vec<String>,
-    by_callsite: Table,
+    by_callsite: Callsites,
     sites: Mutex<Sites>,
 }
 

@@ -1,15 +1,24 @@
 //! Callsite → plan, read without a lock on every span.
 
 use std::hash::{Hash, Hasher};
+use std::ptr;
 
 use once_cell::sync::OnceCell;
 use tracing::Metadata;
 
 use super::Plan;
 
+/// All callsites that tracing has registered.
+#[derive(Debug)]
+pub(super) struct Callsites {
+    /// By the address of their metadata, one in each cell: most callsites are found here in a few instructions.
+    front: Box<[OnceCell<&'static Known>]>,
+    all: Table,
+}
+
 /// Append-only open addressing. A full stretch of cells continues in the next, larger table.
 #[derive(Debug)]
-pub(super) struct Table {
+struct Table {
     cells: Box<[OnceCell<&'static Known>]>,
     next: OnceCell<Box<Table>>,
 }
@@ -27,6 +36,7 @@ impl Known {
         Self { meta, plan: plan.map_or_else(OnceCell::new, OnceCell::with_value) }
     }
 
+    #[inline]
     pub(super) fn plan(&self) -> Option<&'static Plan> {
         self.plan.get().copied()
     }
@@ -40,18 +50,45 @@ impl Known {
 /// Cells looked at in one table before going on to the next.
 const STRETCH: usize = 8;
 
-impl Default for Table {
+/// The cells of the front, and of the first table: a power of two.
+const CELLS: usize = 256;
+
+impl Default for Callsites {
     fn default() -> Self {
-        Self::with_cells(256)
+        Self { front: cells(CELLS), all: Table::with_cells(CELLS) }
     }
 }
 
-impl Table {
-    fn with_cells(cells: usize) -> Self {
-        Self { cells: (0..cells).map(|_| OnceCell::new()).collect(), next: OnceCell::new() }
+impl Callsites {
+    #[inline]
+    pub(super) fn get(&self, meta: &Metadata<'_>) -> Option<&'static Known> {
+        let address = ptr::from_ref(meta).cast::<()>();
+        match self.front[spread(address.addr()) & (CELLS - 1)].get() {
+            // Metadata that a callsite has for ever shares its address with no other.
+            Some(known) if ptr::from_ref(known.meta).cast() == address => Some(known),
+            _ => self.all.get(meta),
+        }
     }
 
-    pub(super) fn get(&self, meta: &Metadata<'_>) -> Option<&'static Known> {
+    /// Keeps the callsite, or returns what another thread has put there meanwhile.
+    pub(super) fn insert(&self, known: Known) -> &'static Known {
+        let kept = self.all.insert(known);
+        self.front[spread(ptr::from_ref(kept.meta).addr()) & (CELLS - 1)].get_or_init(|| kept);
+        kept
+    }
+}
+
+fn cells(count: usize) -> Box<[OnceCell<&'static Known>]> {
+    (0..count).map(|_| OnceCell::new()).collect()
+}
+
+impl Table {
+    fn with_cells(count: usize) -> Self {
+        Self { cells: cells(count), next: OnceCell::new() }
+    }
+
+    #[cold]
+    fn get(&self, meta: &Metadata<'_>) -> Option<&'static Known> {
         let mut table = self;
         loop {
             for cell in table.stretch(meta) {
@@ -64,8 +101,7 @@ impl Table {
         }
     }
 
-    /// Keeps the callsite, or returns what another thread has put there meanwhile.
-    pub(super) fn insert(&self, known: Known) -> &'static Known {
+    fn insert(&self, known: Known) -> &'static Known {
         let known: &'static Known = Box::leak(Box::new(known));
         let mut table = self;
         loop {
@@ -87,12 +123,18 @@ impl Table {
     }
 }
 
-/// A callsite is its address; multiplying spreads neighbouring ones (Fibonacci hashing, Knuth, The Art of
-/// Computer Programming, volume 3, section 6.4).
+/// A callsite is its address.
 fn hash(meta: &Metadata<'_>) -> usize {
     let mut address = Address(0);
     meta.callsite().hash(&mut address);
-    (address.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize
+    spread(address.0 as usize)
+}
+
+/// Multiplying spreads neighbouring addresses (Fibonacci hashing, Knuth, The Art of Computer Programming, volume 3,
+/// section 6.4).
+#[inline]
+fn spread(address: usize) -> usize {
+    ((address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize
 }
 
 /// Takes the address that [`tracing::callsite::Identifier`] hashes.
