@@ -12,6 +12,7 @@
 mod entered;
 mod gate;
 mod inherit;
+mod missing;
 mod panic_message;
 mod recorder;
 mod span;
