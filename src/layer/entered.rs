@@ -15,11 +15,11 @@ const DEPTH: usize = 16;
 
 thread_local! {
     /// No destructor: they can be had for as long as the thread runs.
-    static SPANS: Spans = const { Spans::new() };
+    static SPANS: ThreadSpans = const { ThreadSpans::new() };
 }
 
 /// The spans of all ledgers that a thread is in, the innermost last.
-struct Spans {
+struct ThreadSpans {
     count: Cell<usize>,
     /// There were more than there is room for: until the thread has left them all, only their number is known.
     overrun: Cell<bool>,
@@ -68,7 +68,7 @@ impl EnteredSpans {
     }
 
     #[inline]
-    fn innermost<S: Subscriber>(&self, spans: &Spans, ctx: &Context<'_, S>) -> Option<Id> {
+    fn innermost<S: Subscriber>(&self, spans: &ThreadSpans, ctx: &Context<'_, S>) -> Option<Id> {
         if spans.overrun.get() {
             return ctx.current_span().id().cloned();
         }
@@ -76,7 +76,7 @@ impl EnteredSpans {
     }
 }
 
-impl Spans {
+impl ThreadSpans {
     const fn new() -> Self {
         Self {
             count: Cell::new(0),
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_current_span_is_the_innermost_that_is_not_left() {
-        let spans = Spans::new();
+        let spans = ThreadSpans::new();
         assert_eq!(spans.innermost(0), None);
         spans.push(0, 1);
         spans.push(0, 2);
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn entering_a_span_again_does_not_make_it_the_current_one() {
-        let spans = Spans::new();
+        let spans = ThreadSpans::new();
         for id in [1, 2, 1] {
             spans.push(0, id);
         }
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn every_ledger_has_its_own() {
-        let spans = Spans::new();
+        let spans = ThreadSpans::new();
         spans.push(0, 1);
         assert_eq!(spans.innermost(1), None);
         spans.push(1, 1);
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn past_its_room_it_knows_nothing_until_all_are_left() {
-        let spans = Spans::new();
+        let spans = ThreadSpans::new();
         let ids = 0..=DEPTH as u64;
         ids.clone().for_each(|id| spans.push(0, id));
         assert!(spans.overrun.get());

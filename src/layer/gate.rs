@@ -4,6 +4,7 @@
 //! the value of a field, changes that bit (tokio-rs/tracing#2704). So the layer decides by the plan of the callsite,
 //! and calls the filter only so that its bit is cleared.
 
+use std::any;
 use std::sync::Arc;
 
 use tracing::subscriber::Interest;
@@ -23,6 +24,16 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     Nothing.with_filter(RuleFilter { plans: Arc::clone(plans), queue: Arc::clone(queue) })
+}
+
+/// Panics where the subscriber is made with `fmt()`: it takes no layer with a filter of its own, and would panic without
+/// the remedy. The program is just composing its subscriber, so no call is lost.
+pub(super) fn refuse_fmt_subscriber<S>() {
+    assert!(
+        !any::type_name::<S>().contains("tracing_subscriber::fmt::Subscriber"),
+        "tracing-ledger: the ledger has a filter of its own, which `tracing_subscriber::fmt().finish()` does not take: \
+         write `tracing_subscriber::registry().with(ledger).with(tracing_subscriber::fmt::layer())` instead"
+    );
 }
 
 /// A layer that does nothing.

@@ -12,6 +12,7 @@
 mod entered;
 mod gate;
 mod inherit;
+mod missing;
 mod panic_message;
 mod recorder;
 mod span;
@@ -28,7 +29,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use self::gate::{Gate, gate};
+use self::gate::{Gate, gate, refuse_fmt_subscriber};
 use self::recorder::Recorder;
 use crate::queue::Queue;
 use crate::rules::Rules;
@@ -42,6 +43,9 @@ use crate::rules::plan::Plans;
 /// It carries its own filter. A *global* filter (an `EnvFilter` added as a layer of its own) still hides
 /// spans from every layer, this one included: attach such filters to the layer they are meant for, with
 /// [`Layer::with_filter`].
+///
+/// Add it to a [`registry`](tracing_subscriber::registry()). `tracing_subscriber::fmt().finish()` takes no layers with
+/// filters, so to add the ledger to it panics: add `fmt::layer()` to the registry too.
 pub struct LedgerLayer<S> {
     gate: Gate<S>,
     recorder: Recorder,
@@ -80,6 +84,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_layer(&mut self, subscriber: &mut S) {
+        refuse_fmt_subscriber::<S>();
         self.gate.on_layer(subscriber);
     }
 

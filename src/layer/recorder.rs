@@ -11,7 +11,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::entered::EnteredSpans;
-use super::inherit::Missing;
+use super::missing::Missing;
 use super::span::OpenSpan;
 use super::spans::{Calls, Cursor, Spans};
 use crate::queue::Queue;

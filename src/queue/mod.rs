@@ -15,6 +15,7 @@ mod chunks;
 mod fork;
 #[cfg(all(test, ledger_loom))]
 pub(crate) mod models;
+mod overflow;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub(crate) use self::account::{Account, Cause};
 use self::account::{CLOSED, OwnLine};
 use self::chunk::Chunk;
 use self::chunks::Chunks;
+pub use self::overflow::Overflow;
 pub use self::stats::{Dropped, Refused, Stats};
 
 /// The most bytes of records that wait here, see [`Builder::MAX_QUEUE_BYTES`](crate::Builder::MAX_QUEUE_BYTES).
@@ -56,25 +58,6 @@ thread_local! {
 /// `get_default` in tracing-core's `dispatcher.rs`.)
 pub(crate) fn suppress_this_thread() {
     SUPPRESSED.set(true);
-}
-
-/// What to do with a record when the queue is full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Overflow {
-    /// Refuse it. The rows from the beginning of the outage are kept.
-    #[default]
-    DropNewest,
-    /// Evict the oldest. The most recent rows are kept.
-    ///
-    /// Records wait in chunks of up to 50, or fewer if the queue is small. A chunk is evicted whole, and each of its
-    /// records is counted.
-    ///
-    /// If other threads take the new room 64 times in a row, the record is refused as `queue_full`.
-    DropOldest,
-    /// Let the caller wait up to this long for room, then refuse the record. In async code this blocks the thread of
-    /// the executor.
-    Block(Duration),
 }
 
 /// A record's place in the queue. Its owner pushes the record at once, because the writer waits for it.

@@ -11,7 +11,7 @@ use super::json::{Json, Object};
 use super::outcome::{Given, Judgement, Outcome};
 use crate::record::{Head, Tally, Value, Values};
 use crate::rules::model::{Figure, Redact, SeverityRule};
-use crate::rules::plan::{RowPlan, Slot};
+use crate::rules::plan::{Destination, RowPlan};
 use crate::severity::Severity;
 use crate::stderr;
 
@@ -218,13 +218,14 @@ fn redacts_error(row: &RowPlan) -> Option<Redact> {
 fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a RowPlan) -> Given<'a> {
     let nested = row.rule.nest.iter().map(|nest| Object::with_room(nest.keys.len())).collect();
     let mut places = Places { context, nested, given: Given::default() };
-    for (slot, value) in values.own() {
-        places.put(row.fields.get(slot), value);
+    for (field, value) in values.own() {
+        places.put(row.fields.get(field), value);
     }
     let given = std::mem::take(&mut places.given);
     for (index, value) in values.inherited() {
-        let slot = row.inherits.iter().find(|(at, _)| usize::from(*at) == index).map(|(_, slot)| slot);
-        places.put(slot, value);
+        let destination =
+            row.inherits.iter().find(|(at, _)| usize::from(*at) == index).map(|(_, destination)| destination);
+        places.put(destination, value);
     }
     let Places { context, nested, .. } = places;
     for (key, value) in &row.rule.set {
@@ -248,18 +249,18 @@ struct Places<'a, 'c> {
 }
 
 impl<'a> Places<'a, '_> {
-    fn put(&mut self, slot: Option<&'a Slot>, value: Value<'a>) {
-        match slot {
-            Some(Slot::Context(key)) => self.context.set_default(key, value.into()),
-            Some(Slot::Nested(index, key)) => {
+    fn put(&mut self, destination: Option<&'a Destination>, value: Value<'a>) {
+        match destination {
+            Some(Destination::Context(key)) => self.context.set_default(key, value.into()),
+            Some(Destination::Nested(index, key)) => {
                 if let Some(object) = self.nested.get_mut(*index) {
                     object.set_default(key, value.into());
                 }
             }
-            Some(Slot::Error(key)) => _ = self.given.error.get_or_insert((key, value)),
-            Some(Slot::Success) => _ = self.given.success.get_or_insert(value),
-            Some(Slot::Reason) => _ = self.given.reason.get_or_insert(value),
-            Some(Slot::Result) => _ = self.given.result.get_or_insert(value),
+            Some(Destination::Error(key)) => _ = self.given.error.get_or_insert((key, value)),
+            Some(Destination::Success) => _ = self.given.success.get_or_insert(value),
+            Some(Destination::Reason) => _ = self.given.reason.get_or_insert(value),
+            Some(Destination::Result) => _ = self.given.result.get_or_insert(value),
             None => {}
         }
     }
@@ -302,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ends_after_the_anchor_is_later_than_what_ended_before() {
+    fn a_record_that_ends_after_the_anchor_is_later() {
         let anchor = Anchor::now();
         let second = Duration::from_secs(1);
         let at = anchor.wall(anchor.monotonic);

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_that_needs_it_is_found_wherever_it_stands() {
+    fn every_byte_that_needs_an_escape_is_found() {
         for byte in 0..=u8::MAX {
             let is_special = byte < b' ' || byte == b'"' || byte == b'\\';
             for (len, place) in (1..=19).flat_map(|len| (0..len).map(move |place| (len, place))) {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_cannot_hold_is_escaped() {
+    fn quotes_backslashes_and_control_characters_are_escaped() {
         assert_eq!(json(Json::text("say \"a\\b\"\n\u{1}é")), r#"{"k":"say \"a\\b\"\n\u0001é"}"#);
     }
 

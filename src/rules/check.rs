@@ -67,20 +67,18 @@ fn in_settings(rule: &Rule) -> Option<Mistake<'_>> {
         return Some((setting.key, name, format!("empty name in {:?}: write a name", setting.key)));
     }
     let is_of_span = |key| RULE_KEYS.iter().any(|(name, of, _)| *name == key && *of == For::Spans);
-    let is_event = rule.rule.matches.kind == MatchKind::Event;
-    let setting = rule.settings.iter().find(|setting| is_event && is_of_span(setting.key))?;
+    let of_event = rule.settings.iter().filter(|_| rule.rule.matches.kind == MatchKind::Event);
+    let setting = of_event.into_iter().find(|setting| is_of_span(setting.key))?;
     let text =
         "in a rule for an \"event\", which has no duration and no outcome: take it out, or name a \"span\"";
     Some((setting.key, "", format!("{:?} {text}", setting.key)))
 }
 
+/// A setting that contradicts itself or another one.
 fn in_model(rule: &RuleSpec) -> Option<Mistake<'_>> {
-    in_success(rule)
-        .or_else(|| in_exception(rule))
-        .or_else(|| in_nest(rule))
-        .or_else(|| in_rename(rule))
-        .or_else(|| in_redact(rule))
-        .or_else(|| in_names(rule))
+    let checks: [fn(&RuleSpec) -> Option<Mistake<'_>>; 6] =
+        [in_success, in_exception, in_nest, in_rename, in_redact, in_names];
+    checks.iter().find_map(|check| check(rule))
 }
 
 /// A condition that no value or every value meets.

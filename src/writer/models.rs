@@ -7,6 +7,8 @@ use std::time::Duration;
 use loom::thread;
 
 use super::{Control, EndOfThread};
+use crate::exit;
+use crate::layer::Calls;
 use crate::queue::Queue;
 use crate::queue::models::{explore, offer, queue, take_all, wait};
 use crate::{Guard, Overflow};
@@ -53,10 +55,11 @@ impl Ledger {
     }
 
     fn guard(&self) -> Guard {
-        Guard::new(self.queue.clone(), self.control.clone(), another_thread())
+        let watched = exit::watch(&self.queue, Calls::none());
+        Guard::new(self.queue.clone(), self.control.clone(), another_thread(), watched)
     }
 
-    /// What was written when the writer had ended.
+    /// The records that were written when the writer had ended.
     fn end(self) -> Vec<u32> {
         self.writer.join().expect("the writer does not panic");
         std::mem::take(&mut *self.written.lock().unwrap_or_else(PoisonError::into_inner))

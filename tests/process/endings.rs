@@ -214,6 +214,41 @@ endings! {
         });
     }, Some(0), &[&[UNDER_WAY, "calls: 1", "shut it down after the server and the jobs"]];
 
+    /// The runtime is dropped first, and with it the task.
+    a_guard_that_is_older_than_the_runtime: || {
+        let memory = Memory::default();
+        {
+            let _guard = ledger(memory.clone());
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            runtime.spawn(pending::<()>().instrument(call()));
+        }
+        assert_eq!(memory.rows().len(), 1);
+    }, Some(0), &[];
+
+    a_guard_in_a_thread_local: || {
+        thread_local! {
+            static LOCAL: std::cell::RefCell<Option<Guard>> = const { std::cell::RefCell::new(None) };
+        }
+        let memory = Memory::default();
+        let guard = ledger(memory.clone());
+        let thread = thread::spawn(|| {
+            LOCAL.set(Some(guard));
+            emit(3);
+        });
+        thread.join().expect("it ends in peace");
+        assert_eq!(memory.rows().len(), 3);
+    }, Some(0), &[];
+
+    a_main_that_returns_an_error: || {
+        fn main() -> Result<(), Box<dyn std::error::Error>> {
+            let _guard = ledger(Memory::default());
+            emit(3);
+            "no number".parse::<u32>()?;
+            Ok(())
+        }
+        main().expect_err("it is no number");
+    }, Some(0), &[];
+
     a_guard_dropped_on_the_thread_of_the_runtime: || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let memory = Memory::default();
@@ -267,6 +302,25 @@ fn fork_and_exit() {
 }
 
 /// No handler runs. What is on disk is sent by the next process: see tests/recovery.
+#[test]
+fn a_signal_without_a_handler_says_nothing() {
+    let Some(output) = end("a_signal_without_a_handler_says_nothing", || {
+        let _guard = ledger(Hanging);
+        emit(1);
+        kill_itself(libc::SIGTERM);
+    }) else {
+        return;
+    };
+    assert_eq!(output.status.signal(), Some(libc::SIGTERM));
+    assert_says(&output, &[]);
+}
+
+#[expect(unsafe_code, reason = "std sends no signals")]
+fn kill_itself(signal: i32) {
+    // SAFETY: it takes no memory.
+    unsafe { libc::raise(signal) };
+}
+
 #[test]
 fn an_abort_says_nothing() {
     let Some(output) = end("an_abort_says_nothing", || {

@@ -130,7 +130,7 @@ fn a_list_of_names_to_redact_drops_them() -> Result<(), Error> {
 
 /// A field that nothing is judged by may be redacted, even where its name means something to other rules.
 #[test]
-fn what_a_rule_does_not_read_may_be_redacted() -> Result<(), Error> {
+fn a_field_that_a_rule_does_not_read_may_be_redacted() -> Result<(), Error> {
     let unread = Rule::span("a").success(None).redact("success", Redact::Drop).redact("reason", Redact::Hash);
     let renamed = Rule::span("b").rename("mail", "email").redact("*mail", Redact::Drop);
     let inherited = Rule::span("c").inherit(["email"]).redact("email", Redact::Hash);

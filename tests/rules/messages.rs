@@ -301,6 +301,30 @@ fn contradictory_settings_are_refused() {
 }
 
 #[test]
+fn a_rule_for_events_has_no_setting_about_the_end_of_a_call() {
+    let settings = [
+        r#"duration = "k""#,
+        r#"success = "k""#,
+        r#"outcome = "k""#,
+        r#"error = "k""#,
+        r#"result = "k""#,
+        r#"reason = "k""#,
+        r#"reason_code = "k""#,
+        r#"reason_category = "k""#,
+        r#"exception = "k""#,
+        r#"silent = "ok""#,
+        r#"collect = { k = "count b" }"#,
+        r#"number_within = { b = "k" }"#,
+    ];
+    for setting in settings {
+        let key = setting.split(' ').next().unwrap_or_default();
+        let file = format!("[[rule]]\nspan = \"b\"\n[[rule]]\nevent = \"a\"\n{setting}");
+        let message = refused(file.parse());
+        assert!(message.starts_with(&format!("rules:5: {key:?} in a rule for an \"event\"")), "{message}");
+    }
+}
+
+#[test]
 fn event_types_that_no_rule_writes_are_refused() {
     assert_messages(&[
         (

@@ -14,5 +14,6 @@ mod round_trip;
 mod secrets;
 mod shapes;
 mod sqlite_files;
+mod sqlite_urls;
 mod tls;
 mod tls_by_old_certificates;

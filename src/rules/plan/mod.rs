@@ -53,9 +53,9 @@ pub(crate) struct RowPlan {
     pub(crate) event_type: Arc<str>,
     pub(crate) source: Arc<str>,
     /// By field index.
-    pub(crate) fields: Vec<Slot>,
+    pub(crate) fields: Vec<Destination>,
     /// Inherited names this row wants, with the key of each.
-    pub(crate) inherits: Vec<(u8, Slot)>,
+    pub(crate) inherits: Vec<(u8, Destination)>,
     pub(crate) wants: NameSet,
     pub(crate) is_span: bool,
     /// The kinds of rows that it collects, one for each of the rule's `collect`.
@@ -72,7 +72,7 @@ pub(crate) struct RowPlan {
 
 /// Where a field's value goes.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Slot {
+pub(crate) enum Destination {
     Context(String),
     /// The field `error`, under this key where the row has the text of an error or panic.
     Error(String),

@@ -8,7 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::matching::{cut, is_own};
 use super::table::{Callsites, Known};
-use super::{Action, Plan, RowPlan, Site, Slot, site};
+use super::{Action, Destination, Plan, RowPlan, Site, site};
 use crate::rules::Rules;
 use crate::rules::model::{MAX_INHERITED, MatchKind, RuleSpec};
 use crate::rules::redact::Redaction;
@@ -173,14 +173,16 @@ impl Plans {
     fn row(&self, rule: &Arc<RuleSpec>, meta: &'static Metadata<'static>) -> RowPlan {
         let owned =
             |given: &Option<Arc<str>>, else_: &str| stored(given.clone().unwrap_or_else(|| else_.into()));
-        let fields: Vec<_> = meta.fields().iter().map(|field| rule.slot(field.name(), meta)).collect();
+        let fields: Vec<_> = meta.fields().iter().map(|field| rule.destination(field.name(), meta)).collect();
         let inherits: Vec<_> =
-            self.places(&rule.inherit).map(|(place, name)| (place, rule.slot(name, meta))).collect();
+            self.places(&rule.inherit).map(|(place, name)| (place, rule.destination(name, meta))).collect();
         RowPlan {
             event_type: self.kind(&owned(&rule.event_type, meta.name())),
             source: owned(&rule.source, meta.target()),
             wants: inherits.iter().fold(0, |set, (index, _)| set | 1 << index),
-            declares_outcome: fields.iter().any(|slot| matches!(slot, Slot::Success | Slot::Result))
+            declares_outcome: fields
+                .iter()
+                .any(|to| matches!(to, Destination::Success | Destination::Result))
                 || rule.success.is_compared() && meta.fields().field(&rule.success.field).is_some(),
             collects: rule.collect.iter().map(|collect| self.kind(&collect.of)).collect(),
             numbered_within: rule.number_within.as_ref().map(|(within, _)| self.kind(within)),

@@ -125,7 +125,7 @@ impl Table {
 
 /// A callsite is its address.
 fn hash(meta: &Metadata<'_>) -> usize {
-    let mut address = Address(0);
+    let mut address = AddressHasher(0);
     meta.callsite().hash(&mut address);
     spread(address.0 as usize)
 }
@@ -138,9 +138,9 @@ fn spread(address: usize) -> usize {
 }
 
 /// Takes the address that [`tracing::callsite::Identifier`] hashes.
-struct Address(u64);
+struct AddressHasher(u64);
 
-impl Hasher for Address {
+impl Hasher for AddressHasher {
     fn finish(&self) -> u64 {
         self.0
     }

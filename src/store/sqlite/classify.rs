@@ -54,6 +54,14 @@ fn describe(error: &sqlx::Error) -> String {
         ERROR if text.starts_with("no such table") => {
             "the table observability_events does not exist; use create_table(true)".to_owned()
         }
+        ERROR if text.starts_with("ON CONFLICT clause does not match") => {
+            "the table observability_events has no primary key or unique index on id; add one".to_owned()
+        }
+        BUSY => format!(
+            "{text}: another connection has held it for {} s; end its transaction",
+            super::BUSY_TIMEOUT.as_secs()
+        ),
+        FULL => format!("{text}; free some space, or raise the limit of the file's size"),
         CANTOPEN => format!(
             "{text}; check that the directory in the URL exists and that the process may write to it, and use \
              create_table(true) to create the file"
@@ -70,7 +78,7 @@ pub(super) fn changed(change: Change, written: usize) -> InsertError {
     let text = match change {
         Change::Gone => format!(
             "the database file was moved, deleted or replaced while it was open: the next try opens the file that the \
-             URL names; {written} rows of this process are in the old file only"
+             URL names; rows of this process that are in the old file only: {written}"
         ),
         Change::LogGone => {
             "the write-ahead log beside the database file was moved, deleted or replaced while it was \
@@ -79,8 +87,8 @@ pub(super) fn changed(change: Change, written: usize) -> InsertError {
         }
         Change::Shorter => format!(
             "the database file became shorter while it was open, and the next try opens it again: unless someone ran \
-             VACUUM, some of the {written} rows of this process may be lost; check the file with PRAGMA \
-             integrity_check"
+             VACUUM, rows may be lost; check the file with PRAGMA integrity_check (rows of this process before that: \
+             {written})"
         ),
     };
     InsertError::new(Failure::Retry, format!("cannot insert into SQLite: {text}"))
@@ -92,7 +100,13 @@ pub(super) fn insert_error(error: &sqlx::Error) -> InsertError {
 
 #[cfg(feature = "report")]
 pub(super) fn read_error(error: &sqlx::Error) -> Error {
-    Error::database(format!("cannot read observability_events from SQLite: {}", describe(error)))
+    let text = describe(error);
+    let hint = if primary(error) == CANTOPEN {
+        "; where the disk is read-only, add ?immutable=1 to the URL"
+    } else {
+        ""
+    };
+    Error::database(format!("cannot read observability_events from SQLite: {text}{hint}"))
 }
 
 #[cfg(test)]

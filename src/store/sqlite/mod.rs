@@ -119,18 +119,21 @@ impl Sqlite {
         let mut connection = options.connect().await?;
         // The first read makes the write-ahead log, where the file has one.
         let first = if self.create_table { SCHEMA } else { "PRAGMA schema_version" };
-        sqlx::raw_sql(first).execute(&mut connection).await?;
+        run(&mut connection, first).await?;
         Ok(connection)
     }
 
     async fn write(&mut self, rows: &[[Option<String>; 8]]) -> Result<(), sqlx::Error> {
-        // Dropping the transaction, by an error or with the future, rolls it back.
-        let mut transaction = self.connection().await?.begin_with("BEGIN IMMEDIATE").await?;
-        for row in rows {
-            let query = row.iter().fold(sqlx::query(INSERT), |query, value| query.bind(value));
-            query.execute(&mut *transaction).await?;
+        let connection = self.connection().await?;
+        // Ends the transaction of a try that was dropped. Most often there is none, and this fails.
+        run(connection, "ROLLBACK").await.ok();
+        run(connection, "BEGIN IMMEDIATE").await?;
+        let result = insert_all(connection, rows).await;
+        if result.is_err() {
+            // A full disk or a trigger may have ended it already.
+            run(connection, "ROLLBACK").await.ok();
         }
-        transaction.commit().await
+        result
     }
 
     /// Lets go of a file that is no longer the one that the URL names.
@@ -161,11 +164,27 @@ impl Sqlite {
         if file.is_some() {
             // SQLite leaves this out where a file was moved, and the next file must not meet its log. If it fails, the
             // rows are in the log, which the next connection reads.
-            sqlx::raw_sql(CHECKPOINT).execute(&mut connection).await.ok();
+            run(&mut connection, CHECKPOINT).await.ok();
         }
         // No row depends on it.
         connection.close().await.ok();
     }
+}
+
+async fn insert_all(
+    connection: &mut SqliteConnection,
+    rows: &[[Option<String>; 8]],
+) -> Result<(), sqlx::Error> {
+    for row in rows {
+        let query = row.iter().fold(sqlx::query(INSERT), |query, value| query.bind(value));
+        query.execute(&mut *connection).await?;
+    }
+    run(connection, "COMMIT").await
+}
+
+/// Runs a statement and forgets its rows. The driver's own transactions lose count when SQLite ends one by itself.
+async fn run(connection: &mut SqliteConnection, statement: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(statement).execute(connection).await.map(drop)
 }
 
 /// Waits until the driver's thread has closed the file.
