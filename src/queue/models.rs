@@ -28,7 +28,10 @@ pub(crate) fn explore(name: &str, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound.get_or_insert(PREEMPTIONS);
     builder.check(move || {
-        counted.fetch_add(1, Ordering::Relaxed);
+        let n = counted.fetch_add(1, Ordering::Relaxed);
+        if n % 1000 == 0 {
+            eprintln!("at {n}");
+        }
         model();
     });
     println!("{name}: {} orders", orders.load(Ordering::Relaxed));
@@ -169,13 +172,11 @@ fn a_caller_that_waits_for_room_hears_of_it() {
     explore("room", || {
         let queue = queue(1, Overflow::Block(Duration::MAX));
         assert!(offer(&queue, 0));
-        let threads = [1, 2].map(|number| offering(&queue, number));
-        let mut taken = Vec::new();
-        while taken.len() < 3 {
-            taken.extend(take_next(&queue));
-        }
-        assert_eq!(joined(threads), [true; 2]);
-        assert_eq!(sorted(taken), [0, 1, 2]);
+        let thread = offering(&queue, 1);
+        let mut taken = take_next(&queue);
+        taken.extend(take_next(&queue));
+        assert_eq!(joined([thread]), [true]);
+        assert_eq!(sorted(taken), [0, 1]);
     });
 }
 
