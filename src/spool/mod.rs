@@ -6,7 +6,7 @@
 //!   an abort and a panic, and [`Spool::open`] of the next process finds them. With a
 //!   [`sync_interval`](SpoolOptions::sync_interval) they also survive the loss of power, all but those of the last
 //!   interval.
-//! - [`Spool::read_on`] hands rows out in the order they came, each as it was, to the microsecond.
+//! - [`Spool::next_batch`] hands rows out in the order they came, each as it was, to the microsecond.
 //! - Acknowledged rows are not handed out again by a later process, unless the acknowledgement
 //!   is lost with the power; then the same rows come again with the same ids, marked as such.
 //! - No damage keeps a spool from opening. Records that are lost to it are counted: exactly where the numbers of
@@ -98,6 +98,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -184,14 +185,9 @@ impl<D: Disk> Spool<D> {
         self.next - self.acknowledged
     }
 
-    /// The number of the first record that is not acknowledged.
-    pub(crate) fn start(&self) -> u64 {
-        self.acknowledged
-    }
-
-    /// Where the next record will be appended, to be compared with [`position`](Self::position).
-    pub(crate) fn end(&self) -> u64 {
-        self.next
+    /// The numbers of the records that are still to be handed out.
+    pub(crate) fn unread(&self) -> Range<u64> {
+        self.cursor..self.next
     }
 
     /// How many records an earlier process was writing when it ended, as far as the bytes show. They are lost, and not
@@ -238,7 +234,7 @@ impl<D: Disk> Spool<D> {
     fn remove_acknowledged(&mut self) -> Result<(), Error> {
         while let Some(segment) = self.acknowledged_segment() {
             self.ack.sync(&self.disk).map_err(|error| self.unacknowledged(error))?;
-            // All of it was handed out, and an open file keeps its place on the disk.
+            // All its rows were handed out, and an open file keeps its place on the disk.
             self.reader.take_if(|reader| reader.first == segment.first);
             let removed = if segment.unreadable {
                 damage::retire(&self.disk, &segment.name())

@@ -5,6 +5,7 @@
 //! People look at it with `cat`: characters that drive a terminal or turn the reading order are `\u…` in it, which reads
 //! back as the same. To send corrected rows, put their lines into `replay.jsonl`: see [`replay`](super::replay).
 
+use std::borrow::Cow;
 use std::io;
 use std::time::SystemTime;
 
@@ -51,25 +52,20 @@ fn ends_in_the_middle(file: &mut impl DiskFile, end: u64) -> io::Result<bool> {
     Ok(byte != b"\n")
 }
 
-/// A line as it is written.
-#[derive(Serialize)]
+/// A line, as it is written and as a person leaves it. An unknown field is refused: it would be a misspelt column.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct QuarantineLine<'a> {
-    reason: &'a str,
+    #[serde(default)]
+    reason: Cow<'a, str>,
     id: String,
     created_at: String,
-    source: &'a str,
-    event_type: &'a str,
-    severity: &'static str,
+    source: Cow<'a, str>,
+    event_type: Cow<'a, str>,
+    severity: Cow<'a, str>,
     restaurant_id: Option<String>,
     booking_id: Option<String>,
-    context: QuotedContext<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum QuotedContext<'a> {
-    Json(&'a RawValue),
-    Text(&'a str),
+    context: Cow<'a, RawValue>,
 }
 
 /// The row as one line, without its end.
@@ -77,12 +73,12 @@ pub(super) fn to_line(row: &Row, reason: &str) -> String {
     // A clock that is thousands of years ahead is not worth a second form of times.
     let created_at = Timestamp::try_from(row.created_at).unwrap_or(Timestamp::MAX);
     let line = QuarantineLine {
-        reason,
+        reason: reason.into(),
         id: row.id.to_string(),
         created_at: format!("{created_at:.6}"),
-        source: &row.source,
-        event_type: &row.event_type,
-        severity: row.severity.as_str(),
+        source: Cow::Borrowed(&row.source),
+        event_type: Cow::Borrowed(&row.event_type),
+        severity: row.severity.as_str().into(),
         restaurant_id: row.restaurant_id.map(|id| id.to_string()),
         booking_id: row.booking_id.map(|id| id.to_string()),
         context: written_context(&row.context),
@@ -92,42 +88,26 @@ pub(super) fn to_line(row: &Row, reason: &str) -> String {
 }
 
 /// As it is, to the digit, where that leaves one line; a carriage return is no end of a line to every reader.
-fn written_context(context: &str) -> QuotedContext<'_> {
+fn written_context(context: &str) -> Cow<'_, RawValue> {
     let is_one_line = !context.contains(['\n', '\r']);
     match serde_json::from_str::<&RawValue>(context) {
-        Ok(json) if is_one_line => QuotedContext::Json(json),
-        _ => QuotedContext::Text(context),
+        Ok(json) if is_one_line => Cow::Borrowed(json),
+        // Cannot fail: text is always JSON.
+        _ => Cow::Owned(serde_json::value::to_raw_value(context).unwrap_or_default()),
     }
-}
-
-/// A line as a person leaves it. An unknown field is refused: it would be a misspelt column.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Corrected<'a> {
-    #[serde(default, rename = "reason")]
-    _reason: Option<IgnoredAny>,
-    id: String,
-    created_at: String,
-    source: String,
-    event_type: String,
-    severity: String,
-    restaurant_id: Option<String>,
-    booking_id: Option<String>,
-    #[serde(borrow)]
-    context: &'a RawValue,
 }
 
 /// The row in a line, or the mistake in it.
 pub(super) fn from_line(line: &[u8]) -> Result<Row, String> {
-    let line: Corrected<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let line: QuarantineLine<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     Ok(Row {
         id: uuid("id", &line.id)?,
         created_at: read_time(&line.created_at)?,
         severity: line.severity.parse().map_err(|error: Error| error.to_string())?,
         restaurant_id: line.restaurant_id.as_deref().map(|id| uuid("restaurant_id", id)).transpose()?,
         booking_id: line.booking_id.as_deref().map(|id| uuid("booking_id", id)).transpose()?,
-        source: line.source.into(),
-        event_type: line.event_type.into(),
+        source: line.source.as_ref().into(),
+        event_type: line.event_type.as_ref().into(),
         context: read_context(line.context.get())?,
     })
 }
@@ -182,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_context_is_the_line_stays_one_line() {
+    fn a_line_stays_one_line_with_any_context() {
         for context in ["{\n\"a\": 1}", "{\r\"a\": 1}"] {
             assert_returns(&Row { context: context.to_owned(), ..row(1) });
         }
@@ -191,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_drives_a_terminal_is_escaped_and_reads_back_as_the_same() {
+    fn characters_that_drive_a_terminal_are_escaped_and_read_back_as_the_same() {
         let hostile = "\u{7f}\u{9b}2J\u{202e}\u{200b}\u{e0041}é";
         for white in ["\t", "\n"] {
             let context = format!(r#"{{"{hostile}":"{hostile}",{white}"n":1}}"#);

@@ -19,8 +19,6 @@ pub(crate) struct SpooledRows {
     pub(crate) may_be_stored: bool,
     /// Records before, between or after these that can never be read again. A batch may be nothing else.
     pub(crate) lost: u64,
-    /// The number of its first record.
-    from: u64,
     /// The number to [`acknowledge`](Spool::acknowledge) once all rows are stored or quarantined.
     pub(crate) up_to: u64,
     bytes: usize,
@@ -31,15 +29,6 @@ impl SpooledRows {
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.lost == 0
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn push(&mut self, row: Row) {
-        self.bytes += frame_bytes(&row);
-        self.rows.push(row);
-    }
 }
 
 /// Goes through one segment.
@@ -49,24 +38,17 @@ pub(super) struct SegmentReader<F> {
 }
 
 impl<D: Disk> Spool<D> {
-    /// Adds the next rows in order to a batch of those before them, or to a new one: up to `max_rows` in all, and
-    /// no more once they take `max_bytes` on disk. Each is handed out once by a process.
+    /// The next rows in order: up to `max_rows`, and no more once they take `max_bytes` on disk. Each is handed out once
+    /// by a process.
     ///
     /// # Errors
     /// When a segment is there and cannot be opened, such as when the process has no file handle left. It may be
     /// later: nothing is lost by trying again. Records that can be opened and not read are lost, and counted.
-    pub(crate) fn read_on(
-        &mut self,
-        batch: &mut SpooledRows,
-        max_rows: usize,
-        max_bytes: usize,
-    ) -> Result<(), Error> {
-        if batch.is_empty() {
-            batch.from = self.cursor;
-            batch.may_be_stored = self.cursor < self.replay_until;
-        }
+    pub(crate) fn next_batch(&mut self, max_rows: usize, max_bytes: usize) -> Result<SpooledRows, Error> {
+        let may_be_stored = self.cursor < self.replay_until;
+        let mut batch = SpooledRows { may_be_stored, ..SpooledRows::default() };
         while self.cursor < self.next && batch.rows.len() < max_rows && batch.bytes < max_bytes {
-            match self.step(batch) {
+            match self.step(&mut batch) {
                 Ok(()) => {}
                 // The rows so far are handed out; the failure returns with the next call.
                 Err(_) if !batch.is_empty() => break,
@@ -74,17 +56,7 @@ impl<D: Disk> Spool<D> {
             }
         }
         batch.up_to = self.cursor;
-        Ok(())
-    }
-
-    /// How many records are still to be handed out, counting those of a batch that is not handed on yet.
-    pub(crate) fn waiting(&self, ahead: &SpooledRows) -> u64 {
-        self.next - self.position(ahead)
-    }
-
-    /// The number of the next record to be handed out; as in [`waiting`](Self::waiting).
-    pub(crate) fn position(&self, ahead: &SpooledRows) -> u64 {
-        if ahead.is_empty() { self.cursor } else { ahead.from }
+        Ok(batch)
     }
 
     /// Adds a row, or goes nearer to the next.
@@ -138,7 +110,8 @@ impl<D: Disk> Spool<D> {
             self.pass(batch, found.sequence);
         }
         self.cursor += 1;
-        batch.push(found.row);
+        batch.bytes += frame_bytes(&found.row);
+        batch.rows.push(found.row);
     }
 
     /// There is nothing more up to `end`, be it as it should or not.

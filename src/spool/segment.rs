@@ -89,13 +89,11 @@ pub(super) struct Active<F> {
     pub(super) dirty: bool,
     /// Its file cannot be trusted any more.
     pub(super) broken: bool,
-    /// The directory was synced since the file was made.
-    named: bool,
 }
 
 impl<F: DiskFile> Active<F> {
     pub(super) fn new(file: F) -> Self {
-        Self { file, bytes: 0, dirty: false, broken: false, named: false }
+        Self { file, bytes: 0, dirty: false, broken: false }
     }
 
     /// Writes the frames; how many are written whole, and the error that kept the others out.
@@ -114,12 +112,9 @@ impl<F: DiskFile> Active<F> {
         (records, done)
     }
 
-    /// Makes the records survive a power loss, and before the first time the name of their file.
+    /// Makes the records survive a power loss, with the name of their file.
     pub(super) fn sync(&mut self, disk: &impl Disk) -> io::Result<()> {
-        if !self.named {
-            disk.sync()?;
-            self.named = true;
-        }
+        disk.sync()?;
         self.file.sync()?;
         self.dirty = false;
         Ok(())

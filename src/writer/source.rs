@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::queue::chunk::Chunk;
 use crate::queue::{Cause, Queue};
 use crate::row::{Anchor, Row};
-use crate::spool::{Spool, SpoolOptions, SpooledRows};
+use crate::spool::{Spool, SpoolOptions};
 
 /// A batch takes in no more rows once those it has take that many bytes: in memory where they come from the queue, and on
 /// disk where they come from the spool. A batch off the queue exceeds it by one step at most, a batch off the disk by one
@@ -44,8 +44,6 @@ pub(super) struct Source {
     pub(super) held: Vec<Row>,
     /// Without a spool: the beginning of the next batch, made while the store has the one before.
     ahead: MadeRows,
-    /// With a spool: the same, read from it.
-    pub(super) read_ahead: SpooledRows,
     /// The disk failed, and is left alone until then.
     pub(super) retry_at: Option<Instant>,
     /// Rows are about to get other numbers on disk: a drain looks for its end again.
@@ -93,7 +91,7 @@ impl Source {
         batch_size: usize,
         spool: Option<Spool>,
     ) -> Self {
-        let (held, ahead, read_ahead, retry_at) = Default::default();
+        let (held, ahead, retry_at) = Default::default();
         Self {
             queue,
             control,
@@ -104,7 +102,6 @@ impl Source {
             generation: 1,
             held,
             ahead,
-            read_ahead,
             retry_at,
             has_moved: false,
         }
@@ -116,7 +113,8 @@ impl Source {
     }
 
     fn has_enough_on_disk(&self) -> bool {
-        self.spool.as_ref().is_some_and(|spool| spool.waiting(&self.read_ahead) >= self.batch_size as u64)
+        let unread = self.unread();
+        unread.end - unread.start >= self.batch_size as u64
     }
 
     /// Fills the spool until it has a batch worth writing.
@@ -126,7 +124,7 @@ impl Source {
 
     /// The rows there are now: all of them, or as many full batches as there are.
     pub(super) fn goal(&self, everything: bool) -> Goal {
-        let end = self.spool.as_ref().filter(|_| !everything).map(Spool::end);
+        let end = (self.has_spool() && !everything).then(|| self.unread().end);
         Goal { everything, mark: self.queue.mark(), end }
     }
 
@@ -142,12 +140,12 @@ impl Source {
         if std::mem::take(&mut self.has_moved) {
             goal.end = None;
         }
-        let spool = self.spool.as_ref();
-        let (position, end) = spool.map_or((0, 0), |spool| (spool.position(&self.read_ahead), spool.end()));
+        let unread = self.unread();
         if goal.end.is_none() && self.held.is_empty() && self.queue.is_past(goal.mark) {
-            goal.end = Some(end);
+            goal.end = Some(unread.end);
         }
-        if goal.end.is_some_and(|end| position >= end) || !(goal.everything || self.has_enough_on_disk()) {
+        if goal.end.is_some_and(|end| unread.start >= end) || !(goal.everything || self.has_enough_on_disk())
+        {
             return Ok(Next::Done);
         }
         if let Some(batch) = self.read()? {
@@ -160,8 +158,7 @@ impl Source {
     /// The next batch off the disk, where there is one.
     fn read(&mut self) -> Result<Option<Batch>, Error> {
         let Some(spool) = &mut self.spool else { return Ok(None) };
-        spool.read_on(&mut self.read_ahead, self.batch_size, BATCH_BYTES)?;
-        let batch = std::mem::take(&mut self.read_ahead);
+        let batch = spool.next_batch(self.batch_size, BATCH_BYTES)?;
         self.queue.account.unspool(batch.lost);
         self.lose_corrupt(batch.lost);
         Ok((!batch.is_empty()).then(|| Batch::from_spool(batch, self.generation)))
@@ -190,20 +187,13 @@ impl Source {
         Next::of_queue(made.rows)
     }
 
-    /// Makes some more of the next batch while the store has the one before; `false` when there is no more to make.
+    /// Makes some more of the next batch while the store has the one before; `false` when there is no more to make. With a
+    /// spool the other half makes rows meanwhile.
     pub(super) fn run_ahead(&mut self) -> bool {
-        if self.has_spool() {
-            let Some(spool) = &mut self.spool else { return false };
-            let before = self.read_ahead.len();
-            let rows = self.batch_size.min(before + AHEAD);
-            // A failure returns when the batch is wanted, and is reported then.
-            return spool.read_on(&mut self.read_ahead, rows, BATCH_BYTES).is_ok()
-                && self.read_ahead.len() > before;
-        }
-        let rows = self.batch_size.min(self.ahead.rows.len() + AHEAD);
-        if !self.queue.may_run_ahead() {
+        if self.has_spool() || !self.queue.may_run_ahead() {
             return false;
         }
+        let rows = self.batch_size.min(self.ahead.rows.len() + AHEAD);
         let mut made = std::mem::take(&mut self.ahead);
         let before = made.rows.len();
         self.make(rows, &mut made);

@@ -46,6 +46,11 @@ impl Source {
         self.place.is_some()
     }
 
+    /// The numbers of the rows on disk that are still to be read.
+    pub(super) fn unread(&self) -> Range<u64> {
+        self.spool.as_ref().map_or(0..0, Spool::unread)
+    }
+
     /// Whether rows wait for the disk to take them.
     pub(super) fn is_held_up(&self) -> bool {
         !self.held.is_empty()
@@ -115,11 +120,10 @@ impl Source {
             return Ok(());
         }
         let Some((dir, options)) = self.place.clone() else { return Ok(()) };
-        let ahead = std::mem::take(&mut self.read_ahead);
         // Its lock goes with it.
-        let unread = self.spool.take().map(|old| old.position(&ahead)..old.end());
+        let unread = self.spool.take().map(|old| old.unread());
         let opened = Spool::open(&dir, options);
-        let (found, torn) = opened.as_ref().map_or((0..0, 0), |new| (new.start()..new.end(), new.torn()));
+        let (found, torn) = opened.as_ref().map_or((0..0, 0), |new| (new.unread(), new.torn()));
         self.retry_at = opened.is_err().then(|| Instant::now() + DISK_RETRY);
         let lost = self.recount(unread.clone().unwrap_or_default(), &found, torn);
         if unread.is_some() {

@@ -11,5 +11,6 @@ mod roles;
 mod round_trip;
 mod secrets;
 mod sqlite_files;
+mod sqlite_urls;
 mod tls;
 mod tls_by_old_certificates;

@@ -3,7 +3,7 @@
 use tracing::Metadata;
 
 use super::Destination;
-use crate::rules::model::{MAX_NAME_BYTES, Match, MatchKind, Pattern, RuleSpec, SuccessTest};
+use crate::rules::model::{MAX_NAME_BYTES, Match, MatchKind, Pattern, RuleSpec};
 
 impl Match {
     pub(super) fn names(&self, meta: &Metadata<'_>) -> bool {
@@ -40,11 +40,6 @@ fn covers(pattern: &Pattern, target: &str) -> bool {
 
 impl RuleSpec {
     pub(super) fn destination(&self, name: &str, meta: &Metadata<'_>) -> Destination {
-        let is = |input: &str, key: &Option<String>| {
-            // The field may also be called by its key, unless the span has one by the input name too.
-            key.as_deref()
-                .is_some_and(|key| name == input || (name == key && meta.fields().field(input).is_none()))
-        };
         if meta.is_span() && self.success.is_compared() && name == self.success.field {
             // The field a comparison reads stays in the context: a status is worth more than its verdict.
             return Destination::Context(self.key_of(name));
@@ -52,17 +47,14 @@ impl RuleSpec {
         if meta.is_span() && name == "error" && self.keys.error.as_deref() == Some(name) {
             return Destination::Error(self.key_of(name));
         }
-        if meta.is_span()
-            && self.success.test == SuccessTest::Bool
-            && is(&self.success.field, &self.keys.success)
-        {
-            return Destination::Success;
-        }
-        if meta.is_span() && is(&self.reason_field, &self.keys.reason) {
-            return Destination::Reason;
-        }
-        if meta.is_span() && is("result", &self.keys.result) {
-            return Destination::Result;
+        // The field may also be called by its key, unless the span has one by the input name too.
+        let by_key = |key, input| name == key && meta.fields().field(input).is_none();
+        let mut reads = self.reads().filter(|_| meta.is_span());
+        match reads.find(|(_, key, input)| name == *input || by_key(*key, *input)) {
+            Some(("success", ..)) => return Destination::Success,
+            Some(("reason", ..)) => return Destination::Reason,
+            Some(_) => return Destination::Result,
+            None => {}
         }
         for (index, nest) in self.nest.iter().enumerate() {
             if let Some(rest) =

@@ -6,7 +6,7 @@ use super::memory::{DiskFault, MemoryDisk};
 use super::{OPTIONS, drain, number, row};
 use crate::row::Row;
 use crate::spool::format::{PAYLOAD_LIMIT, frame_bytes};
-use crate::spool::{AppendError, SMALLEST_LIMIT, Spool, SpoolOptions, SpooledRows, segment};
+use crate::spool::{AppendError, SMALLEST_LIMIT, Spool, SpoolOptions, segment};
 
 fn open(disk: &MemoryDisk, options: SpoolOptions) -> Spool<MemoryDisk> {
     Spool::on(disk.clone(), options).expect("the disk is good")
@@ -152,7 +152,7 @@ fn a_batch_ends_at_its_rows_or_its_bytes() {
     spool.append(&mut vec![row(13)]).expect("the disk is good");
     let batch = spool.next_batch(99, 1).expect("they can be read");
     assert_eq!((numbers(&batch.rows), batch.may_be_stored), (vec![13], false), "it is of this process");
-    assert!(spool.position(&SpooledRows::default()) == spool.end() && spool.pending() == 14);
+    assert!(spool.unread().is_empty() && spool.pending() == 14);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::disk::Disk;
 use super::{Spool, SpoolOptions, SpooledRows};
-use crate::{error::Error, row::Row, severity::Severity};
+use crate::{row::Row, severity::Severity};
 
 /// Records survive the process and no more; the limit is out of the way.
 const OPTIONS: SpoolOptions = SpoolOptions { limit_bytes: 1 << 30, sync_interval: None };
@@ -50,13 +50,6 @@ pub(super) fn full_row(number: u64) -> Row {
 /// What [`row`] was given.
 fn number(row: &Row) -> u64 {
     row.id.as_u128() as u64
-}
-
-impl<D: Disk> Spool<D> {
-    fn next_batch(&mut self, max_rows: usize, max_bytes: usize) -> Result<SpooledRows, Error> {
-        let mut batch = SpooledRows::default();
-        self.read_on(&mut batch, max_rows, max_bytes).map(|()| batch)
-    }
 }
 
 /// Everything that is left to hand out, as one batch.

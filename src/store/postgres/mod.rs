@@ -52,8 +52,10 @@ const TABLE_EXISTS: &str = "SELECT to_regclass('observability_events') IS NOT NU
 /// It has one connection, made for the first batch. After a failure or timeout the next batch gets a new one; a row that
 /// is stored already is no failure.
 ///
-/// The `sslmode` of the URL decides about TLS. The default is `prefer`: TLS if the server offers it, without a check of its
-/// certificate. Use `?sslmode=verify-full` on any network that you do not control.
+/// The `sslmode` of the URL decides about TLS. The default is `prefer`: TLS if the server offers it and it succeeds, without
+/// a check of its certificate. Use `?sslmode=verify-full` on any network that you do not control.
+///
+/// A URL may name several servers, such as a primary and its standbys: rows go to the one that takes them.
 ///
 /// ```
 /// use tracing_ledger::store::Postgres;
@@ -81,17 +83,18 @@ impl Postgres {
     // The fuzzer sends few rows at a time, to a server without this delay.
     pub const COPY_FROM_ROWS: usize = if cfg!(fuzzing) { 1 } else { 500 };
 
-    /// The timeout of a connection attempt, with TLS and login: 10 s.
+    /// The timeout of a connection attempt, with TLS and login, unless the URL has a `connect_timeout`: 10 s.
     pub const CONNECT_TIMEOUT: Duration = CONNECT_TIMEOUT;
 
     /// The timeout of a statement: 25 s. The server's own timeouts are 20 s, and 10 s for a lock.
     pub const STATEMENT_TIMEOUT: Duration = STATEMENT_TIMEOUT;
 
     /// Makes a store for `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, without a connection. Parts that are missing in the
-    /// URL come from libpq's environment variables (`PGHOST`, `PGPASSWORD`, …) and from `.pgpass`.
+    /// URL come from libpq's environment variables (`PGHOST`, `PGPASSWORD`, …), from a service file and from `.pgpass`: see
+    /// [the manual](crate::_docs::addresses).
     ///
     /// # Errors
-    /// When the URL is malformed ([`Error::is_config`]).
+    /// When the URL or what belongs to it is malformed, or asks for something that cannot be had ([`Error::is_config`]).
     pub fn from_url(url: &str) -> Result<Self, Error> {
         let connector = Connector::new(Address::read(url, &Environment::of_process())?);
         Ok(Self { connector, create_table: false, copy: true, replay_conflicts: false, connection: None })
