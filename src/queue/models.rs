@@ -28,10 +28,7 @@ pub(crate) fn explore(name: &str, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound.get_or_insert(PREEMPTIONS);
     builder.check(move || {
-        let n = counted.fetch_add(1, Ordering::Relaxed);
-        if n % 1000 == 0 {
-            eprintln!("at {n}");
-        }
+        counted.fetch_add(1, Ordering::Relaxed);
         model();
     });
     println!("{name}: {} orders", orders.load(Ordering::Relaxed));
