@@ -13,7 +13,7 @@ const LOCK: &str = "lock";
 
 /// A directory on disk, owned by this process until it is dropped.
 ///
-/// The lock belongs to the open file: the kernel lets go of it however the process ends. A forked child that
+/// The lock belongs to the open file: the kernel releases it however the process ends. A forked child that
 /// outlives its parent keeps it; one that calls `exec` does not.
 #[derive(Debug)]
 pub(crate) struct Directory {
@@ -55,10 +55,6 @@ impl Disk for Directory {
     fn names(&self) -> io::Result<Vec<String>> {
         let names = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name().into_string().ok()));
         names.filter_map(Result::transpose).collect()
-    }
-
-    fn create(&self, name: &str) -> io::Result<File> {
-        regular(writable().create(true).truncate(true).open(self.at(name))?)
     }
 
     fn edit(&self, name: &str) -> io::Result<File> {
@@ -126,7 +122,7 @@ fn lock(path: &Path) -> Result<File, Error> {
     let mut file = writable().create(true).truncate(false).open(&at).and_then(regular).map_err(cannot)?;
     match file.try_lock() {
         Ok(()) => {
-            // Only for the message to a second process: on a full disk it says less.
+            // Only for the message to a second process, which is shorter if the disk is full.
             file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).ok();
             Ok(file)
         }

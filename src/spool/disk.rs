@@ -15,8 +15,6 @@ pub(crate) trait Disk {
     fn is_owned(&self) -> bool;
     /// The names in it, in no order.
     fn names(&self) -> io::Result<Vec<String>>;
-    /// A new empty file in place of whatever had that name.
-    fn create(&self, name: &str) -> io::Result<Self::File>;
     /// The file of that name to read and write, created if it is missing.
     fn edit(&self, name: &str) -> io::Result<Self::File>;
     /// The file of that name to read.
@@ -25,6 +23,13 @@ pub(crate) trait Disk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Makes names that came or went survive a power loss.
     fn sync(&self) -> io::Result<()>;
+
+    /// The file of that name, emptied.
+    fn create(&self, name: &str) -> io::Result<Self::File> {
+        let mut file = self.edit(name)?;
+        file.set_bytes(0)?;
+        Ok(file)
+    }
 
     /// An error about one of its files, as [`failed`].
     fn failed(&self, what: &str, name: &str, error: io::Error) -> Error {

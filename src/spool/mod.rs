@@ -234,7 +234,7 @@ impl<D: Disk> Spool<D> {
     fn remove_acknowledged(&mut self) -> Result<(), Error> {
         while let Some(segment) = self.acknowledged_segment() {
             self.ack.sync(&self.disk).map_err(|error| self.unacknowledged(error))?;
-            // All of it was handed out, and an open file keeps its place on the disk.
+            // All its rows were handed out, and an open file keeps its place on the disk.
             self.reader.take_if(|reader| reader.first == segment.first);
             let removed = if segment.unreadable {
                 damage::retire(&self.disk, &segment.name())

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_context_is_the_line_stays_one_line() {
+    fn a_line_stays_one_line_with_any_context() {
         for context in ["{\n\"a\": 1}", "{\r\"a\": 1}"] {
             assert_returns(&Row { context: context.to_owned(), ..row(1) });
         }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_drives_a_terminal_is_escaped_and_reads_back_as_the_same() {
+    fn characters_that_drive_a_terminal_are_escaped_and_read_back_as_the_same() {
         let hostile = "\u{7f}\u{9b}2J\u{202e}\u{200b}\u{e0041}é";
         for white in ["\t", "\n"] {
             let context = format!(r#"{{"{hostile}":"{hostile}",{white}"n":1}}"#);

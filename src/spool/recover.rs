@@ -125,8 +125,8 @@ fn check_writable(disk: &impl Disk) -> Result<(), Error> {
 /// Every segment, oldest first.
 ///
 /// # Errors
-/// When one of them cannot be looked at, other than for a failing disk: going on without it would give its
-/// numbers away again.
+/// When one of them cannot be opened, unless the disk fails: without that segment its numbers would be given away
+/// again.
 fn segments<D: Disk>(disk: &D) -> Result<VecDeque<Segment>, Error> {
     let names = disk.names().map_err(|error| failed("cannot list", disk.path(), error))?;
     let mut firsts: Vec<u64> = names.iter().filter_map(|name| segment::number(name)).collect();

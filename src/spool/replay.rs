@@ -29,7 +29,7 @@ pub(crate) struct Replayed {
     pub(crate) taken: u64,
     /// Lines that stay in `replay.jsonl`.
     pub(crate) left: u64,
-    /// Why, for the first of them.
+    /// The reasons for the first of these.
     pub(crate) reasons: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ impl<D: Disk> Spool<D> {
                 }
             }
         }
-        // All of them: those that are full were closed on the way.
+        // All segments: those that are full were closed on the way.
         self.sync_segments(start)?;
         self.put_away(left)?;
         Ok(replayed)

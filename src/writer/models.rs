@@ -59,7 +59,7 @@ impl Ledger {
         Guard::new(self.queue.clone(), self.control.clone(), another_thread(), watched)
     }
 
-    /// What was written when the writer had ended.
+    /// The records that were written when the writer had ended.
     fn end(self) -> Vec<u32> {
         self.writer.join().expect("the writer does not panic");
         std::mem::take(&mut *self.written.lock().unwrap_or_else(PoisonError::into_inner))

@@ -22,7 +22,7 @@ use crate::queue::Queue;
 const TICK: Duration = Duration::from_millis(10);
 /// After so many ticks without a record the next record wakes the thread, and no tick does: an idle service is left alone.
 const QUIET_TICKS: u32 = 50;
-/// How often to look around all the same.
+/// The longest wait, so that losses are reported soon.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 
 pub(super) struct Pump<'a> {
@@ -48,10 +48,13 @@ impl<'a> Pump<'a> {
     /// Works until it is dropped.
     pub(super) async fn run(&mut self) {
         loop {
-            let is_woken = self.wait().await;
+            if self.wait().await {
+                // First, so that an order reaches the other half even if a panic ends this round.
+                self.control.wake();
+            }
             self.fill().await;
             self.source.borrow_mut().sync(Instant::now());
-            if is_woken || (self.has_spool && self.source.borrow().has_enough()) {
+            if self.has_spool && self.source.borrow().has_enough() {
                 self.control.wake();
             }
             // Last, as it may run code of the host.
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn so_they_are_behind_a_full_spool() {
+    fn records_behind_a_full_spool_are_packed_as_tightly() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let stats = look_after_each(20_000, Some(&folder.path().join("spool")));
         assert_eq!(stats.accepted, 20_000, "{stats}");

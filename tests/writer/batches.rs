@@ -14,7 +14,7 @@ fn a_full_batch_does_not_wait_for_the_clock() {
 }
 
 #[test]
-fn what_gathers_behind_a_slow_insert_goes_in_full_batches() {
+fn rows_behind_a_slow_insert_go_in_full_batches() {
     let (store, keeper) = gate();
     let (dispatch, guard) = open(untimed().batch_size(3), store);
     emit(&dispatch, 0..3);

@@ -9,7 +9,7 @@ use tracing_ledger::store::Memory;
 use crate::books::{DEADLINE, emit, gate, open, untimed};
 
 #[test]
-fn what_was_accepted_is_written() {
+fn accepted_records_are_written() {
     let memory = Memory::default();
     let (dispatch, guard) = open(untimed(), memory.clone());
     emit(&dispatch, 0..10);

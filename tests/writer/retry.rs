@@ -61,7 +61,7 @@ fn a_store_that_panics_keeps_its_batch_and_its_thread() {
 }
 
 #[test]
-fn what_is_too_much_at_once_goes_in_halves() {
+fn a_batch_that_is_too_much_at_once_goes_in_halves() {
     let pieces = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&pieces);
     let store = Answers(move |batch: &[_], _| {

@@ -9,7 +9,7 @@ use tracing_ledger::store::{Failure, Memory};
 use crate::books::{Answers, DEADLINE, SOON, emit, failed, gate, numbers, open, untimed};
 
 #[test]
-fn what_comes_before_is_written_and_what_comes_after_is_refused() {
+fn records_before_a_shutdown_are_written_and_later_ones_refused() {
     let memory = Memory::default();
     let (dispatch, guard) = open(untimed(), memory.clone());
     emit(&dispatch, 0..10);

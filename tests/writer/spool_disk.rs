@@ -203,7 +203,7 @@ fn rows_in_hand_when_the_directory_is_deleted_are_on_disk_again_at_the_end() {
 }
 
 #[test]
-fn so_it_is_where_nothing_is_written_before_the_end() {
+fn rows_in_hand_are_on_disk_again_if_nothing_is_written_before_the_end() {
     deleted_under_a_batch_in_hand(30..30);
 }
 

@@ -98,7 +98,7 @@ fn a_notice_says_that_the_quarantine_file_cannot_be_written() {
 }
 
 #[test]
-fn nor_do_many_rows_for_that_file() {
+fn many_rejected_rows_do_not_wait_for_the_quarantine_file() {
     let dir = SpoolDir::new();
     let store = picky(|number| number.is_multiple_of(20));
     let (dispatch, guard) = open(dir.builder().batch_size(100), store);
@@ -109,7 +109,7 @@ fn nor_do_many_rows_for_that_file() {
 }
 
 #[test]
-fn what_drift_holds_stays_in_the_spool() {
+fn rows_held_by_drift_stay_in_the_spool() {
     let dir = SpoolDir::new();
     let (dispatch, guard) = open(dir.builder(), Answers(|_: &[_], _| failed(Failure::Quarantine)));
     emit(&dispatch, 0..100);
@@ -125,7 +125,7 @@ fn what_drift_holds_stays_in_the_spool() {
 }
 
 #[test]
-fn a_few_bad_rows_at_the_start_hold_up_nobody_behind_them_on_disk() {
+fn a_few_bad_rows_at_the_start_delay_no_row_behind_them_on_disk() {
     let dir = SpoolDir::new();
     let (dispatch, guard) = open(dir.builder(), picky(|number| number < 3));
     emit(&dispatch, 0..29);
@@ -142,13 +142,13 @@ fn a_few_bad_rows_at_the_start_hold_up_nobody_behind_them_on_disk() {
 }
 
 #[test]
-fn nor_where_somebody_deletes_the_directory_under_them() {
+fn bad_rows_of_a_deleted_directory_delay_no_other() {
     let dir = SpoolDir::new();
     bad_rows_in_memory_alone(&dir, || (), || fs::remove_dir_all(dir.path()).expect("it is ours"));
 }
 
 #[test]
-fn nor_where_they_went_past_a_disk_that_failed() {
+fn bad_rows_that_bypassed_a_failing_disk_delay_no_other() {
     let dir = SpoolDir::new();
     let block = || {
         fs::remove_dir_all(dir.path()).expect("it is ours");

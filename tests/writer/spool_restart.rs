@@ -73,7 +73,7 @@ fn a_backlog_of_many_batches_goes_before_what_is_new() {
 }
 
 #[test]
-fn what_a_batch_has_got_in_before_the_end_is_sent_again_and_not_lost() {
+fn a_batch_that_is_written_in_part_is_sent_again_and_loses_no_row() {
     let dir = SpoolDir::new();
     let (store, keeper) = gate();
     let (dispatch, guard) = open(dir.builder().batch_size(4), store);

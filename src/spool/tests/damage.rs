@@ -176,7 +176,7 @@ fn a_segment_that_cannot_be_read_is_counted_stepped_over_and_kept() {
 }
 
 #[test]
-fn what_cannot_be_read_at_the_end_gives_no_number_away_twice() {
+fn an_unreadable_last_segment_gives_no_number_away_twice() {
     let (_, bytes) = five();
     let disk = MemoryDisk::default();
     disk.put(&segment::name(1), &bytes);

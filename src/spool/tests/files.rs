@@ -53,7 +53,7 @@ fn write_every_file(dir: &Path) {
 }
 
 #[test]
-fn what_is_made_is_for_the_owner_alone() {
+fn new_files_and_directories_are_for_the_owner_alone() {
     let (_parent, dir) = temporary();
     let below = dir.join("a/b");
     write_every_file(&below);

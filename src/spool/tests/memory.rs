@@ -11,7 +11,7 @@ use crate::spool::disk::{Disk, DiskFile};
 
 const BLOCK_BYTES: usize = 512;
 
-/// What happens to the next calls.
+/// The fault of the next calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DiskFault {
     /// The next write takes only so many bytes; there is room for the rest.
@@ -72,7 +72,7 @@ impl MemoryDisk {
         self.0.borrow_mut().fault = None;
     }
 
-    /// What was not synced is there or not, name by name and block by block, as the dice fall.
+    /// Unsynced names and blocks are there or not, name by name and block by block, as the dice fall.
     pub(super) fn lose_power(&self, mut die: impl FnMut() -> bool) {
         let state = &mut *self.0.borrow_mut();
         let mut names = state.synced_names.clone();
@@ -163,12 +163,6 @@ impl Disk for MemoryDisk {
 
     fn names(&self) -> io::Result<Vec<String>> {
         Ok(self.0.borrow().names.keys().cloned().collect())
-    }
-
-    fn create(&self, name: &str) -> io::Result<MemoryFile> {
-        let mut file = self.edit(name)?;
-        file.set_bytes(0)?;
-        Ok(file)
     }
 
     fn edit(&self, name: &str) -> io::Result<MemoryFile> {

@@ -73,7 +73,7 @@ struct Kept {
     doomed: bool,
 }
 
-/// What ends, and what of it is left.
+/// The end of the process or of the machine.
 #[derive(Clone, Copy, Debug)]
 enum Death {
     /// SIGKILL.
@@ -88,7 +88,7 @@ impl Death {
     }
 }
 
-/// What the spool must know, beside the spool.
+/// The spool, and the rows that it must have.
 struct Model {
     disk: MemoryDisk,
     spool: Spool<MemoryDisk>,

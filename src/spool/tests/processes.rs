@@ -14,7 +14,7 @@ use crate::spool::Spool;
 /// Set in the other process: the directory of its spool.
 const DIR: &str = "LEDGER_TEST_SPOOL";
 
-/// What the other process is started under: a shell with `$DIR` and the process itself as `"$@"`.
+/// How the other process is started: by itself, or by a shell with `$DIR` and the process itself as `"$@"`.
 enum Under {
     Nothing,
     Shell(&'static str),
@@ -103,7 +103,7 @@ fn numbers(rows: &[Row]) -> Vec<u64> {
 }
 
 #[test]
-fn what_was_appended_survives_sigkill() {
+fn appended_rows_survive_sigkill() {
     if let Some(dir) = dir() {
         let mut spool = open(&dir);
         for number in 0.. {
@@ -113,7 +113,7 @@ fn what_was_appended_survives_sigkill() {
     }
     let (_parent, dir) = temporary();
     for _ in 0..5 {
-        let (mut child, mut stdout) = start("what_was_appended_survives_sigkill", &dir, &Under::Nothing);
+        let (mut child, mut stdout) = start("appended_rows_survive_sigkill", &dir, &Under::Nothing);
         assert_eq!(reported(stdout.by_ref().lines().take(500).map_while(Result::ok))[..3], [0, 1, 2]);
         child.kill().expect("it is there to be killed");
         let last = reported(stdout.lines().map_while(Result::ok)).last().copied();
@@ -148,7 +148,7 @@ fn two_processes_do_not_share_a_directory_and_death_lets_go_of_it() {
     drop(open(&dir));
 }
 
-/// Appends until the disk takes no more, and says how many it took.
+/// Appends until the disk takes no more, and reports how many it took.
 fn fill_up(dir: &Path, remedy: &str) {
     let mut spool = open(dir);
     let mut left: Vec<Row> = (0..20_000).map(row).collect();

@@ -1,6 +1,6 @@
 //! Three ways to report the account: lines on stderr, rows of the table, metrics.
 //!
-//! None of them goes through `tracing`: the ledger would feed itself.
+//! They do not use `tracing`: the ledger would record its own work.
 
 #[cfg(feature = "metrics")]
 mod metrics;
