@@ -61,6 +61,7 @@ pub struct Builder {
     overflow: Overflow,
     batch_size: usize,
     flush_interval: Duration,
+    reference_grace: Duration,
     create_table: bool,
     max_level: LevelFilter,
     panic_messages: bool,
@@ -77,6 +78,7 @@ impl Default for Builder {
             overflow: Self::DEFAULT_OVERFLOW,
             batch_size: Self::DEFAULT_BATCH_SIZE,
             flush_interval: Self::DEFAULT_FLUSH_INTERVAL,
+            reference_grace: Self::DEFAULT_REFERENCE_GRACE,
             create_table: false,
             max_level: LevelFilter::TRACE,
             panic_messages: true,
@@ -107,6 +109,10 @@ impl Builder {
     /// How long a row waits for others at most, unless [`flush_interval`](Self::flush_interval) is set: with the
     /// insert itself it is in the table within a quarter of a second.
     pub const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_millis(200);
+
+    /// How long a row waits for the booking or restaurant that it refers to, unless
+    /// [`reference_grace`](Self::reference_grace) is set.
+    pub const DEFAULT_REFERENCE_GRACE: Duration = Duration::from_secs(30);
 
     /// How many bytes the spool takes on disk at most, unless [`spool_limit`](Self::spool_limit) is set.
     ///
@@ -146,6 +152,16 @@ impl Builder {
     /// How long a row may wait for its batch to fill. Without it: [`DEFAULT_FLUSH_INTERVAL`](Self::DEFAULT_FLUSH_INTERVAL).
     pub fn flush_interval(self, every: Duration) -> Self {
         Self { flush_interval: every, ..self }
+    }
+
+    /// How long a row waits for the booking or restaurant that it refers to, counted from the end of its call. Then it is
+    /// written without that reference, and the id is in its `context`. Without it:
+    /// [`DEFAULT_REFERENCE_GRACE`](Self::DEFAULT_REFERENCE_GRACE).
+    ///
+    /// Only a table with foreign keys makes rows wait. A [`flush`](Guard::flush) tries them once more and does not wait for
+    /// them. A shutdown leaves them in the spool; without a spool it writes them without the reference.
+    pub fn reference_grace(self, time: Duration) -> Self {
+        Self { reference_grace: time, ..self }
     }
 
     /// Whether to create the table if it is missing. Without it: no; a missing table is reported on stderr
@@ -218,6 +234,7 @@ impl Builder {
     /// | `TRACING_LEDGER_OVERFLOW` | `drop_newest`, `drop_oldest`, or `block:` and a time, such as `block:250ms` |
     /// | `TRACING_LEDGER_BATCH_SIZE` | rows, such as `1000` |
     /// | `TRACING_LEDGER_FLUSH_INTERVAL` | a time in `ms`, `s` or `m`, such as `200ms` |
+    /// | `TRACING_LEDGER_REFERENCE_GRACE` | a time, such as `30s` |
     /// | `TRACING_LEDGER_SPOOL_DIR` | path of a directory |
     /// | `TRACING_LEDGER_SPOOL_LIMIT` | bytes, or a number of `KiB`, `MiB` or `GiB`, such as `512MiB` |
     /// | `TRACING_LEDGER_SPOOL_SYNC_INTERVAL` | a time, such as `1s` |
@@ -262,8 +279,11 @@ impl Builder {
             Some(dir) => Some(writer::open_spool(dir, self.spool_options(), &queue)?),
             None => None,
         };
-        let options =
-            WriterOptions { batch_size: self.batch_size, flush_interval: self.flush_interval.min(CENTURY) };
+        let options = WriterOptions {
+            batch_size: self.batch_size,
+            flush_interval: self.flush_interval.min(CENTURY),
+            reference_grace: self.reference_grace.min(CENTURY),
+        };
         let writer = writer::start(store, spool, Arc::clone(&queue), Arc::clone(&control), options)?;
         if self.panic_messages {
             listen_to_panics();

@@ -49,4 +49,35 @@ impl Row {
             booking_id: None,
         }
     }
+
+    /// Moves ids from their columns into the context, under the same names.
+    pub(crate) fn move_to_context(&mut self, restaurant_id: bool, booking_id: bool) {
+        let restaurant = self.restaurant_id.take_if(|_| restaurant_id);
+        let booking = self.booking_id.take_if(|_| booking_id);
+        for (key, id) in [("restaurant_id", restaurant), ("booking_id", booking)] {
+            let Some((id, rest)) = id.zip(self.context.strip_prefix('{')) else { continue };
+            let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
+            self.context = format!(r#"{{"{key}":"{id}"{comma}{rest}"#);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_moves_into_the_context() {
+        let mut row = Row::new(SystemTime::now(), "test", "test");
+        (row.restaurant_id, row.booking_id) = (Some(Uuid::nil()), Some(Uuid::max()));
+        row.move_to_context(false, true);
+        let booking = r#"{"booking_id":"ffffffff-ffff-ffff-ffff-ffffffffffff"}"#;
+        assert_eq!(
+            (row.restaurant_id, row.booking_id, row.context.as_str()),
+            (Some(Uuid::nil()), None, booking)
+        );
+        row.move_to_context(true, true);
+        let both = r#"{"restaurant_id":"00000000-0000-0000-0000-000000000000","booking_id":"ffffffff-ffff-ffff-ffff-ffffffffffff"}"#;
+        assert_eq!((row.restaurant_id, row.context.as_str()), (None, both));
+    }
 }

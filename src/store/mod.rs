@@ -87,6 +87,17 @@ pub enum Failure {
     Hold,
     /// The store can never take some row of the batch. The writer bisects the batch and quarantines that row.
     Quarantine,
+    /// The store rejects the batch, and only other rows tell whether because of one row or of all (a trigger, a policy). The
+    /// writer bisects the batch, quarantines a row that is rejected while others are stored, and holds what nobody passes.
+    Reject,
+    /// Some row of the batch refers to a restaurant or booking that is not there. The writer bisects the batch. That row
+    /// waits, and after the grace time it is sent without these references.
+    Reference {
+        /// Whether `restaurant_id` is such a reference.
+        restaurant_id: bool,
+        /// Whether `booking_id` is such a reference.
+        booking_id: bool,
+    },
 }
 
 /// The error of a batch that was not stored.

@@ -16,7 +16,8 @@ use super::control::{Control, Orders, Stopped};
 use super::finish::Rest;
 use super::notices::{LossRows, Notice, Notices};
 use super::source::{Next, Source};
-use super::{caught, unless};
+use super::waiting::Waiting;
+use super::{WriterOptions, caught, unless};
 use crate::queue::Queue;
 use crate::row::Row;
 use crate::store::{Attempt, Failure, InsertError, Store};
@@ -41,6 +42,9 @@ pub(super) struct Delivery<'a, S> {
     hand: Option<Batch>,
     drift: Drift,
     losses: LossRows,
+    waiting: Waiting,
+    /// The last batch off the spool whose rows are all stored, quarantined or waiting.
+    done: Option<Origin>,
     backoff: Backoff,
     /// A stop has already cut a wait short.
     has_hurried: bool,
@@ -51,7 +55,7 @@ pub(super) struct Delivery<'a, S> {
 }
 
 impl<'a, S: Store> Delivery<'a, S> {
-    pub(super) fn new(store: S, source: &'a RefCell<Source>, flush_interval: Duration) -> Self {
+    pub(super) fn new(store: S, source: &'a RefCell<Source>, options: WriterOptions) -> Self {
         let shared = source.borrow();
         Self {
             store,
@@ -59,14 +63,16 @@ impl<'a, S: Store> Delivery<'a, S> {
             queue: shared.queue.clone(),
             control: shared.control.clone(),
             notices: shared.notices.clone(),
-            flush_interval,
+            flush_interval: options.flush_interval,
             hand: None,
             drift: Drift::default(),
             losses: LossRows::default(),
+            waiting: Waiting::new(options.reference_grace),
+            done: None,
             backoff: Backoff::default(),
             has_hurried: false,
             flushed: 0,
-            due: Instant::now() + flush_interval,
+            due: Instant::now() + options.flush_interval,
         }
     }
 
@@ -93,10 +99,13 @@ impl<'a, S: Store> Delivery<'a, S> {
         if let Some(batch) = self.hand.take() {
             match batch.origin() {
                 Origin::Ledger => rest.about_losses = batch.into_rows(),
+                // These are copies.
+                Origin::Waiting { .. } => {}
                 origin if self.source.borrow().is_on_disk(origin) => {}
                 _ => rest.rows = batch.into_rest(),
             }
         }
+        rest.rows.extend(self.waiting.take_rest(|origin| self.source.borrow().is_on_disk(origin)));
         rest.about_losses.extend(self.losses.take_held().into_iter().flat_map(Batch::into_rows));
         rest.about_losses.extend(self.losses.make(&self.queue.account));
         rest
@@ -105,6 +114,7 @@ impl<'a, S: Store> Delivery<'a, S> {
     async fn round(&mut self, orders: Orders) -> Result<(), Stopped> {
         let everything = orders.flushes > self.flushed || orders.stop.is_some() || Instant::now() >= self.due;
         self.drain(everything).await?;
+        self.retry_waiting(orders).await?;
         if everything {
             self.due = Instant::now() + self.flush_interval;
             self.flushed = orders.flushes;
@@ -147,6 +157,28 @@ impl<'a, S: Store> Delivery<'a, S> {
         }
     }
 
+    /// Tries rows that wait again, as far as they are due. A flush tries all of them once. At a stop they stay on disk; those
+    /// that no disk has go without the reference.
+    async fn retry_waiting(&mut self, orders: Orders) -> Result<(), Stopped> {
+        let is_last = orders.stop.is_some();
+        if is_last && self.source.borrow().has_spool() {
+            return Ok(());
+        }
+        if is_last {
+            self.waiting.give_up();
+        } else if orders.flushes > self.flushed {
+            self.waiting.hurry();
+        }
+        while let Some(batch) = self.waiting.due() {
+            self.hand = Some(batch);
+            self.deliver().await?;
+            if !is_last && orders.flushes == self.flushed {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes rows about losses.
     async fn write_losses(&mut self) -> Result<(), Stopped> {
         if let Some(rows) = self.losses.take_held() {
@@ -178,7 +210,8 @@ impl<'a, S: Store> Delivery<'a, S> {
     fn widen(&mut self) {
         let mut source = self.source.borrow_mut();
         let enough = source.batch_size.max(ENOUGH_ROWS);
-        let Some(batch) = self.hand.take_if(|batch| batch.is_stuck() && batch.has_room(enough)) else {
+        let may_join = |batch: &Batch| batch.is_stuck() && batch.has_room(enough);
+        let Some(batch) = self.hand.take_if(|batch| may_join(batch)) else {
             return;
         };
         let origin = batch.origin();
@@ -204,7 +237,11 @@ impl<'a, S: Store> Delivery<'a, S> {
 
     fn stored(&mut self) {
         let Some(batch) = &mut self.hand else { return };
-        let (origin, rows) = (batch.origin(), batch.stored());
+        let origin = batch.origin();
+        if matches!(origin, Origin::Waiting { .. }) {
+            self.waiting.remove(batch.piece());
+        }
+        let rows = batch.stored();
         self.source.borrow().count_out(origin, rows);
         if origin == Origin::Ledger {
             self.notices.end(&[Notice::LossRows]);
@@ -218,20 +255,29 @@ impl<'a, S: Store> Delivery<'a, S> {
 
     /// Decides what to try next, and waits where only time or a person can help.
     async fn failed(&mut self, error: &InsertError) {
-        if matches!(error.failure(), Failure::Hold | Failure::Quarantine)
-            && let Some(rows) = self.hand.take_if(|batch| batch.origin() == Origin::Ledger)
-        {
+        let is_rejected = matches!(error.failure(), Failure::Hold | Failure::Quarantine | Failure::Reject);
+        if is_rejected && let Some(rows) = self.hand.take_if(|batch| batch.origin() == Origin::Ledger) {
             return self.hold_losses(rows, error);
+        }
+        if self.let_wait(error) {
+            return;
         }
         let Some(batch) = &mut self.hand else { return };
         let (notice, what) = match error.failure() {
-            Failure::Quarantine if batch.reject(error, &self.drift) == Rejection::Row => return,
+            Failure::Quarantine | Failure::Reject | Failure::Reference { .. }
+                if batch.reject(error, &self.drift) == Rejection::Row =>
+            {
+                return;
+            }
             Failure::Halve if batch.halve() => return,
-            Failure::Quarantine => (
+            Failure::Quarantine | Failure::Reference { .. } => (
                 Notice::Drift,
                 "the database rejects more than a tenth of the rows, as after a change of the table; rows are kept \
                  until it takes them again",
             ),
+            Failure::Reject => {
+                (Notice::Drift, "the database rejects too many rows; rows are kept until it takes them again")
+            }
             Failure::Hold => {
                 (Notice::Hold, "the database rejects writes until someone fixes it; rows are kept")
             }
@@ -239,9 +285,41 @@ impl<'a, S: Store> Delivery<'a, S> {
                 (Notice::Retry, "the database cannot be written; rows are kept and tried again")
             }
         };
+        if is_rejected {
+            // Rows that wait do so elsewhere, and hold up no others.
+            self.hand.take_if(|batch| matches!(batch.origin(), Origin::Waiting { .. }));
+        }
         self.notices.say(notice, format_args!("{what}: {error}"));
         self.control.set_failure(Some(error.to_string()));
         self.pause().await;
+    }
+
+    /// Splits a batch with a row that refers to something that is not there, until the row is alone. Then it waits, or goes
+    /// without the reference once it has waited enough. `false` if the row has no such reference.
+    fn let_wait(&mut self, error: &InsertError) -> bool {
+        let (Failure::Reference { restaurant_id, booking_id }, Some(batch)) =
+            (error.failure(), &mut self.hand)
+        else {
+            return false;
+        };
+        let (origin, floor) = (batch.origin(), self.done);
+        let Some(row) = batch.single() else { return batch.halve() };
+        if !(restaurant_id && row.restaurant_id.is_some() || booking_id && row.booking_id.is_some()) {
+            return false;
+        }
+        if self.waiting.is_over(row) {
+            self.notices.say(
+                Notice::Reference,
+                format_args!(
+                    "rows are written without a reference that is not there; it is in their context: {error}"
+                ),
+            );
+            self.notices.end(&[Notice::Reference]);
+            row.move_to_context(restaurant_id, booking_id);
+        } else if let Some(row) = batch.pop_single() {
+            self.waiting.take_in(row, origin, acknowledged(floor, origin));
+        }
+        true
     }
 
     /// Keeps rows about losses for later: the table may take all others.
@@ -257,15 +335,31 @@ impl<'a, S: Store> Delivery<'a, S> {
     async fn settle(&mut self) {
         let Some(batch) = &self.hand else { return };
         let origin = batch.origin();
-        if origin != Origin::Ledger {
+        if !matches!(origin, Origin::Ledger | Origin::Waiting { .. }) {
             self.drift.note(batch.len(), batch.rejected());
         }
         while let Some((row, reason)) = self.hand.as_mut().and_then(Batch::pop_rejected) {
+            self.waiting.remove(std::slice::from_ref(&row));
             self.source.borrow_mut().quarantine(row, reason, origin);
             // Each waits for the disk to sync, and records on their way to it must not wait for all of them.
             yield_now().await;
         }
         self.hand = None;
+        self.acknowledge(origin);
+    }
+
+    /// Acknowledges the rows of a batch, but none that came after the oldest row that waits.
+    fn acknowledge(&mut self, origin: Origin) {
+        if matches!(origin, Origin::Spool { .. }) {
+            self.done = Some(origin);
+        }
+        let origin = match self.done {
+            Some(Origin::Spool { up_to, generation }) => {
+                let floor = self.waiting.floor(generation).unwrap_or(u64::MAX);
+                Origin::Spool { up_to: up_to.min(floor), generation }
+            }
+            _ => origin,
+        };
         self.source.borrow_mut().acknowledge(origin);
     }
 
@@ -290,6 +384,18 @@ impl<'a, S: Store> Delivery<'a, S> {
         if self.control.orders() == orders && !self.source.borrow().has_enough() {
             self.control.woken_by(self.due).await;
         }
+    }
+}
+
+/// How far the spool of a batch is acknowledged, by the last batch of it that is done.
+fn acknowledged(done: Option<Origin>, origin: Origin) -> u64 {
+    match (done, origin) {
+        (Some(Origin::Spool { up_to, generation }), Origin::Spool { generation: same, .. })
+            if generation == same =>
+        {
+            up_to
+        }
+        _ => 0,
     }
 }
 

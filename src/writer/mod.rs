@@ -1,7 +1,8 @@
 //! The background thread: takes records from the queue in batches and gets them into the store.
 //!
 //! The way of a row: [source](source) → [delivery](delivery) → [bisection](bisect) where the store rejects it →
-//! [quarantine](quarantine) where it is rejected alone → [finish](finish). With a spool it goes [by way of the
+//! [quarantine](quarantine) where it is rejected alone → [finish](finish). A row that refers to something that is not there
+//! yet [waits](waiting) beside it. With a spool it goes [by way of the
 //! disk](spooling). Beside that way are the [waits](backoff) between two tries and the [notices](notices) about failures.
 //!
 //! The thread has two halves, which take turns: one [delivers](delivery), the other [pumps](pump) records onto disk, where
@@ -29,6 +30,7 @@ mod pump;
 mod quarantine;
 mod source;
 mod spooling;
+mod waiting;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -70,6 +72,8 @@ pub(crate) struct WriterOptions {
     pub(crate) batch_size: usize,
     /// The longest that a record waits for its batch to fill.
     pub(crate) flush_interval: Duration,
+    /// How long a row waits for the booking or restaurant that it refers to.
+    pub(crate) reference_grace: Duration,
 }
 
 /// Starts the thread; its id, for the guard, which must not wait for it from within.
@@ -128,7 +132,7 @@ async fn run<S: Store>(
     let notices = Rc::new(Notices::new(queue.clone()));
     let source = Source::new(queue, control.clone(), notices.clone(), options.batch_size, spool);
     let source = RefCell::new(source);
-    let mut delivery = Delivery::new(store, &source, options.flush_interval);
+    let mut delivery = Delivery::new(store, &source, options);
     let mut pump = Pump::new(&source);
     let delivering = supervise(&control, &notices, async || delivery.run().await);
     let pumping = supervise(&control, &notices, async || pump.run().await);
@@ -206,7 +210,9 @@ mod tests {
         let source = RefCell::new(Source::new(queue, control.clone(), notices.clone(), 10, None));
         control.ask_stop(Instant::now() + Duration::from_secs(60));
         let row = Row::new(std::time::SystemTime::now(), "test", "test");
-        let mut delivery = Delivery::new(memory.clone(), &source, Duration::from_secs(60));
+        let minute = Duration::from_secs(60);
+        let options = WriterOptions { batch_size: 10, flush_interval: minute, reference_grace: minute };
+        let mut delivery = Delivery::new(memory.clone(), &source, options);
         delivery.take(vec![row.clone()]);
         let mut panics = 2;
         let supervised = supervise(&control, &notices, async || {

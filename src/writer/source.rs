@@ -179,7 +179,7 @@ impl Source {
                 Next::Batch(batch) => Some(batch),
                 Next::NotYet | Next::Done => None,
             },
-            Origin::Ledger => None,
+            Origin::Ledger | Origin::Waiting { .. } => None,
         }
     }
 

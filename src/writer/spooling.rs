@@ -161,7 +161,11 @@ impl Source {
 
     /// Whether the rows of a batch stay on disk until they are acknowledged.
     pub(super) fn is_on_disk(&self, origin: Origin) -> bool {
-        matches!(origin, Origin::Spool { generation, .. } if generation == self.generation)
+        match origin {
+            Origin::Spool { generation, .. } => generation == self.generation,
+            Origin::Waiting { generation } => generation == Some(self.generation),
+            Origin::Queue | Origin::Ledger => false,
+        }
     }
 
     /// Rows of a batch are about to be counted as written or quarantined.

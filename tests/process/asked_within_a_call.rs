@@ -24,7 +24,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt as print};
 const CALLS: usize = 10;
 
 /// What an application does while tracing waits for the value of a field.
-const INNER: [(&str, fn()); 5] = [
+const INNER: [(&str, fn()); 6] = [
     ("asks", || {
         let _ = (tracing::enabled!(Level::DEBUG), tracing::span_enabled!(Level::TRACE));
     }),
@@ -34,6 +34,10 @@ const INNER: [(&str, fn()); 5] = [
     ("emits", || {
         info!("a preview");
         trace!("its details");
+    }),
+    ("logs", || {
+        log::info!("a preview");
+        log::trace!("its details");
     }),
     ("opens", || {
         let outer = info_span!("lookup", trigger = "inner").entered();
@@ -119,7 +123,8 @@ fn each_call_is_one_row<S>(
     let (ledger, guard) = tracing_ledger::builder().build_with::<Registry>(memory.clone()).expect("a ledger");
     let seen = Seen::default();
     let subscriber = compose(ledger, seen.clone().with_filter(EnvFilter::new("info")).boxed());
-    tracing::subscriber::set_global_default(subscriber).expect("the only one of this process");
+    // This also hands over what comes through `log`.
+    subscriber.try_init().expect("the only one of this process");
     // A backtrace for each panic takes far longer than all calls.
     std::panic::set_hook(Box::new(|_| ()));
     for _ in 0..CALLS {

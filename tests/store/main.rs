@@ -3,13 +3,16 @@
 mod addresses;
 mod create_table;
 mod least_rights;
+mod one_row;
 mod outage;
+mod references;
 mod rejected;
 mod replay;
 mod retry;
 mod roles;
 mod round_trip;
 mod secrets;
+mod shapes;
 mod sqlite_files;
 mod sqlite_urls;
 mod tls;

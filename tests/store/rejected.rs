@@ -13,13 +13,13 @@ fn with_context(context: &str) -> Row {
     event
 }
 
-async fn fails_then_goes_on(store: &mut impl Store, rejected: Row) {
+async fn fails_then_goes_on(store: &mut impl Store, rejected: Row, failure: Failure) {
     for attempt in [Attempt::First, Attempt::Retry] {
         // Enough rows for a COPY on the first try.
         let mut batch: Vec<Row> = (0..Postgres::COPY_FROM_ROWS).map(|_| with_context("{}")).collect();
         batch.push(rejected.clone());
         let error = store.insert(&batch, attempt).await.expect_err(&rejected.context);
-        assert_eq!(error.failure(), Failure::Quarantine, "{error}");
+        assert_eq!(error.failure(), failure, "{error}");
     }
     store.insert(&[with_context("{}")], Attempt::First).await.expect("stored");
 }
@@ -31,7 +31,7 @@ async fn postgres_refuses_bad_json_and_the_store_goes_on() {
     let mut store = Postgres::from_url(&url).expect("readable");
     let deep = "[".repeat(100_000);
     for context in [r#"{"a": "\u0000"}"#, r#"{"a": NaN}"#, r#"{"a": "\ud800"}"#, "", "a\0b", &deep] {
-        fails_then_goes_on(&mut store, with_context(context)).await;
+        fails_then_goes_on(&mut store, with_context(context), Failure::Quarantine).await;
     }
     assert_eq!(cluster.psql(&url, "SELECT count(*) FROM observability_events"), "6");
 }
@@ -47,7 +47,8 @@ async fn postgres_refuses_an_unknown_booking_and_the_store_goes_on() {
     );
     let mut orphan = with_context("{}");
     orphan.booking_id = Some(Uuid::from_u128(7));
-    fails_then_goes_on(&mut Postgres::from_url(&url).expect("readable"), orphan).await;
+    let failure = Failure::Reference { restaurant_id: false, booking_id: true };
+    fails_then_goes_on(&mut Postgres::from_url(&url).expect("readable"), orphan, failure).await;
 }
 
 #[tokio::test]
@@ -60,5 +61,5 @@ async fn sqlite_refuses_a_broken_check_and_the_store_goes_on() {
          restaurant_id TEXT, booking_id TEXT)";
     sqlx::raw_sql(stricter).execute(&mut database).await.expect("made");
     let mut store = Sqlite::from_url(&file.url()).expect("readable");
-    fails_then_goes_on(&mut store, with_context("{")).await;
+    fails_then_goes_on(&mut store, with_context("{"), Failure::Quarantine).await;
 }

@@ -59,9 +59,14 @@ impl CallFields {
         let words = rng.within(0..40);
         let text = (0..words).map(|_| *rng.pick(&TEXTS)).collect();
         let known = rng.percent(50).then(|| Uuid::from_u128(u128::from(n % BOOKINGS)));
-        let booking = if rejected { Some(Uuid::from_u128(UNKNOWN_BOOKING | u128::from(n))) } else { known };
+        let booking = if rejected { Some(unknown_booking(n)) } else { known };
         Self { text, booking }
     }
+}
+
+/// The booking that the database does not have, of the call number `n`.
+pub(crate) fn unknown_booking(n: u64) -> Uuid {
+    Uuid::from_u128(UNKNOWN_BOOKING | u128::from(n))
 }
 
 /// The bookings that a database with foreign keys has: the uuids of these numbers.

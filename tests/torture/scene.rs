@@ -17,7 +17,7 @@ use crate::load::{Load, Pace, Phase};
 use crate::oracle::OracleRow;
 use crate::proxy::Proxy;
 use crate::rng::Rng;
-use crate::stage::Stage;
+use crate::stage::{BookingKey, Stage};
 use crate::wait::{pause, until};
 use support::Cluster;
 
@@ -56,8 +56,8 @@ pub(crate) struct Setup {
     pub(crate) queue_capacity: usize,
     /// Without one, callers call so often that batches are large or small, as chance will have it.
     pub(crate) pace: Option<Pace>,
-    /// Whether bookings are foreign keys, so that a wrong one makes a rejected row.
-    pub(crate) foreign_keys: bool,
+    /// What the table says to a booking that the database does not have.
+    pub(crate) booking_key: BookingKey,
     /// Whether the table is partitioned by time, so that no id alone is a key.
     pub(crate) partitioned: bool,
     pub(crate) spool: SpoolChoice,
@@ -83,7 +83,7 @@ impl Default for Setup {
             ledger: |builder| builder,
             queue_capacity: 50_000,
             pace: None,
-            foreign_keys: false,
+            booking_key: BookingKey::None,
             partitioned: false,
             spool: SpoolChoice::Either,
             callers_wait: Duration::ZERO,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing_ledger::Stats;
 
-use crate::load::{BOOKINGS, Call, Phase, p999};
+use crate::load::{BOOKINGS, Call, Phase, p999, unknown_booking};
 use crate::oracle::{CallPlaces, Oracle, OracleRow, SELECT};
 use crate::scene::{DRAINED_WITHIN, FaultVerdict, Setup};
 use crate::wait::until;
@@ -50,9 +50,7 @@ impl Stage {
             cluster.psql(&admin, PARTITIONED);
         }
         let role = create_role(&cluster, &admin);
-        if setup.foreign_keys {
-            cluster.psql(&admin, &foreign_keys());
-        }
+        cluster.psql(&admin, &setup.booking_key.sql());
         memory::reset_peak();
         Self {
             cluster,
@@ -133,12 +131,50 @@ fn create_role(cluster: &Cluster, admin: &str) -> String {
     role
 }
 
-fn foreign_keys() -> String {
+/// What the table says to a booking that the database does not have.
+#[derive(Clone, Copy)]
+pub(crate) enum BookingKey {
+    None,
+    Check,
+    Trigger,
+    Reference,
+}
+
+impl BookingKey {
+    fn sql(self) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::Check => format!(
+                "ALTER TABLE observability_events ADD CONSTRAINT known_booking
+                     CHECK (booking_id < '{}')",
+                unknown_booking(0)
+            ),
+            Self::Trigger => format!(
+                "CREATE FUNCTION known_booking() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                     IF NEW.booking_id >= '{}' THEN RAISE EXCEPTION 'no such booking'; END IF;
+                     RETURN NEW;
+                 END $$;
+                 CREATE TRIGGER known_booking BEFORE INSERT ON observability_events
+                     FOR EACH ROW EXECUTE FUNCTION known_booking()",
+                unknown_booking(0)
+            ),
+            Self::Reference => format!(
+                "CREATE TABLE bookings (id uuid PRIMARY KEY);
+                 INSERT INTO bookings SELECT lpad(to_hex(n), 32, '0')::uuid FROM generate_series(0, {}) AS n;
+                 ALTER TABLE observability_events ADD FOREIGN KEY (booking_id) REFERENCES bookings ON DELETE SET NULL",
+                BOOKINGS - 1
+            ),
+        }
+    }
+}
+
+/// Makes the bookings that calls up to this number may name, in a transaction that takes its time.
+pub(crate) fn late(calls: u64) -> String {
     format!(
-        "CREATE TABLE bookings (id uuid PRIMARY KEY);
-         INSERT INTO bookings SELECT lpad(to_hex(n), 32, '0')::uuid FROM generate_series(0, {}) AS n;
-         ALTER TABLE observability_events ADD CONSTRAINT observability_events_booking_id_fkey
-             FOREIGN KEY (booking_id) REFERENCES bookings (id) ON DELETE SET NULL",
-        BOOKINGS - 1
+        "BEGIN;
+         INSERT INTO bookings SELECT ('0bad' || lpad(to_hex(n), 28, '0'))::uuid FROM generate_series(0, {calls}) AS n
+             ON CONFLICT DO NOTHING;
+         SELECT pg_sleep(0.5);
+         COMMIT"
     )
 }

@@ -11,12 +11,20 @@ use crate::books::{Answers, DEADLINE, SOON, emit, failed, numbers, open, until, 
 
 /// A store that rejects every batch with a bad number in it, and counts its calls.
 fn picky(is_bad: impl Fn(u64) -> bool + Send + 'static) -> (impl Store, Arc<AtomicUsize>) {
+    refusing(Failure::Quarantine, is_bad)
+}
+
+/// The same with another failure.
+fn refusing(
+    failure: Failure,
+    is_bad: impl Fn(u64) -> bool + Send + 'static,
+) -> (impl Store, Arc<AtomicUsize>) {
     let statements = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&statements);
     let store = Answers(move |batch: &[Row], _| {
         let numbers = numbers(batch);
         counter.fetch_add(usize::from(!numbers.is_empty()), Ordering::Relaxed);
-        if numbers.into_iter().any(&is_bad) { failed(Failure::Quarantine) } else { Ok(()) }
+        if numbers.into_iter().any(&is_bad) { failed(failure) } else { Ok(()) }
     });
     (store, statements)
 }
@@ -32,6 +40,40 @@ fn one_row_in_a_thousand_is_found_in_21_statements() {
     assert_eq!(numbers(kept.iter().map(|kept| &kept.row)), [617]);
     assert_eq!(kept[0].reason, "the test says no");
     assert!(statements.load(Ordering::Relaxed) <= 21);
+}
+
+#[test]
+fn one_row_that_may_be_at_fault_is_found_in_one_statement_more() {
+    for bad in [0, 499, 500, 617, 999] {
+        let (store, statements) = refusing(Failure::Reject, move |number| number == bad);
+        let (dispatch, guard) = open(untimed(), store);
+        emit(&dispatch, 0..1000);
+        let stats = guard.flush(DEADLINE).expect("all the others are written");
+        assert_eq!((stats.written, stats.quarantined, stats.in_flight), (999, 1, 0));
+        assert_eq!(numbers(guard.quarantined().iter().map(|kept| &kept.row)), [bad]);
+        assert!(statements.load(Ordering::Relaxed) <= 22, "{statements:?} for {bad}");
+    }
+}
+
+#[test]
+fn a_table_that_takes_nothing_is_seen_in_a_few_statements() {
+    for rows in [1, 2, 3, 1000] {
+        let mended = Arc::new(AtomicBool::new(false));
+        let is_mended = Arc::clone(&mended);
+        let (store, statements) = refusing(Failure::Reject, move |_| !is_mended.load(Ordering::Relaxed));
+        let (dispatch, guard) = open(untimed(), store);
+        emit(&dispatch, 0..rows);
+        let error = guard.flush(Duration::ZERO).expect_err("everything is refused");
+        assert!(error.is_timeout(), "{error}");
+        until("it is held", || {
+            guard.flush(Duration::ZERO).expect_err("late").to_string().contains("says no")
+        });
+        assert!(statements.load(Ordering::Relaxed) <= 10, "{statements:?} for {rows}");
+        assert_eq!(guard.stats().quarantined, 0);
+        mended.store(true, Ordering::Relaxed);
+        let stats = guard.flush(DEADLINE).expect("the table is mended");
+        assert_eq!((stats.written, stats.quarantined), (rows, 0));
+    }
 }
 
 #[test]

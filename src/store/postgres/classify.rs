@@ -7,6 +7,9 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use sqlx::postgres::PgDatabaseError;
+
+use super::table::COLUMNS;
 #[cfg(feature = "report")]
 use crate::error::Error;
 use crate::escape::visible;
@@ -17,10 +20,14 @@ use crate::store::{Failure, InsertError};
 pub(super) enum Step {
     Connect,
     Create,
-    /// Begin and commit.
+    /// Begin.
     Insert,
+    /// Look at the table.
+    Look,
     /// Send the rows.
     Rows,
+    /// Keys and triggers may come as late as this.
+    Commit,
     #[cfg_attr(not(feature = "report"), expect(dead_code, reason = "only reports read rows"))]
     Read,
 }
@@ -30,6 +37,8 @@ pub(super) enum Step {
 pub(super) struct StepError {
     step: Step,
     cause: Cause,
+    /// Of a broken foreign key: whether it holds `restaurant_id` and `booking_id`.
+    references: (bool, bool),
 }
 
 #[derive(Debug)]
@@ -42,15 +51,15 @@ enum Cause {
 
 impl StepError {
     pub(super) fn timed_out(step: Step, after: Duration) -> Self {
-        Self { step, cause: Cause::TimedOut(after) }
+        Self { step, cause: Cause::TimedOut(after), references: (true, true) }
     }
 
     pub(super) fn sql(step: Step, error: sqlx::Error) -> Self {
-        Self { step, cause: Cause::Sql(error) }
+        Self { step, cause: Cause::Sql(error), references: (true, true) }
     }
 
     pub(super) fn address(failure: Failure, message: String) -> Self {
-        Self { step: Step::Connect, cause: Cause::Address(failure, message) }
+        Self { step: Step::Connect, cause: Cause::Address(failure, message), references: (true, true) }
     }
 
     /// Whether the user, the password or the database is wrong.
@@ -67,31 +76,90 @@ impl StepError {
 
     /// Whether this is a view, or a table with row-level security, which takes `INSERT` but not `COPY`.
     pub(super) fn refuses_copy(&self) -> bool {
-        self.step == Step::Rows && matches!(self.sqlstate().as_deref(), Some("0A000" | "42809"))
+        self.step == Step::Rows && matches!(self.sqlstate(), Some("0A000" | "42809"))
     }
 
     /// Whether a row is stored already. The connection is sound and waits for the end of the transaction.
     pub(super) fn is_conflict(&self) -> bool {
-        self.step == Step::Rows && self.sqlstate().as_deref() == Some("23505")
+        self.step == Step::Rows && self.sqlstate() == Some("23505")
     }
 
-    fn sqlstate(&self) -> Option<String> {
+    /// Whether the server has answered.
+    pub(super) fn is_answer(&self) -> bool {
+        self.database().is_some()
+    }
+
+    /// Names the references of the broken foreign key, if this is one.
+    pub(super) fn with_references(mut self, of_key: impl FnOnce(Option<&str>) -> (bool, bool)) -> Self {
+        self.references = of_key(self.database().and_then(PgDatabaseError::constraint));
+        self
+    }
+
+    fn database(&self) -> Option<&PgDatabaseError> {
         match &self.cause {
-            Cause::Sql(sqlx::Error::Database(error)) => error.code().map(String::from),
+            Cause::Sql(sqlx::Error::Database(error)) => error.try_downcast_ref(),
             _ => None,
         }
+    }
+
+    fn sqlstate(&self) -> Option<&str> {
+        self.database().map(PgDatabaseError::code)
     }
 
     fn failure(&self) -> Failure {
         match &self.cause {
             // The database has just answered, so the link is slow: fewer rows may arrive in time.
-            Cause::TimedOut(_) if self.step == Step::Rows => Failure::Halve,
+            Cause::TimedOut(_) if matches!(self.step, Step::Look | Step::Rows) => Failure::Halve,
             Cause::TimedOut(_) => Failure::Retry,
             Cause::Address(failure, _) => *failure,
-            Cause::Sql(sqlx::Error::Database(error)) => class(error.code().as_deref().unwrap_or_default()),
+            Cause::Sql(sqlx::Error::Database(_)) => {
+                self.database().map_or(Failure::Hold, |error| self.answer(error))
+            }
             Cause::Sql(error) => class_of_driver(error),
         }
     }
+
+    /// The failure for the server's answer. Only rows can be rejected.
+    fn answer(&self, error: &PgDatabaseError) -> Failure {
+        let of_rows = matches!(self.step, Step::Rows | Step::Commit);
+        let (restaurant_id, booking_id) = self.references;
+        match class(error.code()) {
+            _ if of_rows && concerns_all_rows(error) => Failure::Hold,
+            Failure::Reference { .. } if restaurant_id || booking_id => {
+                Failure::Reference { restaurant_id, booking_id }
+            }
+            Failure::Reference { .. } => Failure::Quarantine,
+            // A trigger may raise any of these.
+            Failure::Quarantine if error.code() == "23514" && error.constraint().is_none() => Failure::Reject,
+            Failure::Reject if !of_rows => Failure::Hold,
+            failure => failure,
+        }
+    }
+}
+
+/// Whether it is the statement itself that fails, and not one row.
+fn concerns_all_rows(error: &PgDatabaseError) -> bool {
+    let routine = error.routine();
+    match error.code() {
+        "23502" if !is_in_function(error) => {
+            error.column().is_some_and(|column| COLUMNS.iter().all(|known| known.name != column))
+        }
+        "23514" => is_without_partition(error),
+        "42501" if routine == Some("ExecWithCheckOptions") => false,
+        code => {
+            ["26", "28", "3D", "3F", "42"].contains(&code.get(..2).unwrap_or_default())
+                && !is_in_function(error)
+        }
+    }
+}
+
+/// Whether a function failed, such as that of a trigger. A `COPY` by itself names the line.
+fn is_in_function(error: &PgDatabaseError) -> bool {
+    error.r#where().is_some_and(|place| place.lines().any(|line| !line.starts_with("COPY ")))
+}
+
+fn is_without_partition(error: &PgDatabaseError) -> bool {
+    error.code() == "23514" && error.constraint().is_none() && error.routine() == Some("ExecFindPartition")
 }
 
 /// The failure for an [SQLSTATE](https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -100,11 +168,12 @@ fn class(sqlstate: &str) -> Failure {
         "57014" => Failure::Halve,
         "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => Failure::Retry,
         "25006" | "25P03" | "40001" | "40P01" | "55P03" => Failure::Retry,
-        "23502" | "23503" | "23514" | "54000" | "54001" => Failure::Quarantine,
+        "23503" => Failure::Reference { restaurant_id: true, booking_id: true },
+        "23502" | "23514" | "54000" | "54001" => Failure::Quarantine,
         _ => match sqlstate.get(..2) {
             Some("08" | "53" | "58") => Failure::Retry,
             Some("22") => Failure::Quarantine,
-            _ => Failure::Hold,
+            _ => Failure::Reject,
         },
     }
 }
@@ -120,8 +189,30 @@ fn class_of_driver(error: &sqlx::Error) -> Failure {
 }
 
 /// What happened and what to do, if the code tells.
-fn remedy(step: Step, sqlstate: &str) -> Option<&'static str> {
-    Some(match (sqlstate, step) {
+fn remedy(step: Step, error: &PgDatabaseError) -> Option<&'static str> {
+    Some(match (error.code(), step) {
+        ("23514", _) if is_without_partition(error) => {
+            "create the partition for these rows, or a DEFAULT partition"
+        }
+        ("23502", _) if concerns_all_rows(error) => {
+            "the ledger does not know this column; give it a default, or drop its NOT NULL"
+        }
+        ("42501", _) if error.routine() == Some("ExecWithCheckOptions") => {
+            "let the owner write a policy FOR INSERT that lets these rows in"
+        }
+        ("22P05", _) => {
+            "the encoding of the database lacks a character of the row; a database with the encoding UTF8 has them all"
+        }
+        ("55000", _) => {
+            "an object of the database is not in the state that the statement needs; see the server's log"
+        }
+        ("XX000", _) => {
+            "an internal error of the server; if a node of a cluster is away, it passes when the node is back; see the \
+             server's log"
+        }
+        (code, _) if code.starts_with("42") && is_in_function(error) => {
+            "correct the trigger or function of the table that failed"
+        }
         ("42P01", _) => {
             "the table observability_events does not exist; apply schema.sql or use create_table(true)"
         }
@@ -139,7 +230,10 @@ fn remedy(step: Step, sqlstate: &str) -> Option<&'static str> {
         ("42703" | "42804", _) => {
             "the table observability_events has other columns than expected; compare it with schema.sql"
         }
-        ("25006", _) => "the server is read-only; point the URL at the primary",
+        ("25006", _) => {
+            "the server takes no writes: it is a standby, and the URL has to name the primary; or \
+             default_transaction_read_only is on, for the role, the database or the server"
+        }
         ("57P03", _) => "the server is starting up or shutting down; wait until it is up",
         ("3D000", _) => "the database does not exist; create it, or correct the name in the URL",
         ("28000", _) => {
@@ -169,7 +263,7 @@ impl fmt::Display for Step {
         f.write_str(match self {
             Self::Connect => "cannot connect to Postgres",
             Self::Create => "cannot create the table observability_events in Postgres",
-            Self::Insert | Self::Rows => "cannot insert into Postgres",
+            Self::Insert | Self::Look | Self::Rows | Self::Commit => "cannot insert into Postgres",
             Self::Read => "cannot read observability_events from Postgres",
         })
     }
@@ -181,7 +275,9 @@ impl fmt::Display for StepError {
         match &self.cause {
             Cause::TimedOut(after) => write!(f, "no answer within {} s", after.as_secs()),
             Cause::Address(_, message) => f.write_str(message),
-            Cause::Sql(sqlx::Error::Database(error)) => describe(f, self.step, &**error),
+            Cause::Sql(sqlx::Error::Database(_)) => {
+                self.database().map_or(Ok(()), |error| describe(f, self.step, error))
+            }
             Cause::Sql(sqlx::Error::Io(error)) => match (self.step, error.kind()) {
                 (_, ErrorKind::InvalidData) => f.write_str(refused_certificate(&error.to_string())),
                 (Step::Connect, ErrorKind::NotFound | ErrorKind::PermissionDenied) => f.write_str(
@@ -231,15 +327,15 @@ fn no_tls(driver: &str) -> &'static str {
     }
 }
 
-fn describe(f: &mut fmt::Formatter<'_>, step: Step, error: &dyn sqlx::error::DatabaseError) -> fmt::Result {
-    let sqlstate = error.code().unwrap_or_default();
-    match remedy(step, &sqlstate) {
-        Some(remedy) => write!(f, "{remedy} (SQLSTATE {sqlstate})"),
-        None if may_quote(step, &sqlstate) => {
-            // The message of a trigger may quote a row.
-            write!(f, "{} (SQLSTATE {sqlstate})", visible(error.message()))
-        }
-        None => write!(f, "the server answered with SQLSTATE {sqlstate}; see its log"),
+fn describe(f: &mut fmt::Formatter<'_>, step: Step, error: &PgDatabaseError) -> fmt::Result {
+    let sqlstate = error.code();
+    // The message of a trigger may quote a row.
+    let words = may_quote(step, sqlstate).then(|| visible(error.message()));
+    match (remedy(step, error), words) {
+        (Some(remedy), Some(words)) => write!(f, "{words}; {remedy} (SQLSTATE {sqlstate})"),
+        (Some(remedy), None) => write!(f, "{remedy} (SQLSTATE {sqlstate})"),
+        (None, Some(words)) => write!(f, "{words} (SQLSTATE {sqlstate})"),
+        (None, None) => write!(f, "the server answered with SQLSTATE {sqlstate}; see its log"),
     }
 }
 
@@ -282,14 +378,17 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_that_a_person_must_end_is_held() {
-        all(&["28000", "28P01", "3D000", "3F000", "42501", "42P01", "42703", "42804"], Failure::Hold);
-        all(&["0A000", "XX000", "XX001", "23505", "26000", "P0001", "99999", "", "5"], Failure::Hold);
+    fn a_failure_of_one_row_or_of_all_is_for_other_rows_to_tell() {
+        all(
+            &["28000", "28P01", "3D000", "3F000", "26000", "42501", "42P01", "42703", "42804", "23505"],
+            Failure::Reject,
+        );
+        all(&["0A000", "XX000", "XX001", "55000", "P0001", "99999", "", "5"], Failure::Reject);
     }
 
     #[test]
     fn a_failure_of_one_row_is_quarantined() {
-        all(&["22P05", "22P02", "22008", "22021", "23502", "23503", "23514"], Failure::Quarantine);
+        all(&["22P05", "22P02", "22008", "22021", "23502", "23514"], Failure::Quarantine);
         all(&["54000", "54001"], Failure::Quarantine);
     }
 

@@ -14,15 +14,18 @@ mod connect;
 mod copy;
 #[cfg(feature = "report")]
 mod read;
+mod table;
 
 use std::fmt;
 use std::time::Duration;
 
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 use self::address::{Address, Environment};
 use self::classify::{Step, StepError};
 use self::connect::{Connector, Purpose, begin, commit, roll_back, simple, statement};
+use self::table::Table;
 use super::{Attempt, InsertError, Store, time};
 use crate::error::Error;
 use crate::row::Row;
@@ -30,14 +33,6 @@ use crate::row::Row;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Rows are to be written within 30 s of the end of an outage, even after a statement that is never answered.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(25);
-
-/// For batches that may be stored already. A conflict target or `RETURNING` would need the right to `SELECT`. All values
-/// are text that Postgres casts, because the driver has no UUIDs and times by itself.
-const INSERT: &str = "INSERT INTO observability_events \
-     (id, created_at, source, event_type, severity, context, restaurant_id, booking_id) \
-     SELECT * FROM UNNEST($1::text[]::uuid[], $2::text[]::timestamptz[], $3::text[], $4::text[], $5::text[], \
-     $6::text[]::jsonb[], $7::text[]::uuid[], $8::text[]::uuid[]) \
-     ON CONFLICT DO NOTHING";
 
 const SCHEMA: &str = include_str!("../../../schema.sql");
 
@@ -71,7 +66,14 @@ pub struct Postgres {
     /// Whether some of the last rows of an earlier process were stored already: then the next ones most likely are too.
     replay_conflicts: bool,
     /// `None` while in use, so that an insert that is dropped half-way does not leave a broken connection.
-    connection: Option<PgConnection>,
+    connection: Option<Connected>,
+}
+
+/// A connection, and the table that it has seen.
+struct Connected {
+    connection: PgConnection,
+    /// `None` before the first look, and after a failure that may come from a change of the table.
+    table: Option<Table>,
 }
 
 impl Postgres {
@@ -118,27 +120,23 @@ impl Postgres {
 
     /// Writes the batch and returns the number of new rows.
     async fn write(&mut self, batch: &[Row], how: How) -> Result<u64, WriteError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.connect(Purpose::Write).await?,
+        let mut connected = match self.connection.take() {
+            Some(connected) => connected,
+            None => Connected { connection: self.connect(Purpose::Write).await?, table: None },
         };
-        begin(&mut connection, Step::Insert).await?;
-        let sent = match how {
-            How::Copy => copy_in(&mut connection, batch).await,
-            How::Insert => insert(&mut connection, batch).await,
-        };
-        let rows = match sent {
-            Err(WriteError::Step(error)) if error.is_conflict() => {
-                if roll_back(&mut connection, Step::Insert).await.is_ok() {
-                    self.connection = Some(connection);
+        let written = connected.write(batch, how).await;
+        match &written {
+            Ok(_) => self.connection = Some(connected),
+            // The server has answered, so the connection is sound.
+            Err(WriteError::Step(error)) if error.is_answer() => {
+                if roll_back(&mut connected.connection, Step::Insert).await.is_ok() {
+                    connected.table.take_if(|_| !error.is_conflict());
+                    self.connection = Some(connected);
                 }
-                return Err(error.into());
             }
-            sent => sent?,
-        };
-        commit(&mut connection, Step::Insert).await?;
-        self.connection = Some(connection);
-        Ok(rows)
+            Err(_) => {}
+        }
+        written
     }
 
     async fn connect(&mut self, purpose: Purpose) -> Result<PgConnection, StepError> {
@@ -164,6 +162,26 @@ enum WriteError {
     Row(InsertError),
 }
 
+impl Connected {
+    async fn write(&mut self, batch: &[Row], how: How) -> Result<u64, WriteError> {
+        let Self { connection, table } = self;
+        begin(connection, Step::Insert).await?;
+        let table = match table {
+            Some(table) => table,
+            none => none.insert(table::look(connection).await??),
+        };
+        let sent = match how {
+            How::Copy => copy_in(connection, batch).await,
+            How::Insert => insert(connection, &table.insert, batch).await,
+        };
+        let written = match sent {
+            Ok(rows) => commit(connection, Step::Commit).await.map(|()| rows).map_err(WriteError::Step),
+            failed => failed,
+        };
+        written.map_err(|error| error.with_references(table))
+    }
+}
+
 impl Store for Postgres {
     async fn insert(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
         if batch.is_empty() {
@@ -172,7 +190,7 @@ impl Store for Postgres {
         if self.copies(batch, attempt) {
             match self.write(batch, How::Copy).await {
                 Err(WriteError::Step(error)) if error.refuses_copy() => self.copy = false,
-                Err(WriteError::Step(error)) if error.is_conflict() && attempt == Attempt::Replay => {}
+                Err(WriteError::Step(error)) if error.is_conflict() => {}
                 result => return result.map(drop).map_err(InsertError::from),
             }
         }
@@ -187,7 +205,7 @@ impl Store for Postgres {
 async fn copy_in(connection: &mut PgConnection, batch: &[Row]) -> Result<u64, WriteError> {
     let fault = |error| StepError::sql(Step::Rows, error);
     let copied = async {
-        let mut copy = connection.copy_in_raw(copy::STATEMENT).await.map_err(fault)?;
+        let mut copy = connection.copy_in_raw(&table::copy()).await.map_err(fault)?;
         for piece in copy::encode(batch) {
             copy.send(piece?).await.map_err(fault)?;
         }
@@ -197,10 +215,10 @@ async fn copy_in(connection: &mut PgConnection, batch: &[Row]) -> Result<u64, Wr
     tokio::time::timeout(STATEMENT_TIMEOUT, copied).await.unwrap_or_else(late)
 }
 
-async fn insert(connection: &mut PgConnection, batch: &[Row]) -> Result<u64, WriteError> {
+async fn insert(connection: &mut PgConnection, sql: &str, batch: &[Row]) -> Result<u64, WriteError> {
     let times = batch.iter().map(|row| time::created_at(row).map(time::text));
     let times: Vec<String> = times.collect::<Result<_, _>>()?;
-    let query = sqlx::query(INSERT)
+    let query = sqlx::query(AssertSqlSafe(sql.to_owned()))
         .persistent(false)
         .bind(column(batch, |row| row.id.to_string()))
         .bind(times)
@@ -225,6 +243,16 @@ async fn create_table(connection: &mut PgConnection) -> Result<(), StepError> {
         simple(connection, Step::Create, SCHEMA).await?;
     }
     commit(connection, Step::Create).await
+}
+
+impl WriteError {
+    /// With the references that a broken foreign key holds.
+    fn with_references(self, table: &Table) -> Self {
+        match self {
+            Self::Step(error) => Self::Step(error.with_references(|key| table.references(key))),
+            row => row,
+        }
+    }
 }
 
 impl From<StepError> for WriteError {

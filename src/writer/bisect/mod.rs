@@ -7,7 +7,7 @@ use std::ops::Range;
 pub(super) use self::drift::Drift;
 use crate::row::Row;
 use crate::spool::SpooledRows;
-use crate::store::{Attempt, InsertError};
+use crate::store::{Attempt, Failure, InsertError};
 
 /// Rows that go to the store together, and which of them are stored, rejected or still to be tried.
 ///
@@ -22,6 +22,10 @@ pub(super) struct Batch {
     /// The kind of the next try.
     attempt: Attempt,
     drifted: bool,
+    /// Whether a row of it was stored since the table rejected all.
+    has_stored: bool,
+    /// How many single rows were tried to see whether the table takes any.
+    probes: usize,
     /// While drifted: how many single rows were rejected since the last one that was stored.
     rejections: usize,
     /// Rows that were stored or rejected before those it holds now.
@@ -30,6 +34,8 @@ pub(super) struct Batch {
     most: usize,
 }
 
+/// How many single rows of a batch, with none stored, show that the table takes no row.
+const PROBES: usize = 4;
 /// The most bytes of rows that are put together again to go at once.
 const PIECE_BYTES: usize = 8 * 1024 * 1024;
 /// A batch with more bytes of rows takes in no others. That bounds the memory that rejected rows take.
@@ -44,6 +50,8 @@ pub(super) enum Origin {
     Spool { up_to: u64, generation: u64 },
     /// The ledger itself: rows about losses, which are in no account.
     Ledger,
+    /// Rows that [wait](super::waiting), which were read from the spool of this generation, if from any.
+    Waiting { generation: Option<u64> },
 }
 
 /// The cause of a rejection, as far as it is known.
@@ -66,6 +74,8 @@ impl Batch {
             rejected: Vec::new(),
             attempt: Attempt::First,
             drifted: false,
+            has_stored: false,
+            probes: 0,
             rejections: 0,
             before: 0,
             most,
@@ -75,6 +85,11 @@ impl Batch {
     pub(super) fn from_spool(batch: SpooledRows, generation: u64) -> Self {
         let attempt = if batch.may_be_stored { Attempt::Replay } else { Attempt::First };
         Self { attempt, ..Self::new(batch.rows, Origin::Spool { up_to: batch.up_to, generation }) }
+    }
+
+    /// Rows that were tried before.
+    pub(super) fn again(rows: Vec<Row>, origin: Origin) -> Self {
+        Self { attempt: Attempt::Retry, ..Self::new(rows, origin) }
     }
 
     pub(super) fn origin(&self) -> Origin {
@@ -92,9 +107,27 @@ impl Batch {
         Some((&self.rows[piece], attempt))
     }
 
+    /// The rows of the next piece.
+    pub(super) fn piece(&self) -> &[Row] {
+        self.pieces.last().map_or(&[], |piece| &self.rows[piece.clone()])
+    }
+
+    /// The row of the next piece, if it is a single one.
+    pub(super) fn single(&mut self) -> Option<&mut Row> {
+        let piece = self.pieces.last().filter(|piece| piece.len() == 1)?;
+        self.rows.get_mut(piece.start)
+    }
+
+    /// Takes the next piece, a single row, out of the batch.
+    pub(super) fn pop_single(&mut self) -> Option<Row> {
+        let piece = self.pieces.pop_if(|piece| piece.len() == 1)?;
+        self.rows.get(piece.start).cloned()
+    }
+
     /// The piece is in the store; its number of rows.
     pub(super) fn stored(&mut self) -> usize {
         let stored = self.pieces.pop().map_or(0, |piece| piece.len());
+        self.has_stored = true;
         if std::mem::take(&mut self.drifted) {
             self.rejoin();
         }
@@ -111,15 +144,25 @@ impl Batch {
 
     /// The store rejects the piece.
     pub(super) fn reject(&mut self, error: &InsertError, drift: &Drift) -> Rejection {
-        if self.halve() {
+        let is_in_doubt = error.failure() == Failure::Reject && !self.has_stored;
+        let is_single = self.pieces.last().is_some_and(|piece| piece.len() == 1);
+        if !is_single && !is_in_doubt {
+            self.halve();
             return Rejection::Row;
         }
-        self.rejected.extend(self.pieces.pop().map(|piece| (piece.start, error.to_string())));
-        if !self.is_drift(drift) {
-            return Rejection::Row;
+        if is_single {
+            self.probes += 1;
+            self.rejected.extend(self.pieces.pop().map(|piece| (piece.start, error.to_string())));
         }
-        self.retry_rejected();
-        Rejection::Drift
+        let nothing_passes = is_in_doubt && (self.pieces.is_empty() || self.probes >= PROBES);
+        if nothing_passes || (is_single && self.is_drift(drift)) {
+            self.retry_rejected();
+            return Rejection::Drift;
+        }
+        if is_in_doubt {
+            self.split_one();
+        }
+        Rejection::Row
     }
 
     fn is_drift(&self, drift: &Drift) -> bool {
@@ -131,6 +174,7 @@ impl Batch {
     fn retry_rejected(&mut self) {
         self.rejections = self.rejected.len() + if self.drifted { self.rejections } else { 0 };
         self.drifted = true;
+        self.has_stored = false;
         for (row, _) in self.rejected.drain(..) {
             self.pieces.insert(0, row..row + 1);
         }
@@ -229,172 +273,4 @@ fn bytes(rows: &[Row]) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::ops::RangeInclusive;
-    use std::time::UNIX_EPOCH;
-
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::store::Failure;
-
-    fn batch(numbers: RangeInclusive<u128>) -> Batch {
-        Batch::new(numbers.map(row).collect(), Origin::Queue)
-    }
-
-    fn row(number: u128) -> Row {
-        Row {
-            id: Uuid::from_u128(number),
-            created_at: UNIX_EPOCH,
-            source: "test".into(),
-            event_type: "test".into(),
-            severity: crate::severity::Severity::Info,
-            context: "{}".to_owned(),
-            restaurant_id: None,
-            booking_id: None,
-        }
-    }
-
-    fn numbers(rows: &[Row]) -> Vec<u128> {
-        rows.iter().map(|row| row.id.as_u128()).collect()
-    }
-
-    fn rejected(mut batch: Batch) -> Vec<u128> {
-        let rejected = std::iter::from_fn(|| batch.pop_rejected());
-        rejected.inspect(|(_, reason)| assert_eq!(reason, "no")).map(|(row, _)| row.id.as_u128()).collect()
-    }
-
-    fn rejection() -> InsertError {
-        InsertError::new(Failure::Quarantine, "no")
-    }
-
-    /// Tries pieces until nothing is left or the schema seems to have drifted; the numbers of statements.
-    fn try_all(batch: &mut Batch, is_bad: impl Fn(u128) -> bool) -> (usize, Rejection) {
-        let mut statements = 0;
-        while let Some((piece, _)) = batch.next() {
-            statements += 1;
-            if !numbers(piece).into_iter().any(&is_bad) {
-                batch.stored();
-            } else if batch.reject(&rejection(), &Drift::default()) == Rejection::Drift {
-                return (statements, Rejection::Drift);
-            }
-        }
-        (statements, Rejection::Row)
-    }
-
-    #[test]
-    fn exactly_the_bad_rows_are_rejected() {
-        for bad in 1..=30 {
-            let mut batch = batch(1..=30);
-            try_all(&mut batch, |number| number == bad || number == 15);
-            let mut expected = vec![bad.min(15), bad.max(15)];
-            expected.dedup();
-            assert_eq!(rejected(batch), expected);
-        }
-    }
-
-    #[test]
-    fn while_the_schema_has_drifted_one_statement_asks_whether_it_still_has() {
-        let mut batch = batch(1..=1000);
-        let (found_in, _) = try_all(&mut batch, |_| true);
-        assert!(found_in > 100);
-        assert_eq!(try_all(&mut batch, |_| true), (1, Rejection::Drift));
-        assert_eq!(try_all(&mut batch, |_| true), (1, Rejection::Drift));
-        let (mended_in, rejection) = try_all(&mut batch, |_| false);
-        assert_eq!(rejection, Rejection::Row);
-        assert!(mended_in < 20, "rows that were rejected one by one go together again: {mended_in}");
-        assert_eq!(batch.rejected(), 0);
-    }
-
-    #[test]
-    fn a_row_that_is_bad_of_itself_does_not_hide_that_the_schema_is_mended() {
-        for bad in 1..=8 {
-            let mut batch = batch(1..=8);
-            assert_eq!(try_all(&mut batch, |_| true).1, Rejection::Drift);
-            let tries: Vec<_> =
-                std::iter::repeat_with(|| try_all(&mut batch, |number| number == bad)).take(2).collect();
-            assert!(tries.iter().any(|(_, rejection)| *rejection == Rejection::Row), "{bad}: {tries:?}");
-            assert_eq!(rejected(batch), [bad]);
-        }
-    }
-
-    #[test]
-    fn neighbours_that_are_bad_of_themselves_do_not_hide_it_either() {
-        for first in [1, 490, 981] {
-            let is_bad = |number| (first..first + 20).contains(&number);
-            let mut batch = batch(1..=1000);
-            assert_eq!(try_all(&mut batch, |_| true).1, Rejection::Drift);
-            let tries = std::iter::repeat_with(|| try_all(&mut batch, is_bad).1).take(3);
-            let tries: Vec<_> = tries.take_while(|cause| *cause == Rejection::Drift).collect();
-            assert!(tries.len() < 3, "from {first}: {tries:?}");
-            assert_eq!(rejected(batch), (first..first + 20).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn what_goes_together_again_is_no_more_than_came_together() {
-        let mut held = batch(1..=10);
-        for first in (11..600).step_by(10) {
-            while !held.is_stuck() {
-                assert_eq!(try_all(&mut held, |_| true).1, Rejection::Drift);
-            }
-            held = held.join(batch(first..=first + 9));
-        }
-        assert_eq!(held.next().map(|(_, attempt)| attempt), Some(Attempt::Retry));
-        let mut largest = 0;
-        while let Some((piece, _)) = held.next() {
-            largest = largest.max(piece.len());
-            held.stored();
-        }
-        assert_eq!((held.len(), largest), (600, 10));
-    }
-
-    #[test]
-    fn large_rows_go_together_up_to_a_limit_and_no_more_are_taken_in() {
-        let large = |number| Row { context: "x".repeat(PIECE_BYTES / 4), ..row(number) };
-        let mut held = Batch::new((1..=20).map(large).collect(), Origin::Queue);
-        assert!(!held.has_room(1000) && batch(1..=20).has_room(1000));
-        while !held.is_stuck() {
-            assert_eq!(try_all(&mut held, |_| true).1, Rejection::Drift);
-        }
-        let mut pieces = Vec::new();
-        while let Some((piece, _)) = held.next() {
-            pieces.push(piece.len());
-            held.stored();
-        }
-        assert!(pieces.iter().all(|piece| *piece <= 4) && pieces.len() <= 7, "{pieces:?}");
-    }
-
-    #[test]
-    fn bad_rows_are_told_from_a_bad_schema_by_those_that_came_after_them() {
-        let mut stuck = batch(1..=29);
-        let is_bad = |number| number <= 3;
-        while !stuck.is_stuck() {
-            assert_eq!(try_all(&mut stuck, is_bad).1, Rejection::Drift);
-        }
-        assert_eq!(try_all(&mut stuck, is_bad), (1, Rejection::Drift), "nothing else is left");
-        let mut joined = stuck.join(batch(30..=31));
-        assert_eq!((joined.len(), numbers(&joined.rows)), (31, vec![1, 2, 3, 30, 31]));
-        assert_eq!(try_all(&mut joined, is_bad).1, Rejection::Row);
-        assert_eq!(rejected(joined), [1, 2, 3]);
-    }
-
-    #[test]
-    fn only_the_very_first_piece_is_a_first_try() {
-        for may_be_stored in [false, true] {
-            let mut spooled = SpooledRows::default();
-            spooled.rows = (1..=2).map(row).collect();
-            spooled.may_be_stored = may_be_stored;
-            let mut batch = Batch::from_spool(spooled, 1);
-            let first = if may_be_stored { Attempt::Replay } else { Attempt::First };
-            assert_eq!(batch.next().map(|(_, attempt)| attempt), Some(first));
-            assert!(batch.halve());
-            for number in 1..=2 {
-                assert_eq!(batch.next(), Some((&[row(number)][..], Attempt::Retry)));
-                assert!(!batch.halve());
-                assert_eq!(batch.stored(), 1);
-            }
-            assert_eq!(batch.next(), None);
-        }
-    }
-}
+mod tests;

@@ -23,6 +23,8 @@ pub(in crate::writer) enum Notice {
     Hold,
     /// The database rejects too many rows of a batch.
     Drift,
+    /// Rows are written without a booking or restaurant that is not there.
+    Reference,
     /// Rows are quarantined.
     Quarantine,
     /// `quarantine.jsonl` cannot be written.

@@ -1,14 +1,15 @@
-//! Rows that the database can never take: their booking is none it knows, and a foreign key says so.
+//! Rows that the database does not take by its own logic: a CHECK or a trigger says so, or their booking is not there yet.
 
 use std::time::Duration;
 
 use tracing_ledger::Builder;
 
 use crate::scene::{DRAINED_WITHIN, FaultVerdict, Round, Scene, Setup};
+use crate::stage::{BookingKey, late};
 use crate::wait::until;
 
-const ANY_BOOKING_WILL_DO: &str =
-    "ALTER TABLE observability_events DROP CONSTRAINT observability_events_booking_id_fkey";
+const ANY_BOOKING_WILL_DO: &str = "ALTER TABLE observability_events DROP CONSTRAINT IF EXISTS known_booking;
+     DROP TRIGGER IF EXISTS known_booking ON observability_events";
 /// Of a batch one row in ten is looked for before the rest is held: soon, where it is small.
 const SMALL_BATCH: usize = 200;
 /// The writer looks for rejected rows meanwhile.
@@ -19,17 +20,41 @@ pub(crate) fn few(round: Round) -> FaultVerdict {
     let quarantines = |scene: &Scene| {
         until(DRAINED_WITHIN, "a row is quarantined", || scene.guard.stats().quarantined > 0);
     };
-    rejected(round, &[5, 20, 40], quarantines)
+    rejected(round, BookingKey::Check, &[5, 20, 40], quarantines)
+}
+
+/// The same by a trigger, whose error may as well concern every row.
+pub(crate) fn raised(round: Round) -> FaultVerdict {
+    let quarantines = |scene: &Scene| {
+        until(DRAINED_WITHIN, "a row is quarantined", || scene.guard.stats().quarantined > 0);
+    };
+    rejected(round, BookingKey::Trigger, &[5, 20, 40], quarantines)
+}
+
+/// Bookings that commit long after the calls that name them: no row is rejected for that, and each has its booking.
+pub(crate) fn late_bookings(round: Round) -> FaultVerdict {
+    let patient: fn(Builder) -> Builder = |builder| builder.reference_grace(DRAINED_WITHIN);
+    let mut scene = open(round, BookingKey::Reference, patient);
+    for _ in 0..scene.scale {
+        scene.load.reject(*scene.rng.pick(&[5, 20, 100]));
+        scene.suffer(1000..2000);
+        scene.load.reject(0);
+        scene.psql(&late(scene.load.begun()));
+    }
+    scene.healed();
+    let verdict = scene.verdict();
+    assert_eq!(verdict.quarantined, 0, "no row is quarantined for its booking");
+    verdict
 }
 
 /// So many that the schema must have drifted: rows are held until it is mended.
 pub(crate) fn many(round: Round) -> FaultVerdict {
-    rejected(round, &[120, 250, 500, 900, 1000], |_| ())
+    rejected(round, BookingKey::Check, &[120, 250, 500, 900, 1000], |_| ())
 }
 
 /// Calls are rejected until `met` returns.
-fn rejected(round: Round, per_mille: &[u64], met: fn(&Scene)) -> FaultVerdict {
-    let mut scene = open(round, |builder| builder);
+fn rejected(round: Round, key: BookingKey, per_mille: &[u64], met: fn(&Scene)) -> FaultVerdict {
+    let mut scene = open(round, key, |builder| builder);
     for _ in 0..scene.scale {
         scene.load.reject(*scene.rng.pick(per_mille));
         scene.suffer(1000..2000);
@@ -41,17 +66,17 @@ fn rejected(round: Round, per_mille: &[u64], met: fn(&Scene)) -> FaultVerdict {
 /// Every row from some moment on. They are held, and the ledger says so: what is quarantined would be out of the way, and
 /// no reason for a flush to fail.
 pub(crate) fn all(round: Round) -> FaultVerdict {
-    let mut scene = open(round, |builder| builder.batch_size(SMALL_BATCH));
+    let mut scene = open(round, BookingKey::Check, |builder| builder.batch_size(SMALL_BATCH));
     scene.load.reject(1000);
     until(DRAINED_WITHIN, "rows are held", || {
-        scene.guard.flush(PATIENCE).is_err_and(|error| error.to_string().contains("foreign key"))
+        scene.guard.flush(PATIENCE).is_err_and(|error| error.to_string().contains("check constraint"))
     });
     scene.suffer(0..1000);
     mended(scene)
 }
 
-fn open(round: Round, ledger: fn(Builder) -> Builder) -> Scene {
-    let mut scene = Scene::open(round, Setup { foreign_keys: true, ledger, ..Setup::default() });
+fn open(round: Round, booking_key: BookingKey, ledger: fn(Builder) -> Builder) -> Scene {
+    let mut scene = Scene::open(round, Setup { booking_key, ledger, ..Setup::default() });
     scene.calm();
     scene
 }

@@ -13,7 +13,11 @@ struct Change {
 }
 
 fn changed(round: Round, change: &Change) -> FaultVerdict {
-    let mut scene = Scene::open(round, Setup::default());
+    changed_in(round, change, Setup::default())
+}
+
+fn changed_in(round: Round, change: &Change, setup: Setup) -> FaultVerdict {
+    let mut scene = Scene::open(round, setup);
     scene.calm();
     for _ in 0..scene.scale {
         scene.psql(&(change.does)(&scene));
@@ -65,6 +69,18 @@ pub(crate) fn renamed(round: Round) -> FaultVerdict {
         for_new_sessions: false,
     };
     changed(round, &change)
+}
+
+/// The partition for new rows is missing, as when a job has not made it in time.
+pub(crate) fn no_partition(round: Round) -> FaultVerdict {
+    let change = Change {
+        does: |_| "ALTER TABLE observability_events DETACH PARTITION events_after".to_owned(),
+        undoes: |_| "ALTER TABLE observability_events ATTACH PARTITION events_after DEFAULT".to_owned(),
+        for_new_sessions: false,
+    };
+    let verdict = changed_in(round, &change, Setup { partitioned: true, ..Setup::default() });
+    assert_eq!(verdict.quarantined, 0, "no row is at fault");
+    verdict
 }
 
 /// Such as a migration that takes its time.

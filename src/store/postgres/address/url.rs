@@ -61,7 +61,8 @@ fn split_authority(rest: &str) -> Result<(&str, &str), Error> {
     Ok(rest.split_at(head.find('?').unwrap_or(head.len())))
 }
 
-/// The hosts and the ports, each as a list with commas. No ports at all are an empty text.
+/// The hosts and the ports, each as a list with commas. As in libpq, several hosts without ports have the default port, and
+/// one has that of the environment.
 fn servers_of(servers: &str, at_follows: bool) -> Result<(String, String), Error> {
     let (mut hosts, mut ports) = (Vec::new(), Vec::new());
     for server in servers.split(',') {
@@ -90,8 +91,7 @@ fn servers_of(servers: &str, at_follows: bool) -> Result<(String, String), Error
         hosts.push(decode(host)?);
         ports.push(port);
     }
-    let ports = if ports.iter().all(|port| port.is_empty()) { String::new() } else { ports.join(",") };
-    Ok((hosts.join(","), ports))
+    Ok((hosts.join(","), ports.join(",")))
 }
 
 /// Replaces `%XX`. As in libpq, `+` is no space.

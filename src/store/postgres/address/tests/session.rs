@@ -61,5 +61,7 @@ fn the_environment_fills_in_what_the_url_lacks() {
     assert_eq!(servers(&read_in("postgres://", &[("PGHOST", "/run/pg")]).expect("good")), "/run/pg:5432");
     assert_eq!(servers(&read_in("postgres://", &[("PGHOSTADDR", "::1")]).expect("good")), "::1:5432");
     assert_eq!(servers(&read_in("postgres://", &[("PGHOST", "")]).expect("good")), "-:5432");
+    assert_eq!(servers(&read_in("postgres://a/db", &[("PGPORT", "9")]).expect("good")), "a:9");
+    assert_eq!(servers(&read_in("postgres://a,b/db", &[("PGPORT", "9")]).expect("good")), "a:5432 b:5432");
     refused("postgres://db/app", &[("PGPORT", "s3cret")], &["variable PGPORT is no number"]);
 }

@@ -1,0 +1,179 @@
+//! The table as it is: a look into the catalogue for every connection, which needs no right.
+//!
+//! Rows are sent as text, and every column parses its own. So each type that takes the text of a value gets the same contents
+//! by `COPY` and by `INSERT`. A table that would change the values, or that cannot tell a row that is sent again, is named
+//! with what to change.
+
+use sqlx::postgres::PgConnection;
+
+use super::classify::{Step, StepError};
+use super::connect::statement;
+use crate::store::{Failure, InsertError};
+
+/// The columns of a row, in the order in which they are sent.
+pub(super) const COLUMNS: [Column; 8] = [
+    Column { name: "id", types: &["uuid"], length: 36, usual: "uuid" },
+    Column { name: "created_at", types: &["timestamptz", "timestamp"], length: 27, usual: "timestamptz" },
+    Column { name: "source", types: &[], length: 0, usual: "text" },
+    Column { name: "event_type", types: &[], length: 0, usual: "text" },
+    Column { name: "severity", types: &[], length: 8, usual: "text" },
+    Column { name: "context", types: &["jsonb", "json"], length: 0, usual: "jsonb" },
+    Column { name: "restaurant_id", types: &["uuid"], length: 36, usual: "uuid" },
+    Column { name: "booking_id", types: &["uuid"], length: 36, usual: "uuid" },
+];
+
+/// Types that every column may have, as far as they are long enough.
+const TEXTS: [&str; 4] = ["text", "varchar", "bpchar", "citext"];
+/// Columns that may be of an enum.
+const WORDS: [&str; 3] = ["source", "event_type", "severity"];
+
+/// One column that is written.
+pub(super) struct Column {
+    pub(super) name: &'static str,
+    /// The types it may have beside text.
+    types: &'static [&'static str],
+    /// The longest value, where that is known.
+    length: i32,
+    usual: &'static str,
+}
+
+/// The type of a column, below its domains. A domain of a domain of a domain is not looked through.
+const LOOK_AT_COLUMNS: &str = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), \
+     format_type(a.atttypid, -1), COALESCE(bb.typname, b.typname, t.typname)::text, \
+     COALESCE(bb.typtype, b.typtype, t.typtype) = 'e', \
+     COALESCE(NULLIF(a.atttypmod, -1), NULLIF(t.typtypmod, -1), b.typtypmod, -1), \
+     COALESCE(to_jsonb(a) ->> 'attgenerated', '') <> '' OR COALESCE(to_jsonb(a) ->> 'attidentity', '') = 'a' \
+     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
+     LEFT JOIN pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype \
+     LEFT JOIN pg_type bb ON b.typtype = 'd' AND bb.oid = b.typbasetype \
+     WHERE a.attrelid = to_regclass('observability_events') AND a.attnum > 0 AND NOT a.attisdropped";
+
+/// Whether a table of its own lacks a key that tells a row that is sent again, and the name of a key that is checked too late
+/// for that.
+const LOOK_AT_KEYS: &str = "SELECT \
+     c.relkind = 'r' AND NOT c.relhassubclass AND NOT EXISTS (SELECT 1 FROM pg_index i \
+     WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL \
+     AND NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid \
+     AND a.attnum = ANY ((string_to_array(i.indkey::text, ' '))[1:i.indnkeyatts]::int2[]) \
+     AND a.attname NOT IN ('id', 'created_at', 'source', 'event_type', 'severity'))), \
+     (SELECT min(i.indexrelid::regclass::text) FROM pg_index i \
+     WHERE i.indrelid = c.oid AND i.indisunique AND NOT i.indimmediate) \
+     FROM pg_class c WHERE c.oid = to_regclass('observability_events')";
+
+/// The foreign keys of the table and its partitions, and which references they hold.
+const LOOK_AT_REFERENCES: &str = "SELECT k.conname::text, bool_or(a.attname = 'restaurant_id'), \
+     bool_or(a.attname = 'booking_id') \
+     FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey) \
+     WHERE k.contype = 'f' AND (k.conrelid = to_regclass('observability_events') OR k.conrelid IN \
+     (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('observability_events'))) \
+     GROUP BY k.conname";
+
+type ColumnFound = (String, String, String, String, bool, i32, bool);
+
+/// What is known of the table.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) insert: String,
+    /// Foreign keys by name: whether they hold `restaurant_id` and `booking_id`.
+    references: Vec<(String, bool, bool)>,
+}
+
+/// Looks at the table, within a transaction.
+pub(super) async fn look(connection: &mut PgConnection) -> Result<Result<Table, InsertError>, StepError> {
+    let columns = sqlx::query_as(LOOK_AT_COLUMNS).persistent(false).fetch_all(&mut *connection);
+    let columns: Vec<ColumnFound> = statement(Step::Look, columns).await?;
+    let keys = sqlx::query_as(LOOK_AT_KEYS).persistent(false).fetch_optional(&mut *connection);
+    let keys: Option<(bool, Option<String>)> = statement(Step::Look, keys).await?;
+    let references = sqlx::query_as(LOOK_AT_REFERENCES).persistent(false).fetch_all(&mut *connection);
+    let references = statement(Step::Look, references).await?;
+    Ok(Table::new(&columns, keys, references))
+}
+
+impl Table {
+    fn new(
+        columns: &[ColumnFound],
+        keys: Option<(bool, Option<String>)>,
+        references: Vec<(String, bool, bool)>,
+    ) -> Result<Self, InsertError> {
+        let found = |column: &Column| columns.iter().find(|(name, ..)| name == column.name);
+        // Of a table that is not there the statement itself says so.
+        if !columns.is_empty() {
+            COLUMNS.iter().try_for_each(|column| column.check(found(column)))?;
+        }
+        check_keys(keys)?;
+        let casts = COLUMNS.iter().map(|column| found(column).map_or(column.usual, |(_, _, cast, ..)| cast));
+        Ok(Self { insert: insert(casts), references })
+    }
+
+    /// Whether a foreign key holds `restaurant_id` and `booking_id`. An unknown one may hold both.
+    pub(super) fn references(&self, key: Option<&str>) -> (bool, bool) {
+        let known = self.references.iter().find(|(name, ..)| Some(name.as_str()) == key);
+        known.map_or((true, true), |(_, restaurant, booking)| (*restaurant, *booking))
+    }
+}
+
+/// For batches that may be stored already. A conflict target or `RETURNING` would need the right to `SELECT`. All values
+/// are text that Postgres casts, because the driver has no UUIDs and times by itself.
+fn insert<'a>(casts: impl Iterator<Item = &'a str>) -> String {
+    let names = COLUMNS.map(|column| column.name).join(", ");
+    let arrays: Vec<_> = (1..=COLUMNS.len()).map(|number| format!("${number}::text[]")).collect();
+    let values: Vec<_> =
+        COLUMNS.iter().zip(casts).map(|(Column { name, .. }, cast)| format!("r.{name}::{cast}")).collect();
+    format!(
+        "INSERT INTO observability_events ({names}) SELECT {} FROM UNNEST({}) AS r ({names}) \
+         ON CONFLICT DO NOTHING",
+        values.join(", "),
+        arrays.join(", ")
+    )
+}
+
+/// By `COPY`, for rows that are new.
+pub(super) fn copy() -> String {
+    format!("COPY observability_events ({}) FROM STDIN", COLUMNS.map(|column| column.name).join(", "))
+}
+
+impl Column {
+    fn check(&self, found: Option<&ColumnFound>) -> Result<(), InsertError> {
+        let Self { name, usual, .. } = self;
+        let Some((_, declared, _, base, is_enum, modifier, is_made)) = found else {
+            return Err(held(&format!(
+                "the table observability_events has no column {name}; compare it with schema.sql"
+            )));
+        };
+        if *is_made {
+            return Err(held(&format!(
+                "the server itself makes the column {name} of observability_events; make it a plain column of type {usual}"
+            )));
+        }
+        let is_text = TEXTS.contains(&base.as_str());
+        let is_word = *is_enum && WORDS.contains(name);
+        // Postgres counts four bytes besides.
+        let is_long_enough = *modifier < 4 || modifier - 4 >= self.length;
+        if self.types.contains(&base.as_str()) || is_word || (is_text && is_long_enough) {
+            return Ok(());
+        }
+        Err(held(&format!(
+            "the column {name} of observability_events is of type {declared}; make it {usual}, or a text that is long \
+             enough"
+        )))
+    }
+}
+
+fn check_keys(keys: Option<(bool, Option<String>)>) -> Result<(), InsertError> {
+    match keys {
+        Some((_, Some(key))) => Err(held(&format!(
+            "the key {key} of observability_events is DEFERRABLE, so a row that is sent again cannot be left out; make it NOT \
+             DEFERRABLE"
+        ))),
+        Some((true, None)) => Err(held(
+            "observability_events has no unique key on id, so a row that is sent again would be there twice; add PRIMARY \
+             KEY (id)",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A person has to change the table.
+fn held(message: &str) -> InsertError {
+    InsertError::new(Failure::Hold, format!("cannot insert into Postgres: {message}"))
+}

@@ -1,0 +1,161 @@
+//! One row's fault is one row's fault, whatever the server calls it.
+
+use std::time::Duration;
+
+use support::Cluster;
+use tracing::{Dispatch, info_span};
+use tracing_ledger::{Builder, Guard};
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::registry::Registry;
+
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(2);
+
+/// A ledger on that database, as a role that may only insert.
+pub(crate) struct Service {
+    pub(crate) owner: String,
+    pub(crate) guard: Guard,
+    dispatch: Dispatch,
+}
+
+impl Service {
+    pub(crate) fn new(changes: &str, builder: Builder) -> Self {
+        let owner = Cluster::shared().database();
+        let role = format!("serves_{}", owner.rsplit('/').next().expect("a URL names its database"));
+        Cluster::shared().psql(
+            &owner,
+            &format!("{changes}; CREATE ROLE {role} LOGIN; GRANT INSERT ON observability_events TO {role}"),
+        );
+        Self::on(owner, builder)
+    }
+
+    /// A ledger on the database of another one.
+    pub(crate) fn on(owner: String, builder: Builder) -> Self {
+        let role = format!("serves_{}", owner.rsplit('/').next().expect("a URL names its database"));
+        let url = owner.replace("postgres@", &format!("{role}@"));
+        let (layer, guard) = builder.build::<Registry>(&url).expect("a ledger");
+        Self { owner, guard, dispatch: tracing_subscriber::registry().with(layer).into() }
+    }
+
+    pub(crate) fn call(&self, n: u64, booking_id: Option<&str>, restaurant_id: Option<&str>) {
+        tracing::dispatcher::with_default(&self.dispatch, || {
+            info_span!("auto_assign.quote", n, booking_id, restaurant_id, success = true).in_scope(|| ());
+        });
+    }
+
+    pub(crate) fn calls(&self, numbers: std::ops::Range<u64>) {
+        numbers.for_each(|n| self.call(n, None, None));
+    }
+
+    #[track_caller]
+    pub(crate) fn psql(&self, sql: &str) -> String {
+        Cluster::shared().psql(&self.owner, sql)
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_written(&self, written: u64, quarantined: u64) {
+        let stats = self.guard.flush(DEADLINE).expect("nothing is held");
+        assert_eq!((stats.written, stats.quarantined, stats.in_flight), (written, quarantined, 0), "{stats}");
+        assert_eq!(
+            self.psql("SELECT count(*) FROM observability_events WHERE event_type <> 'ledger.loss'"),
+            written.to_string()
+        );
+    }
+}
+
+/// A trigger that does something to every row for which a condition holds.
+fn trigger(condition: &str, does: &str) -> String {
+    format!(
+        "CREATE FUNCTION own_logic() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN
+             IF {condition} THEN {does}; END IF; RETURN NEW; END$$;
+         CREATE TRIGGER own_logic BEFORE INSERT ON observability_events FOR EACH ROW EXECUTE FUNCTION own_logic()"
+    )
+}
+
+fn batches() -> Builder {
+    tracing_ledger::builder().flush_interval(Duration::from_secs(3600))
+}
+
+#[test]
+fn a_trigger_that_raises_for_one_row_costs_one_row() {
+    let raises = |state: &str| format!("RAISE EXCEPTION 'not this one' USING ERRCODE = '{state}'");
+    let mut faults: Vec<String> =
+        ["P0001", "23514", "0A000", "55000", "XX000", "ZZ123", "42501", "23505", "3F000"]
+            .map(raises)
+            .to_vec();
+    faults.push("EXECUTE 'SELECT * FROM missing'".to_owned());
+    faults.push("EXECUTE 'SELECT missing FROM pg_class'".to_owned());
+    faults.push("PERFORM missing(1)".to_owned());
+    for (number, fault) in faults.iter().enumerate() {
+        // Few go by INSERT, many by COPY.
+        let places: &[_] = if number == 0 { &[(200, 0), (200, 117), (200, 199)] } else { &[(200, 117)] };
+        for &(rows, bad) in places.iter().chain(&[(1200, 617)]) {
+            let changes = trigger(&format!("NEW.context ->> 'n' = '{bad}'"), fault);
+            let service = Service::new(&changes, batches());
+            service.calls(0..rows);
+            service.assert_written(rows - 1, 1);
+            let kept = service.guard.quarantined();
+            assert!(kept[0].row.context.contains(&format!(r#""n":{bad}"#)), "{fault}: {kept:?}");
+        }
+    }
+}
+
+#[test]
+fn a_policy_that_rejects_one_row_costs_one_row_and_is_quoted() {
+    let service = Service::new(
+        "ALTER TABLE observability_events ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY most_rows ON observability_events FOR INSERT WITH CHECK (context ->> 'n' <> '700')",
+        batches(),
+    );
+    service.calls(0..1200);
+    service.assert_written(1199, 1);
+    let reason = &service.guard.quarantined()[0].reason;
+    assert!(reason.contains("violates row-level security policy"), "{reason}");
+}
+
+#[test]
+fn a_trigger_that_raises_for_all_rows_holds_them_until_it_is_gone() {
+    for fault in
+        ["RAISE EXCEPTION 'closed'", "RAISE EXCEPTION 'closed' USING ERRCODE = '23514'", "PERFORM missing(1)"]
+    {
+        for rows in [1, 2, 15, 200] {
+            let service = Service::new(&trigger("true", fault), batches());
+            service.calls(0..rows);
+            let error = service.guard.flush(SOON).expect_err("all are rejected").to_string();
+            assert!(error.contains("closed") || error.contains("missing"), "{error}");
+            assert_eq!(service.guard.stats().quarantined, 0, "{fault}");
+            service.psql("DROP TRIGGER own_logic ON observability_events");
+            service.assert_written(rows, 0);
+        }
+    }
+}
+
+#[test]
+fn a_row_that_came_alone_is_told_by_the_next_one() {
+    let service = Service::new(&trigger("NEW.context ->> 'n' = '0'", "RAISE EXCEPTION 'no'"), batches());
+    service.calls(0..1);
+    service.guard.flush(SOON).expect_err("one row shows nothing");
+    service.calls(1..2);
+    service.assert_written(1, 1);
+}
+
+#[test]
+fn a_broken_check_is_the_fault_of_its_row_and_a_missing_partition_of_none() {
+    let partitions = "DROP TABLE observability_events;
+        CREATE TABLE observability_events (
+            id uuid NOT NULL, created_at timestamptz NOT NULL, source text NOT NULL, event_type text NOT NULL,
+            severity text NOT NULL, context jsonb CHECK (context ->> 'n' <> '7'), restaurant_id uuid, booking_id uuid,
+            PRIMARY KEY (id, created_at)
+        ) PARTITION BY RANGE (created_at)";
+    for rows in [1, 30, 800] {
+        let service = Service::new(partitions, batches());
+        service.calls(100..100 + rows);
+        let error = service.guard.flush(SOON).expect_err("there is no partition").to_string();
+        assert!(error.contains("create the partition"), "{error}");
+        assert_eq!(service.guard.stats().quarantined, 0);
+        service.psql("CREATE TABLE later PARTITION OF observability_events DEFAULT");
+        service.assert_written(rows, 0);
+        service.calls(0..30);
+        service.assert_written(rows + 29, 1);
+    }
+}
