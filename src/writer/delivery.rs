@@ -193,7 +193,8 @@ impl<'a, S: Store> Delivery<'a, S> {
             return;
         };
         let origin = batch.origin();
-        if origin != Origin::Ledger && source.has_spool() && !source.is_on_disk(origin) {
+        let is_copy = matches!(origin, Origin::Ledger | Origin::Waiting { .. });
+        if !is_copy && source.has_spool() && !source.is_on_disk(origin) {
             source.take_back(batch.into_rest());
         } else {
             self.hand = Some(match source.more(origin) {
@@ -233,7 +234,7 @@ impl<'a, S: Store> Delivery<'a, S> {
 
     /// Decides what to try next, and waits where only time or a person can help.
     async fn failed(&mut self, error: &InsertError) {
-        let is_rejected = matches!(error.failure(), Failure::Hold | Failure::Quarantine | Failure::Reject);
+        let is_rejected = !matches!(error.failure(), Failure::Retry | Failure::Halve);
         if is_rejected && let Some(rows) = self.hand.take_if(|batch| batch.origin() == Origin::Ledger) {
             return self.hold_losses(rows, error);
         }
@@ -248,12 +249,7 @@ impl<'a, S: Store> Delivery<'a, S> {
                 return;
             }
             Failure::Halve if batch.halve() => return,
-            Failure::Quarantine | Failure::Reference { .. } => (
-                Notice::Drift,
-                "the database rejects more than a tenth of the rows, as after a change of the table; rows are kept \
-                 until it takes them again",
-            ),
-            Failure::Reject => {
+            Failure::Quarantine | Failure::Reject | Failure::Reference { .. } => {
                 (Notice::Drift, "the database rejects too many rows; rows are kept until it takes them again")
             }
             Failure::Hold => {
@@ -263,13 +259,13 @@ impl<'a, S: Store> Delivery<'a, S> {
                 (Notice::Retry, "the database cannot be written; rows are kept and tried again")
             }
         };
-        if is_rejected {
-            // Rows that wait do so elsewhere, and hold up no others.
-            self.hand.take_if(|batch| matches!(batch.origin(), Origin::Waiting { .. }));
-        }
         self.notices.say(notice, format_args!("{what}: {error}"));
         self.control.set_failure(Some(error.to_string()));
-        self.pause().await;
+        // Rows that wait do so elsewhere, and hold up no others.
+        let waits = |batch: &mut Batch| matches!(batch.origin(), Origin::Waiting { .. });
+        if !is_rejected || self.hand.take_if(waits).is_none() {
+            self.pause().await;
+        }
     }
 
     /// Keeps rows about losses for later: the table may take all others.
