@@ -25,9 +25,13 @@ pub(crate) struct SpooledRows {
 }
 
 impl SpooledRows {
-    /// Whether there are neither rows nor losses.
+    /// How many records these are, with those that are lost.
+    pub(crate) fn records(&self) -> u64 {
+        self.rows.len() as u64 + self.lost
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.lost == 0
+        self.records() == 0
     }
 }
 

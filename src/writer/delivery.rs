@@ -33,23 +33,23 @@ const STORE_FAILURES: [Notice; 3] = [Notice::Retry, Notice::Hold, Notice::Drift]
 
 pub(super) struct Delivery<'a, S> {
     store: S,
-    source: &'a RefCell<Source>,
+    pub(super) source: &'a RefCell<Source>,
     queue: Arc<Queue>,
     control: Arc<Control>,
-    notices: Rc<Notices>,
+    pub(super) notices: Rc<Notices>,
     flush_interval: Duration,
     /// The batch that is being delivered.
-    hand: Option<Batch>,
+    pub(super) hand: Option<Batch>,
     drift: Drift,
     losses: LossRows,
-    waiting: Waiting,
+    pub(super) waiting: Waiting,
     /// The last batch off the spool whose rows are all stored, quarantined or waiting.
-    done: Option<Origin>,
+    pub(super) done: Option<Origin>,
     backoff: Backoff,
     /// A stop has already cut a wait short.
     has_hurried: bool,
     /// The latest flush that is done.
-    flushed: u64,
+    pub(super) flushed: u64,
     /// When rows that wait for others have waited enough.
     due: Instant,
 }
@@ -157,28 +157,6 @@ impl<'a, S: Store> Delivery<'a, S> {
         }
     }
 
-    /// Tries rows that wait again, as far as they are due. A flush tries all of them once. At a stop they stay on disk; those
-    /// that no disk has go without the reference.
-    async fn retry_waiting(&mut self, orders: Orders) -> Result<(), Stopped> {
-        let is_last = orders.stop.is_some();
-        if is_last && self.source.borrow().has_spool() {
-            return Ok(());
-        }
-        if is_last {
-            self.waiting.give_up();
-        } else if orders.flushes > self.flushed {
-            self.waiting.hurry();
-        }
-        while let Some(batch) = self.waiting.due() {
-            self.hand = Some(batch);
-            self.deliver().await?;
-            if !is_last && orders.flushes == self.flushed {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     /// Writes rows about losses.
     async fn write_losses(&mut self) -> Result<(), Stopped> {
         if let Some(rows) = self.losses.take_held() {
@@ -197,7 +175,7 @@ impl<'a, S: Store> Delivery<'a, S> {
     }
 
     /// Gets every row of the batch in hand into the store, or into quarantine.
-    async fn deliver(&mut self) -> Result<(), Stopped> {
+    pub(super) async fn deliver(&mut self) -> Result<(), Stopped> {
         while self.try_next().await? {
             self.widen();
         }
@@ -294,34 +272,6 @@ impl<'a, S: Store> Delivery<'a, S> {
         self.pause().await;
     }
 
-    /// Splits a batch with a row that refers to something that is not there, until the row is alone. Then it waits, or goes
-    /// without the reference once it has waited enough. `false` if the row has no such reference.
-    fn let_wait(&mut self, error: &InsertError) -> bool {
-        let (Failure::Reference { restaurant_id, booking_id }, Some(batch)) =
-            (error.failure(), &mut self.hand)
-        else {
-            return false;
-        };
-        let (origin, floor) = (batch.origin(), self.done);
-        let Some(row) = batch.single() else { return batch.halve() };
-        if !(restaurant_id && row.restaurant_id.is_some() || booking_id && row.booking_id.is_some()) {
-            return false;
-        }
-        if self.waiting.is_over(row) {
-            self.notices.say(
-                Notice::Reference,
-                format_args!(
-                    "rows are written without a reference that is not there; it is in their context: {error}"
-                ),
-            );
-            self.notices.end(&[Notice::Reference]);
-            row.move_to_context(restaurant_id, booking_id);
-        } else if let Some(row) = batch.pop_single() {
-            self.waiting.take_in(row, origin, acknowledged(floor, origin));
-        }
-        true
-    }
-
     /// Keeps rows about losses for later: the table may take all others.
     fn hold_losses(&mut self, rows: Batch, error: &InsertError) {
         self.notices.say(
@@ -348,21 +298,6 @@ impl<'a, S: Store> Delivery<'a, S> {
         self.acknowledge(origin);
     }
 
-    /// Acknowledges the rows of a batch, but none that came after the oldest row that waits.
-    fn acknowledge(&mut self, origin: Origin) {
-        if matches!(origin, Origin::Spool { .. }) {
-            self.done = Some(origin);
-        }
-        let origin = match self.done {
-            Some(Origin::Spool { up_to, generation }) => {
-                let floor = self.waiting.floor(generation).unwrap_or(u64::MAX);
-                Origin::Spool { up_to: up_to.min(floor), generation }
-            }
-            _ => origin,
-        };
-        self.source.borrow_mut().acknowledge(origin);
-    }
-
     /// Waits before the store is tried again. A flush makes the wait shorter, and a stop ends it once.
     async fn pause(&mut self) {
         let (wait, started) = (self.backoff.next(), Instant::now());
@@ -384,18 +319,6 @@ impl<'a, S: Store> Delivery<'a, S> {
         if self.control.orders() == orders && !self.source.borrow().has_enough() {
             self.control.woken_by(self.due).await;
         }
-    }
-}
-
-/// How far the spool of a batch is acknowledged, by the last batch of it that is done.
-fn acknowledged(done: Option<Origin>, origin: Origin) -> u64 {
-    match (done, origin) {
-        (Some(Origin::Spool { up_to, generation }), Origin::Spool { generation: same, .. })
-            if generation == same =>
-        {
-            up_to
-        }
-        _ => 0,
     }
 }
 

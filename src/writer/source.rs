@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::queue::chunk::Chunk;
 use crate::queue::{Cause, Queue};
 use crate::row::{Anchor, Row};
-use crate::spool::{Spool, SpoolOptions};
+use crate::spool::{Spool, SpoolOptions, SpooledRows};
 
 /// A batch takes in no more rows once those it has take that many bytes: in memory where they come from the queue, and on
 /// disk where they come from the spool. A batch off the queue exceeds it by one step at most, a batch off the disk by one
@@ -44,6 +44,8 @@ pub(super) struct Source {
     pub(super) held: Vec<Row>,
     /// Without a spool: the beginning of the next batch, made while the store has the one before.
     ahead: MadeRows,
+    /// With a spool: the next batch, read while the store has the one before.
+    pub(super) read_ahead: SpooledRows,
     /// The disk failed, and is left alone until then.
     pub(super) retry_at: Option<Instant>,
     /// Rows are about to get other numbers on disk: a drain looks for its end again.
@@ -91,7 +93,7 @@ impl Source {
         batch_size: usize,
         spool: Option<Spool>,
     ) -> Self {
-        let (held, ahead, retry_at) = Default::default();
+        let (held, ahead, read_ahead, retry_at) = Default::default();
         Self {
             queue,
             control,
@@ -102,6 +104,7 @@ impl Source {
             generation: 1,
             held,
             ahead,
+            read_ahead,
             retry_at,
             has_moved: false,
         }
@@ -158,7 +161,10 @@ impl Source {
     /// The next batch off the disk, where there is one.
     fn read(&mut self) -> Result<Option<Batch>, Error> {
         let Some(spool) = &mut self.spool else { return Ok(None) };
-        let batch = spool.next_batch(self.batch_size, BATCH_BYTES)?;
+        let mut batch = std::mem::take(&mut self.read_ahead);
+        if batch.is_empty() {
+            batch = spool.next_batch(self.batch_size, BATCH_BYTES)?;
+        }
         self.queue.account.unspool(batch.lost);
         self.lose_corrupt(batch.lost);
         Ok((!batch.is_empty()).then(|| Batch::from_spool(batch, self.generation)))
@@ -187,10 +193,13 @@ impl Source {
         Next::of_queue(made.rows)
     }
 
-    /// Makes some more of the next batch while the store has the one before; `false` when there is no more to make. With a
-    /// spool the other half makes rows meanwhile.
+    /// Makes some more of the next batch while the store has the one before; `false` when there is no more to make.
     pub(super) fn run_ahead(&mut self) -> bool {
-        if self.has_spool() || !self.queue.may_run_ahead() {
+        if self.has_spool() {
+            self.read_ahead();
+            return false;
+        }
+        if !self.queue.may_run_ahead() {
             return false;
         }
         let rows = self.batch_size.min(self.ahead.rows.len() + AHEAD);
@@ -199,6 +208,15 @@ impl Source {
         self.make(rows, &mut made);
         self.ahead = made;
         self.ahead.rows.len() > before
+    }
+
+    /// Reads the next batch off the disk, where there is a full one.
+    fn read_ahead(&mut self) {
+        let is_wanted = self.read_ahead.is_empty() && self.has_enough_on_disk();
+        if let Some(spool) = self.spool.as_mut().filter(|_| is_wanted) {
+            // A failure returns when the batch is wanted, and is reported then.
+            self.read_ahead = spool.next_batch(self.batch_size, BATCH_BYTES).unwrap_or_default();
+        }
     }
 
     /// Takes records out of the queue until there are so many rows, or they take [`BATCH_BYTES`].

@@ -46,9 +46,10 @@ impl Source {
         self.place.is_some()
     }
 
-    /// The numbers of the rows on disk that are still to be read.
+    /// The numbers of the rows on disk that are still to be delivered.
     pub(super) fn unread(&self) -> Range<u64> {
-        self.spool.as_ref().map_or(0..0, Spool::unread)
+        let unread = self.spool.as_ref().map_or(0..0, Spool::unread);
+        unread.start - self.read_ahead.records()..unread.end
     }
 
     /// Whether rows wait for the disk to take them.
@@ -121,7 +122,8 @@ impl Source {
         }
         let Some((dir, options)) = self.place.clone() else { return Ok(()) };
         // Its lock goes with it.
-        let unread = self.spool.take().map(|old| old.unread());
+        let unread = self.spool.is_some().then(|| self.unread());
+        (self.spool, self.read_ahead) = Default::default();
         let opened = Spool::open(&dir, options);
         let (found, torn) = opened.as_ref().map_or((0..0, 0), |new| (new.unread(), new.torn()));
         self.retry_at = opened.is_err().then(|| Instant::now() + DISK_RETRY);

@@ -10,7 +10,11 @@ use std::time::{Duration, Instant, SystemTime};
 use uuid::Uuid;
 
 use super::bisect::{Batch, Origin};
+use super::control::{Orders, Stopped};
+use super::delivery::Delivery;
+use super::notices::Notice;
 use crate::row::Row;
+use crate::store::{Failure, InsertError, Store};
 
 /// The most rows that wait, and their bytes. Beyond these the oldest go without the reference.
 const MOST_ROWS: usize = 5000;
@@ -120,6 +124,85 @@ impl Waiting {
     pub(super) fn take_rest(&mut self, is_on_disk: impl Fn(Origin) -> bool) -> Vec<Row> {
         let rows = std::mem::take(&mut self.rows).into_iter();
         rows.filter(|waiting| !is_on_disk(waiting.origin)).map(|waiting| waiting.row).collect()
+    }
+}
+
+impl<S: Store> Delivery<'_, S> {
+    /// Tries rows that wait again, as far as they are due. A flush tries all of them once. At a stop they stay on disk; those
+    /// that no disk has go without the reference.
+    pub(super) async fn retry_waiting(&mut self, orders: Orders) -> Result<(), Stopped> {
+        let is_last = orders.stop.is_some();
+        if is_last && self.source.borrow().has_spool() {
+            return Ok(());
+        }
+        if is_last {
+            self.waiting.give_up();
+        } else if orders.flushes > self.flushed {
+            self.waiting.hurry();
+        }
+        while let Some(batch) = self.waiting.due() {
+            self.hand = Some(batch);
+            self.deliver().await?;
+            if !is_last && orders.flushes == self.flushed {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Splits a batch with a row that refers to something that is not there, until the row is alone. Then it waits, or goes
+    /// without the reference once it has waited enough. `false` if the row has no such reference.
+    pub(super) fn let_wait(&mut self, error: &InsertError) -> bool {
+        let (Failure::Reference { restaurant_id, booking_id }, Some(batch)) =
+            (error.failure(), &mut self.hand)
+        else {
+            return false;
+        };
+        let (origin, floor) = (batch.origin(), self.done);
+        let Some(row) = batch.single() else { return batch.halve() };
+        if !(restaurant_id && row.restaurant_id.is_some() || booking_id && row.booking_id.is_some()) {
+            return false;
+        }
+        if self.waiting.is_over(row) {
+            self.notices.say(
+                Notice::Reference,
+                format_args!(
+                    "rows are written without a reference that is not there; it is in their context: {error}"
+                ),
+            );
+            self.notices.end(&[Notice::Reference]);
+            row.move_to_context(restaurant_id, booking_id);
+        } else if let Some(row) = batch.pop_single() {
+            self.waiting.take_in(row, origin, acknowledged(floor, origin));
+        }
+        true
+    }
+
+    /// Acknowledges the rows of a batch, but none that came after the oldest row that waits.
+    pub(super) fn acknowledge(&mut self, origin: Origin) {
+        if matches!(origin, Origin::Spool { .. }) {
+            self.done = Some(origin);
+        }
+        let origin = match self.done {
+            Some(Origin::Spool { up_to, generation }) => {
+                let floor = self.waiting.floor(generation).unwrap_or(u64::MAX);
+                Origin::Spool { up_to: up_to.min(floor), generation }
+            }
+            _ => origin,
+        };
+        self.source.borrow_mut().acknowledge(origin);
+    }
+}
+
+/// How far the spool of a batch is acknowledged, by the last batch of it that is done.
+fn acknowledged(done: Option<Origin>, origin: Origin) -> u64 {
+    match (done, origin) {
+        (Some(Origin::Spool { up_to, generation }), Origin::Spool { generation: same, .. })
+            if generation == same =>
+        {
+            up_to
+        }
+        _ => 0,
     }
 }
 

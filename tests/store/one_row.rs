@@ -159,3 +159,32 @@ fn a_broken_check_is_the_fault_of_its_row_and_a_missing_partition_of_none() {
         service.assert_written(rows + 29, 1);
     }
 }
+
+#[test]
+fn each_answer_of_the_server_has_its_own_words_and_a_remedy() {
+    let raise =
+        |state: &str| trigger("true", &format!("RAISE EXCEPTION 'own words' USING ERRCODE = '{state}'"));
+    for (changes, words) in [
+        (raise("55000"), ["own words", "not in the state"]),
+        (raise("XX000"), ["own words", "it passes when the node is back"]),
+        (raise("42501"), ["own words", "correct the trigger or function"]),
+        (trigger("true", "PERFORM missing(1)"), ["missing", "correct the trigger or function"]),
+        (
+            "ALTER TABLE observability_events ENABLE ROW LEVEL SECURITY".to_owned(),
+            ["violates row-level security policy", "policy FOR INSERT"],
+        ),
+        (
+            "ALTER DATABASE DATABASE_NAME SET default_transaction_read_only = on".to_owned(),
+            ["read-only transaction", "default_transaction_read_only"],
+        ),
+    ] {
+        let service = Service::new("", batches());
+        let database = service.owner.rsplit('/').next().expect("a URL names its database");
+        service.psql(&changes.replace("DATABASE_NAME", database));
+        service.calls(0..30);
+        let error = service.guard.flush(SOON).expect_err(&changes).to_string();
+        assert!(words.iter().all(|words| error.contains(words)), "{error}");
+        assert!(!error.contains("change of the table"), "{error}");
+        assert_eq!(service.guard.stats().quarantined, 0, "{changes}");
+    }
+}

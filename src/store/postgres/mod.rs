@@ -127,8 +127,8 @@ impl Postgres {
         let written = connected.write(batch, how).await;
         match &written {
             Ok(_) => self.connection = Some(connected),
-            // The server has answered, so the connection is sound.
-            Err(WriteError::Step(error)) if error.is_answer() => {
+            // The connection is sound. After other failures a new session may get other settings, or another server.
+            Err(WriteError::Step(error)) if error.is_of_rows() => {
                 if roll_back(&mut connected.connection, Step::Insert).await.is_ok() {
                     connected.table.take_if(|_| !error.is_conflict());
                     self.connection = Some(connected);
