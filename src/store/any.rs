@@ -28,7 +28,7 @@ pub(crate) fn open(url: &str, create_table: bool) -> Result<AnyStore, Error> {
 }
 
 /// As [`open`], also for a URL that allows no writes.
-#[cfg(feature = "report")]
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 pub(crate) fn open_to_read(url: &str) -> Result<AnyStore, Error> {
     #[cfg(feature = "sqlite")]
     if scheme(url)? == Scheme::Sqlite {

@@ -15,7 +15,7 @@ use std::fmt;
 use std::future::Future;
 
 pub(crate) use self::any::open;
-#[cfg(feature = "report")]
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 pub(crate) use self::any::open_to_read;
 pub use self::memory::Memory;
 #[cfg(feature = "postgres")]

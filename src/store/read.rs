@@ -22,7 +22,7 @@ pub(crate) struct Selection {
 impl Selection {
     /// `None` where no database has an earlier row: neither knows a year before 1 in this form.
     pub(super) fn since_text(&self) -> Option<String> {
-        self.since_moment().filter(|since| *since >= START).map(time::text)
+        self.since_moment().filter(|since| since.as_second() >= START).map(time::text)
     }
 
     fn since_moment(&self) -> Option<Timestamp> {
@@ -40,8 +40,8 @@ impl Selection {
     }
 }
 
-/// 0001-01-01T00:00:00Z
-const START: Timestamp = Timestamp::constant(-62_135_596_800, 0);
+/// 0001-01-01T00:00:00Z, in seconds since 1970.
+const START: i64 = -62_135_596_800;
 
 /// The columns of a row that reports use.
 #[derive(Clone, Debug, PartialEq)]
