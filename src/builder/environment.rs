@@ -67,7 +67,10 @@ fn bytes(value: &str) -> Option<u64> {
 }
 
 fn interval(value: &str) -> Option<Duration> {
-    with_unit(value, &[("ms", 1), ("s", 1000), ("m", 60_000)]).map(Duration::from_millis)
+    // Seconds without end do not fit into milliseconds.
+    with_unit(value, &[("ms", 1)])
+        .map(Duration::from_millis)
+        .or_else(|| with_unit(value, &[("s", 1), ("m", 60)]).map(Duration::from_secs))
 }
 
 /// The number times the factor of its unit.
