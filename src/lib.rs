@@ -38,6 +38,8 @@ pub mod _docs {
     #[doc = include_str!("../docs/rules.md")]
     pub mod rules {}
 
+    /// [rules]: crate::_docs::rules
+    ///
     #[doc = include_str!("../docs/contract.md")]
     pub mod contract {}
 
