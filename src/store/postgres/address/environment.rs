@@ -38,14 +38,14 @@ impl Environment<'_> {
 }
 
 /// The name of the user of this process, as libpq takes it if no user is set. The driver would take `anonymous`.
-#[expect(unsafe_code, reason = "std does not tell the user of the process")]
+#[expect(unsafe_code, reason = "std has no function for the user of the process")]
 pub(super) fn own_user() -> Option<String> {
     // SAFETY: the call has no preconditions.
     user_name(unsafe { libc::geteuid() })
 }
 
-/// `None` for a user without a name, such as a number that a container was told to run as.
-#[expect(unsafe_code, reason = "std does not tell the names of users")]
+/// `None` for a user without a name, such as a number that is set for a container.
+#[expect(unsafe_code, reason = "std has no function for the names of users")]
 fn user_name(user: libc::uid_t) -> Option<String> {
     let mut texts = [0; 16 * 1024];
     let mut entry = MaybeUninit::uninit();
