@@ -43,6 +43,8 @@ pub(super) struct Delivery<'a, S> {
     drift: Drift,
     losses: LossRows,
     pub(super) waiting: Waiting,
+    /// Whether the last batch of rows that do not wait was stored, at least in part.
+    pub(super) takes_rows: bool,
     /// The last batch from the spool whose rows are all stored, quarantined or waiting.
     pub(super) done: Option<Origin>,
     backoff: Backoff,
@@ -68,6 +70,7 @@ impl<'a, S: Store> Delivery<'a, S> {
             drift: Drift::default(),
             losses: LossRows::default(),
             waiting: Waiting::new(options.reference_grace),
+            takes_rows: false,
             done: None,
             backoff: Backoff::default(),
             has_hurried: false,
@@ -117,8 +120,13 @@ impl<'a, S: Store> Delivery<'a, S> {
         self.retry_waiting(orders).await?;
         if everything {
             self.due = Instant::now() + self.flush_interval;
-            self.flushed = orders.flushes;
-            self.control.flushed(self.flushed);
+            if let Some(reason) = self.waiting.endless() {
+                // A flush is late, by its own timeout and with this reason.
+                self.control.set_failure(Some(reason.to_owned()));
+            } else {
+                self.flushed = orders.flushes;
+                self.control.flushed(self.flushed);
+            }
         }
         if orders.stop.is_some() || !self.losses.are_fresh() {
             self.write_losses().await?;
@@ -220,6 +228,8 @@ impl<'a, S: Store> Delivery<'a, S> {
         let origin = batch.origin();
         if matches!(origin, Origin::Waiting { .. }) {
             self.waiting.remove(batch.piece());
+        } else {
+            self.takes_rows = true;
         }
         let rows = batch.stored();
         self.source.borrow().count_out(origin, rows);
@@ -253,7 +263,7 @@ impl<'a, S: Store> Delivery<'a, S> {
             Failure::Quarantine | Failure::Reject | Failure::Reference { .. } => {
                 (Notice::Drift, "the database rejects too many rows; rows are kept until it takes them again")
             }
-            Failure::Hold => {
+            Failure::Hold | Failure::Wait => {
                 (Notice::Hold, "the database rejects writes until someone fixes it; rows are kept")
             }
             Failure::Retry | Failure::Halve => {
@@ -265,6 +275,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         // A batch of waiting rows is not retried here, because it would hold up other rows.
         let waits = |batch: &mut Batch| matches!(batch.origin(), Origin::Waiting { .. });
         if !is_rejected || self.hand.take_if(waits).is_none() {
+            self.takes_rows = false;
             self.pause().await;
         }
     }

@@ -47,6 +47,13 @@ impl Service {
         numbers.for_each(|n| self.call(n, None, None));
     }
 
+    /// Rows of another event type.
+    pub(crate) fn jobs(&self, number: u64) {
+        tracing::dispatcher::with_default(&self.dispatch, || {
+            (0..number).for_each(|n| info_span!("auto_assign.job", n).in_scope(|| ()));
+        });
+    }
+
     #[track_caller]
     pub(crate) fn psql(&self, sql: &str) -> String {
         Cluster::shared().psql(&self.owner, sql)

@@ -86,8 +86,12 @@ impl StepError {
 
     /// Whether the server has rejected rows, and would take others.
     pub(super) fn is_of_rows(&self) -> bool {
-        let of_rows =
-            |failure| matches!(failure, Failure::Quarantine | Failure::Reject | Failure::Reference { .. });
+        let of_rows = |failure| {
+            matches!(
+                failure,
+                Failure::Quarantine | Failure::Reject | Failure::Wait | Failure::Reference { .. }
+            )
+        };
         self.database().is_some() && of_rows(self.failure())
     }
 
@@ -131,6 +135,7 @@ impl StepError {
                 Failure::Reference { restaurant_id, booking_id }
             }
             Failure::Reference { .. } => Failure::Quarantine,
+            _ if of_rows && is_without_partition(error) => Failure::Wait,
             // A trigger may raise any state.
             _ if of_rows && is_raised(error) => Failure::Reject,
             Failure::Quarantine if error.code() == "23514" && error.constraint().is_none() => Failure::Reject,
@@ -148,7 +153,6 @@ fn concerns_all_rows(error: &PgDatabaseError) -> bool {
             error.column().is_some_and(|column| COLUMNS.iter().all(|known| known.name != column))
         }
         _ if is_raised(error) => false,
-        "23514" => is_without_partition(error),
         "42501" if routine == Some("ExecWithCheckOptions") => false,
         code => {
             ["26", "28", "3D", "3F", "42"].contains(&code.get(..2).unwrap_or_default())

@@ -32,6 +32,8 @@ pub(super) struct Batch {
     before: usize,
     /// The most rows of one try: the largest number that came together.
     most: usize,
+    /// The number of rows that were found alone to have to wait.
+    alone: usize,
 }
 
 /// If the store rejects this many single rows of a batch and stores none, then the table takes no row.
@@ -79,6 +81,7 @@ impl Batch {
             rejections: 0,
             before: 0,
             most,
+            alone: 0,
         }
     }
 
@@ -118,10 +121,43 @@ impl Batch {
         self.rows.get_mut(piece.start)
     }
 
-    /// Removes the next piece from the batch if it is a single row.
-    pub(super) fn pop_single(&mut self) -> Option<Row> {
-        let piece = self.pieces.pop_if(|piece| piece.len() == 1)?;
-        self.rows.get(piece.start).cloned()
+    /// Notes that other rows have just been stored, so a rejection is the fault of a row.
+    pub(super) fn beside_stored_rows(self) -> Self {
+        Self { has_stored: true, ..self }
+    }
+
+    /// Counts a row that was found alone to have to wait.
+    pub(super) fn count_alone(&mut self) {
+        self.alone += 1;
+    }
+
+    /// The number of such rows.
+    pub(super) fn found_alone(&self) -> usize {
+        self.alone
+    }
+
+    /// Changes rows that are not stored or rejected yet.
+    pub(super) fn change(&mut self, mut change: impl FnMut(&mut Row)) {
+        self.pieces.iter().for_each(|piece| self.rows[piece.clone()].iter_mut().for_each(&mut change));
+    }
+
+    /// Removes rows that are not stored or rejected yet. The remaining rows of each piece close up.
+    pub(super) fn take(&mut self, mut is_taken: impl FnMut(&Row) -> bool) -> Vec<Row> {
+        let (len, mut taken) = (self.len(), Vec::new());
+        let mut rows: Vec<Row> = self.rejected.iter().map(|(row, _)| self.rows[*row].clone()).collect();
+        self.rejected.iter_mut().enumerate().for_each(|(at, (row, _))| *row = at);
+        // The piece on top has the earliest rows.
+        for piece in self.pieces.iter_mut().rev() {
+            let (left, start): (Vec<_>, _) = (self.rows[piece.clone()].to_vec(), rows.len());
+            let (out, kept): (Vec<_>, Vec<_>) = left.into_iter().partition(&mut is_taken);
+            taken.extend(out);
+            rows.extend(kept);
+            *piece = start..rows.len();
+        }
+        self.pieces.retain(|piece| !piece.is_empty());
+        self.rows = rows;
+        self.before = len - self.rows.len();
+        taken
     }
 
     /// Notes that the piece is stored, and returns its number of rows.
