@@ -90,6 +90,9 @@ pub enum Failure {
     /// The store rejects the batch, and only other rows tell whether because of one row or of all (a trigger, a policy). The
     /// writer bisects the batch, quarantines a row that is rejected while others are stored, and holds what nobody passes.
     Reject,
+    /// The table has no place for some row of the batch yet (a missing partition). The writer bisects the batch. That row
+    /// waits until the table has a place for it, and others are stored.
+    Wait,
     /// Some row of the batch refers to a restaurant or booking that is not there. The writer bisects the batch. That row
     /// waits, and after the grace time it is sent without these references.
     Reference {

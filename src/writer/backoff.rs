@@ -1,19 +1,19 @@
-//! How long to wait before the next try.
+//! Backoff: how long the writer waits before it tries the store again.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-/// The bound of the first wait.
+/// The bound of the first wait doubles with each failure.
 const BASE: Duration = Duration::from_millis(100);
-/// No wait is longer: rows that have piled up are to be written within 30 s of the end of an outage, and a wait may begin
-/// just before.
+/// The longest wait. A wait may begin just before an outage ends, and all rows have to be written within 30 s of that
+/// end.
 const LIMIT: Duration = Duration::from_secs(15);
-/// No wait is longer while a flush waits: the caller learns soon that the database is back, and a service that flushes for
-/// every request still leaves the database alone in between.
+/// The longest wait while a flush waits. The caller soon learns that the database is back. A service that flushes for
+/// every request still leaves the database alone between tries.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
-/// Exponential backoff with full jitter: any wait between nothing and a bound that doubles, so that many services
-/// do not come back to a restarted database in step.
+/// Exponential backoff with full jitter: each wait is random, between zero and a bound that doubles. So services do
+/// not all return to a restarted database at the same moment.
 ///
 /// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
 #[derive(Default)]
@@ -21,23 +21,23 @@ pub(super) struct Backoff {
     failures: u32,
 }
 
-/// A wait before the next try.
+/// The wait before the next try.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wait {
     pub(super) usual: Duration,
-    /// While a flush waits.
+    /// The wait while a flush waits.
     pub(super) hurried: Duration,
 }
 
 impl Backoff {
-    /// The next wait.
+    /// Returns the next wait, and doubles the bound.
     pub(super) fn next(&mut self) -> Wait {
         let (bound, fraction) = (self.bound(), fraction());
         self.failures = self.failures.saturating_add(1);
         Wait { usual: bound.mul_f64(fraction), hurried: bound.min(FLUSH_LIMIT).mul_f64(fraction) }
     }
 
-    /// Starts over.
+    /// Starts over with the first bound.
     pub(super) fn reset(&mut self) {
         self.failures = 0;
     }
@@ -47,7 +47,7 @@ impl Backoff {
     }
 }
 
-/// A random number from 0 to 1, from the keys that the standard library draws for its hash maps.
+/// A random number from 0 to 1, made from the random keys of the standard library's hash maps.
 fn fraction() -> f64 {
     let random = RandomState::new().build_hasher().finish() as u32;
     f64::from(random) / f64::from(u32::MAX)

@@ -1,4 +1,4 @@
-//! Orders of the guard to the writer, and the writer's answers.
+//! The guard's orders to the writer, and the writer's answers.
 
 use std::collections::VecDeque;
 use std::sync::PoisonError;
@@ -9,38 +9,38 @@ use tokio::time::timeout_at;
 use crate::row::Row;
 use crate::sync::{Condvar, Mutex, MutexGuard, Notify};
 
-/// How many quarantined rows are kept in memory: the latest.
+/// The number of quarantined rows that are kept in memory: the latest ones.
 pub(crate) const QUARANTINE_KEPT: usize = 100;
 
 /// A row that the database rejected, and the reason.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Quarantined {
-    /// The row as it was to be written.
+    /// The row that was rejected.
     pub row: Row,
     /// The database's error message.
     pub reason: String,
 }
 
-/// Both directions in one place: orders down, progress up. No lock is held across any work.
+/// The guard's orders and the writer's progress. No lock is held while either works.
 #[derive(Default)]
 pub(crate) struct Control {
     state: Mutex<State>,
     progress: Condvar,
-    /// Ends a wait of the delivering half of the writer.
+    /// Ends a wait of the delivering half.
     wake: Notify,
 }
 
-/// The deadline of a stop has passed: the rows that are left stay unwritten.
+/// The deadline of a stop has passed. The remaining rows stay unwritten.
 pub(crate) struct Stopped;
 
 #[derive(Default)]
 struct State {
     orders: Orders,
-    /// The latest flush that is done.
+    /// The number of the latest finished flush.
     flushed: u64,
     finished: bool,
-    /// The store's last error, until rows go through again.
+    /// The store's last error, until it stores rows again.
     failure: Option<String>,
     quarantine: VecDeque<Quarantined>,
 }
@@ -48,31 +48,31 @@ struct State {
 /// The guard's orders to the writer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Orders {
-    /// Flushes asked for so far.
+    /// The number of flushes that were requested so far.
     pub(crate) flushes: u64,
-    /// Write the rows there are until then, and end.
+    /// The deadline of a stop: the writer writes what it can until then, and ends.
     pub(crate) stop: Option<Instant>,
 }
 
-/// How waiting for a flush ended.
+/// The result of waiting for a flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flush {
     Done,
-    /// The deadline came first.
+    /// The deadline passed first.
     Late,
-    /// The writer ended without doing it.
+    /// The writer ended before it finished the flush.
     NoWriter,
 }
 
 impl Control {
-    /// Asks for a flush; its number, for [`wait_for_flush`](Self::wait_for_flush).
+    /// Requests a flush. Returns its number, for [`wait_for_flush`](Self::wait_for_flush).
     pub(crate) fn ask_flush(&self) -> u64 {
         let mut state = self.lock();
         state.orders.flushes += 1;
         state.orders.flushes
     }
 
-    /// Asks the writer to end, at the latest then.
+    /// Orders the writer to end by the deadline.
     pub(crate) fn ask_stop(&self, deadline: Instant) {
         self.lock().orders.stop = Some(deadline);
     }
@@ -101,13 +101,13 @@ impl Control {
         self.lock().orders
     }
 
-    /// Says that every flush up to that number is done.
+    /// Notes that every flush up to `number` is finished.
     pub(crate) fn flushed(&self, number: u64) {
         self.lock().flushed = number;
         self.progress.notify_all();
     }
 
-    /// Says that the writer has ended.
+    /// Notes that the writer has ended.
     pub(crate) fn finished(&self) {
         self.lock().finished = true;
         self.progress.notify_all();
@@ -122,12 +122,12 @@ impl Control {
         self.lock().failure.clone()
     }
 
-    /// Ends the wait of the delivering half, now or the next one.
+    /// Ends the current wait of the delivering half, or else its next one.
     pub(crate) fn wake(&self) {
         self.wake.notify_one();
     }
 
-    /// Waits until then, or for a [`wake`](Self::wake); whether that came first.
+    /// Waits until `until` or for a [`wake`](Self::wake). Returns whether the wake came first.
     pub(crate) async fn woken_by(&self, until: Instant) -> bool {
         timeout_at(until.into(), self.wake.notified()).await.is_ok()
     }
@@ -137,7 +137,7 @@ impl Control {
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) { Err(Stopped) } else { Ok(()) }
     }
 
-    /// Ends when the deadline of a stop passes, whenever that stop is asked for.
+    /// Ends when the deadline of a stop passes, even if the stop is ordered later.
     pub(crate) async fn deadline(&self) {
         loop {
             match self.orders().stop {
@@ -165,10 +165,10 @@ impl Control {
     }
 }
 
-/// Longer than any process, and still safe to add to an `Instant`.
+/// A duration that outlasts every process and that can be added to an `Instant`.
 pub(crate) const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// The moment that far from now, or in a century.
+/// The moment after `duration`, or after a century if that is sooner.
 pub(crate) fn deadline_in(duration: Duration) -> Instant {
     let now = Instant::now();
     now + duration.min(CENTURY)

@@ -1,7 +1,7 @@
-//! The delivering half of the writer: gets batches into the store, however often it takes.
+//! The delivering half of the writer: retries each batch until the store has it.
 //!
-//! A batch is in hand until every row of it is stored or quarantined. It waits while the store is away, and outlives a panic
-//! of the writer.
+//! A batch is in hand until each of its rows is stored or quarantined. It stays in hand while the store is away, and
+//! after a panic of the writer.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -22,13 +22,13 @@ use crate::queue::Queue;
 use crate::row::Row;
 use crate::store::{Attempt, Failure, InsertError, Store};
 
-/// The first wait for a record that is counted and not in the queue yet: its thread is between two instructions.
+/// The first wait for a record that is counted but not yet in the queue: its thread is about to push it.
 const ON_ITS_WAY: Duration = Duration::from_millis(1);
-/// The longest wait for the rows that belong to a drain, where it takes longer.
+/// The longest wait for the remaining rows of a drain.
 const ON_ITS_WAY_LIMIT: Duration = Duration::from_millis(250);
-/// At least so many rows tell bad rows from drift, where there are as many.
+/// The number of rows that tells bad rows from drift.
 const ENOUGH_ROWS: usize = 1000;
-/// A failure that the next stored batch ends.
+/// Failures that end when a batch is stored.
 const STORE_FAILURES: [Notice; 3] = [Notice::Retry, Notice::Hold, Notice::Drift];
 
 pub(super) struct Delivery<'a, S> {
@@ -38,19 +38,21 @@ pub(super) struct Delivery<'a, S> {
     control: Arc<Control>,
     pub(super) notices: Rc<Notices>,
     flush_interval: Duration,
-    /// The batch that is being delivered.
+    /// The batch in delivery.
     pub(super) hand: Option<Batch>,
     drift: Drift,
     losses: LossRows,
     pub(super) waiting: Waiting,
-    /// The last batch off the spool whose rows are all stored, quarantined or waiting.
+    /// Whether the last batch of rows that do not wait was stored, at least in part.
+    pub(super) takes_rows: bool,
+    /// The last batch from the spool whose rows are all stored, quarantined or waiting.
     pub(super) done: Option<Origin>,
     backoff: Backoff,
-    /// A stop has already cut a wait short.
+    /// Whether a stop has already cut a wait short.
     has_hurried: bool,
-    /// The latest flush that is done.
+    /// The number of the latest finished flush.
     pub(super) flushed: u64,
-    /// When rows that wait for others have waited enough.
+    /// The moment at which rows no longer wait for a larger batch.
     due: Instant,
 }
 
@@ -68,6 +70,7 @@ impl<'a, S: Store> Delivery<'a, S> {
             drift: Drift::default(),
             losses: LossRows::default(),
             waiting: Waiting::new(options.reference_grace),
+            takes_rows: false,
             done: None,
             backoff: Backoff::default(),
             has_hurried: false,
@@ -81,7 +84,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         self.hand = Some(Batch::new(rows, Origin::Queue));
     }
 
-    /// Works until it is stopped.
+    /// Works until a stop.
     pub(super) async fn run(&mut self) {
         loop {
             let orders = self.control.orders();
@@ -92,14 +95,14 @@ impl<'a, S: Store> Delivery<'a, S> {
         }
     }
 
-    /// Takes the rows that are neither stored nor on disk.
+    /// Removes the rows that are neither stored nor on disk.
     pub(super) fn take_rest(&mut self) -> Rest {
         let mut rest = Rest { rows: Vec::new(), about_losses: Vec::new() };
         self.source.borrow_mut().renew_if_gone().ok();
         if let Some(batch) = self.hand.take() {
             match batch.origin() {
                 Origin::Ledger => rest.about_losses = batch.into_rows(),
-                // These are copies.
+                // These rows are copies.
                 Origin::Waiting { .. } => {}
                 origin if self.source.borrow().is_on_disk(origin) => {}
                 _ => rest.rows = batch.into_rest(),
@@ -117,8 +120,13 @@ impl<'a, S: Store> Delivery<'a, S> {
         self.retry_waiting(orders).await?;
         if everything {
             self.due = Instant::now() + self.flush_interval;
-            self.flushed = orders.flushes;
-            self.control.flushed(self.flushed);
+            if let Some(reason) = self.waiting.endless() {
+                // A flush is late, by its own timeout and with this reason.
+                self.control.set_failure(Some(reason.to_owned()));
+            } else {
+                self.flushed = orders.flushes;
+                self.control.flushed(self.flushed);
+            }
         }
         if orders.stop.is_some() || !self.losses.are_fresh() {
             self.write_losses().await?;
@@ -126,8 +134,8 @@ impl<'a, S: Store> Delivery<'a, S> {
         Ok(())
     }
 
-    /// Writes the rows there are now: all of them, or as many full batches as there are. Later rows are left for the next
-    /// round, so that orders are obeyed under any load.
+    /// Writes the rows that are there now: all of them, or only full batches. Later rows are left for the next round,
+    /// so that orders are obeyed under any load.
     async fn drain(&mut self, everything: bool) -> Result<(), Stopped> {
         self.deliver().await?;
         let mut goal = self.source.borrow().goal(everything);
@@ -146,7 +154,7 @@ impl<'a, S: Store> Delivery<'a, S> {
                     patience = ON_ITS_WAY;
                     self.hand = Some(batch);
                     self.deliver().await?;
-                    // A store that never waits must not keep the queue waiting.
+                    // The pumping half has to run even if the store never waits.
                     yield_now().await;
                 }
                 Err(error) => {
@@ -174,7 +182,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         Ok(())
     }
 
-    /// Gets every row of the batch in hand into the store, or into quarantine.
+    /// Delivers the batch in hand until each of its rows is stored or quarantined.
     pub(super) async fn deliver(&mut self) -> Result<(), Stopped> {
         while self.try_next().await? {
             self.widen();
@@ -183,8 +191,9 @@ impl<'a, S: Store> Delivery<'a, S> {
         Ok(())
     }
 
-    /// Where all rows that are left were rejected, takes in the rows that came after them: these tell bad rows from drift, and
-    /// good rows do not wait behind a few bad ones. Rows that are not on disk, where others are, go to the disk for that.
+    /// If each remaining row was rejected alone, takes in later rows. These tell bad rows from drift, and good rows
+    /// do not wait behind a few bad ones. If the later rows come from the spool, the rows in hand are first put on
+    /// disk.
     fn widen(&mut self) {
         let mut source = self.source.borrow_mut();
         let enough = source.batch_size.max(ENOUGH_ROWS);
@@ -204,7 +213,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         }
     }
 
-    /// Tries the next piece; `false` when there is none.
+    /// Tries the next piece. Returns `false` if none is left.
     async fn try_next(&mut self) -> Result<bool, Stopped> {
         let Some((rows, attempt)) = self.hand.as_mut().and_then(Batch::next) else { return Ok(false) };
         match insert(&mut self.store, self.source, &self.control, rows, attempt).await? {
@@ -219,6 +228,8 @@ impl<'a, S: Store> Delivery<'a, S> {
         let origin = batch.origin();
         if matches!(origin, Origin::Waiting { .. }) {
             self.waiting.remove(batch.piece());
+        } else {
+            self.takes_rows = true;
         }
         let rows = batch.stored();
         self.source.borrow().count_out(origin, rows);
@@ -232,7 +243,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         self.notices.say_recovered(&STORE_FAILURES, "rows are being written again");
     }
 
-    /// Decides what to try next, and waits where only time or a person can help.
+    /// Decides what to try next. Waits if the failure has to pass by itself or someone has to fix the database.
     async fn failed(&mut self, error: &InsertError) {
         let is_rejected = !matches!(error.failure(), Failure::Retry | Failure::Halve);
         if is_rejected && let Some(rows) = self.hand.take_if(|batch| batch.origin() == Origin::Ledger) {
@@ -252,7 +263,7 @@ impl<'a, S: Store> Delivery<'a, S> {
             Failure::Quarantine | Failure::Reject | Failure::Reference { .. } => {
                 (Notice::Drift, "the database rejects too many rows; rows are kept until it takes them again")
             }
-            Failure::Hold => {
+            Failure::Hold | Failure::Wait => {
                 (Notice::Hold, "the database rejects writes until someone fixes it; rows are kept")
             }
             Failure::Retry | Failure::Halve => {
@@ -261,14 +272,15 @@ impl<'a, S: Store> Delivery<'a, S> {
         };
         self.notices.say(notice, format_args!("{what}: {error}"));
         self.control.set_failure(Some(error.to_string()));
-        // Rows that wait do so elsewhere, and hold up no others.
+        // A batch of waiting rows is not retried here, because it would hold up other rows.
         let waits = |batch: &mut Batch| matches!(batch.origin(), Origin::Waiting { .. });
         if !is_rejected || self.hand.take_if(waits).is_none() {
+            self.takes_rows = false;
             self.pause().await;
         }
     }
 
-    /// Keeps rows about losses for later: the table may take all others.
+    /// Keeps rows about losses for later, because the table may still take other rows.
     fn hold_losses(&mut self, rows: Batch, error: &InsertError) {
         self.notices.say(
             Notice::LossRows,
@@ -277,7 +289,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         self.losses.hold(rows);
     }
 
-    /// Quarantines the rejected rows of the batch in hand, and lets go of it.
+    /// Quarantines the rejected rows of the batch in hand, and ends its delivery.
     async fn settle(&mut self) {
         let Some(batch) = &self.hand else { return };
         let origin = batch.origin();
@@ -287,14 +299,15 @@ impl<'a, S: Store> Delivery<'a, S> {
         while let Some((row, reason)) = self.hand.as_mut().and_then(Batch::pop_rejected) {
             self.waiting.remove(std::slice::from_ref(&row));
             self.source.borrow_mut().quarantine(row, reason, origin);
-            // Each waits for the disk to sync, and records on their way to it must not wait for all of them.
+            // Each quarantined row waits for the disk to sync. Records on their way to the disk need not wait for all
+            // of these rows.
             yield_now().await;
         }
         self.hand = None;
         self.acknowledge(origin);
     }
 
-    /// Waits before the store is tried again. A flush makes the wait shorter, and a stop ends it once.
+    /// Waits before the next try. A flush shortens the wait, and a stop ends one wait.
     async fn pause(&mut self) {
         let (wait, started) = (self.backoff.next(), Instant::now());
         loop {
@@ -310,7 +323,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         }
     }
 
-    /// Waits for enough rows, an order that came after these, or the flush interval.
+    /// Waits for enough rows, for an order newer than `orders`, or for the flush interval.
     async fn rest(&self, orders: Orders) {
         if self.control.orders() == orders && !self.source.borrow().has_enough() {
             self.control.woken_by(self.due).await;
@@ -318,10 +331,10 @@ impl<'a, S: Store> Delivery<'a, S> {
     }
 }
 
-/// One try, for as long as it takes or until the deadline of a stop.
+/// One try, which ends with the store's answer or at the deadline of a stop.
 ///
-/// A panic of the store is a failure that may pass. Its text is not passed on: the panic hook has printed it, and it
-/// may hold secrets.
+/// A panic of the store counts as a failure that may pass. Its message may hold secrets, and the panic hook has
+/// printed it, so it is not passed on.
 async fn insert<S: Store>(
     store: &mut S,
     source: &RefCell<Source>,
@@ -330,17 +343,17 @@ async fn insert<S: Store>(
     attempt: Attempt,
 ) -> Result<Result<(), InsertError>, Stopped> {
     control.check_deadline()?;
-    // Boxed, as every future around it holds it twice, and a driver's futures are large.
+    // Boxed, because each enclosing future holds it twice and the futures of a driver are large.
     let insert = caught(Box::pin(async { store.insert(rows, attempt).await }));
     let insert = unless(insert, run_ahead(source));
     let inserted = unless(insert, control.deadline()).await.flatten().ok_or(Stopped)?;
     Ok(inserted.unwrap_or_else(|_| Err(InsertError::new(Failure::Retry, "the store panicked"))))
 }
 
-/// Makes rows of the next batch while the store has the one before. Never ends.
+/// Makes rows of the next batch while the store has the current one. Never ends.
 async fn run_ahead(source: &RefCell<Source>) {
     while source.borrow_mut().run_ahead() {
-        // The store's turn.
+        // Lets the store run.
         yield_now().await;
     }
     std::future::pending().await

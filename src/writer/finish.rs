@@ -1,4 +1,4 @@
-//! The end of the writer: with a spool, every row gets onto disk.
+//! The end of the writer. With a spool, every row is put on disk.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use super::source::Source;
 use crate::row::Row;
 
-/// How long past the deadline of a stop the writer waits for records that are on their way into the queue.
+/// How long after the deadline of a stop the writer waits for records that are about to enter the queue.
 const LAST_RECORDS: Duration = Duration::from_millis(20);
-/// How soon to look again for such a record: its thread is between two instructions.
+/// The wait between two looks for such a record.
 const ON_ITS_WAY: Duration = Duration::from_millis(1);
 
 /// Rows that are only in memory when the writer ends.
@@ -19,7 +19,7 @@ pub(super) struct Rest {
     pub(super) about_losses: Vec<Row>,
 }
 
-/// Gets everything onto disk, where there is a spool, and reports the account for the last time.
+/// With a spool, puts all rows on disk. Reports the account for the last time.
 pub(super) async fn finish(source: &RefCell<Source>, rest: Rest) {
     if source.borrow().has_spool() {
         wait_for_records(source).await;

@@ -1,11 +1,11 @@
-//! Rows that refer to a booking or restaurant that is not there yet: they wait, and hold up no other row.
+//! Rows that the table has no place for yet: they wait, and hold up no other row.
 //!
-//! The transaction that makes the booking may commit after the call has ended. Such a row is tried again until the grace time
-//! is over, counted from its end, and then goes without the reference. With a spool it stays on disk meanwhile: nothing is
-//! acknowledged past the oldest.
+//! The transaction that makes a booking may commit after the call has ended. A row that refers to this booking is tried again
+//! until the grace time is over, counted from its end, and then goes without the reference. A row whose partition is missing
+//! waits for the partition. With a spool such rows stay on disk meanwhile: nothing is acknowledged past the oldest.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
@@ -16,11 +16,14 @@ use super::notices::Notice;
 use crate::row::Row;
 use crate::store::{Failure, InsertError, Store};
 
-/// The most rows that wait, and their bytes. Beyond these the oldest go without the reference.
+/// The most rows that wait, and their bytes. Beyond these the oldest go without the reference, and rows without a partition
+/// hold up the others.
 const MOST_ROWS: usize = 5000;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// The most rows that are tried again at once: other rows have their turn in between.
 const RETRY_ROWS: usize = 100;
+/// After this many rows of a batch were found alone, the others that may have the same fault wait without a try.
+const MOST_ALONE: usize = 16;
 /// The bounds of the wait before a row is tried again: as long as it has waited.
 const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(5);
@@ -29,6 +32,10 @@ pub(super) struct Waiting {
     grace: Duration,
     rows: VecDeque<WaitingRow>,
     bytes: usize,
+    /// The store's latest reason for rows without a partition.
+    reason: String,
+    /// The number of the latest flush for which all rows were tried.
+    hurried: u64,
 }
 
 struct WaitingRow {
@@ -39,21 +46,84 @@ struct WaitingRow {
     floor: u64,
     since: Instant,
     next: Instant,
-    /// When it goes without the reference.
-    until: Instant,
+    /// When it goes without the reference. A row without a partition has none to leave out.
+    until: Option<Instant>,
+}
+
+impl WaitingRow {
+    /// How long it waits for the next try.
+    fn pace(&self, now: Instant) -> Duration {
+        (now - self.since).clamp(SHORTEST, LONGEST)
+    }
+}
+
+/// Why the table has no place for a row.
+#[derive(Clone, Copy)]
+enum Lack {
+    Partition,
+    /// Which references are not there.
+    Reference {
+        restaurant_id: bool,
+        booking_id: bool,
+    },
+}
+
+impl Lack {
+    fn of(failure: Failure) -> Option<Self> {
+        match failure {
+            Failure::Wait => Some(Self::Partition),
+            Failure::Reference { restaurant_id, booking_id } => {
+                Some(Self::Reference { restaurant_id, booking_id })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the row can have this fault.
+    fn may_be_of(self, row: &Row) -> bool {
+        match self {
+            Self::Partition => true,
+            Self::Reference { restaurant_id, booking_id } => {
+                restaurant_id && row.restaurant_id.is_some() || booking_id && row.booking_id.is_some()
+            }
+        }
+    }
+
+    /// Whether a row has the fault of another one for certain, or most likely.
+    fn is_shared(self, one: &Row, other: &Row) -> bool {
+        let hour = |row: &Row| row.created_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 3600;
+        match self {
+            Self::Partition => hour(one) == hour(other) && one.event_type == other.event_type,
+            Self::Reference { restaurant_id, booking_id } => {
+                (!restaurant_id || one.restaurant_id == other.restaurant_id)
+                    && (!booking_id || one.booking_id == other.booking_id)
+            }
+        }
+    }
 }
 
 impl Waiting {
     pub(super) fn new(grace: Duration) -> Self {
-        Self { grace, rows: VecDeque::new(), bytes: 0 }
+        Self { grace, rows: VecDeque::new(), bytes: 0, reason: String::new(), hurried: 0 }
     }
 
-    /// Whether a row has waited enough.
-    pub(super) fn is_over(&self, row: &Row) -> bool {
-        match self.rows.iter().find(|waiting| waiting.row.id == row.id) {
-            Some(waiting) => waiting.until <= Instant::now(),
-            None => self.left(row).is_zero(),
+    /// Whether a row of a batch has waited enough for a reference.
+    pub(super) fn is_over(&self, row: &Row, origin: Origin) -> bool {
+        if !matches!(origin, Origin::Waiting { .. }) {
+            return self.left(row).is_zero();
         }
+        let waiting = self.rows.iter().find(|waiting| waiting.row.id == row.id);
+        waiting.and_then(|waiting| waiting.until).is_some_and(|until| until <= Instant::now())
+    }
+
+    /// Whether no other row may wait without end.
+    fn is_full(&self) -> bool {
+        self.rows.len() >= MOST_ROWS || self.bytes >= MOST_BYTES
+    }
+
+    /// The store's reason, if rows wait without end.
+    pub(super) fn endless(&self) -> Option<&str> {
+        self.rows.iter().any(|waiting| waiting.until.is_none()).then_some(self.reason.as_str())
     }
 
     /// What is left of its grace time. A row from the future, as after a jump of the clock, has all of it.
@@ -61,29 +131,52 @@ impl Waiting {
         self.grace.saturating_sub(SystemTime::now().duration_since(row.created_at).unwrap_or_default())
     }
 
-    /// Lets a row of a batch wait, unless it does already.
-    pub(super) fn take_in(&mut self, row: Row, origin: Origin, floor: u64) {
+    /// Lets a row of a batch wait.
+    fn take_in(&mut self, row: Row, lack: Lack, origin: Origin, floor: u64) {
+        let now = Instant::now();
         let origin = match origin {
             Origin::Waiting { .. } => return,
             Origin::Spool { generation, .. } => Origin::Waiting { generation: Some(generation) },
             Origin::Queue | Origin::Ledger => Origin::Waiting { generation: None },
         };
-        let now = Instant::now();
-        let until = now + self.left(&row);
+        let until = match lack {
+            Lack::Partition => None,
+            Lack::Reference { .. } => Some(now + self.left(&row)),
+        };
         self.bytes += row.context.len();
         self.rows.push_back(WaitingRow { row, origin, floor, since: now, next: now + SHORTEST, until });
         let excess = self.rows.len().saturating_sub(MOST_ROWS).max(usize::from(self.bytes > MOST_BYTES));
-        for waiting in self.rows.iter_mut().take(excess) {
-            (waiting.next, waiting.until) = (now, now);
+        self.end(excess);
+    }
+
+    /// Lets the oldest of them go without the reference.
+    fn end(&mut self, number: usize) {
+        let now = Instant::now();
+        for waiting in self.rows.iter_mut().filter(|waiting| waiting.until.is_some()).take(number) {
+            (waiting.next, waiting.until) = (now, Some(now));
         }
+    }
+
+    /// A waiting row was tried in vain, or the first time. Others have their turn before it is tried again. It waits for what
+    /// it lacks now.
+    fn put_off(&mut self, row: &Row, lack: Lack) {
+        let found = self.rows.iter().position(|waiting| waiting.row.id == row.id);
+        let Some(mut waiting) = found.and_then(|at| self.rows.remove(at)) else { return };
+        let now = Instant::now();
+        waiting.until = match lack {
+            Lack::Partition => None,
+            Lack::Reference { .. } => Some(waiting.until.unwrap_or_else(|| now + self.left(row))),
+        };
+        waiting.next = now + waiting.pace(now);
+        if let Some(until) = waiting.until {
+            waiting.next = waiting.next.min(until.max(now));
+        }
+        self.rows.push_back(waiting);
     }
 
     /// Lets all of them go without the reference.
     pub(super) fn give_up(&mut self) {
-        let now = Instant::now();
-        for waiting in &mut self.rows {
-            (waiting.next, waiting.until) = (now, now);
-        }
+        self.end(self.rows.len());
     }
 
     /// Makes all of them due.
@@ -100,8 +193,9 @@ impl Waiting {
         let origin = self.rows.iter().find(|waiting| waiting.next <= now)?.origin;
         let due = self.rows.iter_mut().filter(|waiting| waiting.next <= now && waiting.origin == origin);
         let rows = due.take(RETRY_ROWS).map(|waiting| {
-            let next = now + (now - waiting.since).clamp(SHORTEST, LONGEST);
-            waiting.next = if waiting.until > now { next.min(waiting.until) } else { next };
+            // Those that share the fault of another one are not tried: see `Lack::is_shared`.
+            let is_endless = waiting.until.is_none();
+            waiting.next = now + if is_endless { waiting.pace(now) } else { SHORTEST };
             waiting.row.clone()
         });
         Some(Batch::again(rows.collect(), origin))
@@ -135,35 +229,72 @@ impl<S: Store> Delivery<'_, S> {
         if is_last && self.source.borrow().has_spool() {
             return Ok(());
         }
+        let is_hurried = orders.flushes > std::mem::replace(&mut self.waiting.hurried, orders.flushes);
         if is_last {
             self.waiting.give_up();
-        } else if orders.flushes > self.flushed {
+        } else if is_hurried {
             self.waiting.hurry();
         }
         while let Some(batch) = self.waiting.due() {
-            self.hand = Some(batch);
+            let left = self.waiting.rows.len() - batch.len();
+            self.hand = Some(if self.takes_rows { batch.beside_stored_rows() } else { batch });
             self.deliver().await?;
-            if !is_last && orders.flushes == self.flushed {
+            // Other rows have their turn, unless the table takes these.
+            if !is_last && !is_hurried && self.waiting.rows.len() > left {
                 break;
             }
+        }
+        if self.waiting.endless().is_none() {
+            self.notices.say_recovered(&[Notice::Wait], "the table has a place for all rows that waited");
         }
         Ok(())
     }
 
-    /// Splits a batch with a row that refers to something that is not there, until the row is alone. Then it waits, or goes
-    /// without the reference once it has waited enough. `false` if the row has no such reference.
+    /// Splits a batch with a row that the table has no place for, until the row is alone. Then the row waits, or goes without
+    /// the reference once it has waited enough, and so do all rows of the batch with the same fault. `false` if no row is of
+    /// this kind, or none may wait.
     pub(super) fn let_wait(&mut self, error: &InsertError) -> bool {
-        let (Failure::Reference { restaurant_id, booking_id }, Some(batch)) =
-            (error.failure(), &mut self.hand)
-        else {
-            return false;
-        };
-        let (origin, floor) = (batch.origin(), self.done);
-        let Some(row) = batch.single() else { return batch.halve() };
-        if !(restaurant_id && row.restaurant_id.is_some() || booking_id && row.booking_id.is_some()) {
+        let (Some(lack), Some(batch)) = (Lack::of(error.failure()), &mut self.hand) else { return false };
+        let origin = batch.origin();
+        let waits = matches!(origin, Origin::Waiting { .. });
+        if matches!(lack, Lack::Partition) && !waits && self.waiting.is_full() {
             return false;
         }
-        if self.waiting.is_over(row) {
+        let Some(row) = batch.single().cloned() else {
+            if batch.found_alone() < MOST_ALONE {
+                return batch.halve();
+            }
+            self.take_from_hand(lack, |row| lack.may_be_of(row));
+            return true;
+        };
+        if !lack.may_be_of(&row) {
+            return false;
+        }
+        batch.count_alone();
+        self.go_without(lack, &row, error);
+        self.waiting.put_off(&row, lack);
+        self.take_from_hand(lack, |other| lack.may_be_of(other) && lack.is_shared(&row, other));
+        if matches!(lack, Lack::Partition) {
+            self.waiting.reason = error.to_string();
+            let what = "rows wait until the table has a place for them; others are written";
+            self.notices.say(Notice::Wait, format_args!("{what}: {error}"));
+        }
+        true
+    }
+
+    /// Leaves out the reference of rows that have waited enough for the same as this row.
+    fn go_without(&mut self, lack: Lack, like: &Row, error: &InsertError) {
+        let (Lack::Reference { restaurant_id, booking_id }, Some(batch)) = (lack, &mut self.hand) else {
+            return;
+        };
+        let (origin, waiting, mut is_any) = (batch.origin(), &self.waiting, false);
+        batch.change(|row| {
+            if lack.is_shared(like, row) && waiting.is_over(row, origin) {
+                row.move_to_context(restaurant_id, booking_id);
+                is_any = true;
+            }
+        });
+        if is_any {
             self.notices.say(
                 Notice::Reference,
                 format_args!(
@@ -171,11 +302,16 @@ impl<S: Store> Delivery<'_, S> {
                 ),
             );
             self.notices.end(&[Notice::Reference]);
-            row.move_to_context(restaurant_id, booking_id);
-        } else if let Some(row) = batch.pop_single() {
-            self.waiting.take_in(row, origin, acknowledged(floor, origin));
         }
-        true
+    }
+
+    /// Lets rows of the batch in hand wait.
+    fn take_from_hand(&mut self, lack: Lack, is_taken: impl Fn(&Row) -> bool) {
+        let Some(batch) = &mut self.hand else { return };
+        let (origin, floor) = (batch.origin(), acknowledged(self.done, batch.origin()));
+        for row in batch.take(is_taken) {
+            self.waiting.take_in(row, lack, origin, floor);
+        }
     }
 
     /// Acknowledges the rows of a batch, but none that came after the oldest row that waits.
@@ -210,6 +346,9 @@ fn acknowledged(done: Option<Origin>, origin: Origin) -> u64 {
 mod tests {
     use super::*;
 
+    const BOOKING: Lack = Lack::Reference { restaurant_id: false, booking_id: true };
+    const WAITING: Origin = Origin::Waiting { generation: None };
+
     fn rows(number: usize) -> Vec<Row> {
         (0..number).map(|_| Row::new(SystemTime::now(), "test", "test")).collect()
     }
@@ -219,10 +358,10 @@ mod tests {
         let mut waiting = Waiting::new(Duration::from_secs(3600));
         let rows = rows(MOST_ROWS + 2);
         for row in &rows {
-            waiting.take_in(row.clone(), Origin::Queue, 0);
+            waiting.take_in(row.clone(), BOOKING, Origin::Queue, 0);
         }
-        assert!(rows[..2].iter().all(|row| waiting.is_over(row)));
-        assert!(!waiting.is_over(&rows[2]));
+        assert!(rows[..2].iter().all(|row| waiting.is_over(row, WAITING)));
+        assert!(!waiting.is_over(&rows[2], WAITING));
         assert_eq!(waiting.due().map(|batch| batch.len()), Some(2));
         waiting.remove(&rows[..2]);
         assert!(waiting.due().is_none());
@@ -233,7 +372,7 @@ mod tests {
         let mut waiting = Waiting::new(Duration::from_secs(3600));
         let rows = rows(2);
         for (row, floor) in rows.iter().zip([7, 9]) {
-            waiting.take_in(row.clone(), Origin::Spool { up_to: 20, generation: 1 }, floor);
+            waiting.take_in(row.clone(), BOOKING, Origin::Spool { up_to: 20, generation: 1 }, floor);
         }
         assert_eq!((waiting.floor(1), waiting.floor(2)), (Some(7), None));
         waiting.remove(&rows[..1]);
@@ -245,7 +384,7 @@ mod tests {
     fn a_row_that_ended_long_ago_does_not_wait_and_one_of_the_future_does() {
         let waiting = Waiting::new(Duration::from_secs(30));
         let hour = Duration::from_secs(3600);
-        assert!(waiting.is_over(&Row::new(SystemTime::now() - hour, "test", "test")));
-        assert!(!waiting.is_over(&Row::new(SystemTime::now() + hour, "test", "test")));
+        assert!(waiting.is_over(&Row::new(SystemTime::now() - hour, "test", "test"), Origin::Queue));
+        assert!(!waiting.is_over(&Row::new(SystemTime::now() + hour, "test", "test"), Origin::Queue));
     }
 }

@@ -47,6 +47,13 @@ impl Service {
         numbers.for_each(|n| self.call(n, None, None));
     }
 
+    /// Rows of another event type.
+    pub(crate) fn jobs(&self, number: u64) {
+        tracing::dispatcher::with_default(&self.dispatch, || {
+            (0..number).for_each(|n| info_span!("auto_assign.job", n).in_scope(|| ()));
+        });
+    }
+
     #[track_caller]
     pub(crate) fn psql(&self, sql: &str) -> String {
         Cluster::shared().psql(&self.owner, sql)
@@ -79,10 +86,13 @@ fn batches() -> Builder {
 #[test]
 fn a_trigger_that_raises_for_one_row_costs_one_row() {
     let raises = |state: &str| format!("RAISE EXCEPTION 'not this one' USING ERRCODE = '{state}'");
-    let mut faults: Vec<String> =
-        ["P0001", "23514", "0A000", "55000", "XX000", "ZZ123", "42501", "23505", "3F000"]
-            .map(raises)
-            .to_vec();
+    let mut faults: Vec<String> = [
+        "P0001", "23514", "0A000", "55000", "XX000", "ZZ123", "42501", "23505", "3F000", "26000", "28000",
+        "3D000", // From the server itself, these concern all rows or pass by themselves.
+        "08006", "25006", "40001", "40P01", "53400", "55P03", "57014", "57P01", "57P03", "58030",
+    ]
+    .map(raises)
+    .to_vec();
     faults.push("EXECUTE 'SELECT * FROM missing'".to_owned());
     faults.push("EXECUTE 'SELECT missing FROM pg_class'".to_owned());
     faults.push("PERFORM missing(1)".to_owned());
@@ -165,9 +175,13 @@ fn each_answer_of_the_server_has_its_own_words_and_a_remedy() {
     let raise =
         |state: &str| trigger("true", &format!("RAISE EXCEPTION 'own words' USING ERRCODE = '{state}'"));
     for (changes, words) in [
-        (raise("55000"), ["own words", "not in the state"]),
-        (raise("XX000"), ["own words", "it passes when the node is back"]),
+        (raise("55000"), ["own words", "correct the trigger or function"]),
+        (raise("XX000"), ["own words", "correct the trigger or function"]),
         (raise("42501"), ["own words", "correct the trigger or function"]),
+        (raise("08006"), ["own words", "correct the trigger or function"]),
+        (raise("25006"), ["own words", "correct the trigger or function"]),
+        (raise("53400"), ["own words", "correct the trigger or function"]),
+        (raise("57P03"), ["own words", "correct the trigger or function"]),
         (trigger("true", "PERFORM missing(1)"), ["missing", "correct the trigger or function"]),
         (
             "ALTER TABLE observability_events ENABLE ROW LEVEL SECURITY".to_owned(),

@@ -137,3 +137,59 @@ fn a_reference_that_may_not_be_null_is_quarantined_by_name() {
     let reason = &service.guard.quarantined()[0].reason;
     assert!(reason.contains("null value in column \"booking_id\""), "{reason}");
 }
+
+#[test]
+fn many_rows_that_wait_hold_up_no_other_row_and_cost_few_statements() {
+    let same = |_: u64| BOOKING.to_owned();
+    let each = |n: u64| uuid::Uuid::from_u128(n.into()).to_string();
+    for booking in [same as fn(u64) -> String, each] {
+        let service = Service::new(KEYS, grace(Duration::from_secs(3600)));
+        (10_000..13_000).for_each(|n| service.call(n, Some(&booking(n)), None));
+        service.calls(0..200);
+        until("the others are written", || service.guard.stats().written == 200);
+        let failed = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+        let statements: u64 = service.psql(failed).parse().expect("a number");
+        assert!(statements < 2000, "{statements}");
+        service.psql("ALTER TABLE observability_events DROP CONSTRAINT observability_events_booking_id_fkey");
+        until("those that waited are written", || service.guard.stats().written == 3200);
+        service.assert_written(3200, 0);
+    }
+}
+
+#[test]
+fn a_row_that_has_waited_and_is_then_rejected_is_quarantined() {
+    let required = format!(
+        "{KEYS}; CREATE FUNCTION own_logic() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+             IF NEW.booking_id IS NULL AND NEW.context ->> 'n' = '7' THEN RAISE EXCEPTION 'no booking'; END IF;
+             RETURN NEW; END$$;
+         CREATE TRIGGER own_logic BEFORE INSERT ON observability_events FOR EACH ROW EXECUTE FUNCTION own_logic()"
+    );
+    let service = Service::new(&required, grace(Duration::from_millis(300)));
+    service.call(7, Some(BOOKING), None);
+    service.calls(100..130);
+    until("it is quarantined", || service.guard.stats().quarantined == 1);
+    service.assert_written(30, 1);
+    assert!(service.guard.quarantined()[0].reason.contains("no booking"));
+}
+
+#[test]
+fn rows_without_a_partition_wait_and_hold_up_no_other_row() {
+    let partitions = "DROP TABLE observability_events;
+        CREATE TABLE observability_events (
+            id uuid NOT NULL, created_at timestamptz NOT NULL, source text NOT NULL, event_type text NOT NULL,
+            severity text NOT NULL, context jsonb, restaurant_id uuid, booking_id uuid, PRIMARY KEY (id, event_type)
+        ) PARTITION BY LIST (event_type);
+        CREATE TABLE quotes PARTITION OF observability_events FOR VALUES IN ('auto_assign.quote')";
+    let service = Service::new(partitions, tracing_ledger::builder());
+    service.jobs(1);
+    service.calls(0..200);
+    service.jobs(1500);
+    service.calls(200..400);
+    until("the others are written", || service.guard.stats().written == 400);
+    let error = service.guard.flush(crate::one_row::SOON).expect_err("rows wait").to_string();
+    assert!(error.contains("create the partition"), "{error}");
+    let stats = service.guard.stats();
+    assert_eq!((stats.in_flight, stats.quarantined), (1501, 0), "{stats}");
+    service.psql("CREATE TABLE jobs PARTITION OF observability_events FOR VALUES IN ('auto_assign.summary')");
+    service.assert_written(1901, 0);
+}

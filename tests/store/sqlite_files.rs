@@ -88,6 +88,28 @@ async fn a_file_that_is_moved_away_is_whole_and_a_new_one_takes_the_next_rows() 
     assert_eq!(rows_in_a_copy_of(&file).await, "after 2");
 }
 
+/// The last batch of all: no later one would notice.
+#[tokio::test]
+async fn a_file_that_is_moved_during_a_batch_is_noticed_by_that_batch() {
+    let mut scene = Scene::new().await;
+    let (file, old) = (scene.file(), scene.path("old"));
+    let mut other = open(&file).await;
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.expect("locked");
+    let moved = async {
+        // The batch waits for the lock, and has looked at the file.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        fs::rename(&file, &old).expect("moved");
+        sqlx::raw_sql("ROLLBACK").execute(&mut other).await.expect("unlocked");
+    };
+    let (inserted, ()) = tokio::join!(insert(&mut scene.store, "during", 2), moved);
+    let error = inserted.expect_err("noticed");
+    assert_eq!(error.failure(), Failure::Retry, "{error}");
+    assert!(error.to_string().contains("moved, deleted or replaced"), "{error}");
+    insert(&mut scene.store, "during", 2).await.expect("stored");
+    drop(scene.store);
+    assert_eq!(rows_in_a_copy_of(&file).await, "during 2");
+}
+
 #[tokio::test]
 async fn a_deleted_file_is_made_again() {
     for others in [&[][..], &["-wal", "-shm"]] {

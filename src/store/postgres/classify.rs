@@ -86,8 +86,12 @@ impl StepError {
 
     /// Whether the server has rejected rows, and would take others.
     pub(super) fn is_of_rows(&self) -> bool {
-        let of_rows =
-            |failure| matches!(failure, Failure::Quarantine | Failure::Reject | Failure::Reference { .. });
+        let of_rows = |failure| {
+            matches!(
+                failure,
+                Failure::Quarantine | Failure::Reject | Failure::Wait | Failure::Reference { .. }
+            )
+        };
         self.database().is_some() && of_rows(self.failure())
     }
 
@@ -131,7 +135,9 @@ impl StepError {
                 Failure::Reference { restaurant_id, booking_id }
             }
             Failure::Reference { .. } => Failure::Quarantine,
-            // A trigger may raise any of these.
+            _ if of_rows && is_without_partition(error) => Failure::Wait,
+            // A trigger may raise any state.
+            _ if of_rows && is_raised(error) => Failure::Reject,
             Failure::Quarantine if error.code() == "23514" && error.constraint().is_none() => Failure::Reject,
             Failure::Reject if !of_rows => Failure::Hold,
             failure => failure,
@@ -146,7 +152,7 @@ fn concerns_all_rows(error: &PgDatabaseError) -> bool {
         "23502" if !is_in_function(error) => {
             error.column().is_some_and(|column| COLUMNS.iter().all(|known| known.name != column))
         }
-        "23514" => is_without_partition(error),
+        _ if is_raised(error) => false,
         "42501" if routine == Some("ExecWithCheckOptions") => false,
         code => {
             ["26", "28", "3D", "3F", "42"].contains(&code.get(..2).unwrap_or_default())
@@ -158,6 +164,11 @@ fn concerns_all_rows(error: &PgDatabaseError) -> bool {
 /// Whether a function failed, such as that of a trigger. A `COPY` by itself names the line.
 fn is_in_function(error: &PgDatabaseError) -> bool {
     error.r#where().is_some_and(|place| place.lines().any(|line| !line.starts_with("COPY ")))
+}
+
+/// Whether a function in PL/pgSQL raised the error. Its state is then the author's choice.
+fn is_raised(error: &PgDatabaseError) -> bool {
+    error.routine() == Some("exec_stmt_raise")
 }
 
 fn is_without_partition(error: &PgDatabaseError) -> bool {
@@ -202,6 +213,11 @@ fn remedy(step: Step, error: &PgDatabaseError) -> Option<&'static str> {
         ("42501", _) if error.routine() == Some("ExecWithCheckOptions") => {
             "let the owner write a policy FOR INSERT that lets these rows in"
         }
+        (code, Step::Rows | Step::Commit)
+            if code.starts_with("42") && is_in_function(error) || is_raised(error) && code != "P0001" =>
+        {
+            "correct the trigger or function of the table that failed"
+        }
         ("22P05", _) => {
             "the encoding of the database lacks a character of the row; a database with the encoding UTF8 has them all"
         }
@@ -211,9 +227,6 @@ fn remedy(step: Step, error: &PgDatabaseError) -> Option<&'static str> {
         ("XX000", _) => {
             "an internal error of the server; if a node of a cluster is away, it passes when the node is back; see the \
              server's log"
-        }
-        (code, _) if code.starts_with("42") && is_in_function(error) => {
-            "correct the trigger or function of the table that failed"
         }
         ("42P01", _) => {
             "the table observability_events does not exist; apply schema.sql or use create_table(true)"
@@ -236,6 +249,8 @@ fn remedy(step: Step, error: &PgDatabaseError) -> Option<&'static str> {
             "the server takes no writes: it is a standby, and the URL has to name the primary; or \
              default_transaction_read_only is on, for the role, the database or the server"
         }
+        ("55P03", _) => "another session holds a lock that these rows need; end its transaction",
+        ("57014", _) => "the statement was cancelled; see statement_timeout and the server's log",
         ("57P03", _) => "the server is starting up or shutting down; wait until it is up",
         ("3D000", _) => "the database does not exist; create it, or correct the name in the URL",
         ("28000", _) => {
@@ -332,7 +347,7 @@ fn no_tls(driver: &str) -> &'static str {
 fn describe(f: &mut fmt::Formatter<'_>, step: Step, error: &PgDatabaseError) -> fmt::Result {
     let sqlstate = error.code();
     // The message of a trigger may quote a row.
-    let words = may_quote(step, sqlstate).then(|| visible(error.message()));
+    let words = (may_quote(step, sqlstate) || is_raised(error)).then(|| visible(error.message()));
     match (remedy(step, error), words) {
         (Some(remedy), Some(words)) => write!(f, "{words}; {remedy} (SQLSTATE {sqlstate})"),
         (Some(remedy), None) => write!(f, "{remedy} (SQLSTATE {sqlstate})"),

@@ -1,16 +1,16 @@
 //! Drift: the table has changed, and rejects more rows than a few bad ones explain.
 //!
-//! A few bad rows are quarantined. Under drift that would empty the whole ledger into the quarantine. Rows may also come
-//! one by one, so that the rows before them count too.
+//! A few bad rows are quarantined. Under drift, quarantine would take every row of the ledger, so the writer holds
+//! the rows instead. Rows may come one by one, so the latest batches count too.
 
-/// The table has drifted when it rejects more than one row in so many.
+/// The table has drifted if it rejects more than one row in this many.
 const SHARE: f64 = 10.0;
-/// How many of the latest rows count.
+/// The number of latest rows that count.
 const ROWS: f64 = 100.0;
-/// Fewer rows prove nothing: the first two rejected rows are always quarantined.
+/// Fewer rows show no drift: the first two rejected rows are always quarantined.
 const LEAST_ROWS: f64 = 20.0;
 
-/// The fate of the latest rows: sums in which older rows weigh less and less.
+/// The numbers of the latest rows and of the rejected rows among them. Older rows weigh less.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::writer) struct Drift {
     rows: f64,
@@ -18,13 +18,13 @@ pub(in crate::writer) struct Drift {
 }
 
 impl Drift {
-    /// Whether a batch of so many rows, of which so many are rejected, shows drift.
+    /// Whether a batch of `rows` rows shows drift when `rejected` of them are rejected.
     pub(in crate::writer) fn shows(&self, rows: usize, rejected: usize) -> bool {
         let rows = (self.rows + rows as f64).max(LEAST_ROWS);
         (self.rejected + rejected as f64) * SHARE > rows
     }
 
-    /// Counts a batch whose rows are all stored or rejected.
+    /// Counts a batch when each of its rows is stored or rejected.
     pub(in crate::writer) fn note(&mut self, rows: usize, rejected: usize) {
         self.rows += rows as f64;
         self.rejected += rejected as f64;
@@ -39,7 +39,7 @@ impl Drift {
 mod tests {
     use super::*;
 
-    /// How many rows are quarantined one by one until the rest is held.
+    /// The number of rows that are quarantined one by one before the rest is held.
     fn quarantined(mut drift: Drift) -> usize {
         let mut rows = 0;
         while !drift.shows(1, 1) {

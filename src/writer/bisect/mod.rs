@@ -9,57 +9,59 @@ use crate::row::Row;
 use crate::spool::SpooledRows;
 use crate::store::{Attempt, Failure, InsertError};
 
-/// Rows that go to the store together, and which of them are stored, rejected or still to be tried.
+/// Rows that go to the store together. The batch knows which of them are stored, rejected or not tried yet.
 ///
-/// The pieces to be tried are a stack of ranges: the piece on top is stored, cut in two, or rejected.
+/// The pieces to try form a stack of ranges. The piece on top is stored, halved or rejected.
 pub(super) struct Batch {
     rows: Vec<Row>,
     origin: Origin,
-    /// Pieces not stored yet; the last is the next.
+    /// Pieces that are not stored yet. The last one is tried next.
     pieces: Vec<Range<usize>>,
-    /// Rows that were rejected alone, and the store's reason.
+    /// Rows that were rejected alone, with the store's reasons.
     rejected: Vec<(usize, String)>,
     /// The kind of the next try.
     attempt: Attempt,
     drifted: bool,
-    /// Whether a row of it was stored since the table rejected all.
+    /// Whether a row of this batch was stored since the table last rejected all rows.
     has_stored: bool,
-    /// How many single rows were tried to see whether the table takes any.
+    /// The number of single rows tried to find out whether the table takes any row.
     probes: usize,
-    /// While drifted: how many single rows were rejected since the last one that was stored.
+    /// While drifted: the number of single rows rejected since one was last stored.
     rejections: usize,
-    /// Rows that were stored or rejected before those it holds now.
+    /// The number of earlier rows that were stored or rejected and are no longer in this batch.
     before: usize,
-    /// The most rows that go at once: as many as came together.
+    /// The most rows of one try: the largest number that came together.
     most: usize,
+    /// The number of rows that were found alone to have to wait.
+    alone: usize,
 }
 
-/// How many single rows of a batch, with none stored, show that the table takes no row.
+/// If the store rejects this many single rows of a batch and stores none, then the table takes no row.
 const PROBES: usize = 4;
-/// The most bytes of rows that are put together again to go at once.
+/// The most bytes of rows in pieces that are joined for one try.
 const PIECE_BYTES: usize = 8 * 1024 * 1024;
-/// A batch with more bytes of rows takes in no others. That bounds the memory that rejected rows take.
+/// A batch with more bytes of rows takes in no others. This bounds the memory of rejected rows.
 const JOINED_BYTES: usize = 4 * PIECE_BYTES;
 
-/// Where a batch comes from, which decides what to do once all its rows are stored or rejected.
+/// Where a batch comes from. This decides what happens when all its rows are stored or rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// The queue. The rows are nowhere else.
+    /// The queue. No other copy of the rows exists.
     Queue,
-    /// The spool, which is to acknowledge all rows up to this number. In another generation it means nothing.
+    /// The spool, which then acknowledges all rows up to this number. The number is valid only in this generation.
     Spool { up_to: u64, generation: u64 },
-    /// The ledger itself: rows about losses, which are in no account.
+    /// The ledger itself: rows about losses. The account does not count them.
     Ledger,
-    /// Rows that [wait](super::waiting), which were read from the spool of this generation, if from any.
+    /// Rows that [wait](super::waiting). `generation` is that of the spool from which they were read, if any.
     Waiting { generation: Option<u64> },
 }
 
-/// The cause of a rejection, as far as it is known.
+/// The likely cause of a rejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rejection {
-    /// One of the rows: try smaller pieces.
+    /// A row: try smaller pieces.
     Row,
-    /// The table: more is rejected than a few bad rows explain.
+    /// The table: it rejects more rows than a few bad ones explain.
     Drift,
 }
 
@@ -79,6 +81,7 @@ impl Batch {
             rejections: 0,
             before: 0,
             most,
+            alone: 0,
         }
     }
 
@@ -87,7 +90,7 @@ impl Batch {
         Self { attempt, ..Self::new(batch.rows, Origin::Spool { up_to: batch.up_to, generation }) }
     }
 
-    /// Rows that were tried before.
+    /// A batch of rows that were tried before.
     pub(super) fn again(rows: Vec<Row>, origin: Origin) -> Self {
         Self { attempt: Attempt::Retry, ..Self::new(rows, origin) }
     }
@@ -112,19 +115,52 @@ impl Batch {
         self.pieces.last().map_or(&[], |piece| &self.rows[piece.clone()])
     }
 
-    /// The row of the next piece, if it is a single one.
+    /// The row of the next piece, if the piece is a single row.
     pub(super) fn single(&mut self) -> Option<&mut Row> {
         let piece = self.pieces.last().filter(|piece| piece.len() == 1)?;
         self.rows.get_mut(piece.start)
     }
 
-    /// Takes the next piece, a single row, out of the batch.
-    pub(super) fn pop_single(&mut self) -> Option<Row> {
-        let piece = self.pieces.pop_if(|piece| piece.len() == 1)?;
-        self.rows.get(piece.start).cloned()
+    /// Notes that other rows have just been stored, so a rejection is the fault of a row.
+    pub(super) fn beside_stored_rows(self) -> Self {
+        Self { has_stored: true, ..self }
     }
 
-    /// The piece is in the store; its number of rows.
+    /// Counts a row that was found alone to have to wait.
+    pub(super) fn count_alone(&mut self) {
+        self.alone += 1;
+    }
+
+    /// The number of such rows.
+    pub(super) fn found_alone(&self) -> usize {
+        self.alone
+    }
+
+    /// Changes rows that are not stored or rejected yet.
+    pub(super) fn change(&mut self, mut change: impl FnMut(&mut Row)) {
+        self.pieces.iter().for_each(|piece| self.rows[piece.clone()].iter_mut().for_each(&mut change));
+    }
+
+    /// Removes rows that are not stored or rejected yet. The remaining rows of each piece close up.
+    pub(super) fn take(&mut self, mut is_taken: impl FnMut(&Row) -> bool) -> Vec<Row> {
+        let (len, mut taken) = (self.len(), Vec::new());
+        let mut rows: Vec<Row> = self.rejected.iter().map(|(row, _)| self.rows[*row].clone()).collect();
+        self.rejected.iter_mut().enumerate().for_each(|(at, (row, _))| *row = at);
+        // The piece on top has the earliest rows.
+        for piece in self.pieces.iter_mut().rev() {
+            let (left, start): (Vec<_>, _) = (self.rows[piece.clone()].to_vec(), rows.len());
+            let (out, kept): (Vec<_>, Vec<_>) = left.into_iter().partition(&mut is_taken);
+            taken.extend(out);
+            rows.extend(kept);
+            *piece = start..rows.len();
+        }
+        self.pieces.retain(|piece| !piece.is_empty());
+        self.rows = rows;
+        self.before = len - self.rows.len();
+        taken
+    }
+
+    /// Notes that the piece is stored, and returns its number of rows.
     pub(super) fn stored(&mut self) -> usize {
         let stored = self.pieces.pop().map_or(0, |piece| piece.len());
         self.has_stored = true;
@@ -134,7 +170,7 @@ impl Batch {
         stored
     }
 
-    /// Cuts the piece in two, the first half first; `false` when it is a single row.
+    /// Halves the piece, and puts the first half on top. Returns `false` for a single row.
     pub(super) fn halve(&mut self) -> bool {
         let Some(piece) = self.pieces.pop_if(|piece| piece.len() > 1) else { return false };
         let middle = piece.start + piece.len() / 2;
@@ -142,7 +178,7 @@ impl Batch {
         true
     }
 
-    /// The store rejects the piece.
+    /// Notes that the store rejects the piece.
     pub(super) fn reject(&mut self, error: &InsertError, drift: &Drift) -> Rejection {
         let is_in_doubt = error.failure() == Failure::Reject && !self.has_stored;
         let is_single = self.pieces.last().is_some_and(|piece| piece.len() == 1);
@@ -169,8 +205,8 @@ impl Batch {
         self.drifted || drift.shows(self.len(), self.rejected.len())
     }
 
-    /// Tries all rejected rows again, each alone and after all others, until one row is stored. Then the table takes rows
-    /// again, and all may go together.
+    /// Tries each rejected row again, alone and after all others, until one is stored. Then the table takes rows
+    /// again, and all rows may go together.
     fn retry_rejected(&mut self) {
         self.rejections = self.rejected.len() + if self.drifted { self.rejections } else { 0 };
         self.drifted = true;
@@ -181,8 +217,9 @@ impl Batch {
         self.split_one();
     }
 
-    /// Makes the next try a single row: one statement tells whether the table takes rows again. It is another row each time,
-    /// from the middle of the longest piece, as this row and its neighbours may be bad themselves.
+    /// Makes the next try a single row, because one statement tells whether the table takes rows again. Each time
+    /// this is another row, from the middle of the longest piece: the last row and its neighbours may be bad
+    /// themselves.
     fn split_one(&mut self) {
         let longest = self.pieces.iter().enumerate().max_by_key(|(_, piece)| piece.len());
         let Some(at) = longest.map(|(at, _)| at) else { return };
@@ -193,7 +230,7 @@ impl Batch {
         self.pieces.push(middle..middle + 1);
     }
 
-    /// Joins the pieces as far as rows may go together, the earliest first.
+    /// Joins pieces, the earliest first, as far as the limits of one try allow.
     fn rejoin(&mut self) {
         let Self { rows, most, .. } = self;
         let may_go_at_once = |piece: Range<usize>| piece.len() <= *most && bytes(&rows[piece]) <= PIECE_BYTES;
@@ -209,17 +246,17 @@ impl Batch {
         }
     }
 
-    /// Whether every row that is left was rejected alone. Only rows that came later can tell bad rows from drift.
+    /// Whether each remaining row was rejected alone. Only later rows can then tell bad rows from drift.
     pub(super) fn is_stuck(&self) -> bool {
         self.drifted && self.rejections >= self.pieces.iter().map(Range::len).sum()
     }
 
-    /// Whether the batch may take in others.
+    /// Whether the batch may take in other rows.
     pub(super) fn has_room(&self, rows: usize) -> bool {
         self.len() < rows && bytes(&self.rows) < JOINED_BYTES
     }
 
-    /// Takes in rows that came after its own, of the same origin. One of these goes next, alone.
+    /// Takes in later rows of the same origin. The next try is one of these, alone.
     pub(super) fn join(self, more: Self) -> Self {
         let (origin, len) = (more.origin, self.len() + more.len());
         let most = self.most.max(more.most);
@@ -240,19 +277,19 @@ impl Batch {
         joined
     }
 
-    /// How many rows were rejected.
+    /// The number of rejected rows.
     pub(super) fn rejected(&self) -> usize {
         self.rejected.len()
     }
 
-    /// Takes the first rejected row, with the store's reason.
+    /// Removes the first rejected row, and returns it with the store's reason.
     pub(super) fn pop_rejected(&mut self) -> Option<(Row, String)> {
         let first = (0..self.rejected.len()).min_by_key(|at| self.rejected[*at].0)?;
         let (row, reason) = self.rejected.swap_remove(first);
         Some((self.rows[row].clone(), reason))
     }
 
-    /// The rows that are not stored, as far as is known.
+    /// The rows that are not known to be stored.
     pub(super) fn into_rest(self) -> Vec<Row> {
         let mut is_left = vec![false; self.rows.len()];
         self.pieces.into_iter().for_each(|piece| is_left[piece].fill(true));
@@ -261,13 +298,13 @@ impl Batch {
         rows.filter_map(|(row, is_left)| is_left.then_some(row)).collect()
     }
 
-    /// All its rows.
+    /// All rows of the batch.
     pub(super) fn into_rows(self) -> Vec<Row> {
         self.rows
     }
 }
 
-/// The bytes that differ between rows, which decide what it takes to keep and to send them.
+/// The bytes of the columns that differ between rows. They decide how much memory and time the rows cost.
 fn bytes(rows: &[Row]) -> usize {
     rows.iter().map(|row| row.context.len()).sum()
 }

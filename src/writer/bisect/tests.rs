@@ -1,4 +1,4 @@
-//! Bisection: which rows are rejected, in how many statements.
+//! Bisection: which rows are rejected, and after how many statements.
 
 use std::ops::RangeInclusive;
 use std::time::UNIX_EPOCH;
@@ -37,7 +37,7 @@ fn rejection() -> InsertError {
     InsertError::new(Failure::Quarantine, "no")
 }
 
-/// Tries pieces until nothing is left or the schema seems to have drifted; the numbers of statements.
+/// Tries pieces until none is left or the table seems to have drifted. Returns the numbers of statements.
 fn try_all(batch: &mut Batch, is_bad: impl Fn(u128) -> bool) -> (usize, Rejection) {
     let mut statements = 0;
     while let Some((piece, _)) = batch.next() {

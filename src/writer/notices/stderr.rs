@@ -25,6 +25,8 @@ pub(in crate::writer) enum Notice {
     Drift,
     /// Rows are written without a booking or restaurant that is not there.
     Reference,
+    /// Rows wait until the table has a place for them.
+    Wait,
     /// Rows are quarantined.
     Quarantine,
     /// `quarantine.jsonl` cannot be written.

@@ -1,7 +1,9 @@
 //! The environment variables and the home directory, as a test may replace them.
 
-use std::ffi::OsString;
+use std::ffi::{CStr, OsString};
+use std::mem::MaybeUninit;
 use std::path::PathBuf;
+use std::ptr;
 
 use crate::error::Error;
 
@@ -32,5 +34,41 @@ impl Environment<'_> {
     pub(super) fn file_in_home(&self, file: &str) -> Option<String> {
         let path = self.in_home(".postgresql")?.join(file);
         if path.exists() { path.to_str().map(str::to_owned) } else { None }
+    }
+}
+
+/// The name of the user of this process, as libpq takes it if no user is set. The driver would take `anonymous`.
+#[expect(unsafe_code, reason = "std has no function for the user of the process")]
+pub(super) fn own_user() -> Option<String> {
+    // SAFETY: the call has no preconditions.
+    user_name(unsafe { libc::geteuid() })
+}
+
+/// `None` for a user without a name, such as a number that is set for a container.
+#[expect(unsafe_code, reason = "std has no function for the names of users")]
+fn user_name(user: libc::uid_t) -> Option<String> {
+    let mut texts = [0; 16 * 1024];
+    let mut entry = MaybeUninit::uninit();
+    let mut found = ptr::null_mut();
+    // SAFETY: all pointers are to local variables, and the length is that of `texts`.
+    let failure = unsafe {
+        libc::getpwuid_r(user, entry.as_mut_ptr(), texts.as_mut_ptr(), texts.len(), &raw mut found)
+    };
+    if failure != 0 || found.is_null() {
+        return None;
+    }
+    // SAFETY: `found` points to `entry`, which is filled in, and its name is a C string in `texts`.
+    let name = unsafe { CStr::from_ptr((*found).pw_name) };
+    name.to_str().ok().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_has_a_name_or_none() {
+        assert_eq!(user_name(0).as_deref(), Some("root"));
+        assert_eq!(user_name(4_242_424_242), None);
     }
 }

@@ -78,23 +78,24 @@ fn options(settings: &Settings) -> Result<PgConnectOptions, Error> {
         }
         None => PgConnectOptions::new_without_pgpass(),
     };
-    let options = match settings.value("user") {
-        Some(user) => options.username(user),
-        None => options,
-    };
-    let options = match settings.value("dbname") {
-        Some(name) => options.database(name),
-        None => {
-            let user = options.get_username().to_owned();
-            options.database(&user)
-        }
-    };
+    let user = user(settings, environment::own_user)?;
+    let options = options.username(&user).database(settings.value("dbname").unwrap_or(&user));
     let names = ["application_name", "fallback_application_name"];
     let name = names.iter().find_map(|name| settings.value(name)).unwrap_or("tracing-ledger");
     let session = settings.session_options.iter().map(|(name, value)| (name, value));
     let options = options.application_name(name).extra_float_digits(None); // pgbouncer rejects it
     let options = if settings.session_options.is_empty() { options } else { options.options(session) };
     Ok(options.disable_statement_logging())
+}
+
+/// The user that is set, else the one of this process.
+fn user(settings: &Settings, own: impl FnOnce() -> Option<String>) -> Result<String, Error> {
+    settings.value("user").map(str::to_owned).or_else(own).ok_or_else(|| {
+        Error::config(
+            "the Postgres address names no user, and the user of this process has no name: use \
+             postgres://USER@HOST/DATABASE, or set PGUSER",
+        )
+    })
 }
 
 /// `None` if it is not set, or set to wait for ever.

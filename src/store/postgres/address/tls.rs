@@ -39,7 +39,16 @@ pub(super) fn with_tls(
         Some(pem) if is_pem(pem) => options.ssl_root_cert_from_pem(pem.into()),
         Some(path) => options.ssl_root_cert(path),
     };
-    let sends_none = matches!(mode, PgSslMode::Disable) || settings.value("sslcertmode") == Some("disable");
+    let disabled = settings.get("sslcertmode").filter(|setting| setting.value == "disable");
+    if let Some(setting) = disabled
+        && ["PGSSLCERT", "PGSSLKEY"].iter().any(|variable| environment.path(variable).is_some())
+    {
+        return Err(Error::config(format!(
+            "{} cannot be honoured while PGSSLCERT or PGSSLKEY is set, because the driver reads these: unset them",
+            setting.named()
+        )));
+    }
+    let sends_none = matches!(mode, PgSslMode::Disable) || disabled.is_some();
     let options = if sends_none { options } else { with_client_certificate(options, settings, environment)? };
     Ok(options.ssl_mode(mode))
 }

@@ -53,6 +53,21 @@ fn user_password_and_database() {
 }
 
 #[test]
+fn without_a_user_it_is_the_one_of_the_process() {
+    let own = std::process::Command::new("id").arg("-un").output().expect("coreutils").stdout;
+    let own = String::from_utf8(own).expect("a name");
+    let options = options_of(&read("postgres://localhost"));
+    assert_eq!((options.get_username(), options.get_database()), (own.trim(), Some(own.trim())));
+
+    let options = options_of(&read_in("postgres://localhost/app", &[("PGUSER", "bob")]).expect("an address"));
+    assert_eq!((options.get_username(), options.get_database()), ("bob", Some("app")));
+
+    let settings = Settings::read("postgres://localhost/app", &Environment(&|_| None)).expect("an address");
+    let error = user(&settings, || None).expect_err("nobody is named").to_string();
+    assert!(error.contains("names no user") && error.contains("set PGUSER"), "{error}");
+}
+
+#[test]
 fn a_url_that_cannot_be_read_names_the_fault_and_no_part_of_itself() {
     for (url, words) in [
         ("mysql://bob:s3cret@db/app", "begin with postgres://"),

@@ -76,3 +76,12 @@ fn by_a_socket_there_is_no_tls_as_in_libpq() {
         assert!(matches!(*attempts(mode, true), [PgSslMode::Disable]));
     }
 }
+
+#[test]
+fn a_certificate_of_the_environment_cannot_be_kept_back() {
+    let url = "postgres://db/app?sslcertmode=disable";
+    for variable in ["PGSSLCERT", "PGSSLKEY"] {
+        refused(url, &[(variable, "/x")], &["sslcertmode", "unset them"]);
+        assert!(read_in(url, &[(variable, "")]).is_ok(), "{variable}");
+    }
+}
