@@ -57,6 +57,8 @@ pub fn builder() -> Builder {
 #[must_use = "a builder does nothing until it is built"]
 pub struct Builder {
     rules: Rules,
+    /// Crates all of whose spans become rows.
+    instrumented: Vec<String>,
     queue_capacity: usize,
     overflow: Overflow,
     batch_size: usize,
@@ -74,6 +76,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             rules: Rules::builtin(),
+            instrumented: Vec::new(),
             queue_capacity: Self::DEFAULT_QUEUE_CAPACITY,
             overflow: Self::DEFAULT_OVERFLOW,
             batch_size: Self::DEFAULT_BATCH_SIZE,
@@ -132,6 +135,44 @@ impl Builder {
     /// The spans and events that become rows. Without it: [`Rules::builtin`].
     pub fn rules(self, rules: Rules) -> Self {
         Self { rules, ..self }
+    }
+
+    /// Every span of this crate becomes a row too, unless one of the [`rules`](Self::rules) names it. Call it again for
+    /// another crate.
+    ///
+    /// The name is that in the targets of the spans: `env!("CARGO_CRATE_NAME")` for the crate that is being compiled. It
+    /// covers the target `shop` and those below it, such as `shop::orders`. The event type is the name of the span, and
+    /// the source is its target. The fields `ledger.event`, `ledger.source` and `ledger.severity` say otherwise, and
+    /// `ledger.event = false` leaves a span out.
+    ///
+    /// ```
+    /// # use tracing_ledger::store::Memory;
+    /// # use tracing_subscriber::{Registry, prelude::*};
+    /// use tracing::instrument;
+    ///
+    /// #[instrument(err, ret(level = "trace"))]
+    /// fn charge(order: u64) -> Result<u64, std::io::Error> {
+    ///     Ok(order)
+    /// }
+    ///
+    /// #[instrument(fields(ledger.event = false))]
+    /// fn look_up() {}
+    ///
+    /// # let memory = Memory::default();
+    /// let builder = tracing_ledger::builder().instrumented(env!("CARGO_CRATE_NAME"));
+    /// # let (ledger, guard) = builder.build_with::<Registry>(memory.clone())?;
+    /// # tracing::subscriber::with_default(tracing_subscriber::registry().with(ledger), || {
+    /// charge(7)?;
+    /// look_up();
+    /// # Ok::<_, std::io::Error>(())
+    /// # })?;
+    /// # guard.shutdown(std::time::Duration::from_secs(5))?;
+    /// # assert_eq!(memory.rows().iter().map(|row| &*row.event_type).collect::<Vec<_>>(), ["charge"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn instrumented(mut self, crate_name: impl Into<String>) -> Self {
+        self.instrumented.push(crate_name.into());
+        self
     }
 
     /// How many records may wait for the writer, beside its current batch. Their bytes have a separate bound, [`MAX_QUEUE_BYTES`](Self::MAX_QUEUE_BYTES). Without it: [`DEFAULT_QUEUE_CAPACITY`](Self::DEFAULT_QUEUE_CAPACITY).
@@ -273,6 +314,7 @@ impl Builder {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         self.check()?;
+        let rules = self.all_rules()?;
         let queue = Arc::new(Queue::new(self.queue_capacity, self.overflow, self.batch_size));
         let control = Arc::new(Control::default());
         let spool = match &self.spool_dir {
@@ -288,9 +330,16 @@ impl Builder {
         if self.panic_messages {
             listen_to_panics();
         }
-        let layer = LedgerLayer::new(self.rules, self.max_level, Arc::clone(&queue));
+        let layer = LedgerLayer::new(rules, self.max_level, Arc::clone(&queue));
         let watched = exit::watch(&queue, layer.calls());
         Ok((layer, Guard::new(queue, control, writer, watched)))
+    }
+
+    fn all_rules(&self) -> Result<Rules, Error> {
+        let crates = self.instrumented.iter();
+        crates
+            .map(|name| Rules::instrumented(name))
+            .try_fold(self.rules.clone(), |rules, more| rules.and(more?))
     }
 
     fn spool_options(&self) -> spool::SpoolOptions {

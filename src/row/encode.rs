@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::iter;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use uuid::{NoContext, Timestamp, Uuid};
@@ -11,7 +12,7 @@ use super::json::{Json, Object};
 use super::outcome::{Given, Judgement, Outcome};
 use crate::record::{Head, Tally, Value, Values};
 use crate::rules::model::{Figure, Redact, SeverityRule};
-use crate::rules::plan::{Destination, RowPlan};
+use crate::rules::plan::{Destination, NameField, RowPlan};
 use crate::severity::Severity;
 use crate::stderr;
 
@@ -78,14 +79,21 @@ impl Row {
         Some(Self {
             id: time_ordered_id(created_at),
             created_at,
-            source: row.source.clone(),
-            event_type: row.event_type.clone(),
+            source: name(row.source_field.as_ref(), values, &row.source),
+            event_type: name(row.event_type_field.as_ref(), values, &row.event_type),
             severity,
             restaurant_id: context.take_uuid("restaurant_id"),
             booking_id: context.take_uuid("booking_id"),
             context: context.into_json(),
         })
     }
+}
+
+/// The name that the record gives in this field, or else the one that its rule gives.
+fn name(field: Option<&NameField>, values: Values<'_>, by_rule: &Arc<str>) -> Arc<str> {
+    let given = field.and_then(|field| Some((field, values.get(field.index())?.text()?.trim())));
+    let given = given.filter(|(_, text)| !text.is_empty());
+    given.map_or_else(|| Arc::clone(by_rule), |(field, text)| field.name(text))
 }
 
 /// Prints one notice for each callsite whose calls report no outcome, with the remedy.
@@ -261,7 +269,7 @@ impl<'a> Places<'a, '_> {
             Some(Destination::Success) => _ = self.given.success.get_or_insert(value),
             Some(Destination::Reason) => _ = self.given.reason.get_or_insert(value),
             Some(Destination::Result) => _ = self.given.result.get_or_insert(value),
-            None => {}
+            Some(Destination::Name) | None => {}
         }
     }
 }

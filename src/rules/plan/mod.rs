@@ -4,6 +4,7 @@
 //! one ledger after the other, as tests do, leaks a few hundred bytes per ledger and callsite.
 
 mod matching;
+mod names;
 mod plans;
 mod table;
 
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::Metadata;
 
+pub(crate) use self::names::NameField;
 pub(crate) use self::plans::Plans;
 use super::model::{Redact, RuleSpec, Silent};
 use super::redact::Redaction;
@@ -52,6 +54,11 @@ pub(crate) struct RowPlan {
     pub(crate) rule: Arc<RuleSpec>,
     pub(crate) event_type: Arc<str>,
     pub(crate) source: Arc<str>,
+    /// The fields from which a record has another event type or source.
+    pub(crate) event_type_field: Option<NameField>,
+    pub(crate) source_field: Option<NameField>,
+    /// The field that leaves the row out where it is `false`.
+    pub(crate) left_out_by: Option<usize>,
     /// By field index.
     pub(crate) fields: Vec<Destination>,
     /// Inherited names this row wants, with the key of each.
@@ -74,6 +81,8 @@ pub(crate) struct RowPlan {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Destination {
     Context(String),
+    /// Not into the context: it names the row's event type, source or severity.
+    Name,
     /// The field `error`, under this key where the row has the text of an error or panic.
     Error(String),
     /// Into the object of `rule.nest[0]`, under this key.

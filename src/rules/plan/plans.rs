@@ -8,9 +8,9 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::matching::{cut, is_own};
 use super::table::{Callsites, Known};
-use super::{Action, Destination, Plan, RowPlan, Site, site};
+use super::{Action, Destination, NameField, Plan, RowPlan, Site, site};
 use crate::rules::Rules;
-use crate::rules::model::{MAX_INHERITED, MatchKind, RuleSpec};
+use crate::rules::model::{ANNOTATIONS, MAX_INHERITED, MatchKind, RuleSpec};
 use crate::rules::redact::Redaction;
 
 /// The plans of every callsite that matters, found by callsite.
@@ -176,9 +176,17 @@ impl Plans {
         let fields: Vec<_> = meta.fields().iter().map(|field| rule.destination(field.name(), meta)).collect();
         let inherits: Vec<_> =
             self.places(&rule.inherit).map(|(place, name)| (place, rule.destination(name, meta))).collect();
+        let event_type_field = NameField::of(rule.event_type_field.as_deref(), meta);
+        let annotated = || NameField::of(Some(ANNOTATIONS[0]), meta);
         RowPlan {
+            left_out_by: event_type_field
+                .as_ref()
+                .map(NameField::index)
+                .or_else(|| Some(annotated()?.index())),
             event_type: self.kind(&owned(&rule.event_type, meta.name())),
             source: owned(&rule.source, meta.target()),
+            event_type_field,
+            source_field: NameField::of(rule.source_field.as_deref(), meta),
             wants: inherits.iter().fold(0, |set, (index, _)| set | 1 << index),
             declares_outcome: fields
                 .iter()
@@ -238,7 +246,7 @@ impl Plans {
 }
 
 /// A name as a column takes it: without NUL, for which Postgres has no place, and short enough for an index.
-fn stored(name: Arc<str>) -> Arc<str> {
+pub(super) fn stored(name: Arc<str>) -> Arc<str> {
     let short = cut(&name);
     if short.len() == name.len() && !name.contains('\0') {
         name
