@@ -61,13 +61,13 @@ where
     }
 
     /// The calls under way, for the guard.
-    pub(crate) fn calls(&self) -> Calls {
+    pub(crate) fn calls(&self) -> OpenCalls {
         self.recorder.calls()
     }
 }
 
 /// The calls under way.
-pub(crate) use self::spans::Calls;
+pub(crate) use self::spans::OpenCalls;
 
 /// Lets rows have the messages of panics, by way of the process's panic hook.
 pub(crate) use self::panic_message::listen as listen_to_panics;

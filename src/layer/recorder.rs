@@ -13,7 +13,7 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 use super::entered::EnteredSpans;
 use super::missing::Missing;
 use super::span::OpenSpan;
-use super::spans::{Calls, Cursor, Spans};
+use super::spans::{Cursor, OpenCalls, Spans};
 use crate::queue::Queue;
 use crate::record::{Fields, Record, Verdict};
 use crate::rules::model::SuccessTest;
@@ -32,7 +32,7 @@ impl Recorder {
         Self { plans, spans: Spans::default(), entered: EnteredSpans::default(), queue }
     }
 
-    pub(super) fn calls(&self) -> Calls {
+    pub(super) fn calls(&self) -> OpenCalls {
         self.spans.calls()
     }
 

@@ -87,8 +87,8 @@ impl Spans {
     }
 
     /// A view for the guard.
-    pub(super) fn calls(&self) -> Calls {
-        Calls(Arc::downgrade(&self.shards))
+    pub(super) fn calls(&self) -> OpenCalls {
+        OpenCalls(Arc::downgrade(&self.shards))
     }
 
     /// Whether the span may be followed; `false` for most that are not, and then at once.
@@ -131,9 +131,9 @@ impl Spans {
 
 /// The calls under way: spans that will have a row when they end. None once the layer is gone.
 #[derive(Debug)]
-pub(crate) struct Calls(Weak<[Shard]>);
+pub(crate) struct OpenCalls(Weak<[Shard]>);
 
-impl Calls {
+impl OpenCalls {
     #[cfg(all(test, ledger_loom))]
     pub(crate) fn none() -> Self {
         Self(Weak::<[Shard; 0]>::new())

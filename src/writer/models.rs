@@ -8,7 +8,7 @@ use loom::thread;
 
 use super::{Control, EndOfThread};
 use crate::exit;
-use crate::layer::Calls;
+use crate::layer::OpenCalls;
 use crate::queue::Queue;
 use crate::queue::models::{explore, offer, queue, take_all, wait};
 use crate::{Guard, Overflow};
@@ -55,7 +55,7 @@ impl Ledger {
     }
 
     fn guard(&self) -> Guard {
-        let watched = exit::watch(&self.queue, Calls::none());
+        let watched = exit::watch(&self.queue, OpenCalls::none());
         Guard::new(self.queue.clone(), self.control.clone(), another_thread(), watched)
     }
 
