@@ -29,10 +29,10 @@ pub(crate) fn open_spool(dir: &Path, options: SpoolOptions, queue: &Queue) -> Re
     let mut spool = Spool::open(dir, options)?;
     match spool.take_replay() {
         Ok(replayed) if replayed.taken + replayed.left > 0 => stderr::say(format_args!(
-            "{} rows from replay.jsonl are on their way, and {} lines stay there: {}",
+            "replay.jsonl was read: {} of its rows are sent again, and {} of its lines stay there{}",
             replayed.taken,
             replayed.left,
-            if replayed.left == 0 { "all is well".to_owned() } else { replayed.reasons.join("; ") }
+            replayed.reasons.iter().map(|reason| format!("; {reason}")).collect::<String>()
         )),
         Ok(_) => {}
         Err(error) => stderr::say(format_args!("{error:#}")),

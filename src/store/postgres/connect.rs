@@ -192,7 +192,7 @@ fn tell(told: &mut bool, plain: Option<sqlx::Error>) {
         *told = true;
         stderr::say(format_args!(
             "the connection to Postgres is not encrypted, because sslmode is prefer and TLS failed: {}",
-            StepError::sql(Step::Connect, error).cause_text()
+            StepError::sql(Step::Connect, error).cause_text_under_prefer()
         ));
     }
 }
