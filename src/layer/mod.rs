@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::queue::Overflow;
 
-    /// As a thread of the parent may have held it at the fork.
+    /// The test holds the lock, as a thread of the parent may have held it at the fork.
     #[test]
     fn a_forked_child_waits_for_no_lock() {
         let queue = Arc::new(Queue::new(100, Overflow::DropNewest, 10).in_a_child());

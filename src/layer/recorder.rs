@@ -225,7 +225,7 @@ impl Recorder {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        // Not under the lock: it may be the registry's last look at a span, which then closes.
+        // Not under the lock: this may drop the registry's last reference to a span, which then closes.
         let current = self.entered.exit(id, ctx);
         if !self.spans.may_follow(id) {
             return;

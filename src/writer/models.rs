@@ -66,7 +66,7 @@ impl Ledger {
     }
 }
 
-/// Not the writer's, whose guard would refuse to wait: to std all threads of a model are one.
+/// The id of another thread. To std all threads of a model are one, and the guard refuses to wait on the writer's own.
 fn another_thread() -> ThreadId {
     static ANOTHER: std::sync::OnceLock<ThreadId> = std::sync::OnceLock::new();
     *ANOTHER.get_or_init(|| {

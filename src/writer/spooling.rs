@@ -141,9 +141,9 @@ impl Source {
         Ok(())
     }
 
-    /// Counts what a new generation has found of the rows that were still to be read; how many are lost. It counts on from
-    /// the segments that are left, so the numbers tell. All others that it has found come in addition: they are in hand, or
-    /// an earlier process left them.
+    /// Returns how many unread rows are lost. The new generation continues the numbers of the segments that are left,
+    /// so an unread number that it lacks is lost. Any other row counts as inherited: it is in hand, or an earlier
+    /// process left it.
     fn recount(&self, unread: Range<u64>, found: &Range<u64>, torn: u64) -> u64 {
         let kept = unread.end.min(found.end).saturating_sub(unread.start.max(found.start));
         let lost = unread.end - unread.start - kept;
