@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
 use std::thread;
 
-use crate::layer::Calls;
+use crate::layer::OpenCalls;
 use crate::queue::{Cause, Queue};
 use crate::stderr;
 
@@ -21,12 +21,12 @@ const TRIES: usize = 100;
 pub(crate) struct Watched {
     /// Not kept: it may have much memory.
     queue: Weak<Queue>,
-    calls: Calls,
+    calls: OpenCalls,
     is_over: AtomicBool,
 }
 
 /// Watches a ledger until the end of the process, or until [`forget`](Watched::forget).
-pub(crate) fn watch(queue: &Arc<Queue>, calls: Calls) -> Arc<Watched> {
+pub(crate) fn watch(queue: &Arc<Queue>, calls: OpenCalls) -> Arc<Watched> {
     register();
     let queue = Arc::downgrade(queue);
     let watched = Arc::new(Watched { queue, calls, is_over: AtomicBool::new(false) });

@@ -61,13 +61,13 @@ where
     }
 
     /// The calls under way, for the guard.
-    pub(crate) fn calls(&self) -> Calls {
+    pub(crate) fn calls(&self) -> OpenCalls {
         self.recorder.calls()
     }
 }
 
 /// The calls under way.
-pub(crate) use self::spans::Calls;
+pub(crate) use self::spans::OpenCalls;
 
 /// Lets rows have the messages of panics, by way of the process's panic hook.
 pub(crate) use self::panic_message::listen as listen_to_panics;
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::queue::Overflow;
 
-    /// As a thread of the parent may have held it at the fork.
+    /// The test holds the lock, as a thread of the parent may have held it at the fork.
     #[test]
     fn a_forked_child_waits_for_no_lock() {
         let queue = Arc::new(Queue::new(100, Overflow::DropNewest, 10).in_a_child());

@@ -13,7 +13,7 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 use super::entered::EnteredSpans;
 use super::missing::Missing;
 use super::span::OpenSpan;
-use super::spans::{Calls, Cursor, Spans};
+use super::spans::{Cursor, OpenCalls, Spans};
 use crate::queue::Queue;
 use crate::record::{Fields, Record, Verdict};
 use crate::rules::model::SuccessTest;
@@ -32,7 +32,7 @@ impl Recorder {
         Self { plans, spans: Spans::default(), entered: EnteredSpans::default(), queue }
     }
 
-    pub(super) fn calls(&self) -> Calls {
+    pub(super) fn calls(&self) -> OpenCalls {
         self.spans.calls()
     }
 
@@ -227,7 +227,7 @@ impl Recorder {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        // Not under the lock: it may be the registry's last look at a span, which then closes.
+        // Not under the lock: this may drop the registry's last reference to a span, which then closes.
         let current = self.entered.exit(id, ctx);
         if !self.spans.may_follow(id) {
             return;

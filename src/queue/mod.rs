@@ -314,8 +314,8 @@ impl Queue {
     fn wake_with(&self, records: u64) -> bool {
         let left = self.left();
         self.departures.0.wake_at.store(left + records, Ordering::Relaxed);
-        // Adding nothing takes a place in the order of all changes: a record before it is in the sum, and one after it
-        // sees the number stored above.
+        // Adding zero gives this read a place in the order of all changes: earlier records are in the sum, and later
+        // ones see the number stored above.
         let accepted = self.account.state.0.fetch_add(0, Ordering::AcqRel) & !CLOSED;
         accepted.saturating_sub(left) < records
     }

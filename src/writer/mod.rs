@@ -116,7 +116,7 @@ pub(crate) fn start<S: Store>(
     started.map(|()| id).map_err(failed)
 }
 
-/// A runtime whose threads for blocking work are suppressed as the writer's own.
+/// A runtime whose threads for blocking work are suppressed like the writer's: the ledger records nothing from them.
 fn runtime() -> io::Result<Runtime> {
     runtime::Builder::new_current_thread().enable_all().on_thread_start(queue::suppress_this_thread).build()
 }

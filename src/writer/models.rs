@@ -8,7 +8,7 @@ use loom::thread;
 
 use super::{Control, EndOfThread};
 use crate::exit;
-use crate::layer::Calls;
+use crate::layer::OpenCalls;
 use crate::queue::Queue;
 use crate::queue::models::{explore, offer, queue, take_all, wait};
 use crate::{Guard, Overflow};
@@ -55,7 +55,7 @@ impl Ledger {
     }
 
     fn guard(&self) -> Guard {
-        let watched = exit::watch(&self.queue, Calls::none());
+        let watched = exit::watch(&self.queue, OpenCalls::none());
         Guard::new(self.queue.clone(), self.control.clone(), another_thread(), watched)
     }
 
@@ -66,7 +66,7 @@ impl Ledger {
     }
 }
 
-/// Not the writer's, whose guard would refuse to wait: to std all threads of a model are one.
+/// The id of another thread. To std all threads of a model are one, and the guard refuses to wait on the writer's own.
 fn another_thread() -> ThreadId {
     static ANOTHER: std::sync::OnceLock<ThreadId> = std::sync::OnceLock::new();
     *ANOTHER.get_or_init(|| {

@@ -66,8 +66,8 @@ impl<'a> Pump<'a> {
 
     /// Gets onto disk what is in the queue now. The store has its turn again and again.
     async fn fill(&self) {
-        // A mark has every thread's chunk sent, and a chunk that is nearly empty takes as much memory as a full one: not where
-        // the disk takes nothing.
+        // A mark sends every thread's chunk, and a chunk that is nearly empty takes as much memory as a full one. So no
+        // mark is taken while the disk takes nothing.
         if !self.has_spool || (self.is_held_up() && !self.fill_some()) {
             return;
         }

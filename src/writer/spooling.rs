@@ -29,10 +29,10 @@ pub(crate) fn open_spool(dir: &Path, options: SpoolOptions, queue: &Queue) -> Re
     let mut spool = Spool::open(dir, options)?;
     match spool.take_replay() {
         Ok(replayed) if replayed.taken + replayed.left > 0 => stderr::say(format_args!(
-            "{} rows from replay.jsonl are on their way, and {} lines stay there: {}",
+            "replay.jsonl was read: {} of its rows are sent again, and {} of its lines stay there{}",
             replayed.taken,
             replayed.left,
-            if replayed.left == 0 { "all is well".to_owned() } else { replayed.reasons.join("; ") }
+            replayed.reasons.iter().map(|reason| format!("; {reason}")).collect::<String>()
         )),
         Ok(_) => {}
         Err(error) => stderr::say(format_args!("{error:#}")),
@@ -141,9 +141,9 @@ impl Source {
         Ok(())
     }
 
-    /// Counts what a new generation has found of the rows that were still to be read; how many are lost. It counts on from
-    /// the segments that are left, so the numbers tell. All others that it has found come in addition: they are in hand, or
-    /// an earlier process left them.
+    /// Returns how many unread rows are lost. The new generation continues the numbers of the segments that are left,
+    /// so an unread number that it lacks is lost. Any other row counts as inherited: it is in hand, or an earlier
+    /// process left it.
     fn recount(&self, unread: Range<u64>, found: &Range<u64>, torn: u64) -> u64 {
         let kept = unread.end.min(found.end).saturating_sub(unread.start.max(found.start));
         let lost = unread.end - unread.start - kept;

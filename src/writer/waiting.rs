@@ -24,7 +24,7 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 const RETRY_ROWS: usize = 100;
 /// After this many rows of a batch were found alone, the others that may have the same fault wait without a try.
 const MOST_ALONE: usize = 16;
-/// The bounds of the wait before a row is tried again: as long as it has waited.
+/// A row is tried again after as long as it has waited so far, within these bounds.
 const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(5);
 
@@ -157,8 +157,8 @@ impl Waiting {
         }
     }
 
-    /// A waiting row was tried in vain, or the first time. Others have their turn before it is tried again. It waits for what
-    /// it lacks now.
+    /// Schedules a waiting row after a try that failed. It goes behind the other waiting rows, and now waits for what
+    /// this try found missing.
     fn put_off(&mut self, row: &Row, lack: Lack) {
         let found = self.rows.iter().position(|waiting| waiting.row.id == row.id);
         let Some(mut waiting) = found.and_then(|at| self.rows.remove(at)) else { return };
@@ -330,7 +330,7 @@ impl<S: Store> Delivery<'_, S> {
     }
 }
 
-/// How far the spool of a batch is acknowledged, by the last batch of it that is done.
+/// How far the spool of a batch may be acknowledged: to the end of its last finished part of the same generation.
 fn acknowledged(done: Option<Origin>, origin: Origin) -> u64 {
     match (done, origin) {
         (Some(Origin::Spool { up_to, generation }), Origin::Spool { generation: same, .. })

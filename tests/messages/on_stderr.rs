@@ -144,6 +144,9 @@ fn trouble_is_printed_once_and_its_end_once() {
 fn the_contents_of_a_file_control_no_terminal() {
     let said = said_by("a file that drives terminals");
     assert!(said.contains(r"unknown field `\u{1b}[2J\u{202e}\u{a}`"), "{said}");
+    let counts =
+        "replay.jsonl was read: 0 of its rows are sent again, and 1 of its lines stay there; line 1 of";
+    assert!(said.contains(counts), "{said}");
     assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said:?}");
 }
 

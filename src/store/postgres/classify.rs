@@ -36,13 +36,13 @@ pub(super) enum Step {
 #[derive(Debug)]
 pub(super) struct StepError {
     step: Step,
-    cause: Cause,
+    cause: StepCause,
     /// Of a broken foreign key: whether it holds `restaurant_id` and `booking_id`.
     references: (bool, bool),
 }
 
 #[derive(Debug)]
-enum Cause {
+enum StepCause {
     TimedOut(Duration),
     Sql(sqlx::Error),
     /// The address names no server that will do.
@@ -51,15 +51,15 @@ enum Cause {
 
 impl StepError {
     pub(super) fn timed_out(step: Step, after: Duration) -> Self {
-        Self { step, cause: Cause::TimedOut(after), references: (true, true) }
+        Self { step, cause: StepCause::TimedOut(after), references: (true, true) }
     }
 
     pub(super) fn sql(step: Step, error: sqlx::Error) -> Self {
-        Self { step, cause: Cause::Sql(error), references: (true, true) }
+        Self { step, cause: StepCause::Sql(error), references: (true, true) }
     }
 
     pub(super) fn address(failure: Failure, message: String) -> Self {
-        Self { step: Step::Connect, cause: Cause::Address(failure, message), references: (true, true) }
+        Self { step: Step::Connect, cause: StepCause::Address(failure, message), references: (true, true) }
     }
 
     /// Whether the user, the password or the database is wrong.
@@ -72,6 +72,11 @@ impl StepError {
     pub(super) fn cause_text(&self) -> String {
         let text = self.to_string();
         text.strip_prefix(&format!("{}: ", self.step)).unwrap_or(&text).to_owned()
+    }
+
+    /// The same, where `sslmode` is `prefer` already.
+    pub(super) fn cause_text_under_prefer(&self) -> String {
+        self.cause_text().replace(OR_PREFER, "")
     }
 
     /// Whether this is a view, or a table with row-level security, which takes `INSERT` but not `COPY`.
@@ -103,7 +108,7 @@ impl StepError {
 
     fn database(&self) -> Option<&PgDatabaseError> {
         match &self.cause {
-            Cause::Sql(sqlx::Error::Database(error)) => error.try_downcast_ref(),
+            StepCause::Sql(sqlx::Error::Database(error)) => error.try_downcast_ref(),
             _ => None,
         }
     }
@@ -115,13 +120,13 @@ impl StepError {
     fn failure(&self) -> Failure {
         match &self.cause {
             // The database has just answered, so the link is slow: fewer rows may arrive in time.
-            Cause::TimedOut(_) if matches!(self.step, Step::Look | Step::Rows) => Failure::Halve,
-            Cause::TimedOut(_) => Failure::Retry,
-            Cause::Address(failure, _) => *failure,
-            Cause::Sql(sqlx::Error::Database(_)) => {
+            StepCause::TimedOut(_) if matches!(self.step, Step::Look | Step::Rows) => Failure::Halve,
+            StepCause::TimedOut(_) => Failure::Retry,
+            StepCause::Address(failure, _) => *failure,
+            StepCause::Sql(sqlx::Error::Database(_)) => {
                 self.database().map_or(Failure::Hold, |error| self.answer(error))
             }
-            Cause::Sql(error) => class_of_driver(error),
+            StepCause::Sql(error) => class_of_driver(error),
         }
     }
 
@@ -290,27 +295,38 @@ impl fmt::Display for StepError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.step)?;
         match &self.cause {
-            Cause::TimedOut(after) => write!(f, "no answer within {} s", after.as_secs()),
-            Cause::Address(_, message) => f.write_str(message),
-            Cause::Sql(sqlx::Error::Database(_)) => {
+            StepCause::TimedOut(after) => write!(f, "no answer within {} s", after.as_secs()),
+            StepCause::Address(_, message) => f.write_str(message),
+            StepCause::Sql(sqlx::Error::Database(_)) => {
                 self.database().map_or(Ok(()), |error| describe(f, self.step, error))
             }
-            Cause::Sql(sqlx::Error::Io(error)) => match (self.step, error.kind()) {
-                (_, ErrorKind::InvalidData) => f.write_str(refused_certificate(&error.to_string())),
+            StepCause::Sql(sqlx::Error::Io(error)) => match (self.step, error.kind()) {
+                (_, ErrorKind::InvalidData) => {
+                    let rustls = error.to_string();
+                    f.write_str(refused_certificate(&rustls))?;
+                    f.write_str(if is_version_1(&rustls) { OR_PREFER } else { "" })
+                }
                 (Step::Connect, ErrorKind::NotFound | ErrorKind::PermissionDenied) => f.write_str(
                     "a Unix socket or a certificate file is missing or may not be opened; for a socket, check that the server \
                      runs and listens on it with the URL's port; for a certificate, check sslrootcert, sslcert and sslkey",
                 ),
                 _ => write!(f, "{error}"),
             },
-            Cause::Sql(sqlx::Error::Tls(error)) => f.write_str(no_tls(&error.to_string())),
-            Cause::Sql(sqlx::Error::Configuration(_)) => f.write_str(no_tls("")),
-            Cause::Sql(sqlx::Error::Protocol(_)) => {
+            StepCause::Sql(sqlx::Error::Tls(error)) => f.write_str(no_tls(&error.to_string())),
+            StepCause::Sql(sqlx::Error::Configuration(_)) => f.write_str(no_tls("")),
+            StepCause::Sql(sqlx::Error::Protocol(_)) => {
                 f.write_str("the answer is not that of a Postgres server; check the host and the port of the URL")
             }
-            Cause::Sql(_) => f.write_str("the driver could not run the statement; check that the server is a Postgres of a supported version"),
+            StepCause::Sql(_) => f.write_str("the driver could not run the statement; check that the server is a Postgres of a supported version"),
         }
     }
+}
+
+/// What else to do about a certificate of X.509 version 1.
+const OR_PREFER: &str = ", or on a network that you control use sslmode=prefer, which then goes without TLS";
+
+fn is_version_1(rustls: &str) -> bool {
+    rustls.contains("UnsupportedCertVersion")
 }
 
 /// Why TLS failed, by the message of rustls. That message may name the host, so it is not passed on.
@@ -325,9 +341,9 @@ fn refused_certificate(rustls: &str) -> &'static str {
         .any(|words| rustls.contains(words))
     {
         "the server's certificate is not valid at this time; renew it, or correct the clock"
-    } else if rustls.contains("UnsupportedCertVersion") {
+    } else if is_version_1(rustls) {
         "the server's certificate is of X.509 version 1, which the driver's TLS (rustls) does not take; issue one of version \
-         3, with a subjectAltName, or on a network that you control use sslmode=prefer, which then goes without TLS"
+         3, with a subjectAltName"
     } else if rustls.contains("CaUsedAsEndEntity") {
         "the server uses the certificate of a CA; have the CA sign one for the server"
     } else {
@@ -366,8 +382,8 @@ impl From<StepError> for InsertError {
 impl From<StepError> for Error {
     fn from(error: StepError) -> Self {
         match error.cause {
-            Cause::TimedOut(_) => Self::timeout(error.to_string()),
-            Cause::Sql(_) | Cause::Address(..) => Self::database(error.to_string()),
+            StepCause::TimedOut(_) => Self::timeout(error.to_string()),
+            StepCause::Sql(_) | StepCause::Address(..) => Self::database(error.to_string()),
         }
     }
 }

@@ -107,7 +107,7 @@ impl Connector {
         Ok(None)
     }
 
-    /// Together the servers take no longer than one.
+    /// All servers share the timeout of one, each with at least `LEAST_TIMEOUT`, unless `connect_timeout` is set.
     fn timeout(&self) -> Duration {
         let servers = u32::try_from(self.address.servers()).unwrap_or(u32::MAX);
         self.address.timeout.unwrap_or_else(|| (CONNECT_TIMEOUT / servers).max(LEAST_TIMEOUT))
@@ -153,7 +153,7 @@ async fn connect_to(server: &Server) -> Result<(PgConnection, Option<sqlx::Error
         match options.clone().ssl_mode(mode).connect().await {
             Ok(connection) => return Ok((connection, first.filter(|_| matches!(mode, PgSslMode::Disable)))),
             Err(error) => match first.take() {
-                // The first attempt says more than that the second one, too, was refused.
+                // The first error says more than the second, which only repeats the refusal.
                 Some(earlier) if has_state(&error, "28000") || matches!(error, sqlx::Error::Tls(_)) => {
                     return Err(earlier);
                 }
@@ -192,7 +192,7 @@ fn tell(told: &mut bool, plain: Option<sqlx::Error>) {
         *told = true;
         stderr::say(format_args!(
             "the connection to Postgres is not encrypted, because sslmode is prefer and TLS failed: {}",
-            StepError::sql(Step::Connect, error).cause_text()
+            StepError::sql(Step::Connect, error).cause_text_under_prefer()
         ));
     }
 }

@@ -25,7 +25,7 @@ use sqlx::postgres::PgConnection;
 use self::address::{Address, Environment};
 use self::classify::{Step, StepError};
 use self::connect::{Connector, Purpose, begin, commit, roll_back, simple, statement};
-use self::table::Table;
+use self::table::TableFound;
 use super::{Attempt, InsertError, Store, time};
 use crate::error::Error;
 use crate::row::Row;
@@ -73,7 +73,7 @@ pub struct Postgres {
 struct Connected {
     connection: PgConnection,
     /// `None` before the first look, and after a failure that may come from a change of the table.
-    table: Option<Table>,
+    table: Option<TableFound>,
 }
 
 impl Postgres {
@@ -247,7 +247,7 @@ async fn create_table(connection: &mut PgConnection) -> Result<(), StepError> {
 
 impl WriteError {
     /// With the references that a broken foreign key holds.
-    fn with_references(self, table: &Table) -> Self {
+    fn with_references(self, table: &TableFound) -> Self {
         match self {
             Self::Step(error) => Self::Step(error.with_references(|key| table.references(key))),
             row => row,

@@ -69,7 +69,8 @@ impl Address {
 
 /// The options that all servers share.
 fn options(settings: &Settings) -> Result<PgConnectOptions, Error> {
-    // Beside PGOPTIONS, which the driver reads, it takes them by a URL alone. It would log a malformed line of .pgpass.
+    // The driver reads `options` from PGOPTIONS or from a URL, and has no setter that takes them whole. It has no
+    // subscriber here, because it would log a malformed line of .pgpass.
     let options = match settings.get("options").filter(|setting| !setting.is_of_environment()) {
         Some(setting) => {
             let url = format!("postgres:///?options={}", url::encode(&setting.value));
