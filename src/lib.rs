@@ -34,9 +34,15 @@ mod writer;
 /// The pages of the manual.
 pub mod _docs {
     /// [builtin]: crate::Rules::builtin
+    /// [outcomes]: crate::_docs::outcomes
     ///
     #[doc = include_str!("../docs/rules.md")]
     pub mod rules {}
+
+    /// [rules]: crate::_docs::rules
+    ///
+    #[doc = include_str!("../docs/outcomes.md")]
+    pub mod outcomes {}
 
     /// [rules]: crate::_docs::rules
     ///

@@ -76,11 +76,12 @@ impl Row {
         if values.truncated {
             context.set("_truncated", Value::Bool(true).into());
         }
+        let named = row.names.as_deref();
         Some(Self {
             id: time_ordered_id(created_at),
             created_at,
-            source: name(row.source_field.as_ref(), values, &row.source),
-            event_type: name(row.event_type_field.as_ref(), values, &row.event_type),
+            source: name(named.and_then(|names| names.source.as_ref()), values, &row.source),
+            event_type: name(named.and_then(|names| names.event_type.as_ref()), values, &row.event_type),
             severity,
             restaurant_id: context.take_uuid("restaurant_id"),
             booking_id: context.take_uuid("booking_id"),
@@ -91,7 +92,7 @@ impl Row {
 
 /// The name that the record gives in this field, or else the one that its rule gives.
 fn name(field: Option<&NameField>, values: Values<'_>, by_rule: &Arc<str>) -> Arc<str> {
-    let given = field.and_then(|field| Some((field, values.get(field.index())?.text()?.trim())));
+    let given = field.and_then(|field| Some((field, values.get(field.index)?.text()?.trim())));
     let given = given.filter(|(_, text)| !text.is_empty());
     given.map_or_else(|| Arc::clone(by_rule), |(field, text)| field.name(text))
 }

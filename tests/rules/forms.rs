@@ -2,7 +2,7 @@
 
 use tracing_ledger::{Error, Redact, Rule, Rules, Severity, Silent};
 
-const MANUAL: &str = include_str!("../../docs/rules.md");
+const MANUAL: &str = concat!(include_str!("../../docs/rules.md"), include_str!("../../docs/outcomes.md"));
 
 #[test]
 fn every_key_means_the_same_in_both_forms() -> Result<(), Error> {

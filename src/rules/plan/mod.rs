@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::Metadata;
 
-pub(crate) use self::names::NameField;
+pub(crate) use self::names::{NameField, NameFields};
 pub(crate) use self::plans::Plans;
 use super::model::{Redact, RuleSpec, Silent};
 use super::redact::Redaction;
@@ -55,8 +55,7 @@ pub(crate) struct RowPlan {
     pub(crate) event_type: Arc<str>,
     pub(crate) source: Arc<str>,
     /// The fields from which a record has another event type or source.
-    pub(crate) event_type_field: Option<NameField>,
-    pub(crate) source_field: Option<NameField>,
+    pub(crate) names: Option<Box<NameFields>>,
     /// The field that leaves the row out where it is `false`.
     pub(crate) left_out_by: Option<usize>,
     /// By field index.
@@ -74,7 +73,7 @@ pub(crate) struct RowPlan {
     /// The span declares a field that tells its outcome, so that silence means it was cut short.
     pub(crate) declares_outcome: bool,
     /// Few rules redact anything.
-    pub(crate) redaction: Option<Redaction>,
+    pub(crate) redaction: Option<Box<Redaction>>,
 }
 
 /// Where a field's value goes.

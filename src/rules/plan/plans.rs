@@ -7,10 +7,11 @@ use tracing::Metadata;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::matching::{cut, is_own};
+use super::names::left_out_by;
 use super::table::{Callsites, Known};
-use super::{Action, Destination, NameField, Plan, RowPlan, Site, site};
+use super::{Action, Destination, NameFields, Plan, RowPlan, Site, site};
 use crate::rules::Rules;
-use crate::rules::model::{ANNOTATIONS, MAX_INHERITED, MatchKind, RuleSpec};
+use crate::rules::model::{MAX_INHERITED, MatchKind, RuleSpec};
 use crate::rules::redact::Redaction;
 
 /// The plans of every callsite that matters, found by callsite.
@@ -176,17 +177,11 @@ impl Plans {
         let fields: Vec<_> = meta.fields().iter().map(|field| rule.destination(field.name(), meta)).collect();
         let inherits: Vec<_> =
             self.places(&rule.inherit).map(|(place, name)| (place, rule.destination(name, meta))).collect();
-        let event_type_field = NameField::of(rule.event_type_field.as_deref(), meta);
-        let annotated = || NameField::of(Some(ANNOTATIONS[0]), meta);
         RowPlan {
-            left_out_by: event_type_field
-                .as_ref()
-                .map(NameField::index)
-                .or_else(|| Some(annotated()?.index())),
+            names: NameFields::of(rule, meta),
+            left_out_by: left_out_by(rule, meta),
             event_type: self.kind(&owned(&rule.event_type, meta.name())),
             source: owned(&rule.source, meta.target()),
-            event_type_field,
-            source_field: NameField::of(rule.source_field.as_deref(), meta),
             wants: inherits.iter().fold(0, |set, (index, _)| set | 1 << index),
             declares_outcome: fields
                 .iter()
@@ -196,7 +191,7 @@ impl Plans {
             numbered_within: rule.number_within.as_ref().map(|(within, _)| self.kind(within)),
             is_span: meta.is_span(),
             is_collected: self.is_collected(rule.event_type.as_deref().unwrap_or(meta.name())),
-            redaction: Redaction::of(rule, meta, self.places(&rule.inherit)),
+            redaction: Redaction::of(rule, meta, self.places(&rule.inherit)).map(Box::new),
             rule: Arc::clone(rule),
             fields,
             inherits,
