@@ -35,6 +35,7 @@ mod writer;
 pub mod _docs {
     /// [builtin]: crate::Rules::builtin
     /// [outcomes]: crate::_docs::outcomes
+    /// [redaction]: crate::_docs::redaction
     ///
     #[doc = include_str!("../docs/rules.md")]
     pub mod rules {}
@@ -43,6 +44,11 @@ pub mod _docs {
     ///
     #[doc = include_str!("../docs/outcomes.md")]
     pub mod outcomes {}
+
+    /// [rules]: crate::_docs::rules
+    ///
+    #[doc = include_str!("../docs/redaction.md")]
+    pub mod redaction {}
 
     /// [rules]: crate::_docs::rules
     ///
@@ -58,7 +64,7 @@ pub mod _docs {
     pub mod addresses {}
 
     /// [addresses]: crate::_docs::addresses
-    /// [rules-redaction]: crate::_docs::rules#redaction
+    /// [rules-redaction]: crate::_docs::redaction
     ///
     #[doc = include_str!("../docs/security.md")]
     pub mod security {}
