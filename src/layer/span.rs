@@ -50,7 +50,7 @@ impl OpenSpan {
 
     /// Whether it will have a row.
     pub(super) fn is_call(&self) -> bool {
-        self.record.head.plan.row().is_some()
+        self.record.head.plan.row().is_some() && !self.record.is_left_out()
     }
 
     /// Begins anew in the same place, which is clear.
