@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::bisect::{Batch, Origin};
 use super::control::{Orders, Stopped};
 use super::delivery::Delivery;
-use super::notices::Notice;
+use super::notices::Problem;
 use crate::row::Row;
 use crate::store::{Failure, InsertError, Store};
 
@@ -245,7 +245,7 @@ impl<S: Store> Delivery<'_, S> {
             }
         }
         if self.waiting.endless().is_none() {
-            self.notices.say_recovered(&[Notice::Wait], "the table has a place for all rows that waited");
+            self.notices.say_recovered(&[Problem::Wait], "the table has a place for all rows that waited");
         }
         Ok(())
     }
@@ -277,7 +277,7 @@ impl<S: Store> Delivery<'_, S> {
         if matches!(lack, Lack::Partition) {
             self.waiting.reason = error.to_string();
             let what = "rows wait until the table has a place for them; others are written";
-            self.notices.say(Notice::Wait, format_args!("{what}: {error}"));
+            self.notices.say(Problem::Wait, format_args!("{what}: {error}"));
         }
         true
     }
@@ -296,12 +296,12 @@ impl<S: Store> Delivery<'_, S> {
         });
         if is_any {
             self.notices.say(
-                Notice::Reference,
+                Problem::Reference,
                 format_args!(
                     "rows are written without a reference that is not there; it is in their context: {error}"
                 ),
             );
-            self.notices.end(&[Notice::Reference]);
+            self.notices.end(&[Problem::Reference]);
         }
     }
 

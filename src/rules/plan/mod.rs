@@ -3,6 +3,7 @@
 //! A plan lives to the end of the program, as its callsite does. Each ledger has its own plans: a program that builds
 //! one ledger after the other, as tests do, leaks a few hundred bytes per ledger and callsite.
 
+mod advice;
 mod matching;
 mod names;
 mod plans;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use tracing::Metadata;
 
+pub(crate) use self::advice::Wanted;
 pub(crate) use self::names::{NameField, NameFields};
 pub(crate) use self::plans::Plans;
 use self::take::Taker;
@@ -39,6 +41,8 @@ pub(crate) struct Plan {
     reports: AtomicBool,
     /// The rules that take fields of this event.
     takers: Vec<Taker>,
+    /// The writer has made a row of it.
+    has_row: AtomicBool,
     /// It has been said that outcomes are unknown here.
     said_unknown: AtomicBool,
 }
@@ -128,8 +132,8 @@ impl Plan {
         may_give: NameSet,
         takers: Vec<Taker>,
     ) -> Self {
-        let (reports, said_unknown) = Default::default();
-        Self { meta, action, gives, may_give, takers, reports, said_unknown }
+        let (reports, has_row, said_unknown) = Default::default();
+        Self { meta, action, gives, may_give, takers, reports, has_row, said_unknown }
     }
 
     pub(crate) fn row(&self) -> Option<&RowPlan> {
@@ -170,6 +174,11 @@ impl Plan {
         if !self.reports.load(Ordering::Relaxed) {
             self.reports.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Notes that the writer has made a row.
+    pub(crate) fn made_row(&self) {
+        self.has_row.store(true, Ordering::Relaxed);
     }
 
     /// Whether this callsite has been seen to tell what it returns.

@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnection, PgSslMode};
 use super::address::{Address, Server, Session, attempts, choose_cryptography};
 use super::classify::{Step, StepError};
 use super::{CONNECT_TIMEOUT, STATEMENT_TIMEOUT};
-use crate::stderr;
+use crate::notice::{self, NoticeKind};
 use crate::store::Failure;
 
 /// Begins every transaction. The timeouts of the server are shorter than ours, so that its answer names the cause. They
@@ -190,10 +190,13 @@ fn has_state(error: &sqlx::Error, sqlstate: &str) -> bool {
 fn tell(told: &mut bool, plain: Option<sqlx::Error>) {
     if let Some(error) = plain.filter(|_| !*told) {
         *told = true;
-        stderr::say(format_args!(
-            "the connection to Postgres is not encrypted, because sslmode is prefer and TLS failed: {}",
-            StepError::sql(Step::Connect, error).cause_text_under_prefer()
-        ));
+        notice::say(
+            NoticeKind::Database,
+            format_args!(
+                "the connection to Postgres is not encrypted, because sslmode is prefer and TLS failed: {}",
+                StepError::sql(Step::Connect, error).cause_text_under_prefer()
+            ),
+        );
     }
 }
 
