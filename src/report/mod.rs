@@ -10,6 +10,8 @@ mod grid;
 mod keys;
 mod render;
 mod samples;
+#[expect(dead_code, reason = "the comparison of two windows uses it")]
+mod stats;
 
 use std::time::SystemTime;
 
