@@ -80,6 +80,18 @@ impl Store for AnyStore {
     }
 }
 
+impl AnyStore {
+    /// The kind of database.
+    pub(crate) fn name(&self) -> &'static str {
+        match *self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => "Postgres",
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => "SQLite",
+        }
+    }
+}
+
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 impl AnyStore {
     /// Passes every selected row to `each`, in no order, one at a time.

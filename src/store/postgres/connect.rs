@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnection, PgSslMode};
 use super::address::{Address, Server, Session, attempts, choose_cryptography};
 use super::classify::{Step, StepError};
 use super::{CONNECT_TIMEOUT, STATEMENT_TIMEOUT};
-use crate::stderr;
+use crate::notice::{self, NoticeKind};
 use crate::store::Failure;
 
 /// Begins every transaction. The timeouts of the server are shorter than ours, so that its answer names the cause. They
@@ -110,7 +110,7 @@ impl Connector {
         Ok(None)
     }
 
-    /// Together the servers take no longer than one.
+    /// All servers share the timeout of one, each with at least `LEAST_TIMEOUT`, unless `connect_timeout` is set.
     fn timeout(&self) -> Duration {
         let servers = u32::try_from(self.address.servers()).unwrap_or(u32::MAX);
         self.address.timeout.unwrap_or_else(|| (CONNECT_TIMEOUT / servers).max(LEAST_TIMEOUT))
@@ -156,7 +156,7 @@ async fn connect_to(server: &Server) -> Result<(PgConnection, Option<sqlx::Error
         match options.clone().ssl_mode(mode).connect().await {
             Ok(connection) => return Ok((connection, first.filter(|_| matches!(mode, PgSslMode::Disable)))),
             Err(error) => match first.take() {
-                // The first attempt says more than that the second one, too, was refused.
+                // The first error says more than the second, which only repeats the refusal.
                 Some(earlier) if has_state(&error, "28000") || matches!(error, sqlx::Error::Tls(_)) => {
                     return Err(earlier);
                 }
@@ -193,10 +193,13 @@ fn has_state(error: &sqlx::Error, sqlstate: &str) -> bool {
 fn tell(told: &mut bool, plain: Option<sqlx::Error>) {
     if let Some(error) = plain.filter(|_| !*told) {
         *told = true;
-        stderr::say(format_args!(
-            "the connection to Postgres is not encrypted, because sslmode is prefer and TLS failed: {}",
-            StepError::sql(Step::Connect, error).cause_text_under_prefer()
-        ));
+        notice::say(
+            NoticeKind::Database,
+            format_args!(
+                "the connection to Postgres is not encrypted, because sslmode is prefer and TLS failed: {}",
+                StepError::sql(Step::Connect, error).cause_text_under_prefer()
+            ),
+        );
     }
 }
 

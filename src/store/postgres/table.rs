@@ -50,9 +50,9 @@ const LOOK_AT_COLUMNS: &str = "SELECT a.attname::text, format_type(a.atttypid, a
      LEFT JOIN pg_type bb ON b.typtype = 'd' AND bb.oid = b.typbasetype \
      WHERE a.attrelid = to_regclass('observability_events') AND a.attnum > 0 AND NOT a.attisdropped";
 
-/// Of the tables that rows go into (the table itself, its partitions, the only table of a view without triggers): whether one
-/// lacks a key that tells a row that is sent again, the name of a key that is checked too late for that, and the name of a
-/// rule, which `COPY` passes by and `ON CONFLICT` does not allow.
+/// Looks at the tables that rows go into: the table itself, its partitions, the only table of a view without triggers.
+/// Returns whether one of them has no key that tells a row that is sent again, the name of a deferrable key, which is
+/// checked too late to tell it, and the name of a rule, which `COPY` ignores and `ON CONFLICT` forbids.
 const LOOK_AT_KEYS: &str = "WITH RECURSIVE tables (oid) AS (SELECT to_regclass('observability_events')::oid UNION \
      SELECT COALESCE(i.inhrelid, v.oid) FROM tables JOIN pg_class c USING (oid) \
      LEFT JOIN pg_inherits i ON i.inhparent = c.oid AND c.relkind = 'p' \

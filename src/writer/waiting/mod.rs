@@ -16,7 +16,7 @@ use self::lack::{Lack, References, references};
 use super::bisect::{Batch, Origin};
 use super::control::{Orders, Stopped};
 use super::delivery::Delivery;
-use super::notices::Notice;
+use super::notices::Problem;
 use crate::row::Row;
 use crate::store::{InsertError, Store};
 
@@ -26,7 +26,7 @@ const MOST_ROWS: usize = 5000;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// The most rows that are tried again at once: other rows have their turn in between.
 const RETRY_ROWS: usize = 100;
-/// The bounds of the wait before a row is tried again: as long as it has waited.
+/// A row is tried again after as long as it has waited so far, within these bounds.
 const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(5);
 
@@ -122,8 +122,8 @@ impl Waiting {
         }
     }
 
-    /// A waiting row was tried in vain, or the first time. Others have their turn before it is tried again. It waits for what
-    /// it lacks now.
+    /// Schedules a waiting row after a try that failed. It goes behind the other waiting rows, and now waits for what
+    /// this try found missing.
     fn put_off(&mut self, row: &Row, lack: Lack) {
         let found = self.rows.iter().position(|waiting| waiting.row.id == row.id);
         let Some(mut waiting) = found.and_then(|at| self.rows.remove(at)) else { return };
@@ -225,7 +225,7 @@ impl<S: Store> Delivery<'_, S> {
             }
         }
         if self.waiting.endless().is_none() {
-            self.notices.say_recovered(&[Notice::Wait], "no row has to wait for the table any more");
+            self.notices.say_recovered(&[Problem::Wait], "no row has to wait for the table any more");
         }
         Ok(())
     }
@@ -266,7 +266,7 @@ impl<S: Store> Delivery<'_, S> {
             self.waiting.reason = error.to_string();
             let what = if lack.takes_time() { "takes them in time" } else { "has a place for them" };
             self.notices.say(
-                Notice::Wait,
+                Problem::Wait,
                 format_args!("rows wait until the database {what}; others are written: {error}"),
             );
         }
@@ -287,12 +287,12 @@ impl<S: Store> Delivery<'_, S> {
         });
         if is_any {
             self.notices.say(
-                Notice::Reference,
+                Problem::Reference,
                 format_args!(
                     "rows are written without a reference that is not there; it is in their context: {error}"
                 ),
             );
-            self.notices.end(&[Notice::Reference]);
+            self.notices.end(&[Problem::Reference]);
         }
     }
 
@@ -321,7 +321,7 @@ impl<S: Store> Delivery<'_, S> {
     }
 }
 
-/// How far the spool of a batch is acknowledged, by the last batch of it that is done.
+/// How far the spool of a batch may be acknowledged: to the end of its last finished part of the same generation.
 fn acknowledged(done: Option<Origin>, origin: Origin) -> u64 {
     match (done, origin) {
         (Some(Origin::Spool { up_to, generation }), Origin::Spool { generation: same, .. })
