@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
 use std::thread;
 
-use crate::layer::Calls;
+use crate::layer::OpenCalls;
+use crate::notice::NoticeKind;
 use crate::queue::{Cause, Queue};
 use crate::stderr;
 
@@ -21,12 +22,12 @@ const TRIES: usize = 100;
 pub(crate) struct Watched {
     /// Not kept: it may have much memory.
     queue: Weak<Queue>,
-    calls: Calls,
+    calls: OpenCalls,
     is_over: AtomicBool,
 }
 
 /// Watches a ledger until the end of the process, or until [`forget`](Watched::forget).
-pub(crate) fn watch(queue: &Arc<Queue>, calls: Calls) -> Arc<Watched> {
+pub(crate) fn watch(queue: &Arc<Queue>, calls: OpenCalls) -> Arc<Watched> {
     register();
     let queue = Arc::downgrade(queue);
     let watched = Arc::new(Watched { queue, calls, is_over: AtomicBool::new(false) });
@@ -76,7 +77,7 @@ impl Watched {
         let calls = self.calls.abandon();
         if calls > 0 {
             queue.account.lose(Cause::Shutdown, calls);
-            stderr::say(format_args!(
+            queue.route.say(NoticeKind::Shutdown, format_args!(
                 "calls are still under way at the shutdown of the ledger, and their rows are not written (calls: \
                  {calls}): shut it down after the server and the jobs have ended"
             ));
@@ -85,7 +86,7 @@ impl Watched {
 
     fn report(&self) {
         let Some(queue) = self.queue.upgrade() else { return };
-        if queue.is_forked() || self.is_over.load(Ordering::Relaxed) {
+        if queue.is_forked() || queue.route.is_silent() || self.is_over.load(Ordering::Relaxed) {
             return;
         }
         let rows = queue.account.stats().in_flight;

@@ -13,11 +13,13 @@
 compile_error!("tracing-ledger runs on Unix only: its spool and its fork check need what other systems lack");
 
 mod builder;
+mod census;
 mod error;
 mod escape;
 mod exit;
 mod guard;
 mod layer;
+mod notice;
 mod queue;
 mod record;
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
@@ -34,9 +36,15 @@ mod writer;
 /// The pages of the manual.
 pub mod _docs {
     /// [builtin]: crate::Rules::builtin
+    /// [outcomes]: crate::_docs::outcomes
     ///
     #[doc = include_str!("../docs/rules.md")]
     pub mod rules {}
+
+    /// [rules]: crate::_docs::rules
+    ///
+    #[doc = include_str!("../docs/outcomes.md")]
+    pub mod outcomes {}
 
     /// [rules]: crate::_docs::rules
     ///
@@ -69,6 +77,7 @@ pub use builder::{Builder, builder, layer};
 pub use error::Error;
 pub use guard::{Guard, Handle};
 pub use layer::LedgerLayer;
+pub use notice::{Notice, NoticeKind};
 pub use queue::{Dropped, Overflow, Refused, Stats};
 pub use row::Row;
 pub use rules::{Redact, Rule, Rules, Silent};

@@ -1,7 +1,7 @@
 //! Which spans a thread is in.
 //!
-//! The registry knows too, and looks up the span it names, with a count that is taken and given back: more than all
-//! that is done here from a span's enter to its exit. It is asked where a thread is in more spans than there is room for.
+//! The registry knows this too, but each question costs a look-up and a reference count: more than all the work here
+//! between enter and exit. It is asked only when the thread is in more spans than fit here.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};

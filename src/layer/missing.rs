@@ -14,7 +14,8 @@ pub(super) struct Missing {
     names: NameSet,
     /// It is a call that no enclosing span has counted yet.
     is_uncounted: bool,
-    /// Its share of the time within its kind: none for a call within a call of its own kind.
+    /// The time that the call adds to the total of its kind. A call within a call of the same kind adds none, because
+    /// the outer one includes it.
     time: Duration,
     /// When the call ended: its span may close later, when the last to hold it lets go.
     ended: Instant,

@@ -31,7 +31,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 use self::gate::{Gate, gate, refuse_fmt_subscriber};
 use self::recorder::Recorder;
+use crate::census::Census;
 use crate::queue::Queue;
+#[cfg(test)]
 use crate::rules::Rules;
 use crate::rules::plan::Plans;
 
@@ -49,25 +51,31 @@ use crate::rules::plan::Plans;
 pub struct LedgerLayer<S> {
     gate: Gate<S>,
     recorder: Recorder,
+    census: Arc<Census>,
 }
 
 impl<S> LedgerLayer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    pub(crate) fn of(plans: Arc<Plans>, census: Arc<Census>, queue: Arc<Queue>) -> Self {
+        Self { gate: gate(&plans, &census, &queue), recorder: Recorder::new(plans, queue), census }
+    }
+
+    #[cfg(test)]
     pub(crate) fn new(rules: Rules, max_level: LevelFilter, queue: Arc<Queue>) -> Self {
         let plans = Arc::new(Plans::new(rules, max_level));
-        Self { gate: gate(&plans, &queue), recorder: Recorder::new(plans, queue) }
+        Self::of(Arc::clone(&plans), Arc::new(Census::new(plans)), queue)
     }
 
     /// The calls under way, for the guard.
-    pub(crate) fn calls(&self) -> Calls {
+    pub(crate) fn calls(&self) -> OpenCalls {
         self.recorder.calls()
     }
 }
 
 /// The calls under way.
-pub(crate) use self::spans::Calls;
+pub(crate) use self::spans::OpenCalls;
 
 /// Lets rows have the messages of panics, by way of the process's panic hook.
 pub(crate) use self::panic_message::listen as listen_to_panics;
@@ -85,6 +93,7 @@ where
 {
     fn on_layer(&mut self, subscriber: &mut S) {
         refuse_fmt_subscriber::<S>();
+        self.census.added();
         self.gate.on_layer(subscriber);
     }
 
@@ -150,6 +159,10 @@ where
         if id == TypeId::of::<Self>() {
             return Some(std::ptr::from_ref(self).cast());
         }
+        // The census asks whether this is the subscriber of a thread.
+        if id == TypeId::of::<Arc<Census>>() {
+            return Some(std::ptr::from_ref(&self.census).cast());
+        }
         // SAFETY: the pointer it returns points into `self.gate`, which lives as long as `self`; the
         // contract of this function is the same as that of the one called.
         unsafe { self.gate.downcast_raw(id) }
@@ -164,7 +177,7 @@ mod tests {
     use super::*;
     use crate::queue::Overflow;
 
-    /// As a thread of the parent may have held it at the fork.
+    /// The test holds the lock, as a thread of the parent may have held it at the fork.
     #[test]
     fn a_forked_child_waits_for_no_lock() {
         let queue = Arc::new(Queue::new(100, Overflow::DropNewest, 10).in_a_child());

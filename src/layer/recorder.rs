@@ -13,7 +13,7 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 use super::entered::EnteredSpans;
 use super::missing::Missing;
 use super::span::OpenSpan;
-use super::spans::{Calls, Cursor, Spans};
+use super::spans::{Cursor, OpenCalls, Spans};
 use crate::queue::Queue;
 use crate::record::{Fields, Record, Verdict};
 use crate::rules::model::SuccessTest;
@@ -32,7 +32,7 @@ impl Recorder {
         Self { plans, spans: Spans::default(), entered: EnteredSpans::default(), queue }
     }
 
-    pub(super) fn calls(&self) -> Calls {
+    pub(super) fn calls(&self) -> OpenCalls {
         self.spans.calls()
     }
 
@@ -170,7 +170,9 @@ impl Recorder {
             self.complete(&mut self.spans.cursor(), &mut record.fields, missing, parent);
         }
         record.redact();
-        self.queue.offer(record);
+        if !record.is_left_out() {
+            self.queue.offer(record);
+        }
     }
 
     /// Takes the outcome that `#[instrument(err, ret)]` reports for its span.
@@ -225,7 +227,7 @@ impl Recorder {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        // Not under the lock: it may be the registry's last look at a span, which then closes.
+        // Not under the lock: this may drop the registry's last reference to a span, which then closes.
         let current = self.entered.exit(id, ctx);
         if !self.spans.may_follow(id) {
             return;
@@ -263,7 +265,9 @@ impl Recorder {
     /// Hands over the record of a span that ends, or returns it where making room for it may take a while.
     #[inline]
     fn hand_over(&self, open: &mut OpenSpan) -> Option<Record> {
-        open.record.head.plan.row()?;
+        if !open.is_call() {
+            return None;
+        }
         open.copy_tallies();
         open.record.redact();
         (!self.queue.try_push(&mut open.record)).then(|| open.record.part())

@@ -23,7 +23,8 @@ pub(super) struct OpenSpan {
     has_ended: bool,
     /// The span that was current when the call was made, for a call that an enclosing span collects.
     pub(super) home: Option<Id>,
-    /// The span was left to its home. A thread that enters it elsewhere, as a database driver's may, is not the call.
+    /// The last counted exit returned to `home`. A later exit that returns elsewhere, as on the thread of a database
+    /// driver, is not the call's, unless it panics.
     was_home: bool,
     /// What is numbered or collected within the span; few spans have any. A place that is used again keeps it, empty.
     pub(super) children: Option<Box<Children>>,
@@ -49,7 +50,7 @@ impl OpenSpan {
 
     /// Whether it will have a row.
     pub(super) fn is_call(&self) -> bool {
-        self.record.head.plan.row().is_some()
+        self.record.head.plan.row().is_some() && !self.record.is_left_out()
     }
 
     /// Begins anew in the same place, which is clear.
@@ -131,7 +132,7 @@ impl OpenSpan {
         head.extra.get_or_insert_default().message = message.map(|message| message.text);
     }
 
-    /// Copies the tallies of a span that was never entered, and so has no exit that did.
+    /// Copies the tallies if the span was never entered. Otherwise its exit has copied them.
     #[inline]
     pub(super) fn copy_tallies(&mut self) {
         let copied = &mut self.record.tallies;

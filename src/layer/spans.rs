@@ -23,7 +23,7 @@ use super::span::OpenSpan;
 use crate::record::Fields;
 use crate::rules::plan::Plan;
 
-/// Shards for each processor: as the threads that run at once are spread over them by number, few meet in one.
+/// Shards for each processor. Threads are assigned by number, so few threads that run at once share a shard.
 const SHARDS_PER_PROCESSOR: usize = 4;
 /// Ids below this are indexed directly, so that no odd id makes a table of its size.
 const DIRECT: usize = 1 << 16;
@@ -44,8 +44,8 @@ pub(super) struct Spans {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Shard {
-    /// How many spans are followed, to be read without the lock: spans of other layers pass by in two instructions
-    /// where there is none. A thread that has a span's id has seen it begin, and so that it is counted.
+    /// The number of followed spans, read without the lock: if it is zero, a span of another layer costs two
+    /// instructions. A thread that has a span's id has seen the span begin, and so sees it counted.
     followed: AtomicUsize,
     slots: Mutex<Slots>,
 }
@@ -87,8 +87,8 @@ impl Spans {
     }
 
     /// A view for the guard.
-    pub(super) fn calls(&self) -> Calls {
-        Calls(Arc::downgrade(&self.shards))
+    pub(super) fn calls(&self) -> OpenCalls {
+        OpenCalls(Arc::downgrade(&self.shards))
     }
 
     /// Whether the span may be followed; `false` for most that are not, and then at once.
@@ -131,9 +131,9 @@ impl Spans {
 
 /// The calls under way: spans that will have a row when they end. None once the layer is gone.
 #[derive(Debug)]
-pub(crate) struct Calls(Weak<[Shard]>);
+pub(crate) struct OpenCalls(Weak<[Shard]>);
 
-impl Calls {
+impl OpenCalls {
     #[cfg(all(test, ledger_loom))]
     pub(crate) fn none() -> Self {
         Self(Weak::<[Shard; 0]>::new())

@@ -16,8 +16,8 @@ use super::*;
 use crate::rules::Rules;
 use crate::rules::plan::{Plan, Plans};
 
-/// How often, in one order, a thread is interrupted where it would not have waited by itself. `LOOM_MAX_PREEMPTIONS` has another
-/// number of it.
+/// The most preemptions in one order: switches of the thread where it did not wait. `LOOM_MAX_PREEMPTIONS` overrides
+/// it.
 const PREEMPTIONS: usize = 2;
 
 /// Tries the model in every order.
@@ -48,7 +48,8 @@ fn plan() -> &'static Plan {
     })
 }
 
-/// A queue for so few records whose chunks hold two all the same. It does not say in every order that it has ended.
+/// A queue for `capacity` records, with chunks of two. Its last notice counts as written, so that not every order
+/// prints it.
 pub(crate) fn queue(capacity: u64, overflow: Overflow) -> Arc<Queue> {
     let said_shutdown = AtomicBool::new(true);
     Arc::new(Queue { capacity, said_shutdown, ..Queue::new(2048, overflow, 2) })

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::redact::digest;
-use super::value::{Entry, INHERITED, Kind, TextRange, append};
+use super::value::{Entry, INHERITED, Kind, TextRange, Value, append};
 use super::{MAX_FIELDS, MAX_TEXT_BYTES, MAX_VALUE_BYTES};
 use crate::rules::model::Redact;
 
@@ -25,6 +25,12 @@ impl Fields {
     /// The field indices of the values that are not inherited.
     pub(crate) fn own_indices(&self) -> impl Iterator<Item = usize> {
         self.values.iter().map(|entry| entry.slot).filter(|slot| slot & INHERITED == 0).map(usize::from)
+    }
+
+    /// The value of one of its own fields.
+    pub(crate) fn get(&self, field: usize) -> Option<Value<'_>> {
+        let is_field = |entry: &&Entry| usize::from(entry.slot) == field;
+        self.values.iter().find(is_field).map(|entry| entry.value(&self.text))
     }
 
     #[inline]

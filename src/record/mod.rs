@@ -83,6 +83,13 @@ impl Record {
         Self { head: self.head.take(), fields, tallies: std::mem::take(&mut self.tallies) }
     }
 
+    /// Whether the span or event says that it has no row.
+    #[inline]
+    pub(crate) fn is_left_out(&self) -> bool {
+        let field = self.head.plan.row().and_then(|row| row.left_out_by);
+        field.is_some_and(|field| self.fields.get(field).and_then(Value::truth) == Some(false))
+    }
+
     /// Begins a new record in the same, cleared place.
     #[inline]
     pub(crate) fn reset(&mut self, plan: &'static Plan) {

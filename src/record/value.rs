@@ -97,6 +97,15 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The value as a bool. A text can be one too, as `%flag` records it.
+    pub(crate) fn truth(self) -> Option<bool> {
+        match self {
+            Value::Bool(truth) => Some(truth),
+            Value::Text(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
     /// The value as a float, for comparisons. A text can be a number too, as `%status` records it.
     pub(crate) fn number(self) -> Option<f64> {
         match self {

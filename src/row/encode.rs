@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::iter;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use uuid::{NoContext, Timestamp, Uuid};
@@ -9,11 +10,11 @@ use uuid::{NoContext, Timestamp, Uuid};
 use super::Row;
 use super::json::{Json, Object};
 use super::outcome::{Given, Judgement, Outcome};
+use crate::notice::{self, NoticeKind};
 use crate::record::{Head, Tally, Value, Values};
 use crate::rules::model::{Figure, Redact, SeverityRule};
-use crate::rules::plan::{Destination, RowPlan};
+use crate::rules::plan::{Destination, NameField, RowPlan};
 use crate::severity::Severity;
-use crate::stderr;
 
 /// The number of keys in a usual context.
 const USUAL_KEYS: usize = 16;
@@ -55,6 +56,7 @@ impl Row {
     /// Makes the row of a record and fixes its id and time, which stay the same for every try.
     pub(crate) fn from_record(head: &Head, values: Values<'_>, anchor: Anchor) -> Option<Self> {
         let row = head.plan.row()?;
+        head.plan.made_row();
         let created_at = anchor.wall(head.ended);
         let mut context = Object::with_room(USUAL_KEYS);
         let given = own_fields(&mut context, values, row);
@@ -75,11 +77,12 @@ impl Row {
         if values.truncated {
             context.set("_truncated", Value::Bool(true).into());
         }
+        let named = row.names.as_deref();
         Some(Self {
             id: time_ordered_id(created_at),
             created_at,
-            source: row.source.clone(),
-            event_type: row.event_type.clone(),
+            source: name(named.and_then(|names| names.source.as_ref()), values, &row.source),
+            event_type: name(named.and_then(|names| names.event_type.as_ref()), values, &row.event_type),
             severity,
             restaurant_id: context.take_uuid("restaurant_id"),
             booking_id: context.take_uuid("booking_id"),
@@ -88,19 +91,29 @@ impl Row {
     }
 }
 
+/// The name that the record gives in this field, or else the one that its rule gives.
+fn name(field: Option<&NameField>, values: Values<'_>, by_rule: &Arc<str>) -> Arc<str> {
+    let given = field.and_then(|field| Some((field, values.get(field.index)?.text()?.trim())));
+    let given = given.filter(|(_, text)| !text.is_empty());
+    given.map_or_else(|| Arc::clone(by_rule), |(field, text)| field.name(text))
+}
+
 /// Prints one notice for each callsite whose calls report no outcome, with the remedy.
 fn notice_unknown(head: &Head) {
     if head.plan.is_first_unknown() {
         let meta = head.plan.meta;
         let has_result = head.plan.row().is_some_and(|row| row.rule.keys.result.is_some());
-        stderr::say(format_args!(
-            "the outcome of {:?} ({}:{}) is unknown: record the field {}, add `ret` to its #[instrument], or give \
+        notice::say(
+            NoticeKind::Outcome,
+            format_args!(
+                "the outcome of {:?} ({}:{}) is unknown: record the field {}, add `ret` to its #[instrument], or give \
              its rule silent = \"ok\"",
-            meta.name(),
-            meta.file().unwrap_or("?"),
-            meta.line().unwrap_or_default(),
-            if has_result { "result" } else { "success as a bool" },
-        ));
+                meta.name(),
+                meta.file().unwrap_or("?"),
+                meta.line().unwrap_or_default(),
+                if has_result { "result" } else { "success as a bool" },
+            ),
+        );
     }
 }
 
@@ -261,7 +274,7 @@ impl<'a> Places<'a, '_> {
             Some(Destination::Success) => _ = self.given.success.get_or_insert(value),
             Some(Destination::Reason) => _ = self.given.reason.get_or_insert(value),
             Some(Destination::Result) => _ = self.given.result.get_or_insert(value),
-            None => {}
+            Some(Destination::Name) | None => {}
         }
     }
 }

@@ -125,12 +125,10 @@ fn reported(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Valu
     let Some(value) = (if rule.is_compared() { compared() } else { success }) else {
         return Reported::Nothing;
     };
-    let success = match (&rule.test, value) {
-        (SuccessTest::Within(range), value) => value.number().map(|number| range.contains(&number)),
-        (SuccessTest::Equals(wanted), value) => Some(equals(value, wanted)),
-        (_, Value::Bool(value)) => Some(value),
-        (_, Value::Text(text)) => text.parse().ok(),
-        _ => None,
+    let success = match &rule.test {
+        SuccessTest::Within(range) => value.number().map(|number| range.contains(&number)),
+        SuccessTest::Equals(wanted) => Some(equals(value, wanted)),
+        SuccessTest::Bool | SuccessTest::ReturnMatches(_) => value.truth(),
     };
     success.map_or(Reported::Unclear, Reported::Success)
 }

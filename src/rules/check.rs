@@ -200,6 +200,7 @@ fn in_mentions<'a>(rule: &'a RuleSpec, all: &[&RuleSpec]) -> Option<Mistake<'a>>
 fn unmade(event_type: &str, all: &[&RuleSpec]) -> Option<String> {
     let makes = |rule: &&&RuleSpec| match &rule.event_type {
         Some(own) => **own == *event_type,
+        None if rule.event_type_field.is_some() => false,
         None => rule.matches.names.iter().any(|name| name.matches(event_type)),
     };
     let kinds: Vec<_> = all.iter().filter(makes).map(|rule| rule.matches.kind).collect();
@@ -218,7 +219,8 @@ fn unmade(event_type: &str, all: &[&RuleSpec]) -> Option<String> {
 
 fn event_types(rule: &RuleSpec) -> impl Iterator<Item = &str> {
     let own = rule.event_type.as_deref();
-    let names = rule.matches.names.iter().map(|name| name.0.as_str()).filter(move |_| own.is_none());
+    let is_named = own.is_some() || rule.event_type_field.is_some();
+    let names = rule.matches.names.iter().map(|name| name.0.as_str()).filter(move |_| !is_named);
     own.into_iter().chain(names)
 }
 
@@ -239,9 +241,11 @@ fn judging(rule: &RuleSpec, name: &Pattern) -> Option<String> {
         SeverityRule::Field { field, .. } => Some(("severity", &**field)),
         SeverityRule::Natural | SeverityRule::Constant(_) => None,
     };
+    let named = [("event_type", &rule.event_type_field), ("source", &rule.source_field)];
+    let named = named.into_iter().filter_map(|(setting, field)| Some((setting, field.as_deref()?)));
     // A field may also be called by its key.
     let read = rule.reads().flat_map(|(setting, key, field)| [(setting, field), (setting, key)]);
-    let mut judged_by = compared.into_iter().chain(severity).chain(read);
+    let mut judged_by = compared.into_iter().chain(severity).chain(named).chain(read);
     let (setting, field) = judged_by.find(|(_, field)| name.matches(field))?;
     let field = if name.0 == field { String::new() } else { format!("and with it {field:?}, ") };
     Some(format!(

@@ -7,6 +7,7 @@ mod builder;
 mod check;
 mod fault;
 mod key_value;
+mod measures;
 pub(crate) mod model;
 mod outputs;
 pub(crate) mod plan;
@@ -22,9 +23,10 @@ pub use self::builder::Rule;
 pub use self::model::{Redact, Silent};
 
 use self::fault::Fault;
-use self::model::RuleSpec;
+use self::model::{ANNOTATIONS, RuleSpec};
 use self::reason::ReasonCodes;
 use crate::error::Error;
+use crate::severity::Severity;
 
 /// The name in messages of rules that have no file.
 const ORIGIN: &str = "rules";
@@ -70,6 +72,24 @@ impl Rules {
     /// The rules that come with the crate, for a service that assigns tables to bookings.
     pub fn builtin() -> Self {
         BUILTIN.0.clone()
+    }
+
+    /// Rules for every span of the crate of this name: a row by its name and target, or by the fields `ledger.…`. Events
+    /// with a field `ledger.event` have rows too.
+    pub(crate) fn instrumented(crate_name: &str) -> Result<Self, Error> {
+        if crate_name.trim().is_empty() {
+            let text = "instrumented has an empty name: give it env!(\"CARGO_CRATE_NAME\")";
+            return Err(Error::config(text));
+        }
+        // Targets have the name that the compiler knows.
+        let target = crate_name.replace('-', "_");
+        let [event, source, severity] = ANNOTATIONS;
+        let by_fields = |rule: Rule| {
+            let rule = rule.target(&target).event_type_field(event).source_field(source);
+            rule.severity_field(severity, [("", Severity::Info); 0])
+        };
+        let spans = by_fields(Rule::span("*")).reason("reason");
+        Self::from_rules([spans, by_fields(Rule::event("*").fields([event]))])
     }
 
     /// Reads a TOML file of rules.

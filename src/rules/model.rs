@@ -12,14 +12,21 @@ pub(crate) const MAX_INHERITED: usize = 64;
 /// NUL becomes three of them.
 pub(crate) const MAX_NAME_BYTES: usize = 512;
 
+/// The fields by which a span or event says which row it becomes. They are not in its context.
+pub(crate) const ANNOTATIONS: [&str; 3] = ["ledger.event", "ledger.source", "ledger.severity"];
+
 /// One rule: which spans or events it names, and what row they become.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RuleSpec {
     pub(crate) matches: Match,
     /// `event_type`; `None` takes the name of the span or event.
     pub(crate) event_type: Option<Arc<str>>,
+    /// The field that names the event type; `false` in it leaves the row out.
+    pub(crate) event_type_field: Option<String>,
     /// `source`; `None` takes the callsite's target.
     pub(crate) source: Option<Arc<str>>,
+    /// The field that names the source.
+    pub(crate) source_field: Option<String>,
     pub(crate) severity: SeverityRule,
     pub(crate) keys: Keys,
     pub(crate) success: Success,

@@ -37,8 +37,8 @@ pub(super) const RULE_KEYS: [(&str, For, Apply); 27] = [
     ("target", For::Both, |rule, it| Ok(rule.target(it.text()?))),
     ("level", For::Both, |rule, it| Ok(rule.level(it.word(&LEVELS)?))),
     ("fields", For::Both, |rule, it| Ok(rule.fields(it.texts()?))),
-    ("event_type", For::Both, |rule, it| Ok(rule.event_type(it.text()?))),
-    ("source", For::Both, |rule, it| Ok(rule.source(it.text()?))),
+    ("event_type", For::Both, |rule, it| text_or_field(rule, it, Rule::event_type, Rule::event_type_field)),
+    ("source", For::Both, |rule, it| text_or_field(rule, it, Rule::source, Rule::source_field)),
     ("severity", For::Both, severity),
     ("duration", For::Spans, |rule, it| Ok(rule.duration(it.key_or_off()?))),
     ("success", For::Spans, success),
@@ -134,6 +134,23 @@ fn names(rule: Rule, it: &KeyValue<'_>) -> Result<Rule, Fault> {
     match it.texts()? {
         names if names.is_empty() => Err(it.fault(format!("{:?} is an empty list: give it a name", it.path))),
         names => Ok(names.into_iter().fold(rule, Rule::also)),
+    }
+}
+
+/// A text, or the field that it is read from.
+fn text_or_field(
+    rule: Rule,
+    it: &KeyValue<'_>,
+    text: fn(Rule, String) -> Rule,
+    field: fn(Rule, String) -> Rule,
+) -> Result<Rule, Fault> {
+    if !it.value.is_table() {
+        return Ok(text(rule, it.text()?.to_owned()));
+    }
+    let [name] = parts(it, ["field"], &format!("in {:?}", it.path))?;
+    match name {
+        Some(name) => Ok(field(rule, name.text()?.to_owned())),
+        None => Err(it.fault(format!("{:?} has no \"field\": say which field it is read from", it.path))),
     }
 }
 

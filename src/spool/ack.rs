@@ -5,8 +5,8 @@
 //! They are written in turn, in place: a write that is torn harms the older number, and the other stands. Of
 //! two good slots the higher counts. With no good slot everything that is still in the segments is replayed.
 //!
-//! Both have their place on the disk before a segment takes any: a disk that the segments fill up could take no first
-//! number, and without it none of them is ever deleted. A slot without a number holds zeros, which are no good slot.
+//! Both slots get their room on disk before the first segment. Otherwise segments could fill the disk, no number could
+//! be written, and no segment would ever be deleted. A slot without a number holds zeros, and is not a good slot.
 
 use std::io;
 
@@ -65,7 +65,7 @@ impl<F: DiskFile> Ack<F> {
         let Some(number) = self.kept.filter(|_| !self.synced) else { return Ok(()) };
         // Into the other slot too: once the segments are gone, an older number would make them count as lost.
         self.write(disk, number)?;
-        // After a failure the file is opened anew: asked again, the kernel would report success.
+        // After a sync that fails the file is opened anew, because a second sync of the same file would report success.
         let mut file = self.take_file(disk)?;
         file.sync()?;
         disk.sync()?;

@@ -106,7 +106,7 @@ impl<D: Disk> Spool<D> {
         Err(error)
     }
 
-    /// Deletes the segments that are acknowledged, with the active one where all is.
+    /// Deletes the acknowledged segments, and the active one if every record is acknowledged.
     fn remove_stored(&mut self) -> Result<(), Error> {
         if self.acknowledged == self.next {
             self.close();

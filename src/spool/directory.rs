@@ -44,7 +44,8 @@ impl Disk for Directory {
         &self.path
     }
 
-    /// A deleted directory, or lock, lets another process in.
+    /// Whether the lock file is still the one in the directory. If either was deleted, another process could lock a new
+    /// one.
     fn is_owned(&self) -> bool {
         let (Ok(found), Ok(lock)) = (self.at(LOCK).symlink_metadata(), self.lock.metadata()) else {
             return false;

@@ -24,7 +24,8 @@
 //! [`Overflow`](crate::Overflow) decides. Nothing on disk is ever dropped for something newer. Space comes back
 //! with whole segments, an eighth of the limit at a time or 16 MiB. The files for people (see below) come on top.
 //!
-//! A disk that is full before that is the same: acknowledged segments are deleted to make room. The acknowledgement needs none for that: its place is taken before that of the first record.
+//! If the disk is full before the limit is reached, the same happens: acknowledged segments are deleted to make room.
+//! The acknowledgement needs no new room, because its place is taken before the first record.
 //!
 //! # When somebody deletes it
 //!

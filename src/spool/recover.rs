@@ -82,7 +82,7 @@ impl<D: Disk> Spool<D> {
                 self.note(self.disk.failed("cannot read all of", &last.name(), error));
                 let bytes = if last.unreadable { 2 * SEGMENT_BYTES } else { last.bytes };
                 last.unreadable = true;
-                // As many as there can be: the numbers of records that may be there are not given away again.
+                // The most records that the bytes can hold, so that no number that may be in use is given to another.
                 last.first + bytes / SMALLEST_FRAME as u64 + 1
             }
         }

@@ -5,13 +5,16 @@ use std::thread::ThreadId;
 use std::time::Duration;
 
 use loom::thread;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::{Control, EndOfThread};
+use crate::census::Census;
 use crate::exit;
-use crate::layer::Calls;
+use crate::layer::OpenCalls;
 use crate::queue::Queue;
 use crate::queue::models::{explore, offer, queue, take_all, wait};
-use crate::{Guard, Overflow};
+use crate::rules::plan::Plans;
+use crate::{Guard, Overflow, Rules};
 
 type Written = Arc<std::sync::Mutex<Vec<u32>>>;
 
@@ -55,8 +58,10 @@ impl Ledger {
     }
 
     fn guard(&self) -> Guard {
-        let watched = exit::watch(&self.queue, Calls::none());
-        Guard::new(self.queue.clone(), self.control.clone(), another_thread(), watched)
+        let watched = exit::watch(&self.queue, OpenCalls::none());
+        let plans = Plans::new(Rules::new(), LevelFilter::OFF);
+        let census = Arc::new(Census::new(Arc::new(plans)));
+        Guard::new(self.queue.clone(), self.control.clone(), another_thread(), watched, census)
     }
 
     /// The records that were written when the writer had ended.
@@ -66,7 +71,7 @@ impl Ledger {
     }
 }
 
-/// Not the writer's, whose guard would refuse to wait: to std all threads of a model are one.
+/// The id of another thread. To std all threads of a model are one, and the guard refuses to wait on the writer's own.
 fn another_thread() -> ThreadId {
     static ANOTHER: std::sync::OnceLock<ThreadId> = std::sync::OnceLock::new();
     *ANOTHER.get_or_init(|| {

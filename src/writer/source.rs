@@ -18,12 +18,11 @@ use crate::queue::{Cause, Queue};
 use crate::row::{Anchor, Row};
 use crate::spool::{Spool, SpoolOptions, SpooledRows};
 
-/// A batch takes in no more rows once those it has take that many bytes: in memory where they come from the queue, and on
-/// disk where they come from the spool. A batch off the queue exceeds it by one step at most, a batch off the disk by one
-/// row.
+/// A batch takes no more rows once its rows have this many bytes: in memory if they come from the queue, on disk if
+/// they come from the spool. A batch from the queue exceeds it by one step at most, a batch from the disk by one row.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
-/// Bytes of records, give or take a chunk, that become rows before the rows are weighed. As JSON a control character is six
-/// bytes, and the text of a row, which grows by doubling, may take eight for it.
+/// Bytes of records, give or take a chunk, that become rows before the rows are weighed. A control character of one
+/// byte becomes six bytes of JSON, and may occupy eight, because the text grows by doubling.
 const STEP_BYTES: usize = 256 * 1024;
 /// Rows made ahead at once: a tenth of a millisecond's work, in which the store has to wait.
 const AHEAD: usize = 100;
@@ -46,9 +45,9 @@ pub(super) struct Source {
     ahead: MadeRows,
     /// With a spool: the next batch, read while the store has the one before.
     pub(super) read_ahead: SpooledRows,
-    /// The disk failed, and is left alone until then.
+    /// The disk failed, and is not tried before this moment.
     pub(super) retry_at: Option<Instant>,
-    /// Rows are about to get other numbers on disk: a drain looks for its end again.
+    /// Rows are about to get other numbers on disk, so a running drain has to determine its end again.
     pub(super) has_moved: bool,
 }
 

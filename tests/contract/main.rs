@@ -1,5 +1,6 @@
 //! The contract: the exact contents of the rows, over every store. Each file holds one promise.
 
+mod annotations;
 mod cancelled;
 mod durations;
 mod errors;

@@ -2,7 +2,7 @@
 
 use tracing_ledger::{Error, Redact, Rule, Rules, Severity, Silent};
 
-const MANUAL: &str = include_str!("../../docs/rules.md");
+const MANUAL: &str = concat!(include_str!("../../docs/rules.md"), include_str!("../../docs/outcomes.md"));
 
 #[test]
 fn every_key_means_the_same_in_both_forms() -> Result<(), Error> {
@@ -46,6 +46,12 @@ fn every_key_means_the_same_in_both_forms() -> Result<(), Error> {
         keys = { max_tables = "maxTables", adjacent = "adjacent" }
 
         [[rule]]
+        event = "*"
+        fields = ["kind"]
+        event_type = { field = "kind" }
+        source = { field = "part" }
+
+        [[rule]]
         span = "batch"
         collect = { requests = "count http.request", ms = "total http.request" }
     "#
@@ -86,7 +92,8 @@ fn every_key_means_the_same_in_both_forms() -> Result<(), Error> {
         .nest("opt", "options", [("max_tables", "maxTables"), ("adjacent", "adjacent")]);
     let batch =
         Rule::span("batch").collect_count("requests", "http.request").collect_total("ms", "http.request");
-    assert_eq!(toml, Rules::from_rules([request, batch])?);
+    let named = Rule::event("*").fields(["kind"]).event_type_field("kind").source_field("part");
+    assert_eq!(toml, Rules::from_rules([request, named, batch])?);
     Ok(())
 }
 

@@ -76,6 +76,10 @@ fn unknown_keys_are_refused() {
             r#"3: unknown key "key" in "nest.s": did you mean "keys"?"#,
         ),
         (
+            r#"[[rule]]|span = "a"|event_type = { feild = "x" }"#,
+            r#"3: unknown key "feild" in "event_type": did you mean "field"?"#,
+        ),
+        (
             r#"[[reason_codes]]|category = "a"|code = ["b"]"#,
             r#"3: unknown key "code" in [[reason_codes]]: did you mean "codes"?"#,
         ),

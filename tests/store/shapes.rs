@@ -119,6 +119,9 @@ async fn columns_of_others_and_every_kind_of_table_have_the_same_contents() {
          CREATE TABLE observability_events (LIKE kept INCLUDING DEFAULTS, PRIMARY KEY (id)) PARTITION BY HASH (id);
          CREATE TABLE even PARTITION OF observability_events FOR VALUES WITH (MODULUS 2, REMAINDER 0);
          CREATE TABLE odd PARTITION OF observability_events FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
+        "ALTER TABLE observability_events RENAME TO kept;
+         CREATE TABLE observability_events (LIKE kept) PARTITION BY RANGE (((created_at AT TIME ZONE 'UTC')::date));
+         CREATE TABLE every PARTITION OF observability_events (PRIMARY KEY (id)) DEFAULT",
         "ALTER TABLE observability_events ENABLE ROW LEVEL SECURITY;
          CREATE POLICY all_rows ON observability_events FOR INSERT WITH CHECK (true)",
     ])
@@ -126,7 +129,7 @@ async fn columns_of_others_and_every_kind_of_table_have_the_same_contents() {
 }
 
 /// Each table, and the words of the message.
-const REFUSED: [(&str, &str); 12] = [
+const REFUSED: [(&str, &str); 19] = [
     ("ALTER TABLE observability_events DROP booking_id", "no column booking_id"),
     (
         "ALTER TABLE observability_events DROP booking_id, ADD booking_id bigint",
@@ -165,6 +168,42 @@ const REFUSED: [(&str, &str); 12] = [
     (
         "ALTER TABLE observability_events DROP CONSTRAINT observability_events_pkey, ADD UNIQUE (id) DEFERRABLE",
         "is DEFERRABLE",
+    ),
+    (
+        "ALTER TABLE observability_events DROP CONSTRAINT observability_events_pkey, ADD UNIQUE (created_at)",
+        "no unique key on id",
+    ),
+    (
+        "ALTER TABLE observability_events RENAME TO kept;
+         CREATE TABLE observability_events (LIKE kept) PARTITION BY RANGE (created_at);
+         CREATE TABLE sub PARTITION OF observability_events DEFAULT PARTITION BY LIST (source);
+         CREATE TABLE leaf PARTITION OF sub DEFAULT",
+        "no unique key on id",
+    ),
+    (
+        "ALTER TABLE observability_events DROP CONSTRAINT observability_events_pkey;
+         ALTER TABLE observability_events RENAME TO kept;
+         CREATE VIEW observability_events AS SELECT * FROM kept",
+        "no unique key on id",
+    ),
+    (
+        "CREATE TABLE log (n int);
+         CREATE RULE logged AS ON INSERT TO observability_events DO ALSO INSERT INTO log VALUES (1)",
+        "has the rule logged",
+    ),
+    (
+        "CREATE SCHEMA own; CREATE EXTENSION citext SCHEMA own;
+         ALTER TABLE observability_events ALTER source TYPE own.citext",
+        "GRANT USAGE ON SCHEMA own",
+    ),
+    (
+        "CREATE SCHEMA own; CREATE TYPE own.word AS ENUM ('info', 'warning', 'error', 'critical');
+         ALTER TABLE observability_events ALTER severity DROP DEFAULT, ALTER severity TYPE own.word USING 'info'",
+        "GRANT USAGE ON SCHEMA own",
+    ),
+    (
+        "CREATE DOMAIN region AS text NOT NULL; ALTER TABLE observability_events ADD region region",
+        "column region of observability_events is NOT NULL",
     ),
 ];
 

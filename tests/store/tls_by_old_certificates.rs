@@ -103,6 +103,7 @@ fn prefer_goes_on_without_tls_and_a_notice_says_so_once() {
         assert_eq!(SERVER.rows(), before + 2, "{stderr}");
         let notice = "is not encrypted, because sslmode is prefer and TLS failed: the server's certificate is of X.509 version 1";
         assert_eq!(stderr.matches(notice).count(), 1, "{stderr}");
+        assert!(!stderr.contains("use sslmode=prefer"), "it is prefer already: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
     }
 }

@@ -3,7 +3,7 @@
 use tracing::Metadata;
 
 use super::Destination;
-use crate::rules::model::{MAX_NAME_BYTES, Match, MatchKind, Pattern, RuleSpec};
+use crate::rules::model::{ANNOTATIONS, MAX_NAME_BYTES, Match, MatchKind, Pattern, RuleSpec};
 
 impl Match {
     pub(super) fn names(&self, meta: &Metadata<'_>) -> bool {
@@ -25,7 +25,7 @@ pub(super) fn is_own(target: &str) -> bool {
 }
 
 /// A target names itself and every module below it, as in `EnvFilter`.
-fn covers(pattern: &Pattern, target: &str) -> bool {
+pub(super) fn covers(pattern: &Pattern, target: &str) -> bool {
     let mut part = target;
     loop {
         if pattern.matches(part) {
@@ -40,6 +40,9 @@ fn covers(pattern: &Pattern, target: &str) -> bool {
 
 impl RuleSpec {
     pub(super) fn destination(&self, name: &str, meta: &Metadata<'_>) -> Destination {
+        if self.is_name(name) && !self.rename.iter().any(|(from, _)| from == name) {
+            return Destination::Name;
+        }
         if meta.is_span() && self.success.is_compared() && name == self.success.field {
             // The field a comparison reads stays in the context: a status is worth more than its verdict.
             return Destination::Context(self.key_of(name));
@@ -65,6 +68,12 @@ impl RuleSpec {
             }
         }
         Destination::Context(self.key_of(name))
+    }
+
+    /// Whether the field names a column of the row.
+    fn is_name(&self, field: &str) -> bool {
+        let read = [&self.event_type_field, &self.source_field].into_iter().flatten();
+        ANNOTATIONS.contains(&field) || read.into_iter().any(|name| name == field)
     }
 
     /// The key of a field: its new name, or its own, cut to the length of a key. A key that the layer writes itself is

@@ -3,7 +3,9 @@
 //! A plan lives to the end of the program, as its callsite does. Each ledger has its own plans: a program that builds
 //! one ledger after the other, as tests do, leaks a few hundred bytes per ledger and callsite.
 
+mod advice;
 mod matching;
+mod names;
 mod plans;
 mod table;
 
@@ -12,6 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::Metadata;
 
+pub(crate) use self::advice::Wanted;
+pub(crate) use self::names::{NameField, NameFields};
 pub(crate) use self::plans::Plans;
 use super::model::{Redact, RuleSpec, Silent};
 use super::redact::Redaction;
@@ -32,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) may_give: NameSet,
     /// This callsite has been seen to tell its outcome by a `return` event.
     reports: AtomicBool,
+    /// The writer has made a row of it.
+    has_row: AtomicBool,
     /// It has been said that outcomes are unknown here.
     said_unknown: AtomicBool,
 }
@@ -52,6 +58,10 @@ pub(crate) struct RowPlan {
     pub(crate) rule: Arc<RuleSpec>,
     pub(crate) event_type: Arc<str>,
     pub(crate) source: Arc<str>,
+    /// The fields from which a record has another event type or source.
+    pub(crate) names: Option<Box<NameFields>>,
+    /// The field that leaves the row out where it is `false`.
+    pub(crate) left_out_by: Option<usize>,
     /// By field index.
     pub(crate) fields: Vec<Destination>,
     /// Inherited names this row wants, with the key of each.
@@ -67,13 +77,15 @@ pub(crate) struct RowPlan {
     /// The span declares a field that tells its outcome, so that silence means it was cut short.
     pub(crate) declares_outcome: bool,
     /// Few rules redact anything.
-    pub(crate) redaction: Option<Redaction>,
+    pub(crate) redaction: Option<Box<Redaction>>,
 }
 
 /// Where a field's value goes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Destination {
     Context(String),
+    /// Not into the context: it names the row's event type, source or severity.
+    Name,
     /// The field `error`, under this key where the row has the text of an error or panic.
     Error(String),
     /// Into the object of `rule.nest[0]`, under this key.
@@ -103,8 +115,8 @@ impl Plan {
         gives: Vec<Option<u8>>,
         may_give: NameSet,
     ) -> Self {
-        let (reports, said_unknown) = Default::default();
-        Self { meta, action, gives, may_give, reports, said_unknown }
+        let (reports, has_row, said_unknown) = Default::default();
+        Self { meta, action, gives, may_give, reports, has_row, said_unknown }
     }
 
     pub(crate) fn row(&self) -> Option<&RowPlan> {
@@ -134,6 +146,11 @@ impl Plan {
         if !self.reports.load(Ordering::Relaxed) {
             self.reports.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Notes that the writer has made a row.
+    pub(crate) fn made_row(&self) {
+        self.has_row.store(true, Ordering::Relaxed);
     }
 
     /// Whether this callsite has been seen to tell what it returns.

@@ -7,8 +7,9 @@ use tracing::Metadata;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::matching::{cut, is_own};
+use super::names::left_out_by;
 use super::table::{Callsites, Known};
-use super::{Action, Destination, Plan, RowPlan, Site, site};
+use super::{Action, Destination, NameFields, Plan, RowPlan, Site, site};
 use crate::rules::Rules;
 use crate::rules::model::{MAX_INHERITED, MatchKind, RuleSpec};
 use crate::rules::redact::Redaction;
@@ -16,7 +17,9 @@ use crate::rules::redact::Redaction;
 /// The plans of every callsite that matters, found by callsite.
 #[derive(Debug)]
 pub(crate) struct Plans {
-    rules: Rules,
+    pub(super) rules: Rules,
+    /// Callsites without a field that their rule redacts have no rows.
+    pub(super) strict: bool,
     /// Nothing more verbose is recorded.
     max_level: LevelFilter,
     /// Names that some rule inherits.
@@ -45,7 +48,11 @@ impl Plans {
         // The check of the rules has refused more.
         inherited.truncate(MAX_INHERITED);
         let (by_callsite, sites) = Default::default();
-        Self { rules, max_level, inherited, by_callsite, sites }
+        Self { rules, strict: false, max_level, inherited, by_callsite, sites }
+    }
+
+    pub(crate) fn strict(self, strict: bool) -> Self {
+        Self { strict, ..self }
     }
 
     /// The most verbose level that the rules need, for what tracing and `log` skip altogether.
@@ -113,7 +120,7 @@ impl Plans {
         self.is_wanted_level(meta) && !is_own(meta.target()) && self.named_by(meta).is_some()
     }
 
-    fn is_wanted_level(&self, meta: &Metadata<'_>) -> bool {
+    pub(super) fn is_wanted_level(&self, meta: &Metadata<'_>) -> bool {
         *meta.level() <= self.max_level
     }
 
@@ -152,6 +159,9 @@ impl Plans {
             return None;
         }
         let named = self.named_by(meta);
+        if named.is_some_and(|rule| self.refuses(rule, meta)) {
+            return None;
+        }
         let action = match named {
             Some(rule) => Action::Row(self.row(rule, meta)),
             None if meta.is_span() => Action::Carry,
@@ -177,6 +187,8 @@ impl Plans {
         let inherits: Vec<_> =
             self.places(&rule.inherit).map(|(place, name)| (place, rule.destination(name, meta))).collect();
         RowPlan {
+            names: NameFields::of(rule, meta),
+            left_out_by: left_out_by(rule, meta),
             event_type: self.kind(&owned(&rule.event_type, meta.name())),
             source: owned(&rule.source, meta.target()),
             wants: inherits.iter().fold(0, |set, (index, _)| set | 1 << index),
@@ -188,7 +200,7 @@ impl Plans {
             numbered_within: rule.number_within.as_ref().map(|(within, _)| self.kind(within)),
             is_span: meta.is_span(),
             is_collected: self.is_collected(rule.event_type.as_deref().unwrap_or(meta.name())),
-            redaction: Redaction::of(rule, meta, self.places(&rule.inherit)),
+            redaction: Redaction::of(rule, meta, self.places(&rule.inherit)).map(Box::new),
             rule: Arc::clone(rule),
             fields,
             inherits,
@@ -238,7 +250,7 @@ impl Plans {
 }
 
 /// A name as a column takes it: without NUL, for which Postgres has no place, and short enough for an index.
-fn stored(name: Arc<str>) -> Arc<str> {
+pub(super) fn stored(name: Arc<str>) -> Arc<str> {
     let short = cut(&name);
     if short.len() == name.len() && !name.contains('\0') {
         name

@@ -25,7 +25,8 @@ pub(super) enum DiskFault {
     Interrupted,
     /// The next sync fails.
     Sync,
-    /// The process is killed in that call of those that change something, of which a write gets that far.
+    /// The process is killed in the `call`-th call that changes something. If that is a write, its first `bytes` bytes
+    /// are written.
     Kill { call: u32, bytes: usize },
 }
 

@@ -3,13 +3,16 @@
 //! Only the server's messages about statements are passed on. Its messages about connections and logins name the user, and
 //! a pooler may send such a message late.
 
+mod tls;
+
 use std::fmt;
 use std::io::ErrorKind;
 use std::time::Duration;
 
 use sqlx::postgres::PgDatabaseError;
 
-use super::table::COLUMNS;
+use self::tls::{OR_PREFER, is_version_1, no_tls, refused_certificate};
+use super::table::{COLUMNS, TableFound};
 #[cfg(feature = "report")]
 use crate::error::Error;
 use crate::escape::visible;
@@ -36,13 +39,13 @@ pub(super) enum Step {
 #[derive(Debug)]
 pub(super) struct StepError {
     step: Step,
-    cause: Cause,
+    cause: StepCause,
     /// Of a broken foreign key: whether it holds `restaurant_id` and `booking_id`.
     references: (bool, bool),
 }
 
 #[derive(Debug)]
-enum Cause {
+enum StepCause {
     TimedOut(Duration),
     Sql(sqlx::Error),
     /// The address names no server that will do.
@@ -51,15 +54,15 @@ enum Cause {
 
 impl StepError {
     pub(super) fn timed_out(step: Step, after: Duration) -> Self {
-        Self { step, cause: Cause::TimedOut(after), references: (true, true) }
+        Self { step, cause: StepCause::TimedOut(after), references: (true, true) }
     }
 
     pub(super) fn sql(step: Step, error: sqlx::Error) -> Self {
-        Self { step, cause: Cause::Sql(error), references: (true, true) }
+        Self { step, cause: StepCause::Sql(error), references: (true, true) }
     }
 
     pub(super) fn address(failure: Failure, message: String) -> Self {
-        Self { step: Step::Connect, cause: Cause::Address(failure, message), references: (true, true) }
+        Self { step: Step::Connect, cause: StepCause::Address(failure, message), references: (true, true) }
     }
 
     /// Whether the user, the password or the database is wrong.
@@ -74,6 +77,11 @@ impl StepError {
         text.strip_prefix(&format!("{}: ", self.step)).unwrap_or(&text).to_owned()
     }
 
+    /// The same, where `sslmode` is `prefer` already.
+    pub(super) fn cause_text_under_prefer(&self) -> String {
+        self.cause_text().replace(OR_PREFER, "")
+    }
+
     /// Whether this is a view, or a table with row-level security, which takes `INSERT` but not `COPY`.
     pub(super) fn refuses_copy(&self) -> bool {
         self.step == Step::Rows && matches!(self.sqlstate(), Some("0A000" | "42809"))
@@ -82,6 +90,16 @@ impl StepError {
     /// Whether a row is stored already. The connection is sound and waits for the end of the transaction.
     pub(super) fn is_conflict(&self) -> bool {
         self.step == Step::Rows && self.sqlstate() == Some("23505")
+    }
+
+    /// Whether the failure cannot come from a change of the table.
+    pub(super) fn is_no_change_of(&self, table: &TableFound) -> bool {
+        let key = self.database().and_then(PgDatabaseError::constraint);
+        match self.failure() {
+            Failure::Wait => true,
+            Failure::Reference { .. } => table.has_key(key),
+            _ => self.is_conflict(),
+        }
     }
 
     /// Whether the server has rejected rows, and would take others.
@@ -103,7 +121,7 @@ impl StepError {
 
     fn database(&self) -> Option<&PgDatabaseError> {
         match &self.cause {
-            Cause::Sql(sqlx::Error::Database(error)) => error.try_downcast_ref(),
+            StepCause::Sql(sqlx::Error::Database(error)) => error.try_downcast_ref(),
             _ => None,
         }
     }
@@ -115,13 +133,13 @@ impl StepError {
     fn failure(&self) -> Failure {
         match &self.cause {
             // The database has just answered, so the link is slow: fewer rows may arrive in time.
-            Cause::TimedOut(_) if matches!(self.step, Step::Look | Step::Rows) => Failure::Halve,
-            Cause::TimedOut(_) => Failure::Retry,
-            Cause::Address(failure, _) => *failure,
-            Cause::Sql(sqlx::Error::Database(_)) => {
+            StepCause::TimedOut(_) if matches!(self.step, Step::Look | Step::Rows) => Failure::Halve,
+            StepCause::TimedOut(_) => Failure::Retry,
+            StepCause::Address(failure, _) => *failure,
+            StepCause::Sql(sqlx::Error::Database(_)) => {
                 self.database().map_or(Failure::Hold, |error| self.answer(error))
             }
-            Cause::Sql(error) => class_of_driver(error),
+            StepCause::Sql(error) => class_of_driver(error),
         }
     }
 
@@ -138,6 +156,7 @@ impl StepError {
             _ if of_rows && is_without_partition(error) => Failure::Wait,
             // A trigger may raise any state.
             _ if of_rows && is_raised(error) => Failure::Reject,
+            _ if of_rows && is_locked_elsewhere(error) => Failure::Halve,
             Failure::Quarantine if error.code() == "23514" && error.constraint().is_none() => Failure::Reject,
             Failure::Reject if !of_rows => Failure::Hold,
             failure => failure,
@@ -173,6 +192,14 @@ fn is_raised(error: &PgDatabaseError) -> bool {
 
 fn is_without_partition(error: &PgDatabaseError) -> bool {
     error.code() == "23514" && error.constraint().is_none() && error.routine() == Some("ExecFindPartition")
+}
+
+/// Whether a foreign key or a trigger waits for a lock. Such a lock may concern one row, and one on the table concerns all.
+fn is_locked_elsewhere(error: &PgDatabaseError) -> bool {
+    // The lock of an earlier transaction with the same rows has one line.
+    let lines = |place: &str| place.lines().filter(|line| !line.starts_with("COPY ")).count();
+    error.code() == "55P03"
+        && error.r#where().is_some_and(|place| place.contains("FOR KEY SHARE") || lines(place) > 1)
 }
 
 /// The failure for an [SQLSTATE](https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -290,57 +317,30 @@ impl fmt::Display for StepError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.step)?;
         match &self.cause {
-            Cause::TimedOut(after) => write!(f, "no answer within {} s", after.as_secs()),
-            Cause::Address(_, message) => f.write_str(message),
-            Cause::Sql(sqlx::Error::Database(_)) => {
+            StepCause::TimedOut(after) => write!(f, "no answer within {} s", after.as_secs()),
+            StepCause::Address(_, message) => f.write_str(message),
+            StepCause::Sql(sqlx::Error::Database(_)) => {
                 self.database().map_or(Ok(()), |error| describe(f, self.step, error))
             }
-            Cause::Sql(sqlx::Error::Io(error)) => match (self.step, error.kind()) {
-                (_, ErrorKind::InvalidData) => f.write_str(refused_certificate(&error.to_string())),
+            StepCause::Sql(sqlx::Error::Io(error)) => match (self.step, error.kind()) {
+                (_, ErrorKind::InvalidData) => {
+                    let rustls = error.to_string();
+                    f.write_str(refused_certificate(&rustls))?;
+                    f.write_str(if is_version_1(&rustls) { OR_PREFER } else { "" })
+                }
                 (Step::Connect, ErrorKind::NotFound | ErrorKind::PermissionDenied) => f.write_str(
                     "a Unix socket or a certificate file is missing or may not be opened; for a socket, check that the server \
                      runs and listens on it with the URL's port; for a certificate, check sslrootcert, sslcert and sslkey",
                 ),
                 _ => write!(f, "{error}"),
             },
-            Cause::Sql(sqlx::Error::Tls(error)) => f.write_str(no_tls(&error.to_string())),
-            Cause::Sql(sqlx::Error::Configuration(_)) => f.write_str(no_tls("")),
-            Cause::Sql(sqlx::Error::Protocol(_)) => {
+            StepCause::Sql(sqlx::Error::Tls(error)) => f.write_str(no_tls(&error.to_string())),
+            StepCause::Sql(sqlx::Error::Configuration(_)) => f.write_str(no_tls("")),
+            StepCause::Sql(sqlx::Error::Protocol(_)) => {
                 f.write_str("the answer is not that of a Postgres server; check the host and the port of the URL")
             }
-            Cause::Sql(_) => f.write_str("the driver could not run the statement; check that the server is a Postgres of a supported version"),
+            StepCause::Sql(_) => f.write_str("the driver could not run the statement; check that the server is a Postgres of a supported version"),
         }
-    }
-}
-
-/// Why TLS failed, by the message of rustls. That message may name the host, so it is not passed on.
-fn refused_certificate(rustls: &str) -> &'static str {
-    if rustls.contains("UnknownIssuer") {
-        "the server's certificate is signed by an unknown CA; name the CA's certificate in the URL with sslrootcert"
-    } else if rustls.contains("not valid for name") {
-        "the server's certificate is for another host name than the URL's; use its name in the URL, or issue a \
-         certificate for the name in the URL"
-    } else if ["expired", "Expired", "not valid yet", "NotValidYet"]
-        .iter()
-        .any(|words| rustls.contains(words))
-    {
-        "the server's certificate is not valid at this time; renew it, or correct the clock"
-    } else if rustls.contains("UnsupportedCertVersion") {
-        "the server's certificate is of X.509 version 1, which the driver's TLS (rustls) does not take; issue one of version \
-         3, with a subjectAltName, or on a network that you control use sslmode=prefer, which then goes without TLS"
-    } else if rustls.contains("CaUsedAsEndEntity") {
-        "the server uses the certificate of a CA; have the CA sign one for the server"
-    } else {
-        "TLS failed; check the server's certificate and its log"
-    }
-}
-
-/// Why TLS was not tried, by the message of the driver. That message may name a file, so it is not passed on.
-fn no_tls(driver: &str) -> &'static str {
-    if driver.contains("does not support TLS") {
-        "the server offers no TLS, and the URL's sslmode requires it; turn it on at the server"
-    } else {
-        "TLS cannot be set up; check the URL's host name, and its sslrootcert, sslcert and sslkey"
     }
 }
 
@@ -366,8 +366,8 @@ impl From<StepError> for InsertError {
 impl From<StepError> for Error {
     fn from(error: StepError) -> Self {
         match error.cause {
-            Cause::TimedOut(_) => Self::timeout(error.to_string()),
-            Cause::Sql(_) | Cause::Address(..) => Self::database(error.to_string()),
+            StepCause::TimedOut(_) => Self::timeout(error.to_string()),
+            StepCause::Sql(_) | StepCause::Address(..) => Self::database(error.to_string()),
         }
     }
 }

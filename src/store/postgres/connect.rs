@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnection, PgSslMode};
 use super::address::{Address, Server, Session, attempts, choose_cryptography};
 use super::classify::{Step, StepError};
 use super::{CONNECT_TIMEOUT, STATEMENT_TIMEOUT};
-use crate::stderr;
+use crate::notice::{self, NoticeKind};
 use crate::store::Failure;
 
 /// Begins every transaction. The timeouts of the server are shorter than ours, so that its answer names the cause. They
@@ -19,11 +19,14 @@ use crate::store::Failure;
 /// locked and a second try of them waits, until the server checks whether the client is alive: after two hours by
 /// default, and after 20 s with these keepalives.
 ///
+/// A lock of a row of others keeps only the rows that need it waiting, so the timeout for locks is short. It is longer than
+/// the server's for a deadlock, which names that.
+///
 /// Notices are off: the notice of a trigger may quote a row, and the driver would pass it to the host's layers as an event
 /// with the target `sqlx::postgres::notice`. (`RAISE INFO` comes all the same, as a `TRACE` event.)
 const BEGIN: &str = "BEGIN; \
      SET LOCAL statement_timeout = '20s'; \
-     SET LOCAL lock_timeout = '10s'; \
+     SET LOCAL lock_timeout = '2s'; \
      SET LOCAL idle_in_transaction_session_timeout = '20s'; \
      SET LOCAL tcp_keepalives_idle = 5; \
      SET LOCAL tcp_keepalives_interval = 5; \
@@ -107,7 +110,7 @@ impl Connector {
         Ok(None)
     }
 
-    /// Together the servers take no longer than one.
+    /// All servers share the timeout of one, each with at least `LEAST_TIMEOUT`, unless `connect_timeout` is set.
     fn timeout(&self) -> Duration {
         let servers = u32::try_from(self.address.servers()).unwrap_or(u32::MAX);
         self.address.timeout.unwrap_or_else(|| (CONNECT_TIMEOUT / servers).max(LEAST_TIMEOUT))
@@ -153,7 +156,7 @@ async fn connect_to(server: &Server) -> Result<(PgConnection, Option<sqlx::Error
         match options.clone().ssl_mode(mode).connect().await {
             Ok(connection) => return Ok((connection, first.filter(|_| matches!(mode, PgSslMode::Disable)))),
             Err(error) => match first.take() {
-                // The first attempt says more than that the second one, too, was refused.
+                // The first error says more than the second, which only repeats the refusal.
                 Some(earlier) if has_state(&error, "28000") || matches!(error, sqlx::Error::Tls(_)) => {
                     return Err(earlier);
                 }
@@ -190,10 +193,13 @@ fn has_state(error: &sqlx::Error, sqlstate: &str) -> bool {
 fn tell(told: &mut bool, plain: Option<sqlx::Error>) {
     if let Some(error) = plain.filter(|_| !*told) {
         *told = true;
-        stderr::say(format_args!(
-            "the connection to Postgres is not encrypted, because sslmode is prefer and TLS failed: {}",
-            StepError::sql(Step::Connect, error).cause_text()
-        ));
+        notice::say(
+            NoticeKind::Database,
+            format_args!(
+                "the connection to Postgres is not encrypted, because sslmode is prefer and TLS failed: {}",
+                StepError::sql(Step::Connect, error).cause_text_under_prefer()
+            ),
+        );
     }
 }
 

@@ -25,7 +25,7 @@ use sqlx::postgres::PgConnection;
 use self::address::{Address, Environment};
 use self::classify::{Step, StepError};
 use self::connect::{Connector, Purpose, begin, commit, roll_back, simple, statement};
-use self::table::Table;
+use self::table::TableFound;
 use super::{Attempt, InsertError, Store, time};
 use crate::error::Error;
 use crate::row::Row;
@@ -73,7 +73,7 @@ pub struct Postgres {
 struct Connected {
     connection: PgConnection,
     /// `None` before the first look, and after a failure that may come from a change of the table.
-    table: Option<Table>,
+    table: Option<TableFound>,
 }
 
 impl Postgres {
@@ -88,7 +88,7 @@ impl Postgres {
     /// The timeout of a connection attempt, with TLS and login, unless the URL has a `connect_timeout`: 10 s.
     pub const CONNECT_TIMEOUT: Duration = CONNECT_TIMEOUT;
 
-    /// The timeout of a statement: 25 s. The server's own timeouts are 20 s, and 10 s for a lock.
+    /// The timeout of a statement: 25 s. The server's own timeouts are 20 s, and 2 s for a lock.
     pub const STATEMENT_TIMEOUT: Duration = STATEMENT_TIMEOUT;
 
     /// Makes a store for `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, without a connection. Parts that are missing in the
@@ -130,7 +130,7 @@ impl Postgres {
             // The connection is sound. After other failures a new session may get other settings, or another server.
             Err(WriteError::Step(error)) if error.is_of_rows() => {
                 if roll_back(&mut connected.connection, Step::Insert).await.is_ok() {
-                    connected.table.take_if(|_| !error.is_conflict());
+                    connected.table.take_if(|table| !error.is_no_change_of(table));
                     self.connection = Some(connected);
                 }
             }
@@ -247,7 +247,7 @@ async fn create_table(connection: &mut PgConnection) -> Result<(), StepError> {
 
 impl WriteError {
     /// With the references that a broken foreign key holds.
-    fn with_references(self, table: &Table) -> Self {
+    fn with_references(self, table: &TableFound) -> Self {
         match self {
             Self::Step(error) => Self::Step(error.with_references(|key| table.references(key))),
             row => row,

@@ -42,23 +42,35 @@ const LOOK_AT_COLUMNS: &str = "SELECT a.attname::text, format_type(a.atttypid, a
      format_type(a.atttypid, -1), COALESCE(bb.typname, b.typname, t.typname)::text, \
      COALESCE(bb.typtype, b.typtype, t.typtype) = 'e', \
      COALESCE(NULLIF(a.atttypmod, -1), NULLIF(t.typtypmod, -1), b.typtypmod, -1), \
-     COALESCE(to_jsonb(a) ->> 'attgenerated', '') <> '' OR COALESCE(to_jsonb(a) ->> 'attidentity', '') = 'a' \
+     COALESCE(to_jsonb(a) ->> 'attgenerated', '') <> '' OR COALESCE(to_jsonb(a) ->> 'attidentity', '') = 'a', \
+     CASE WHEN NOT has_schema_privilege(t.typnamespace, 'USAGE') THEN t.typnamespace::regnamespace::text END, \
+     t.typnotnull AND t.typdefault IS NULL AND NOT a.atthasdef \
      FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
      LEFT JOIN pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype \
      LEFT JOIN pg_type bb ON b.typtype = 'd' AND bb.oid = b.typbasetype \
      WHERE a.attrelid = to_regclass('observability_events') AND a.attnum > 0 AND NOT a.attisdropped";
 
-/// Whether a table of its own lacks a key that tells a row that is sent again, and the name of a key that is checked too late
-/// for that.
-const LOOK_AT_KEYS: &str = "SELECT \
-     c.relkind = 'r' AND NOT c.relhassubclass AND NOT EXISTS (SELECT 1 FROM pg_index i \
+/// Looks at the tables that rows go into: the table itself, its partitions, the only table of a view without triggers.
+/// Returns whether one of them has no key that tells a row that is sent again, the name of a deferrable key, which is
+/// checked too late to tell it, and the name of a rule, which `COPY` ignores and `ON CONFLICT` forbids.
+const LOOK_AT_KEYS: &str = "WITH RECURSIVE tables (oid) AS (SELECT to_regclass('observability_events')::oid UNION \
+     SELECT COALESCE(i.inhrelid, v.oid) FROM tables JOIN pg_class c USING (oid) \
+     LEFT JOIN pg_inherits i ON i.inhparent = c.oid AND c.relkind = 'p' \
+     LEFT JOIN LATERAL (SELECT min(d.refobjid) AS oid FROM pg_rewrite r JOIN pg_depend d ON d.objid = r.oid \
+     AND d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> c.oid \
+     WHERE r.ev_class = c.oid AND c.relkind = 'v' AND NOT c.relhastriggers \
+     HAVING min(d.refobjid) = max(d.refobjid)) v ON true WHERE COALESCE(i.inhrelid, v.oid) IS NOT NULL) \
+     SELECT COALESCE(bool_or(c.relkind = 'r' AND NOT c.relhassubclass AND NOT EXISTS (SELECT 1 FROM pg_index i \
      WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL \
-     AND NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid \
-     AND a.attnum = ANY ((string_to_array(i.indkey::text, ' '))[1:i.indnkeyatts]::int2[]) \
-     AND a.attname NOT IN ('id', 'created_at', 'source', 'event_type', 'severity'))), \
-     (SELECT min(i.indexrelid::regclass::text) FROM pg_index i \
-     WHERE i.indrelid = c.oid AND i.indisunique AND NOT i.indimmediate) \
-     FROM pg_class c WHERE c.oid = to_regclass('observability_events')";
+     AND (SELECT bool_or(a.attname = 'id') \
+     AND bool_and(a.attname IN ('id', 'created_at', 'source', 'event_type', 'severity')) \
+     FROM pg_attribute a WHERE a.attrelid = c.oid \
+     AND a.attnum = ANY ((string_to_array(i.indkey::text, ' '))[1:i.indnkeyatts]::int2[])))), false), \
+     min((SELECT min(i.indexrelid::regclass::text) FROM pg_index i \
+     WHERE i.indrelid = c.oid AND i.indisunique AND NOT i.indimmediate)), \
+     min((SELECT min(r.rulename::text) FROM pg_rewrite r \
+     WHERE r.ev_class = c.oid AND NOT c.relispartition AND r.ev_type IN ('2', '3') AND r.ev_enabled <> 'D')) \
+     FROM tables JOIN pg_class c USING (oid)";
 
 /// The foreign keys of the table and its partitions, and which references they hold.
 const LOOK_AT_REFERENCES: &str = "SELECT k.conname::text, bool_or(a.attname = 'restaurant_id'), \
@@ -68,31 +80,35 @@ const LOOK_AT_REFERENCES: &str = "SELECT k.conname::text, bool_or(a.attname = 'r
      (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('observability_events'))) \
      GROUP BY k.conname";
 
-type ColumnFound = (String, String, String, String, bool, i32, bool);
+/// The last two: its schema, if the role may not use it, and whether it needs a value and has no default.
+type ColumnFound = (String, String, String, String, bool, i32, bool, Option<String>, bool);
+type KeysFound = (bool, Option<String>, Option<String>);
 
 /// What is known of the table.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct TableFound {
     pub(super) insert: String,
     /// Foreign keys by name: whether they hold `restaurant_id` and `booking_id`.
     references: Vec<(String, bool, bool)>,
 }
 
 /// Looks at the table, within a transaction.
-pub(super) async fn look(connection: &mut PgConnection) -> Result<Result<Table, InsertError>, StepError> {
+pub(super) async fn look(
+    connection: &mut PgConnection,
+) -> Result<Result<TableFound, InsertError>, StepError> {
     let columns = sqlx::query_as(LOOK_AT_COLUMNS).persistent(false).fetch_all(&mut *connection);
     let columns: Vec<ColumnFound> = statement(Step::Look, columns).await?;
-    let keys = sqlx::query_as(LOOK_AT_KEYS).persistent(false).fetch_optional(&mut *connection);
-    let keys: Option<(bool, Option<String>)> = statement(Step::Look, keys).await?;
+    let keys = sqlx::query_as(LOOK_AT_KEYS).persistent(false).fetch_one(&mut *connection);
+    let keys: KeysFound = statement(Step::Look, keys).await?;
     let references = sqlx::query_as(LOOK_AT_REFERENCES).persistent(false).fetch_all(&mut *connection);
     let references = statement(Step::Look, references).await?;
-    Ok(Table::new(&columns, keys, references))
+    Ok(TableFound::new(&columns, keys, references))
 }
 
-impl Table {
+impl TableFound {
     fn new(
         columns: &[ColumnFound],
-        keys: Option<(bool, Option<String>)>,
+        keys: KeysFound,
         references: Vec<(String, bool, bool)>,
     ) -> Result<Self, InsertError> {
         let found = |column: &Column| columns.iter().find(|(name, ..)| name == column.name);
@@ -100,9 +116,15 @@ impl Table {
         if !columns.is_empty() {
             COLUMNS.iter().try_for_each(|column| column.check(found(column)))?;
         }
+        columns.iter().try_for_each(check_type)?;
         check_keys(keys)?;
         let casts = COLUMNS.iter().map(|column| found(column).map_or(column.usual, |(_, _, cast, ..)| cast));
         Ok(Self { insert: insert(casts), references })
+    }
+
+    /// Whether the foreign key is one of those that were found.
+    pub(super) fn has_key(&self, key: Option<&str>) -> bool {
+        self.references.iter().any(|(name, ..)| Some(name.as_str()) == key)
     }
 
     /// Whether a foreign key holds `restaurant_id` and `booking_id`. An unknown one may hold both.
@@ -135,7 +157,7 @@ pub(super) fn copy() -> String {
 impl Column {
     fn check(&self, found: Option<&ColumnFound>) -> Result<(), InsertError> {
         let Self { name, usual, .. } = self;
-        let Some((_, declared, _, base, is_enum, modifier, is_made)) = found else {
+        let Some((_, declared, _, base, is_enum, modifier, is_made, ..)) = found else {
             return Err(held(&format!(
                 "the table observability_events has no column {name}; compare it with schema.sql"
             )));
@@ -159,15 +181,36 @@ impl Column {
     }
 }
 
-fn check_keys(keys: Option<(bool, Option<String>)>) -> Result<(), InsertError> {
+/// Checks what `COPY` passes over and `INSERT` does not.
+fn check_type(column: &ColumnFound) -> Result<(), InsertError> {
+    let (name, declared, .., no_right, needs_value) = column;
+    let is_known = COLUMNS.iter().any(|known| known.name == name);
+    match no_right {
+        Some(schema) if is_known => Err(held(&format!(
+            "the role may not use the type {declared} of the column {name} of observability_events; let the owner run GRANT \
+             USAGE ON SCHEMA {schema} TO that role"
+        ))),
+        _ if *needs_value && !is_known => Err(held(&format!(
+            "the type {declared} of the column {name} of observability_events is NOT NULL, and the ledger does not know this \
+             column; give it a default"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn check_keys(keys: KeysFound) -> Result<(), InsertError> {
     match keys {
-        Some((_, Some(key))) => Err(held(&format!(
+        (_, _, Some(rule)) => Err(held(&format!(
+            "observability_events has the rule {rule}, which COPY passes by and ON CONFLICT does not allow; use a trigger \
+             instead"
+        ))),
+        (_, Some(key), _) => Err(held(&format!(
             "the key {key} of observability_events is DEFERRABLE, so a row that is sent again cannot be left out; make it NOT \
              DEFERRABLE"
         ))),
-        Some((true, None)) => Err(held(
-            "observability_events has no unique key on id, so a row that is sent again would be there twice; add PRIMARY \
-             KEY (id)",
+        (true, ..) => Err(held(
+            "observability_events, or a partition, has no unique key on id, so a row that is sent again would be there \
+             twice; add PRIMARY KEY (id)",
         )),
         _ => Ok(()),
     }

@@ -28,7 +28,7 @@ pub(super) use self::session::Session;
 use self::settings::Settings;
 pub(super) use self::tls::{attempts, choose_cryptography};
 use crate::error::Error;
-use crate::stderr;
+use crate::notice::{self, NoticeKind};
 
 /// Where to connect.
 pub(super) struct Address {
@@ -69,7 +69,8 @@ impl Address {
 
 /// The options that all servers share.
 fn options(settings: &Settings) -> Result<PgConnectOptions, Error> {
-    // Beside PGOPTIONS, which the driver reads, it takes them by a URL alone. It would log a malformed line of .pgpass.
+    // The driver reads `options` from PGOPTIONS or from a URL, and has no setter that takes them whole. It has no
+    // subscriber here, because it would log a malformed line of .pgpass.
     let options = match settings.get("options").filter(|setting| !setting.is_of_environment()) {
         Some(setting) => {
             let url = format!("postgres:///?options={}", url::encode(&setting.value));
@@ -133,8 +134,11 @@ fn passfile(settings: &Settings, environment: &Environment<'_>) -> passfile::Pas
     match passfile::Passfile::read(&path) {
         Ok(Some(file)) => return file,
         Ok(None) if setting.is_none() => {}
-        Ok(None) => stderr::say(format_args!("{} is not there, so no password is read from it", named())),
-        Err(fault) => stderr::say(format_args!("{} {fault}", named())),
+        Ok(None) => notice::say(
+            NoticeKind::Database,
+            format_args!("{} is not there, so no password is read from it", named()),
+        ),
+        Err(fault) => notice::say(NoticeKind::Database, format_args!("{} {fault}", named())),
     }
     passfile::Passfile::default()
 }

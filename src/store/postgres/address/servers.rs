@@ -6,7 +6,7 @@ use std::path::Path;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::passfile::Passfile;
-use super::settings::{Setting, Settings};
+use super::settings::{Assignment, Settings};
 use super::{Environment, passfile};
 use crate::error::Error;
 
@@ -85,12 +85,12 @@ pub(super) fn read(
     (0..count).map(server).collect()
 }
 
-fn list(setting: Option<&Setting>) -> Vec<&str> {
+fn list(setting: Option<&Assignment>) -> Vec<&str> {
     setting.map_or_else(Vec::new, |setting| setting.value.split(',').collect())
 }
 
 /// A port for each server: one for all, or each its own.
-fn ports(setting: Option<&Setting>, count: usize) -> Result<Vec<u16>, Error> {
+fn ports(setting: Option<&Assignment>, count: usize) -> Result<Vec<u16>, Error> {
     let Some(setting) = setting else { return Ok(vec![PORT; count]) };
     let port = |text: &str| match text.trim() {
         "" => Ok(PORT),

@@ -7,32 +7,32 @@ use crate::error::Error;
 
 /// Where a parameter is set.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
+enum SetBy {
     Url,
     Service,
     Environment,
 }
 
 /// A parameter with its value.
-pub(super) struct Setting {
+pub(super) struct Assignment {
     parameter: &'static Parameter,
     pub(super) value: String,
-    source: Source,
+    source: SetBy,
 }
 
-impl Setting {
+impl Assignment {
     /// The name for a message, without the value.
     pub(super) fn named(&self) -> String {
         let name = self.parameter.name;
         match (self.source, self.parameter.variable) {
-            (Source::Environment, Some(variable)) => format!("the environment variable {variable}"),
-            (Source::Service, _) => format!("the parameter {name} of the service"),
-            (Source::Url | Source::Environment, _) => format!("the parameter {name} of the Postgres URL"),
+            (SetBy::Environment, Some(variable)) => format!("the environment variable {variable}"),
+            (SetBy::Service, _) => format!("the parameter {name} of the service"),
+            (SetBy::Url | SetBy::Environment, _) => format!("the parameter {name} of the Postgres URL"),
         }
     }
 
     pub(super) fn is_of_environment(&self) -> bool {
-        self.source == Source::Environment
+        self.source == SetBy::Environment
     }
 
     /// Refuses a value that cannot be honoured.
@@ -48,7 +48,7 @@ impl Setting {
 
 /// All settings of an address.
 pub(super) struct Settings {
-    settings: Vec<Setting>,
+    settings: Vec<Assignment>,
     /// The driver's form of `options`: `options[NAME]=VALUE`.
     pub(super) session_options: Vec<Pair>,
 }
@@ -57,33 +57,37 @@ impl Settings {
     pub(super) fn read(url: &str, environment: &Environment<'_>) -> Result<Self, Error> {
         let mut settings = Self { settings: Vec::new(), session_options: Vec::new() };
         for pair in url::pairs(url)? {
-            settings.set(pair, Source::Url, url)?;
+            settings.set(pair, SetBy::Url, url)?;
         }
         let mut variables = Vec::new();
         for parameter in PARAMETERS {
             let Some(variable) = parameter.variable else { continue };
             if let Some(value) = environment.text(variable)? {
-                variables.push(Setting { parameter, value, source: Source::Environment });
+                variables.push(Assignment { parameter, value, source: SetBy::Environment });
             }
         }
         let find = |name: &str| {
-            let of = |setting: &&Setting| setting.parameter.name == name && !setting.value.is_empty();
+            let of = |setting: &&Assignment| setting.parameter.name == name && !setting.value.is_empty();
             settings.settings.iter().find(of).or_else(|| variables.iter().find(of)).map(|found| &*found.value)
         };
         if let Some(name) = find("service") {
             let pairs = service::pairs(name, find("servicefile"), environment)?;
             for pair in pairs {
-                settings.set(pair, Source::Service, "")?;
+                settings.set(pair, SetBy::Service, "")?;
             }
         }
         for setting in variables {
             settings.add(setting);
         }
-        settings.settings.iter().filter(|setting| !setting.value.is_empty()).try_for_each(Setting::check)?;
+        settings
+            .settings
+            .iter()
+            .filter(|setting| !setting.value.is_empty())
+            .try_for_each(Assignment::check)?;
         Ok(settings)
     }
 
-    fn set(&mut self, (name, value): Pair, source: Source, url: &str) -> Result<(), Error> {
+    fn set(&mut self, (name, value): Pair, source: SetBy, url: &str) -> Result<(), Error> {
         if let Some(name) = name.strip_prefix("options[").and_then(|name| name.strip_suffix(']')) {
             self.session_options.push((name.to_owned(), value));
             return Ok(());
@@ -94,13 +98,13 @@ impl Settings {
             _ => (name, value),
         };
         let parameter = parameters::find(&name).ok_or_else(|| unknown(&name, source, url))?;
-        self.add(Setting { parameter, value, source });
+        self.add(Assignment { parameter, value, source });
         Ok(())
     }
 
     /// Within one source the last one counts, among sources the first.
-    fn add(&mut self, setting: Setting) {
-        let same = |other: &Setting| other.parameter.name == setting.parameter.name;
+    fn add(&mut self, setting: Assignment) {
+        let same = |other: &Assignment| other.parameter.name == setting.parameter.name;
         match self.settings.iter_mut().find(|other| same(other)) {
             Some(other) if other.source == setting.source => *other = setting,
             Some(_) => {}
@@ -108,12 +112,12 @@ impl Settings {
         }
     }
 
-    pub(super) fn raw(&self, name: &str) -> Option<&Setting> {
+    pub(super) fn raw(&self, name: &str) -> Option<&Assignment> {
         self.settings.iter().find(|setting| setting.parameter.name == name)
     }
 
     /// The setting, unless its value is empty, which is as good as none.
-    pub(super) fn get(&self, name: &str) -> Option<&Setting> {
+    pub(super) fn get(&self, name: &str) -> Option<&Assignment> {
         self.raw(name).filter(|setting| !setting.value.is_empty())
     }
 
@@ -122,8 +126,8 @@ impl Settings {
     }
 }
 
-fn unknown(name: &str, source: Source, url: &str) -> Error {
-    let place = if source == Source::Service { "service" } else { "Postgres URL" };
+fn unknown(name: &str, source: SetBy, url: &str) -> Error {
+    let place = if source == SetBy::Service { "service" } else { "Postgres URL" };
     // A name may be a piece of a password with a ? in it. Then an @ follows.
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
     let name_shown = if is_name && !url.split_once('?').is_some_and(|(_, query)| query.contains('@')) {
