@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::Interval;
 use super::blocks::{Measurement, TimeBlocks, Variances};
 use super::distributions::normal;
 use super::quantile::{Ranked, least_to_decide, least_to_show};
+use super::{ALPHA, Interval};
 
 /// A share or a mean is not decided from fewer independent values.
 const LEAST_TO_DECIDE: f64 = 20.0;
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum Statistic {
     /// A quantile of the values, from 0 to 1.
     Quantile(f64, Arc<Ranked>),
     /// The share of the values that are 1; the others are 0.
@@ -22,10 +22,12 @@ pub(crate) enum Kind {
 /// An estimate from measurements.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Estimate {
-    pub(crate) kind: Kind,
+    pub(crate) kind: Statistic,
     pub(crate) value: f64,
     pub(crate) n: u64,
     pub(crate) variances: Variances,
+    /// With fewer blocks of time nothing is decided.
+    pub(crate) least_blocks: u32,
 }
 
 impl Estimate {
@@ -39,11 +41,12 @@ impl Estimate {
         let value = ranked.quantile(level)?;
         let residual = |other: f64| f64::from(u8::from(other <= value)) - level;
         let variances = Variances::of(measurements, blocks, residual);
-        Some(Self { kind: Kind::Quantile(level, Arc::clone(ranked)), value, n: ranked.len(), variances })
+        let kind = Statistic::Quantile(level, Arc::clone(ranked));
+        Some(Self { kind, value, n: ranked.len(), variances, least_blocks: blocks.least() })
     }
 
     pub(crate) fn rate(measurements: &[Measurement], blocks: TimeBlocks) -> Option<Self> {
-        Some(Self { kind: Kind::Rate, ..Self::mean(measurements, blocks)? })
+        Some(Self { kind: Statistic::Rate, ..Self::mean(measurements, blocks)? })
     }
 
     /// The mean, as a ratio of the sum to the number in each block.
@@ -54,7 +57,8 @@ impl Estimate {
         let sum: f64 = measurements.iter().map(|measurement| measurement.value).sum();
         let value = sum / measurements.len() as f64;
         let variances = Variances::of(measurements, blocks, |other| other - value);
-        Some(Self { kind: Kind::Mean, value, n: measurements.len() as u64, variances })
+        let n = measurements.len() as u64;
+        Some(Self { kind: Statistic::Mean, value, n, variances, least_blocks: blocks.least() })
     }
 
     /// The number of independent values that would give an interval of this width. For a mean it is the number of
@@ -62,14 +66,14 @@ impl Estimate {
     pub(crate) fn effective_size(&self, alpha: f64) -> f64 {
         let n = self.n as f64;
         match self.kind {
-            Kind::Quantile(level, _) => self.variances.effective_size(level * (1.0 - level), n, alpha),
-            Kind::Rate if self.value <= 0.0 || self.value >= 1.0 => {
+            Statistic::Quantile(level, _) => self.variances.effective_size(level * (1.0 - level), n, alpha),
+            Statistic::Rate if self.value <= 0.0 || self.value >= 1.0 => {
                 // No block differs from another, so each may be one value.
                 n.min(f64::from(self.variances.units.blocks))
             }
-            Kind::Rate => self.variances.effective_size(self.value * (1.0 - self.value), n, alpha),
-            Kind::Mean if self.variances.half_width(alpha).is_finite() => n,
-            Kind::Mean => 0.0,
+            Statistic::Rate => self.variances.effective_size(self.value * (1.0 - self.value), n, alpha),
+            Statistic::Mean if self.variances.half_width(alpha).is_finite() => n,
+            Statistic::Mean => 0.0,
         }
     }
 
@@ -77,9 +81,9 @@ impl Estimate {
     pub(crate) fn interval(&self, alpha: f64) -> Interval {
         let size = self.effective_size(alpha);
         match &self.kind {
-            Kind::Quantile(level, ranked) => ranked.interval(*level, size, alpha),
-            Kind::Rate => wilson(self.value, size, alpha),
-            Kind::Mean => {
+            Statistic::Quantile(level, ranked) => ranked.interval(*level, size, alpha),
+            Statistic::Rate => wilson(self.value, size, alpha),
+            Statistic::Mean => {
                 let half = self.variances.half_width(alpha);
                 Interval { lo: self.value - half, hi: self.value + half }
             }
@@ -87,19 +91,28 @@ impl Estimate {
     }
 
     /// Whether the interval may be shown.
-    pub(crate) fn can_show(&self, alpha: f64) -> bool {
+    pub(crate) fn can_show(&self) -> bool {
         let least = match self.kind {
-            Kind::Quantile(level, _) => least_to_show(level),
-            Kind::Rate | Kind::Mean => 1.0,
+            Statistic::Quantile(level, _) => least_to_show(level),
+            Statistic::Rate | Statistic::Mean => 1.0,
         };
-        self.effective_size(alpha) >= least && self.interval(alpha).is_bounded()
+        self.effective_size(ALPHA) >= least && self.interval(ALPHA).is_bounded()
+    }
+
+    /// Whether its effective size and its blocks of time suffice to decide.
+    pub(crate) fn can_decide(&self) -> bool {
+        self.effective_size(ALPHA) >= self.least_to_decide() && self.has_enough_blocks()
+    }
+
+    pub(crate) fn has_enough_blocks(&self) -> bool {
+        self.variances.times.blocks >= self.least_blocks
     }
 
     /// The effective size from which a change is decided.
     pub(crate) fn least_to_decide(&self) -> f64 {
         match self.kind {
-            Kind::Quantile(level, _) => least_to_decide(level),
-            Kind::Rate | Kind::Mean => LEAST_TO_DECIDE,
+            Statistic::Quantile(level, _) => least_to_decide(level),
+            Statistic::Rate | Statistic::Mean => LEAST_TO_DECIDE,
         }
     }
 }

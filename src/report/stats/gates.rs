@@ -5,7 +5,7 @@ use super::Interval;
 
 /// Whether a figure keeps its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Held {
+pub(crate) enum GateResult {
     Holds,
     Broken,
     Undecided,
@@ -51,13 +51,13 @@ impl Limit {
 
 /// The verdicts on several limits. All hold if each does: that needs no correction. Broken ones are adjusted for
 /// their number, after Holm, "A simple sequentially rejective multiple test procedure" (1979).
-pub(crate) fn verdicts<F: Fn(f64) -> Interval>(limits: &[(Limit, F)]) -> Vec<Held> {
+pub(crate) fn verdicts<F: Fn(f64) -> Interval>(limits: &[(Limit, F)]) -> Vec<GateResult> {
     let values: Vec<f64> = limits.iter().map(|(limit, interval)| limit.p_value(interval)).collect();
     let broken = holm(&values);
     let each = limits.iter().zip(broken).map(|((limit, interval), broken)| match () {
-        () if broken => Held::Broken,
-        () if limit.holds(interval(ALPHA)) => Held::Holds,
-        () => Held::Undecided,
+        () if broken => GateResult::Broken,
+        () if limit.holds(interval(ALPHA)) => GateResult::Holds,
+        () => GateResult::Undecided,
     });
     each.collect()
 }
@@ -89,13 +89,13 @@ mod tests {
     #[test]
     fn a_limit_holds_is_broken_or_is_undecided() {
         let held = |value, limit| verdicts(&[(limit, around(value))])[0];
-        assert_eq!(held(0.0, Limit::AtMost(2.0)), Held::Holds);
-        assert_eq!(held(0.0, Limit::AtMost(1.9)), Held::Undecided);
-        assert_eq!(held(4.0, Limit::AtMost(2.0)), Held::Broken);
-        assert_eq!(held(0.0, Limit::AtLeast(-2.0)), Held::Holds);
-        assert_eq!(held(-4.0, Limit::AtLeast(-2.0)), Held::Broken);
+        assert_eq!(held(0.0, Limit::AtMost(2.0)), GateResult::Holds);
+        assert_eq!(held(0.0, Limit::AtMost(1.9)), GateResult::Undecided);
+        assert_eq!(held(4.0, Limit::AtMost(2.0)), GateResult::Broken);
+        assert_eq!(held(0.0, Limit::AtLeast(-2.0)), GateResult::Holds);
+        assert_eq!(held(-4.0, Limit::AtLeast(-2.0)), GateResult::Broken);
         let unknown = |_| Interval::EVERYTHING;
-        assert_eq!(verdicts(&[(Limit::AtMost(1.0), unknown)]), [Held::Undecided]);
+        assert_eq!(verdicts(&[(Limit::AtMost(1.0), unknown)]), [GateResult::Undecided]);
     }
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
         // Alone it is broken; among ten it is not.
         let ten: Vec<_> =
             (0..10).map(|i| (Limit::AtMost(0.0), around(if i == 0 { 2.2 } else { 0.0 }))).collect();
-        assert_eq!(verdicts(&ten[..1]), [Held::Broken]);
-        assert_eq!(verdicts(&ten)[0], Held::Undecided);
+        assert_eq!(verdicts(&ten[..1]), [GateResult::Broken]);
+        assert_eq!(verdicts(&ten)[0], GateResult::Undecided);
     }
 }

@@ -13,12 +13,13 @@
 //!   robust inference" (2010).
 
 pub(crate) mod blocks;
-pub(crate) mod change;
+pub(crate) mod contrast;
 mod distributions;
 pub(crate) mod estimate;
 pub(crate) mod gates;
 pub(crate) mod quantile;
 #[cfg(test)]
+#[expect(clippy::print_stdout, reason = "it prints the tables of docs/baseline.md")]
 mod simulation;
 
 /// The share of intervals that do not cover the true value.

@@ -1,27 +1,27 @@
 //! The difference of two estimates.
 
 use super::distributions::normal;
-use super::estimate::{Estimate, Kind};
+use super::estimate::{Estimate, Statistic};
 use super::{ALPHA, Interval, POWER};
 
 /// From the estimate before to the one after. The scale is the difference of shares, and the logarithm of the ratio for
 /// quantiles and means, so that zero is no change.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Change<'a> {
+pub(crate) struct Contrast<'a> {
     pub(crate) before: &'a Estimate,
     pub(crate) after: &'a Estimate,
 }
 
 /// What a change amounts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Judgement {
     Better,
     Worse,
     NoDifferenceShown,
     NotEnoughData,
 }
 
-impl Change<'_> {
+impl Contrast<'_> {
     pub(crate) fn estimate(self) -> f64 {
         self.scale(self.after.value) - self.scale(self.before.value)
     }
@@ -41,39 +41,27 @@ impl Change<'_> {
 
     fn scale(self, value: f64) -> f64 {
         match self.before.kind {
-            Kind::Rate => value,
-            Kind::Quantile(..) | Kind::Mean => value.max(0.0).ln(),
+            Statistic::Rate => value,
+            Statistic::Quantile(..) | Statistic::Mean => value.max(0.0).ln(),
         }
     }
 
-    /// Whether both sides suffice to decide, by their effective sizes and their blocks of time.
-    pub(crate) fn can_decide(self, least_blocks: u32) -> bool {
-        [self.before, self.after].into_iter().all(|side| {
-            side.effective_size(ALPHA) >= side.least_to_decide()
-                && side.variances.times.blocks >= least_blocks
-        })
+    pub(crate) fn can_decide(self) -> bool {
+        self.before.can_decide() && self.after.can_decide()
     }
 
     /// `lower_is_better` is true for durations and attempts.
-    pub(crate) fn verdict(self, least_blocks: u32, lower_is_better: bool) -> Verdict {
+    pub(crate) fn judgement(self, lower_is_better: bool) -> Judgement {
         let interval = self.interval(ALPHA);
-        match () {
-            () if !self.can_decide(least_blocks) => Verdict::NotEnoughData,
-            () if interval.lo > 0.0 => {
-                if lower_is_better {
-                    Verdict::Worse
-                } else {
-                    Verdict::Better
-                }
-            }
-            () if interval.hi < 0.0 => {
-                if lower_is_better {
-                    Verdict::Better
-                } else {
-                    Verdict::Worse
-                }
-            }
-            () => Verdict::NoDifferenceShown,
+        if !self.can_decide() {
+            return Judgement::NotEnoughData;
+        }
+        match (interval.lo > 0.0, interval.hi < 0.0) {
+            (true, _) if lower_is_better => Judgement::Worse,
+            (true, _) => Judgement::Better,
+            (_, true) if lower_is_better => Judgement::Better,
+            (_, true) => Judgement::Worse,
+            _ => Judgement::NoDifferenceShown,
         }
     }
 
@@ -114,21 +102,20 @@ mod tests {
     }
 
     #[test]
-    fn direction_and_size_make_the_verdict() {
+    fn direction_and_size_make_the_judgement() {
         let (slow, fast, few) = (median(2.0, 1000), median(1.0, 1000), median(2.0, 12));
-        let verdict = |before, after| Change { before, after }.verdict(6, true);
-        assert_eq!(verdict(&fast, &slow), Verdict::Worse);
-        assert_eq!(verdict(&slow, &fast), Verdict::Better);
-        assert_eq!(verdict(&slow, &slow), Verdict::NoDifferenceShown);
-        assert_eq!(verdict(&fast, &few), Verdict::NotEnoughData);
-        let change = Change { before: &rate(500, 1000), after: &rate(900, 1000) };
-        assert_eq!(change.verdict(6, false), Verdict::Better);
-        assert_eq!(change.verdict(8, false), Verdict::NotEnoughData, "there are seven days");
+        let judgement = |before, after| Contrast { before, after }.judgement(true);
+        assert_eq!(judgement(&fast, &slow), Judgement::Worse);
+        assert_eq!(judgement(&slow, &fast), Judgement::Better);
+        assert_eq!(judgement(&slow, &slow), Judgement::NoDifferenceShown);
+        assert_eq!(judgement(&fast, &few), Judgement::NotEnoughData);
+        let change = Contrast { before: &rate(500, 1000), after: &rate(900, 1000) };
+        assert_eq!(change.judgement(false), Judgement::Better);
     }
 
     #[test]
     fn a_ratio_is_that_of_the_values() {
-        let change = Change { before: &median(1.0, 1001), after: &median(2.0, 1001) };
+        let change = Contrast { before: &median(1.0, 1001), after: &median(2.0, 1001) };
         assert!((change.estimate().exp() - 2.0).abs() < 1e-12);
         let interval = change.interval(0.05);
         assert!(
@@ -139,7 +126,7 @@ mod tests {
 
     #[test]
     fn four_times_the_data_shows_half_the_change() {
-        let small = Change { before: &rate(500, 1000), after: &rate(500, 1000) };
+        let small = Contrast { before: &rate(500, 1000), after: &rate(500, 1000) };
         assert!((small.needed(small.least_to_show()) - 1000.0).abs() < 1e-6);
         assert!((small.needed(small.least_to_show() / 2.0) - 4000.0).abs() < 1e-6);
     }
