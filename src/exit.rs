@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
 use std::thread;
 
 use crate::layer::OpenCalls;
+use crate::notice::NoticeKind;
 use crate::queue::{Cause, Queue};
 use crate::stderr;
 
@@ -76,7 +77,7 @@ impl Watched {
         let calls = self.calls.abandon();
         if calls > 0 {
             queue.account.lose(Cause::Shutdown, calls);
-            stderr::say(format_args!(
+            queue.route.say(NoticeKind::Shutdown, format_args!(
                 "calls are still under way at the shutdown of the ledger, and their rows are not written (calls: \
                  {calls}): shut it down after the server and the jobs have ended"
             ));
@@ -85,7 +86,7 @@ impl Watched {
 
     fn report(&self) {
         let Some(queue) = self.queue.upgrade() else { return };
-        if queue.is_forked() || self.is_over.load(Ordering::Relaxed) {
+        if queue.is_forked() || queue.route.is_silent() || self.is_over.load(Ordering::Relaxed) {
             return;
         }
         let rows = queue.account.stats().in_flight;

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
+use crate::census::Census;
 use crate::error::Error;
 use crate::exit::Watched;
+use crate::notice::NoticeKind;
 use crate::queue::{Queue, Stats};
-use crate::stderr;
 use crate::writer::{self, Control, Flush, Quarantined, deadline_in};
 
 /// Writes the rows as long as it is alive; made with a [`LedgerLayer`](crate::LedgerLayer).
@@ -28,6 +29,7 @@ use crate::writer::{self, Control, Flush, Quarantined, deadline_in};
 pub struct Guard {
     handle: Handle,
     watched: Arc<Watched>,
+    census: Arc<Census>,
     /// A shutdown has been tried already.
     is_down: bool,
 }
@@ -47,8 +49,9 @@ impl Guard {
         control: Arc<Control>,
         writer: ThreadId,
         watched: Arc<Watched>,
+        census: Arc<Census>,
     ) -> Self {
-        Self { handle: Handle { queue, control, writer }, watched, is_down: false }
+        Self { handle: Handle { queue, control, writer }, watched, census, is_down: false }
     }
 
     /// The part of the guard that can be cloned and shared, such as with the handler of `/healthz`.
@@ -104,6 +107,9 @@ impl Guard {
     fn stop(&mut self, timeout: Duration) -> Result<Stats, Error> {
         self.is_down = true;
         let result = self.handle.stop(timeout, &self.watched);
+        if !self.handle.queue.is_forked() && !cfg!(all(test, ledger_loom)) {
+            self.census.look_back(&self.handle.queue.route);
+        }
         if result.is_ok() {
             self.watched.forget();
         }
@@ -120,7 +126,11 @@ impl Drop for Guard {
         }
         if let Err(error) = self.stop(Self::DROP_TIMEOUT) {
             self.watched.forget();
-            stderr::say(format_args!("the guard was dropped before all rows were written: {error:#}"));
+            let route = &self.handle.queue.route;
+            route.say(
+                NoticeKind::Shutdown,
+                format_args!("the guard was dropped before all rows were written: {error:#}"),
+            );
         }
     }
 }

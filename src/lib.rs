@@ -13,11 +13,13 @@
 compile_error!("tracing-ledger runs on Unix only: its spool and its fork check need what other systems lack");
 
 mod builder;
+mod census;
 mod error;
 mod escape;
 mod exit;
 mod guard;
 mod layer;
+mod notice;
 mod queue;
 mod record;
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
@@ -75,6 +77,7 @@ pub use builder::{Builder, builder, layer};
 pub use error::Error;
 pub use guard::{Guard, Handle};
 pub use layer::LedgerLayer;
+pub use notice::{Notice, NoticeKind};
 pub use queue::{Dropped, Overflow, Refused, Stats};
 pub use row::Row;
 pub use rules::{Redact, Rule, Rules, Silent};

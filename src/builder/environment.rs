@@ -1,5 +1,6 @@
 //! Options from the environment: the names of the variables, and the format of their values.
 
+use std::env;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -9,6 +10,53 @@ use super::Builder;
 use crate::error::Error;
 use crate::queue::Overflow;
 use crate::rules::Rules;
+
+const PREFIX: &str = "TRACING_LEDGER_";
+
+/// Every variable that is known.
+const NAMES: [&str; 11] = [
+    "TRACING_LEDGER_QUEUE_CAPACITY",
+    "TRACING_LEDGER_OVERFLOW",
+    "TRACING_LEDGER_BATCH_SIZE",
+    "TRACING_LEDGER_FLUSH_INTERVAL",
+    "TRACING_LEDGER_REFERENCE_GRACE",
+    "TRACING_LEDGER_SPOOL_DIR",
+    "TRACING_LEDGER_SPOOL_LIMIT",
+    "TRACING_LEDGER_SPOOL_SYNC_INTERVAL",
+    "TRACING_LEDGER_RULES",
+    "TRACING_LEDGER_STRICT",
+    NOTICES,
+];
+
+/// Counts also for a program that does not read the environment.
+const NOTICES: &str = "TRACING_LEDGER_NOTICES";
+const ALWAYS_READ: [&str; 1] = [NOTICES];
+
+/// Whether no notice is wanted.
+pub(super) fn is_silenced() -> bool {
+    env::var_os(NOTICES).is_some_and(|value| value == "off")
+}
+
+/// Refuses a variable that looks like one of the ledger and is none.
+pub(super) fn check_names(names: impl Iterator<Item = OsString>) -> Result<(), Error> {
+    let unknown = names.filter_map(|name| name.into_string().ok()).find(|name| is_unknown(name));
+    let Some(name) = unknown else { return Ok(()) };
+    let near = NAMES.into_iter().min_by_key(|known| strsim::osa_distance(known, &name)).unwrap_or_default();
+    Err(Error::config(format!("{name} is no variable of tracing-ledger: did you mean {near}?")))
+}
+
+fn is_unknown(name: &str) -> bool {
+    name.starts_with(PREFIX) && !NAMES.contains(&name)
+}
+
+/// A line about variables that are set for nothing, because the program does not read them.
+pub(super) fn unread() -> Option<String> {
+    let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let name = names.into_iter().find(|name| name.starts_with(PREFIX) && !ALWAYS_READ.contains(&&**name))?;
+    Some(format!(
+        "{name} is set, and this program does not read it: build the ledger with builder().with_env()?"
+    ))
+}
 
 impl Builder {
     /// Every option that `lookup` finds replaces what was set before.
@@ -25,6 +73,8 @@ impl Builder {
         variables.set(&mut self.spool_limit, "TRACING_LEDGER_SPOOL_LIMIT", BYTES, bytes)?;
         let sync = "TRACING_LEDGER_SPOOL_SYNC_INTERVAL";
         variables.set(&mut self.spool_sync_interval, sync, TIME, |time| interval(time).map(Some))?;
+        variables.set(&mut self.strict, "TRACING_LEDGER_STRICT", "1 or 0", switch)?;
+        variables.set(&mut (), NOTICES, "off or on", |word| ["off", "on"].contains(&word).then_some(()))?;
         if let Some(path) = (variables.0)("TRACING_LEDGER_RULES") {
             self.rules = Rules::from_path(path).map_err(|error| {
                 Error::config("TRACING_LEDGER_RULES names rules that cannot be used").caused_by(error)
@@ -56,6 +106,10 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
         *option = parsed.ok_or_else(|| Error::config(format!("{variable} is {value:?}: use {accepted}")))?;
         Ok(())
     }
+}
+
+fn switch(value: &str) -> Option<bool> {
+    [("0", false), ("1", true)].into_iter().find_map(|(word, on)| (word == value).then_some(on))
 }
 
 fn count(value: &str) -> Option<usize> {

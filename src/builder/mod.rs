@@ -1,5 +1,6 @@
 //! Options, environment and wiring.
 
+mod build;
 mod environment;
 
 use std::env;
@@ -12,14 +13,12 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::error::Error;
-use crate::exit;
 use crate::guard::Guard;
-use crate::layer::{LedgerLayer, listen_to_panics};
-use crate::queue::{self, Overflow, Queue};
+use crate::layer::LedgerLayer;
+use crate::notice::{Notice, Route};
+use crate::queue::{self, Overflow};
 use crate::rules::Rules;
 use crate::spool;
-use crate::store::{self, Store};
-use crate::writer::{self, CENTURY, Control, WriterOptions};
 
 /// A ledger in that database, with the built-in rules and every option at its default.
 ///
@@ -70,6 +69,10 @@ pub struct Builder {
     spool_dir: Option<PathBuf>,
     spool_limit: u64,
     spool_sync_interval: Option<Duration>,
+    strict: bool,
+    route: Route,
+    /// The environment was read.
+    has_env: bool,
 }
 
 impl Default for Builder {
@@ -88,6 +91,9 @@ impl Default for Builder {
             spool_dir: None,
             spool_limit: Self::DEFAULT_SPOOL_LIMIT,
             spool_sync_interval: None,
+            strict: false,
+            route: Route::default(),
+            has_env: false,
         }
     }
 }
@@ -267,6 +273,29 @@ impl Builder {
         Self { spool_sync_interval: Some(every), ..self }
     }
 
+    /// Calls `listener` with each [`Notice`] instead of writing it to stderr, for those who log JSON. `on_notice(|_| ())`
+    /// silences the ledger.
+    ///
+    /// The listener runs on the thread of the writer, or on one that builds or shuts down the ledger, and never while a
+    /// lock of the ledger or of tracing is held. It may log by way of `tracing`: no rows come of that on the writer's
+    /// thread. If it panics, the notice goes to stderr.
+    ///
+    /// Two notices take no way but stderr, because they must neither allocate nor wait: that of a process that exits
+    /// without a shutdown, and that of a forked child. `TRACING_LEDGER_NOTICES=off` silences these too.
+    pub fn on_notice(self, listener: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
+        Self { route: Route::To(Arc::new(listener)), ..self }
+    }
+
+    /// Whether a rule that misses the program is an error, and not a notice. Without it: no.
+    ///
+    /// [`build`](Self::build) fails for a rule that nothing can meet: an earlier rule names all that it names, or its
+    /// target never becomes rows. A callsite is only known when the program first comes by it. If its rule redacts a field
+    /// that it does not declare, and names it without `*`, its rows are refused: the value may be there under another
+    /// name. A notice of the kind [`NoticeKind::Strict`](crate::NoticeKind::Strict) says so.
+    pub fn strict(self, strict: bool) -> Self {
+        Self { strict, ..self }
+    }
+
     /// Options from the environment, which replace what was set before:
     ///
     /// | variable | value |
@@ -280,117 +309,17 @@ impl Builder {
     /// | `TRACING_LEDGER_SPOOL_LIMIT` | bytes, or a number of `KiB`, `MiB` or `GiB`, such as `512MiB` |
     /// | `TRACING_LEDGER_SPOOL_SYNC_INTERVAL` | a time, such as `1s` |
     /// | `TRACING_LEDGER_RULES` | path of a file of [rules](Rules::from_path) |
+    /// | `TRACING_LEDGER_STRICT` | `1` or `0`: [`strict`](Self::strict) |
+    /// | `TRACING_LEDGER_NOTICES` | `off`: no notice at all; `on` |
+    ///
+    /// `TRACING_LEDGER_NOTICES` counts without this call too.
     ///
     /// # Errors
     /// [`Error::is_config`] for the first malformed value: the message names the variable, the value and
-    /// the accepted format. An empty value is malformed too.
+    /// the accepted format. An empty value is malformed too, and so is another variable that begins with
+    /// `TRACING_LEDGER_`.
     pub fn with_env(self) -> Result<Self, Error> {
-        self.with_variables(|variable| env::var_os(variable))
-    }
-
-    /// Makes the layer and starts its writer.
-    ///
-    /// `postgres://user@host/database`, or `sqlite:path` with the feature `sqlite`. This opens the spool directory, if
-    /// there is one, and does not connect to the database: rows wait for a database that is down.
-    ///
-    /// # Errors
-    /// [`Error::is_config`] if the URL cannot be parsed, an option is out of range, or the writer's thread
-    /// cannot be started. [`Error::is_spool`] if the spool directory cannot be used, such as when another process
-    /// owns it. Damaged rows in it and a full disk are no error: they are counted and reported on stderr.
-    pub fn build<S>(self, url: &str) -> Result<(LedgerLayer<S>, Guard), Error>
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
-        let store = store::open(url, self.create_table)?;
-        self.build_with(store)
-    }
-
-    /// Makes the layer and starts its writer, with a store of your own or [`Memory`](store::Memory).
-    ///
-    /// # Errors
-    /// As [`build`](Self::build).
-    pub fn build_with<S>(self, store: impl Store) -> Result<(LedgerLayer<S>, Guard), Error>
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
-        self.check()?;
-        let rules = self.all_rules()?;
-        let queue = Arc::new(Queue::new(self.queue_capacity, self.overflow, self.batch_size));
-        let control = Arc::new(Control::default());
-        let spool = match &self.spool_dir {
-            Some(dir) => Some(writer::open_spool(dir, self.spool_options(), &queue)?),
-            None => None,
-        };
-        let options = WriterOptions {
-            batch_size: self.batch_size,
-            flush_interval: self.flush_interval.min(CENTURY),
-            reference_grace: self.reference_grace.min(CENTURY),
-        };
-        let writer = writer::start(store, spool, Arc::clone(&queue), Arc::clone(&control), options)?;
-        if self.panic_messages {
-            listen_to_panics();
-        }
-        let layer = LedgerLayer::new(rules, self.max_level, Arc::clone(&queue));
-        let watched = exit::watch(&queue, layer.calls());
-        Ok((layer, Guard::new(queue, control, writer, watched)))
-    }
-
-    fn all_rules(&self) -> Result<Rules, Error> {
-        let crates = self.instrumented.iter();
-        crates
-            .map(|name| Rules::instrumented(name))
-            .try_fold(self.rules.clone(), |rules, more| rules.and(more?))
-    }
-
-    fn spool_options(&self) -> spool::SpoolOptions {
-        let sync_interval = self.spool_sync_interval.map(|every| every.min(CENTURY));
-        spool::SpoolOptions { limit_bytes: self.spool_limit, sync_interval }
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        let zero = [
-            (self.queue_capacity == 0, "queue_capacity is 0: give it at least 1 record"),
-            (self.batch_size == 0, "batch_size is 0: give it at least 1 row"),
-            (self.flush_interval.is_zero(), "flush_interval is zero: give it a time, such as 200 ms"),
-            (
-                self.spool_sync_interval == Some(Duration::ZERO),
-                "spool_sync_interval is zero: give it a time, such as 1 s, or leave it out",
-            ),
-        ];
-        if let Some((_, message)) = zero.into_iter().find(|(is_zero, _)| *is_zero) {
-            return Err(Error::config(message));
-        }
-        if self.spool_dir.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
-            return Err(Error::config("spool_dir is an empty path: name a directory, or leave it out"));
-        }
-        if self.spool_dir.is_some() && self.spool_limit < Self::MIN_SPOOL_LIMIT {
-            let Self { spool_limit, .. } = self;
-            let minimum = Self::MIN_SPOOL_LIMIT;
-            return Err(Error::config(format!(
-                "spool_limit is {spool_limit} bytes: give it at least {minimum}"
-            )));
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_out_of_range_are_refused() {
-        for (builder, option) in [
-            (builder().queue_capacity(0), "queue_capacity"),
-            (builder().batch_size(0), "batch_size"),
-            (builder().flush_interval(Duration::ZERO), "flush_interval"),
-            (builder().spool_sync_interval(Duration::ZERO), "spool_sync_interval"),
-            (builder().spool_dir(""), "spool_dir is an empty path"),
-            (builder().spool_dir("/nowhere").spool_limit(Builder::MIN_SPOOL_LIMIT - 1), "spool_limit"),
-        ] {
-            let built = builder.build_with::<tracing_subscriber::Registry>(store::Memory::default());
-            let error = built.expect_err(option);
-            assert!(error.is_config() && error.to_string().starts_with(option), "{error}");
-        }
+        environment::check_names(env::vars_os().map(|(name, _)| name))?;
+        Self { has_env: true, ..self }.with_variables(|variable| env::var_os(variable))
     }
 }

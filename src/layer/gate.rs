@@ -13,17 +13,19 @@ use tracing_subscriber::filter::{Filtered, LevelFilter};
 use tracing_subscriber::layer::{Context, Filter, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::census::Census;
 use crate::queue::Queue;
 use crate::rules::plan::Plans;
 
 /// The filter around nothing.
 pub(super) type Gate<S> = Filtered<Nothing, RuleFilter, S>;
 
-pub(super) fn gate<S>(plans: &Arc<Plans>, queue: &Arc<Queue>) -> Gate<S>
+pub(super) fn gate<S>(plans: &Arc<Plans>, census: &Arc<Census>, queue: &Arc<Queue>) -> Gate<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    Nothing.with_filter(RuleFilter { plans: Arc::clone(plans), queue: Arc::clone(queue) })
+    let (plans, census, queue) = (Arc::clone(plans), Arc::clone(census), Arc::clone(queue));
+    Nothing.with_filter(RuleFilter { plans, census, queue })
 }
 
 /// Panics with the remedy if `fmt()` made the subscriber. It takes no layer with a filter of its own, and would panic
@@ -44,6 +46,7 @@ impl<S: Subscriber> Layer<S> for Nothing {}
 /// Lets through what the rules need.
 pub(super) struct RuleFilter {
     plans: Arc<Plans>,
+    census: Arc<Census>,
     queue: Arc<Queue>,
 }
 
@@ -56,6 +59,7 @@ impl<S> Filter<S> for RuleFilter {
             // Registering takes a lock, which a thread of the parent may have held at the fork.
             self.plans.makes_rows(meta)
         } else {
+            self.census.register(meta);
             self.plans.register(meta)
         };
         if may_be_wanted { Interest::sometimes() } else { Interest::never() }

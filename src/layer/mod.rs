@@ -31,7 +31,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 use self::gate::{Gate, gate, refuse_fmt_subscriber};
 use self::recorder::Recorder;
+use crate::census::Census;
 use crate::queue::Queue;
+#[cfg(test)]
 use crate::rules::Rules;
 use crate::rules::plan::Plans;
 
@@ -49,15 +51,21 @@ use crate::rules::plan::Plans;
 pub struct LedgerLayer<S> {
     gate: Gate<S>,
     recorder: Recorder,
+    census: Arc<Census>,
 }
 
 impl<S> LedgerLayer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    pub(crate) fn of(plans: Arc<Plans>, census: Arc<Census>, queue: Arc<Queue>) -> Self {
+        Self { gate: gate(&plans, &census, &queue), recorder: Recorder::new(plans, queue), census }
+    }
+
+    #[cfg(test)]
     pub(crate) fn new(rules: Rules, max_level: LevelFilter, queue: Arc<Queue>) -> Self {
         let plans = Arc::new(Plans::new(rules, max_level));
-        Self { gate: gate(&plans, &queue), recorder: Recorder::new(plans, queue) }
+        Self::of(Arc::clone(&plans), Arc::new(Census::new(plans)), queue)
     }
 
     /// The calls under way, for the guard.
@@ -85,6 +93,7 @@ where
 {
     fn on_layer(&mut self, subscriber: &mut S) {
         refuse_fmt_subscriber::<S>();
+        self.census.added();
         self.gate.on_layer(subscriber);
     }
 
@@ -149,6 +158,10 @@ where
     unsafe fn downcast_raw(&self, id: TypeId) -> Option<*const ()> {
         if id == TypeId::of::<Self>() {
             return Some(std::ptr::from_ref(self).cast());
+        }
+        // The census asks whether this is the subscriber of a thread.
+        if id == TypeId::of::<Arc<Census>>() {
+            return Some(std::ptr::from_ref(&self.census).cast());
         }
         // SAFETY: the pointer it returns points into `self.gate`, which lives as long as `self`; the
         // contract of this function is the same as that of the one called.

@@ -7,6 +7,12 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::notice::{self, NoticeKind};
+
+/// The line of a forked child.
+pub(super) const NOTICE: &str =
+    "tracing-ledger: a forked child records nothing: build a ledger of its own in the child\n";
+
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// The number of forks between this process and the one that loaded the crate.
@@ -28,9 +34,10 @@ pub(super) fn watch() {
         // atomic addition, which is async-signal-safe.
         let failed = unsafe { libc::pthread_atfork(None, None, Some(in_child)) } != 0;
         if failed {
-            crate::stderr::say(format_args!(
-                "pthread_atfork failed for lack of memory: a forked child will not be noticed"
-            ));
+            notice::say(
+                NoticeKind::Panic,
+                format_args!("pthread_atfork failed for lack of memory: a forked child will not be noticed"),
+            );
         }
     });
 }

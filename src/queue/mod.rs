@@ -25,6 +25,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::notice::{NoticeKind, Route};
 use crate::record::Record;
 use crate::stderr;
 use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Notify};
@@ -44,6 +45,9 @@ const NEVER: u64 = u64::MAX;
 
 /// How often a caller evicts old records before it gives up, because other threads keep taking the room.
 const EVICTION_ROUNDS: usize = if cfg!(all(test, ledger_loom)) { 2 } else { 64 };
+
+const TOO_LATE: &str = "a span ended after its guard was shut down or dropped, so it is not recorded: keep the guard until \
+    the end of main (`let (ledger, guard) = …`, never `let (ledger, _) = …`)";
 
 thread_local! {
     static SUPPRESSED: Cell<bool> = const { Cell::new(false) };
@@ -67,7 +71,7 @@ struct Permit {
     number: u64,
 }
 
-/// Why a record gets no permit. A suppressed thread is the writer's.
+/// A suppressed thread is the writer's.
 #[derive(Clone, Copy)]
 enum Refusal {
     Full,
@@ -96,6 +100,8 @@ pub(crate) struct Queue {
     /// The line on stderr about records after the end, or in a forked child, was written.
     said_shutdown: AtomicBool,
     said_forked: AtomicBool,
+    /// Where its notices go.
+    pub(crate) route: Route,
 }
 
 struct Departures {
@@ -106,7 +112,7 @@ struct Departures {
 }
 
 impl Queue {
-    /// A queue for `capacity` records, whose writer takes `batch_size` at a time; neither may be zero.
+    /// For `capacity` records, whose writer takes `batch_size` at a time; neither may be zero.
     pub(crate) fn new(capacity: usize, overflow: Overflow, batch_size: usize) -> Self {
         fork::watch();
         let enough = batch_size.min(capacity.div_ceil(2)) as u64;
@@ -122,8 +128,9 @@ impl Queue {
             room: Condvar::new(),
             room_lock: Mutex::new(()),
             account: Account::default(),
-            said_shutdown: AtomicBool::new(false),
-            said_forked: AtomicBool::new(false),
+            said_shutdown: AtomicBool::default(),
+            said_forked: AtomicBool::default(),
+            route: Route::default(),
         }
     }
 
@@ -379,10 +386,7 @@ impl Queue {
     fn refuse_shutdown(&self) {
         self.account.lose(Cause::Shutdown, 1);
         if !self.said_shutdown.swap(true, Ordering::Relaxed) {
-            stderr::say(format_args!(
-                "a span ended after its guard was shut down or dropped, so it is not recorded: keep the guard \
-                 until the end of main (`let (ledger, guard) = …`, never `let (ledger, _) = …`)"
-            ));
+            self.route.say(NoticeKind::Shutdown, format_args!("{TOO_LATE}"));
         }
     }
 
@@ -390,10 +394,8 @@ impl Queue {
     #[cold]
     pub(crate) fn refuse_forked(&self) {
         self.account.lose(Cause::Forked, 1);
-        if !self.said_forked.swap(true, Ordering::Relaxed) {
-            stderr::say_in_a_child(
-                "tracing-ledger: a forked child records nothing: build a ledger of its own in the child\n",
-            );
+        if !self.said_forked.swap(true, Ordering::Relaxed) && !self.route.is_silent() {
+            stderr::say_in_a_child(fork::NOTICE);
         }
     }
 }

@@ -8,6 +8,8 @@ mod escape;
 mod gather;
 mod grid;
 mod keys;
+#[expect(dead_code, reason = "the report on any event reads the rest")]
+mod observe;
 mod render;
 mod samples;
 
@@ -15,9 +17,11 @@ use std::time::SystemTime;
 
 pub use self::answer::{Attempts, AttemptsBar, Baseline, CallGroup, Calls, JobGroup, Reason, Share, Spread};
 use self::gather::Gather;
+use self::observe::{By, Questions};
 use crate::error::Error;
+use crate::rules::Rules;
 use crate::store::open_to_read;
-use crate::store::read::Selection;
+use crate::store::read::{Asked, Choice, Reading, RowSource, Selection};
 
 /// Counts, success rates, percentiles and reasons of planner calls and jobs, from the rows of `auto_assign.quote` and
 /// `auto_assign.summary` whose `created_at` is not before `since`.
@@ -37,8 +41,13 @@ use crate::store::read::Selection;
 /// # }
 /// ```
 pub async fn baseline(url: &str, since: Option<SystemTime>) -> Result<Baseline, Error> {
-    let selection = Selection { event_types: vec![keys::QUOTE, keys::SUMMARY], since };
+    let event_types = Some(vec![keys::QUOTE.to_owned(), keys::SUMMARY.to_owned()]);
+    let selection = Selection { event_types, since, ..Selection::default() };
+    let by = [keys::FLOW, keys::TRIGGER, keys::PLANNER_STRATEGY]
+        .map(|key| By::Text(Asked::Key(Choice::always(key))));
+    let questions = Questions::new(&Rules::builtin(), selection).by(by);
     let mut gather = Gather::default();
-    open_to_read(url)?.read(&selection, |row| gather.row(row)).await?;
+    let each = &mut |reading: &Reading<'_>| gather.row(&questions.observe(reading));
+    open_to_read(url)?.read(questions.selection(), each).await?;
     Ok(gather.baseline(since))
 }

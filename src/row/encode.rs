@@ -10,11 +10,11 @@ use uuid::{NoContext, Timestamp, Uuid};
 use super::Row;
 use super::json::{Json, Object};
 use super::outcome::{Given, Judgement, Outcome};
+use crate::notice::{self, NoticeKind};
 use crate::record::{Head, Tally, Value, Values};
 use crate::rules::model::{Figure, Redact, SeverityRule};
 use crate::rules::plan::{Destination, NameField, RowPlan};
 use crate::severity::Severity;
-use crate::stderr;
 
 /// The number of keys in a usual context.
 const USUAL_KEYS: usize = 16;
@@ -56,6 +56,7 @@ impl Row {
     /// Makes the row of a record and fixes its id and time, which stay the same for every try.
     pub(crate) fn from_record(head: &Head, values: Values<'_>, anchor: Anchor) -> Option<Self> {
         let row = head.plan.row()?;
+        head.plan.made_row();
         let created_at = anchor.wall(head.ended);
         let mut context = Object::with_room(USUAL_KEYS);
         let given = own_fields(&mut context, values, row);
@@ -102,14 +103,17 @@ fn notice_unknown(head: &Head) {
     if head.plan.is_first_unknown() {
         let meta = head.plan.meta;
         let has_result = head.plan.row().is_some_and(|row| row.rule.keys.result.is_some());
-        stderr::say(format_args!(
-            "the outcome of {:?} ({}:{}) is unknown: record the field {}, add `ret` to its #[instrument], or give \
+        notice::say(
+            NoticeKind::Outcome,
+            format_args!(
+                "the outcome of {:?} ({}:{}) is unknown: record the field {}, add `ret` to its #[instrument], or give \
              its rule silent = \"ok\"",
-            meta.name(),
-            meta.file().unwrap_or("?"),
-            meta.line().unwrap_or_default(),
-            if has_result { "result" } else { "success as a bool" },
-        ));
+                meta.name(),
+                meta.file().unwrap_or("?"),
+                meta.line().unwrap_or_default(),
+                if has_result { "result" } else { "success as a bool" },
+            ),
+        );
     }
 }
 

@@ -80,13 +80,24 @@ impl Store for AnyStore {
     }
 }
 
-#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 impl AnyStore {
-    /// Passes every selected row to `each`, in no order, one at a time.
-    pub(crate) async fn read(
+    /// The kind of database.
+    pub(crate) fn name(&self) -> &'static str {
+        match *self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => "Postgres",
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => "SQLite",
+        }
+    }
+}
+
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
+impl super::read::RowSource for AnyStore {
+    async fn read(
         &mut self,
         selection: &super::read::Selection,
-        each: impl FnMut(super::read::ReadRow),
+        each: &mut (dyn FnMut(&super::read::Reading<'_>) + Send),
     ) -> Result<(), Error> {
         match *self {
             #[cfg(feature = "postgres")]

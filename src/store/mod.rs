@@ -80,7 +80,8 @@ pub enum Attempt {
 pub enum Failure {
     /// A passing failure (network, restart, deadlock). The writer sends the batch again, later.
     Retry,
-    /// The batch was too large (statement timeout). The writer sends it again in halves.
+    /// The batch was too large, or one of its rows keeps the others waiting (a lock, a statement timeout). The writer sends it
+    /// again in halves. A row that fails alone waits if others are stored.
     Halve,
     /// A person has to act (missing table, right or password). The writer keeps the rows, tries again later, and
     /// writes the message to stderr.

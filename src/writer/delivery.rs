@@ -14,7 +14,7 @@ use super::backoff::Backoff;
 use super::bisect::{Batch, Drift, Origin, Rejection};
 use super::control::{Control, Orders, Stopped};
 use super::finish::Rest;
-use super::notices::{LossRows, Notice, Notices};
+use super::notices::{LossRows, Notices, Problem};
 use super::source::{Next, Source};
 use super::waiting::Waiting;
 use super::{WriterOptions, caught, unless};
@@ -29,7 +29,7 @@ const ON_ITS_WAY_LIMIT: Duration = Duration::from_millis(250);
 /// The number of rows that tells bad rows from drift.
 const ENOUGH_ROWS: usize = 1000;
 /// Failures that end when a batch is stored.
-const STORE_FAILURES: [Notice; 3] = [Notice::Retry, Notice::Hold, Notice::Drift];
+const STORE_FAILURES: [Problem; 3] = [Problem::Retry, Problem::Hold, Problem::Drift];
 
 pub(super) struct Delivery<'a, S> {
     store: S,
@@ -158,7 +158,7 @@ impl<'a, S: Store> Delivery<'a, S> {
                     yield_now().await;
                 }
                 Err(error) => {
-                    self.notices.say(Notice::Spool, format_args!("{error:#}"));
+                    self.notices.say(Problem::Spool, format_args!("{error:#}"));
                     self.pause().await;
                 }
             }
@@ -234,7 +234,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         let rows = batch.stored();
         self.source.borrow().count_out(origin, rows);
         if origin == Origin::Ledger {
-            self.notices.end(&[Notice::LossRows]);
+            self.notices.end(&[Problem::LossRows]);
         } else {
             self.queue.account.write(rows);
         }
@@ -260,14 +260,17 @@ impl<'a, S: Store> Delivery<'a, S> {
                 return;
             }
             Failure::Halve if batch.halve() => return,
-            Failure::Quarantine | Failure::Reject | Failure::Reference { .. } => {
-                (Notice::Drift, "the database rejects too many rows; rows are kept until it takes them again")
-            }
+            Failure::Quarantine | Failure::Reject | Failure::Reference { .. } => (
+                Problem::Drift,
+                "the database rejects too many rows; rows are kept until it takes them again",
+            ),
             Failure::Hold | Failure::Wait => {
-                (Notice::Hold, "the database rejects writes until someone fixes it; rows are kept")
+                (Problem::Hold, "the database rejects writes until someone fixes it; rows are kept")
             }
             Failure::Retry | Failure::Halve => {
-                (Notice::Retry, "the database cannot be written; rows are kept and tried again")
+                // Others may be stored that this piece keeps waiting.
+                batch.put_last();
+                (Problem::Retry, "the database cannot be written; rows are kept and tried again")
             }
         };
         self.notices.say(notice, format_args!("{what}: {error}"));
@@ -283,7 +286,7 @@ impl<'a, S: Store> Delivery<'a, S> {
     /// Keeps rows about losses for later, because the table may still take other rows.
     fn hold_losses(&mut self, rows: Batch, error: &InsertError) {
         self.notices.say(
-            Notice::LossRows,
+            Problem::LossRows,
             format_args!("the ledger.loss rows are kept until the table takes them: {error}"),
         );
         self.losses.hold(rows);
@@ -326,7 +329,8 @@ impl<'a, S: Store> Delivery<'a, S> {
     /// Waits for enough rows, for an order newer than `orders`, or for the flush interval.
     async fn rest(&self, orders: Orders) {
         if self.control.orders() == orders && !self.source.borrow().has_enough() {
-            self.control.woken_by(self.due).await;
+            let until = self.waiting.next().map_or(self.due, |next| next.min(self.due));
+            self.control.woken_by(until).await;
         }
     }
 }

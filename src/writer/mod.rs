@@ -47,9 +47,10 @@ use tokio::runtime::{self, Runtime};
 
 use self::delivery::Delivery;
 use self::finish::finish;
-use self::notices::{Notice, Notices};
+use self::notices::{Notices, Problem};
 use self::pump::Pump;
 use self::source::Source;
+use crate::census::Census;
 use crate::error::Error;
 use crate::queue::{self, Queue};
 use crate::spool::Spool;
@@ -86,16 +87,18 @@ pub(crate) fn start<S: Store>(
     queue: Arc<Queue>,
     control: Arc<Control>,
     options: WriterOptions,
+    census: Arc<Census>,
 ) -> Result<ThreadId, Error> {
     let (ready, started) = crossbeam_channel::bounded(1);
     let thread = thread::Builder::new().name("tracing-ledger".to_owned()).spawn(move || {
         // Made first and dropped last: however the thread ends, no caller waits for it.
         let _end = EndOfThread { queue: queue.clone(), control: control.clone() };
         queue::suppress_this_thread();
+        queue.route.take_thread();
         match runtime() {
             Ok(runtime) => {
                 ready.send(Ok(())).ok();
-                runtime.block_on(run(store, spool, queue, control, options));
+                runtime.block_on(run(store, spool, queue, control, options, census));
                 // Without waiting for a name lookup that hangs on a thread of its own.
                 runtime.shutdown_background();
             }
@@ -128,12 +131,13 @@ async fn run<S: Store>(
     queue: Arc<Queue>,
     control: Arc<Control>,
     options: WriterOptions,
+    census: Arc<Census>,
 ) {
     let notices = Rc::new(Notices::new(queue.clone()));
     let source = Source::new(queue, control.clone(), notices.clone(), options.batch_size, spool);
     let source = RefCell::new(source);
     let mut delivery = Delivery::new(store, &source, options);
-    let mut pump = Pump::new(&source);
+    let mut pump = Pump::new(&source, census);
     let delivering = supervise(&control, &notices, async || delivery.run().await);
     let pumping = supervise(&control, &notices, async || pump.run().await);
     unless(delivering, pumping).await;
@@ -145,7 +149,7 @@ async fn run<S: Store>(
 async fn supervise(control: &Control, notices: &Notices, mut work: impl AsyncFnMut()) {
     while caught(work()).await.is_err() {
         notices.say(
-            Notice::Panic,
+            Problem::Panic,
             format_args!(
                 "the writer panicked and goes on with the rows it has in hand: please report the message of the \
                  panic, which stands above"

@@ -5,13 +5,16 @@ use std::thread::ThreadId;
 use std::time::Duration;
 
 use loom::thread;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::{Control, EndOfThread};
+use crate::census::Census;
 use crate::exit;
 use crate::layer::OpenCalls;
 use crate::queue::Queue;
 use crate::queue::models::{explore, offer, queue, take_all, wait};
-use crate::{Guard, Overflow};
+use crate::rules::plan::Plans;
+use crate::{Guard, Overflow, Rules};
 
 type Written = Arc<std::sync::Mutex<Vec<u32>>>;
 
@@ -56,7 +59,9 @@ impl Ledger {
 
     fn guard(&self) -> Guard {
         let watched = exit::watch(&self.queue, OpenCalls::none());
-        Guard::new(self.queue.clone(), self.control.clone(), another_thread(), watched)
+        let plans = Plans::new(Rules::new(), LevelFilter::OFF);
+        let census = Arc::new(Census::new(Arc::new(plans)));
+        Guard::new(self.queue.clone(), self.control.clone(), another_thread(), watched, census)
     }
 
     /// The records that were written when the writer had ended.

@@ -15,6 +15,7 @@ use tokio::time::timeout_at;
 use super::control::Control;
 use super::notices::Notices;
 use super::source::Source;
+use crate::census::Census;
 use crate::queue::Queue;
 
 /// How long a record waits for others on its way to the disk. Half of the promised time, so that a busy machine
@@ -30,6 +31,7 @@ pub(super) struct Pump<'a> {
     queue: Arc<Queue>,
     control: Arc<Control>,
     notices: Rc<Notices>,
+    census: Arc<Census>,
     has_spool: bool,
     /// Records accepted at the last look.
     seen: u64,
@@ -38,11 +40,12 @@ pub(super) struct Pump<'a> {
 }
 
 impl<'a> Pump<'a> {
-    pub(super) fn new(source: &'a RefCell<Source>) -> Self {
+    pub(super) fn new(source: &'a RefCell<Source>, census: Arc<Census>) -> Self {
         let shared = source.borrow();
         let (queue, control, notices) =
             (shared.queue.clone(), shared.control.clone(), shared.notices.clone());
-        Self { source, queue, control, notices, has_spool: shared.has_spool(), seen: 0, quiet: 0 }
+        let has_spool = shared.has_spool();
+        Self { source, queue, control, notices, census, has_spool, seen: 0, quiet: 0 }
     }
 
     /// Works until it is dropped.
@@ -59,6 +62,7 @@ impl<'a> Pump<'a> {
             }
             // Last, as it may run code of the host.
             self.notices.report();
+            self.census.look(&self.queue.route);
             // A queue that is never empty must not keep the store waiting.
             yield_now().await;
         }
@@ -118,6 +122,7 @@ mod tests {
     use super::super::open_spool;
     use super::*;
     use crate::queue::Queue;
+    use crate::rules::plan::Plans;
     use crate::spool::{self, SMALLEST_LIMIT};
     use crate::{LedgerLayer, Overflow, Rules};
 
@@ -128,7 +133,8 @@ mod tests {
         let spool = dir.map(|dir| open_spool(dir, limits, &queue).expect("it can be opened"));
         let notices = Rc::new(Notices::new(queue.clone()));
         let source = RefCell::new(Source::new(queue.clone(), Arc::default(), notices, 50, spool));
-        let pump = Pump::new(&source);
+        let plans = Arc::new(Plans::new(Rules::builtin(), tracing_subscriber::filter::LevelFilter::TRACE));
+        let pump = Pump::new(&source, Arc::new(Census::new(plans)));
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let layer =
             LedgerLayer::new(Rules::builtin(), tracing_subscriber::filter::LevelFilter::TRACE, queue.clone());

@@ -5,7 +5,7 @@
 //! so.
 
 use super::bisect::Origin;
-use super::notices::Notice;
+use super::notices::Problem;
 use super::source::Source;
 use crate::queue::Cause;
 use crate::row::Row;
@@ -15,16 +15,16 @@ impl Source {
     pub(super) fn quarantine(&mut self, row: Row, reason: String, origin: Origin) {
         match self.write_quarantine(&row, &reason) {
             Ok(()) => {
-                self.notices.end(&[Notice::QuarantineFile]);
+                self.notices.end(&[Problem::QuarantineFile]);
             }
             Err(error) => self.notices.say(
-                Notice::QuarantineFile,
+                Problem::QuarantineFile,
                 format_args!("quarantined rows are kept in memory alone, and only the latest: {error:#}"),
             ),
         }
         let file = if self.has_spool() { " and quarantine.jsonl in the spool directory" } else { "" };
         self.notices.say(
-            Notice::Quarantine,
+            Problem::Quarantine,
             format_args!(
                 "the database rejects a row for good, and it is quarantined, see Guard::quarantined{file}: {reason}"
             ),

@@ -11,13 +11,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::bisect::Origin;
-use super::notices::Notice;
+use super::notices::Problem;
 use super::source::{MadeRows, Source};
 use crate::error::Error;
+use crate::notice::{self, NoticeKind};
 use crate::queue::Queue;
 use crate::row::Row;
 use crate::spool::{AppendError, Spool, SpoolOptions};
-use crate::stderr;
 
 /// Records that go onto disk at once: a millisecond's work or two, in which the store has to wait.
 const FILL: usize = 1000;
@@ -28,14 +28,17 @@ const DISK_RETRY: Duration = Duration::from_millis(250);
 pub(crate) fn open_spool(dir: &Path, options: SpoolOptions, queue: &Queue) -> Result<Spool, Error> {
     let mut spool = Spool::open(dir, options)?;
     match spool.take_replay() {
-        Ok(replayed) if replayed.taken + replayed.left > 0 => stderr::say(format_args!(
-            "replay.jsonl was read: {} of its rows are sent again, and {} of its lines stay there{}",
-            replayed.taken,
-            replayed.left,
-            replayed.reasons.iter().map(|reason| format!("; {reason}")).collect::<String>()
-        )),
+        Ok(replayed) if replayed.taken + replayed.left > 0 => notice::say(
+            NoticeKind::Spool,
+            format_args!(
+                "replay.jsonl was read: {} of its rows are sent again, and {} of its lines stay there{}",
+                replayed.taken,
+                replayed.left,
+                replayed.reasons.iter().map(|reason| format!("; {reason}")).collect::<String>()
+            ),
+        ),
         Ok(_) => {}
-        Err(error) => stderr::say(format_args!("{error:#}")),
+        Err(error) => notice::say(NoticeKind::Spool, format_args!("{error:#}")),
     }
     queue.account.inherit(spool.pending(), spool.torn());
     Ok(spool)
@@ -65,12 +68,12 @@ impl Source {
         let filled = self.try_fill();
         match &filled {
             Err(error) => self.notices.say(
-                Notice::Disk,
+                Problem::Disk,
                 format_args!("rows stay in memory, as far as the queue has room: {error:#}"),
             ),
             // Rows that went past the disk do not show that it works.
             Ok(true) if !self.is_held_up() => {
-                self.notices.say_recovered(&[Notice::Disk], "the spool takes rows again");
+                self.notices.say_recovered(&[Problem::Disk], "the spool takes rows again");
             }
             Ok(_) => {}
         }
@@ -210,12 +213,12 @@ impl Source {
         let saved = if self.is_held_up() { self.append() } else { Ok(()) };
         if let Err(error) = saved {
             self.notices
-                .say(Notice::Disk, format_args!("{} rows are in memory alone: {error:#}", self.held.len()));
+                .say(Problem::Disk, format_args!("{} rows are in memory alone: {error:#}", self.held.len()));
         }
         let saved = self.spool.as_mut().map_or(Ok(()), |spool| spool.append(&mut about_losses));
         if let Err(error) = saved {
             self.notices
-                .say(Notice::LossRows, format_args!("could not save the ledger.loss rows: {error:#}"));
+                .say(Problem::LossRows, format_args!("could not save the ledger.loss rows: {error:#}"));
         }
         self.say_failure();
         if let Some(due) = self.next_sync() {

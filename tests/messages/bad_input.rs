@@ -78,7 +78,7 @@ fn an_unwritable_directory_is_reported() {
 
 #[test]
 fn a_password_file_that_cannot_be_read_is_not_shown() {
-    const CHILD: &str = "TRACING_LEDGER_TEST_PGPASS";
+    const CHILD: &str = "LEDGER_TEST_PGPASS";
     if std::env::var_os(CHILD).is_some() {
         tracing_subscriber::fmt().with_writer(std::io::stderr).init();
         drop(tracing_ledger::layer::<Registry>("postgres://bob@localhost/db").expect("a good URL"));

@@ -2,3 +2,4 @@
 
 mod bad_input;
 mod on_stderr;
+mod silent_setups;

@@ -11,21 +11,28 @@ use tracing_ledger::store::{Failure, Memory};
 use tracing_subscriber::{Registry, prelude::*};
 
 /// Names to the child what it is to do.
-const CHILD: &str = "TRACING_LEDGER_TEST_SAYS";
+const CHILD: &str = "LEDGER_TEST_SAYS";
 
 /// Set to the longest time there is, for the child that asks the environment.
 const INTERVALS: [&str; 2] = ["TRACING_LEDGER_FLUSH_INTERVAL", "TRACING_LEDGER_SPOOL_SYNC_INTERVAL"];
 
 /// The stderr of a process that does `what`.
 fn said_by(what: &str) -> String {
+    let variables =
+        what.ends_with("in the environment").then(|| INTERVALS.map(|name| (name, "18446744073709551615s")));
     let output = Command::new(std::env::current_exe().expect("the test knows itself"))
         .args(["--exact", "on_stderr::the_child_process_does_what_it_is_told", "--nocapture"])
         .env(CHILD, what)
-        .envs(INTERVALS.map(|variable| (variable, "18446744073709551615s")))
+        .envs(variables.into_iter().flatten())
         .output()
         .expect("the test starts itself");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stderr).expect("it speaks text")
+    let said = String::from_utf8(output.stderr).expect("it speaks text");
+    // The line of each start.
+    said.lines()
+        .filter(|line| !line.starts_with("tracing-ledger: on: "))
+        .map(|line| line.to_owned() + "\n")
+        .collect()
 }
 
 #[instrument(name = "quote_tables_for_booking", err)]
@@ -36,6 +43,19 @@ fn says_nothing_when_all_is_well() -> Result<(), String> {
 #[test]
 fn the_child_process_does_what_it_is_told() {
     let Ok(what) = std::env::var(CHILD) else { return };
+    match &*what {
+        "intervals without end" => {
+            return writes(
+                tracing_ledger::builder()
+                    .flush_interval(std::time::Duration::MAX)
+                    .spool_sync_interval(std::time::Duration::MAX),
+            );
+        }
+        "intervals without end in the environment" => {
+            return writes(tracing_ledger::builder().with_env().expect("they are times"));
+        }
+        _ => {}
+    }
     let (ledger, guard) =
         tracing_ledger::builder().build_with::<Registry>(Memory::default()).expect("a ledger");
     let registry = tracing_subscriber::registry().with(ledger);
@@ -86,16 +106,6 @@ fn the_child_process_does_what_it_is_told() {
             let builder = tracing_ledger::builder().spool_dir(spool);
             drop(builder.build_with::<Registry>(Memory::default()).expect("a ledger"));
         }
-        "intervals without end" => {
-            writes(
-                tracing_ledger::builder()
-                    .flush_interval(std::time::Duration::MAX)
-                    .spool_sync_interval(std::time::Duration::MAX),
-            );
-        }
-        "intervals without end in the environment" => {
-            writes(tracing_ledger::builder().with_env().expect("they are times"));
-        }
         other => panic!("what is {other:?}?"),
     }
 }
@@ -123,7 +133,14 @@ fn an_unknown_outcome_is_printed_once_with_the_remedy() {
 #[test]
 fn a_guard_that_is_dropped_at_once_is_reported_once_per_ledger_with_the_remedy() {
     let said = said_by("two guards dropped at once");
-    assert_eq!(said.matches("tracing-ledger: ").count(), 2, "{said}");
+    assert_eq!(said.matches("tracing-ledger: a span ended after its guard was").count(), 2, "{said}");
+    assert_eq!(said.matches("tracing-ledger: the layer was not added to a subscriber").count(), 1, "{said}");
+    assert_eq!(
+        said.matches("tracing-ledger: the subscriber with the layer got no span").count(),
+        1,
+        "{said}"
+    );
+    assert_eq!(said.matches("tracing-ledger: ").count(), 4, "{said}");
     assert_eq!(said.matches("let (ledger, guard)").count(), 2, "{said}");
 }
 

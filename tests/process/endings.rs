@@ -80,10 +80,11 @@ fn end(name: &str, ending: impl FnOnce()) -> Option<Output> {
     Some(command.output().expect("it starts"))
 }
 
-/// The lines of the ledger on stderr.
+/// The lines of the ledger on stderr, without those of the start.
 fn notices(output: &Output) -> Vec<String> {
     let stderr = String::from_utf8_lossy(&output.stderr);
-    stderr.lines().filter(|line| line.starts_with("tracing-ledger: ")).map(str::to_owned).collect()
+    let lines = stderr.lines().filter(|line| !line.starts_with("tracing-ledger: on: "));
+    lines.filter(|line| line.starts_with("tracing-ledger: ")).map(str::to_owned).collect()
 }
 
 #[track_caller]

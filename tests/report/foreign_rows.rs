@@ -150,7 +150,7 @@ async fn contexts_in_other_columns_of_postgres_are_read() {
             &url,
             &format!(
                 "CREATE TABLE observability_events (created_at timestamptz, event_type text, booking_id uuid, \
-                 context {kind}); \
+                 context {kind}, source text, severity text, restaurant_id uuid); \
                  INSERT INTO observability_events VALUES ('infinity', 'auto_assign.quote', NULL, {context}), \
                  (now(), 'auto_assign.quote', NULL, {CONTEXT})"
             ),

@@ -8,7 +8,7 @@ use tracing_ledger::store::Memory;
 use crate::books::{DEADLINE, emit, open, untimed};
 
 /// Set in the process that forks. It is one of its own, with none of the other tests' threads in it.
-const FORKING: &str = "TRACING_LEDGER_TEST_FORKS";
+const FORKING: &str = "LEDGER_TEST_FORKS";
 
 #[test]
 fn a_forked_child_refuses_and_returns_at_once() {

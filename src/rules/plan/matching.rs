@@ -25,7 +25,7 @@ pub(super) fn is_own(target: &str) -> bool {
 }
 
 /// A target names itself and every module below it, as in `EnvFilter`.
-fn covers(pattern: &Pattern, target: &str) -> bool {
+pub(super) fn covers(pattern: &Pattern, target: &str) -> bool {
     let mut part = target;
     loop {
         if pattern.matches(part) {

@@ -3,6 +3,7 @@
 //! A plan lives to the end of the program, as its callsite does. Each ledger has its own plans: a program that builds
 //! one ledger after the other, as tests do, leaks a few hundred bytes per ledger and callsite.
 
+mod advice;
 mod matching;
 mod names;
 mod plans;
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::Metadata;
 
+pub(crate) use self::advice::Wanted;
 pub(crate) use self::names::{NameField, NameFields};
 pub(crate) use self::plans::Plans;
 use super::model::{Redact, RuleSpec, Silent};
@@ -34,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) may_give: NameSet,
     /// This callsite has been seen to tell its outcome by a `return` event.
     reports: AtomicBool,
+    /// The writer has made a row of it.
+    has_row: AtomicBool,
     /// It has been said that outcomes are unknown here.
     said_unknown: AtomicBool,
 }
@@ -111,8 +115,8 @@ impl Plan {
         gives: Vec<Option<u8>>,
         may_give: NameSet,
     ) -> Self {
-        let (reports, said_unknown) = Default::default();
-        Self { meta, action, gives, may_give, reports, said_unknown }
+        let (reports, has_row, said_unknown) = Default::default();
+        Self { meta, action, gives, may_give, reports, has_row, said_unknown }
     }
 
     pub(crate) fn row(&self) -> Option<&RowPlan> {
@@ -142,6 +146,11 @@ impl Plan {
         if !self.reports.load(Ordering::Relaxed) {
             self.reports.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Notes that the writer has made a row.
+    pub(crate) fn made_row(&self) {
+        self.has_row.store(true, Ordering::Relaxed);
     }
 
     /// Whether this callsite has been seen to tell what it returns.

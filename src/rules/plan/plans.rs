@@ -17,7 +17,9 @@ use crate::rules::redact::Redaction;
 /// The plans of every callsite that matters, found by callsite.
 #[derive(Debug)]
 pub(crate) struct Plans {
-    rules: Rules,
+    pub(super) rules: Rules,
+    /// Callsites without a field that their rule redacts have no rows.
+    pub(super) strict: bool,
     /// Nothing more verbose is recorded.
     max_level: LevelFilter,
     /// Names that some rule inherits.
@@ -46,7 +48,11 @@ impl Plans {
         // The check of the rules has refused more.
         inherited.truncate(MAX_INHERITED);
         let (by_callsite, sites) = Default::default();
-        Self { rules, max_level, inherited, by_callsite, sites }
+        Self { rules, strict: false, max_level, inherited, by_callsite, sites }
+    }
+
+    pub(crate) fn strict(self, strict: bool) -> Self {
+        Self { strict, ..self }
     }
 
     /// The most verbose level that the rules need, for what tracing and `log` skip altogether.
@@ -114,7 +120,7 @@ impl Plans {
         self.is_wanted_level(meta) && !is_own(meta.target()) && self.named_by(meta).is_some()
     }
 
-    fn is_wanted_level(&self, meta: &Metadata<'_>) -> bool {
+    pub(super) fn is_wanted_level(&self, meta: &Metadata<'_>) -> bool {
         *meta.level() <= self.max_level
     }
 
@@ -153,6 +159,9 @@ impl Plans {
             return None;
         }
         let named = self.named_by(meta);
+        if named.is_some_and(|rule| self.refuses(rule, meta)) {
+            return None;
+        }
         let action = match named {
             Some(rule) => Action::Row(self.row(rule, meta)),
             None if meta.is_span() => Action::Carry,

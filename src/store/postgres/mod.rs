@@ -88,7 +88,7 @@ impl Postgres {
     /// The timeout of a connection attempt, with TLS and login, unless the URL has a `connect_timeout`: 10 s.
     pub const CONNECT_TIMEOUT: Duration = CONNECT_TIMEOUT;
 
-    /// The timeout of a statement: 25 s. The server's own timeouts are 20 s, and 10 s for a lock.
+    /// The timeout of a statement: 25 s. The server's own timeouts are 20 s, and 2 s for a lock.
     pub const STATEMENT_TIMEOUT: Duration = STATEMENT_TIMEOUT;
 
     /// Makes a store for `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, without a connection. Parts that are missing in the
@@ -130,7 +130,7 @@ impl Postgres {
             // The connection is sound. After other failures a new session may get other settings, or another server.
             Err(WriteError::Step(error)) if error.is_of_rows() => {
                 if roll_back(&mut connected.connection, Step::Insert).await.is_ok() {
-                    connected.table.take_if(|_| !error.is_conflict());
+                    connected.table.take_if(|table| !error.is_no_change_of(table));
                     self.connection = Some(connected);
                 }
             }

@@ -8,7 +8,7 @@ use super::Postgres;
 use super::classify::{Step, StepError};
 use super::connect::{Purpose, commit, simple, within};
 use crate::error::Error;
-use crate::store::read::{ReadRow, Rows, Selection, next};
+use crate::store::read::{ReadRow, Reading, RowSource, Rows, Selection, next};
 
 /// The timeout for the next row: a report may search all of a large table for it.
 const ROW_TIMEOUT: Duration = Duration::from_secs(300);
@@ -20,16 +20,18 @@ const BEGIN: &str = "BEGIN READ ONLY; \
 /// The texts have the form of those in SQLite, so that both databases give the same rows.
 const SELECT: &str = "SELECT \
      to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
-     event_type, booking_id::text, context::text \
+     event_type, source, severity, restaurant_id::text, booking_id::text, context::text \
      FROM observability_events \
-     WHERE event_type = ANY($1) AND created_at >= COALESCE($2::text::timestamptz, '-infinity')";
+     WHERE ($1::text[] IS NULL OR event_type = ANY($1)) \
+     AND created_at >= COALESCE($2::text::timestamptz, '-infinity') \
+     AND ($3::text IS NULL OR created_at < $3::text::timestamptz OR created_at = 'infinity')";
 
-impl Postgres {
-    /// Passes every selected row to `each`, in no order, one at a time. Needs the right to `SELECT`.
-    pub(crate) async fn read(
+impl RowSource for Postgres {
+    /// Needs the right to `SELECT`.
+    async fn read(
         &mut self,
         selection: &Selection,
-        each: impl FnMut(ReadRow),
+        each: &mut (dyn FnMut(&Reading<'_>) + Send),
     ) -> Result<(), Error> {
         let mut connection = self.connect(Purpose::Read).await?;
         simple(&mut connection, Step::Read, BEGIN).await?;
@@ -42,13 +44,16 @@ impl Postgres {
 async fn rows(
     connection: &mut PgConnection,
     selection: &Selection,
-    mut each: impl FnMut(ReadRow),
+    each: &mut (dyn FnMut(&Reading<'_>) + Send),
 ) -> Result<(), StepError> {
-    let query =
-        sqlx::query_as(SELECT).persistent(false).bind(&selection.event_types).bind(selection.since_text());
+    let query = sqlx::query_as(SELECT)
+        .persistent(false)
+        .bind(&selection.event_types)
+        .bind(selection.since_text())
+        .bind(selection.until_text());
     let mut rows: Rows<'_> = query.fetch(connection);
     while let Some(columns) = within(Step::Read, ROW_TIMEOUT, next(&mut rows)).await? {
-        each(columns.into());
+        selection.offer(&ReadRow::from(columns), each);
     }
     Ok(())
 }

@@ -122,6 +122,11 @@ impl TableFound {
         Ok(Self { insert: insert(casts), references })
     }
 
+    /// Whether the foreign key is one of those that were found.
+    pub(super) fn has_key(&self, key: Option<&str>) -> bool {
+        self.references.iter().any(|(name, ..)| Some(name.as_str()) == key)
+    }
+
     /// Whether a foreign key holds `restaurant_id` and `booking_id`. An unknown one may hold both.
     pub(super) fn references(&self, key: Option<&str>) -> (bool, bool) {
         let known = self.references.iter().find(|(name, ..)| Some(name.as_str()) == key);

@@ -2,39 +2,43 @@
 
 use super::{Sqlite, classify};
 use crate::error::Error;
-use crate::store::read::{ReadRow, Rows, Selection, next};
+use crate::store::read::{ReadRow, Reading, RowSource, Rows, Selection, next};
 
 /// SQLite has no arrays, so the event types are one JSON array. Times of the ledger compare as text; rows with other
 /// times are compared when they are read.
-const SELECT: &str = "SELECT created_at, event_type, \
+const SELECT: &str = "SELECT created_at, event_type, source, severity, \
+     CASE typeof(restaurant_id) WHEN 'blob' THEN hex(restaurant_id) ELSE restaurant_id END, \
      CASE typeof(booking_id) WHEN 'blob' THEN hex(booking_id) ELSE booking_id END, context \
      FROM observability_events \
-     WHERE event_type IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR created_at IS NULL OR created_at >= ?2 \
-     OR created_at NOT GLOB '????-??-??T??:??:??.??????Z')";
+     WHERE (?1 IS NULL OR event_type IN (SELECT value FROM json_each(?1))) \
+     AND (created_at IS NULL OR created_at NOT GLOB '????-??-??T??:??:??.??????Z' \
+     OR (?2 IS NULL OR created_at >= ?2) AND (?3 IS NULL OR created_at < ?3))";
 
-impl Sqlite {
-    /// Passes every selected row to `each`, in no order, one at a time.
-    pub(crate) async fn read(
+impl RowSource for Sqlite {
+    async fn read(
         &mut self,
         selection: &Selection,
-        each: impl FnMut(ReadRow),
+        each: &mut (dyn FnMut(&Reading<'_>) + Send),
     ) -> Result<(), Error> {
         self.rows(selection, each).await.map_err(|error| classify::read_error(&error))
     }
+}
 
+impl Sqlite {
     async fn rows(
         &mut self,
         selection: &Selection,
-        mut each: impl FnMut(ReadRow),
+        each: &mut (dyn FnMut(&Reading<'_>) + Send),
     ) -> Result<(), sqlx::Error> {
-        let event_types = serde_json::Value::from(selection.event_types.clone()).to_string();
-        let query = sqlx::query_as(SELECT).bind(event_types).bind(selection.since_text());
+        let event_types = selection.event_types.as_ref();
+        let event_types = event_types.map(|types| serde_json::Value::from(types.clone()).to_string());
+        let query = sqlx::query_as(SELECT)
+            .bind(event_types)
+            .bind(selection.since_text())
+            .bind(selection.until_text());
         let mut rows: Rows<'_> = query.fetch(self.connection().await?);
         while let Some(columns) = next(&mut rows).await? {
-            let row = ReadRow::from(columns);
-            if selection.takes(&row) {
-                each(row);
-            }
+            selection.offer(&ReadRow::from(columns), each);
         }
         Ok(())
     }

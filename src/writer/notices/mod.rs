@@ -8,4 +8,4 @@ mod rows;
 mod stderr;
 
 pub(super) use self::rows::LossRows;
-pub(super) use self::stderr::{Notice, Notices};
+pub(super) use self::stderr::{Notices, Problem};

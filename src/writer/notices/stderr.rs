@@ -1,4 +1,4 @@
-//! Lines on stderr: one when a failure begins, and one when it is over.
+//! Notices: one when a failure begins, and one when it is over.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 #[cfg(feature = "metrics")]
 use super::metrics::Metrics;
 use crate::error::Error;
+use crate::notice::{self, NoticeKind};
 use crate::queue::{Queue, Stats};
-use crate::stderr;
 
 /// A failure that returns sooner than this is not repeated, so that a database that flaps does not fill the log.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// Kinds of failure in the background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::writer) enum Notice {
+pub(in crate::writer) enum Problem {
     /// The database does not take rows for now.
     Retry,
     /// The database takes no rows until someone fixes it.
@@ -45,7 +45,23 @@ pub(in crate::writer) enum Notice {
     Panic,
 }
 
-const NOTICES: usize = Notice::Panic as usize + 1;
+const PROBLEMS: usize = Problem::Panic as usize + 1;
+
+impl Problem {
+    fn kind(self) -> NoticeKind {
+        match self {
+            Self::Retry | Self::Hold | Self::Drift => NoticeKind::Database,
+            Self::Reference
+            | Self::Wait
+            | Self::Quarantine
+            | Self::LossRows
+            | Self::QueueFull
+            | Self::Corrupt => NoticeKind::Loss,
+            Self::QuarantineFile | Self::Disk | Self::Spool => NoticeKind::Spool,
+            Self::Panic => NoticeKind::Panic,
+        }
+    }
+}
 
 /// The last line of one kind.
 #[derive(Clone, Copy, Default)]
@@ -57,7 +73,7 @@ struct LastLine {
 /// Writes notices, and reports the account. Both halves of the writer share it and take turns on one thread.
 pub(in crate::writer) struct Notices {
     queue: Arc<Queue>,
-    lines: RefCell<[LastLine; NOTICES]>,
+    lines: RefCell<[LastLine; PROBLEMS]>,
     /// The account at the last report.
     reported: RefCell<Stats>,
     #[cfg(feature = "metrics")]
@@ -76,28 +92,28 @@ impl Notices {
     }
 
     /// Writes a line, unless one of its kind is open or was written within a minute.
-    pub(in crate::writer) fn say(&self, notice: Notice, message: fmt::Arguments<'_>) {
-        if self.begin(notice) {
-            stderr::say(message);
+    pub(in crate::writer) fn say(&self, problem: Problem, message: fmt::Arguments<'_>) {
+        if self.begin(problem) {
+            notice::say(problem.kind(), message);
         }
     }
 
     /// Writes at most one line a minute, for a failure that no event ends.
     pub(in crate::writer) fn say_throttled(&self, error: &Error) {
-        self.say(Notice::Spool, format_args!("{error:#}"));
-        self.end(&[Notice::Spool]);
+        self.say(Problem::Spool, format_args!("{error:#}"));
+        self.end(&[Problem::Spool]);
     }
 
     /// Writes a line if failures of these kinds were reported and are over.
-    pub(in crate::writer) fn say_recovered(&self, notices: &[Notice], message: &str) {
-        if self.end(notices) {
-            stderr::say(format_args!("{message}"));
+    pub(in crate::writer) fn say_recovered(&self, problems: &[Problem], message: &str) {
+        if self.end(problems) {
+            notice::say_over(NoticeKind::Database, format_args!("{message}"));
         }
     }
 
     /// Whether to write the first line of a failure of this kind.
-    fn begin(&self, notice: Notice) -> bool {
-        let line = &mut self.lines.borrow_mut()[notice as usize];
+    fn begin(&self, problem: Problem) -> bool {
+        let line = &mut self.lines.borrow_mut()[problem as usize];
         if line.is_open || line.at.is_some_and(|at| at.elapsed() < QUIET) {
             return false;
         }
@@ -106,9 +122,11 @@ impl Notices {
     }
 
     /// Ends failures of these kinds. Returns whether a line was written about one of them.
-    pub(in crate::writer) fn end(&self, notices: &[Notice]) -> bool {
+    pub(in crate::writer) fn end(&self, problems: &[Problem]) -> bool {
         let mut lines = self.lines.borrow_mut();
-        notices.iter().fold(false, |any, notice| any | std::mem::take(&mut lines[*notice as usize].is_open))
+        problems
+            .iter()
+            .fold(false, |any, problem| any | std::mem::take(&mut lines[*problem as usize].is_open))
     }
 
     /// Reports what has changed in the account. A recorder of metrics may run code of the host.
@@ -117,7 +135,7 @@ impl Notices {
         #[cfg(feature = "metrics")]
         self.metrics.borrow_mut().report_if_due(&stats, self.queue.capacity());
         for line in self.loss_lines(stats, self.queue.is_full()) {
-            stderr::say(format_args!("{line}"));
+            notice::say(NoticeKind::Loss, format_args!("{line}"));
         }
     }
 
@@ -133,17 +151,17 @@ impl Notices {
         let before = self.reported.replace(now);
         let mut lines = Vec::new();
         if lost(&now) > lost(&before) {
-            if self.begin(Notice::QueueFull) {
+            if self.begin(Problem::QueueFull) {
                 lines.push(format!(
                     "the queue is full and {} records are lost so far: the database is away or too slow, or \
                      queue_capacity is too small",
                     lost(&now)
                 ));
             }
-        } else if !is_full && self.end(&[Notice::QueueFull]) {
+        } else if !is_full && self.end(&[Problem::QueueFull]) {
             lines.push(format!("the queue has room again; {} records were lost in all", lost(&now)));
         }
-        if now.dropped.corrupt > before.dropped.corrupt && self.begin(Notice::Corrupt) {
+        if now.dropped.corrupt > before.dropped.corrupt && self.begin(Problem::Corrupt) {
             lines.push(format!("{} rows could not be read back and are lost", now.dropped.corrupt));
         }
         lines
@@ -162,13 +180,13 @@ mod tests {
     #[test]
     fn a_failure_is_one_line_until_it_is_over_and_no_second_one_at_once() {
         let notices = notices();
-        assert!(notices.begin(Notice::Retry));
-        assert!(!notices.begin(Notice::Retry));
-        assert!(notices.begin(Notice::Hold), "another kind is another line");
-        assert!(notices.end(&[Notice::Retry, Notice::Hold]));
-        assert!(!notices.end(&[Notice::Retry, Notice::Hold]));
-        assert!(!notices.begin(Notice::Retry), "it returned within a minute");
-        assert!(!notices.end(&[Notice::Retry]), "a failure without a line ends without one");
+        assert!(notices.begin(Problem::Retry));
+        assert!(!notices.begin(Problem::Retry));
+        assert!(notices.begin(Problem::Hold), "another kind is another line");
+        assert!(notices.end(&[Problem::Retry, Problem::Hold]));
+        assert!(!notices.end(&[Problem::Retry, Problem::Hold]));
+        assert!(!notices.begin(Problem::Retry), "it returned within a minute");
+        assert!(!notices.end(&[Problem::Retry]), "a failure without a line ends without one");
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(super) use self::session::Session;
 use self::settings::Settings;
 pub(super) use self::tls::{attempts, choose_cryptography};
 use crate::error::Error;
-use crate::stderr;
+use crate::notice::{self, NoticeKind};
 
 /// Where to connect.
 pub(super) struct Address {
@@ -134,8 +134,11 @@ fn passfile(settings: &Settings, environment: &Environment<'_>) -> passfile::Pas
     match passfile::Passfile::read(&path) {
         Ok(Some(file)) => return file,
         Ok(None) if setting.is_none() => {}
-        Ok(None) => stderr::say(format_args!("{} is not there, so no password is read from it", named())),
-        Err(fault) => stderr::say(format_args!("{} {fault}", named())),
+        Ok(None) => notice::say(
+            NoticeKind::Database,
+            format_args!("{} is not there, so no password is read from it", named()),
+        ),
+        Err(fault) => notice::say(NoticeKind::Database, format_args!("{} {fault}", named())),
     }
     passfile::Passfile::default()
 }

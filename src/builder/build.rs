@@ -1,0 +1,181 @@
+//! Makes a ledger of the options.
+
+use std::any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::Subscriber;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::{Builder, environment};
+use crate::census::Census;
+use crate::error::Error;
+use crate::exit;
+use crate::guard::Guard;
+use crate::layer::{LedgerLayer, listen_to_panics};
+use crate::notice::{NoticeKind, Route};
+use crate::queue::Queue;
+use crate::rules::Rules;
+use crate::rules::plan::Plans;
+use crate::spool;
+use crate::store::{self, Store};
+use crate::writer::{self, CENTURY, Control, WriterOptions};
+
+impl Builder {
+    /// Makes the layer and starts its writer.
+    ///
+    /// `postgres://user@host/database`, or `sqlite:path` with the feature `sqlite`. This opens the spool directory, if
+    /// there is one, and does not connect to the database: rows wait for a database that is down.
+    ///
+    /// # Errors
+    /// [`Error::is_config`] if the URL cannot be parsed, an option is out of range, or the writer's thread
+    /// cannot be started. [`Error::is_spool`] if the spool directory cannot be used, such as when another process
+    /// owns it. Damaged rows in it and a full disk are no error: they are counted and reported on stderr.
+    pub fn build<S>(self, url: &str) -> Result<(LedgerLayer<S>, Guard), Error>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let route = self.route();
+        let store = route.within(|| store::open(url, self.create_table))?;
+        let place = store.name();
+        self.start(store, place)
+    }
+
+    /// Makes the layer and starts its writer, with a store of your own or [`Memory`](store::Memory).
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_with<S>(self, store: impl Store) -> Result<(LedgerLayer<S>, Guard), Error>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let place = short_name(any::type_name_of_val(&store));
+        self.start(store, place)
+    }
+
+    fn start<S>(self, store: impl Store, place: &str) -> Result<(LedgerLayer<S>, Guard), Error>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        self.check()?;
+        let rules = self.all_rules()?;
+        let route = self.route();
+        let dead = rules.dead();
+        if let Some(dead) = dead.first().filter(|_| self.strict) {
+            return Err(Error::config(format!("strict: {dead}")));
+        }
+        let mut queue = Queue::new(self.queue_capacity, self.overflow, self.batch_size);
+        queue.route = route.clone();
+        let queue = Arc::new(queue);
+        let control = Arc::new(Control::default());
+        let spool = match &self.spool_dir {
+            Some(dir) => Some(route.within(|| writer::open_spool(dir, self.spool_options(), &queue))?),
+            None => None,
+        };
+        self.announce(&route, &rules, place, &dead);
+        let plans = Arc::new(Plans::new(rules, self.max_level).strict(self.strict));
+        let census = Arc::new(Census::new(Arc::clone(&plans)));
+        let options = WriterOptions {
+            batch_size: self.batch_size,
+            flush_interval: self.flush_interval.min(CENTURY),
+            reference_grace: self.reference_grace.min(CENTURY),
+        };
+        let (of_writer, orders) = (Arc::clone(&queue), Arc::clone(&control));
+        let writer = writer::start(store, spool, of_writer, orders, options, Arc::clone(&census))?;
+        if self.panic_messages {
+            listen_to_panics();
+        }
+        let layer = LedgerLayer::of(plans, Arc::clone(&census), Arc::clone(&queue));
+        let watched = exit::watch(&queue, layer.calls());
+        Ok((layer, Guard::new(queue, control, writer, watched, census)))
+    }
+
+    /// Where notices go; the environment may silence them.
+    fn route(&self) -> Route {
+        if environment::is_silenced() { Route::Nowhere } else { self.route.clone() }
+    }
+
+    /// Says what is on.
+    fn announce(&self, route: &Route, rules: &Rules, place: &str, dead: &[String]) {
+        let own = rules.list.iter().filter(|rule| !rule.is_builtin()).count();
+        let builtin = rules.list.len() - own;
+        let spool =
+            self.spool_dir.as_ref().map_or("no spool".to_owned(), |dir| format!("spool {}", dir.display()));
+        route.say(
+            NoticeKind::Start,
+            format_args!("on: rules: {own}, and {builtin} built in; rows to {place}, table observability_events; {spool}"),
+        );
+        for text in dead {
+            route.say(NoticeKind::Setup, format_args!("{text}"));
+        }
+        if let Some(unread) = environment::unread().filter(|_| !self.has_env) {
+            route.say(NoticeKind::Setup, format_args!("{unread}"));
+        }
+    }
+
+    fn all_rules(&self) -> Result<Rules, Error> {
+        let crates = self.instrumented.iter();
+        crates
+            .map(|name| Rules::instrumented(name))
+            .try_fold(self.rules.clone(), |rules, more| rules.and(more?))
+    }
+
+    fn spool_options(&self) -> spool::SpoolOptions {
+        let sync_interval = self.spool_sync_interval.map(|every| every.min(CENTURY));
+        spool::SpoolOptions { limit_bytes: self.spool_limit, sync_interval }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let zero = [
+            (self.queue_capacity == 0, "queue_capacity is 0: give it at least 1 record"),
+            (self.batch_size == 0, "batch_size is 0: give it at least 1 row"),
+            (self.flush_interval.is_zero(), "flush_interval is zero: give it a time, such as 200 ms"),
+            (
+                self.spool_sync_interval == Some(Duration::ZERO),
+                "spool_sync_interval is zero: give it a time, such as 1 s, or leave it out",
+            ),
+        ];
+        if let Some((_, message)) = zero.into_iter().find(|(is_zero, _)| *is_zero) {
+            return Err(Error::config(message));
+        }
+        if self.spool_dir.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
+            return Err(Error::config("spool_dir is an empty path: name a directory, or leave it out"));
+        }
+        if self.spool_dir.is_some() && self.spool_limit < Self::MIN_SPOOL_LIMIT {
+            let Self { spool_limit, .. } = self;
+            let minimum = Self::MIN_SPOOL_LIMIT;
+            return Err(Error::config(format!(
+                "spool_limit is {spool_limit} bytes: give it at least {minimum}"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The name of a type without its path and its parameters.
+fn short_name(name: &str) -> &str {
+    let name = name.split('<').next().unwrap_or(name);
+    name.rsplit("::").next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::builder;
+
+    #[test]
+    fn options_out_of_range_are_refused() {
+        for (builder, option) in [
+            (builder().queue_capacity(0), "queue_capacity"),
+            (builder().batch_size(0), "batch_size"),
+            (builder().flush_interval(Duration::ZERO), "flush_interval"),
+            (builder().spool_sync_interval(Duration::ZERO), "spool_sync_interval"),
+            (builder().spool_dir(""), "spool_dir is an empty path"),
+            (builder().spool_dir("/nowhere").spool_limit(Builder::MIN_SPOOL_LIMIT - 1), "spool_limit"),
+        ] {
+            let built = builder.build_with::<tracing_subscriber::Registry>(store::Memory::default());
+            let error = built.expect_err(option);
+            assert!(error.is_config() && error.to_string().starts_with(option), "{error}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The spans and events of the program, as tracing registers them, and what is to be said about rules that miss them.
+//!
+//! Tracing registers a callsite when the program first comes by it. Only its metadata is kept then, and everything else is
+//! worked out later, on the thread of the writer or of the guard: no listener is called while tracing registers.
+
+mod near;
+mod probe;
+mod words;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::Metadata;
+use tracing::callsite::Identifier;
+
+use self::probe::Program;
+use self::words::Words;
+use crate::notice::{NoticeKind, Route};
+use crate::rules::plan::Plans;
+
+/// The most callsites that are kept: more than large programs have.
+const LIMIT: usize = 16_384;
+/// How long after the first span of the program, or after the start where none comes, it is judged as a whole.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is known of the program.
+#[derive(Debug)]
+pub(crate) struct Census {
+    plans: Arc<Plans>,
+    found: Mutex<Found>,
+    /// As many as in `found`, to be read without the lock.
+    count: AtomicUsize,
+    /// The layer was added to a subscriber.
+    is_added: AtomicBool,
+    built: Instant,
+    said: Mutex<Said>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    known: HashSet<Identifier>,
+    callsites: Vec<&'static Metadata<'static>>,
+    first: Option<Instant>,
+}
+
+/// The texts so far, so that each comes once.
+#[derive(Debug, Default)]
+struct Said {
+    texts: HashSet<String>,
+    /// The callsites that the immediate words were looked for in.
+    looked_at: usize,
+    /// The program was judged as a whole.
+    is_done: bool,
+}
+
+impl Census {
+    pub(crate) fn new(plans: Arc<Plans>) -> Self {
+        let (found, count, is_added, said) = Default::default();
+        Self { plans, found, count, is_added, built: Instant::now(), said }
+    }
+
+    /// Notes that the layer was added to a subscriber.
+    pub(crate) fn added(&self) {
+        self.is_added.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes a callsite. Tracing may register one more than once.
+    pub(crate) fn register(&self, meta: &'static Metadata<'static>) {
+        if Plans::is_barred(meta.target()) {
+            return;
+        }
+        let mut found = lock(&self.found);
+        if found.callsites.len() < LIMIT && found.known.insert(meta.callsite()) {
+            found.first.get_or_insert_with(Instant::now);
+            found.callsites.push(meta);
+            self.count.store(found.callsites.len(), Ordering::Relaxed);
+        }
+    }
+
+    fn callsites(&self) -> Vec<&'static Metadata<'static>> {
+        lock(&self.found).callsites.clone()
+    }
+
+    /// Says what there is to say by now. Costs next to nothing where there is nothing new.
+    pub(crate) fn look(&self, route: &Route) {
+        let count = self.count.load(Ordering::Relaxed);
+        let mut said = lock(&self.said);
+        let is_new = std::mem::replace(&mut said.looked_at, count) != count;
+        let is_time = !said.is_done && self.is_time(Instant::now());
+        said.is_done |= is_time;
+        drop(said);
+        if is_new {
+            self.say(route, Words::about(&self.plans, &self.callsites()).at_once());
+        }
+        if is_time {
+            self.say_all(route, false);
+        }
+    }
+
+    /// Says at the end what there is to say about the whole run.
+    pub(crate) fn look_back(&self, route: &Route) {
+        self.say(route, Words::about(&self.plans, &self.callsites()).at_once());
+        self.say_all(route, true);
+    }
+
+    fn is_time(&self, now: Instant) -> bool {
+        let since = lock(&self.found).first.unwrap_or(self.built);
+        now.saturating_duration_since(since) >= PATIENCE
+    }
+
+    fn say_all(&self, route: &Route, at_end: bool) {
+        let callsites = self.callsites();
+        let program = Program::of(self, at_end && callsites.is_empty());
+        let words = Words::about(&self.plans, &callsites).of_the_run(&program, at_end);
+        self.say(route, words.into_iter().map(|text| (NoticeKind::Setup, text)));
+    }
+
+    fn say(&self, route: &Route, words: impl IntoIterator<Item = (NoticeKind, String)>) {
+        for (kind, text) in words {
+            let is_new = lock(&self.said).texts.insert(text.clone());
+            if is_new {
+                route.say(kind, format_args!("{text}"));
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,112 @@
+//! Looks at the program as its subscriber sees it.
+//!
+//! A global filter outside of the layer keeps callsites from it altogether. A new dispatcher gets every callsite that
+//! is registered, so a short-lived one, which wants none of them, learns their names. Afterwards tracing is asked to forget
+//! its answers. All of it runs on a thread of its own, because the questions leave marks on the thread that asks.
+
+use std::ptr;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::{Interest, Subscriber};
+use tracing::{Dispatch, Event, Metadata, dispatcher};
+
+use super::{Census, lock};
+use crate::queue;
+
+/// The program beside what the layer has seen of it.
+#[derive(Debug)]
+pub(super) struct Program {
+    /// The layer was added to a subscriber.
+    pub(super) is_added: bool,
+    /// That subscriber is the one that this thread sees.
+    pub(super) is_installed: bool,
+    /// Callsites that a filter keeps from the layer.
+    pub(super) hidden: Vec<&'static Metadata<'static>>,
+    /// All callsites that tracing has registered, where they were asked for.
+    pub(super) registered: Vec<&'static Metadata<'static>>,
+    /// The most verbose level that any subscriber wants.
+    pub(super) level: LevelFilter,
+    /// The most verbose level that the compiler left in the program.
+    pub(super) compiled: LevelFilter,
+}
+
+impl Program {
+    /// Looks; `asks_all` also where the layer is not in the subscriber.
+    pub(super) fn of(census: &Census, asks_all: bool) -> Self {
+        let dispatch = dispatcher::get_default(Dispatch::clone);
+        let is_installed = dispatch.downcast_ref::<Arc<Census>>().is_some_and(|own| ptr::eq(&**own, census));
+        let look = move || {
+            queue::suppress_this_thread();
+            let registered = if is_installed || asks_all { registered() } else { Vec::new() };
+            let hidden = if is_installed { hidden(census, &dispatch, &registered) } else { Vec::new() };
+            (registered, hidden)
+        };
+        let looked = thread::scope(|scope| {
+            thread::Builder::new().spawn_scoped(scope, look).ok().and_then(|thread| thread.join().ok())
+        });
+        let (registered, hidden) = looked.unwrap_or_default();
+        Self {
+            is_added: census.is_added.load(std::sync::atomic::Ordering::Relaxed),
+            is_installed,
+            hidden,
+            registered,
+            level: LevelFilter::current(),
+            compiled: STATIC_MAX_LEVEL,
+        }
+    }
+}
+
+/// Callsites that a rule names and whose spans and events do not reach the layer.
+fn hidden(
+    census: &Census,
+    dispatch: &Dispatch,
+    registered: &[&'static Metadata<'static>],
+) -> Vec<&'static Metadata<'static>> {
+    let known: Vec<_> = lock(&census.found).known.iter().cloned().collect();
+    let plans = &census.plans;
+    let is_hidden = |meta: &&'static Metadata<'static>| {
+        plans.rule_of(meta).is_some()
+            && plans.is_recorded_level(meta)
+            && (!known.contains(&meta.callsite()) || !plans.has_made_rows(meta) && !dispatch.enabled(meta))
+    };
+    registered.iter().copied().filter(is_hidden).collect()
+}
+
+/// Every callsite of the program that was come by.
+fn registered() -> Vec<&'static Metadata<'static>> {
+    let list = Arc::<Mutex<Vec<_>>>::default();
+    drop(Dispatch::new(Collector(Arc::clone(&list))));
+    tracing::callsite::rebuild_interest_cache();
+    std::mem::take(&mut *lock(&list))
+}
+
+/// Wants nothing and learns the names of all.
+struct Collector(Arc<Mutex<Vec<&'static Metadata<'static>>>>);
+
+impl Subscriber for Collector {
+    fn register_callsite(&self, meta: &'static Metadata<'static>) -> Interest {
+        lock(&self.0).push(meta);
+        Interest::never()
+    }
+
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::OFF)
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, _: &Event<'_>) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}

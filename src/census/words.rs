@@ -1,0 +1,261 @@
+//! The words about rules that miss the program.
+
+use std::sync::Arc;
+
+use tracing::Metadata;
+use tracing::level_filters::LevelFilter;
+
+use super::near::nearest;
+use super::probe::Program;
+use crate::notice::NoticeKind;
+use crate::rules::model::{MatchKind, RuleSpec};
+use crate::rules::plan::{Plans, Wanted};
+
+/// The most names that one line lists.
+const NAMES: usize = 3;
+/// The most rules that are named one by one.
+const RULES: usize = 5;
+
+type Callsites = [&'static Metadata<'static>];
+
+/// What is to be said about these rules beside these callsites.
+pub(super) struct Words<'a> {
+    plans: &'a Plans,
+    callsites: &'a Callsites,
+    /// For each callsite the place of its rule.
+    rules: Vec<Option<usize>>,
+}
+
+impl<'a> Words<'a> {
+    pub(super) fn about(plans: &'a Plans, callsites: &'a Callsites) -> Self {
+        let rules = callsites.iter().map(|meta| plans.rule_of(meta)).collect();
+        Self { plans, callsites, rules }
+    }
+
+    /// Fields to redact that are not there, which may leak under another name.
+    pub(super) fn at_once(&self) -> Vec<(NoticeKind, String)> {
+        let mut words = Vec::new();
+        for (index, rule) in self.own_rules() {
+            let met = self.met(index);
+            let refused = met.iter().find(|meta| self.plans.refuses(rule, meta));
+            if let Some((field, meta)) = refused.and_then(|meta| Some((rule.unredacted(meta)?, meta))) {
+                let text = missing(rule, index, "redacts", field, &[*meta]);
+                words.push((
+                    NoticeKind::Strict,
+                    format!("{text}: strict refuses the rows of {}", place(meta)),
+                ));
+                continue;
+            }
+            for wanted in rule.wanted().filter(Wanted::is_redacted) {
+                let near = |meta: &&Metadata<'_>| !nearest(wanted.field, names_of(meta)).is_empty();
+                if self.lacks(rule, wanted, &met) && (rule.is_exact() || met.iter().any(near)) {
+                    words.push((NoticeKind::Setup, missing(rule, index, wanted.verb, wanted.field, &met)));
+                }
+            }
+        }
+        words
+    }
+
+    /// The words about the whole run, or about all of it so far.
+    pub(super) fn of_the_run(&self, program: &Program, at_end: bool) -> Vec<String> {
+        if let Some(text) = self.unregistered(program, at_end) {
+            return vec![text];
+        }
+        let mut words: Vec<_> = self.hidden(program).into_iter().collect();
+        let is_hidden = !words.is_empty();
+        if self.rules.iter().all(Option::is_none) && !is_hidden {
+            words.extend(self.nothing_met(program));
+        }
+        words.extend(self.unmet(program, at_end));
+        for (index, rule) in self.own_rules() {
+            let met = self.met(index);
+            let refused = met.iter().any(|meta| self.plans.refuses(rule, meta));
+            let lacking = rule.wanted().filter(|wanted| self.lacks(rule, *wanted, &met));
+            let lacking = lacking.filter(|wanted| !(refused && wanted.is_redacted()));
+            words.extend(lacking.map(|wanted| missing(rule, index, wanted.verb, wanted.field, &met)));
+        }
+        words
+    }
+
+    /// The rules that a user can correct.
+    fn own_rules(&self) -> impl Iterator<Item = (usize, &'a Arc<RuleSpec>)> {
+        let plans = self.plans;
+        plans.rules().iter().enumerate().filter(|(_, rule)| !rule.is_builtin())
+    }
+
+    fn met(&self, rule: usize) -> Vec<&'static Metadata<'static>> {
+        let of_rule = self.callsites.iter().zip(&self.rules).filter(|(_, of)| **of == Some(rule));
+        of_rule.map(|(meta, _)| *meta).collect()
+    }
+
+    /// Whether callsites have met the rule and none of them has the field.
+    fn lacks(&self, rule: &RuleSpec, wanted: Wanted<'_>, met: &Callsites) -> bool {
+        let has = |meta: &&'static Metadata<'static>| {
+            rule.has(wanted, meta).unwrap_or_else(|| self.plans.is_given(wanted.field, self.callsites))
+        };
+        // The fields `ledger.…` are for those that want them.
+        !met.is_empty() && !wanted.field.starts_with("ledger.") && !met.iter().any(has)
+    }
+
+    fn unregistered(&self, program: &Program, at_end: bool) -> Option<String> {
+        if !self.callsites.is_empty() {
+            return None;
+        }
+        if !program.is_added {
+            return Some(
+                "the layer was not added to a subscriber while its guard was there, so there are no rows: write \
+                 tracing_subscriber::registry().with(ledger).init(), and keep the guard until the end of main"
+                    .to_owned(),
+            );
+        }
+        if program.is_installed && program.hidden.is_empty() {
+            return at_end.then(|| {
+                format!(
+                    "no span and no event of the program came to the ledger, so there are no rows{}",
+                    levels(program, self.plans)
+                )
+            });
+        }
+        (!program.is_installed && at_end).then(|| {
+            format!(
+                "the subscriber with the layer got no span and no event of the program, so there are no rows{}: install it \
+                 with init() before the first span, and keep the guard until the end of main",
+                seen(&program.registered)
+            )
+        })
+    }
+
+    fn hidden(&self, program: &Program) -> Option<String> {
+        let first = program.hidden.first()?;
+        let rule = self.plans.rule_of(first)?;
+        let more = program.hidden.len() - 1;
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        Some(format!(
+            "a global filter hides {}{more} from the ledger, though {} names it: attach the filter to the layer that it is \
+             meant for, as in fmt::layer().with_filter(EnvFilter::from_default_env())",
+            place(first),
+            self.plans.rules()[rule].title(rule),
+        ))
+    }
+
+    /// No rule has met anything.
+    fn nothing_met(&self, program: &Program) -> Option<String> {
+        let names = |meta: &&&'static Metadata<'static>| meta.is_span();
+        let spans: Vec<_> = self.callsites.iter().filter(names).copied().collect();
+        let example = spans.first().map_or("NAME", |meta| meta.name());
+        Some(format!(
+            "no rule names a span or event of this program, so there are no rows{}{}: write a rule, such as [[rule]] span = \
+             {example:?}, or give the span the field ledger.event",
+            seen(if spans.is_empty() { self.callsites } else { &spans }),
+            levels(program, self.plans),
+        ))
+    }
+
+    /// Rules that have met no callsite. Before the end only those whose name looks like a mistake: others may be late.
+    fn unmet(&self, program: &Program, at_end: bool) -> Vec<String> {
+        let dead = |rule: &RuleSpec| {
+            // Of a rule that nothing can meet, the words at the start have spoken.
+            rule.matches.fields.iter().any(|field| field == "ledger.event")
+                || rule.matches.target.as_ref().is_some_and(|target| Plans::is_barred(&target.0))
+        };
+        let mut words = Vec::new();
+        for (index, rule) in
+            self.own_rules().filter(|(index, rule)| self.met(*index).is_empty() && !dead(rule))
+        {
+            if program.hidden.iter().any(|meta| self.plans.rule_of(meta) == Some(index)) {
+                continue;
+            }
+            let kind = if rule.matches.kind == MatchKind::Span { "span" } else { "event" };
+            let near = self.near(rule);
+            if !at_end && near.is_empty() {
+                continue;
+            }
+            let near = if near.is_empty() { String::new() } else { seen(&near) };
+            words.push(format!(
+                "{} has met no {kind}{near}{}",
+                rule.title(index),
+                levels(program, self.plans)
+            ));
+        }
+        let more = words.len().saturating_sub(RULES);
+        words.truncate(RULES);
+        if more > 0 {
+            words.push(format!("{more} more rules have met nothing: see Guard::callsites"));
+        }
+        words
+    }
+
+    /// Callsites whose names look like those of the rule, or that the rule names but for another condition.
+    fn near(&self, rule: &RuleSpec) -> Vec<&'static Metadata<'static>> {
+        let of_kind = self
+            .callsites
+            .iter()
+            .copied()
+            .filter(|meta| meta.is_span() == (rule.matches.kind == MatchKind::Span));
+        let of_kind: Vec<_> = of_kind.collect();
+        let names = || of_kind.iter().map(|meta| meta.name());
+        let wanted = rule.matches.names.iter();
+        let near: Vec<_> = wanted.flat_map(|name| nearest(&name.0, names())).collect();
+        of_kind.iter().copied().filter(|meta| near.contains(&meta.name())).collect()
+    }
+}
+
+fn names_of(meta: &Metadata<'_>) -> impl Iterator<Item = &'static str> {
+    meta.fields().iter().map(|field| field.name())
+}
+
+/// Such as `rule 3 (span = "a") redacts "emial", which "a" (src/http.rs:46) does not declare; it has email`.
+fn missing(rule: &RuleSpec, index: usize, verb: &str, field: &str, met: &Callsites) -> String {
+    let Some(first) = met.first() else { return String::new() };
+    let title = rule.title(index);
+    if verb == "inherits" {
+        return format!("{title} inherits {field:?}, which no span around {} declares", place(first));
+    }
+    let near = nearest(field, met.iter().flat_map(|meta| names_of(meta)));
+    let has = match near.first() {
+        Some(near) => format!("it has {near}"),
+        None if first.fields().is_empty() => "it has no fields".to_owned(),
+        None => format!("it has {}", names_of(first).collect::<Vec<_>>().join(", ")),
+    };
+    let which =
+        if let [one] = met { place(one) } else { format!("{} and {} others", place(first), met.len() - 1) };
+    let does = if met.len() == 1 { "does" } else { "do" };
+    format!("{title} {verb} {field:?}, which {which} {does} not declare; {has}")
+}
+
+/// Such as `"create_order" (src/http.rs:46)`.
+fn place(meta: &Metadata<'_>) -> String {
+    let at = meta.file().zip(meta.line()).map(|(file, line)| format!("{file}:{line}"));
+    format!("{:?} ({})", meta.name(), at.unwrap_or_else(|| meta.target().to_owned()))
+}
+
+/// Such as `; seen: "work" (orders::jobs) and 4 more`.
+fn seen(callsites: &Callsites) -> String {
+    if callsites.is_empty() {
+        return String::new();
+    }
+    let listed = callsites.iter().take(NAMES).map(|meta| format!("{:?} ({})", meta.name(), meta.target()));
+    let listed = listed.collect::<Vec<_>>().join(", ");
+    let more = callsites.len().saturating_sub(NAMES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("; seen: {listed}{more}")
+}
+
+/// Levels that no rule can reach.
+fn levels(program: &Program, plans: &Plans) -> String {
+    if program.compiled < LevelFilter::TRACE {
+        return format!(
+            "; this program was compiled without spans and events more verbose than {} (a feature such as \
+             release_max_level_info of tracing)",
+            program.compiled
+        );
+    }
+    if program.level < plans.max_level() {
+        return format!(
+            "; a global filter lets nothing more verbose than {} through: attach the filter to the \
+             layer that it is meant for",
+            program.level
+        );
+    }
+    String::new()
+}

@@ -1,0 +1,237 @@
+//! What a report asks of every row, and what the rows of each event type answer: the rules say under which key.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use crate::rules::Rules;
+use crate::rules::model::{Collect, Figure, MatchKind, RuleSpec};
+use crate::store::read::{Asked, Choice, Reading, Selection};
+
+/// What a report groups rows by.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum By {
+    Hour,
+    Day,
+    /// A column or a key of the context.
+    Text(Asked),
+}
+
+/// The questions to every row.
+#[derive(Clone, Debug)]
+pub(crate) struct Questions {
+    selection: Selection,
+    by: Vec<Place>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Hour,
+    Day,
+    Text(usize),
+}
+
+/// What one row says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Observation<'a> {
+    reading: &'a Reading<'a>,
+    by: &'a [Place],
+}
+
+/// The places of the texts that every report asks for.
+const SOURCE: usize = 0;
+const BOOKING: usize = 1;
+const DURATION: usize = 2;
+const SUCCESS: usize = 3;
+const OUTCOME: usize = 4;
+const REASON: usize = 5;
+const REASON_CODE: usize = 6;
+const REASON_CATEGORY: usize = 7;
+const RESULT: usize = 8;
+const ATTEMPTS: usize = 9;
+const WITHIN: usize = 10;
+
+impl Questions {
+    /// `selection` says which rows; its conditions name their texts by [`Questions::place`].
+    pub(crate) fn new(rules: &Rules, mut selection: Selection) -> Self {
+        let asked = selection.asked;
+        selection.asked = measured(rules);
+        for condition in &mut selection.conditions {
+            let text = asked.get(condition.asked).cloned();
+            condition.asked = text.map_or(usize::MAX, |text| place(&mut selection.asked, text));
+        }
+        Self { selection, by: Vec::new() }
+    }
+
+    /// Adds what rows are grouped by; [`Observation::by`] answers in the order of these calls.
+    pub(crate) fn by(mut self, by: impl IntoIterator<Item = By>) -> Self {
+        for by in by {
+            self.by.push(match by {
+                By::Hour => Place::Hour,
+                By::Day => Place::Day,
+                By::Text(text) => Place::Text(place(&mut self.selection.asked, text)),
+            });
+        }
+        self
+    }
+
+    /// What to read.
+    pub(crate) fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    pub(crate) fn observe<'a>(&'a self, reading: &'a Reading<'a>) -> Observation<'a> {
+        Observation { reading, by: &self.by }
+    }
+}
+
+/// The place of a text, which is asked for only once.
+fn place(asked: &mut Vec<Asked>, text: Asked) -> usize {
+    asked.iter().position(|other| *other == text).unwrap_or_else(|| {
+        asked.push(text);
+        asked.len() - 1
+    })
+}
+
+/// In the order of the constants.
+fn measured(rules: &Rules) -> Vec<Asked> {
+    let key = |role: fn(&RuleSpec) -> Option<String>, otherwise: &[&str]| {
+        let otherwise = otherwise.iter().map(|key| (*key).to_owned()).collect();
+        let mut choice = Choice { of: Vec::new(), otherwise };
+        for (event_type, rule) in by_event_type(rules) {
+            let keys: Vec<String> = role(rule).into_iter().collect();
+            if choice.keys(event_type) != keys && !choice.of.iter().any(|(name, _)| name == event_type) {
+                choice.of.push((event_type.to_owned(), keys));
+            }
+        }
+        Asked::Key(choice)
+    };
+    vec![
+        Asked::Source,
+        Asked::BookingId,
+        key(|rule| rule.keys.duration.clone(), &["duration_ms", "durationMs"]),
+        key(|rule| rule.keys.success.clone(), &["success"]),
+        key(|rule| rule.keys.outcome.clone(), &["outcome"]),
+        key(|rule| rule.keys.reason.clone(), &["reason"]),
+        key(|rule| rule.keys.reason_code.clone(), &["reason_code"]),
+        key(|rule| rule.keys.reason_category.clone(), &["reason_category"]),
+        key(|rule| rule.keys.result.clone(), &["result"]),
+        key(|rule| collected(rule, Figure::Count), &[]),
+        key(|rule| collected(rule, Figure::Total), &[]),
+    ]
+}
+
+fn collected(rule: &RuleSpec, figure: Figure) -> Option<String> {
+    let found = rule.collect.iter().find(|collect| collect.figure == figure);
+    found.map(|Collect { key, .. }| key.clone())
+}
+
+/// The rules for spans, by the event types of their rows.
+pub(super) fn by_event_type(rules: &Rules) -> impl Iterator<Item = (&str, &RuleSpec)> {
+    let spans = rules.list.iter().filter(|rule| rule.matches.kind == MatchKind::Span);
+    spans.flat_map(|rule| {
+        let own = rule.event_type.as_deref();
+        let names = rule.matches.names.iter().filter(move |_| own.is_none()).map(|name| name.0.as_str());
+        own.into_iter().chain(names).map(move |name| (name, &**rule))
+    })
+}
+
+impl<'a> Observation<'a> {
+    /// `None` for a value that is not a time here.
+    pub(crate) fn moment(&self) -> Option<Timestamp> {
+        self.reading.created_at
+    }
+
+    pub(crate) fn event_type(&self) -> &'a str {
+        self.reading.event_type
+    }
+
+    /// Whether the row can be read in full.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.reading.is_object && self.reading.created_at.is_some()
+    }
+
+    pub(crate) fn source(&self) -> Option<&'a str> {
+        self.text(SOURCE)
+    }
+
+    pub(crate) fn booking(&self) -> Option<&'a str> {
+        self.text(BOOKING)
+    }
+
+    /// Finite.
+    pub(crate) fn duration_ms(&self) -> Option<f64> {
+        self.number(DURATION)
+    }
+
+    /// `None` where the outcome is unknown.
+    pub(crate) fn success(&self) -> Option<bool> {
+        self.text(SUCCESS)?.parse().ok()
+    }
+
+    pub(crate) fn outcome(&self) -> Option<&'a str> {
+        self.text(OUTCOME)
+    }
+
+    pub(crate) fn reason(&self) -> Option<&'a str> {
+        self.text(REASON)
+    }
+
+    pub(crate) fn reason_code(&self) -> Option<&'a str> {
+        self.text(REASON_CODE)
+    }
+
+    pub(crate) fn reason_category(&self) -> Option<&'a str> {
+        self.text(REASON_CATEGORY)
+    }
+
+    /// How a job ended.
+    pub(crate) fn result(&self) -> Option<&'a str> {
+        self.text(RESULT)
+    }
+
+    /// The number of calls within a job.
+    pub(crate) fn attempts(&self) -> Option<f64> {
+        self.number(ATTEMPTS)
+    }
+
+    /// The milliseconds of a job that were calls.
+    pub(crate) fn within_ms(&self) -> Option<f64> {
+        self.number(WITHIN)
+    }
+
+    /// The values that rows are grouped by.
+    pub(crate) fn by(&self) -> impl Iterator<Item = Option<Cow<'a, str>>> {
+        self.by.iter().map(|place| match *place {
+            Place::Text(place) => self.text(place).map(label),
+            Place::Hour => self.moment().map(|moment| moment.strftime("%Y-%m-%dT%H:00Z").to_string().into()),
+            Place::Day => self.moment().map(|moment| moment.strftime("%Y-%m-%d").to_string().into()),
+        })
+    }
+
+    fn text(&self, place: usize) -> Option<&'a str> {
+        self.reading.texts.get(place).copied().flatten()
+    }
+
+    fn number(&self, place: usize) -> Option<f64> {
+        self.text(place)?.parse().ok().filter(|number: &f64| number.is_finite())
+    }
+}
+
+/// An object becomes `key=value, …`, sorted by key, because `jsonb` has an order of its own and SQLite keeps the order in
+/// which keys were written. Each database has spaces of its own in it.
+fn label(text: &str) -> Cow<'_, str> {
+    let parsed = || serde_json::from_str(text).ok();
+    match text.as_bytes() {
+        [b'{', ..] => match parsed() {
+            Some(serde_json::Value::Object(object)) => {
+                let mut parts: Vec<_> = object.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                parts.sort_unstable();
+                parts.join(", ").into()
+            }
+            _ => text.into(),
+        },
+        [b'[', ..] => parsed().map_or(text.into(), |list: serde_json::Value| list.to_string().into()),
+        _ => text.into(),
+    }
+}

@@ -1,0 +1,249 @@
+//! What can be said about a rule beside the callsites of a program: which rule covers it, and which fields it names.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tracing::Metadata;
+
+use super::Plans;
+use super::matching::{covers, is_own};
+use crate::rules::Rules;
+use crate::rules::model::{Match, Pattern, RuleSpec, SeverityRule};
+
+/// A field that a rule names, and what for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) verb: &'static str,
+    pub(crate) field: &'a str,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The callsite declares it, or the rule inherits it.
+    Here,
+    /// The callsite declares fields that begin so.
+    Prefix,
+    /// A span around the callsite declares it.
+    Around,
+}
+
+impl Wanted<'_> {
+    /// Whether the value could leak where the field is not there.
+    pub(crate) fn is_redacted(&self) -> bool {
+        self.verb == "redacts"
+    }
+}
+
+impl Plans {
+    pub(crate) fn rules(&self) -> &[Arc<RuleSpec>] {
+        &self.rules.list
+    }
+
+    /// The place of the rule that names the callsite, whether its level is recorded or not.
+    pub(crate) fn rule_of(&self, meta: &Metadata<'_>) -> Option<usize> {
+        if is_own(meta.target()) {
+            return None;
+        }
+        self.rules.list.iter().position(|rule| rule.matches.names(meta))
+    }
+
+    /// Whether the level of the callsite is one that is recorded.
+    pub(crate) fn is_recorded_level(&self, meta: &Metadata<'_>) -> bool {
+        self.is_wanted_level(meta)
+    }
+
+    /// Whether the writer has made rows of the callsite.
+    pub(crate) fn has_made_rows(&self, meta: &Metadata<'_>) -> bool {
+        self.get(meta).is_some_and(|plan| plan.has_row.load(Ordering::Relaxed))
+    }
+
+    /// Whether a strict ledger refuses the rows of a callsite, which may have the value to redact under another name.
+    pub(crate) fn refuses(&self, rule: &RuleSpec, meta: &Metadata<'_>) -> bool {
+        self.strict && rule.unredacted(meta).is_some()
+    }
+
+    /// Whether no rule may name callsites of this target.
+    pub(crate) fn is_barred(target: &str) -> bool {
+        is_own(target)
+    }
+
+    /// Whether some span gives this field to the spans within it.
+    pub(crate) fn is_given(&self, field: &str, spans: &[&'static Metadata<'static>]) -> bool {
+        let is_set = |rule: &Arc<RuleSpec>| {
+            rule.set.iter().any(|(key, _)| key == field) || rule.rename.iter().any(|(_, key)| key == field)
+        };
+        self.rules.list.iter().any(is_set) || spans.iter().any(|meta| meta.fields().field(field).is_some())
+    }
+}
+
+impl Rules {
+    /// Mistakes that show before any callsite is known: rules that no callsite can meet.
+    pub(crate) fn dead(&self) -> Vec<String> {
+        let mut dead = Vec::new();
+        for (index, rule) in self.list.iter().enumerate().filter(|(_, rule)| !rule.is_builtin()) {
+            if let Some(target) = rule.matches.target.as_ref().filter(|target| is_own(&target.0)) {
+                dead.push(format!(
+                    "{} has the target {:?}, and spans and events of sqlx and of the ledger itself never become rows: take \
+                     the rule out, or put #[instrument] on the function that runs the query",
+                    rule.title(index),
+                    target.0
+                ));
+            }
+            let earlier =
+                self.list[..index].iter().position(|earlier| earlier.matches.shadows(&rule.matches));
+            if let Some(earlier) = earlier {
+                dead.push(format!(
+                    "{} names nothing that {} does not name before it, and the first rule decides: put it first, or take it \
+                     out",
+                    rule.title(index),
+                    self.list[earlier].title(earlier)
+                ));
+            }
+        }
+        dead
+    }
+}
+
+impl Match {
+    /// Whether this names every callsite that `later` names.
+    fn shadows(&self, later: &Self) -> bool {
+        let Self { kind, names, target, level, fields } = self;
+        // A `*` in the later name is an ordinary character here, which only a `*` of the earlier one matches.
+        let named = |name: &Pattern| names.iter().any(|earlier| earlier.matches(&name.0));
+        *kind == later.kind
+            && later.names.iter().all(named)
+            && target.as_ref().is_none_or(|target| {
+                later.target.as_ref().is_some_and(|later| target == later || covers(target, &later.0))
+            })
+            && level.is_none_or(|level| later.level.is_some_and(|later| later <= level))
+            && fields.iter().all(|field| later.fields.contains(field))
+    }
+}
+
+impl RuleSpec {
+    /// Such as `rule 1 (span = "work")`.
+    pub(crate) fn title(&self, index: usize) -> String {
+        let names: Vec<_> = self.matches.names.iter().map(|name| format!("{:?}", name.0)).collect();
+        let names = if let [name] = &*names { name.clone() } else { format!("[{}]", names.join(", ")) };
+        format!("rule {} ({} = {names})", index + 1, self.matches.kind.key())
+    }
+
+    /// Whether the rule comes with the crate. A user can correct none of them.
+    pub(crate) fn is_builtin(&self) -> bool {
+        Rules::builtin().list.iter().any(|rule| rule.matches == self.matches)
+    }
+
+    /// Whether it names one callsite or a few by their whole names.
+    pub(crate) fn is_exact(&self) -> bool {
+        !self.matches.names.iter().any(|name| name.0.contains('*'))
+    }
+
+    /// The fields that the rule names.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = Wanted<'_>> {
+        let of = |verb, place| move |field| Wanted { verb, field, place };
+        let success = (self.success.is_compared() || self.success.field != "success")
+            .then_some(&*self.success.field)
+            .filter(|_| self.keys.success.is_some() || self.success.is_compared());
+        let severity = match &self.severity {
+            SeverityRule::Field { field, .. } => Some(&**field),
+            SeverityRule::Natural | SeverityRule::Constant(_) => None,
+        };
+        let redacted = self.redact.iter().map(|(name, _)| &*name.0);
+        redacted
+            .map(of("redacts", Place::Here))
+            .chain(self.rename.iter().map(|(field, _)| &**field).map(of("renames", Place::Here)))
+            .chain(success.into_iter().map(of("reads its success from", Place::Here)))
+            .chain(severity.into_iter().map(of("reads its severity from", Place::Here)))
+            .chain(self.nest.iter().map(|nest| &*nest.prefix).map(of("nests", Place::Prefix)))
+            .chain(self.inherit.iter().map(|field| &**field).map(of("inherits", Place::Around)))
+    }
+
+    /// Whether the callsite has the field; `None` where that is not the callsite's matter.
+    pub(crate) fn has(&self, wanted: Wanted<'_>, meta: &Metadata<'_>) -> Option<bool> {
+        let pattern = Pattern(wanted.field.to_owned());
+        let mut declared = meta.fields().iter().map(|field| field.name());
+        match wanted.place {
+            Place::Around => None,
+            Place::Prefix => Some(
+                declared
+                    .any(|name| name.strip_prefix(wanted.field).is_some_and(|rest| rest.starts_with('.'))),
+            ),
+            Place::Here => Some(
+                declared.any(|name| pattern.matches(name))
+                    || self.inherit.iter().any(|name| pattern.matches(name))
+                    // The text of an error has no field of its own.
+                    || meta.is_span() && [Some("error"), self.keys.error.as_deref()].into_iter().flatten().any(|name| pattern.matches(name)),
+            ),
+        }
+    }
+
+    /// The first field to redact that a callsite which the rule names exactly does not have.
+    pub(crate) fn unredacted(&self, meta: &Metadata<'_>) -> Option<&str> {
+        if !self.is_exact() {
+            return None;
+        }
+        let missing =
+            self.wanted().filter(Wanted::is_redacted).find(|wanted| self.has(*wanted, meta) == Some(false));
+        missing.map(|wanted| wanted.field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dead(text: &str) -> Vec<String> {
+        text.parse::<Rules>().expect("good rules").dead()
+    }
+
+    #[test]
+    fn a_rule_that_an_earlier_one_covers_is_dead() {
+        for (earlier, later) in [
+            ("span = 'a'", "span = 'a'"),
+            ("span = '*'", "span = 'a'"),
+            ("span = 'a*'", "span = 'a.*b'"),
+            ("span = ['b', 'a']", "span = 'a'"),
+            ("span = 'a'\ntarget = 't'", "span = 'a'\ntarget = 't::u'"),
+            ("span = 'a'\nlevel = 'info'", "span = 'a'\nlevel = 'warn'"),
+            ("span = 'a'\nfields = ['x']", "span = 'a'\nfields = ['y', 'x']"),
+        ] {
+            let said = dead(&format!("[[rule]]\n{earlier}\n[[rule]]\n{later}\n"));
+            assert_eq!(said.len(), 1, "{earlier} / {later}: {said:?}");
+            assert!(
+                said[0].starts_with("rule 2 (span = \"a") && said[0].contains("rule 1 (span = "),
+                "{said:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_rule_that_an_earlier_one_covers_in_part_is_not() {
+        for (earlier, later) in [
+            ("span = 'a'", "event = 'a'"),
+            ("span = 'a'", "span = ['a', 'b']"),
+            ("span = 'a*b'", "span = 'a*'"),
+            ("span = 'a'\ntarget = 't::u'", "span = 'a'\ntarget = 't'"),
+            ("span = 'a'\ntarget = 't'", "span = 'a'"),
+            ("span = 'a'\nlevel = 'warn'", "span = 'a'"),
+            ("span = 'a'\nfields = ['x']", "span = 'a'"),
+        ] {
+            assert_eq!(
+                dead(&format!("[[rule]]\n{earlier}\n[[rule]]\n{later}\n")),
+                [""; 0],
+                "{earlier} / {later}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_barred_target_is_dead() {
+        let said = dead("[[rule]]\nevent = '*'\ntarget = 'sqlx::query'\n");
+        assert!(said[0].contains("sqlx::query"), "{said:?}");
+    }
+
+    #[test]
+    fn the_built_in_rules_are_no_mistake() {
+        assert_eq!(Rules::builtin().dead(), [""; 0]);
+    }
+}

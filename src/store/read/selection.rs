@@ -1,0 +1,191 @@
+//! Which rows a report reads, and what it asks of each.
+
+use std::cmp::Ordering;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+use super::ReadRow;
+use super::context::Context;
+use crate::store::time;
+
+/// Which rows to read, and what to read of each.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Selection {
+    /// `None` for all.
+    pub(crate) event_types: Option<Vec<String>>,
+    /// Rows from this moment on; `None` for all rows.
+    pub(crate) since: Option<SystemTime>,
+    /// Rows before this moment; `None` for all rows.
+    pub(crate) until: Option<SystemTime>,
+    /// The texts of a [`Reading`], in this order.
+    pub(crate) asked: Vec<Asked>,
+    /// All must hold.
+    pub(crate) conditions: Vec<Condition>,
+}
+
+/// One text of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Asked {
+    EventType,
+    Source,
+    Severity,
+    /// The column, else the key of the same name in the context, where ids are that are no UUID.
+    RestaurantId,
+    BookingId,
+    Key(Choice),
+}
+
+/// A key of the context, which depends on the event type.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Choice {
+    /// The keys of some event types.
+    pub(crate) of: Vec<(String, Vec<String>)>,
+    /// The keys of all others. Of several keys, the first with a value counts.
+    pub(crate) otherwise: Vec<String>,
+}
+
+/// What a value must be, such as `status>=500`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Condition {
+    /// The place of the value in [`Selection::asked`].
+    pub(crate) asked: usize,
+    pub(crate) comparison: Comparison,
+    pub(crate) value: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Equal,
+    NotEqual,
+    Below,
+    AtMost,
+    Above,
+    AtLeast,
+}
+
+/// What a report takes from one row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading<'a> {
+    /// `None` for a value that is not a time here, such as `infinity`.
+    pub(crate) created_at: Option<Timestamp>,
+    pub(crate) event_type: &'a str,
+    /// Whether the context is a JSON object.
+    pub(crate) is_object: bool,
+    /// The texts that [`Selection::asked`] names. A string of JSON has its contents, any other value its JSON text, and
+    /// null has none.
+    pub(crate) texts: &'a [Option<&'a str>],
+}
+
+/// 0001-01-01T00:00:00Z, in seconds since 1970.
+const START: i64 = -62_135_596_800;
+
+impl Selection {
+    /// `None` where no database has an earlier row: neither knows a year before 1 in this form.
+    pub(crate) fn since_text(&self) -> Option<String> {
+        moment(self.since).filter(|since| since.as_second() >= START).map(time::text)
+    }
+
+    /// `None` for all rows. A time before the year 1 becomes the beginning of that year.
+    pub(crate) fn until_text(&self) -> Option<String> {
+        let start = Timestamp::from_second(START).unwrap_or(Timestamp::MIN);
+        moment(self.until).map(|until| time::text(until.max(start)))
+    }
+
+    /// Reads what is asked of a whole row, and passes it on if the row is selected.
+    pub(crate) fn offer(&self, row: &ReadRow, each: &mut (dyn FnMut(&Reading<'_>) + Send)) {
+        let named = |types: &Vec<String>| types.contains(&row.event_type);
+        if !self.event_types.as_ref().is_none_or(named) || !self.takes(row.created_at) {
+            return;
+        }
+        let context = row.context.as_deref().and_then(Context::parse);
+        let texts: Vec<_> = self.asked.iter().map(|asked| asked.text(row, context.as_ref())).collect();
+        let texts: Vec<_> = texts.iter().map(Option::as_deref).collect();
+        let reading = Reading {
+            created_at: row.created_at,
+            event_type: &row.event_type,
+            is_object: context.is_some(),
+            texts: &texts,
+        };
+        if self.holds(&reading) {
+            each(&reading);
+        }
+    }
+
+    /// Whether the row is of the time that is asked for. A row without a readable time is.
+    pub(crate) fn takes(&self, created_at: Option<Timestamp>) -> bool {
+        let Some(created_at) = created_at else { return true };
+        moment(self.since).is_none_or(|since| created_at >= since)
+            && moment(self.until).is_none_or(|until| created_at < until)
+    }
+
+    /// Whether all conditions hold.
+    pub(crate) fn holds(&self, reading: &Reading<'_>) -> bool {
+        self.conditions
+            .iter()
+            .all(|condition| condition.holds(reading.texts.get(condition.asked).copied().flatten()))
+    }
+}
+
+fn moment(time: Option<SystemTime>) -> Option<Timestamp> {
+    let time = time?;
+    match time::microseconds(time) {
+        // No row is as late as that.
+        None if time > SystemTime::UNIX_EPOCH => Some(Timestamp::MAX),
+        None => Some(Timestamp::MIN),
+        moment => moment,
+    }
+}
+
+impl Asked {
+    fn text(&self, row: &ReadRow, context: Option<&Context<'_>>) -> Option<String> {
+        let or_key = |column: &Option<String>, key| column.clone().or_else(|| context?.text(key));
+        match self {
+            Self::EventType => Some(row.event_type.clone()),
+            Self::Source => row.source.clone(),
+            Self::Severity => row.severity.clone(),
+            Self::RestaurantId => or_key(&row.restaurant_id, "restaurant_id"),
+            Self::BookingId => or_key(&row.booking_id, "booking_id"),
+            Self::Key(choice) => choice.keys(&row.event_type).iter().find_map(|key| context?.text(key)),
+        }
+    }
+}
+
+impl Choice {
+    /// The same key for every event type.
+    pub(crate) fn always(key: impl Into<String>) -> Self {
+        Self { of: Vec::new(), otherwise: vec![key.into()] }
+    }
+
+    pub(crate) fn keys(&self, event_type: &str) -> &[String] {
+        let own = self.of.iter().find(|(name, _)| name == event_type);
+        own.map_or(&self.otherwise, |(_, keys)| keys)
+    }
+}
+
+impl Condition {
+    /// Numbers compare as numbers, other values as text. A row without the value differs from every value, and is
+    /// neither above nor below one.
+    fn holds(&self, text: Option<&str>) -> bool {
+        let Some(text) = text else { return self.comparison == Comparison::NotEqual };
+        let numbers = text.parse::<f64>().ok().zip(self.value.parse::<f64>().ok());
+        let order = match numbers {
+            Some((one, other)) => one.partial_cmp(&other),
+            None => Some(text.cmp(&self.value)),
+        };
+        order.is_some_and(|order| self.comparison.allows(order))
+    }
+}
+
+impl Comparison {
+    fn allows(self, order: Ordering) -> bool {
+        match self {
+            Self::Equal => order.is_eq(),
+            Self::NotEqual => order.is_ne(),
+            Self::Below => order.is_lt(),
+            Self::AtMost => order.is_le(),
+            Self::Above => order.is_gt(),
+            Self::AtLeast => order.is_ge(),
+        }
+    }
+}

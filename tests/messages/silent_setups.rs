@@ -1,0 +1,336 @@
+//! Each set-up that writes no rows says so on stderr, with the remedy.
+
+use std::process::Command;
+
+use support::DEADLINE;
+use tracing::instrument;
+use tracing_ledger::store::Memory;
+use tracing_ledger::{Builder, Guard, LedgerLayer, Rules};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::{EnvFilter, Registry, fmt, prelude::*};
+
+/// Names to the child what it is to do.
+const CHILD: &str = "LEDGER_TEST_SILENT";
+
+/// The notices on the stderr of a process that does `what`.
+#[track_caller]
+fn said_by(what: &str, environment: &[(&str, &str)]) -> Vec<String> {
+    let output = Command::new(std::env::current_exe().expect("the test knows itself"))
+        .args(["--exact", "silent_setups::the_child_process_does_what_it_is_told", "--nocapture"])
+        .env(CHILD, what)
+        .envs(environment.iter().copied())
+        .output()
+        .expect("the test starts itself");
+    let stderr = String::from_utf8(output.stderr).expect("it speaks text");
+    assert!(output.status.success(), "{stderr}");
+    stderr.lines().filter_map(|line| line.strip_prefix("tracing-ledger: ")).map(str::to_owned).collect()
+}
+
+/// What it says beside the line at the start.
+#[track_caller]
+fn words_by(what: &str, environment: &[(&str, &str)]) -> Vec<String> {
+    let mut said = said_by(what, environment);
+    assert!(!said.is_empty() && said.remove(0).starts_with("on: rules: "), "{said:?}");
+    said
+}
+
+#[track_caller]
+fn only_word(what: &str) -> String {
+    let said = words_by(what, &[]);
+    assert_eq!(said.len(), 1, "{said:#?}");
+    said.concat()
+}
+
+#[track_caller]
+fn assert_has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in {text:?}");
+    }
+}
+
+#[instrument(err, ret(level = "trace"))]
+fn work(email: &str, verbose: bool) -> Result<(), String> {
+    tracing::info!(name: "work.done", code = 7);
+    Ok(())
+}
+
+fn with_rules(rules: &str) -> Builder {
+    tracing_ledger::builder().rules(rules.parse::<Rules>().expect("good rules"))
+}
+
+fn build(builder: Builder) -> (LedgerLayer<Registry>, Guard) {
+    builder.build_with(Memory::default()).expect("a ledger")
+}
+
+/// Three calls in a process whose only subscriber has this ledger.
+fn run(builder: Builder) {
+    let (ledger, guard) = build(builder);
+    tracing_subscriber::registry().with(ledger).init();
+    calls();
+    guard.shutdown(DEADLINE).expect("memory takes everything");
+}
+
+fn calls() {
+    (0..3).for_each(|_| work("a@b.c", true).expect("it works"));
+}
+
+#[expect(clippy::print_stderr, reason = "the parent reads it")]
+fn print(line: std::fmt::Arguments<'_>) {
+    eprintln!("{line}");
+}
+
+fn refuses_misspelt_variables() {
+    let error = tracing_ledger::builder().with_env().expect_err("there is a misspelt one");
+    assert!(error.is_config());
+    print(format_args!("tracing-ledger: on: rules: none\ntracing-ledger: {error}"));
+}
+
+#[test]
+fn the_child_process_does_what_it_is_told() {
+    let Ok(what) = std::env::var(CHILD) else { return };
+    match &*what {
+        "no rule at all" => run(tracing_ledger::builder()),
+        "a rule with a typing error" => {
+            run(with_rules("[[rule]]\nspan = 'wrok'\n[[rule]]\nevent = 'work.done'\n"))
+        }
+        "a rule with another target" => {
+            run(with_rules("[[rule]]\nspan = 'work'\ntarget = 'orders'\n[[rule]]\nevent = 'work.done'\n"))
+        }
+        "a global filter outside" => {
+            let (ledger, guard) = build(with_rules("[[rule]]\nspan = 'work'\n"));
+            tracing_subscriber::registry().with(ledger).with(EnvFilter::new("warn,other=trace")).init();
+            calls();
+            drop(guard);
+        }
+        "a global filter inside" => {
+            let (ledger, guard) = build(with_rules("[[rule]]\nspan = 'work'\n"));
+            let inner = tracing_subscriber::registry().with(EnvFilter::new("warn,other=trace"));
+            // The type of the layer is that of the registry alone.
+            let (boxed, guard2) = tracing_ledger::builder()
+                .rules("[[rule]]\nspan = 'work'\n".parse().expect("good rules"))
+                .build_with(Memory::default())
+                .expect("a ledger");
+            drop((ledger, guard));
+            inner.with(boxed).init();
+            calls();
+            drop(guard2);
+        }
+        "a global level" => {
+            let (ledger, guard) = build(with_rules("[[rule]]\nspan = 'work'\n"));
+            tracing_subscriber::registry().with(ledger).with(LevelFilter::ERROR).init();
+            calls();
+            drop(guard);
+        }
+        "a layer that nobody adds" => {
+            let (_ledger, guard) = build(tracing_ledger::builder());
+            fmt().with_writer(std::io::sink).init();
+            calls();
+            drop(guard);
+        }
+        "a subscriber that nobody installs" => {
+            let (ledger, guard) = build(tracing_ledger::builder());
+            let _registry = tracing_subscriber::registry().with(ledger);
+            fmt().with_writer(std::io::sink).init();
+            calls();
+            drop(guard);
+        }
+        "a rule behind another" => run(with_rules("[[rule]]\nspan = 'w*'\n[[rule]]\nspan = 'work'\n")),
+        "a barred target" => {
+            run(with_rules("[[rule]]\nspan = 'work'\n[[rule]]\nevent = '*'\ntarget = 'sqlx::query'\n"))
+        }
+        "fields that are not there" => run(with_rules(
+            "[[rule]]\nspan = 'work'\nrename = { vebrose = 'v' }\ninherit = ['flow']\n\
+             success = { field = 'statsu', below = 500 }\nnest = { opt = { as = 'options' } }\n",
+        )),
+        "a field to redact that is not there" => {
+            run(with_rules("[[rule]]\nspan = 'work'\nredact = ['emial']\n"))
+        }
+        "the same, and strict" => {
+            run(with_rules("[[rule]]\nspan = 'work'\nredact = ['emial']\n").strict(true))
+        }
+        "a severity of a field that is not there" => run(with_rules(
+            "[[rule]]\nspan = 'work'\nseverity = { field = 'levle', map = { fatal = 'critical' } }\n",
+        )),
+        "a misspelt variable" => refuses_misspelt_variables(),
+        "all is well" => {
+            run(with_rules("[[rule]]\nspan = 'work'\nredact = ['email']\nrename = { verbose = 'v' }\n"))
+        }
+        "a listener" => run(with_rules("[[rule]]\nspan = 'wrok'\n").on_notice(|notice| {
+            print(format_args!(
+                "{{\"kind\":\"{:?}\",\"severity\":\"{}\",\"text\":{:?}}}",
+                notice.kind(),
+                notice.severity(),
+                notice.to_string()
+            ));
+        })),
+        "silence" => run(with_rules("[[rule]]\nspan = 'wrok'\n").on_notice(|_| ())),
+        other => panic!("what is {other:?}?"),
+    }
+}
+
+#[test]
+fn no_rule_at_all() {
+    let said = only_word("no rule at all");
+    assert_has(
+        &said,
+        &[
+            "no rule names a span or event",
+            "\"work\" (messages::silent_setups)",
+            "span = \"work\"",
+            "ledger.event",
+        ],
+    );
+}
+
+#[test]
+fn a_rule_with_a_typing_error() {
+    let said = only_word("a rule with a typing error");
+    assert_has(
+        &said,
+        &["rule 1 (span = \"wrok\") has met no span; seen: \"work\" (messages::silent_setups)"],
+    );
+}
+
+#[test]
+fn a_rule_with_another_target() {
+    let said = only_word("a rule with another target");
+    assert_has(
+        &said,
+        &["rule 1 (span = \"work\") has met no span; seen: \"work\" (messages::silent_setups)"],
+    );
+}
+
+#[test]
+fn a_global_filter_hides_the_spans() {
+    for what in ["a global filter outside", "a global filter inside"] {
+        let said =
+            words_by(what, &[]).into_iter().filter(|line| line.contains("global filter")).collect::<Vec<_>>();
+        assert_eq!(said.len(), 1, "{what}: {said:#?}");
+        assert_has(
+            &said[0],
+            &["hides \"work\" (tests/messages/silent_setups.rs:", "rule 1 (span = \"work\")", "with_filter"],
+        );
+    }
+}
+
+#[test]
+fn a_global_level_hides_the_spans() {
+    let said = words_by("a global level", &[]).concat();
+    assert_has(&said, &["a global filter lets nothing more verbose than error through"]);
+}
+
+#[test]
+fn a_layer_that_nobody_adds() {
+    assert_has(
+        &only_word("a layer that nobody adds"),
+        &["the layer was not added to a subscriber", ".with(ledger)"],
+    );
+}
+
+#[test]
+fn a_subscriber_that_nobody_installs() {
+    let said = only_word("a subscriber that nobody installs");
+    assert_has(&said, &["the subscriber with the layer got no span", "\"work\"", "init()"]);
+}
+
+#[test]
+fn a_rule_behind_another() {
+    let said = words_by("a rule behind another", &[]);
+    assert_has(&said[0], &["rule 2 (span = \"work\") names nothing that rule 1 (span = \"w*\") does not"]);
+}
+
+#[test]
+fn a_barred_target() {
+    assert_has(
+        &only_word("a barred target"),
+        &["rule 2 (event = \"*\") has the target \"sqlx::query\"", "never become rows"],
+    );
+}
+
+#[test]
+fn fields_that_are_not_there() {
+    let said = words_by("fields that are not there", &[]);
+    for part in [
+        "rule 1 (span = \"work\") renames \"vebrose\", which \"work\" (tests/messages/silent_setups.rs:",
+        "does not declare; it has verbose",
+        "reads its success from \"statsu\"",
+        "nests \"opt\"",
+        "inherits \"flow\", which no span around \"work\"",
+    ] {
+        assert!(said.iter().any(|line| line.contains(part)), "{part}: {said:#?}");
+    }
+    assert_eq!(said.len(), 4, "{said:#?}");
+}
+
+#[test]
+fn a_severity_of_a_field_that_is_not_there() {
+    assert_has(
+        &only_word("a severity of a field that is not there"),
+        &["reads its severity from \"levle\"", "it has email, verbose"],
+    );
+}
+
+#[test]
+fn a_field_to_redact_that_is_not_there() {
+    let said = only_word("a field to redact that is not there");
+    assert_has(
+        &said,
+        &[
+            "redacts \"emial\", which \"work\" (tests/messages/silent_setups.rs:",
+            "does not declare; it has email",
+        ],
+    );
+    assert!(!said.contains("strict"), "{said}");
+}
+
+#[test]
+fn a_strict_ledger_refuses_rows_that_may_hold_what_is_to_be_redacted() {
+    let said = words_by("the same, and strict", &[]);
+    assert_has(&said[0], &["redacts \"emial\"", "it has email: strict refuses the rows of \"work\""]);
+    let memory = Memory::default();
+    let builder = with_rules("[[rule]]\nspan = 'work'\nredact = ['emial']\n").strict(true);
+    let (ledger, guard) = builder.build_with::<Registry>(memory.clone()).expect("a ledger");
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(ledger), calls);
+    guard.shutdown(DEADLINE).expect("memory takes everything");
+    assert!(memory.rows().is_empty());
+}
+
+#[test]
+fn a_strict_ledger_is_not_built_with_a_rule_that_nothing_can_meet() {
+    for rules in
+        ["[[rule]]\nspan = 'w*'\n[[rule]]\nspan = 'work'\n", "[[rule]]\nevent = '*'\ntarget = 'sqlx'\n"]
+    {
+        let built = with_rules(rules).strict(true).build_with::<Registry>(Memory::default());
+        let error = built.expect_err("a rule is dead");
+        assert!(error.is_config() && error.to_string().starts_with("strict: rule "), "{error}");
+    }
+}
+
+#[test]
+fn a_misspelt_variable_is_refused_with_the_right_one() {
+    let said = words_by("a misspelt variable", &[("TRACING_LEDGER_SPOOLDIR", "/tmp/x")]).concat();
+    assert_eq!(
+        said,
+        "TRACING_LEDGER_SPOOLDIR is no variable of tracing-ledger: did you mean TRACING_LEDGER_SPOOL_DIR?"
+    );
+}
+
+#[test]
+fn a_variable_that_the_program_does_not_read() {
+    let said = words_by("all is well", &[("TRACING_LEDGER_RULES", "/nowhere")]).concat();
+    assert_has(&said, &["TRACING_LEDGER_RULES is set, and this program does not read it", "with_env()"]);
+}
+
+#[test]
+fn where_all_is_well_only_the_start_is_told() {
+    let said = said_by("all is well", &[]);
+    let start = "on: rules: 1, and 0 built in; rows to Memory, table observability_events; no spool";
+    assert_eq!(said, [start]);
+}
+
+#[test]
+fn notices_go_where_the_program_wants_them() {
+    assert_eq!(said_by("a listener", &[]), [""; 0]);
+    assert_eq!(said_by("silence", &[]), [""; 0]);
+    assert_eq!(said_by("a rule with a typing error", &[("TRACING_LEDGER_NOTICES", "off")]), [""; 0]);
+}
