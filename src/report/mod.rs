@@ -8,6 +8,8 @@ mod escape;
 mod gather;
 mod grid;
 mod keys;
+#[expect(dead_code, reason = "the command does not read logs yet")]
+mod log;
 #[expect(dead_code, reason = "the report on any event reads the rest")]
 mod observe;
 mod render;
