@@ -14,6 +14,8 @@ mod log;
 mod observe;
 mod render;
 mod samples;
+#[expect(dead_code, reason = "the comparison of two windows uses it")]
+mod stats;
 
 use std::time::SystemTime;
 
