@@ -18,7 +18,7 @@ pub(super) struct Input {
 }
 
 /// One line, without its end.
-pub(super) enum Read1<'a> {
+pub(super) enum Next<'a> {
     Line(&'a str),
     /// Why the line cannot be read.
     Unreadable(&'static str),
@@ -52,7 +52,7 @@ impl Input {
     }
 
     /// `None` at the end.
-    pub(super) fn next(&mut self) -> io::Result<Option<Read1<'_>>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<Next<'_>>> {
         self.line.clear();
         if self.reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.line)? == 0 {
             return Ok(None);
@@ -60,12 +60,12 @@ impl Input {
         self.number += 1;
         if self.line.len() as u64 == LONGEST_LINE && !self.line.ends_with(b"\n") {
             self.reader.skip_until(b'\n')?;
-            return Ok(Some(Read1::Unreadable("it is longer than 4 MiB")));
+            return Ok(Some(Next::Unreadable("it is longer than 4 MiB")));
         }
         let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let line = if self.number == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
-        Ok(Some(str::from_utf8(line).map_or(Read1::Unreadable("it is not UTF-8"), Read1::Line)))
+        Ok(Some(str::from_utf8(line).map_or(Next::Unreadable("it is not UTF-8"), Next::Line)))
     }
 
     /// All that comes after the last line.

@@ -11,9 +11,9 @@ mod spans;
 mod tests;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use self::input::{Input, Read1};
+use self::input::{Input, Next};
 use self::line::Line;
 use self::spans::Calls;
 use crate::error::Error;
@@ -59,11 +59,11 @@ impl Logs {
             let number = input.number() + 1;
             let text = match input.next().map_err(failed)? {
                 None => return Ok(()),
-                Some(Read1::Unreadable(why)) => {
+                Some(Next::Unreadable(why)) => {
                     self.unread.add(file, number, why);
                     continue;
                 }
-                Some(Read1::Line(text)) => text,
+                Some(Next::Line(text)) => text,
             };
             if std::mem::take(&mut is_first) && row::begins_csv(text) {
                 let first = text.to_owned();
@@ -82,7 +82,7 @@ impl Logs {
         }
     }
 
-    fn read_table(&mut self, file: &PathBuf, first: &str, input: Input, each: &mut dyn FnMut(&ReadRow)) {
+    fn read_table(&mut self, file: &Path, first: &str, input: Input, each: &mut dyn FnMut(&ReadRow)) {
         row::read_csv(first, input.rest(), |number, row| match row {
             Ok(row) => each(&self.calls.completed(row)),
             Err(why) => self.unread.add(file, number, why),
@@ -108,10 +108,10 @@ impl Unread {
         self.lines
     }
 
-    fn add(&mut self, file: &PathBuf, number: u64, why: &'static str) {
+    fn add(&mut self, file: &Path, number: u64, why: &'static str) {
         self.lines += 1;
         if self.first.len() < NAMED {
-            self.first.push((file.clone(), number, why));
+            self.first.push((file.to_owned(), number, why));
         }
     }
 }

@@ -18,7 +18,7 @@ struct Buffer(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+        self.0.lock().expect("no writer panicked").extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -64,7 +64,7 @@ fn work() {
 fn log_of<S: Subscriber + Send + Sync + 'static>(make: impl FnOnce(Buffer) -> S) -> Vec<u8> {
     let buffer = Buffer::default();
     tracing::subscriber::with_default(make(buffer.clone()), work);
-    let bytes = buffer.0.lock().expect("not poisoned");
+    let bytes = buffer.0.lock().expect("no writer panicked");
     bytes.clone()
 }
 
