@@ -49,7 +49,7 @@ impl Logs {
         &self.unread
     }
 
-    fn read_file(&mut self, file: &PathBuf, each: &mut dyn FnMut(&ReadRow)) -> Result<(), Error> {
+    fn read_file(&mut self, file: &Path, each: &mut dyn FnMut(&ReadRow)) -> Result<(), Error> {
         let failed = |error: std::io::Error| {
             Error::config(format!("cannot read the log {}", file.display())).caused_by(error)
         };
