@@ -37,6 +37,7 @@ mod writer;
 pub mod _docs {
     /// [builtin]: crate::Rules::builtin
     /// [outcomes]: crate::_docs::outcomes
+    /// [redaction]: crate::_docs::redaction
     ///
     #[doc = include_str!("../docs/rules.md")]
     pub mod rules {}
@@ -45,6 +46,11 @@ pub mod _docs {
     ///
     #[doc = include_str!("../docs/outcomes.md")]
     pub mod outcomes {}
+
+    /// [rules]: crate::_docs::rules
+    ///
+    #[doc = include_str!("../docs/redaction.md")]
+    pub mod redaction {}
 
     /// [rules]: crate::_docs::rules
     ///
@@ -60,7 +66,7 @@ pub mod _docs {
     pub mod addresses {}
 
     /// [addresses]: crate::_docs::addresses
-    /// [rules-redaction]: crate::_docs::rules#redaction
+    /// [rules-redaction]: crate::_docs::redaction
     ///
     #[doc = include_str!("../docs/security.md")]
     pub mod security {}

@@ -12,6 +12,8 @@ mod keys;
 mod observe;
 mod render;
 mod samples;
+#[expect(dead_code, reason = "the comparison of two windows uses it")]
+mod stats;
 
 use std::time::SystemTime;
 
