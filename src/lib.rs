@@ -88,4 +88,6 @@ pub use queue::{Dropped, Overflow, Refused, Stats};
 pub use row::Row;
 pub use rules::{Redact, Rule, Rules, Silent};
 pub use severity::Severity;
+#[cfg(feature = "postgres")]
+pub use store::SCHEMA;
 pub use writer::Quarantined;

@@ -4,4 +4,6 @@
 mod command;
 mod figures;
 mod foreign_rows;
+#[cfg(feature = "cli")]
+mod schema;
 mod texts;

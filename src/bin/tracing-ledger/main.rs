@@ -3,6 +3,7 @@
 //! Exit status: 0 on success, 1 on failure (one line on stderr says why), 2 on wrong arguments. No output ever
 //! contains the database's URL.
 
+mod schema;
 mod since;
 
 use std::env;
@@ -14,6 +15,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind as Mistake};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_ledger::report::{self, Baseline};
 
+use self::schema::Schema;
 use self::since::Since;
 
 /// Reports on the ledger of planner calls and jobs.
@@ -28,6 +30,8 @@ struct Cli {
 enum Command {
     /// Counts, success rates, percentiles and reasons of planner calls and jobs.
     Report(Report),
+    /// Prints the statements that make the table and its indexes.
+    Schema(Schema),
 }
 
 #[derive(Args)]
@@ -56,9 +60,15 @@ enum Format {
     Json,
 }
 
+/// In messages.
+const COMMANDS: &str = "report or schema";
+
 fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command: Command::Report(options) }) => finish(run(&options)),
+        Ok(Cli { command: Command::Schema(options) }) => {
+            finish(options.text().and_then(|text| Ok(print(&text)?)))
+        }
         Err(error) => usage(&error),
     }
 }
@@ -145,7 +155,7 @@ fn kind(error: &clap::Error) -> String {
         matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if value.is_empty());
     match error.kind() {
         Mistake::DisplayHelpOnMissingArgumentOrSubcommand | Mistake::MissingSubcommand => {
-            "a command is missing: use report".to_owned()
+            format!("a command is missing: use {COMMANDS}")
         }
         Mistake::InvalidValue if has_no_value => "a value is missing".to_owned(),
         // No two options exclude each other.
@@ -173,7 +183,7 @@ fn accepted(error: &clap::Error) -> String {
     match lists.into_iter().flatten().next() {
         Some(ContextValue::Strings(values)) if !values.is_empty() => format!(", use {}", values.join(", ")),
         Some(ContextValue::String(option)) => format!(", use {option}"),
-        _ if error.kind() == Mistake::InvalidSubcommand => ", use report".to_owned(),
+        _ if error.kind() == Mistake::InvalidSubcommand => format!(", use {COMMANDS}"),
         _ => String::new(),
     }
 }
