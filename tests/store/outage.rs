@@ -114,7 +114,9 @@ async fn the_server_times_out_before_the_store() {
     let mut store = Postgres::from_url(&url).expect("readable");
     for batch in [vec![batch()[0].clone()], vec![batch()[0].clone(); Postgres::COPY_FROM_ROWS]] {
         let error = store.insert(&batch, Attempt::First).await.expect_err("the trigger says no").to_string();
-        let told = error.split(' ').filter_map(|word| word.trim_end_matches(';').strip_suffix('s')?.parse::<u64>().ok());
+        let told = error
+            .split(' ')
+            .filter_map(|word| word.trim_end_matches(';').strip_suffix('s')?.parse::<u64>().ok());
         let told: Vec<_> = told.map(Duration::from_secs).collect();
         assert_eq!(told.len(), 3, "{error}");
         assert!(told.iter().all(|timeout| *timeout <= Postgres::STATEMENT_TIMEOUT), "{error}");
