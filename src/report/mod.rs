@@ -12,6 +12,8 @@ mod observe;
 mod question;
 mod render;
 mod samples;
+#[expect(dead_code, reason = "the comparison of two windows uses it")]
+mod stats;
 
 pub use self::answer::{
     Attempts, AttemptsBar, EventFigures, Figures, FlowFigures, GroupFigures, Intervals, JobAttempts,

@@ -268,6 +268,8 @@ impl<'a, S: Store> Delivery<'a, S> {
                 (Problem::Hold, "the database rejects writes until someone fixes it; rows are kept")
             }
             Failure::Retry | Failure::Halve => {
+                // Others may be stored that this piece keeps waiting.
+                batch.put_last();
                 (Problem::Retry, "the database cannot be written; rows are kept and tried again")
             }
         };
@@ -327,7 +329,8 @@ impl<'a, S: Store> Delivery<'a, S> {
     /// Waits for enough rows, for an order newer than `orders`, or for the flush interval.
     async fn rest(&self, orders: Orders) {
         if self.control.orders() == orders && !self.source.borrow().has_enough() {
-            self.control.woken_by(self.due).await;
+            let until = self.waiting.next().map_or(self.due, |next| next.min(self.due));
+            self.control.woken_by(until).await;
         }
     }
 }

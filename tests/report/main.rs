@@ -6,6 +6,8 @@ mod figures;
 mod foreign_rows;
 mod groups;
 mod jobs;
+#[cfg(feature = "cli")]
+mod schema;
 mod texts;
 
 use std::time::SystemTime;

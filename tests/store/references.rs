@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use sqlx::{Connection, PgConnection};
 use support::Cluster;
 use tracing_ledger::Builder;
+use tracing_ledger::store::Postgres;
 
 use crate::one_row::{DEADLINE, Service};
 
@@ -43,6 +45,46 @@ fn a_booking_that_commits_after_the_call_is_in_the_row_and_neighbours_do_not_wai
         until("the row is written", || service.guard.stats().written == 2 * rows + 1);
         assert_eq!(service.psql(ROW), format!("{BOOKING}|-|-|-"));
     }
+}
+
+/// Written with its booking once the lock is gone, and neighbours long before.
+async fn waits_for_a_lock(rows: u64) {
+    let service = Service::new(KEYS, tracing_ledger::builder());
+    service.psql(&format!("INSERT INTO bookings VALUES ('{BOOKING}')"));
+    let mut other = PgConnection::connect(&service.owner).await.expect("it connects");
+    let lock = "BEGIN; SELECT * FROM bookings FOR UPDATE";
+    sqlx::raw_sql(lock).execute(&mut other).await.expect("nobody else locks it");
+    service.calls(100..100 + rows);
+    service.call(7, Some(BOOKING), None);
+    service.calls(2000..2000 + rows);
+    until("the others are written", || service.guard.stats().written == 2 * rows);
+    service.call(8, Some(BOOKING), None);
+    service.calls(4000..4000 + rows);
+    until("later ones are written", || service.guard.stats().written == 3 * rows);
+    let error = service.guard.flush(crate::one_row::SOON).expect_err("two wait").to_string();
+    assert!(error.contains("end its transaction"), "{error}");
+    other.close().await.expect("its transaction ends");
+    until("those that waited are written", || service.guard.stats().written == 3 * rows + 2);
+    assert_eq!(service.psql(ROW), format!("{BOOKING}|-|-|-"));
+    service.assert_written(3 * rows + 2, 0);
+}
+
+#[tokio::test]
+async fn a_row_whose_booking_is_locked_waits_and_holds_up_no_other_row() {
+    waits_for_a_lock(3).await;
+}
+
+#[tokio::test]
+async fn the_same_by_copy() {
+    waits_for_a_lock(Postgres::COPY_FROM_ROWS as u64).await;
+}
+
+#[test]
+fn a_row_is_tried_again_however_long_rows_wait_for_a_batch() {
+    let service = Service::new(KEYS, grace(Duration::from_secs(1)).flush_interval(Duration::from_secs(3600)));
+    service.call(7, Some(BOOKING), None);
+    service.guard.flush(DEADLINE).expect("a flush does not wait for it");
+    until("it is written without the booking", || service.guard.stats().written == 1);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tracing_ledger::store::{Attempt, Failure};
 
-use crate::books::{Answers, DEADLINE, SOON, emit, failed, numbers, open, untimed};
+use crate::books::{Answers, DEADLINE, SOON, emit, failed, numbers, open, until, untimed};
 
 #[test]
 fn a_retry_has_the_same_ids_and_times_and_says_that_it_is_one() {
@@ -98,4 +98,34 @@ fn rows_wait_for_the_person_that_a_failure_calls_for() {
     mended.store(true, Ordering::Relaxed);
     let stats = guard.shutdown(DEADLINE).expect("it is now");
     assert_eq!((stats.written, stats.refused.total()), (5, 0));
+}
+
+#[test]
+fn a_row_that_always_takes_too_long_holds_up_no_other_row() {
+    for slow in [0, 3, 9] {
+        let (stored, is_open) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let (seen, opened) = (Arc::clone(&stored), Arc::clone(&is_open));
+        let store = Answers(move |batch: &[_], _| {
+            let numbers = numbers(batch);
+            if numbers.contains(&slow) && !opened.load(Ordering::Relaxed) {
+                return failed(Failure::Halve);
+            }
+            seen.lock().expect("no test panics with it").extend(numbers);
+            Ok(())
+        });
+        let (dispatch, guard) = open(untimed(), store);
+        emit(&dispatch, 0..10);
+        guard.flush(SOON).expect_err("one row waits");
+        emit(&dispatch, 10..20);
+        until("the others are written", || {
+            guard.flush(SOON).expect_err("one row waits");
+            guard.stats().written == 19
+        });
+        is_open.store(true, Ordering::Relaxed);
+        let stats = guard.shutdown(DEADLINE).expect("a stop tries it again");
+        assert_eq!((stats.written, stats.in_flight), (20, 0), "{stats}");
+        let mut stored = stored.lock().expect("no test panics with it").clone();
+        stored.sort_unstable();
+        assert_eq!(stored, (0..20).collect::<Vec<_>>());
+    }
 }

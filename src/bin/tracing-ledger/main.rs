@@ -4,6 +4,7 @@
 //! selected. No output ever contains the database's URL.
 
 mod report;
+mod schema;
 mod since;
 
 use std::env;
@@ -15,6 +16,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind as Mistake};
 use clap::{Parser, Subcommand};
 
 use self::report::ReportOptions;
+use self::schema::Schema;
 
 /// Reports on the ledger.
 #[derive(Parser)]
@@ -28,11 +30,19 @@ struct Cli {
 enum Command {
     /// Counts, success rates, percentiles and reasons of the rows of each event type.
     Report(ReportOptions),
+    /// Prints the statements that make the table and its indexes.
+    Schema(Schema),
 }
+
+/// In messages.
+const COMMANDS: &str = "report or schema";
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command: Command::Report(options) }) => finish(run(&options)),
+        Ok(Cli { command: Command::Schema(options) }) => {
+            finish(options.text().and_then(|text| Ok(print(&text).map(|()| ExitCode::SUCCESS)?)))
+        }
         Err(error) => usage(&error),
     }
 }
@@ -98,7 +108,7 @@ fn kind(error: &clap::Error) -> String {
         matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if value.is_empty());
     match error.kind() {
         Mistake::DisplayHelpOnMissingArgumentOrSubcommand | Mistake::MissingSubcommand => {
-            "a command is missing: use report".to_owned()
+            format!("a command is missing: use {COMMANDS}")
         }
         Mistake::InvalidValue if has_no_value => "a value is missing".to_owned(),
         // No two options exclude each other.
@@ -126,7 +136,7 @@ fn accepted(error: &clap::Error) -> String {
     match lists.into_iter().flatten().next() {
         Some(ContextValue::Strings(values)) if !values.is_empty() => format!(", use {}", values.join(", ")),
         Some(ContextValue::String(option)) => format!(", use {option}"),
-        _ if error.kind() == Mistake::InvalidSubcommand => ", use report".to_owned(),
+        _ if error.kind() == Mistake::InvalidSubcommand => format!(", use {COMMANDS}"),
         _ => String::new(),
     }
 }

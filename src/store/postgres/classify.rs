@@ -3,13 +3,16 @@
 //! Only the server's messages about statements are passed on. Its messages about connections and logins name the user, and
 //! a pooler may send such a message late.
 
+mod tls;
+
 use std::fmt;
 use std::io::ErrorKind;
 use std::time::Duration;
 
 use sqlx::postgres::PgDatabaseError;
 
-use super::table::COLUMNS;
+use self::tls::{OR_PREFER, is_version_1, no_tls, refused_certificate};
+use super::table::{COLUMNS, TableFound};
 #[cfg(feature = "report")]
 use crate::error::Error;
 use crate::escape::visible;
@@ -89,6 +92,16 @@ impl StepError {
         self.step == Step::Rows && self.sqlstate() == Some("23505")
     }
 
+    /// Whether the failure cannot come from a change of the table.
+    pub(super) fn is_no_change_of(&self, table: &TableFound) -> bool {
+        let key = self.database().and_then(PgDatabaseError::constraint);
+        match self.failure() {
+            Failure::Wait => true,
+            Failure::Reference { .. } => table.has_key(key),
+            _ => self.is_conflict(),
+        }
+    }
+
     /// Whether the server has rejected rows, and would take others.
     pub(super) fn is_of_rows(&self) -> bool {
         let of_rows = |failure| {
@@ -143,6 +156,7 @@ impl StepError {
             _ if of_rows && is_without_partition(error) => Failure::Wait,
             // A trigger may raise any state.
             _ if of_rows && is_raised(error) => Failure::Reject,
+            _ if of_rows && is_locked_elsewhere(error) => Failure::Halve,
             Failure::Quarantine if error.code() == "23514" && error.constraint().is_none() => Failure::Reject,
             Failure::Reject if !of_rows => Failure::Hold,
             failure => failure,
@@ -178,6 +192,14 @@ fn is_raised(error: &PgDatabaseError) -> bool {
 
 fn is_without_partition(error: &PgDatabaseError) -> bool {
     error.code() == "23514" && error.constraint().is_none() && error.routine() == Some("ExecFindPartition")
+}
+
+/// Whether a foreign key or a trigger waits for a lock. Such a lock may concern one row, and one on the table concerns all.
+fn is_locked_elsewhere(error: &PgDatabaseError) -> bool {
+    // The lock of an earlier transaction with the same rows has one line.
+    let lines = |place: &str| place.lines().filter(|line| !line.starts_with("COPY ")).count();
+    error.code() == "55P03"
+        && error.r#where().is_some_and(|place| place.contains("FOR KEY SHARE") || lines(place) > 1)
 }
 
 /// The failure for an [SQLSTATE](https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -234,7 +256,8 @@ fn remedy(step: Step, error: &PgDatabaseError) -> Option<&'static str> {
              server's log"
         }
         ("42P01", _) => {
-            "the table observability_events does not exist; apply schema.sql or use create_table(true)"
+            "the table observability_events does not exist; apply schema.sql, which the command tracing-ledger schema --table \
+             observability_events prints, or use create_table(true)"
         }
         ("3F000", Step::Create) => "there is no schema for the table; name one in the role's search_path",
         ("42501", Step::Create) => {
@@ -319,44 +342,6 @@ impl fmt::Display for StepError {
             }
             StepCause::Sql(_) => f.write_str("the driver could not run the statement; check that the server is a Postgres of a supported version"),
         }
-    }
-}
-
-/// What else to do about a certificate of X.509 version 1.
-const OR_PREFER: &str = ", or on a network that you control use sslmode=prefer, which then goes without TLS";
-
-fn is_version_1(rustls: &str) -> bool {
-    rustls.contains("UnsupportedCertVersion")
-}
-
-/// Why TLS failed, by the message of rustls. That message may name the host, so it is not passed on.
-fn refused_certificate(rustls: &str) -> &'static str {
-    if rustls.contains("UnknownIssuer") {
-        "the server's certificate is signed by an unknown CA; name the CA's certificate in the URL with sslrootcert"
-    } else if rustls.contains("not valid for name") {
-        "the server's certificate is for another host name than the URL's; use its name in the URL, or issue a \
-         certificate for the name in the URL"
-    } else if ["expired", "Expired", "not valid yet", "NotValidYet"]
-        .iter()
-        .any(|words| rustls.contains(words))
-    {
-        "the server's certificate is not valid at this time; renew it, or correct the clock"
-    } else if is_version_1(rustls) {
-        "the server's certificate is of X.509 version 1, which the driver's TLS (rustls) does not take; issue one of version \
-         3, with a subjectAltName"
-    } else if rustls.contains("CaUsedAsEndEntity") {
-        "the server uses the certificate of a CA; have the CA sign one for the server"
-    } else {
-        "TLS failed; check the server's certificate and its log"
-    }
-}
-
-/// Why TLS was not tried, by the message of the driver. That message may name a file, so it is not passed on.
-fn no_tls(driver: &str) -> &'static str {
-    if driver.contains("does not support TLS") {
-        "the server offers no TLS, and the URL's sslmode requires it; turn it on at the server"
-    } else {
-        "TLS cannot be set up; check the URL's host name, and its sslrootcert, sslcert and sslkey"
     }
 }
 

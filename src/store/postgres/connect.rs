@@ -19,11 +19,14 @@ use crate::store::Failure;
 /// locked and a second try of them waits, until the server checks whether the client is alive: after two hours by
 /// default, and after 20 s with these keepalives.
 ///
+/// A lock of a row of others keeps only the rows that need it waiting, so the timeout for locks is short. It is longer than
+/// the server's for a deadlock, which names that.
+///
 /// Notices are off: the notice of a trigger may quote a row, and the driver would pass it to the host's layers as an event
 /// with the target `sqlx::postgres::notice`. (`RAISE INFO` comes all the same, as a `TRACE` event.)
 const BEGIN: &str = "BEGIN; \
      SET LOCAL statement_timeout = '20s'; \
-     SET LOCAL lock_timeout = '10s'; \
+     SET LOCAL lock_timeout = '2s'; \
      SET LOCAL idle_in_transaction_session_timeout = '20s'; \
      SET LOCAL tcp_keepalives_idle = 5; \
      SET LOCAL tcp_keepalives_interval = 5; \

@@ -126,6 +126,17 @@ impl Batch {
         Self { has_stored: true, ..self }
     }
 
+    /// Whether a row of this batch was stored.
+    pub(super) fn has_stored(&self) -> bool {
+        self.has_stored
+    }
+
+    /// Lets all other pieces be tried before this one.
+    pub(super) fn put_last(&mut self) {
+        let others = self.pieces.len().saturating_sub(1);
+        self.pieces.rotate_left(others);
+    }
+
     /// Counts a row that was found alone to have to wait.
     pub(super) fn count_alone(&mut self) {
         self.alone += 1;

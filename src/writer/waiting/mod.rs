@@ -2,28 +2,30 @@
 //!
 //! The transaction that makes a booking may commit after the call has ended. A row that refers to this booking is tried again
 //! until the grace time is over, counted from its end, and then goes without the reference. A row whose partition is missing
-//! waits for the partition. With a spool such rows stay on disk meanwhile: nothing is acknowledged past the oldest.
+//! waits for the partition, and a row that the database does not finish in time, as its booking is locked, until it does. With
+//! a spool such rows stay on disk meanwhile: nothing is acknowledged past the oldest.
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+mod lack;
+
+use std::collections::{HashSet, VecDeque};
+use std::time::{Duration, Instant, SystemTime};
 
 use uuid::Uuid;
 
+use self::lack::{Lack, References, references};
 use super::bisect::{Batch, Origin};
 use super::control::{Orders, Stopped};
 use super::delivery::Delivery;
 use super::notices::Problem;
 use crate::row::Row;
-use crate::store::{Failure, InsertError, Store};
+use crate::store::{InsertError, Store};
 
-/// The most rows that wait, and their bytes. Beyond these the oldest go without the reference, and rows without a partition
-/// hold up the others.
+/// The most rows that wait, and their bytes. Beyond these the oldest go without the reference, and rows that have none to leave
+/// out hold up the others.
 const MOST_ROWS: usize = 5000;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// The most rows that are tried again at once: other rows have their turn in between.
 const RETRY_ROWS: usize = 100;
-/// After this many rows of a batch were found alone, the others that may have the same fault wait without a try.
-const MOST_ALONE: usize = 16;
 /// A row is tried again after as long as it has waited so far, within these bounds.
 const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(5);
@@ -32,10 +34,12 @@ pub(super) struct Waiting {
     grace: Duration,
     rows: VecDeque<WaitingRow>,
     bytes: usize,
-    /// The store's latest reason for rows without a partition.
+    /// The store's latest reason for rows that wait without end.
     reason: String,
     /// The number of the latest flush for which all rows were tried.
     hurried: u64,
+    /// No row is due before: the last try was in vain for all of its rows.
+    quiet: Option<Instant>,
 }
 
 struct WaitingRow {
@@ -46,7 +50,7 @@ struct WaitingRow {
     floor: u64,
     since: Instant,
     next: Instant,
-    /// When it goes without the reference. A row without a partition has none to leave out.
+    /// When it goes without the reference. A row that lacks something else has none to leave out.
     until: Option<Instant>,
 }
 
@@ -57,54 +61,9 @@ impl WaitingRow {
     }
 }
 
-/// Why the table has no place for a row.
-#[derive(Clone, Copy)]
-enum Lack {
-    Partition,
-    /// Which references are not there.
-    Reference {
-        restaurant_id: bool,
-        booking_id: bool,
-    },
-}
-
-impl Lack {
-    fn of(failure: Failure) -> Option<Self> {
-        match failure {
-            Failure::Wait => Some(Self::Partition),
-            Failure::Reference { restaurant_id, booking_id } => {
-                Some(Self::Reference { restaurant_id, booking_id })
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether the row can have this fault.
-    fn may_be_of(self, row: &Row) -> bool {
-        match self {
-            Self::Partition => true,
-            Self::Reference { restaurant_id, booking_id } => {
-                restaurant_id && row.restaurant_id.is_some() || booking_id && row.booking_id.is_some()
-            }
-        }
-    }
-
-    /// Whether a row has the fault of another one for certain, or most likely.
-    fn is_shared(self, one: &Row, other: &Row) -> bool {
-        let hour = |row: &Row| row.created_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 3600;
-        match self {
-            Self::Partition => hour(one) == hour(other) && one.event_type == other.event_type,
-            Self::Reference { restaurant_id, booking_id } => {
-                (!restaurant_id || one.restaurant_id == other.restaurant_id)
-                    && (!booking_id || one.booking_id == other.booking_id)
-            }
-        }
-    }
-}
-
 impl Waiting {
     pub(super) fn new(grace: Duration) -> Self {
-        Self { grace, rows: VecDeque::new(), bytes: 0, reason: String::new(), hurried: 0 }
+        Self { grace, rows: VecDeque::new(), bytes: 0, reason: String::new(), hurried: 0, quiet: None }
     }
 
     /// Whether a row of a batch has waited enough for a reference.
@@ -126,6 +85,12 @@ impl Waiting {
         self.rows.iter().any(|waiting| waiting.until.is_none()).then_some(self.reason.as_str())
     }
 
+    /// What rows refer to that wait without end: most likely it is locked.
+    fn endless_references(&self) -> HashSet<References> {
+        let endless = self.rows.iter().filter(|waiting| waiting.until.is_none());
+        endless.map(|waiting| references(&waiting.row)).filter(|all| *all != (None, None)).collect()
+    }
+
     /// What is left of its grace time. A row from the future, as after a jump of the clock, has all of it.
     fn left(&self, row: &Row) -> Duration {
         self.grace.saturating_sub(SystemTime::now().duration_since(row.created_at).unwrap_or_default())
@@ -140,7 +105,7 @@ impl Waiting {
             Origin::Queue | Origin::Ledger => Origin::Waiting { generation: None },
         };
         let until = match lack {
-            Lack::Partition => None,
+            Lack::Partition | Lack::Time => None,
             Lack::Reference { .. } => Some(now + self.left(&row)),
         };
         self.bytes += row.context.len();
@@ -164,7 +129,7 @@ impl Waiting {
         let Some(mut waiting) = found.and_then(|at| self.rows.remove(at)) else { return };
         let now = Instant::now();
         waiting.until = match lack {
-            Lack::Partition => None,
+            Lack::Partition | Lack::Time => None,
             Lack::Reference { .. } => Some(waiting.until.unwrap_or_else(|| now + self.left(row))),
         };
         waiting.next = now + waiting.pace(now);
@@ -182,14 +147,23 @@ impl Waiting {
     /// Makes all of them due.
     pub(super) fn hurry(&mut self) {
         let now = Instant::now();
+        self.quiet = None;
         for waiting in &mut self.rows {
             waiting.next = now;
         }
     }
 
+    /// When the next of them is due.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.rows.iter().map(|waiting| waiting.next).min().max(self.quiet)
+    }
+
     /// Some rows to try again now.
     pub(super) fn due(&mut self) -> Option<Batch> {
         let now = Instant::now();
+        if self.quiet.is_some_and(|quiet| now < quiet) {
+            return None;
+        }
         let origin = self.rows.iter().find(|waiting| waiting.next <= now)?.origin;
         let due = self.rows.iter_mut().filter(|waiting| waiting.next <= now && waiting.origin == origin);
         let rows = due.take(RETRY_ROWS).map(|waiting| {
@@ -203,7 +177,7 @@ impl Waiting {
 
     /// Rows are stored or quarantined.
     pub(super) fn remove(&mut self, rows: &[Row]) {
-        let ids: std::collections::HashSet<Uuid> = rows.iter().map(|row| row.id).collect();
+        let ids: HashSet<Uuid> = rows.iter().map(|row| row.id).collect();
         self.rows.retain(|waiting| !ids.contains(&waiting.row.id));
         self.bytes = self.rows.iter().map(|waiting| waiting.row.context.len()).sum();
     }
@@ -232,20 +206,26 @@ impl<S: Store> Delivery<'_, S> {
         let is_hurried = orders.flushes > std::mem::replace(&mut self.waiting.hurried, orders.flushes);
         if is_last {
             self.waiting.give_up();
-        } else if is_hurried {
+        }
+        if is_last || is_hurried {
             self.waiting.hurry();
         }
+        let began = Instant::now();
         while let Some(batch) = self.waiting.due() {
-            let left = self.waiting.rows.len() - batch.len();
+            let before = self.waiting.rows.len();
+            let left = before - batch.len();
             self.hand = Some(if self.takes_rows { batch.beside_stored_rows() } else { batch });
             self.deliver().await?;
-            // Other rows have their turn, unless the table takes these.
-            if !is_last && !is_hurried && self.waiting.rows.len() > left {
+            // Other rows have their turn, unless the table takes these soon, or more would have to wait than may.
+            let in_vain = self.waiting.rows.len() >= before;
+            self.waiting.quiet = (in_vain && !is_last && !is_hurried).then(|| Instant::now() + SHORTEST);
+            let is_slow = self.waiting.rows.len() > left || began.elapsed() >= SHORTEST;
+            if !is_last && !is_hurried && is_slow && self.waiting.rows.len() <= MOST_ROWS {
                 break;
             }
         }
         if self.waiting.endless().is_none() {
-            self.notices.say_recovered(&[Problem::Wait], "the table has a place for all rows that waited");
+            self.notices.say_recovered(&[Problem::Wait], "no row has to wait for the table any more");
         }
         Ok(())
     }
@@ -257,27 +237,38 @@ impl<S: Store> Delivery<'_, S> {
         let (Some(lack), Some(batch)) = (Lack::of(error.failure()), &mut self.hand) else { return false };
         let origin = batch.origin();
         let waits = matches!(origin, Origin::Waiting { .. });
-        if matches!(lack, Lack::Partition) && !waits && self.waiting.is_full() {
+        if lack.is_endless() && !waits && self.waiting.is_full() {
             return false;
         }
+        let known =
+            if lack.takes_time() && !waits { self.waiting.endless_references() } else { HashSet::new() };
+        if batch.piece().iter().any(|row| known.contains(&references(row))) {
+            self.take_from_hand(lack, |row| known.contains(&references(row)));
+            return true;
+        }
         let Some(row) = batch.single().cloned() else {
-            if batch.found_alone() < MOST_ALONE {
+            if batch.found_alone() < lack.most_alone(waits) {
                 return batch.halve();
             }
             self.take_from_hand(lack, |row| lack.may_be_of(row));
             return true;
         };
-        if !lack.may_be_of(&row) {
+        // Where no row is stored in time, it is the database.
+        let is_of_all = lack.takes_time() && !self.takes_rows && !batch.has_stored();
+        if !lack.may_be_of(&row) || is_of_all {
             return false;
         }
         batch.count_alone();
         self.go_without(lack, &row, error);
         self.waiting.put_off(&row, lack);
         self.take_from_hand(lack, |other| lack.may_be_of(other) && lack.is_shared(&row, other));
-        if matches!(lack, Lack::Partition) {
+        if lack.is_endless() {
             self.waiting.reason = error.to_string();
-            let what = "rows wait until the table has a place for them; others are written";
-            self.notices.say(Problem::Wait, format_args!("{what}: {error}"));
+            let what = if lack.takes_time() { "takes them in time" } else { "has a place for them" };
+            self.notices.say(
+                Problem::Wait,
+                format_args!("rows wait until the database {what}; others are written: {error}"),
+            );
         }
         true
     }

@@ -1,0 +1,194 @@
+//! Measurements in blocks that vary independently of each other, and the variance between the blocks.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::distributions::{normal, student};
+
+/// Units (bookings, traces) are hashed to this many blocks. In simulations, these cover as well as the units themselves.
+pub(crate) const UNIT_BLOCKS: u8 = 64;
+
+const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// One value of one figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Measurement {
+    pub(crate) value: f64,
+    /// Microseconds since 1970, or the number of the run.
+    pub(crate) at: i64,
+    /// The block of its unit, below [`UNIT_BLOCKS`].
+    pub(crate) unit: u8,
+}
+
+/// How measurements are divided by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TimeBlocks {
+    /// Days in UTC.
+    Days,
+    /// Contiguous parts of equal length: for windows that have too few days.
+    Parts,
+    /// Runs of an experiment: `at` is the number of the run.
+    Runs,
+}
+
+impl TimeBlocks {
+    /// With fewer blocks nothing is decided.
+    pub(crate) fn least(self) -> u32 {
+        match self {
+            Self::Days => 6,
+            Self::Parts => 8,
+            Self::Runs => 5,
+        }
+    }
+
+    /// The block of a moment in measurements from `first` to `last`.
+    pub(crate) fn block(self, at: i64, first: i64, last: i64) -> i64 {
+        match self {
+            Self::Days => at.div_euclid(DAY),
+            Self::Parts => {
+                let parts = i64::from(self.least());
+                let length = last.saturating_sub(first) / parts + 1;
+                at.saturating_sub(first) / length
+            }
+            Self::Runs => at,
+        }
+    }
+}
+
+/// The variance of an estimate, from the sums of its residuals in blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Variance {
+    pub(crate) value: f64,
+    pub(crate) blocks: u32,
+}
+
+impl Variance {
+    /// The linearised variance of a ratio: `sums` has the residuals of each block, `n` counts all measurements.
+    fn of(sums: &[f64], blocks: u32, n: f64) -> Self {
+        let count = sums.len() as f64;
+        let mean = sums.iter().sum::<f64>() / count;
+        let squares: f64 = sums.iter().map(|sum| (sum - mean).powi(2)).sum();
+        Self { value: count / (count - 1.0) * squares / (n * n), blocks }
+    }
+
+    /// The bound of Student's t for this number of blocks.
+    fn bound(self, alpha: f64) -> f64 {
+        student(1.0 - alpha / 2.0, f64::from(self.blocks) - 1.0)
+    }
+
+    fn is_known(self) -> bool {
+        self.blocks >= 2 && self.value.is_finite()
+    }
+}
+
+/// The variance of one estimate by units and by time. The larger one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Variances {
+    pub(crate) units: Variance,
+    pub(crate) times: Variance,
+}
+
+impl Variances {
+    /// `residual` is what a value adds to the estimate: its distance from the estimate, or that of an indicator.
+    pub(crate) fn of(
+        measurements: &[Measurement],
+        blocks: TimeBlocks,
+        residual: impl Fn(f64) -> f64,
+    ) -> Self {
+        let (first, last) = period(measurements);
+        let mut units = [0.0; UNIT_BLOCKS as usize];
+        let mut used = [false; UNIT_BLOCKS as usize];
+        let mut times = BTreeMap::<i64, f64>::new();
+        for measurement in measurements {
+            let residual = residual(measurement.value);
+            let unit = usize::from(measurement.unit % UNIT_BLOCKS);
+            units[unit] += residual;
+            used[unit] = true;
+            *times.entry(blocks.block(measurement.at, first, last)).or_default() += residual;
+        }
+        let n = measurements.len() as f64;
+        let used = used.into_iter().filter(|used| *used).count();
+        let times: Vec<f64> = times.into_values().collect();
+        Self {
+            units: Variance::of(&units, used as u32, n),
+            times: Variance::of(&times, times.len() as u32, n),
+        }
+    }
+
+    /// As many independent values of variance `of_one` would give an interval of this width; at most `n`. Zero where
+    /// a variance is not known.
+    pub(crate) fn effective_size(self, of_one: f64, n: f64, alpha: f64) -> f64 {
+        let z = normal(1.0 - alpha / 2.0);
+        let size = |variance: Variance| {
+            if !variance.is_known() {
+                return 0.0;
+            }
+            let size = if variance.value > 0.0 { (of_one / variance.value).min(n) } else { n };
+            size * (z / variance.bound(alpha)).powi(2)
+        };
+        size(self.units).min(size(self.times))
+    }
+
+    /// Half the width of a symmetric interval.
+    pub(crate) fn half_width(self, alpha: f64) -> f64 {
+        let half = |variance: Variance| {
+            if variance.is_known() { variance.bound(alpha) * variance.value.sqrt() } else { f64::INFINITY }
+        };
+        half(self.units).max(half(self.times))
+    }
+}
+
+fn period(measurements: &[Measurement]) -> (i64, i64) {
+    let at = measurements.iter().map(|measurement| measurement.at);
+    (at.clone().min().unwrap_or_default(), at.max().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measurement(value: f64, day: i64, unit: u8) -> Measurement {
+        Measurement { value, at: day * DAY, unit }
+    }
+
+    #[test]
+    fn the_larger_variance_counts() {
+        // Both days have the same mean, and the units differ.
+        let by_units: Vec<_> =
+            (0..128).map(|i| measurement(f64::from(i % 2), i64::from(i / 64), (i % 64) as u8)).collect();
+        let variances = Variances::of(&by_units, TimeBlocks::Days, |value| value - 0.5);
+        assert!(variances.units.value > 0.0 && variances.times.value == 0.0, "{variances:?}");
+        // The days differ, and no unit does.
+        let by_days = (0..128).map(|i| measurement(f64::from(i / 64), i64::from(i / 64), (i % 64) as u8));
+        let by_days: Vec<_> = by_days.collect();
+        let variances = Variances::of(&by_days, TimeBlocks::Days, |value| value - 0.5);
+        assert_eq!((variances.units.value, variances.times.blocks), (0.0, 2));
+        assert!(variances.effective_size(0.25, 128.0, 0.05) < 0.1);
+        assert!(variances.half_width(0.05) > 1.0);
+    }
+
+    /// By hand: the sums are 1 and -1, so the variance is 2 · 2 / 4².
+    #[test]
+    fn the_variance_is_that_of_the_formula() {
+        let four: Vec<_> = [0.0, 0.0, 1.0, 1.0].into_iter().zip([0, 0, 1, 1]).collect();
+        let four: Vec<_> = four.into_iter().map(|(value, day)| measurement(value, day, 0)).collect();
+        let variances = Variances::of(&four, TimeBlocks::Days, |value| value - 0.5);
+        assert_eq!(variances.times, Variance { value: 0.25, blocks: 2 });
+    }
+
+    #[test]
+    fn one_block_shows_nothing() {
+        let one_day = [measurement(1.0, 0, 0), measurement(2.0, 0, 1)];
+        let variances = Variances::of(&one_day, TimeBlocks::Days, |value| value - 1.5);
+        assert_eq!(variances.effective_size(1.0, 2.0, 0.05), 0.0);
+        assert_eq!(variances.half_width(0.05), f64::INFINITY);
+    }
+
+    #[test]
+    fn a_short_window_has_eight_parts() {
+        let parts: Vec<_> = (0..16).map(|at| TimeBlocks::Parts.block(at, 0, 15)).collect();
+        assert_eq!(parts, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]);
+    }
+}

@@ -1,0 +1,133 @@
+//! The difference of two estimates.
+
+use super::distributions::normal;
+use super::estimate::{Estimate, Statistic};
+use super::{ALPHA, Interval, POWER};
+
+/// From the estimate before to the one after. The scale is the difference of shares, and the logarithm of the ratio for
+/// quantiles and means, so that zero is no change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Contrast<'a> {
+    pub(crate) before: &'a Estimate,
+    pub(crate) after: &'a Estimate,
+}
+
+/// What a change amounts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    Better,
+    Worse,
+    NoDifferenceShown,
+    NotEnoughData,
+}
+
+impl Contrast<'_> {
+    pub(crate) fn estimate(self) -> f64 {
+        self.scale(self.after.value) - self.scale(self.before.value)
+    }
+
+    pub(crate) fn interval(self, alpha: f64) -> Interval {
+        let [before, after] = [self.before, self.after]
+            .map(|side| (self.scale(side.value), side.interval(alpha).map(|end| self.scale(end))));
+        let lo = (before.0 - before.1.hi).hypot(after.0 - after.1.lo);
+        let hi = (before.0 - before.1.lo).hypot(after.0 - after.1.hi);
+        let change = after.0 - before.0;
+        if change.is_finite() && !lo.is_nan() && !hi.is_nan() {
+            Interval { lo: change - lo, hi: change + hi }
+        } else {
+            Interval::EVERYTHING
+        }
+    }
+
+    fn scale(self, value: f64) -> f64 {
+        match self.before.kind {
+            Statistic::Rate => value,
+            Statistic::Quantile(..) | Statistic::Mean => value.max(0.0).ln(),
+        }
+    }
+
+    pub(crate) fn can_decide(self) -> bool {
+        self.before.can_decide() && self.after.can_decide()
+    }
+
+    /// `lower_is_better` is true for durations and attempts.
+    pub(crate) fn judgement(self, lower_is_better: bool) -> Judgement {
+        let interval = self.interval(ALPHA);
+        if !self.can_decide() {
+            return Judgement::NotEnoughData;
+        }
+        match (interval.lo > 0.0, interval.hi < 0.0) {
+            (true, _) if lower_is_better => Judgement::Worse,
+            (true, _) => Judgement::Better,
+            (_, true) if lower_is_better => Judgement::Better,
+            (_, true) => Judgement::Worse,
+            _ => Judgement::NoDifferenceShown,
+        }
+    }
+
+    /// The smallest change that this much data shows with a probability of [`POWER`].
+    pub(crate) fn least_to_show(self) -> f64 {
+        let interval = self.interval(ALPHA);
+        let error = (interval.hi - interval.lo) / (2.0 * normal(1.0 - ALPHA / 2.0));
+        error * (normal(1.0 - ALPHA / 2.0) + normal(POWER))
+    }
+
+    /// How many measurements a side would show, with a probability of [`POWER`], that no change is within `limit`.
+    pub(crate) fn needed(self, limit: f64) -> f64 {
+        self.before.n.min(self.after.n) as f64 * (self.least_to_show() / limit).powi(2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::blocks::{Measurement, TimeBlocks};
+    use super::super::quantile::Ranked;
+    use super::*;
+    use std::sync::Arc;
+
+    const DAY: i64 = 86_400_000_000;
+
+    fn rate(hits: usize, n: usize) -> Estimate {
+        let value = |i: usize| f64::from(u8::from(i * hits % n < hits));
+        let each = |i: usize| Measurement { value: value(i), at: (i % 7) as i64 * DAY, unit: (i % 64) as u8 };
+        Estimate::rate(&(0..n).map(each).collect::<Vec<_>>(), TimeBlocks::Days).expect("values")
+    }
+
+    fn median(scale: f64, n: usize) -> Estimate {
+        let value = |i: usize| scale * (1.0 + (i * 37 % n) as f64 / n as f64);
+        let each = |i: usize| Measurement { value: value(i), at: (i % 7) as i64 * DAY, unit: (i % 64) as u8 };
+        let all: Vec<_> = (0..n).map(each).collect();
+        let ranked = Arc::new(Ranked::new(all.iter().map(|one| one.value).collect()));
+        Estimate::quantile(0.5, &ranked, &all, TimeBlocks::Days).expect("values")
+    }
+
+    #[test]
+    fn direction_and_size_make_the_judgement() {
+        let (slow, fast, few) = (median(2.0, 1000), median(1.0, 1000), median(2.0, 12));
+        let judgement = |before, after| Contrast { before, after }.judgement(true);
+        assert_eq!(judgement(&fast, &slow), Judgement::Worse);
+        assert_eq!(judgement(&slow, &fast), Judgement::Better);
+        assert_eq!(judgement(&slow, &slow), Judgement::NoDifferenceShown);
+        assert_eq!(judgement(&fast, &few), Judgement::NotEnoughData);
+        let change = Contrast { before: &rate(500, 1000), after: &rate(900, 1000) };
+        assert_eq!(change.judgement(false), Judgement::Better);
+    }
+
+    #[test]
+    fn a_ratio_is_that_of_the_values() {
+        let change = Contrast { before: &median(1.0, 1001), after: &median(2.0, 1001) };
+        assert!((change.estimate().exp() - 2.0).abs() < 1e-12);
+        let interval = change.interval(0.05);
+        assert!(
+            interval.lo < 2.0_f64.ln() && 2.0_f64.ln() < interval.hi && interval.is_bounded(),
+            "{interval:?}"
+        );
+    }
+
+    #[test]
+    fn four_times_the_data_shows_half_the_change() {
+        let small = Contrast { before: &rate(500, 1000), after: &rate(500, 1000) };
+        assert!((small.needed(small.least_to_show()) - 1000.0).abs() < 1e-6);
+        assert!((small.needed(small.least_to_show() / 2.0) - 4000.0).abs() < 1e-6);
+    }
+}
