@@ -167,6 +167,66 @@ async fn contexts_in_other_columns_of_postgres_are_read() {
     }
 }
 
+/// What the ledger can write it can read.
+#[tokio::test]
+async fn every_shape_of_the_table_in_postgres_is_read() {
+    let cluster = Cluster::shared();
+    let words = "ALTER TABLE observability_events DROP CONSTRAINT observability_events_severity_check;
+         CREATE TYPE severity AS ENUM ('info', 'warning', 'error', 'critical');
+         CREATE TYPE event AS ENUM ('auto_assign.quote', 'auto_assign.summary'); CREATE TYPE source AS ENUM ('test');
+         ALTER TABLE observability_events ALTER severity DROP DEFAULT, ALTER severity TYPE severity USING 'info',
+             ALTER event_type TYPE event USING 'auto_assign.quote', ALTER source TYPE source USING 'test'";
+    let citext = "CREATE EXTENSION citext; ALTER TABLE observability_events ALTER event_type TYPE citext,
+         ALTER source TYPE citext, ALTER context TYPE citext USING context::text";
+    for changes in [
+        "",
+        words,
+        citext,
+        "ALTER TABLE observability_events ALTER created_at TYPE timestamp USING created_at AT TIME ZONE 'UTC'",
+        "ALTER TABLE observability_events ALTER created_at DROP DEFAULT, ALTER created_at TYPE text",
+        "ALTER TABLE observability_events ALTER id DROP DEFAULT, ALTER id TYPE char(36), ALTER booking_id TYPE char(36)",
+        "ALTER TABLE observability_events ALTER event_type TYPE char(30), ALTER source TYPE varchar(20)",
+    ] {
+        let url = cluster.database();
+        let database = url.rsplit('/').next().expect("a URL names its database");
+        cluster.psql(&url, &format!("ALTER DATABASE {database} SET TimeZone = 'Asia/Tokyo'"));
+        cluster.psql(&url, changes);
+        cluster.psql(
+            &url,
+            &format!(
+                "INSERT INTO observability_events VALUES (gen_random_uuid(), {TIME}, 'test', 'auto_assign.quote', 'info', \
+                 {CONTEXT}, NULL, NULL)"
+            ),
+        );
+        for (since, count) in [(None, 1), (Some(moment()), 1), (Some(moment() + Duration::from_secs(1)), 0)] {
+            let report = baseline(&url, since).await.unwrap_or_else(|error| panic!("{changes}: {error}"));
+            assert_eq!((report.calls.count, report.unreadable), (count, 0), "{changes}");
+            assert_eq!(report.first, (count > 0).then(moment), "{changes}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nulls_in_postgres_are_unreadable_rows_and_count() {
+    let url = Cluster::shared().empty_database();
+    let table = LOOSE.replace(
+        "(id, created_at, source, event_type, severity, context, restaurant_id, booking_id)",
+        "(created_at timestamptz, source text, event_type text, severity text, context jsonb, restaurant_id uuid, \
+         booking_id uuid)",
+    );
+    Cluster::shared().psql(
+        &url,
+        &format!(
+            "{table}; INSERT INTO observability_events (created_at, event_type, context) \
+             VALUES (NULL, 'auto_assign.quote', {CONTEXT}), ({TIME}, NULL, {CONTEXT}), (NULL, NULL, NULL)"
+        ),
+    );
+    for since in [None, Some(moment())] {
+        let report = baseline(&url, since).await.expect("a report");
+        assert_eq!((report.calls.count, report.unreadable), (1, 1));
+    }
+}
+
 #[tokio::test]
 async fn a_moment_long_ago_or_far_ahead_selects_all_rows_or_none() {
     let year = Duration::from_secs(31_557_600);
