@@ -76,8 +76,11 @@ fn the_child_process_does_what_it_is_told() {
         }
         "outcomes that no event tells" => {
             drop(guard);
-            let returns = Rule::span("returns");
-            let rules = Rules::from_rules([returns, Rule::span("waits").success_below("status", 500.0)]);
+
+            let rules = Rules::from_rules([
+                Rule::span("returns"),
+                Rule::span("waits").success_below("status", 500.0),
+            ]);
             let builder = tracing_ledger::builder().rules(rules.expect("sound rules"));
             let hides = dynamic_filter_fn(|meta, _| meta.is_span());
             let (layer, guard) = builder.build_with(Memory::default()).expect("a ledger");
