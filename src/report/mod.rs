@@ -4,6 +4,7 @@
 //! Percentiles are exact: a report keeps some 40 bytes for each planner call.
 
 mod answer;
+mod compare;
 mod escape;
 mod gather;
 mod grid;
@@ -12,14 +13,15 @@ mod keys;
 mod observe;
 mod render;
 mod samples;
-#[expect(dead_code, reason = "the comparison of two windows uses it")]
 mod stats;
 
 use std::time::SystemTime;
 
 pub use self::answer::{Attempts, AttemptsBar, Baseline, CallGroup, Calls, JobGroup, Reason, Share, Spread};
+pub use self::compare::{Compare, compared::Compared, snapshot::Snapshot};
 use self::gather::Gather;
 use self::observe::{By, Questions};
+pub use self::stats::gates::GateResult;
 use crate::error::Error;
 use crate::rules::Rules;
 use crate::store::open_to_read;

@@ -3,6 +3,7 @@
 //! Exit status: 0 on success, 1 on failure (one line on stderr says why), 2 on wrong arguments. No output ever
 //! contains the database's URL.
 
+mod compare;
 mod since;
 
 use std::env;
@@ -28,6 +29,11 @@ struct Cli {
 enum Command {
     /// Counts, success rates, percentiles and reasons of planner calls and jobs.
     Report(Report),
+    /// Baselines for later comparisons.
+    #[command(subcommand)]
+    Baseline(compare::Baseline),
+    /// Two windows, versions or baselines side by side, and gates on the change.
+    Compare(compare::Compare),
 }
 
 #[derive(Args)]
@@ -59,12 +65,14 @@ enum Format {
 fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command: Command::Report(options) }) => finish(run(&options)),
+        Ok(Cli { command: Command::Baseline(command) }) => compare::baseline(&command),
+        Ok(Cli { command: Command::Compare(options) }) => compare::compare(&options),
         Err(error) => usage(&error),
     }
 }
 
 fn run(options: &Report) -> Result<(), Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime()?;
     let since = options.since.map(|since| since.0);
     let baseline = runtime.block_on(report::baseline(&options.database_url, since))?;
     print(&render(&baseline, options.format))?;
@@ -76,6 +84,10 @@ fn run(options: &Report) -> Result<(), Box<dyn Error>> {
         );
     }
     Ok(())
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 fn render(baseline: &Baseline, format: Format) -> String {
@@ -145,7 +157,7 @@ fn kind(error: &clap::Error) -> String {
         matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if value.is_empty());
     match error.kind() {
         Mistake::DisplayHelpOnMissingArgumentOrSubcommand | Mistake::MissingSubcommand => {
-            "a command is missing: use report".to_owned()
+            "a command is missing: use report, baseline save or compare".to_owned()
         }
         Mistake::InvalidValue if has_no_value => "a value is missing".to_owned(),
         // No two options exclude each other.
@@ -173,7 +185,9 @@ fn accepted(error: &clap::Error) -> String {
     match lists.into_iter().flatten().next() {
         Some(ContextValue::Strings(values)) if !values.is_empty() => format!(", use {}", values.join(", ")),
         Some(ContextValue::String(option)) => format!(", use {option}"),
-        _ if error.kind() == Mistake::InvalidSubcommand => ", use report".to_owned(),
+        _ if error.kind() == Mistake::InvalidSubcommand => {
+            ", use report, baseline save or compare".to_owned()
+        }
         _ => String::new(),
     }
 }

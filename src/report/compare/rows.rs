@@ -1,0 +1,141 @@
+//! Which rows a side has, as the command line writes it.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+use crate::error::Error;
+use crate::report::observe::By;
+use crate::store::read::{Asked, Choice, Comparison, Condition};
+
+/// The rows of one side.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Rows {
+    /// A file that `baseline save` has written.
+    Saved(PathBuf),
+    /// Rows of the database, from one moment to before another.
+    Window(Option<SystemTime>, Option<SystemTime>),
+    /// Rows of the database with a value, such as `version=1.4`.
+    Having(String),
+}
+
+impl Rows {
+    /// The text may be a URL in the wrong place, so no error repeats it.
+    pub(super) fn parse(text: &str) -> Result<Self, Error> {
+        if let Some((from, to)) = text.split_once("..") {
+            if let (Some(from), Some(to)) = (end(from), end(to)) {
+                return Ok(Self::Window(from, to));
+            }
+        }
+        if !text.contains("://") && PathBuf::from(text).is_file() {
+            return Ok(Self::Saved(text.into()));
+        }
+        if !text.contains("://") && text.contains('=') {
+            return Ok(Self::Having(text.to_owned()));
+        }
+        Err(Error::config(
+            "a side of the comparison is no file, no window such as 2026-11-01..2026-11-08 or 7d.., and no value such \
+             as version=1.4: write one of them, and make a file with \"baseline save\"",
+        ))
+    }
+}
+
+/// `None` for a text that is no time; an end may be open.
+fn end(text: &str) -> Option<Option<SystemTime>> {
+    let day = |text: &str| Some(text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    let before_now = |text: &str| {
+        let span: Span = text.parse().ok()?;
+        let span: SignedDuration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+        if span.is_negative() { None } else { Timestamp::now().checked_sub(span).ok() }
+    };
+    if text.is_empty() {
+        return Some(None);
+    }
+    let moment = text.parse().ok().or_else(|| day(text)).or_else(|| before_now(text))?;
+    Some(Some(moment.into()))
+}
+
+const OPERATORS: [(&str, Comparison); 6] = [
+    ("!=", Comparison::NotEqual),
+    ("<=", Comparison::AtMost),
+    (">=", Comparison::AtLeast),
+    ("=", Comparison::Equal),
+    ("<", Comparison::Below),
+    (">", Comparison::Above),
+];
+
+/// Reads a condition such as `status>=500`. Its text joins `asked`.
+pub(super) fn condition(text: &str, asked: &mut Vec<Asked>) -> Result<Condition, Error> {
+    let found = OPERATORS.iter().filter_map(|(sign, comparison)| Some((text.find(sign)?, sign, comparison)));
+    // Of two at the same place, the longer one comes first.
+    let Some((at, sign, comparison)) = found.min_by_key(|(at, ..)| *at).filter(|(at, ..)| *at > 0) else {
+        return Err(Error::config(
+            "a condition is a key, =, !=, <, <=, > or >=, and a value, such as status>=500",
+        ));
+    };
+    asked.push(named(&text[..at]));
+    Ok(Condition {
+        asked: asked.len() - 1,
+        comparison: *comparison,
+        value: text[at + sign.len()..].to_owned(),
+    })
+}
+
+/// What rows are grouped by.
+pub(super) fn by(name: &str) -> By {
+    match name {
+        "hour" => By::Hour,
+        "day" => By::Day,
+        _ => By::Text(named(name)),
+    }
+}
+
+fn named(name: &str) -> Asked {
+    match name {
+        "event_type" => Asked::EventType,
+        "source" => Asked::Source,
+        "severity" => Asked::Severity,
+        "booking_id" => Asked::BookingId,
+        "restaurant_id" => Asked::RestaurantId,
+        key => Asked::Key(Choice::always(key)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(text: &str) -> Option<SystemTime> {
+        Some(text.parse::<Timestamp>().expect("a time").into())
+    }
+
+    #[test]
+    fn a_side_is_a_window_or_a_value() {
+        let parse = |text| Rows::parse(text).expect("a side");
+        let window = Rows::Window(moment("2026-11-01T00:00:00Z"), moment("2026-11-08T00:00:00Z"));
+        assert_eq!(parse("2026-11-01..2026-11-08"), window);
+        assert_eq!(parse("2026-11-01T00:00:00Z.."), Rows::Window(moment("2026-11-01T00:00:00Z"), None));
+        assert!(matches!(parse("7d..1d"), Rows::Window(Some(_), Some(_))));
+        assert_eq!(parse("version=1..4"), Rows::Having("version=1..4".to_owned()));
+    }
+
+    #[test]
+    fn a_url_is_never_repeated() {
+        let error = Rows::parse("postgres://bob:hunter2@db/app?x=y").expect_err("no side");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        assert!(Rows::parse("missing.json").is_err());
+    }
+
+    #[test]
+    fn a_condition_has_a_key_an_operator_and_a_value() {
+        let mut asked = Vec::new();
+        let read = condition("status>=500", &mut asked).expect("a condition");
+        assert_eq!((read.comparison, read.value.as_str()), (Comparison::AtLeast, "500"));
+        assert_eq!(condition("a=b=c", &mut asked).expect("a condition").value, "b=c");
+        assert_eq!(asked, [named("status"), named("a")]);
+        assert!(condition("=5", &mut asked).is_err() && condition("status", &mut asked).is_err());
+    }
+}
