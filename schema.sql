@@ -20,3 +20,5 @@ CREATE TABLE IF NOT EXISTS observability_events (
 CREATE INDEX IF NOT EXISTS observability_events_created_at_idx ON observability_events (created_at DESC);
 CREATE INDEX IF NOT EXISTS observability_events_source_idx     ON observability_events (source);
 CREATE INDEX IF NOT EXISTS observability_events_booking_id_idx ON observability_events (booking_id);
+CREATE INDEX IF NOT EXISTS observability_events_event_type_created_at_idx
+    ON observability_events (event_type, created_at DESC);

@@ -37,6 +37,7 @@ mod writer;
 pub mod _docs {
     /// [builtin]: crate::Rules::builtin
     /// [outcomes]: crate::_docs::outcomes
+    /// [redaction]: crate::_docs::redaction
     ///
     #[doc = include_str!("../docs/rules.md")]
     pub mod rules {}
@@ -45,6 +46,11 @@ pub mod _docs {
     ///
     #[doc = include_str!("../docs/outcomes.md")]
     pub mod outcomes {}
+
+    /// [rules]: crate::_docs::rules
+    ///
+    #[doc = include_str!("../docs/redaction.md")]
+    pub mod redaction {}
 
     /// [rules]: crate::_docs::rules
     ///
@@ -60,7 +66,7 @@ pub mod _docs {
     pub mod addresses {}
 
     /// [addresses]: crate::_docs::addresses
-    /// [rules-redaction]: crate::_docs::rules#redaction
+    /// [rules-redaction]: crate::_docs::redaction
     ///
     #[doc = include_str!("../docs/security.md")]
     pub mod security {}
@@ -82,4 +88,6 @@ pub use queue::{Dropped, Overflow, Refused, Stats};
 pub use row::Row;
 pub use rules::{Redact, Rule, Rules, Silent};
 pub use severity::Severity;
+#[cfg(feature = "postgres")]
+pub use store::SCHEMA;
 pub use writer::Quarantined;

@@ -18,7 +18,7 @@ use crate::queue::Queue;
 use crate::rules::Rules;
 use crate::rules::plan::Plans;
 use crate::spool;
-use crate::store::{self, Store};
+use crate::store::{self, Store, TableName};
 use crate::writer::{self, CENTURY, Control, WriterOptions};
 
 impl Builder {
@@ -36,9 +36,10 @@ impl Builder {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let route = self.route();
-        let store = route.within(|| store::open(url, self.create_table))?;
-        let place = store.name();
-        self.start(store, place)
+        let table = self.table_name()?;
+        let store = route.within(|| store::open(url, &table, self.create_table))?;
+        let place = format!("{}, table {table}", store.name());
+        self.start(store, &place)
     }
 
     /// Makes the layer and starts its writer, with a store of your own or [`Memory`](store::Memory).
@@ -90,6 +91,10 @@ impl Builder {
         Ok((layer, Guard::new(queue, control, writer, watched, census)))
     }
 
+    fn table_name(&self) -> Result<TableName, Error> {
+        self.table.as_deref().map_or_else(|| Ok(TableName::default()), TableName::parse)
+    }
+
     /// Where notices go; the environment may silence them.
     fn route(&self) -> Route {
         if environment::is_silenced() { Route::Nowhere } else { self.route.clone() }
@@ -103,7 +108,7 @@ impl Builder {
             self.spool_dir.as_ref().map_or("no spool".to_owned(), |dir| format!("spool {}", dir.display()));
         route.say(
             NoticeKind::Start,
-            format_args!("on: rules: {own}, and {builtin} built in; rows to {place}, table observability_events; {spool}"),
+            format_args!("on: rules: {own}, and {builtin} built in; rows to {place}; {spool}"),
         );
         for text in dead {
             route.say(NoticeKind::Setup, format_args!("{text}"));

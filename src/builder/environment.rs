@@ -10,11 +10,12 @@ use super::Builder;
 use crate::error::Error;
 use crate::queue::Overflow;
 use crate::rules::Rules;
+use crate::store::TableName;
 
 const PREFIX: &str = "TRACING_LEDGER_";
 
 /// Every variable that is known.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "TRACING_LEDGER_QUEUE_CAPACITY",
     "TRACING_LEDGER_OVERFLOW",
     "TRACING_LEDGER_BATCH_SIZE",
@@ -24,6 +25,7 @@ const NAMES: [&str; 11] = [
     "TRACING_LEDGER_SPOOL_LIMIT",
     "TRACING_LEDGER_SPOOL_SYNC_INTERVAL",
     "TRACING_LEDGER_RULES",
+    "TRACING_LEDGER_TABLE",
     "TRACING_LEDGER_STRICT",
     NOTICES,
 ];
@@ -73,6 +75,9 @@ impl Builder {
         variables.set(&mut self.spool_limit, "TRACING_LEDGER_SPOOL_LIMIT", BYTES, bytes)?;
         let sync = "TRACING_LEDGER_SPOOL_SYNC_INTERVAL";
         variables.set(&mut self.spool_sync_interval, sync, TIME, |time| interval(time).map(Some))?;
+        variables.set(&mut self.table, "TRACING_LEDGER_TABLE", "TABLE or SCHEMA.TABLE", |name| {
+            TableName::parse(name).ok().map(|_| Some(name.to_owned()))
+        })?;
         variables.set(&mut self.strict, "TRACING_LEDGER_STRICT", "1 or 0", switch)?;
         variables.set(&mut (), NOTICES, "off or on", |word| ["off", "on"].contains(&word).then_some(()))?;
         if let Some(path) = (variables.0)("TRACING_LEDGER_RULES") {

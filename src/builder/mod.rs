@@ -63,6 +63,7 @@ pub struct Builder {
     batch_size: usize,
     flush_interval: Duration,
     reference_grace: Duration,
+    table: Option<String>,
     create_table: bool,
     max_level: LevelFilter,
     panic_messages: bool,
@@ -85,6 +86,7 @@ impl Default for Builder {
             batch_size: Self::DEFAULT_BATCH_SIZE,
             flush_interval: Self::DEFAULT_FLUSH_INTERVAL,
             reference_grace: Self::DEFAULT_REFERENCE_GRACE,
+            table: None,
             create_table: false,
             max_level: LevelFilter::TRACE,
             panic_messages: true,
@@ -127,6 +129,9 @@ impl Builder {
     ///
     /// A row takes some 300 to 600 bytes: a gigabyte is an hour of 500 to 1,000 calls a second.
     pub const DEFAULT_SPOOL_LIMIT: u64 = 1024 * 1024 * 1024;
+
+    /// The table, unless [`table`](Self::table) is set.
+    pub const DEFAULT_TABLE: &str = "observability_events";
 
     /// The smallest [`spool_limit`](Self::spool_limit), in bytes.
     pub const MIN_SPOOL_LIMIT: u64 = spool::SMALLEST_LIMIT;
@@ -209,6 +214,13 @@ impl Builder {
     /// them. A shutdown leaves them in the spool; without a spool it writes them without the reference.
     pub fn reference_grace(self, time: Duration) -> Self {
         Self { reference_grace: time, ..self }
+    }
+
+    /// The table for the rows, as `TABLE` or `SCHEMA.TABLE`. Without it: [`DEFAULT_TABLE`](Self::DEFAULT_TABLE), in the
+    /// first schema of the search path that has it. The names count as they are written: quotation marks and upper case
+    /// belong to them. A store of your own does not see this option.
+    pub fn table(self, name: impl Into<String>) -> Self {
+        Self { table: Some(name.into()), ..self }
     }
 
     /// Whether to create the table if it is missing. Without it: no; a missing table is reported on stderr
@@ -309,6 +321,7 @@ impl Builder {
     /// | `TRACING_LEDGER_SPOOL_LIMIT` | bytes, or a number of `KiB`, `MiB` or `GiB`, such as `512MiB` |
     /// | `TRACING_LEDGER_SPOOL_SYNC_INTERVAL` | a time, such as `1s` |
     /// | `TRACING_LEDGER_RULES` | path of a file of [rules](Rules::from_path) |
+    /// | `TRACING_LEDGER_TABLE` | [`table`](Self::table), such as `ledger.calls` |
     /// | `TRACING_LEDGER_STRICT` | `1` or `0`: [`strict`](Self::strict) |
     /// | `TRACING_LEDGER_NOTICES` | `off`: no notice at all; `on` |
     ///

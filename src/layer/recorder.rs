@@ -175,6 +175,25 @@ impl Recorder {
         }
     }
 
+    /// Gives fields of an event to the nearest span around it whose rule takes them.
+    #[cold]
+    fn give<S>(&self, plan: &'static Plan, event: &tracing::Event<'_>, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let scope = ctx.event_span(event).into_iter().flat_map(|span| span.scope());
+        let Some(nearest) = self.followed(scope) else { return };
+        let mut fields = Fields::of_thread();
+        event.record(&mut *fields);
+        self.outwards(&mut self.spans.cursor(), nearest, |open| {
+            let slots = open.record.head.plan.row().and_then(|row| plan.slots_in(row));
+            let Some(slots) = slots else { return ControlFlow::Continue(()) };
+            open.fields_mut().take(&fields, slots);
+            ControlFlow::Break(())
+        });
+        fields.give_back();
+    }
+
     /// Takes the outcome that `#[instrument(err, ret)]` reports for its span.
     fn verdict<S>(&self, beside: &Plan, is_error: bool, event: &tracing::Event<'_>, ctx: &Context<'_, S>)
     where
@@ -278,10 +297,13 @@ impl Recorder {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(plan) = self.plans.get_or_register(event.metadata()) else { return };
+        if plan.is_taken() {
+            self.give(plan, event, ctx);
+        }
         match &plan.action {
             Action::Row(row) => self.point(plan, row, event, ctx),
             Action::Verdict { is_error } => self.verdict(plan, *is_error, event, ctx),
-            Action::Carry => {}
+            Action::Carry | Action::Give => {}
         }
     }
 

@@ -9,10 +9,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::notice::{self, NoticeKind};
 
-/// The line of a forked child.
-pub(super) const NOTICE: &str =
-    "tracing-ledger: a forked child records nothing: build a ledger of its own in the child\n";
-
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// The number of forks between this process and the one that loaded the crate.

@@ -19,6 +19,7 @@ mod overflow;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::cell::Cell;
 use std::sync::PoisonError;
@@ -46,9 +47,6 @@ const NEVER: u64 = u64::MAX;
 /// How often a caller evicts old records before it gives up, because other threads keep taking the room.
 const EVICTION_ROUNDS: usize = if cfg!(all(test, ledger_loom)) { 2 } else { 64 };
 
-const TOO_LATE: &str = "a span ended after its guard was shut down or dropped, so it is not recorded: keep the guard until \
-    the end of main (`let (ledger, guard) = …`, never `let (ledger, _) = …`)";
-
 thread_local! {
     static SUPPRESSED: Cell<bool> = const { Cell::new(false) };
 }
@@ -71,7 +69,7 @@ struct Permit {
     number: u64,
 }
 
-/// A suppressed thread is the writer's.
+/// Why a record gets no permit. A suppressed thread is the writer's.
 #[derive(Clone, Copy)]
 enum Refusal {
     Full,
@@ -130,7 +128,7 @@ impl Queue {
             account: Account::default(),
             said_shutdown: AtomicBool::default(),
             said_forked: AtomicBool::default(),
-            route: Route::default(),
+            route: Route::Stderr,
         }
     }
 
@@ -386,7 +384,7 @@ impl Queue {
     fn refuse_shutdown(&self) {
         self.account.lose(Cause::Shutdown, 1);
         if !self.said_shutdown.swap(true, Ordering::Relaxed) {
-            self.route.say(NoticeKind::Shutdown, format_args!("{TOO_LATE}"));
+            self.route.say(NoticeKind::Shutdown, format_args!("{}", words::TOO_LATE));
         }
     }
 
@@ -395,7 +393,7 @@ impl Queue {
     pub(crate) fn refuse_forked(&self) {
         self.account.lose(Cause::Forked, 1);
         if !self.said_forked.swap(true, Ordering::Relaxed) && !self.route.is_silent() {
-            stderr::say_in_a_child(fork::NOTICE);
+            stderr::say_in_a_child(words::FORKED);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::redact::digest;
+use super::redact::{digest, without_query};
 use super::value::{Entry, INHERITED, Kind, TextRange, Value, append};
 use super::{MAX_FIELDS, MAX_TEXT_BYTES, MAX_VALUE_BYTES};
 use crate::rules::model::Redact;
@@ -79,7 +79,21 @@ impl Fields {
                 Some(Redact::Hash) => {
                     self.put_whole(Entry { kind: Kind::Digest, ..entry }, &digest(entry.value(&outer.text)));
                 }
+                Some(Redact::Query) if entry.kind == Kind::Text => {
+                    let bits = self.keep(without_query(entry.str(&outer.text)).as_bytes()).to_bits();
+                    self.put(Entry { bits, ..entry });
+                }
+                Some(Redact::Query) => self.copy(outer, entry),
                 Some(Redact::Drop) => {}
+            }
+        }
+    }
+
+    /// Takes the fields of an event, each into the slot that `slot` gives it.
+    pub(crate) fn take(&mut self, event: &Self, slot: impl Fn(usize) -> Option<u16>) {
+        for entry in &event.values {
+            if let Some(slot) = slot(usize::from(entry.slot)) {
+                self.copy(event, Entry { slot, ..*entry });
             }
         }
     }

@@ -37,9 +37,11 @@ impl Extra {
     fn redact(&mut self, redact: Redact, codes: &'static ReasonCodes) {
         let Some(message) = self.message.take() else { return };
         self.code = codes.code_of(&message);
-        if redact == Redact::Hash {
-            self.message = str::from_utf8(&digest(Value::Text(&message))).ok().map(Box::from);
-        }
+        self.message = match redact {
+            Redact::Query => Some(without_query(&message).into()),
+            Redact::Hash => str::from_utf8(&digest(Value::Text(&message))).ok().map(Box::from),
+            Redact::Drop => None,
+        };
     }
 }
 
@@ -54,6 +56,9 @@ impl Fields {
                 Some(Redact::Hash) if entry.kind != Kind::Digest => {
                     entry.bits = append(text, &digest(entry.value(&old))).to_bits();
                     entry.kind = Kind::Digest;
+                }
+                Some(Redact::Query) if entry.kind == Kind::Text => {
+                    entry.bits = append(text, without_query(entry.str(&old)).as_bytes()).to_bits();
                 }
                 _ if entry.has_text() => {
                     entry.bits = append(text, TextRange::from_bits(entry.bits).of(&old)).to_bits();
@@ -70,6 +75,11 @@ impl Entry {
         let place = usize::from(self.slot & !INHERITED);
         if self.slot & INHERITED == 0 { redaction.field(place) } else { redaction.inherited(place) }
     }
+}
+
+/// See [`Redact::Query`].
+pub(super) fn without_query(text: &str) -> &str {
+    text.split_once('?').map_or(text, |(before, _)| before)
 }
 
 /// See [`Redact::Hash`].

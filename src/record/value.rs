@@ -1,5 +1,7 @@
 //! One value: its form in memory and its form for readers.
 
+use std::time::Duration;
+
 use super::Tally;
 
 /// Marks the slot of an inherited value.
@@ -106,6 +108,19 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The value as a time: a number of these units, or a text with a unit of its own, such as `12 ms`.
+    pub(crate) fn time(self, unit: Duration) -> Option<Duration> {
+        let (count, unit) = match self {
+            Value::Text(text) => {
+                let text = text.trim();
+                let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+                (digits.parse().ok()?, unit_of(text[digits.len()..].trim_start(), unit)?)
+            }
+            value => (value.number()?, unit),
+        };
+        Duration::try_from_secs_f64(count * unit.as_secs_f64()).ok()
+    }
+
     /// The value as a float, for comparisons. A text can be a number too, as `%status` records it.
     pub(crate) fn number(self) -> Option<f64> {
         match self {
@@ -116,6 +131,21 @@ impl<'a> Value<'a> {
             Value::Bool(_) => None,
         }
     }
+}
+
+/// The unit of a time by its name, as `Duration` and tower-http write it.
+fn unit_of(name: &str, usual: Duration) -> Option<Duration> {
+    Some(match name {
+        "" => usual,
+        "ns" => Duration::from_nanos(1),
+        // The micro sign, and the Greek letter.
+        "us" | "\u{b5}s" | "\u{3bc}s" => Duration::from_micros(1),
+        "ms" => Duration::from_millis(1),
+        "s" | "sec" => Duration::from_secs(1),
+        "m" | "min" => Duration::from_mins(1),
+        "h" => Duration::from_hours(1),
+        _ => return None,
+    })
 }
 
 /// The values and tallies of one record, for readers.
@@ -150,4 +180,36 @@ pub(crate) fn append(buffer: &mut Vec<u8>, text: &[u8]) -> TextRange {
     let start = buffer.len() as u32;
     buffer.extend_from_slice(text);
     TextRange { start, len: text.len() as u32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_number_of_units_or_a_text_with_one() {
+        let second = Duration::from_secs(1);
+        for (value, millis) in [
+            (Value::F64(0.25), Some(250.0)),
+            (Value::U64(2), Some(2000.0)),
+            (Value::Text("12 ms"), Some(12.0)),
+            (Value::Text("1.5s"), Some(1500.0)),
+            (Value::Text("3"), Some(3000.0)),
+            (Value::Text("7 \u{3bc}s"), Some(0.007)),
+            (Value::Text("7.5\u{b5}s"), Some(0.0075)),
+            (Value::Text("800 ns"), Some(0.0008)),
+            (Value::Text("2 min"), Some(120_000.0)),
+            (Value::Text("-1 ms"), None),
+            (Value::Text("NaN s"), None),
+            (Value::Text("5 apples"), None),
+            (Value::Text("ms"), None),
+            (Value::F64(f64::NAN), None),
+            (Value::F64(f64::MAX), None),
+            (Value::Bool(true), None),
+        ] {
+            let time = value.time(second).map(|time| time.as_secs_f64() * 1000.0);
+            assert_eq!(time.map(f64::round), millis.map(f64::round), "{value:?}");
+            assert_eq!(time.is_some(), millis.is_some(), "{value:?}");
+        }
+    }
 }

@@ -14,6 +14,7 @@ use crate::notice::{self, NoticeKind};
 use crate::record::{Head, Tally, Value, Values};
 use crate::rules::model::{Figure, Redact, SeverityRule};
 use crate::rules::plan::{Destination, NameField, RowPlan};
+use crate::rules::range::range_of;
 use crate::severity::Severity;
 
 /// The number of keys in a usual context.
@@ -67,7 +68,7 @@ impl Row {
             }
             span_context(&mut context, head, row, &judgement, &given);
             collected(&mut context, values.tallies, row);
-            severity(head, values, row, natural_of_outcome(judgement.outcome))
+            severity(head, values, row, natural_of_call(&judgement, row))
         } else {
             severity(head, values, row, natural_of_level(*head.plan.meta.level()))
         };
@@ -274,6 +275,10 @@ impl<'a> Places<'a, '_> {
             Some(Destination::Success) => _ = self.given.success.get_or_insert(value),
             Some(Destination::Reason) => _ = self.given.reason.get_or_insert(value),
             Some(Destination::Result) => _ = self.given.result.get_or_insert(value),
+            Some(Destination::Time { key, unit, other }) => match value.time(*unit) {
+                Some(time) => self.context.set_default(key, Json::millis(time)),
+                None => self.context.set_default(other, value.into()),
+            },
             Some(Destination::Name) | None => {}
         }
     }
@@ -281,24 +286,34 @@ impl<'a> Places<'a, '_> {
 
 fn severity(head: &Head, values: Values<'_>, row: &RowPlan, natural: Severity) -> Severity {
     match &row.rule.severity {
-        SeverityRule::Natural => natural,
+        SeverityRule::Natural | SeverityRule::Outcome => natural,
         SeverityRule::Constant(severity) => *severity,
-        SeverityRule::Field { field, map } => named(head, values, field)
-            .and_then(|word| {
-                let mapped = map.iter().find(|(from, _)| from.eq_ignore_ascii_case(word));
-                mapped.map(|(_, to)| *to).or_else(|| word.to_ascii_lowercase().parse().ok())
-            })
-            .unwrap_or(natural),
+        SeverityRule::Field { field, map } => {
+            let value = row.slot_of(field, head.plan.meta).and_then(|slot| values.get(slot));
+            value.and_then(|value| severity_of(value, map)).unwrap_or(natural)
+        }
     }
 }
 
-fn named<'a>(head: &Head, values: Values<'a>, name: &str) -> Option<&'a str> {
-    values.get(head.plan.meta.fields().field(name)?.index())?.text()
+/// The severity that a value stands for: that of the same word, of a range, or by its own name.
+fn severity_of(value: Value<'_>, map: &[(String, Severity)]) -> Option<Severity> {
+    let word = value.text();
+    let same = |from: &str| match word {
+        Some(word) => from.eq_ignore_ascii_case(word),
+        None => from.parse().ok().is_some_and(|from: f64| value.number() == Some(from)),
+    };
+    let within = |from: &str| {
+        range_of(from).zip(value.number()).is_some_and(|(range, number)| range.contains(&number))
+    };
+    let find = |fits: &dyn Fn(&str) -> bool| map.iter().find(|(from, _)| fits(from)).map(|(_, to)| *to);
+    find(&same).or_else(|| find(&within)).or_else(|| word?.to_ascii_lowercase().parse().ok())
 }
 
-fn natural_of_outcome(outcome: Outcome) -> Severity {
-    match outcome {
+fn natural_of_call(judgement: &Judgement<'_>, row: &RowPlan) -> Severity {
+    let is_success_told = !matches!(row.rule.severity, SeverityRule::Outcome);
+    match judgement.outcome {
         Outcome::Error | Outcome::Panic | Outcome::Cancelled => Severity::Warning,
+        Outcome::Ok if is_success_told && judgement.success == Some(false) => Severity::Warning,
         Outcome::Ok | Outcome::Unknown => Severity::Info,
     }
 }

@@ -121,9 +121,14 @@ fn reported(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Valu
     if let SuccessTest::ReturnMatches(_) = rule.test {
         return head.matched.map_or(Reported::Nothing, Reported::Success);
     }
-    let compared = || values.get(head.plan.meta.fields().field(&rule.field)?.index());
-    let Some(value) = (if rule.is_compared() { compared() } else { success }) else {
-        return Reported::Nothing;
+    let meta = head.plan.meta;
+    let slot = rule.is_compared().then(|| row.slot_of(&rule.field, meta)).flatten();
+    let Some(value) = (if rule.is_compared() { slot.and_then(|slot| values.get(slot)) } else { success })
+    else {
+        // An event has told something else about the end: the call was not just dropped.
+        let is_told = slot.is_some_and(|slot| row.is_taken(slot, meta))
+            && values.own().any(|(slot, _)| row.is_taken(slot, meta));
+        return if is_told { Reported::Unclear } else { Reported::Nothing };
     };
     let success = match &rule.test {
         SuccessTest::Within(range) => value.number().map(|number| range.contains(&number)),

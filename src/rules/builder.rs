@@ -6,7 +6,8 @@
 use serde_json::Value;
 
 use super::model::{
-    Collect, Figure, Keys, Match, MatchKind, Nest, Pattern, Redact, RuleSpec, SeverityRule, Silent,
+    Collect, Figure, Keys, Match, MatchKind, Nest, Pattern, Redact, RuleSpec, SeverityRule, Silent, Take,
+    TakeFrom,
 };
 use crate::severity::Severity;
 
@@ -133,16 +134,26 @@ impl Rule {
         self
     }
 
-    /// The severity of every row. By default a failed span is `warning`, any other span `info`, and an event has the
-    /// severity of its level.
+    /// The severity of every row. By default a span that did not succeed is `warning`, any other span `info`, and an event
+    /// has the severity of its level.
     pub fn severity(mut self, severity: Severity) -> Self {
         self.note("severity", None);
         self.rule.severity = SeverityRule::Constant(severity);
         self
     }
 
-    /// Reads the severity from the text of a field: looked up in `map`, else read as one of the four words, else the
-    /// default. Case does not matter.
+    /// The default severity without a look at the success: a call that returned is `info`.
+    pub fn severity_by_outcome(mut self) -> Self {
+        self.note("severity", None);
+        self.rule.severity = SeverityRule::Outcome;
+        self
+    }
+
+    /// Reads the severity from a field: looked up in `map`, else read as one of the four words, else the default. Case
+    /// does not matter.
+    ///
+    /// A word of `map` may be a number (`404`) or a range of numbers (`5xx`, or `500..599` with both ends). The word itself
+    /// goes before ranges.
     pub fn severity_field(
         mut self,
         field: impl Into<String>,
@@ -181,6 +192,43 @@ impl Rule {
         let (prefix, key) = self.pair("nest", prefix, key);
         let keys = keys.into_iter().map(|(field, key)| self.pair("nest", field, key)).collect();
         self.rule.nest.push(Nest { prefix, key, keys });
+        self
+    }
+
+    /// Takes these fields from events of this target, or of a module below it, that happen within the span (`*` stands for
+    /// any run of characters). They are as if the span had recorded them.
+    ///
+    /// An event gives them to the nearest span around it whose rule takes them.
+    pub fn take(
+        mut self,
+        target: impl Into<String>,
+        fields: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let from = TakeFrom::Target(Pattern(self.name("take", target)));
+        self.take_from(from, fields)
+    }
+
+    /// Takes these fields from events of this name, as [`take`](Self::take) does by target.
+    pub fn take_event(
+        mut self,
+        name: impl Into<String>,
+        fields: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let from = TakeFrom::Event(Pattern(self.name("take", name)));
+        self.take_from(from, fields)
+    }
+
+    fn take_from(mut self, from: TakeFrom, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let fields = fields.into_iter().map(|field| self.name("take", field)).collect();
+        self.rule.takes.push(Take { from, fields });
+        self
+    }
+
+    /// Writes a field that is a time as milliseconds under `key`: a text with a unit, such as `12 ms` or `1.5s`, or a
+    /// number of milliseconds. Any other value stays under the name of the field.
+    pub fn time(mut self, field: impl Into<String>, key: impl Into<String>) -> Self {
+        let entry = self.pair("times", field, key);
+        self.rule.times.push(entry);
         self
     }
 

@@ -10,6 +10,7 @@ use super::builder::Rule;
 use super::fault::{Fault, nearest};
 use super::model::{MAX_INHERITED, MatchKind, Pattern, RuleSpec, SeverityRule, SuccessTest};
 use super::outputs::{Output, Role};
+use super::range::range_of;
 use super::reason::ReasonCodes;
 use super::toml::{For, RULE_KEYS};
 
@@ -66,7 +67,10 @@ fn in_settings(rule: &Rule) -> Option<Mistake<'_>> {
         let name = setting.name.as_deref().unwrap_or_default();
         return Some((setting.key, name, format!("empty name in {:?}: write a name", setting.key)));
     }
-    let is_of_span = |key| RULE_KEYS.iter().any(|(name, of, _)| *name == key && *of == For::Spans);
+    // The time of an event is in a field.
+    let is_unread = |key| key == "duration" && rule.rule.duration_field.is_none();
+    let is_of_span =
+        |key| is_unread(key) || RULE_KEYS.iter().any(|(name, of, _)| *name == key && *of == For::Spans);
     let of_event = rule.settings.iter().filter(|_| rule.rule.matches.kind == MatchKind::Event);
     let setting = of_event.into_iter().find(|setting| is_of_span(setting.key))?;
     let text =
@@ -76,8 +80,17 @@ fn in_settings(rule: &Rule) -> Option<Mistake<'_>> {
 
 /// A setting that contradicts itself or another one.
 fn in_model(rule: &RuleSpec) -> Option<Mistake<'_>> {
-    let checks: [fn(&RuleSpec) -> Option<Mistake<'_>>; 6] =
-        [in_success, in_exception, in_nest, in_rename, in_redact, in_names];
+    let checks: [fn(&RuleSpec) -> Option<Mistake<'_>>; 9] = [
+        in_success,
+        in_exception,
+        in_nest,
+        in_rename,
+        in_redact,
+        in_names,
+        in_take,
+        in_duration,
+        in_severity,
+    ];
     checks.iter().find_map(|check| check(rule))
 }
 
@@ -136,6 +149,35 @@ fn in_redact(rule: &RuleSpec) -> Option<Mistake<'_>> {
         let wrong = judging(rule, name).or_else(|| no_field(rule, name))?;
         Some(("redact", name.0.as_str(), format!("\"redact\" names {:?}, {wrong}", name.0)))
     })
+}
+
+/// No field to take.
+fn in_take(rule: &RuleSpec) -> Option<Mistake<'_>> {
+    let is_idle = rule.takes.iter().any(|take| take.fields.is_empty());
+    is_idle.then(|| ("take", "", "\"take\" has no fields: name those to take".to_owned()))
+}
+
+/// A time that is measured, and a unit without length.
+fn in_duration(rule: &RuleSpec) -> Option<Mistake<'_>> {
+    let (field, unit) = rule.duration_field.as_ref()?;
+    let remedy = match rule.matches.kind {
+        MatchKind::Span => "and the time of a span is measured: write the field by \"times\"",
+        MatchKind::Event if unit.is_zero() => "in units of no length: give it a unit",
+        MatchKind::Event => return None,
+    };
+    Some(("duration", field, format!("\"duration\" reads {field:?}, {remedy}")))
+}
+
+/// A range that no number is in.
+fn in_severity(rule: &RuleSpec) -> Option<Mistake<'_>> {
+    let SeverityRule::Field { map, .. } = &rule.severity else { return None };
+    let is_idle = |word: &str| range_of(word).is_some_and(|range| range.is_empty());
+    let (word, _) = map.iter().find(|(word, _)| is_idle(word))?;
+    Some((
+        "severity",
+        word,
+        format!("\"severity\" has the range {word:?}, which no number is in: put the lower end first"),
+    ))
 }
 
 /// A field that is renamed, nested or redacted twice.
@@ -239,7 +281,7 @@ fn judging(rule: &RuleSpec, name: &Pattern) -> Option<String> {
     let compared = rule.success.is_compared().then_some(("success", &*rule.success.field));
     let severity = match &rule.severity {
         SeverityRule::Field { field, .. } => Some(("severity", &**field)),
-        SeverityRule::Natural | SeverityRule::Constant(_) => None,
+        SeverityRule::Natural | SeverityRule::Outcome | SeverityRule::Constant(_) => None,
     };
     let named = [("event_type", &rule.event_type_field), ("source", &rule.source_field)];
     let named = named.into_iter().filter_map(|(setting, field)| Some((setting, field.as_deref()?)));

@@ -68,6 +68,11 @@ impl<'a> KeyValue<'a> {
         Some(self.value.as_array()?.iter().map(item).collect())
     }
 
+    /// The items of a list, or the one value.
+    pub(super) fn one_or_more(&self) -> Vec<Self> {
+        self.items().unwrap_or_else(|| vec![self.clone()])
+    }
+
     /// The tables of `[[key]]`.
     pub(super) fn tables(&self) -> Result<Vec<Self>, Fault> {
         let wrong = |entry: &Self| entry.wrong(&format!("write [[{}]] above each", self.key));

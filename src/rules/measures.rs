@@ -1,6 +1,7 @@
 //! The setters of a rule for the measured values of a call: its time, success, reason and outcome.
 
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -12,6 +13,22 @@ impl Rule {
     /// (`duration_ms`); `None` leaves it out.
     pub fn duration<'a>(self, key: impl Into<Option<&'a str>>) -> Self {
         self.key("duration", key, |keys| &mut keys.duration)
+    }
+
+    /// For events: reads the time from this field, and writes it as milliseconds under `duration_ms` unless
+    /// [`duration`](Self::duration) sets another key. A number in it counts units of this length; a text may have a unit of
+    /// its own, such as `12 ms`. Any other value stays under the name of the field.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tracing_ledger::Rule;
+    /// let query = Rule::event("query").duration_field("elapsed_secs", Duration::from_secs(1));
+    /// ```
+    pub fn duration_field(mut self, field: impl Into<String>, unit: Duration) -> Self {
+        let field = self.name("duration", field);
+        self.rule.duration_field = Some((field, unit));
+        self.rule.keys.duration.get_or_insert_with(|| "duration_ms".to_owned());
+        self
     }
 
     /// Key of the success, a bool or null (`success`); `None` leaves it out.

@@ -11,6 +11,7 @@ mod measures;
 pub(crate) mod model;
 mod outputs;
 pub(crate) mod plan;
+pub(crate) mod range;
 pub(crate) mod reason;
 pub(crate) mod redact;
 mod toml;
@@ -229,7 +230,7 @@ mod tests {
         let events: Vec<_> = rules.list.iter().filter_map(|rule| rule.event_type.as_deref()).collect();
         assert_eq!(
             events,
-            ["auto_assign.quote", "auto_assign.summary"],
+            ["http.request", "auto_assign.quote", "auto_assign.summary"],
             "rules for events keep the names of the events"
         );
     }

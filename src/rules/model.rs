@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::reason::ReasonCodes;
 use crate::severity::Severity;
@@ -39,6 +40,12 @@ pub(crate) struct RuleSpec {
     /// Constants; a field of the span with the same key wins.
     pub(crate) set: Vec<(String, serde_json::Value)>,
     pub(crate) nest: Vec<Nest>,
+    /// Fields of events within the span that its row has.
+    pub(crate) takes: Vec<Take>,
+    /// Fields that are times: written as milliseconds under these keys.
+    pub(crate) times: Vec<(String, String)>,
+    /// The field with the time of an event, and the unit of a bare number in it.
+    pub(crate) duration_field: Option<(String, Duration)>,
     /// Field names taken from the nearest enclosing span that has them.
     pub(crate) inherit: Vec<String>,
     /// Spans without a rule whose fields may be inherited.
@@ -93,11 +100,13 @@ pub(crate) struct Pattern(pub(crate) String);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum SeverityRule {
-    /// Spans: `warning` when the outcome is error, panic or cancelled, else `info`. Events: by their level.
+    /// Spans: `warning` when they did not succeed, else `info`. Events: by their level.
     #[default]
     Natural,
+    /// As [`Natural`](Self::Natural), but a call that returned is `info` whatever its success.
+    Outcome,
     Constant(Severity),
-    /// The text of a field: looked up in the map, else read as one of the four words, else as for `Natural`.
+    /// The value of a field: looked up in the map, else read as one of the four words, else as for `Natural`.
     Field {
         field: String,
         map: Vec<(String, Severity)>,
@@ -162,6 +171,22 @@ pub(crate) struct Nest {
     pub(crate) keys: Vec<(String, String)>,
 }
 
+/// Fields of events within a span.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Take {
+    pub(crate) from: TakeFrom,
+    pub(crate) fields: Vec<String>,
+}
+
+/// Which events a rule takes fields from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum TakeFrom {
+    /// Those of this name.
+    Event(Pattern),
+    /// Those of this target, or of a module below it.
+    Target(Pattern),
+}
+
 /// A figure about the spans that end within this span.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Collect {
@@ -201,6 +226,8 @@ pub enum Silent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Redact {
+    /// The row has the text up to the first `?`, so that a URI has no query.
+    Query,
     /// The row has a digest instead: the SHA-256 of the value's text in UTF-8, as 64 lowercase hex digits, without
     /// key or salt. The text of a bool is `true` or `false`, that of a number its decimal digits.
     ///
@@ -213,6 +240,15 @@ pub enum Redact {
 }
 
 impl RuleSpec {
+    /// The fields that it takes from events, each once.
+    pub(crate) fn taken(&self) -> impl Iterator<Item = &str> {
+        let all = || self.takes.iter().flat_map(|take| &take.fields).map(String::as_str);
+        all()
+            .enumerate()
+            .filter(move |(at, name)| !all().take(*at).any(|other| other == *name))
+            .map(|(_, name)| name)
+    }
+
     /// How the values of this field are redacted.
     pub(crate) fn redacts(&self, field: &str) -> Option<Redact> {
         self.redact.iter().filter(|(name, _)| name.matches(field)).map(|(_, redact)| *redact).max()

@@ -61,7 +61,7 @@ impl RuleSpec {
     pub(super) fn outputs(&self) -> impl Iterator<Item = Output<'_>> {
         let keys = &self.keys;
         let measured = [
-            ("duration", &keys.duration, Role::Made),
+            ("duration", &keys.duration, if self.duration_field.is_some() { Role::Read } else { Role::Made }),
             ("success", &keys.success, Role::Read),
             ("reason", &keys.reason, Role::Read),
             ("reason_code", &keys.reason_code, Role::Made),
@@ -76,6 +76,7 @@ impl RuleSpec {
             .chain(self.nest.iter().map(|nest| ("nest", &nest.key, Role::Made)))
             .chain(self.collect.iter().map(|collect| ("collect", &collect.key, Role::Made)))
             .chain(self.rename.iter().map(|(_, key)| ("rename", key, Role::Field)))
+            .chain(self.times.iter().map(|(_, key)| ("times", key, Role::Field)))
             .chain(self.inherit.iter().map(|field| ("inherit", field, Role::Inherited)))
             .chain(self.number_within.iter().map(|(_, key)| ("number_within", key, Role::Default)))
             .chain(self.set.iter().map(|(key, _)| ("set", key, Role::Default)))

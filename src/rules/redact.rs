@@ -1,13 +1,11 @@
 //! How the values of one callsite are redacted, worked out once from its rule.
 
-use tracing::Metadata;
-
 use super::model::{Redact, RuleSpec};
 
 /// How the records of one callsite are redacted.
 #[derive(Debug)]
 pub(crate) struct Redaction {
-    /// By field index.
+    /// By slot.
     pub(crate) fields: Vec<Option<Redact>>,
     /// By place in the list of inherited names.
     pub(crate) inherited: Vec<(u8, Redact)>,
@@ -16,14 +14,14 @@ pub(crate) struct Redaction {
 }
 
 impl Redaction {
-    /// `None` when the rule redacts nothing. `inherited` are the inherited names with their places.
+    /// `None` when the rule redacts nothing. `names` are those of the slots, and `inherited` are the inherited names with their places.
     pub(super) fn of<'a>(
         rule: &RuleSpec,
-        meta: &Metadata<'_>,
+        names: &[&str],
         inherited: impl Iterator<Item = (u8, &'a str)>,
     ) -> Option<Self> {
         (!rule.redact.is_empty()).then(|| Self {
-            fields: meta.fields().iter().map(|field| rule.redacts(field.name())).collect(),
+            fields: names.iter().map(|name| rule.redacts(name)).collect(),
             inherited: inherited.filter_map(|(at, name)| Some((at, rule.redacts(name)?))).collect(),
             error: rule.redacts_error(),
         })

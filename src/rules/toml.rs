@@ -3,6 +3,8 @@
 //! The parsed table is decoded by hand, so that the message about a mistake has the line, the key and the remedy. This
 //! module finds wrong keys, types and words; [`super::check`] finds the rest.
 
+use std::time::Duration;
+
 use ::toml::de::{DeTable, DeValue};
 
 use super::builder::Rule;
@@ -31,7 +33,7 @@ pub(super) enum For {
 type Apply = fn(Rule, &KeyValue<'_>) -> Result<Rule, Fault>;
 
 /// The keys of a rule. A new key needs a line here, a setter in [`super::builder`] and a field in [`super::model`].
-pub(super) const RULE_KEYS: [(&str, For, Apply); 27] = [
+pub(super) const RULE_KEYS: [(&str, For, Apply); 29] = [
     ("span", For::Both, names),
     ("event", For::Both, names),
     ("target", For::Both, |rule, it| Ok(rule.target(it.text()?))),
@@ -40,7 +42,7 @@ pub(super) const RULE_KEYS: [(&str, For, Apply); 27] = [
     ("event_type", For::Both, |rule, it| text_or_field(rule, it, Rule::event_type, Rule::event_type_field)),
     ("source", For::Both, |rule, it| text_or_field(rule, it, Rule::source, Rule::source_field)),
     ("severity", For::Both, severity),
-    ("duration", For::Spans, |rule, it| Ok(rule.duration(it.key_or_off()?))),
+    ("duration", For::Both, duration),
     ("success", For::Spans, success),
     ("reason", For::Spans, reason),
     ("reason_code", For::Spans, |rule, it| Ok(rule.reason_code(it.key_or_off()?))),
@@ -52,6 +54,8 @@ pub(super) const RULE_KEYS: [(&str, For, Apply); 27] = [
     ("rename", For::Both, |rule, it| each(rule, it, |rule, one| Ok(rule.rename(one.key, one.text()?)))),
     ("set", For::Both, |rule, it| each(rule, it, |rule, one| Ok(rule.set(one.key, one.json()?)))),
     ("nest", For::Both, |rule, it| each(rule, it, nest)),
+    ("take", For::Spans, take),
+    ("times", For::Both, |rule, it| each(rule, it, |rule, one| Ok(rule.time(one.key, one.text()?)))),
     ("inherit", For::Both, |rule, it| Ok(rule.inherit(it.texts()?))),
     ("inherit_from", For::Both, |rule, it| Ok(rule.inherit_from(it.texts()?))),
     ("number_within", For::Spans, number_within),
@@ -74,7 +78,18 @@ const LEVELS: [(&str, tracing::Level); 5] = [
     ("trace", tracing::Level::TRACE),
 ];
 
-const REDACTIONS: [(&str, Redact); 2] = [("drop", Redact::Drop), ("hash", Redact::Hash)];
+const REDACTIONS: [(&str, Redact); 3] =
+    [("drop", Redact::Drop), ("hash", Redact::Hash), ("query", Redact::Query)];
+
+/// The units of a bare number.
+const UNITS: [(&str, Duration); 6] = [
+    ("ns", Duration::from_nanos(1)),
+    ("us", Duration::from_micros(1)),
+    ("ms", Duration::from_millis(1)),
+    ("s", Duration::from_secs(1)),
+    ("m", Duration::from_mins(1)),
+    ("h", Duration::from_hours(1)),
+];
 
 const SILENCES: [(&str, Silent); 3] =
     [("ok", Silent::Ok), ("cancelled", Silent::Cancelled), ("unknown", Silent::Unknown)];
@@ -170,6 +185,9 @@ fn pairs<T>(
 
 fn severity(rule: Rule, it: &KeyValue<'_>) -> Result<Rule, Fault> {
     let severities = Severity::ALL.map(|severity| (severity.as_str(), severity));
+    if it.value.as_str() == Some("outcome") {
+        return Ok(rule.severity_by_outcome());
+    }
     if !it.value.is_table() {
         return Ok(rule.severity(it.word(&severities)?));
     }
@@ -179,6 +197,38 @@ fn severity(rule: Rule, it: &KeyValue<'_>) -> Result<Rule, Fault> {
         Some(field) => Ok(rule.severity_field(field.text()?, map)),
         None => Err(it.fault("\"severity\" has no \"field\": say which field it is read from")),
     }
+}
+
+fn duration(mut rule: Rule, it: &KeyValue<'_>) -> Result<Rule, Fault> {
+    if !it.value.is_table() {
+        return Ok(rule.duration(it.key_or_off()?));
+    }
+    let [field, unit, key] = parts(it, ["field", "unit", "as"], "in \"duration\"")?;
+    if let Some(key) = key {
+        rule = rule.duration(key.text()?);
+    }
+    match (field, unit) {
+        (Some(field), Some(unit)) => Ok(rule.duration_field(field.text()?, unit.word(&UNITS)?)),
+        _ => Err(it.fault("\"duration\" needs both \"field\" and \"unit\": add what is missing")),
+    }
+}
+
+/// One table or a list of them.
+fn take(rule: Rule, it: &KeyValue<'_>) -> Result<Rule, Fault> {
+    it.one_or_more().iter().try_fold(rule, |rule, one| {
+        let [event, target, fields] = parts(one, ["event", "target", "fields"], "in \"take\"")?;
+        let Some(fields) = fields else {
+            return Err(one.fault("\"take\" has no \"fields\": name those to take"));
+        };
+        match (event, target) {
+            (Some(event), None) => Ok(rule.take_event(event.text()?, fields.texts()?)),
+            (None, Some(target)) => Ok(rule.take(target.text()?, fields.texts()?)),
+            _ => {
+                Err(one
+                    .fault("\"take\" needs either \"event\" or \"target\": name the events by one of them"))
+            }
+        }
+    })
 }
 
 fn success(mut rule: Rule, it: &KeyValue<'_>) -> Result<Rule, Fault> {

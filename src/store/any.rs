@@ -1,6 +1,6 @@
 //! The store that a URL names.
 
-use super::{Attempt, InsertError, Store};
+use super::{Attempt, InsertError, Store, TableName};
 use crate::error::Error;
 use crate::row::Row;
 
@@ -20,10 +20,10 @@ enum Scheme {
 }
 
 /// Makes the store that the URL names, without a connection.
-pub(crate) fn open(url: &str, create_table: bool) -> Result<AnyStore, Error> {
+pub(crate) fn open(url: &str, table: &TableName, create_table: bool) -> Result<AnyStore, Error> {
     match scheme(url)? {
-        Scheme::Postgres => postgres(url, create_table),
-        Scheme::Sqlite => sqlite(url, create_table),
+        Scheme::Postgres => postgres(url, table, create_table),
+        Scheme::Sqlite => sqlite(url, table, create_table),
     }
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn open_to_read(url: &str) -> Result<AnyStore, Error> {
     if scheme(url)? == Scheme::Sqlite {
         return Ok(AnyStore::Sqlite(Box::new(super::Sqlite::reader(url)?)));
     }
-    open(url, false)
+    open(url, &TableName::default(), false)
 }
 
 fn scheme(url: &str) -> Result<Scheme, Error> {
@@ -46,22 +46,24 @@ fn scheme(url: &str) -> Result<Scheme, Error> {
 }
 
 #[cfg(feature = "postgres")]
-fn postgres(url: &str, create_table: bool) -> Result<AnyStore, Error> {
-    Ok(AnyStore::Postgres(super::Postgres::from_url(url)?.create_table(create_table)))
+fn postgres(url: &str, table: &TableName, create_table: bool) -> Result<AnyStore, Error> {
+    Ok(AnyStore::Postgres(super::Postgres::from_url(url)?.named(table.clone()).create_table(create_table)))
 }
 
 #[cfg(not(feature = "postgres"))]
-fn postgres(_: &str, _: bool) -> Result<AnyStore, Error> {
+fn postgres(_: &str, _: &TableName, _: bool) -> Result<AnyStore, Error> {
     Err(Error::config("the database URL is for Postgres: build tracing-ledger with the feature postgres"))
 }
 
 #[cfg(feature = "sqlite")]
-fn sqlite(url: &str, create_table: bool) -> Result<AnyStore, Error> {
-    Ok(AnyStore::Sqlite(Box::new(super::Sqlite::from_url(url)?.create_table(create_table))))
+fn sqlite(url: &str, table: &TableName, create_table: bool) -> Result<AnyStore, Error> {
+    Ok(AnyStore::Sqlite(Box::new(
+        super::Sqlite::from_url(url)?.named(table.clone()).create_table(create_table),
+    )))
 }
 
 #[cfg(not(feature = "sqlite"))]
-fn sqlite(_: &str, _: bool) -> Result<AnyStore, Error> {
+fn sqlite(_: &str, _: &TableName, _: bool) -> Result<AnyStore, Error> {
     Err(Error::config("the database URL is for SQLite: build tracing-ledger with the feature sqlite"))
 }
 
@@ -122,7 +124,7 @@ mod tests {
     #[test]
     fn an_unknown_scheme_is_refused_with_the_known_ones() {
         for url in ["mysql://bob:secret@db/app", "ledger.sqlite3", ""] {
-            let error = open(url, false).expect_err(url);
+            let error = open(url, &TableName::default(), false).expect_err(url);
             assert!(error.is_config());
             let expected = "the database URL has an unknown scheme: use postgres://… or sqlite:…";
             assert_eq!(error.to_string(), expected);

@@ -8,6 +8,7 @@ mod postgres;
 pub(crate) mod read;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod table_name;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod time;
 
@@ -22,7 +23,13 @@ pub use self::memory::Memory;
 pub use self::postgres::Postgres;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::Sqlite;
+pub(crate) use self::table_name::TableName;
 use crate::row::Row;
+
+/// The statements that make the table `observability_events` in Postgres and its indexes, or leave those that exist as they
+/// are. The command `tracing-ledger schema` prints them too.
+#[cfg(feature = "postgres")]
+pub const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// A place for rows.
 ///
@@ -111,6 +118,12 @@ pub struct InsertError {
 }
 
 impl InsertError {
+    /// With the table under its own name.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    fn about(self, table: &TableName) -> Self {
+        Self { message: table.in_message(&self.message), ..self }
+    }
+
     /// Makes an error. `message` says what happened and what to do, without a connection URL, user or password.
     pub fn new(failure: Failure, message: impl Into<String>) -> Self {
         Self { failure, message: message.into() }

@@ -13,4 +13,6 @@ mod own_fields;
 mod panics;
 mod points;
 mod quotes;
+mod takes;
+mod times;
 mod upstream_mistakes;

@@ -324,7 +324,7 @@ fn a_variable_that_the_program_does_not_read() {
 #[test]
 fn where_all_is_well_only_the_start_is_told() {
     let said = said_by("all is well", &[]);
-    let start = "on: rules: 1, and 0 built in; rows to Memory, table observability_events; no spool";
+    let start = "on: rules: 1, and 0 built in; rows to Memory; no spool";
     assert_eq!(said, [start]);
 }
 

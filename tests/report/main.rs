@@ -2,6 +2,10 @@
 
 #[cfg(feature = "cli")]
 mod command;
+#[cfg(feature = "cli")]
+mod compare;
 mod figures;
 mod foreign_rows;
+#[cfg(feature = "cli")]
+mod schema;
 mod texts;

@@ -1,8 +1,14 @@
 //! TOML and Rust are two forms of one language.
 
+use std::time::Duration;
+
 use tracing_ledger::{Error, Redact, Rule, Rules, Severity, Silent};
 
-const MANUAL: &str = concat!(include_str!("../../docs/rules.md"), include_str!("../../docs/outcomes.md"));
+const MANUAL: &str = concat!(
+    include_str!("../../docs/rules.md"),
+    include_str!("../../docs/outcomes.md"),
+    include_str!("../../docs/redaction.md"),
+);
 
 #[test]
 fn every_key_means_the_same_in_both_forms() -> Result<(), Error> {
@@ -46,12 +52,6 @@ fn every_key_means_the_same_in_both_forms() -> Result<(), Error> {
         keys = { max_tables = "maxTables", adjacent = "adjacent" }
 
         [[rule]]
-        event = "*"
-        fields = ["kind"]
-        event_type = { field = "kind" }
-        source = { field = "part" }
-
-        [[rule]]
         span = "batch"
         collect = { requests = "count http.request", ms = "total http.request" }
     "#
@@ -92,8 +92,42 @@ fn every_key_means_the_same_in_both_forms() -> Result<(), Error> {
         .nest("opt", "options", [("max_tables", "maxTables"), ("adjacent", "adjacent")]);
     let batch =
         Rule::span("batch").collect_count("requests", "http.request").collect_total("ms", "http.request");
+    assert_eq!(toml, Rules::from_rules([request, batch])?);
+    Ok(())
+}
+
+#[test]
+fn every_key_about_events_means_the_same_in_both_forms() -> Result<(), Error> {
+    let toml: Rules = r#"
+        [[rule]]
+        event = "*"
+        fields = ["kind"]
+        event_type = { field = "kind" }
+        source = { field = "part" }
+        duration = { field = "elapsed_secs", unit = "s", as = "took_ms" }
+        times = { wait = "wait_ms" }
+
+        [[rule]]
+        span = "call"
+        severity = "outcome"
+        redact = { uri = "query" }
+        take = [
+            { target = "web::response", fields = ["status", "latency"] },
+            { event = "body.*", fields = "bytes" },
+        ]
+    "#
+    .parse()?;
     let named = Rule::event("*").fields(["kind"]).event_type_field("kind").source_field("part");
-    assert_eq!(toml, Rules::from_rules([request, named, batch])?);
+    let named = named
+        .duration("took_ms")
+        .duration_field("elapsed_secs", Duration::from_secs(1))
+        .time("wait", "wait_ms");
+    let call = Rule::span("call")
+        .severity_by_outcome()
+        .redact("uri", Redact::Query)
+        .take("web::response", ["status", "latency"])
+        .take_event("body.*", ["bytes"]);
+    assert_eq!(toml, Rules::from_rules([named, call])?);
     Ok(())
 }
 

@@ -51,7 +51,7 @@ fn unknown_keys_are_refused() {
         ),
         (
             r#"[[rule]]|span = "a"|zzz = 1"#,
-            r#"3: unknown key "zzz" in [[rule]]: use one of span, event, target, level, fields, event_type, source, severity, duration, success, reason, reason_code, reason_category, exception, outcome, error, result, rename, set, nest, inherit, inherit_from, number_within, collect, or_null, redact, silent"#,
+            r#"3: unknown key "zzz" in [[rule]]: use one of span, event, target, level, fields, event_type, source, severity, duration, success, reason, reason_code, reason_category, exception, outcome, error, result, rename, set, nest, take, times, inherit, inherit_from, number_within, collect, or_null, redact, silent"#,
         ),
         (r#"[[rules]]|span = "a""#, r#"1: unknown key "rules" at the top level: did you mean "rule"?"#),
         (r#"span = "a""#, r#"1: unknown key "span" at the top level: it belongs below a [[rule]]"#),
@@ -78,6 +78,10 @@ fn unknown_keys_are_refused() {
         (
             r#"[[rule]]|span = "a"|event_type = { feild = "x" }"#,
             r#"3: unknown key "feild" in "event_type": did you mean "field"?"#,
+        ),
+        (
+            r#"[[rule]]|span = "a"|take = [{ target = "t", fields = "f" }, { target = "t", field = "f" }]"#,
+            r#"3: unknown key "field" in "take": did you mean "fields"?"#,
         ),
         (
             r#"[[reason_codes]]|category = "a"|code = ["b"]"#,
@@ -176,7 +180,7 @@ fn names_to_redact_that_name_no_field_or_a_field_that_is_judged() {
         ),
         (
             r#"[[rule]]|span = "a"|[rule.redact]|email = "hash"|phone = "mask""#,
-            r#"5: "redact.phone" is "mask": use one of drop, hash"#,
+            r#"5: "redact.phone" is "mask": use one of drop, hash, query"#,
         ),
         (r#"[[rule]]|span = "a"|redact = [""]"#, r#"3: empty name in "redact": write a name"#),
         (
@@ -538,4 +542,43 @@ fn reason_codes_made_in_rust_are_checked_too() {
     let codes = Rules::builtin().reason_codes([("hard", ["full", "full"])]);
     let expected = r#"rules: reason codes: the code "full" is listed twice: take one out"#;
     assert_eq!(refused(codes), expected);
+}
+
+#[test]
+fn fields_of_events_and_their_times_are_checked() {
+    assert_messages(&[
+        (
+            r#"[[rule]]|span = "a"|take = { fields = "f" }"#,
+            r#"3: "take" needs either "event" or "target": name the events by one of them"#,
+        ),
+        (
+            r#"[[rule]]|span = "a"|take = { event = "e", target = "t", fields = "f" }"#,
+            r#"3: "take" needs either "event" or "target": name the events by one of them"#,
+        ),
+        (r#"[[rule]]|span = "a"|take = { event = "e" }"#, r#"3: "take" has no "fields": name those to take"#),
+        (
+            r#"[[rule]]|span = "a"|take = { event = "e", fields = [] }"#,
+            r#"3: "take" has no fields: name those to take"#,
+        ),
+        (
+            r#"[[rule]]|event = "a"|duration = { field = "secs" }"#,
+            r#"3: "duration" needs both "field" and "unit": add what is missing"#,
+        ),
+        (
+            r#"[[rule]]|event = "a"|duration = { field = "secs", unit = "sec" }"#,
+            r#"3: "duration.unit" is "sec": use one of ns, us, ms, s, m, h"#,
+        ),
+        (
+            r#"[[rule]]|span = "a"|duration = { field = "secs", unit = "s" }"#,
+            r#"3: "duration" reads "secs", and the time of a span is measured: write the field by "times""#,
+        ),
+        (
+            r#"[[rule]]|span = "a"|times = { latency = "duration_ms" }"#,
+            r#"3: "times" writes the key "duration_ms", and so does "duration": use another key for one, or leave it out with duration = false"#,
+        ),
+        (
+            r#"[[rule]]|span = "a"|severity = { field = "status", map = { "599..500" = "error" } }"#,
+            r#"3: "severity" has the range "599..500", which no number is in: put the lower end first"#,
+        ),
+    ]);
 }

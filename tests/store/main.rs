@@ -15,5 +15,6 @@ mod secrets;
 mod shapes;
 mod sqlite_files;
 mod sqlite_urls;
+mod table_names;
 mod tls;
 mod tls_by_old_certificates;

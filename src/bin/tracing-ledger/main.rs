@@ -4,6 +4,7 @@
 //! contains the database's URL.
 
 mod compare;
+mod schema;
 mod since;
 
 use std::env;
@@ -15,6 +16,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind as Mistake};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_ledger::report::{self, Baseline};
 
+use self::schema::Schema;
 use self::since::Since;
 
 /// Reports on the ledger of planner calls and jobs.
@@ -34,6 +36,8 @@ enum Command {
     Baseline(compare::Baseline),
     /// Two windows, versions or baselines side by side, and gates on the change.
     Compare(compare::Compare),
+    /// Prints the statements that make the table and its indexes.
+    Schema(Schema),
 }
 
 #[derive(Args)]
@@ -62,11 +66,17 @@ enum Format {
     Json,
 }
 
+/// In messages.
+const COMMANDS: &str = "report, compare, baseline or schema";
+
 fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command: Command::Report(options) }) => finish(run(&options)),
         Ok(Cli { command: Command::Baseline(command) }) => compare::baseline(&command),
         Ok(Cli { command: Command::Compare(options) }) => compare::compare(&options),
+        Ok(Cli { command: Command::Schema(options) }) => {
+            finish(options.text().and_then(|text| Ok(print(&text)?)))
+        }
         Err(error) => usage(&error),
     }
 }
@@ -157,7 +167,7 @@ fn kind(error: &clap::Error) -> String {
         matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if value.is_empty());
     match error.kind() {
         Mistake::DisplayHelpOnMissingArgumentOrSubcommand | Mistake::MissingSubcommand => {
-            "a command is missing: use report, baseline save or compare".to_owned()
+            format!("a command is missing: use {COMMANDS}")
         }
         Mistake::InvalidValue if has_no_value => "a value is missing".to_owned(),
         // No two options exclude each other.
@@ -185,9 +195,7 @@ fn accepted(error: &clap::Error) -> String {
     match lists.into_iter().flatten().next() {
         Some(ContextValue::Strings(values)) if !values.is_empty() => format!(", use {}", values.join(", ")),
         Some(ContextValue::String(option)) => format!(", use {option}"),
-        _ if error.kind() == Mistake::InvalidSubcommand => {
-            ", use report, baseline save or compare".to_owned()
-        }
+        _ if error.kind() == Mistake::InvalidSubcommand => format!(", use {COMMANDS}"),
         _ => String::new(),
     }
 }

@@ -20,7 +20,7 @@ pub struct Compared {
     pub(super) before: Snapshot,
     pub(super) after: Snapshot,
     pub(super) pairs: Vec<Pair>,
-    pub(super) gates: Vec<Gated>,
+    pub(super) gates: Vec<GateLine>,
 }
 
 /// One figure on both sides.
@@ -37,7 +37,7 @@ pub(super) struct Pair {
 
 /// A gate on one event type.
 #[derive(Clone, Debug)]
-pub(super) struct Gated {
+pub(super) struct GateLine {
     pub(super) spec: GateSpec,
     pub(super) pair: Pair,
     pub(super) result: GateResult,
@@ -64,7 +64,11 @@ impl Compared {
         for spec in specs {
             let own = pairs.iter().filter(|pair| pair.by.is_empty() && pair.metric == spec.metric);
             let own: Vec<_> = own
-                .map(|pair| Gated { spec: spec.clone(), pair: pair.clone(), result: GateResult::Undecided })
+                .map(|pair| GateLine {
+                    spec: spec.clone(),
+                    pair: pair.clone(),
+                    result: GateResult::Undecided,
+                })
                 .collect();
             if !own.iter().any(|gated| gated.pair.contrast().is_some()) {
                 return Err(Error::config(format!(
@@ -89,7 +93,7 @@ impl Compared {
     }
 }
 
-fn decide(gates: &mut [Gated]) {
+fn decide(gates: &mut [GateLine]) {
     let limits: Vec<(Limit, _)> =
         gates.iter().map(|gated| (gated.spec.limit, |alpha| interval(gated, alpha))).collect();
     let results = results(&limits);
@@ -97,7 +101,7 @@ fn decide(gates: &mut [Gated]) {
 }
 
 /// The interval that the limit is held against. Without enough data it includes everything.
-pub(super) fn interval(gated: &Gated, alpha: f64) -> Interval {
+pub(super) fn interval(gated: &GateLine, alpha: f64) -> Interval {
     let Pair { before, after, unsteady, .. } = &gated.pair;
     let decided = match (before, after) {
         (_, Some(after)) if !gated.spec.is_change && after.can_decide() => Some(after.interval(alpha)),
@@ -110,7 +114,7 @@ pub(super) fn interval(gated: &Gated, alpha: f64) -> Interval {
     decided.unwrap_or(Interval::EVERYTHING)
 }
 
-impl Gated {
+impl GateLine {
     /// The measurements a side needs so that the limit holds, with no change, four times out of five.
     pub(super) fn needed(&self) -> Option<f64> {
         let contrast = self.pair.contrast()?;

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::compared::{Compared, Gated, Pair, by_chance, interval};
+use super::compared::{Compared, GateLine, Pair, by_chance, interval};
 use super::mix;
 use super::snapshot::{EventFigures, SavedFigure, Snapshot};
 use super::tally::{ATTEMPTS, SUCCESS};
@@ -248,7 +248,7 @@ fn group(pair: &Pair) -> String {
     if values.is_empty() { "all".to_owned() } else { values.join(", ") }
 }
 
-fn gate_cells(gated: &Gated) -> Vec<String> {
+fn gate_cells(gated: &GateLine) -> Vec<String> {
     let needed = gated.needed().filter(|_| gated.result == GateResult::Undecided);
     vec![
         gated.spec.text.clone(),
@@ -260,7 +260,7 @@ fn gate_cells(gated: &Gated) -> Vec<String> {
 }
 
 /// What the result of a gate rests on.
-fn why(gated: &Gated) -> String {
+fn why(gated: &GateLine) -> String {
     let interval = interval(gated, ALPHA);
     let metric = &gated.pair.metric;
     if interval.is_bounded() {
@@ -291,7 +291,7 @@ fn why(gated: &Gated) -> String {
     reasons.join("; ")
 }
 
-fn interval_breaks(gated: &Gated, interval: Interval) -> bool {
+fn interval_breaks(gated: &GateLine, interval: Interval) -> bool {
     gated.spec.limit.breaks(interval)
 }
 
@@ -315,7 +315,7 @@ fn pair_json(pair: &Pair) -> Value {
            "change": change, "change_is": if ratio { "relative" } else { "difference" }})
 }
 
-fn gate_json(gated: &Gated) -> Value {
+fn gate_json(gated: &GateLine) -> Value {
     json!({"gate": gated.spec.text, "event_type": gated.pair.event_type, "result": result_word(gated.result),
            "why": why(gated), "needs_n": gated.needed()})
 }

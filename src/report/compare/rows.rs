@@ -25,10 +25,9 @@ pub(super) enum Rows {
 impl Rows {
     /// The text may be a URL in the wrong place, so no error repeats it.
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
-        if let Some((from, to)) = text.split_once("..") {
-            if let (Some(from), Some(to)) = (end(from), end(to)) {
-                return Ok(Self::Window(from, to));
-            }
+        let ends = text.split_once("..").map(|(from, to)| (end(from), end(to)));
+        if let Some((Some(from), Some(to))) = ends {
+            return Ok(Self::Window(from, to));
         }
         if !text.contains("://") && PathBuf::from(text).is_file() {
             return Ok(Self::Saved(text.into()));

@@ -60,7 +60,7 @@ impl Plans {
 
     /// Whether a strict ledger refuses the rows of a callsite, which may have the value to redact under another name.
     pub(crate) fn refuses(&self, rule: &RuleSpec, meta: &Metadata<'_>) -> bool {
-        self.strict && rule.unredacted(meta).is_some()
+        self.strict && !rule.is_builtin() && rule.unredacted(meta).is_some()
     }
 
     /// Whether no rule may name callsites of this target.
@@ -147,7 +147,7 @@ impl RuleSpec {
             .filter(|_| self.keys.success.is_some() || self.success.is_compared());
         let severity = match &self.severity {
             SeverityRule::Field { field, .. } => Some(&**field),
-            SeverityRule::Natural | SeverityRule::Constant(_) => None,
+            SeverityRule::Natural | SeverityRule::Outcome | SeverityRule::Constant(_) => None,
         };
         let redacted = self.redact.iter().map(|(name, _)| &*name.0);
         redacted
@@ -172,6 +172,7 @@ impl RuleSpec {
             Place::Here => Some(
                 declared.any(|name| pattern.matches(name))
                     || self.inherit.iter().any(|name| pattern.matches(name))
+                    || self.taken().any(|name| pattern.matches(name))
                     // The text of an error has no field of its own.
                     || meta.is_span() && [Some("error"), self.keys.error.as_deref()].into_iter().flatten().any(|name| pattern.matches(name)),
             ),

@@ -1,5 +1,7 @@
 //! Which callsites a rule names, and where it puts the values of their fields.
 
+use std::time::Duration;
+
 use tracing::Metadata;
 
 use super::Destination;
@@ -43,6 +45,9 @@ impl RuleSpec {
         if self.is_name(name) && !self.rename.iter().any(|(from, _)| from == name) {
             return Destination::Name;
         }
+        if let Some((key, unit)) = self.time(name) {
+            return Destination::Time { key: key.clone(), unit, other: self.key_of(name) };
+        }
         if meta.is_span() && self.success.is_compared() && name == self.success.field {
             // The field a comparison reads stays in the context: a status is worth more than its verdict.
             return Destination::Context(self.key_of(name));
@@ -68,6 +73,16 @@ impl RuleSpec {
             }
         }
         Destination::Context(self.key_of(name))
+    }
+
+    /// The key and unit of a field that is a time.
+    fn time(&self, name: &str) -> Option<(&String, Duration)> {
+        let of_event = self.duration_field.as_ref().filter(|(field, _)| field == name);
+        let of_event = of_event.and_then(|(_, unit)| Some((self.keys.duration.as_ref()?, *unit)));
+        of_event.or_else(|| {
+            let (_, key) = self.times.iter().find(|(field, _)| field == name)?;
+            Some((key, Duration::from_millis(1)))
+        })
     }
 
     /// Whether the field names a column of the row.

@@ -8,15 +8,18 @@ mod matching;
 mod names;
 mod plans;
 mod table;
+mod take;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tracing::Metadata;
 
 pub(crate) use self::advice::Wanted;
 pub(crate) use self::names::{NameField, NameFields};
 pub(crate) use self::plans::Plans;
+use self::take::Taker;
 use super::model::{Redact, RuleSpec, Silent};
 use super::redact::Redaction;
 
@@ -30,12 +33,14 @@ pub(crate) type NameSet = u64;
 pub(crate) struct Plan {
     pub(crate) meta: &'static Metadata<'static>,
     pub(crate) action: Action,
-    /// By field index: which inherited name the field gives to spans below, if any.
+    /// By slot: which inherited name the field gives to spans below, if any.
     gives: Vec<Option<u8>>,
     /// The names that it may give.
     pub(crate) may_give: NameSet,
     /// This callsite has been seen to tell its outcome by a `return` event.
     reports: AtomicBool,
+    /// The rules that take fields of this event.
+    takers: Vec<Taker>,
     /// The writer has made a row of it.
     has_row: AtomicBool,
     /// It has been said that outcomes are unknown here.
@@ -50,6 +55,8 @@ pub(crate) enum Action {
     Carry,
     /// The event of `#[instrument(err)]` or `#[instrument(ret)]` beside a span with a rule.
     Verdict { is_error: bool },
+    /// An event that only gives fields to the span around it.
+    Give,
 }
 
 /// How the records of one callsite become rows.
@@ -62,8 +69,10 @@ pub(crate) struct RowPlan {
     pub(crate) names: Option<Box<NameFields>>,
     /// The field that leaves the row out where it is `false`.
     pub(crate) left_out_by: Option<usize>,
-    /// By field index.
+    /// By slot: the fields of the callsite, then those that are taken from events.
     pub(crate) fields: Vec<Destination>,
+    /// The slots of the fields that the rule takes, in its order.
+    taken: Vec<u16>,
     /// Inherited names this row wants, with the key of each.
     pub(crate) inherits: Vec<(u8, Destination)>,
     pub(crate) wants: NameSet,
@@ -86,6 +95,13 @@ pub(crate) enum Destination {
     Context(String),
     /// Not into the context: it names the row's event type, source or severity.
     Name,
+    /// Milliseconds under the first key, if the value is a time; a bare number counts units of this length. Another value has
+    /// the second key.
+    Time {
+        key: String,
+        unit: Duration,
+        other: String,
+    },
     /// The field `error`, under this key where the row has the text of an error or panic.
     Error(String),
     /// Into the object of `rule.nest[0]`, under this key.
@@ -114,16 +130,28 @@ impl Plan {
         action: Action,
         gives: Vec<Option<u8>>,
         may_give: NameSet,
+        takers: Vec<Taker>,
     ) -> Self {
         let (reports, has_row, said_unknown) = Default::default();
-        Self { meta, action, gives, may_give, reports, has_row, said_unknown }
+        Self { meta, action, gives, may_give, takers, reports, has_row, said_unknown }
     }
 
     pub(crate) fn row(&self) -> Option<&RowPlan> {
         match &self.action {
             Action::Row(row) => Some(row),
-            Action::Carry | Action::Verdict { .. } => None,
+            Action::Carry | Action::Verdict { .. } | Action::Give => None,
         }
+    }
+
+    /// Whether some rule takes fields of this event.
+    pub(crate) fn is_taken(&self) -> bool {
+        !self.takers.is_empty()
+    }
+
+    /// The slots in the records of `row` for fields of this event, by their index; `None` where its rule takes none.
+    pub(crate) fn slots_in<'a>(&'a self, row: &'a RowPlan) -> Option<impl Fn(usize) -> Option<u16> + 'a> {
+        let taker = self.takers.iter().find(|taker| Arc::ptr_eq(&taker.rule, &row.rule))?;
+        Some(move |field| row.taken.get(taker.fields.get(field).copied().flatten()?).copied())
     }
 
     /// Which inherited name the field gives to spans below.

@@ -9,6 +9,7 @@ use tracing_subscriber::filter::LevelFilter;
 use super::matching::{cut, is_own};
 use super::names::left_out_by;
 use super::table::{Callsites, Known};
+use super::take::{slots, takers};
 use super::{Action, Destination, NameFields, Plan, RowPlan, Site, site};
 use crate::rules::Rules;
 use crate::rules::model::{MAX_INHERITED, MatchKind, RuleSpec};
@@ -82,7 +83,7 @@ impl Plans {
         let plan: &Plan = Box::leak(Box::new(plan));
         match (&plan.action, site(meta)) {
             (Action::Row(row), Some(site)) if row.is_span => self.add_beside_events(plan, site),
-            (Action::Verdict { .. }, Some(site)) => self.add_beside_span(plan, site),
+            (Action::Verdict { .. }, Some(site)) if !plan.is_taken() => self.add_beside_span(plan, site),
             _ => self.by_callsite.insert(Known::new(meta, Some(plan))),
         }
     }
@@ -159,31 +160,39 @@ impl Plans {
             return None;
         }
         let named = self.named_by(meta);
+        let takers = takers(&self.rules.list, meta);
         if named.is_some_and(|rule| self.refuses(rule, meta)) {
             return None;
         }
         let action = match named {
             Some(rule) => Action::Row(self.row(rule, meta)),
             None if meta.is_span() => Action::Carry,
-            None => Action::Verdict { is_error: verdict(meta)? },
+            None => match verdict(meta) {
+                Some(is_error) => Action::Verdict { is_error },
+                None if takers.is_empty() => return None,
+                None => Action::Give,
+            },
         };
         let gives: Vec<_> = match &action {
-            Action::Row(row) => meta.fields().iter().map(|field| self.gives(row, field.name())).collect(),
+            Action::Row(row) => {
+                slots(&row.rule, meta).0.into_iter().map(|field| self.gives(row, field)).collect()
+            }
             Action::Carry => meta.fields().iter().map(|field| self.carries(meta, field.name())).collect(),
-            Action::Verdict { .. } => Vec::new(),
+            Action::Verdict { .. } | Action::Give => Vec::new(),
         };
         if matches!(action, Action::Carry) && gives.iter().all(Option::is_none) {
             return None;
         }
         let may_give = gives.iter().flatten().fold(0, |set, index| set | 1 << index);
-        Some(Plan::new(meta, action, gives, may_give))
+        Some(Plan::new(meta, action, gives, may_give, takers))
     }
 
     #[inline]
     fn row(&self, rule: &Arc<RuleSpec>, meta: &'static Metadata<'static>) -> RowPlan {
         let owned =
             |given: &Option<Arc<str>>, else_: &str| stored(given.clone().unwrap_or_else(|| else_.into()));
-        let fields: Vec<_> = meta.fields().iter().map(|field| rule.destination(field.name(), meta)).collect();
+        let (names, taken) = slots(rule, meta);
+        let fields: Vec<_> = names.iter().map(|name| rule.destination(name, meta)).collect();
         let inherits: Vec<_> =
             self.places(&rule.inherit).map(|(place, name)| (place, rule.destination(name, meta))).collect();
         RowPlan {
@@ -195,13 +204,14 @@ impl Plans {
             declares_outcome: fields
                 .iter()
                 .any(|to| matches!(to, Destination::Success | Destination::Result))
-                || rule.success.is_compared() && meta.fields().field(&rule.success.field).is_some(),
+                || rule.success.is_compared() && names.contains(&&*rule.success.field),
             collects: rule.collect.iter().map(|collect| self.kind(&collect.of)).collect(),
             numbered_within: rule.number_within.as_ref().map(|(within, _)| self.kind(within)),
             is_span: meta.is_span(),
             is_collected: self.is_collected(rule.event_type.as_deref().unwrap_or(meta.name())),
-            redaction: Redaction::of(rule, meta, self.places(&rule.inherit)).map(Box::new),
+            redaction: Redaction::of(rule, &names, self.places(&rule.inherit)).map(Box::new),
             rule: Arc::clone(rule),
+            taken,
             fields,
             inherits,
         }

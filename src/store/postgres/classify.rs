@@ -256,7 +256,8 @@ fn remedy(step: Step, error: &PgDatabaseError) -> Option<&'static str> {
              server's log"
         }
         ("42P01", _) => {
-            "the table observability_events does not exist; apply schema.sql or use create_table(true)"
+            "the table observability_events does not exist; apply schema.sql, which the command tracing-ledger schema --table \
+             observability_events prints, or use create_table(true)"
         }
         ("3F000", Step::Create) => "there is no schema for the table; name one in the role's search_path",
         ("42501", Step::Create) => {

@@ -26,15 +26,13 @@ use self::address::{Address, Environment};
 use self::classify::{Step, StepError};
 use self::connect::{Connector, Purpose, begin, commit, roll_back, simple, statement};
 use self::table::TableFound;
-use super::{Attempt, InsertError, Store, time};
+use super::{Attempt, InsertError, SCHEMA, Store, TableName, time};
 use crate::error::Error;
 use crate::row::Row;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Rows are to be written within 30 s of the end of an outage, even after a statement that is never answered.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(25);
-
-const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// Without the lock, of two programs that start at once and find no table, one would fail. The number is arbitrary.
 const LOCK_SCHEMA: &str = "SELECT pg_advisory_xact_lock(7310577382525465449)";
@@ -60,6 +58,7 @@ const TABLE_EXISTS: &str = "SELECT to_regclass('observability_events') IS NOT NU
 /// ```
 pub struct Postgres {
     connector: Connector,
+    table: TableName,
     create_table: bool,
     /// Whether the table takes `COPY`, as far as known.
     copy: bool,
@@ -99,7 +98,37 @@ impl Postgres {
     /// When the URL or what belongs to it is malformed, or asks for something that cannot be had ([`Error::is_config`]).
     pub fn from_url(url: &str) -> Result<Self, Error> {
         let connector = Connector::new(Address::read(url, &Environment::of_process())?);
-        Ok(Self { connector, create_table: false, copy: true, replay_conflicts: false, connection: None })
+        let table = TableName::default();
+        Ok(Self {
+            connector,
+            table,
+            create_table: false,
+            copy: true,
+            replay_conflicts: false,
+            connection: None,
+        })
+    }
+
+    /// The table for the rows, as `TABLE` or `SCHEMA.TABLE`. Without it: `observability_events`, in the first schema of the
+    /// search path that has it. The names count as they are written: quotation marks and upper case belong to them.
+    ///
+    /// # Errors
+    /// When it is no name of a table ([`Error::is_config`]).
+    pub fn table(self, name: &str) -> Result<Self, Error> {
+        Ok(self.named(TableName::parse(name)?))
+    }
+
+    pub(super) fn named(self, table: TableName) -> Self {
+        Self { table, ..self }
+    }
+
+    /// The statements that make a table of this name and its indexes: [`SCHEMA`](crate::SCHEMA) for another name. They do not
+    /// make the schema that the table is in.
+    ///
+    /// # Errors
+    /// As [`table`](Self::table).
+    pub fn schema(table: &str) -> Result<String, Error> {
+        Ok(TableName::parse(table)?.in_sql(SCHEMA).into_owned())
     }
 
     /// Whether to apply `schema.sql` to a database without the table. Off by default: nothing is altered.
@@ -124,7 +153,7 @@ impl Postgres {
             Some(connected) => connected,
             None => Connected { connection: self.connect(Purpose::Write).await?, table: None },
         };
-        let written = connected.write(batch, how).await;
+        let written = connected.write(batch, how, &self.table).await;
         match &written {
             Ok(_) => self.connection = Some(connected),
             // The connection is sound. After other failures a new session may get other settings, or another server.
@@ -142,7 +171,7 @@ impl Postgres {
     async fn connect(&mut self, purpose: Purpose) -> Result<PgConnection, StepError> {
         let mut connection = self.connector.connect(purpose).await?;
         if self.create_table {
-            create_table(&mut connection).await?;
+            create_table(&mut connection, &self.table).await?;
         }
         Ok(connection)
     }
@@ -163,15 +192,15 @@ enum WriteError {
 }
 
 impl Connected {
-    async fn write(&mut self, batch: &[Row], how: How) -> Result<u64, WriteError> {
+    async fn write(&mut self, batch: &[Row], how: How, name: &TableName) -> Result<u64, WriteError> {
         let Self { connection, table } = self;
         begin(connection, Step::Insert).await?;
         let table = match table {
             Some(table) => table,
-            none => none.insert(table::look(connection).await??),
+            none => none.insert(table::look(connection, name).await??),
         };
         let sent = match how {
-            How::Copy => copy_in(connection, batch).await,
+            How::Copy => copy_in(connection, batch, name).await,
             How::Insert => insert(connection, &table.insert, batch).await,
         };
         let written = match sent {
@@ -184,6 +213,12 @@ impl Connected {
 
 impl Store for Postgres {
     async fn insert(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
+        self.insert_batch(batch, attempt).await.map_err(|error| error.about(&self.table))
+    }
+}
+
+impl Postgres {
+    async fn insert_batch(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -202,10 +237,10 @@ impl Store for Postgres {
     }
 }
 
-async fn copy_in(connection: &mut PgConnection, batch: &[Row]) -> Result<u64, WriteError> {
+async fn copy_in(connection: &mut PgConnection, batch: &[Row], name: &TableName) -> Result<u64, WriteError> {
     let fault = |error| StepError::sql(Step::Rows, error);
     let copied = async {
-        let mut copy = connection.copy_in_raw(&table::copy()).await.map_err(fault)?;
+        let mut copy = connection.copy_in_raw(&name.in_sql(&table::copy())).await.map_err(fault)?;
         for piece in copy::encode(batch) {
             copy.send(piece?).await.map_err(fault)?;
         }
@@ -235,12 +270,15 @@ fn column<'a, T>(batch: &'a [Row], value: impl Fn(&'a Row) -> T) -> Vec<T> {
     batch.iter().map(value).collect()
 }
 
-async fn create_table(connection: &mut PgConnection) -> Result<(), StepError> {
+async fn create_table(connection: &mut PgConnection, name: &TableName) -> Result<(), StepError> {
     begin(connection, Step::Create).await?;
     simple(connection, Step::Create, LOCK_SCHEMA).await?;
-    let exists = sqlx::query_scalar(TABLE_EXISTS).persistent(false).fetch_one(&mut *connection);
+    let exists = sqlx::query_scalar(AssertSqlSafe(name.in_sql(TABLE_EXISTS).into_owned()))
+        .persistent(false)
+        .fetch_one(&mut *connection);
     if !statement::<bool>(Step::Create, exists).await? {
-        simple(connection, Step::Create, SCHEMA).await?;
+        let schema = AssertSqlSafe(name.in_sql(SCHEMA).into_owned());
+        statement(Step::Create, sqlx::raw_sql(schema).execute(&mut *connection)).await?;
     }
     commit(connection, Step::Create).await
 }

@@ -4,11 +4,12 @@
 //! by `COPY` and by `INSERT`. A table that would change the values, or that cannot tell a row that is sent again, is named
 //! with what to change.
 
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 use super::classify::{Step, StepError};
 use super::connect::statement;
-use crate::store::{Failure, InsertError};
+use crate::store::{Failure, InsertError, TableName};
 
 /// The columns of a row, in the order in which they are sent.
 pub(super) const COLUMNS: [Column; 8] = [
@@ -95,14 +96,17 @@ pub(super) struct TableFound {
 /// Looks at the table, within a transaction.
 pub(super) async fn look(
     connection: &mut PgConnection,
+    name: &TableName,
 ) -> Result<Result<TableFound, InsertError>, StepError> {
-    let columns = sqlx::query_as(LOOK_AT_COLUMNS).persistent(false).fetch_all(&mut *connection);
+    let sql = |text| AssertSqlSafe(name.in_sql(text).into_owned());
+    let columns = sqlx::query_as(sql(LOOK_AT_COLUMNS)).persistent(false).fetch_all(&mut *connection);
     let columns: Vec<ColumnFound> = statement(Step::Look, columns).await?;
-    let keys = sqlx::query_as(LOOK_AT_KEYS).persistent(false).fetch_one(&mut *connection);
+    let keys = sqlx::query_as(sql(LOOK_AT_KEYS)).persistent(false).fetch_one(&mut *connection);
     let keys: KeysFound = statement(Step::Look, keys).await?;
-    let references = sqlx::query_as(LOOK_AT_REFERENCES).persistent(false).fetch_all(&mut *connection);
+    let references = sqlx::query_as(sql(LOOK_AT_REFERENCES)).persistent(false).fetch_all(&mut *connection);
     let references = statement(Step::Look, references).await?;
-    Ok(TableFound::new(&columns, keys, references))
+    let found = TableFound::new(&columns, keys, references);
+    Ok(found.map(|found| TableFound { insert: name.in_sql(&found.insert).into_owned(), ..found }))
 }
 
 impl TableFound {

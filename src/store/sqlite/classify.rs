@@ -52,7 +52,9 @@ fn describe(error: &sqlx::Error) -> String {
     };
     match primary(error) {
         ERROR if text.starts_with("no such table") => {
-            "the table observability_events does not exist; use create_table(true)".to_owned()
+            "the table observability_events does not exist; use create_table(true), or apply the output of the command \
+             tracing-ledger schema --sqlite --table observability_events"
+                .to_owned()
         }
         ERROR if text.starts_with("ON CONFLICT clause does not match") => {
             "the table observability_events has no primary key or unique index on id; add one".to_owned()

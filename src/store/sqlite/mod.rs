@@ -18,10 +18,10 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnection, SqliteJournalMode};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use self::location::{Location, Seen};
-use super::{Attempt, Failure, InsertError, Store, time};
+use super::{Attempt, Failure, InsertError, Store, TableName, time};
 use crate::error::Error;
 use crate::row::Row;
 
@@ -33,7 +33,7 @@ const INSERT: &str = "INSERT INTO observability_events \
      VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
      ON CONFLICT (id) DO NOTHING";
 
-const SCHEMA: &str = include_str!("schema.sql");
+pub(super) const SCHEMA: &str = include_str!("schema.sql");
 
 /// Moves the write-ahead log into the file.
 const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -58,6 +58,7 @@ const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 /// ```
 pub struct Sqlite {
     location: Location,
+    table: TableName,
     create_table: bool,
     /// Kept after passing failures: a database in memory ends with its connection.
     open: Option<Open>,
@@ -90,7 +91,29 @@ impl Sqlite {
     pub(super) fn reader(url: &str) -> Result<Self, Error> {
         let mut location = Location::from_url(url)?;
         location.options = location.options.busy_timeout(BUSY_TIMEOUT).disable_statement_logging();
-        Ok(Self { location, create_table: false, open: None })
+        Ok(Self { location, table: TableName::default(), create_table: false, open: None })
+    }
+
+    /// The table for the rows, as `TABLE`, or `SCHEMA.TABLE` for an attached database. Without it: `observability_events`.
+    /// The names count as they are written: quotation marks belong to them.
+    ///
+    /// # Errors
+    /// When it is no name of a table ([`Error::is_config`]).
+    pub fn table(self, name: &str) -> Result<Self, Error> {
+        Ok(self.named(TableName::parse(name)?))
+    }
+
+    pub(super) fn named(mut self, table: TableName) -> Self {
+        self.table = table;
+        self
+    }
+
+    /// The statements that make a table of this name and its indexes.
+    ///
+    /// # Errors
+    /// As [`table`](Self::table).
+    pub fn schema(table: &str) -> Result<String, Error> {
+        Ok(TableName::parse(table)?.in_sql(SCHEMA).into_owned())
     }
 
     /// Whether to create the file and the table if they are missing. Off by default.
@@ -119,16 +142,18 @@ impl Sqlite {
         let mut connection = options.connect().await?;
         // The first read makes the write-ahead log, where the file has one.
         let first = if self.create_table { SCHEMA } else { "PRAGMA schema_version" };
-        run(&mut connection, first).await?;
+        let first = AssertSqlSafe(self.table.in_sql(first).into_owned());
+        sqlx::raw_sql(first).execute(&mut connection).await?;
         Ok(connection)
     }
 
     async fn write(&mut self, rows: &[[Option<String>; 8]]) -> Result<(), sqlx::Error> {
+        let insert = self.table.in_sql(INSERT);
         let connection = self.connection().await?;
         // Ends the transaction of a try that was dropped. Most often there is none, and this fails.
         run(connection, "ROLLBACK").await.ok();
         run(connection, "BEGIN IMMEDIATE").await?;
-        let result = insert_all(connection, rows).await;
+        let result = insert_all(connection, &insert, rows).await;
         if result.is_err() {
             // A full disk or a trigger may have ended it already.
             run(connection, "ROLLBACK").await.ok();
@@ -151,7 +176,7 @@ impl Sqlite {
 
     /// Closes the file if a person has to act: it may be replaced.
     async fn failed(&mut self, error: &sqlx::Error) -> InsertError {
-        let error = classify::insert_error(error);
+        let error = classify::insert_error(error).about(&self.table);
         if error.failure() == Failure::Hold {
             self.close().await;
         }
@@ -173,10 +198,12 @@ impl Sqlite {
 
 async fn insert_all(
     connection: &mut SqliteConnection,
+    insert: &str,
     rows: &[[Option<String>; 8]],
 ) -> Result<(), sqlx::Error> {
     for row in rows {
-        let query = row.iter().fold(sqlx::query(INSERT), |query, value| query.bind(value));
+        let query =
+            row.iter().fold(sqlx::query(AssertSqlSafe(insert.to_owned())), |query, value| query.bind(value));
         query.execute(&mut *connection).await?;
     }
     run(connection, "COMMIT").await

@@ -1,0 +1,145 @@
+//! The name of the table. Statements and messages are written for the usual name, and say another one where it is set.
+
+use std::borrow::Cow;
+
+use crate::error::Error;
+
+/// The name in this crate's statements and messages.
+const USUAL: &str = "observability_events";
+/// The most bytes of a name in Postgres.
+const MAX_BYTES: usize = 63;
+/// What the indexes of `schema.sql` have after the name of the table.
+const INDEXES: [&str; 4] =
+    ["_created_at_idx", "_source_idx", "_booking_id_idx", "_event_type_created_at_idx"];
+
+/// A table, in a schema or in the first one of the search path that has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TableName {
+    schema: Option<String>,
+    name: String,
+}
+
+impl Default for TableName {
+    fn default() -> Self {
+        Self { schema: None, name: USUAL.to_owned() }
+    }
+}
+
+impl TableName {
+    /// Reads `TABLE` or `SCHEMA.TABLE`. The names count as they are written, upper case too.
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+        let (schema, name) = match text.split_once('.') {
+            Some((schema, name)) => (Some(schema), name),
+            None => (None, text),
+        };
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name.len() <= MAX_BYTES
+                && !name.contains(|c: char| c == '.' || c.is_control())
+        };
+        if !is_name(name) || !schema.is_none_or(is_name) {
+            return Err(Error::config(format!(
+                "{text:?} is no name of a table: use TABLE or SCHEMA.TABLE, each part of at most {MAX_BYTES} bytes, \
+                 without quotation marks around it"
+            )));
+        }
+        Ok(Self { schema: schema.map(str::to_owned), name: name.to_owned() })
+    }
+
+    /// Whether it is the usual one.
+    pub(crate) fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The name for a statement, quoted where it is not the usual one.
+    pub(crate) fn quoted(&self) -> String {
+        if self.is_usual() {
+            return USUAL.to_owned();
+        }
+        let schema = self.schema.as_ref().map(|schema| quoted(schema) + ".").unwrap_or_default();
+        schema + &quoted(&self.name)
+    }
+
+    /// A statement for the usual table as one for this table.
+    pub(crate) fn in_sql<'a>(&self, sql: &'a str) -> Cow<'a, str> {
+        if self.is_usual() {
+            return sql.into();
+        }
+        let literal = format!("'{}'", self.quoted().replace('\'', "''"));
+        let mut sql = sql.replace(&format!("'{USUAL}'"), &literal);
+        let mut end = MAX_BYTES - INDEXES.map(str::len).into_iter().max().unwrap_or_default();
+        end = self.name.floor_char_boundary(end);
+        for index in INDEXES {
+            sql = sql.replace(&format!("{USUAL}{index}"), &quoted(&format!("{}{index}", &self.name[..end])));
+        }
+        // Only now, because the name itself may contain the usual one.
+        replace_words(&sql, &self.quoted()).into()
+    }
+
+    /// A message about the usual table as one about this table.
+    pub(crate) fn in_message(&self, message: &str) -> String {
+        if self.is_usual() { message.to_owned() } else { message.replace(USUAL, &self.to_string()) }
+    }
+}
+
+/// Replaces the usual name where it stands alone, outside of quotation marks.
+fn replace_words(sql: &str, name: &str) -> String {
+    let parts: Vec<_> = sql.split('"').enumerate().collect();
+    let replaced =
+        parts.iter().map(
+            |(number, part)| {
+                if number % 2 == 0 { part.replace(USUAL, "\u{0}") } else { (*part).to_owned() }
+            },
+        );
+    replaced.collect::<Vec<_>>().join("\"").replace('\u{0}', name)
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+impl std::fmt::Display for TableName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.schema {
+            Some(schema) => write!(f, "{schema}.{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_quoted_wherever_it_stands() {
+        let name = TableName::parse("Log's.a\"observability_events").expect("a name");
+        assert_eq!(
+            name.in_sql("INSERT INTO observability_events (observability) VALUES (1)"),
+            "INSERT INTO \"Log's\".\"a\"\"observability_events\" (observability) VALUES (1)"
+        );
+        assert_eq!(
+            name.in_sql("SELECT to_regclass('observability_events')"),
+            "SELECT to_regclass('\"Log''s\".\"a\"\"observability_events\"')"
+        );
+        assert_eq!(
+            name.in_sql("CREATE INDEX observability_events_source_idx ON observability_events (source)"),
+            "CREATE INDEX \"a\"\"observability_events_source_idx\" ON \"Log's\".\"a\"\"observability_events\" (source)"
+        );
+    }
+
+    #[test]
+    fn the_usual_name_changes_nothing() {
+        let name = TableName::parse("observability_events").expect("a name");
+        assert!(name.is_usual());
+        assert_eq!(name.in_sql("SELECT 1 FROM observability_events"), "SELECT 1 FROM observability_events");
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        for text in ["", ".", "a.", ".a", "a.b.c", "a\nb", "a\0", &"x".repeat(64)] {
+            let error = TableName::parse(text).expect_err(text);
+            assert!(error.is_config() && error.to_string().contains("SCHEMA.TABLE"), "{error}");
+        }
+    }
+}

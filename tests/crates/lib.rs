@@ -1,0 +1,6 @@
+//! Nothing but tests.
+
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod tower_http_requests;
