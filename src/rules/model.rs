@@ -55,6 +55,8 @@ pub(crate) struct RuleSpec {
     pub(crate) collect: Vec<Collect>,
     /// Keys that are null instead of absent when there is no value.
     pub(crate) or_null: Vec<String>,
+    /// Keys by which a report groups the rows.
+    pub(crate) report_by: Vec<String>,
     /// Fields, declared or inherited, whose values do not leave the calling thread.
     pub(crate) redact: Vec<(Pattern, Redact)>,
     pub(crate) silent: Option<Silent>,

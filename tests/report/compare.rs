@@ -197,7 +197,7 @@ fn every_format_has_the_verdicts() {
 fn a_mix_that_moved_is_shown_with_the_change_at_the_mix_before() {
     let rules = TempDir::new().expect("a directory");
     let file = rules.path().join("rules.toml");
-    fs::write(&file, "[[rule]]\nspan = \"api.call\"\ninherit = [\"route\"]\n").expect("writable");
+    fs::write(&file, "[[rule]]\nspan = \"api.call\"\nreport_by = [\"route\"]\n").expect("writable");
     let sides = [&["version=1.0", "version=2.0", "--by", "route"], &CALLS[..]].concat();
     let moved = [&sides[..], &["--rules", file.to_str().expect("UTF-8")]].concat();
     assert_compared(&moved, 0, "The mix has moved: route of api.call, /orders from 50.0% to 90.0%.");

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use tracing_ledger::Rules;
 use tracing_ledger::report::{Compare as Comparer, Compared, GateResult, Snapshot};
 
-use super::{Format, complain, print};
+use super::{complain, print};
 
 /// The status of an undecided gate, and of a question without an answer.
 const UNDECIDED: u8 = 2;
@@ -63,7 +63,7 @@ pub(crate) struct Compare {
 
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: ComparedFormat,
 
     /// Write to this file instead of stdout
     #[arg(long, value_name = "FILE")]
@@ -98,6 +98,17 @@ struct Choice {
     /// Decide by eight parts of a window that has fewer than six days
     #[arg(long)]
     accept_short_window: bool,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum ComparedFormat {
+    /// Aligned tables
+    #[default]
+    Text,
+    /// Markdown for a pull request
+    Md,
+    /// One JSON object
+    Json,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -175,9 +186,9 @@ fn compared(options: &Compare) -> Result<Compared, Box<dyn Error>> {
 
 fn output(options: &Compare, compared: &Compared) -> Result<(), Box<dyn Error>> {
     let text = match options.format {
-        Format::Text => compared.to_string(),
-        Format::Md => compared.to_markdown(),
-        Format::Json => compared.to_json() + "\n",
+        ComparedFormat::Text => compared.to_string(),
+        ComparedFormat::Md => compared.to_markdown(),
+        ComparedFormat::Json => compared.to_json() + "\n",
     };
     match &options.out {
         Some(file) => write(file, &text),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::gate::GateSpec;
-use super::snapshot::{EventFigures, Snapshot};
+use super::snapshot::{SideFigures, Snapshot};
 use crate::error::Error;
 use crate::report::compare::tally::SUCCESS;
 use crate::report::stats::contrast::{Contrast, Judgement};
@@ -127,7 +127,7 @@ impl GateLine {
 }
 
 fn pairs(before: &Snapshot, after: &Snapshot) -> Vec<Pair> {
-    let key = |event: &EventFigures| (event.event_type.clone(), event.by.clone());
+    let key = |event: &SideFigures| (event.event_type.clone(), event.by.clone());
     let keys: BTreeSet<_> = before.events.iter().chain(&after.events).map(key).collect();
     let mut pairs = Vec::new();
     for (event_type, by) in keys {
@@ -137,7 +137,7 @@ fn pairs(before: &Snapshot, after: &Snapshot) -> Vec<Pair> {
         let sides = (of(before), of(after));
         for metric in super::gate::metrics() {
             let estimate =
-                |side: &Option<EventFigures>, of: &Snapshot| side.as_ref()?.estimate(metric, of.blocks);
+                |side: &Option<SideFigures>, of: &Snapshot| side.as_ref()?.estimate(metric, of.blocks);
             let (first, second) = (estimate(&sides.0, before), estimate(&sides.1, after));
             if first.is_some() || second.is_some() {
                 let figure = sides.0.as_ref().and_then(|event| event.figure(metric));

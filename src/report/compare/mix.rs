@@ -11,13 +11,10 @@ use crate::rules::Rules;
 /// The share of a value has moved if it differs by more.
 pub(super) const MOVED: f64 = 0.05;
 
-/// Ids are no kinds of calls.
-const IDS: [&str; 2] = ["booking_id", "restaurant_id"];
-
-/// What calls inherit, and their nested values: by these the rules tell kinds of calls apart.
+/// The keys by which the rules group rows: these tell kinds of calls apart.
 pub(super) fn keys(rules: &Rules) -> Vec<String> {
-    let inherited = by_event_type(rules).flat_map(|(_, rule)| rule.inherit.iter().cloned());
-    let keys: BTreeSet<_> = inherited.filter(|key| !IDS.contains(&key.as_str())).collect();
+    let keys: BTreeSet<_> =
+        by_event_type(rules).flat_map(|(_, rule)| rule.report_by.iter().cloned()).collect();
     keys.into_iter().collect()
 }
 

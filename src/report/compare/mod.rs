@@ -9,6 +9,7 @@ mod rows;
 pub(super) mod snapshot;
 mod tally;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use self::compared::Compared;
@@ -17,11 +18,12 @@ use self::rows::Rows;
 use self::snapshot::{Filter, Snapshot};
 use self::tally::EventTally;
 use super::observe::{Observation, Questions, by_event_type};
+use super::question::{by_of, condition_of};
 use super::stats::blocks::TimeBlocks;
 use crate::error::Error;
 use crate::rules::Rules;
 use crate::store::open_to_read;
-use crate::store::read::{Reading, RowSource, Selection};
+use crate::store::read::{Condition, Reading, RowSource, Selection};
 
 /// Makes baselines of rows and compares them.
 ///
@@ -184,7 +186,7 @@ impl Compare {
         for (number, rows) in (0..).zip(runs) {
             collected.run = experiment.then_some(number);
             let questions = self.questions(rows, &mix_keys)?;
-            let each = &mut |reading: &Reading<'_>| collected.add(&questions.observe(reading));
+            let each = &mut |reading: &Reading<'_>| collected.add(&questions, &questions.observe(reading));
             for url in &self.databases {
                 open_to_read(url)?.read(questions.selection(), each).await?;
             }
@@ -203,12 +205,13 @@ impl Compare {
             Rows::Saved(_) => return Err(Error::config("a run is a saved baseline: name its rows")),
         }
         for text in conditions {
-            let condition = rows::condition(&text, &mut selection.asked)?;
-            selection.conditions.push(condition);
+            let (asked, comparison, value) = condition_of(&text)?;
+            selection.conditions.push(Condition { asked: selection.asked.len(), comparison, value });
+            selection.asked.push(asked);
         }
         let keys = mix_keys.iter().map(String::as_str).chain(["trace_id"]);
-        let by = self.filter.by.iter().map(String::as_str).chain(keys).map(rows::by);
-        Ok(Questions::new(&self.rules, selection).by(by))
+        let by = self.filter.by.iter().map(String::as_str).chain(keys).map(by_of);
+        Ok(Questions::new(&self.rules, selection).by(by.collect::<Result<Vec<_>, _>>()?))
     }
 }
 
@@ -227,7 +230,7 @@ fn compared(before: Snapshot, after: Snapshot, gates: &[GateSpec]) -> Result<Com
 }
 
 impl Collected<'_> {
-    fn add(&mut self, row: &Observation<'_>) {
+    fn add(&mut self, questions: &Questions, row: &Observation<'_>) {
         self.side.rows += 1;
         let Some(moment) = row.moment() else {
             self.side.unreadable += 1;
@@ -236,16 +239,18 @@ impl Collected<'_> {
         let at = moment.as_microsecond();
         let day = self.days.entry(TimeBlocks::Days.block(at, at, at)).or_insert((moment, moment));
         *day = (day.0.min(moment), day.1.max(moment));
-        let mut values: Vec<_> = row.by().collect();
+        let label =
+            |(place, raw): (usize, Option<_>)| raw.and_then(|raw: Cow<'_, str>| questions.label(place, &raw));
+        let mut values: Vec<_> = row.raw_by().enumerate().map(label).collect();
         let trace = values.pop().flatten();
         let unit = tally::unit(row, trace.as_deref(), self.side.rows);
         let mixed = values.split_off(values.len().saturating_sub(self.mix_keys.len()));
         let mix = self.side.mix.entry(row.event_type().to_owned()).or_default();
         for (key, value) in self.mix_keys.iter().zip(mixed) {
             let Some(value) = value else { continue };
-            *mix.entry(key.clone()).or_default().entry(value.into_owned()).or_default() += 1;
+            *mix.entry(key.clone()).or_default().entry(value).or_default() += 1;
         }
-        let group: Vec<_> = values.into_iter().map(|value| value.map(|value| value.into_owned())).collect();
+        let group = values;
         let at = self.run.unwrap_or(at);
         let mut add =
             |by| self.tallies.entry((row.event_type().to_owned(), by)).or_default().add(row, at, unit);

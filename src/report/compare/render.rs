@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::compared::{Compared, GateLine, Pair, by_chance, interval};
 use super::mix;
-use super::snapshot::{EventFigures, SavedFigure, Snapshot};
+use super::snapshot::{SavedFigure, SideFigures, Snapshot};
 use super::tally::{ATTEMPTS, SUCCESS};
 use crate::escape::visible_json;
 use crate::report::escape::{markdown, text};
@@ -122,7 +122,7 @@ fn short_line(compared: &Compared) -> Option<Line> {
 /// The side before against itself.
 fn halves_line(compared: &Compared) -> Line {
     let totals = || compared.before.events.iter().filter(|event| event.by.is_empty());
-    let unsteady: Vec<(&EventFigures, &SavedFigure)> = totals()
+    let unsteady: Vec<(&SideFigures, &SavedFigure)> = totals()
         .flat_map(|event| event.figures.iter().map(move |figure| (event, figure)))
         .filter(|(_, figure)| figure.differs_from_itself())
         .collect();
@@ -182,30 +182,32 @@ fn mix_lines(compared: &Compared) -> Vec<Line> {
     lines
 }
 
+const FIGURE_COLUMNS: [&str; 13] = [
+    "event",
+    "group",
+    "metric",
+    "verdict",
+    "before",
+    "interval",
+    "after",
+    "interval",
+    "change",
+    "interval",
+    "smallest shown",
+    "n before",
+    "n after",
+];
+
 fn grids(compared: &Compared) -> Vec<Grid> {
     let figures = Grid {
-        title: "Figures",
-        header: vec![
-            "event",
-            "group",
-            "metric",
-            "verdict",
-            "before",
-            "interval",
-            "after",
-            "interval",
-            "change",
-            "interval",
-            "smallest shown",
-            "n before",
-            "n after",
-        ],
+        title: "Figures".to_owned(),
+        header: FIGURE_COLUMNS.map(str::to_owned).to_vec(),
         names: 4,
         rows: compared.pairs.iter().map(pair_cells).collect(),
     };
     let gates = Grid {
-        title: "Gates",
-        header: vec!["gate", "event", "result", "why", "needs n"],
+        title: "Gates".to_owned(),
+        header: ["gate", "event", "result", "why", "needs n"].map(str::to_owned).to_vec(),
         names: 4,
         rows: compared.gates.iter().map(gate_cells).collect(),
     };

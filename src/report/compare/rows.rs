@@ -8,8 +8,6 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use crate::error::Error;
-use crate::report::observe::By;
-use crate::store::read::{Asked, Choice, Comparison, Condition};
 
 /// The rows of one side.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,52 +55,6 @@ fn end(text: &str) -> Option<Option<SystemTime>> {
     Some(Some(moment.into()))
 }
 
-const OPERATORS: [(&str, Comparison); 6] = [
-    ("!=", Comparison::NotEqual),
-    ("<=", Comparison::AtMost),
-    (">=", Comparison::AtLeast),
-    ("=", Comparison::Equal),
-    ("<", Comparison::Below),
-    (">", Comparison::Above),
-];
-
-/// Reads a condition such as `status>=500`. Its text joins `asked`.
-pub(super) fn condition(text: &str, asked: &mut Vec<Asked>) -> Result<Condition, Error> {
-    let found = OPERATORS.iter().filter_map(|(sign, comparison)| Some((text.find(sign)?, sign, comparison)));
-    // Of two at the same place, the longer one comes first.
-    let Some((at, sign, comparison)) = found.min_by_key(|(at, ..)| *at).filter(|(at, ..)| *at > 0) else {
-        return Err(Error::config(
-            "a condition is a key, =, !=, <, <=, > or >=, and a value, such as status>=500",
-        ));
-    };
-    asked.push(named(&text[..at]));
-    Ok(Condition {
-        asked: asked.len() - 1,
-        comparison: *comparison,
-        value: text[at + sign.len()..].to_owned(),
-    })
-}
-
-/// What rows are grouped by.
-pub(super) fn by(name: &str) -> By {
-    match name {
-        "hour" => By::Hour,
-        "day" => By::Day,
-        _ => By::Text(named(name)),
-    }
-}
-
-fn named(name: &str) -> Asked {
-    match name {
-        "event_type" => Asked::EventType,
-        "source" => Asked::Source,
-        "severity" => Asked::Severity,
-        "booking_id" => Asked::BookingId,
-        "restaurant_id" => Asked::RestaurantId,
-        key => Asked::Key(Choice::always(key)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,15 +78,5 @@ mod tests {
         let error = Rows::parse("postgres://bob:hunter2@db/app?x=y").expect_err("no side");
         assert!(!error.to_string().contains("hunter2"), "{error}");
         assert!(Rows::parse("missing.json").is_err());
-    }
-
-    #[test]
-    fn a_condition_has_a_key_an_operator_and_a_value() {
-        let mut asked = Vec::new();
-        let read = condition("status>=500", &mut asked).expect("a condition");
-        assert_eq!((read.comparison, read.value.as_str()), (Comparison::AtLeast, "500"));
-        assert_eq!(condition("a=b=c", &mut asked).expect("a condition").value, "b=c");
-        assert_eq!(asked, [named("status"), named("a")]);
-        assert!(condition("=5", &mut asked).is_err() && condition("status", &mut asked).is_err());
     }
 }

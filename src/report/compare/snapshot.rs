@@ -29,7 +29,7 @@ pub struct Snapshot {
     pub(super) unreadable: u64,
     pub(super) filter: Filter,
     pub(super) blocks: TimeBlocks,
-    pub(super) events: Vec<EventFigures>,
+    pub(super) events: Vec<SideFigures>,
     /// Event type → key → value → rows.
     pub(super) mix: BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>>,
 }
@@ -44,7 +44,7 @@ pub(super) struct Filter {
 
 /// The figures of an event type, or of one group of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct EventFigures {
+pub(super) struct SideFigures {
     pub(super) event_type: String,
     /// The values of the group; empty for all rows of the event type.
     pub(super) by: Vec<Option<String>>,
@@ -73,7 +73,7 @@ impl SavedFigure {
     }
 }
 
-impl EventFigures {
+impl SideFigures {
     pub(super) fn figure(&self, metric: &str) -> Option<&SavedFigure> {
         self.figures.iter().find(|figure| figure.metric == metric)
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use super::snapshot::{EventFigures, SavedFigure};
+use super::snapshot::{SavedFigure, SideFigures};
 use crate::report::observe::Observation;
 use crate::report::stats::HALVES_ALPHA;
 use crate::report::stats::blocks::{Measurement, TimeBlocks, UNIT_BLOCKS};
@@ -59,7 +59,7 @@ impl EventTally {
         event_type: String,
         by: Vec<Option<String>>,
         blocks: TimeBlocks,
-    ) -> EventFigures {
+    ) -> SideFigures {
         let values = self.durations.iter().map(|one| one.value).collect();
         let durations = Arc::new(Ranked::new(values));
         let mut figures = Vec::new();
@@ -82,7 +82,7 @@ impl EventTally {
         let attempts = if self.attempts.is_empty() { calls.collect() } else { self.attempts };
         let mean = |all: &[Measurement]| Estimate::mean(all, blocks);
         figures.extend(figure(ATTEMPTS, mean(&attempts), halves(&attempts, blocks).map(|half| mean(&half))));
-        EventFigures { event_type, by, rows: self.rows, units: self.units.len() as u64, durations, figures }
+        SideFigures { event_type, by, rows: self.rows, units: self.units.len() as u64, durations, figures }
     }
 }
 
