@@ -9,6 +9,8 @@ mod csv;
 mod escape;
 mod gather;
 mod grid;
+#[cfg_attr(not(test), expect(dead_code, reason = "the command does not read logs yet"))]
+mod log;
 mod observe;
 mod question;
 mod render;

@@ -4,6 +4,7 @@
 //! selected. No output ever contains the database's URL.
 
 mod compare;
+mod doctor;
 mod report;
 mod schema;
 mod since;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind as Mistake};
 use clap::{Parser, Subcommand};
 
+use self::doctor::Doctor;
 use self::report::ReportOptions;
 use self::schema::Schema;
 
@@ -36,18 +38,21 @@ enum Command {
     Baseline(compare::Baseline),
     /// Two windows, versions or baselines side by side, and gates on the change.
     Compare(compare::Compare),
+    /// Looks whether a ledger works: database, rights, table, rules and spool.
+    Doctor(Doctor),
     /// Prints the statements that make the table and its indexes.
     Schema(Schema),
 }
 
 /// In messages.
-const COMMANDS: &str = "report, compare, baseline or schema";
+const COMMANDS: &str = "report, compare, baseline, doctor or schema";
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command: Command::Report(options) }) => finish(run(&options)),
         Ok(Cli { command: Command::Baseline(command) }) => compare::baseline(&command),
         Ok(Cli { command: Command::Compare(options) }) => compare::compare(&options),
+        Ok(Cli { command: Command::Doctor(options) }) => options.run(),
         Ok(Cli { command: Command::Schema(options) }) => {
             finish(options.text().and_then(|text| Ok(print(&text).map(|()| ExitCode::SUCCESS)?)))
         }
