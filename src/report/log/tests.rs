@@ -83,7 +83,7 @@ fn rows_of(log: &[u8], keys: &[&str]) -> (Vec<Vec<Option<String>>>, u64) {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(logs.read(&selection, each)).expect("readable");
-    (rows, logs.unread().lines())
+    (rows, logs.into_unread().count())
 }
 
 fn table(rows: &Value) -> Vec<Vec<Option<String>>> {
