@@ -3,6 +3,7 @@
 //! Exit status: 0 on success, 1 on failure (one line on stderr says why), 2 on wrong arguments, 3 where no row is
 //! selected. No output ever contains the database's URL.
 
+mod doctor;
 mod report;
 mod schema;
 mod since;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind as Mistake};
 use clap::{Parser, Subcommand};
 
+use self::doctor::Doctor;
 use self::report::ReportOptions;
 use self::schema::Schema;
 
@@ -30,16 +32,19 @@ struct Cli {
 enum Command {
     /// Counts, success rates, percentiles and reasons of the rows of each event type.
     Report(ReportOptions),
+    /// Looks whether a ledger works: database, rights, table, rules and spool.
+    Doctor(Doctor),
     /// Prints the statements that make the table and its indexes.
     Schema(Schema),
 }
 
 /// In messages.
-const COMMANDS: &str = "report or schema";
+const COMMANDS: &str = "report, doctor or schema";
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command: Command::Report(options) }) => finish(run(&options)),
+        Ok(Cli { command: Command::Doctor(options) }) => options.run(),
         Ok(Cli { command: Command::Schema(options) }) => {
             finish(options.text().and_then(|text| Ok(print(&text).map(|()| ExitCode::SUCCESS)?)))
         }
