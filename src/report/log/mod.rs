@@ -71,11 +71,7 @@ impl Logs {
             }
             match line::read(text) {
                 Ok(Line::Rows(rows)) => rows.into_iter().for_each(|row| each(&self.calls.completed(row))),
-                Ok(line) => {
-                    if let Some(row) = self.calls.take(line) {
-                        each(&row);
-                    }
-                }
+                Ok(line) => self.calls.take(line, each),
                 Err(why) => self.unread.add(file, number, why),
             }
         }
@@ -98,6 +94,7 @@ impl RowSource for Logs {
         for file in self.files.clone() {
             self.read_file(&file, &mut |row| selection.offer(row, each))?;
         }
+        self.calls.finish(&mut |row| selection.offer(row, each));
         Ok(())
     }
 }
