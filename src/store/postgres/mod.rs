@@ -13,6 +13,8 @@ mod classify;
 mod connect;
 mod copy;
 #[cfg(feature = "report")]
+mod project;
+#[cfg(feature = "report")]
 mod read;
 mod table;
 
