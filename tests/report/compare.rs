@@ -214,3 +214,15 @@ fn the_output_goes_to_a_file_on_request() {
     assert_eq!(compare(&sides), (0, String::new()));
     assert!(fs::read_to_string(file).expect("a file").starts_with("## Comparison: holds"));
 }
+
+#[test]
+fn the_built_in_rules_name_the_keys() {
+    let url = Cluster::shared().database();
+    let rows = r#"INSERT INTO observability_events (created_at, event_type, source, severity, context)
+        SELECT timestamptz '2026-11-01Z' + i * interval '1 hour', 'auto_assign.quote', 'test', 'info',
+            jsonb_build_object('planner_duration_ms', i % 7, 'planner_success', true)
+        FROM generate_series(0, 399) AS i"#;
+    Cluster::shared().psql(&url, rows);
+    let sides = ["2026-11-01..2026-11-09", "2026-11-09..2026-11-17", "--database-url", &url];
+    assert_compared(&[&sides[..], &["--gate", "success>=-10pt"]].concat(), 0, "p50");
+}

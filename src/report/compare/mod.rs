@@ -38,7 +38,7 @@ use crate::store::read::{Condition, Reading, RowSource, Selection};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Compare {
     databases: Vec<String>,
     rules: Rules,
@@ -59,7 +59,8 @@ struct Collected<'a> {
 impl Compare {
     /// All event types of all rows, in one group each.
     pub fn new() -> Self {
-        Self::default()
+        let rules = Rules::builtin();
+        Self { databases: Vec::new(), rules, filter: Filter::default(), short_window: false }
     }
 
     /// Adds a database. The rows of several are read as one.
@@ -227,6 +228,12 @@ fn compared(before: Snapshot, after: Snapshot, gates: &[GateSpec]) -> Result<Com
         ));
     }
     Compared::new(before, after, gates)
+}
+
+impl Default for Compare {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Collected<'_> {
