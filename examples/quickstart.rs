@@ -1,17 +1,14 @@
-//! A function with `#[instrument]`, and the three lines that put it on the ledger.
+//! A function with `#[instrument]`, and the three lines that put its calls on the ledger.
 #![expect(clippy::print_stdout, reason = "an example shows what it did")]
 
 use std::time::Duration;
 
-use tracing::{Span, field::Empty, instrument};
+use tracing::instrument;
 use tracing_subscriber::prelude::*;
 
-#[instrument(fields(trigger = "creation", success = Empty, reason = Empty))]
-fn quote_tables_for_booking(party_size: u32) -> Option<u32> {
-    let seats = [2, 4, 6].into_iter().find(|seats| *seats >= party_size);
-    Span::current().record("success", seats.is_some());
-    Span::current().record("reason", seats.is_none().then_some("No suitable tables available"));
-    seats
+#[instrument(err, ret(level = "trace"), fields(ledger.event = "orders.create"))]
+fn create_order(order_id: u32, pieces: u32) -> Result<u32, String> {
+    pieces.checked_sub(1).map(|_| pieces * 1999).ok_or_else(|| "an order needs a piece".to_owned())
 }
 
 fn main() -> Result<(), tracing_ledger::Error> {
@@ -19,8 +16,8 @@ fn main() -> Result<(), tracing_ledger::Error> {
     let (ledger, guard) = tracing_ledger::builder().create_table(true).build(&url)?;
     tracing_subscriber::registry().with(ledger).init();
 
-    for party_size in [2, 5, 9] {
-        quote_tables_for_booking(party_size);
+    for (order_id, pieces) in [(1, 2), (2, 1), (3, 0)] {
+        create_order(order_id, pieces).ok();
     }
     println!("{}", guard.shutdown(Duration::from_secs(5))?);
     println!("The rows, in DATABASE_URL or quickstart.sqlite3: SELECT * FROM observability_events;");

@@ -14,9 +14,11 @@ compile_error!("tracing-ledger runs on Unix only: its spool and its fork check n
 
 mod builder;
 mod census;
+mod checkup;
 mod error;
 mod escape;
 mod exit;
+mod finding;
 mod guard;
 mod layer;
 mod notice;
@@ -73,6 +75,9 @@ pub mod _docs {
 
     #[doc = include_str!("../docs/shutdown.md")]
     pub mod shutdown {}
+
+    #[doc = include_str!("../docs/doctor.md")]
+    pub mod doctor {}
 }
 
 #[cfg(fuzzing)]
@@ -81,6 +86,7 @@ pub use spool::fuzzing as segment;
 
 pub use builder::{Builder, builder, layer};
 pub use error::Error;
+pub use finding::{Checkup, Finding, Health};
 pub use guard::{Guard, Handle};
 pub use layer::LedgerLayer;
 pub use notice::{Notice, NoticeKind};

@@ -1,73 +1,102 @@
 //! The answers as types.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
 
 use crate::store::time;
 
-/// Figures on planner calls and jobs in a period.
+/// Figures on the rows of a period.
 ///
 /// `Display` is a text of aligned tables. Figures without samples are `None`, `–` in text and `null` in JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Baseline {
+pub struct Report {
+    /// The period.
+    pub window: Window,
+    /// Every event type, most frequent first, as in the other lists.
+    pub events: Vec<EventFigures>,
+    /// The event types whose rule has `collect`: each row is a job, and has calls within it.
+    pub jobs: Vec<JobFigures>,
+    /// How many calls a booking took, by the event type of the calls, in all flows together.
+    pub attempts: BTreeMap<String, Attempts>,
+    /// Rows that cannot be read in full. One whose context is no JSON object counts as a row and in no other figure. One
+    /// whose `created_at` is no time counts in any period.
+    pub unreadable: u64,
+}
+
+/// A period, and the rows in it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Window {
     /// Earlier rows are left out; `None` leaves out none.
     #[serde(serialize_with = "rfc3339")]
     pub since: Option<SystemTime>,
+    /// Rows of this moment and later ones are left out; `None` leaves out none.
+    #[serde(serialize_with = "rfc3339")]
+    pub until: Option<SystemTime>,
     /// `created_at` of the first row that counts.
     #[serde(serialize_with = "rfc3339")]
     pub first: Option<SystemTime>,
     /// `created_at` of the last row that counts.
     #[serde(serialize_with = "rfc3339")]
     pub last: Option<SystemTime>,
-    /// All planner calls.
-    pub calls: Calls,
-    /// Planner calls by the flow that made them, most frequent first, as in the other lists.
-    pub by_flow: Vec<CallGroup>,
-    /// Planner calls by what triggered the flow.
-    pub by_trigger: Vec<CallGroup>,
-    /// Planner calls by strategy, written `key=value, …` in the order of the keys.
-    pub by_strategy: Vec<CallGroup>,
-    /// How many planner calls a booking took.
-    pub attempts: Attempts,
-    /// Why planner calls did not succeed.
-    pub reasons: Vec<Reason>,
-    /// Jobs by their result.
-    pub jobs: Vec<JobGroup>,
-    /// Rows that cannot be read in full. One whose context is no JSON object counts as a call or job and in no other
-    /// figure. One whose `created_at` is no time counts in any period.
-    pub unreadable: u64,
 }
 
-/// Planner calls; each row is one.
+/// The rows of one event type.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Calls {
-    /// How many.
-    pub count: u64,
+pub struct EventFigures {
+    /// The event type.
+    pub event_type: String,
+    /// All its rows.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// Its rows in groups.
+    pub groups: Vec<GroupFigures>,
+}
+
+/// Rows that have something in common.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct GroupFigures {
+    /// The common values by key; `None` for rows without one. An object is written `key=value, …` in the order of its keys.
+    #[serde(serialize_with = "as_map")]
+    pub by: Vec<(String, Option<String>)>,
+    /// The rows.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// Figures on rows; each is one call, or one event.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Figures {
+    /// The source of the rows; `None` if they have several.
+    pub source: Option<String>,
+    /// How many rows.
+    pub calls: u64,
     /// The share that succeeded.
     pub success: Share,
-    /// `planner_duration_ms`, in milliseconds.
+    /// How many rows have each outcome.
+    pub outcomes: BTreeMap<String, u64>,
+    /// In milliseconds.
     pub duration_ms: Spread,
-}
-
-/// Planner calls that have something in common.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct CallGroup {
-    /// The common value; `None` for rows without it.
-    pub name: Option<String>,
-    /// The calls.
-    #[serde(flatten)]
-    pub calls: Calls,
+    /// Rows for each hour of the window, or else of the time from the first row of the report to the last.
+    pub rows_per_hour: Option<f64>,
+    /// `created_at` of the last row.
+    #[serde(serialize_with = "rfc3339")]
+    pub last: Option<SystemTime>,
+    /// Why calls did not succeed.
+    pub reasons: Vec<Reason>,
 }
 
 /// A part of a whole.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Share {
-    /// The number of rows that count: those with a known outcome.
+    /// The number of rows that count, such as those with a known outcome.
     pub n: u64,
     /// From 0 to 1.
     pub rate: Option<f64>,
@@ -76,7 +105,7 @@ pub struct Share {
 /// The distribution of values. Percentiles are exact, and interpolated linearly as PostgreSQL's [`percentile_cont`] does.
 ///
 /// [`percentile_cont`]: https://www.postgresql.org/docs/current/functions-aggregate.html#FUNCTIONS-ORDEREDSET-TABLE
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Spread {
     /// How many rows have the value.
@@ -89,9 +118,35 @@ pub struct Spread {
     pub p99: Option<f64>,
     /// The greatest.
     pub max: Option<f64>,
+    /// The intervals that hold the true percentiles with 95 % confidence; `None` where they are not computed.
+    pub interval: Option<Intervals>,
 }
 
-/// Planner calls for each booking, in both flows together.
+/// The confidence intervals of a [`Spread`]: the lower and the upper end, `None` for too few samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Intervals {
+    /// Of the median.
+    pub median: Option<(f64, f64)>,
+    /// Of the 95th percentile.
+    pub p95: Option<(f64, f64)>,
+    /// Of the 99th percentile.
+    pub p99: Option<(f64, f64)>,
+}
+
+/// Calls that did not succeed for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Reason {
+    /// Such as `hard`; `None` for rows without it.
+    pub category: Option<String>,
+    /// Such as `hard.no_capacity`, or the reason of rows without a code; `None` for rows without either.
+    pub code: Option<String>,
+    /// How many calls.
+    pub count: u64,
+}
+
+/// Calls for each booking, in all flows together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Attempts {
@@ -99,51 +154,108 @@ pub struct Attempts {
     pub per_booking: Spread,
     /// Bookings by their number of calls, in ascending order.
     pub histogram: Vec<AttemptsBar>,
-    /// Planner calls that name no booking. They are in neither of the other figures.
+    /// Calls that name no booking. They are in neither of the other figures.
     pub calls_without_booking: u64,
 }
 
-/// One bar of the histogram.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// One bar of a histogram of attempts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct AttemptsBar {
-    /// This many planner calls …
-    pub attempts: u64,
-    /// … were made for this many bookings.
-    pub bookings: u64,
+    /// This many calls …
+    pub attempts: f64,
+    /// … were made for this many bookings, or by this many jobs.
+    pub count: u64,
+    /// The share of bookings or jobs with at most as many calls.
+    pub cumulative: f64,
 }
 
-/// Planner calls that did not succeed for the same reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The jobs of one event type.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Reason {
-    /// `hard`, `transient`, `unknown`; `None` for rows without it.
-    pub category: Option<String>,
-    /// Such as `hard.no_capacity`; `None` for rows without it.
-    pub code: Option<String>,
-    /// How many calls.
-    pub count: u64,
+pub struct JobFigures {
+    /// The event type.
+    pub event_type: String,
+    /// The event type of the calls.
+    pub of: String,
+    /// How many jobs.
+    pub jobs: u64,
+    /// Jobs by their result.
+    pub results: Vec<ResultFigures>,
+    /// Calls within a job.
+    pub attempts: JobAttempts,
+    /// The share of all jobs' time that was calls. The rest was waiting. `n` is the number of jobs that have both times.
+    pub calls_share: Share,
+    /// Flows that try before a job does, such as one within a request.
+    pub flows: Vec<FlowFigures>,
 }
 
 /// Jobs that ended alike.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct JobGroup {
+pub struct ResultFigures {
     /// `succeeded`, `cutoff`, …; `None` for rows without it.
     pub result: Option<String>,
     /// How many.
     pub count: u64,
-    /// `attemptsUsed`: planner calls within the job.
-    pub attempts_used: Spread,
-    /// `totalDurationMs`, in milliseconds.
-    pub total_duration_ms: Spread,
+    /// Calls within a job.
+    pub attempts: Spread,
+    /// In milliseconds.
+    pub duration_ms: Spread,
 }
 
-impl Baseline {
+/// The distribution of calls within a job.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct JobAttempts {
+    /// How many jobs have the figure.
+    pub n: u64,
+    /// The average.
+    pub mean: Option<f64>,
+    /// Half of the jobs have at most this many.
+    pub p50: Option<f64>,
+    /// 90 in 100 jobs have at most this many.
+    pub p90: Option<f64>,
+    /// The most.
+    pub max: Option<f64>,
+    /// Jobs by their number of calls, in ascending order.
+    pub histogram: Vec<AttemptsBar>,
+}
+
+/// A flow whose events have the names `FLOW.timeout` and `FLOW.succeeded`, and the jobs that went on where it failed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct FlowFigures {
+    /// The part of the event types before the last dot.
+    pub flow: String,
+    /// The share of timeouts among timeouts and successes.
+    pub timeouts: Share,
+    /// The share of bookings that a job took over, among those for which the flow did not succeed: the job began after the
+    /// first event of the flow, and at most five minutes after its last.
+    pub handed_over: Share,
+}
+
+impl Report {
     /// Whether no row counted.
     pub fn is_empty(&self) -> bool {
-        self.calls.count == 0 && self.jobs.is_empty()
+        self.events.is_empty()
     }
+
+    /// The rows of an event type.
+    pub fn event(&self, event_type: &str) -> Option<&EventFigures> {
+        self.events.iter().find(|event| event.event_type == event_type)
+    }
+}
+
+impl EventFigures {
+    /// The groups by this one key.
+    pub fn groups_by<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a GroupFigures> {
+        self.groups.iter().filter(move |group| matches!(group.by.as_slice(), [(name, _)] if name == key))
+    }
+}
+
+fn as_map<S: Serializer>(by: &[(String, Option<String>)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(by.iter().map(|(key, value)| (key, value)))
 }
 
 fn rfc3339<S: Serializer>(moment: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -10,8 +10,8 @@ pub(super) const NONE: &str = "–";
 /// Rows under a header. The first column may hold values from the database, which are escaped on writing.
 #[derive(Debug)]
 pub(super) struct Grid {
-    pub(super) title: &'static str,
-    pub(super) header: Vec<&'static str>,
+    pub(super) title: String,
+    pub(super) header: Vec<String>,
     /// How many columns from the left hold text; the others hold numbers, and are aligned to the right.
     pub(super) names: usize,
     pub(super) rows: Vec<Vec<String>>,
@@ -27,9 +27,9 @@ impl Grid {
 
     pub(super) fn text(&self, out: &mut impl fmt::Write) -> fmt::Result {
         let mut lines = self.cells(escape::text);
-        lines.insert(0, self.header.iter().map(|&cell| cell.to_owned()).collect());
+        lines.insert(0, self.header.iter().map(|cell| escape::text(cell)).collect());
         let widths: Vec<usize> = (0..self.header.len()).map(|column| width(&lines, column)).collect();
-        writeln!(out, "{}", self.title)?;
+        writeln!(out, "{}", escape::text(&self.title))?;
         for line in &lines {
             let cells = line.iter().zip(&widths).enumerate();
             let padded: Vec<String> =
@@ -44,8 +44,9 @@ impl Grid {
     }
 
     pub(super) fn markdown(&self, out: &mut impl fmt::Write) -> fmt::Result {
-        writeln!(out, "### {}\n", self.title)?;
-        writeln!(out, "| {} |", self.header.join(" | "))?;
+        writeln!(out, "### {}\n", escape::markdown(&self.title))?;
+        let header: Vec<_> = self.header.iter().map(|cell| escape::markdown(cell)).collect();
+        writeln!(out, "| {} |", header.join(" | "))?;
         let rule = |column| if column < self.names { ":--" } else { "--:" };
         let rules: Vec<_> = (0..self.header.len()).map(rule).collect();
         writeln!(out, "| {} |", rules.join(" | "))?;

@@ -1,8 +1,10 @@
 //! What a report asks of every row, and what the rows of each event type answer: the rules say under which key.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::rules::Rules;
 use crate::rules::model::{Collect, Figure, MatchKind, RuleSpec};
@@ -78,6 +80,11 @@ impl Questions {
     /// What to read.
     pub(crate) fn selection(&self) -> &Selection {
         &self.selection
+    }
+
+    /// A value of [`Observation::raw_by`], as a report shows it.
+    pub(crate) fn label(&self, place: usize, raw: &str) -> Option<String> {
+        self.by.get(place)?.label(raw).map(Cow::into_owned)
     }
 
     pub(crate) fn observe<'a>(&'a self, reading: &'a Reading<'a>) -> Observation<'a> {
@@ -200,13 +207,26 @@ impl<'a> Observation<'a> {
         self.number(WITHIN)
     }
 
-    /// The values that rows are grouped by.
-    pub(crate) fn by(&self) -> impl Iterator<Item = Option<Cow<'a, str>>> {
+    /// The values that rows are grouped by: each is cheap to make, and [`Questions::label`] makes what a report shows.
+    pub(crate) fn raw_by(&self) -> impl Iterator<Item = Option<Cow<'a, str>>> {
         self.by.iter().map(|place| match *place {
-            Place::Text(place) => self.text(place).map(label),
-            Place::Hour => self.moment().map(|moment| moment.strftime("%Y-%m-%dT%H:00Z").to_string().into()),
-            Place::Day => self.moment().map(|moment| moment.strftime("%Y-%m-%d").to_string().into()),
+            Place::Text(place) => self.text(place).map(Cow::Borrowed),
+            Place::Hour => self.moment().map(|moment| hours(moment).to_string().into()),
+            Place::Day => self.moment().map(|moment| hours(moment).div_euclid(24).to_string().into()),
         })
+    }
+
+    /// Writes the event type and the values that rows are grouped by, in a form that no other values have.
+    pub(crate) fn write_key(&self, key: &mut String) {
+        key.push_str(self.event_type());
+        for value in self.raw_by() {
+            key.push('\0');
+            if let Some(value) = value {
+                // Writing to a String cannot fail.
+                write!(key, "{}:", value.len()).ok();
+                key.push_str(&value);
+            }
+        }
     }
 
     fn text(&self, place: usize) -> Option<&'a str> {
@@ -218,20 +238,38 @@ impl<'a> Observation<'a> {
     }
 }
 
+impl Place {
+    fn label<'t>(&self, raw: &'t str) -> Option<Cow<'t, str>> {
+        let hours = |hours: i64, format| {
+            let moment = Timestamp::from_second(hours.checked_mul(3600)?).ok()?;
+            Some(moment.strftime(format).to_string().into())
+        };
+        match self {
+            Self::Text(_) => label(raw),
+            Self::Hour => hours(raw.parse().ok()?, "%Y-%m-%dT%H:00Z"),
+            Self::Day => hours(raw.parse::<i64>().ok()?.checked_mul(24)?, "%Y-%m-%d"),
+        }
+    }
+}
+
+fn hours(moment: Timestamp) -> i64 {
+    moment.as_second().div_euclid(3600)
+}
+
 /// An object becomes `key=value, …`, sorted by key, because `jsonb` has an order of its own and SQLite keeps the order in
 /// which keys were written. Each database has spaces of its own in it.
-fn label(text: &str) -> Cow<'_, str> {
-    let parsed = || serde_json::from_str(text).ok();
-    match text.as_bytes() {
-        [b'{', ..] => match parsed() {
-            Some(serde_json::Value::Object(object)) => {
-                let mut parts: Vec<_> = object.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                parts.sort_unstable();
-                parts.join(", ").into()
-            }
-            _ => text.into(),
-        },
-        [b'[', ..] => parsed().map_or(text.into(), |list: serde_json::Value| list.to_string().into()),
-        _ => text.into(),
+fn label(text: &str) -> Option<Cow<'_, str>> {
+    let value = match text.as_bytes() {
+        [b'{' | b'[', ..] => serde_json::from_str(text).ok(),
+        _ => None,
+    };
+    match value {
+        None => Some(text.into()),
+        Some(Value::Object(object)) => {
+            let mut parts: Vec<_> = object.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            parts.sort_unstable();
+            (!parts.is_empty()).then(|| parts.join(", ").into())
+        }
+        Some(list) => Some(list.to_string().into()),
     }
 }

@@ -1,65 +1,203 @@
 //! Numbers and their exact percentiles.
 
-use super::Spread;
+use std::mem;
 
-/// The values of one figure. All are kept, 8 bytes each, because percentiles are exact.
-#[derive(Debug, Default)]
-pub(super) struct Samples(Vec<f64>);
+use super::answer::Spread;
 
-impl Samples {
-    /// Adds the value, if it is a finite number.
-    pub(super) fn take(&mut self, value: Option<f64>) {
-        self.0.extend(value.filter(|value| value.is_finite()));
+/// Numbers, each with how often it came. Memory grows with the numbers that differ: durations have three decimals.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counts {
+    /// Ascending.
+    numbers: Vec<u64>,
+    counts: Vec<u32>,
+    fresh: Vec<u64>,
+}
+
+/// Fewer fresh numbers are not worth a merge.
+const FRESH: usize = 8192;
+
+impl Counts {
+    pub(super) fn add(&mut self, number: u64) {
+        self.fresh.push(number);
+        if self.fresh.len() >= FRESH.max(self.numbers.len()) {
+            self.merge();
+        }
     }
 
-    pub(super) fn spread(mut self) -> Spread {
-        self.0.sort_unstable_by(f64::total_cmp);
-        Spread {
-            n: self.0.len() as u64,
-            median: percentile(&self.0, 0.5),
-            p95: percentile(&self.0, 0.95),
-            p99: percentile(&self.0, 0.99),
-            max: self.0.last().copied(),
+    /// Every number with its count, in ascending order.
+    pub(super) fn into_pairs(mut self) -> impl Iterator<Item = (u64, u32)> {
+        self.merge();
+        self.numbers.into_iter().zip(self.counts)
+    }
+
+    fn extend(&mut self, other: &Self) {
+        let old = mem::take(self);
+        let mut other = other.clone();
+        let mut own = old;
+        own.merge();
+        other.merge();
+        *self =
+            Self::of(own.numbers.into_iter().zip(own.counts), other.numbers.into_iter().zip(other.counts));
+    }
+
+    fn merge(&mut self) {
+        let mut fresh = mem::take(&mut self.fresh);
+        if fresh.is_empty() {
+            return;
+        }
+        fresh.sort_unstable();
+        let old = mem::take(&mut self.numbers).into_iter().zip(mem::take(&mut self.counts));
+        *self = Self::of(old, fresh.into_iter().map(|number| (number, 1)));
+    }
+
+    /// Merges two ascending sequences.
+    fn of(one: impl Iterator<Item = (u64, u32)>, other: impl Iterator<Item = (u64, u32)>) -> Self {
+        let (mut one, mut other) = (one.peekable(), other.peekable());
+        let mut merged = Self::default();
+        loop {
+            let next = match (one.peek(), other.peek()) {
+                (Some(a), Some(b)) if a.0 <= b.0 => one.next(),
+                (Some(_), None) => one.next(),
+                _ => other.next(),
+            };
+            let Some((number, count)) = next else { return merged };
+            match merged.counts.last_mut() {
+                Some(last) if merged.numbers.last() == Some(&number) => *last = last.saturating_add(count),
+                _ => {
+                    merged.numbers.push(number);
+                    merged.counts.push(count);
+                }
+            }
         }
     }
 }
 
-/// As PostgreSQL's [`percentile_cont`]: "a value corresponding to the specified fraction within the ordered
-/// set of aggregated argument values", interpolating linearly between the two values next to it.
-///
-/// [`percentile_cont`]: https://www.postgresql.org/docs/current/functions-aggregate.html#FUNCTIONS-ORDEREDSET-TABLE
-fn percentile(sorted: &[f64], fraction: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    let position = fraction * last as f64;
-    let below = sorted.get(position.floor() as usize)?;
-    let above = sorted.get(position.ceil() as usize)?;
-    Some(below + position.fract() * (above - below))
+/// The values of one figure, exact.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Samples(Counts);
+
+/// The sign bit of a number.
+const SIGN: u64 = 1 << 63;
+
+impl Samples {
+    /// Adds the value, if it is a finite number.
+    pub(super) fn take(&mut self, value: Option<f64>) {
+        if let Some(value) = value.filter(|value| value.is_finite()) {
+            self.0.add(ordered(value));
+        }
+    }
+
+    pub(super) fn extend(&mut self, other: &Self) {
+        self.0.extend(&other.0);
+    }
+
+    pub(super) fn into_sorted(self) -> Sorted {
+        let mut end = 0;
+        let steps = self.0.into_pairs().map(|(bits, count)| {
+            end += u64::from(count);
+            (value(bits), end)
+        });
+        Sorted(steps.collect())
+    }
+
+    pub(super) fn spread(self) -> Spread {
+        self.into_sorted().spread()
+    }
+}
+
+/// The bits of a number, in an order in which integers compare as the numbers do.
+fn ordered(value: f64) -> u64 {
+    // Zero has two forms, which are one value.
+    let bits = (value + 0.0).to_bits();
+    if bits & SIGN == 0 { bits | SIGN } else { !bits }
+}
+
+fn value(ordered: u64) -> f64 {
+    f64::from_bits(if ordered & SIGN == 0 { !ordered } else { ordered & !SIGN })
+}
+
+/// Values in ascending order, each with the number of values up to it.
+#[derive(Debug)]
+pub(super) struct Sorted(Vec<(f64, u64)>);
+
+impl Sorted {
+    pub(super) fn n(&self) -> u64 {
+        self.0.last().map_or(0, |(_, end)| *end)
+    }
+
+    pub(super) fn max(&self) -> Option<f64> {
+        self.0.last().map(|(value, _)| *value)
+    }
+
+    /// Each value with its count.
+    pub(super) fn bars(&self) -> impl Iterator<Item = (f64, u64)> {
+        let ends = std::iter::once(0).chain(self.0.iter().map(|(_, end)| *end));
+        self.0.iter().zip(ends).map(|((value, end), before)| (*value, end - before))
+    }
+
+    pub(super) fn sum(&self) -> f64 {
+        self.bars().map(|(value, count)| value * count as f64).sum()
+    }
+
+    pub(super) fn mean(&self) -> Option<f64> {
+        (self.n() > 0).then(|| self.sum() / self.n() as f64)
+    }
+
+    pub(super) fn spread(&self) -> Spread {
+        Spread {
+            n: self.n(),
+            median: self.percentile(0.5),
+            p95: self.percentile(0.95),
+            p99: self.percentile(0.99),
+            max: self.max(),
+            interval: None,
+        }
+    }
+
+    /// As PostgreSQL's [`percentile_cont`]: "a value corresponding to the specified fraction within the ordered
+    /// set of aggregated argument values", interpolating linearly between the two values next to it.
+    ///
+    /// [`percentile_cont`]: https://www.postgresql.org/docs/current/functions-aggregate.html#FUNCTIONS-ORDEREDSET-TABLE
+    pub(super) fn percentile(&self, fraction: f64) -> Option<f64> {
+        let last = self.n().checked_sub(1)?;
+        let position = fraction * last as f64;
+        let below = self.at(position.floor() as u64)?;
+        let above = self.at(position.ceil() as u64)?;
+        Some(below + position.fract() * (above - below))
+    }
+
+    fn at(&self, index: u64) -> Option<f64> {
+        let step = self.0.partition_point(|(_, end)| *end <= index);
+        self.0.get(step).map(|(value, _)| *value)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn spread(values: &[f64]) -> Spread {
-        Samples(values.to_vec()).spread()
+    fn samples(values: &[f64]) -> Samples {
+        let mut samples = Samples::default();
+        values.iter().for_each(|value| samples.take(Some(*value)));
+        samples
     }
 
     #[test]
     fn percentiles_between_two_values_are_interpolated() {
-        let four = spread(&[4.0, 1.0, 3.0, 2.0]);
+        let four = samples(&[4.0, 1.0, 3.0, 2.0]).spread();
         assert_eq!((four.n, four.median, four.max), (4, Some(2.5), Some(4.0)));
-        assert_eq!(percentile(&[0.0, 10.0], 0.95), Some(9.5));
+        assert_eq!(samples(&[0.0, 10.0]).into_sorted().percentile(0.95), Some(9.5));
     }
 
     #[test]
     fn a_single_value_is_every_percentile() {
-        let one = spread(&[7.0]);
+        let one = samples(&[7.0]).spread();
         assert_eq!([one.median, one.p95, one.p99, one.max], [Some(7.0); 4]);
     }
 
     #[test]
     fn without_values_there_are_no_percentiles() {
-        let none = spread(&[]);
+        let none = samples(&[]).spread();
         assert_eq!((none.n, none.median, none.max), (0, None, None));
     }
 
@@ -70,5 +208,26 @@ mod tests {
             samples.take(value);
         }
         assert_eq!(samples.spread().n, 1);
+    }
+
+    #[test]
+    fn values_of_any_sign_are_in_order_and_counted_once_each() {
+        let values = [1.5, -2.0, 0.0, -0.0, 1.5, 1e300, -1e300];
+        let bars: Vec<_> = samples(&values).into_sorted().bars().collect();
+        assert_eq!(bars, [(-1e300, 1), (-2.0, 1), (0.0, 2), (1.5, 2), (1e300, 1)]);
+    }
+
+    #[test]
+    fn many_values_in_two_parts_are_as_exact_as_a_sorted_list() {
+        let all: Vec<f64> = (0..100_000_u64).map(|i| (i * 7919 % 65_537) as f64 / 1000.0).collect();
+        let mut both = samples(&all[..30_000]);
+        both.extend(&samples(&all[30_000..]));
+        let mut sorted = all;
+        sorted.sort_by(f64::total_cmp);
+        let both = both.into_sorted();
+        assert_eq!(both.n(), 100_000);
+        for index in [0, 1, 49_999, 50_000, 94_999, 98_999, 99_999] {
+            assert_eq!(both.at(index), Some(sorted[index as usize]), "{index}");
+        }
     }
 }

@@ -273,6 +273,11 @@ impl Rule {
         self.names("or_null", keys, |rule, name| rule.or_null.push(name))
     }
 
+    /// Keys of the context by which a report groups the rows, each for itself. Rows do not change.
+    pub fn report_by(self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names("report_by", keys, |rule, name| rule.report_by.push(name))
+    }
+
     /// Redacts the values of this field (`*` stands for any run of characters) on the thread that records them.
     ///
     /// The name is that of a declared or inherited field; `error` is also the text of an error or panic. Success,

@@ -33,7 +33,7 @@ pub(super) enum For {
 type Apply = fn(Rule, &KeyValue<'_>) -> Result<Rule, Fault>;
 
 /// The keys of a rule. A new key needs a line here, a setter in [`super::builder`] and a field in [`super::model`].
-pub(super) const RULE_KEYS: [(&str, For, Apply); 29] = [
+pub(super) const RULE_KEYS: [(&str, For, Apply); 30] = [
     ("span", For::Both, names),
     ("event", For::Both, names),
     ("target", For::Both, |rule, it| Ok(rule.target(it.text()?))),
@@ -62,6 +62,7 @@ pub(super) const RULE_KEYS: [(&str, For, Apply); 29] = [
     ("collect", For::Spans, |rule, it| each(rule, it, collect)),
     ("or_null", For::Both, |rule, it| Ok(rule.or_null(it.texts()?))),
     ("redact", For::Both, redact),
+    ("report_by", For::Both, |rule, it| Ok(rule.report_by(it.texts()?))),
     ("silent", For::Spans, |rule, it| Ok(rule.silent(it.word(&SILENCES)?))),
 ];
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use sqlx::Connection as _;
 use support::{Cluster, Ledger, SqliteFile};
 use tracing::{info, info_span, instrument};
-use tracing_ledger::report::baseline;
+use tracing_ledger::report::{Question, report};
 use tracing_ledger::store::{Attempt, Postgres, Sqlite, Store};
 use tracing_ledger::{Row, Rule, Rules};
 use tracing_subscriber::{Registry, prelude::*};
@@ -82,7 +82,7 @@ async fn every_format_of_the_report_escapes_hostile_characters() {
         tracing::subscriber::with_default(tracing_subscriber::registry().with(ledger), calls);
         guard.shutdown(support::DEADLINE).expect("all is written");
 
-        let report = baseline(&url, None).await.expect("read");
+        let report = report(&Question::new(), &[&url]).await.expect("read");
         let (text, markdown, json) = (report.to_string(), report.to_markdown(), report.to_json());
         for form in [&text, &markdown, &json] {
             assert!(!form.contains(is_hidden), "{form:?}");
@@ -92,7 +92,9 @@ async fn every_format_of_the_report_escapes_hostile_characters() {
         assert!(text.contains(escaped), "{text}");
         assert!(markdown.contains(r"| \\u{1b}\[2J\\u{202e}\|\\u{d}\\u{a}"), "{markdown}");
         let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-        let names = json["by_flow"].as_array().expect("groups").iter().map(|group| &group["name"]);
+        let events = json["events"].as_array().expect("events").iter();
+        let groups = events.flat_map(|event| event["groups"].as_array().expect("groups"));
+        let names = groups.map(|group| &group["by"]["flow"]);
         assert!(names.into_iter().any(|name| *name == stored()), "{json}");
     }
 }

@@ -1,4 +1,4 @@
-//! `tracing-ledger report` prints the baseline, says clearly what is wrong, and never shows a password.
+//! `tracing-ledger report` prints the figures, says clearly what is wrong, and never shows a password.
 
 use std::process::{Command, Output};
 use std::time::SystemTime;
@@ -37,9 +37,12 @@ async fn ledger_with_a_call() -> SqliteFile {
 #[tokio::test]
 async fn every_format_is_printed() {
     let file = ledger_with_a_call().await;
-    for (format, part) in
-        [("text", "12.50"), ("md", "| 1 | 100.0% | 1 | 12.50 |"), ("json", "\"median\": 12.5")]
-    {
+    for (format, part) in [
+        ("text", "12.50"),
+        ("md", "| 1 | 100.0% | 1 | 12.50 |"),
+        ("json", "\"median\": 12.5"),
+        ("csv", ",duration_median,event_type=auto_assign.quote,12.5,ms,1,auto_assign\n"),
+    ] {
         let url = file.url();
         let output = run(&["report", "--database-url", &url, "--since", "2h", "--format", format]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -68,12 +71,57 @@ async fn a_url_that_allows_no_writes_is_enough() {
 fn an_empty_table_is_reported_with_what_to_check() {
     let url = Cluster::shared().database();
     let output = run(&["report", "--database-url", &url]);
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.status.code(), Some(3));
     assert!(
-        stderr(&output).starts_with("note: the ledger has no planner call and no job in this period"),
+        stderr(&output).starts_with("note: no row is selected; the ledger is empty: check the database"),
         "{}",
         stderr(&output)
     );
+}
+
+#[tokio::test]
+async fn where_no_row_is_selected_the_event_types_are_named() {
+    let file = ledger_with_a_call().await;
+    for narrow in [&["--event", "http.request"][..], &["--until", "2h"], &["--where", "flow=job"]] {
+        let output = run(&[&["report", "--database-url", &file.url()][..], narrow].concat());
+        assert_eq!(output.status.code(), Some(3), "{narrow:?}");
+        assert_eq!(
+            stderr(&output),
+            "note: no row is selected; the ledger has the event types auto_assign.quote (1)\n"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_report_goes_to_a_file_and_counts_several_databases() {
+    let (one, other) = (ledger_with_a_call().await, ledger_with_a_call().await);
+    let out = tempfile::NamedTempFile::new().expect("a file");
+    let path = out.path().to_str().expect("UTF-8");
+    let urls = ["report", "--database-url", &one.url(), "--database-url", &other.url(), "--out", path];
+    let output = run(&[&urls[..], &["--by", "hour", "--from", "2h", "--format", "json"]].concat());
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), ""), "{}", stderr(&output));
+    let json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path).expect("written")).expect("JSON");
+    let event = &json["events"][0];
+    assert_eq!((&event["calls"], &event["groups"][0]["calls"]), (&2.into(), &2.into()), "{json}");
+    assert_eq!(event["duration_ms"]["interval"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn rules_may_come_from_a_file() {
+    let file = ledger_with_a_call().await;
+    let rules = tempfile::NamedTempFile::new().expect("a file");
+    let text = "[[rule]]\nspan = \"quote\"\nevent_type = \"auto_assign.quote\"\nduration = \"other\"";
+    std::fs::write(rules.path(), text).expect("written");
+    let path = rules.path().to_str().expect("UTF-8");
+    let output = run(&["report", "--database-url", &file.url(), "--rules", path, "--format", "csv"]);
+    assert!(
+        stdout(&output).contains(",duration_median,event_type=auto_assign.quote,,ms,0,"),
+        "{}",
+        stdout(&output)
+    );
+    let output = run(&["report", "--database-url", &file.url(), "--rules", "/nowhere.toml"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
 }
 
 #[test]
@@ -109,12 +157,15 @@ fn a_mistake_in_the_arguments_is_named_with_what_to_write() {
         (&["repot"], "unrecognized subcommand: argument 1, use report"),
         (&["hunter2"], "unrecognized subcommand: argument 1, use report"),
         (&["report", "--databse-url=x"], "unexpected argument found: argument 2, use --database-url"),
-        (&["report", "--since", "2h", "--form", "md"], "unexpected argument found: argument 4, use --format"),
+        (
+            &["report", "--since", "2h", "--formt", "md"],
+            "unexpected argument found: argument 4, use --format",
+        ),
         (&["report", "x"], "unexpected argument found: argument 2, a URL goes after --database-url"),
         (&["report", "--", "-y"], "unexpected argument found: argument 3"),
         (&["report", "--since"], "a value is missing: --since <TIME>"),
         (&["report", "--database-url"], "a value is missing: --database-url <URL>"),
-        (&["report", "--format"], "a value is missing: --format <FORMAT>, use text, md, json"),
+        (&["report", "--format"], "a value is missing: --format <FORMAT>, use text, md, json, csv"),
         (&["report", "--since", "1h", "--since", "2h"], "an option is given more than once: --since <TIME>"),
     ] {
         let output = run(arguments);
@@ -127,10 +178,11 @@ fn a_mistake_in_the_arguments_is_named_with_what_to_write() {
 async fn a_span_may_reach_back_before_the_first_year() {
     let file = ledger_with_a_call().await;
     let postgres = Cluster::shared().database();
-    for url in [file.url(), postgres] {
+    for url in [file.url(), postgres.clone()] {
         for span in ["2000000d", "4000000d", "2000y", "99999999999d"] {
             let output = run(&["report", "--database-url", &url, "--since", span, "--format", "json"]);
-            let expected = if span.ends_with("00000d") { 0 } else { 2 };
+            let found = if url == postgres { 3 } else { 0 };
+            let expected = if span.ends_with("00000d") { found } else { 2 };
             assert_eq!(output.status.code(), Some(expected), "{span}: {}", stderr(&output));
         }
     }

@@ -1,14 +1,16 @@
-//! The baseline's figures are those of PostgreSQL's own aggregates, and the same from every database.
+//! The report's figures are those of PostgreSQL's own aggregates, and the same from every database.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use support::{Cluster, SqliteFile};
 use tracing_ledger::Row;
-use tracing_ledger::report::{Baseline, baseline};
+use tracing_ledger::report::Report;
 use tracing_ledger::store::{Attempt, Postgres, Sqlite, Store};
 use uuid::Uuid;
 
-/// Rows of every kind, among them such as say nothing, and one that is no business of the baseline.
+use super::{quote_count, report_since};
+
+/// Rows of every kind, among them such as say nothing, and one that is no call and no job.
 fn rows() -> Vec<Row> {
     let quotes = (0..997_u64).map(quote);
     let jobs = (0..101_u64).map(job);
@@ -67,11 +69,12 @@ async fn filled_sqlite(file: &SqliteFile) -> String {
 }
 
 /// One line a figure: of our answer.
-fn ours(baseline: &Baseline) -> Vec<String> {
-    let calls = &baseline.calls;
+fn ours(report: &Report) -> Vec<String> {
+    let event = report.event("auto_assign.quote").expect("there are calls");
+    let calls = &event.figures;
     let spread = &calls.duration_ms;
     let mut lines = vec![
-        format!("calls {} {} {:.9}", calls.count, calls.success.n, calls.success.rate.expect("a rate")),
+        format!("calls {} {} {:.9}", calls.calls, calls.success.n, calls.success.rate.expect("a rate")),
         format!(
             "duration {} {:.9} {:.9} {:.9}",
             spread.n,
@@ -80,13 +83,13 @@ fn ours(baseline: &Baseline) -> Vec<String> {
             some(spread.p99)
         ),
     ];
-    for group in &baseline.by_flow {
-        let spread = &group.calls.duration_ms;
-        let name = group.name.as_deref().unwrap_or("none");
-        lines.push(format!("flow {name} {} {}", group.calls.count, spread.n));
+    for group in event.groups_by("flow") {
+        let spread = &group.figures.duration_ms;
+        let name = group.by[0].1.as_deref().unwrap_or("none");
+        lines.push(format!("flow {name} {} {}", group.figures.calls, spread.n));
     }
-    for group in &baseline.jobs {
-        let (attempts, total) = (&group.attempts_used, &group.total_duration_ms);
+    for group in report.jobs.iter().flat_map(|job| &job.results) {
+        let (attempts, total) = (&group.attempts, &group.duration_ms);
         let result = group.result.as_deref().unwrap_or("none");
         let figures = [attempts.median, attempts.p95, total.median, total.p95].map(some);
         lines.push(format!(
@@ -94,12 +97,13 @@ fn ours(baseline: &Baseline) -> Vec<String> {
             group.count, figures[0], figures[1], figures[2], figures[3]
         ));
     }
-    let bookings = &baseline.attempts.per_booking;
+    let attempts = &report.attempts["auto_assign.quote"];
+    let bookings = &attempts.per_booking;
     lines.push(format!("bookings {} {:.9} {:.9}", bookings.n, some(bookings.median), some(bookings.p95)));
-    for bar in &baseline.attempts.histogram {
-        lines.push(format!("bar {} {}", bar.attempts, bar.bookings));
+    for bar in &attempts.histogram {
+        lines.push(format!("bar {} {}", bar.attempts, bar.count));
     }
-    for reason in &baseline.reasons {
+    for reason in &calls.reasons {
         let text = |name: &Option<String>| name.clone().unwrap_or_else(|| "none".to_owned());
         lines.push(format!("reason {} {} {}", text(&reason.category), text(&reason.code), reason.count));
     }
@@ -144,11 +148,11 @@ SELECT concat_ws(' ', 'reason', context->>'planner_reason_category', context->>'
 #[tokio::test]
 async fn percentiles_equal_those_of_percentile_cont() {
     let url = filled_postgres().await;
-    let report = baseline(&url, None).await.expect("read");
+    let report = report_since(&url, None).await;
     let mut theirs: Vec<String> = Cluster::shared().psql(&url, THEIRS).lines().map(str::to_owned).collect();
     theirs.sort();
     assert_eq!(ours(&report), theirs);
-    assert_eq!(report.attempts.calls_without_booking, 20);
+    assert_eq!(report.attempts["auto_assign.quote"].calls_without_booking, 20);
 }
 
 #[tokio::test]
@@ -156,15 +160,15 @@ async fn postgres_and_sqlite_give_the_same_report() {
     let file = SqliteFile::new();
     let (postgres, sqlite) = (filled_postgres().await, filled_sqlite(&file).await);
     for since in [None, Some(minute(500)), Some(minute(100_000))] {
-        let expected = baseline(&postgres, since).await.expect("read");
-        assert_eq!(baseline(&sqlite, since).await.expect("read"), expected);
+        let expected = report_since(&postgres, since).await;
+        assert_eq!(report_since(&sqlite, since).await, expected);
         assert_eq!(expected.is_empty(), since == Some(minute(100_000)));
     }
 }
 
 #[tokio::test]
 async fn since_counts_from_its_own_moment_on() {
-    let report = baseline(&filled_postgres().await, Some(minute(500))).await.expect("read");
-    assert_eq!((report.calls.count, report.jobs.len()), (497, 0));
-    assert_eq!((report.first, report.last), (Some(minute(500)), Some(minute(996))));
+    let report = report_since(&filled_postgres().await, Some(minute(500))).await;
+    assert_eq!((quote_count(&report), report.jobs.len()), (497, 0));
+    assert_eq!((report.window.first, report.window.last), (Some(minute(500)), Some(minute(996))));
 }

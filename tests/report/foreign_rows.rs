@@ -4,7 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use support::{Cluster, SqliteFile};
-use tracing_ledger::report::{Baseline, baseline};
+use tracing_ledger::report::Report;
+
+use super::{quote_count, quotes, report_since};
 
 /// A table whose columns take anything.
 const LOOSE: &str = "CREATE TABLE observability_events \
@@ -35,8 +37,8 @@ async fn sqlite(setup: &str, rows: &[(&str, &str, &str)]) -> SqliteFile {
     file
 }
 
-async fn report(rows: &[(&str, &str, &str)], since: Option<SystemTime>) -> Baseline {
-    baseline(&sqlite("", rows).await.url(), since).await.expect("a report")
+async fn report(rows: &[(&str, &str, &str)], since: Option<SystemTime>) -> Report {
+    report_since(&sqlite("", rows).await.url(), since).await
 }
 
 #[tokio::test]
@@ -58,8 +60,8 @@ async fn a_context_that_is_no_json_object_is_one_unreadable_row() {
     ] {
         let report = report(&[(TIME, "NULL", CONTEXT), (TIME, "NULL", context)], None).await;
         let context = &context[..context.len().min(40)];
-        assert_eq!((report.calls.count, report.unreadable), (2, 1), "{context}");
-        assert_eq!((report.calls.success.n, report.calls.duration_ms.n), (1, 1), "{context}");
+        assert_eq!((quote_count(&report), report.unreadable), (2, 1), "{context}");
+        assert_eq!((quotes(&report).success.n, quotes(&report).duration_ms.n), (1, 1), "{context}");
         assert!(report.to_string().contains("1 row cannot be read in full"), "{report}");
     }
 }
@@ -79,9 +81,9 @@ async fn an_unusual_json_object_is_read() {
     ] {
         let report = report(&[(TIME, "NULL", context)], None).await;
         let context = &context[..context.len().min(60)];
-        assert_eq!((report.unreadable, report.calls.success.n), (0, 1), "{context}");
-        assert_eq!(report.calls.success.rate, Some(1.0), "{context}");
-        assert_eq!(report.calls.duration_ms.n, 0, "{context}");
+        assert_eq!((report.unreadable, quotes(&report).success.n), (0, 1), "{context}");
+        assert_eq!(quotes(&report).success.rate, Some(1.0), "{context}");
+        assert_eq!(quotes(&report).duration_ms.n, 0, "{context}");
     }
 }
 
@@ -89,8 +91,8 @@ async fn an_unusual_json_object_is_read() {
 async fn a_booking_may_be_of_any_type() {
     for (booking, bookings) in [("7", 1), ("1.5", 1), ("'B-7'", 1), ("x'00ff'", 1), ("NULL", 0)] {
         let report = report(&[(TIME, booking, CONTEXT), (TIME, booking, CONTEXT)], None).await;
-        assert_eq!(report.attempts.per_booking.n, bookings, "{booking}");
-        assert_eq!((report.calls.count, report.unreadable), (2, 0), "{booking}");
+        assert_eq!(report.attempts["auto_assign.quote"].per_booking.n, bookings, "{booking}");
+        assert_eq!((quote_count(&report), report.unreadable), (2, 0), "{booking}");
     }
 }
 
@@ -106,10 +108,10 @@ async fn a_time_may_have_any_form_of_sqlite() {
         ("'2026-01-31T08:00:00'", true),
     ] {
         let rows = [(time, "NULL", CONTEXT)];
-        assert_eq!(report(&rows, Some(moment())).await.calls.count, u64::from(is_later), "{time}");
+        assert_eq!(quote_count(&report(&rows, Some(moment())).await), u64::from(is_later), "{time}");
         let all = report(&rows, None).await;
-        assert_eq!((all.calls.count, all.unreadable), (1, 0), "{time}");
-        assert!(all.first.is_some(), "{time}");
+        assert_eq!((quote_count(&all), all.unreadable), (1, 0), "{time}");
+        assert!(all.window.first.is_some(), "{time}");
     }
 }
 
@@ -118,8 +120,8 @@ async fn a_row_without_a_readable_time_is_unreadable_and_counts() {
     for time in ["NULL", "1769846400", "2461072.5", "x'00ff'", "'yesterday'", "''"] {
         for since in [None, Some(moment())] {
             let report = report(&[(time, "NULL", CONTEXT)], since).await;
-            assert_eq!((report.calls.count, report.unreadable), (1, 1), "{time}");
-            assert_eq!((report.first, report.calls.duration_ms.n), (None, 1), "{time}");
+            assert_eq!((quote_count(&report), report.unreadable), (1, 1), "{time}");
+            assert_eq!((report.window.first, quotes(&report).duration_ms.n), (None, 1), "{time}");
         }
     }
 }
@@ -128,9 +130,12 @@ async fn a_row_without_a_readable_time_is_unreadable_and_counts() {
 async fn a_database_in_utf_16_is_read() {
     let context = r#"'{"planner_success": true, "flow": "größte 🍽"}'"#;
     let file = sqlite("PRAGMA encoding = 'UTF-16'", &[(TIME, "'B-7'", context)]).await;
-    let report = baseline(&file.url(), Some(moment())).await.expect("a report");
-    assert_eq!((report.calls.count, report.unreadable), (1, 0));
-    assert_eq!(report.by_flow[0].name.as_deref(), Some("größte 🍽"));
+    let report = report_since(&file.url(), Some(moment())).await;
+    assert_eq!((quote_count(&report), report.unreadable), (1, 0));
+    assert_eq!(
+        report.event("auto_assign.quote").and_then(|event| event.groups[0].by[0].1.as_deref()),
+        Some("größte 🍽")
+    );
 }
 
 #[tokio::test]
@@ -155,10 +160,72 @@ async fn contexts_in_other_columns_of_postgres_are_read() {
                  (now(), 'auto_assign.quote', NULL, {CONTEXT})"
             ),
         );
-        let report = baseline(&url, Some(moment())).await.expect(kind);
+        let report = report_since(&url, Some(moment())).await;
         // The time of the first row is none.
         let unreadable = if kind == "bytea" { 2 } else { unreadable.max(1) };
-        assert_eq!((report.calls.count, report.unreadable), (2, unreadable), "{kind} {context}");
+        assert_eq!((quote_count(&report), report.unreadable), (2, unreadable), "{kind} {context}");
+    }
+}
+
+/// What the ledger can write it can read.
+#[tokio::test]
+async fn every_shape_of_the_table_in_postgres_is_read() {
+    let cluster = Cluster::shared();
+    let words = "ALTER TABLE observability_events DROP CONSTRAINT observability_events_severity_check;
+         CREATE TYPE severity AS ENUM ('info', 'warning', 'error', 'critical');
+         CREATE TYPE event AS ENUM ('auto_assign.quote', 'auto_assign.summary'); CREATE TYPE source AS ENUM ('test');
+         ALTER TABLE observability_events ALTER severity DROP DEFAULT, ALTER severity TYPE severity USING 'info',
+             ALTER event_type TYPE event USING 'auto_assign.quote', ALTER source TYPE source USING 'test'";
+    let citext = "CREATE EXTENSION citext; ALTER TABLE observability_events ALTER event_type TYPE citext,
+         ALTER source TYPE citext, ALTER context TYPE citext USING context::text";
+    for changes in [
+        "",
+        words,
+        citext,
+        "ALTER TABLE observability_events ALTER created_at TYPE timestamp USING created_at AT TIME ZONE 'UTC'",
+        "ALTER TABLE observability_events ALTER created_at DROP DEFAULT, ALTER created_at TYPE text",
+        "ALTER TABLE observability_events ALTER id DROP DEFAULT, ALTER id TYPE char(36), ALTER booking_id TYPE char(36)",
+        "ALTER TABLE observability_events ALTER event_type TYPE char(30), ALTER source TYPE varchar(20)",
+    ] {
+        let url = cluster.database();
+        let database = url.rsplit('/').next().expect("a URL names its database");
+        cluster.psql(&url, &format!("ALTER DATABASE {database} SET TimeZone = 'Asia/Tokyo'"));
+        cluster.psql(&url, changes);
+        cluster.psql(
+            &url,
+            &format!(
+                "INSERT INTO observability_events VALUES (gen_random_uuid(), {TIME}, 'test', 'auto_assign.quote', 'info', \
+                 {CONTEXT}, NULL, NULL)"
+            ),
+        );
+        for (since, count) in [(None, 1), (Some(moment()), 1), (Some(moment() + Duration::from_secs(1)), 0)] {
+            let report = report_since(&url, since).await;
+            assert_eq!((quote_count(&report), report.unreadable), (count, 0), "{changes}");
+            assert_eq!(report.window.first, (count > 0).then(moment), "{changes}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nulls_in_postgres_are_unreadable_rows_and_count() {
+    let url = Cluster::shared().empty_database();
+    let table = LOOSE.replace(
+        "(id, created_at, source, event_type, severity, context, restaurant_id, booking_id)",
+        "(created_at timestamptz, source text, event_type text, severity text, context jsonb, restaurant_id uuid, \
+         booking_id uuid)",
+    );
+    Cluster::shared().psql(
+        &url,
+        &format!(
+            "{table}; INSERT INTO observability_events (created_at, event_type, context) \
+             VALUES (NULL, 'auto_assign.quote', {CONTEXT}), ({TIME}, NULL, {CONTEXT}), (NULL, NULL, NULL)"
+        ),
+    );
+    for since in [None, Some(moment())] {
+        let report = report_since(&url, since).await;
+        assert_eq!((quote_count(&report), report.unreadable), (1, 2));
+        let rows: u64 = report.events.iter().map(|event| event.figures.calls).sum();
+        assert_eq!(rows, 3, "a row without an event type is a row");
     }
 }
 
@@ -174,7 +241,7 @@ async fn a_moment_long_ago_or_far_ahead_selects_all_rows_or_none() {
     );
     let file = sqlite("", &[(TIME, "NULL", "'{}'")]).await;
     for url in [postgres, file.url()] {
-        let count = async |since| baseline(&url, Some(since)).await.expect("a report").calls.count;
+        let count = async |since| quote_count(&report_since(&url, Some(since)).await);
         assert_eq!((count(long_ago).await, count(far_ahead).await), (1, 0));
     }
 }

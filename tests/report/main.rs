@@ -2,8 +2,32 @@
 
 #[cfg(feature = "cli")]
 mod command;
+#[cfg(feature = "cli")]
+mod compare;
 mod figures;
 mod foreign_rows;
+mod groups;
+mod jobs;
 #[cfg(feature = "cli")]
 mod schema;
 mod texts;
+
+use std::time::SystemTime;
+
+use tracing_ledger::report::{Figures, Question, Report, report};
+
+/// The report that the built-in rules ask for.
+async fn report_since(url: &str, since: Option<SystemTime>) -> Report {
+    let question = since.map_or(Question::new(), |since| Question::new().since(since));
+    report(&question, &[url]).await.expect("a report")
+}
+
+/// All rows of `auto_assign.quote`.
+fn quotes(report: &Report) -> &Figures {
+    &report.event("auto_assign.quote").expect("there are such rows").figures
+}
+
+/// The number of rows of `auto_assign.quote`.
+fn quote_count(report: &Report) -> u64 {
+    report.event("auto_assign.quote").map_or(0, |event| event.figures.calls)
+}

@@ -1,19 +1,21 @@
-//! The baseline reads well as text and as Markdown, also where rows say nothing or mean harm.
+//! The report reads well as text and as Markdown, also where rows say nothing or mean harm.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use support::SqliteFile;
 use tracing_ledger::Row;
-use tracing_ledger::report::{Baseline, baseline};
+use tracing_ledger::report::Report;
 use tracing_ledger::store::{Attempt, Sqlite, Store};
 use uuid::Uuid;
 
-async fn baseline_of(contexts: &[(&str, &str)]) -> Baseline {
+use super::report_since;
+
+async fn report_on(contexts: &[(&str, &str)]) -> Report {
     let file = SqliteFile::new();
     let mut store = Sqlite::from_url(&file.url()).expect("readable").create_table(true);
     let rows: Vec<Row> = contexts.iter().map(|(event_type, context)| event(event_type, context)).collect();
     store.insert(&rows, Attempt::First).await.expect("stored");
-    baseline(&file.url(), None).await.expect("read")
+    report_since(&file.url(), None).await
 }
 
 fn event(event_type: &str, context: &str) -> Row {
@@ -24,8 +26,8 @@ fn event(event_type: &str, context: &str) -> Row {
     event
 }
 
-async fn small() -> Baseline {
-    baseline_of(&[
+async fn small() -> Report {
+    report_on(&[
         (
             "auto_assign.quote",
             r#"{"planner_duration_ms": 10, "planner_success": true, "flow": "job",
@@ -43,22 +45,18 @@ async fn small() -> Baseline {
 
 #[tokio::test]
 async fn text_is_aligned() {
-    assert_eq!(small().await.to_string(), include_str!("golden/baseline.txt"));
+    assert_eq!(small().await.to_string(), include_str!("golden/report.txt"));
 }
 
 #[tokio::test]
 async fn markdown_has_the_same_tables() {
-    assert_eq!(small().await.to_markdown(), include_str!("golden/baseline.md"));
+    assert_eq!(small().await.to_markdown(), include_str!("golden/report.md"));
 }
 
 #[tokio::test]
 async fn without_rows_it_says_what_to_check() {
-    let text = baseline_of(&[]).await.to_string();
-    assert!(
-        text.starts_with("No rows.\n\nThe ledger has no planner call and no job in this period."),
-        "{text}"
-    );
-    assert!(text.contains("\n      0        –  0          –       –       –  0\n"), "{text}");
+    let text = report_on(&[]).await.to_string();
+    assert!(text.starts_with("No rows.\n\nNo row of the ledger is selected. Check the period"), "{text}");
 }
 
 #[tokio::test]
@@ -67,10 +65,10 @@ async fn a_short_duration_is_not_shown_as_zero() {
         [("0", "0.00"), ("0.004", "0.004"), ("0.0123", "0.012"), ("0.0004", "<0.001"), ("0.25", "0.25")]
     {
         let context = format!(r#"{{"planner_duration_ms": {duration}, "totalDurationMs": {duration}}}"#);
-        let report = baseline_of(&[("auto_assign.quote", &context), ("auto_assign.summary", &context)]).await;
+        let report = report_on(&[("auto_assign.quote", &context), ("auto_assign.summary", &context)]).await;
         let text = report.to_string();
-        // Median, 95th and 99th percentile of all calls, of the calls of a flow and so on; two figures of the job.
-        assert_eq!(text.split_whitespace().filter(|cell| *cell == shown).count(), 4 * 3 + 2, "{text}");
+        // Four figures of both event types and of three groups; two figures of the job.
+        assert_eq!(text.split_whitespace().filter(|cell| *cell == shown).count(), 5 * 4 + 2, "{text}");
         let cell = shown.replace('<', "\\<");
         assert!(report.to_markdown().contains(&format!("| {cell} |")), "{}", report.to_markdown());
     }
@@ -79,12 +77,12 @@ async fn a_short_duration_is_not_shown_as_zero() {
 #[tokio::test]
 async fn a_hostile_value_is_shown_and_not_obeyed() {
     let hostile = r#"{"flow": "\u001b[2J\u202e|<img>\u0085"}"#;
-    let report = baseline_of(&[("auto_assign.quote", hostile)]).await;
+    let report = report_on(&[("auto_assign.quote", hostile)]).await;
     assert!(report.to_string().contains(r"\u{1b}[2J\u{202e}|<img>\u{85}"), "{report}");
     assert!(report.to_markdown().contains(r"| \\u{1b}\[2J\\u{202e}\|\<img\>\\u{85} | 1 |"), "{report}");
     let json = report.to_json();
     assert!(json.contains(r#""\u001b[2J\u202e|<img>\u0085""#), "{json}");
     let read: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-    assert_eq!(read["by_flow"][0]["name"], "\u{1b}[2J\u{202e}|<img>\u{85}");
-    assert_eq!(read["first"], "2026-02-02T02:40:00.000000Z");
+    assert_eq!(read["events"][0]["groups"][0]["by"]["flow"], "\u{1b}[2J\u{202e}|<img>\u{85}");
+    assert_eq!(read["window"]["first"], "2026-02-02T02:40:00.000000Z");
 }

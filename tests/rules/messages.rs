@@ -51,7 +51,7 @@ fn unknown_keys_are_refused() {
         ),
         (
             r#"[[rule]]|span = "a"|zzz = 1"#,
-            r#"3: unknown key "zzz" in [[rule]]: use one of span, event, target, level, fields, event_type, source, severity, duration, success, reason, reason_code, reason_category, exception, outcome, error, result, rename, set, nest, take, times, inherit, inherit_from, number_within, collect, or_null, redact, silent"#,
+            r#"3: unknown key "zzz" in [[rule]]: use one of span, event, target, level, fields, event_type, source, severity, duration, success, reason, reason_code, reason_category, exception, outcome, error, result, rename, set, nest, take, times, inherit, inherit_from, number_within, collect, or_null, redact, report_by, silent"#,
         ),
         (r#"[[rules]]|span = "a""#, r#"1: unknown key "rules" at the top level: did you mean "rule"?"#),
         (r#"span = "a""#, r#"1: unknown key "span" at the top level: it belongs below a [[rule]]"#),

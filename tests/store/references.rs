@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::{Connection, PgConnection};
-use support::Cluster;
+use sqlx::{Connection, PgConnection, SqliteConnection};
+use support::{Cluster, SqliteFile};
 use tracing_ledger::Builder;
 use tracing_ledger::store::Postgres;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::registry::Registry;
 
 use crate::one_row::{DEADLINE, Service};
 
@@ -234,4 +236,48 @@ fn rows_without_a_partition_wait_and_hold_up_no_other_row() {
     assert_eq!((stats.in_flight, stats.quarantined), (1501, 0), "{stats}");
     service.psql("CREATE TABLE jobs PARTITION OF observability_events FOR VALUES IN ('auto_assign.summary')");
     service.assert_written(1901, 0);
+}
+
+#[tokio::test]
+async fn sqlite_waits_too_and_goes_without_what_has_a_key() {
+    for (restaurants, deferred, expected) in [
+        ("", "", format!("-|{RESTAURANT}|{BOOKING}|-")),
+        (" REFERENCES restaurants", " DEFERRABLE INITIALLY DEFERRED", format!("-|-|{BOOKING}|{RESTAURANT}")),
+    ] {
+        let file = SqliteFile::new();
+        let mut other =
+            SqliteConnection::connect(&format!("{}?mode=rwc", file.url())).await.expect("it opens");
+        let tables = format!(
+            "CREATE TABLE bookings (id TEXT PRIMARY KEY); CREATE TABLE restaurants (id TEXT PRIMARY KEY);
+             CREATE TABLE observability_events (id TEXT PRIMARY KEY, created_at TEXT, source TEXT, event_type TEXT,
+                 severity TEXT, context TEXT, restaurant_id TEXT{restaurants}{deferred},
+                 booking_id TEXT REFERENCES bookings{deferred})"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(tables)).execute(&mut other).await.expect("they are made");
+        let (layer, guard) = grace(Duration::from_secs(1)).build::<Registry>(&file.url()).expect("a ledger");
+        let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
+        let call = |booking: Option<&str>, restaurant: Option<&str>| {
+            tracing::dispatcher::with_default(&dispatch, || {
+                tracing::info_span!(
+                    "auto_assign.quote",
+                    booking_id = booking,
+                    restaurant_id = restaurant,
+                    success = true
+                )
+                .in_scope(|| ());
+            });
+        };
+        (0..10).for_each(|_| call(None, None));
+        call(Some(BOOKING), Some(RESTAURANT));
+        (0..10).for_each(|_| call(None, None));
+        let stats = guard.flush(DEADLINE).expect("a flush does not wait for it");
+        assert_eq!((stats.in_flight, stats.quarantined), (1, 0), "{stats}");
+        until("all are written", || guard.stats().written == 21);
+        let select = "SELECT concat_ws('|', ifnull(booking_id, '-'), ifnull(restaurant_id, '-'),
+            ifnull(context ->> 'booking_id', '-'), ifnull(context ->> 'restaurant_id', '-'))
+            FROM observability_events WHERE context LIKE '%' || ?1 || '%' OR booking_id = ?1";
+        let found: String =
+            sqlx::query_scalar(select).bind(BOOKING).fetch_one(&mut other).await.expect("a row");
+        assert_eq!(found, expected);
+    }
 }

@@ -21,6 +21,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tracing_ledger::report::{Question, report as report_on};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{fmt, registry};
@@ -101,15 +102,15 @@ async fn serve(app: &Arc<App>, args: Args) -> Result<(), Box<dyn Error>> {
 
 /// Prints the report on the rows of this run and saves it as a file. Fails if rows are missing.
 async fn report(app: &App, url: &str, began: SystemTime, calm: bool) -> Result<ExitCode, Box<dyn Error>> {
-    let baseline = tracing_ledger::report::baseline(url, Some(began)).await?;
-    std::fs::write(BASELINE, baseline.to_markdown())?;
+    let report = report_on(&Question::new().since(began), &[url]).await?;
+    std::fs::write(BASELINE, report.to_markdown())?;
     let db = Db::open(url).await?;
     let check = Check::of(app, &db, calm).await?;
     db.close().await;
     let place = if url.ends_with(FILE) { FILE } else { "the database that DATABASE_URL names" };
-    say(&format!("\n{baseline}\n{}", check.text()));
+    say(&format!("\n{report}\n{}", check.text()));
     say(&format!(
-        "rows: SELECT * FROM observability_events ORDER BY created_at  -- in {place}; the baseline is in {BASELINE}"
+        "rows: SELECT * FROM observability_events ORDER BY created_at  -- in {place}; the report is in {BASELINE}"
     ));
     Ok(check.exit_code())
 }

@@ -1,8 +1,11 @@
 //! The command: reports on the ledger from a terminal.
 //!
-//! Exit status: 0 on success, 1 on failure (one line on stderr says why), 2 on wrong arguments. No output ever
-//! contains the database's URL.
+//! Exit status: 0 on success, 1 on failure (one line on stderr says why), 2 on wrong arguments, 3 where no row is
+//! selected. No output ever contains the database's URL.
 
+mod compare;
+mod doctor;
+mod report;
 mod schema;
 mod since;
 
@@ -12,13 +15,13 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind as Mistake};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use tracing_ledger::report::{self, Baseline};
+use clap::{Parser, Subcommand};
 
+use self::doctor::Doctor;
+use self::report::ReportOptions;
 use self::schema::Schema;
-use self::since::Since;
 
-/// Reports on the ledger of planner calls and jobs.
+/// Reports on the ledger.
 #[derive(Parser)]
 #[command(name = "tracing-ledger", version)]
 struct Cli {
@@ -28,72 +31,41 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Counts, success rates, percentiles and reasons of planner calls and jobs.
-    Report(Report),
+    /// Counts, success rates, percentiles and reasons of the rows of each event type.
+    Report(ReportOptions),
+    /// Baselines for later comparisons.
+    #[command(subcommand)]
+    Baseline(compare::Baseline),
+    /// Two windows, versions or baselines side by side, and gates on the change.
+    Compare(compare::Compare),
+    /// Looks whether a ledger works: database, rights, table, rules and spool.
+    Doctor(Doctor),
     /// Prints the statements that make the table and its indexes.
     Schema(Schema),
 }
 
-#[derive(Args)]
-struct Report {
-    /// The database: postgres://…, or sqlite:… in a build with that feature (in the environment `ps` does not show it)
-    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
-    database_url: String,
-
-    /// Only rows from this time on: RFC 3339, or a span before now such as 2h or 7d
-    #[arg(long, value_name = "TIME")]
-    since: Option<Since>,
-
-    /// How to print it
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Default, ValueEnum)]
-enum Format {
-    /// Aligned tables
-    #[default]
-    Text,
-    /// Markdown tables
-    Md,
-    /// One JSON object
-    Json,
-}
-
 /// In messages.
-const COMMANDS: &str = "report or schema";
+const COMMANDS: &str = "report, compare, baseline, doctor or schema";
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command: Command::Report(options) }) => finish(run(&options)),
+        Ok(Cli { command: Command::Baseline(command) }) => compare::baseline(&command),
+        Ok(Cli { command: Command::Compare(options) }) => compare::compare(&options),
+        Ok(Cli { command: Command::Doctor(options) }) => options.run(),
         Ok(Cli { command: Command::Schema(options) }) => {
-            finish(options.text().and_then(|text| Ok(print(&text)?)))
+            finish(options.text().and_then(|text| Ok(print(&text).map(|()| ExitCode::SUCCESS)?)))
         }
         Err(error) => usage(&error),
     }
 }
 
-fn run(options: &Report) -> Result<(), Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let since = options.since.map(|since| since.0);
-    let baseline = runtime.block_on(report::baseline(&options.database_url, since))?;
-    print(&render(&baseline, options.format))?;
-    if baseline.is_empty() {
-        complain(
-            "note",
-            "the ledger has no planner call and no job in this period; check --since, the database, \
-                          and that the service runs with the layer",
-        );
-    }
-    Ok(())
+fn run(options: &ReportOptions) -> Result<ExitCode, Box<dyn Error>> {
+    runtime()?.block_on(options.run())
 }
 
-fn render(baseline: &Baseline, format: Format) -> String {
-    match format {
-        Format::Text => baseline.to_string(),
-        Format::Md => baseline.to_markdown(),
-        Format::Json => baseline.to_json() + "\n",
-    }
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 /// Prints to stdout. A reader that closes the pipe early (`| head`) is no failure.
@@ -112,14 +84,11 @@ fn complain(kind: &str, text: &str) {
     writeln!(io::stderr(), "{kind}: {line}").ok();
 }
 
-fn finish(result: Result<(), Box<dyn Error>>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain("error", &format!("{error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+fn finish(result: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        complain("error", &format!("{error:#}"));
+        ExitCode::FAILURE
+    })
 }
 
 /// Prints help, the version, or the mistake in the arguments.

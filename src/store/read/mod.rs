@@ -1,7 +1,6 @@
 //! Rows that are read back: the same, to the letter, from every database.
 
 mod context;
-#[expect(dead_code, reason = "the report on any event asks for the rest")]
 mod selection;
 
 use std::future::poll_fn;
@@ -12,7 +11,6 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-#[expect(unused_imports, reason = "conditions come with the report on any event")]
 pub(crate) use self::selection::{Asked, Choice, Comparison, Condition, Reading, Selection};
 use crate::error::Error;
 

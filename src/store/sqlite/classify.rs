@@ -22,6 +22,8 @@ const TOOBIG: u32 = 18;
 const CONSTRAINT: u32 = 19;
 const MISMATCH: u32 = 20;
 const NOTADB: u32 = 26;
+/// An extended code.
+const CONSTRAINT_FOREIGNKEY: u32 = 787;
 
 /// The failure for a primary result code. Failures of other processes and of the disk pass.
 fn class(code: u32) -> Failure {
@@ -41,8 +43,17 @@ fn failure(error: &sqlx::Error) -> Failure {
 
 /// The primary code is the low byte of the extended one.
 fn primary(error: &sqlx::Error) -> u32 {
+    extended(error) & 0xff
+}
+
+fn extended(error: &sqlx::Error) -> u32 {
     let code = error.as_database_error().and_then(|error| error.code());
-    code.and_then(|code| code.parse::<u32>().ok()).unwrap_or_default() & 0xff
+    code.and_then(|code| code.parse().ok()).unwrap_or_default()
+}
+
+/// Whether a row refers to nothing.
+pub(super) fn is_of_reference(error: &sqlx::Error) -> bool {
+    extended(error) == CONSTRAINT_FOREIGNKEY
 }
 
 fn describe(error: &sqlx::Error) -> String {
@@ -98,6 +109,15 @@ pub(super) fn changed(change: Change, written: usize) -> InsertError {
 
 pub(super) fn insert_error(error: &sqlx::Error) -> InsertError {
     InsertError::new(failure(error), format!("cannot insert into SQLite: {}", describe(error)))
+}
+
+/// A row refers to nothing; `keys` says whether a foreign key holds `restaurant_id` and `booking_id`.
+pub(super) fn reference_error(error: &sqlx::Error, keys: (bool, bool)) -> InsertError {
+    let failure = match keys {
+        (false, false) => Failure::Quarantine,
+        (restaurant_id, booking_id) => Failure::Reference { restaurant_id, booking_id },
+    };
+    InsertError::new(failure, format!("cannot insert into SQLite: {}", describe(error)))
 }
 
 #[cfg(feature = "report")]

@@ -5,6 +5,7 @@
 //!
 //! SQLite runs on a thread of the driver. It waits up to 5 s for another process to release the file.
 
+mod check;
 mod classify;
 mod location;
 #[cfg(feature = "report")]
@@ -32,6 +33,10 @@ const INSERT: &str = "INSERT INTO observability_events \
      (id, created_at, source, event_type, severity, context, restaurant_id, booking_id) \
      VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
      ON CONFLICT (id) DO NOTHING";
+
+const LOOK_AT_FOREIGN_KEYS: &str = "SELECT COALESCE(max(\"from\" = 'restaurant_id' COLLATE NOCASE), 0), \
+     COALESCE(max(\"from\" = 'booking_id' COLLATE NOCASE), 0) \
+     FROM pragma_foreign_key_list(?)";
 
 pub(super) const SCHEMA: &str = include_str!("schema.sql");
 
@@ -176,11 +181,22 @@ impl Sqlite {
 
     /// Closes the file if a person has to act: it may be replaced.
     async fn failed(&mut self, error: &sqlx::Error) -> InsertError {
+        if classify::is_of_reference(error) {
+            let keys = self.foreign_keys().await.unwrap_or((true, true));
+            return classify::reference_error(error, keys).about(&self.table);
+        }
         let error = classify::insert_error(error).about(&self.table);
         if error.failure() == Failure::Hold {
             self.close().await;
         }
         error
+    }
+
+    /// Whether a foreign key holds `restaurant_id` and `booking_id`. SQLite does not name the one that is broken.
+    async fn foreign_keys(&mut self) -> Result<(bool, bool), sqlx::Error> {
+        let table = self.table.to_string();
+        let name = table.rsplit('.').next();
+        sqlx::query_as(LOOK_AT_FOREIGN_KEYS).bind(name).fetch_one(self.connection().await?).await
     }
 
     /// Moves all rows into the file itself, and closes it.

@@ -1,0 +1,116 @@
+//! The answer as CSV in long form: one line for each figure.
+
+use super::answer::{EventFigures, Figures, JobFigures, Report, Share, Spread, moment_text};
+use crate::escape::visible;
+
+const HEADER: &str = "window_start,window_end,metric,dimension,value,unit,sample_size,source\n";
+
+impl Report {
+    /// All figures in long form: `window_start`, `window_end`, `metric`, `dimension`, `value`, `unit`, `sample_size` and
+    /// `source`. The dimension is `key=value;…`. A figure without samples has an empty value.
+    pub fn to_csv(&self) -> String {
+        let mut lines = Lines { out: HEADER.to_owned(), start: String::new(), end: String::new() };
+        lines.start = moment_text(self.window.since.or(self.window.first)).unwrap_or_default();
+        lines.end = moment_text(self.window.until.or(self.window.last)).unwrap_or_default();
+        self.events.iter().for_each(|event| lines.event(event));
+        for (event_type, attempts) in &self.attempts {
+            let of = format!("event_type={event_type}");
+            lines.spread("attempts_per_booking", &of, &attempts.per_booking, "calls", "");
+            for bar in &attempts.histogram {
+                let of = format!("{of};attempts={}", bar.attempts);
+                lines.line("bookings", &of, Some(bar.count as f64), "bookings", attempts.per_booking.n, "");
+            }
+        }
+        self.jobs.iter().for_each(|job| lines.job(job));
+        lines.out
+    }
+}
+
+struct Lines {
+    out: String,
+    start: String,
+    end: String,
+}
+
+impl Lines {
+    fn line(&mut self, metric: &str, of: &str, value: Option<f64>, unit: &str, n: u64, source: &str) {
+        let value = value.map(|value| value.to_string()).unwrap_or_default();
+        let (start, end) = (self.start.clone(), self.end.clone());
+        let cells = [&start, &end, metric, of, &value, unit, &n.to_string(), source].map(cell);
+        self.out.push_str(&cells.join(","));
+        self.out.push('\n');
+    }
+
+    fn event(&mut self, event: &EventFigures) {
+        let own = format!("event_type={}", event.event_type);
+        self.figures(&own, &event.figures);
+        for group in &event.groups {
+            let by = group
+                .by
+                .iter()
+                .map(|(key, value)| format!(";{key}={}", value.as_deref().unwrap_or_default()));
+            self.figures(&(own.clone() + &by.collect::<String>()), &group.figures);
+        }
+    }
+
+    fn figures(&mut self, of: &str, figures: &Figures) {
+        let source = figures.source.as_deref().unwrap_or_default();
+        self.line("calls", of, Some(figures.calls as f64), "rows", figures.calls, source);
+        self.line("rows_per_hour", of, figures.rows_per_hour, "rows/h", figures.calls, source);
+        self.share("success", of, &figures.success, source);
+        self.spread("duration", of, &figures.duration_ms, "ms", source);
+        for (outcome, count) in &figures.outcomes {
+            let of = format!("{of};outcome={outcome}");
+            self.line("outcome", &of, Some(*count as f64), "rows", figures.calls, source);
+        }
+        for reason in &figures.reasons {
+            let of = format!("{of};reason={}", reason.code.as_deref().unwrap_or_default());
+            self.line("reason", &of, Some(reason.count as f64), "rows", figures.calls, source);
+        }
+    }
+
+    fn job(&mut self, job: &JobFigures) {
+        let own = format!("event_type={}", job.event_type);
+        let attempts = &job.attempts;
+        let figures =
+            [("mean", attempts.mean), ("p50", attempts.p50), ("p90", attempts.p90), ("max", attempts.max)];
+        for (name, value) in figures {
+            self.line(&format!("attempts_{name}"), &own, value, "calls", attempts.n, "");
+        }
+        for bar in &attempts.histogram {
+            let of = format!("{own};attempts={}", bar.attempts);
+            self.line("jobs", &of, Some(bar.count as f64), "jobs", attempts.n, "");
+        }
+        self.share("time_in_calls", &own, &job.calls_share, "");
+        for result in &job.results {
+            let of = format!("{own};result={}", result.result.as_deref().unwrap_or_default());
+            self.line("jobs", &of, Some(result.count as f64), "jobs", job.jobs, "");
+            self.spread("attempts", &of, &result.attempts, "calls", "");
+            self.spread("duration", &of, &result.duration_ms, "ms", "");
+        }
+        for flow in &job.flows {
+            let of = format!("{own};flow={}", flow.flow);
+            self.share("timeouts", &of, &flow.timeouts, "");
+            self.share("handed_over", &of, &flow.handed_over, "");
+        }
+    }
+
+    fn share(&mut self, metric: &str, of: &str, share: &Share, source: &str) {
+        self.line(metric, of, share.rate, "ratio", share.n, source);
+    }
+
+    fn spread(&mut self, metric: &str, of: &str, spread: &Spread, unit: &str, source: &str) {
+        let figures =
+            [("median", spread.median), ("p95", spread.p95), ("p99", spread.p99), ("max", spread.max)];
+        for (name, value) in figures {
+            self.line(&format!("{metric}_{name}"), of, value, unit, spread.n, source);
+        }
+    }
+}
+
+/// A cell, quoted where it must be. A spreadsheet takes a text that begins with one of these signs for a formula.
+fn cell(text: &str) -> String {
+    let text = visible(text);
+    let text = if text.starts_with(['=', '+', '@']) { format!("'{text}") } else { text };
+    if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}

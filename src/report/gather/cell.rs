@@ -1,0 +1,129 @@
+//! Rows that have everything in common that a report groups by.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+use crate::report::answer::{Figures, Reason, Share, Window};
+use crate::report::observe::Observation;
+use crate::report::samples::Samples;
+
+/// More reasons of one cell are counted together: a reason may be any text.
+const MOST_REASONS: usize = 1000;
+const OTHER_REASONS: &str = "(other reasons)";
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cell {
+    event_type: String,
+    by: Vec<Option<String>>,
+    /// The sources, of which a figure needs to know only whether there are several.
+    sources: Vec<String>,
+    count: u64,
+    succeeded: u64,
+    failed: u64,
+    outcomes: BTreeMap<String, u64>,
+    reasons: BTreeMap<(Option<String>, Option<String>), u64>,
+    durations: Samples,
+    last: Option<Timestamp>,
+}
+
+impl Cell {
+    pub(super) fn new(row: &Observation<'_>) -> Self {
+        let by = row.raw_by().map(|value| value.map(|value| value.into_owned())).collect();
+        Self { event_type: row.event_type().to_owned(), by, ..Self::default() }
+    }
+
+    pub(super) fn event_type(&self) -> &str {
+        &self.event_type
+    }
+
+    pub(super) fn by(&self, place: usize) -> Option<&str> {
+        self.by.get(place)?.as_deref()
+    }
+
+    pub(super) fn add(&mut self, row: &Observation<'_>) {
+        self.count += 1;
+        self.last = self.last.max(row.moment());
+        self.durations.take(row.duration_ms());
+        if let Some(source) = row.source() {
+            self.source(source);
+        }
+        if let Some(outcome) = row.outcome() {
+            match self.outcomes.get_mut(outcome) {
+                Some(count) => *count += 1,
+                None => _ = self.outcomes.insert(outcome.to_owned(), 1),
+            }
+        }
+        match row.success() {
+            Some(true) => self.succeeded += 1,
+            Some(false) => {
+                self.failed += 1;
+                let code = row.reason_code().or_else(|| row.reason());
+                self.reason((row.reason_category().map(str::to_owned), code.map(str::to_owned)), 1);
+            }
+            // A call of unknown outcome has no success, and is no failure either.
+            None => {}
+        }
+    }
+
+    fn source(&mut self, source: &str) {
+        if self.sources.len() < 2 && !self.sources.iter().any(|known| known == source) {
+            self.sources.push(source.to_owned());
+        }
+    }
+
+    fn reason(&mut self, reason: (Option<String>, Option<String>), count: u64) {
+        let is_new = self.reasons.len() >= MOST_REASONS && !self.reasons.contains_key(&reason);
+        let reason = if is_new { (None, Some(OTHER_REASONS.to_owned())) } else { reason };
+        *self.reasons.entry(reason).or_default() += count;
+    }
+
+    pub(super) fn together<'a>(cells: impl IntoIterator<Item = &'a Self>) -> Self {
+        cells.into_iter().fold(Self::default(), |mut all, cell| {
+            all.count += cell.count;
+            all.succeeded += cell.succeeded;
+            all.failed += cell.failed;
+            all.last = all.last.max(cell.last);
+            all.durations.extend(&cell.durations);
+            cell.sources.iter().for_each(|source| all.source(source));
+            for (outcome, count) in &cell.outcomes {
+                *all.outcomes.entry(outcome.clone()).or_default() += count;
+            }
+            for (reason, count) in &cell.reasons {
+                all.reason(reason.clone(), *count);
+            }
+            all
+        })
+    }
+
+    pub(super) fn figures(mut self, window: &Window) -> Figures {
+        let n = self.succeeded + self.failed;
+        let rate = (n > 0).then(|| self.succeeded as f64 / n as f64);
+        Figures {
+            source: if self.sources.len() == 1 { self.sources.pop() } else { None },
+            calls: self.count,
+            success: Share { n, rate },
+            outcomes: self.outcomes,
+            duration_ms: self.durations.spread(),
+            rows_per_hour: hours(window).map(|hours| self.count as f64 / hours),
+            last: self.last.map(SystemTime::from),
+            reasons: reasons(self.reasons),
+        }
+    }
+}
+
+/// The length of the window; `None` if it has none.
+fn hours(window: &Window) -> Option<f64> {
+    let (from, to) = (window.since.or(window.first)?, window.until.or(window.last)?);
+    let seconds = to.duration_since(from).ok()?.as_secs_f64();
+    (seconds > 0.0).then_some(seconds / 3600.0)
+}
+
+fn reasons(reasons: BTreeMap<(Option<String>, Option<String>), u64>) -> Vec<Reason> {
+    let mut reasons: Vec<_> =
+        reasons.into_iter().map(|((category, code), count)| Reason { category, code, count }).collect();
+    reasons.sort_by_key(|reason| Reverse(reason.count));
+    reasons
+}

@@ -1,0 +1,90 @@
+//! Flows that try before a job does.
+
+use jiff::SignedDuration;
+
+use crate::report::answer::{FlowFigures, Share};
+use crate::report::observe::Observation;
+
+/// A job that begins later after a flow did not take it over.
+const HANDOVER_US: i64 = 5 * 60 * 1_000_000;
+
+/// The rows of flows and jobs, by booking.
+#[derive(Debug)]
+pub(super) struct Flows {
+    flows: Vec<FlowTally>,
+    /// Booking and beginning, in microseconds.
+    jobs: Vec<(u64, i64)>,
+}
+
+#[derive(Debug)]
+struct FlowTally {
+    name: String,
+    timeouts: u64,
+    successes: u64,
+    /// Booking, time in microseconds, and whether the flow succeeded.
+    rows: Vec<(u64, i64, bool)>,
+}
+
+impl Flows {
+    pub(super) fn new(names: &[String]) -> Self {
+        let tally =
+            |name: &String| FlowTally { name: name.clone(), timeouts: 0, successes: 0, rows: Vec::new() };
+        Self { flows: names.iter().map(tally).collect(), jobs: Vec::new() }
+    }
+
+    pub(super) fn row(&mut self, row: &Observation<'_>, booking: fn(&str) -> u64) {
+        let event_type = row.event_type();
+        for flow in &mut self.flows {
+            let rest = event_type.strip_prefix(flow.name.as_str()).and_then(|rest| rest.strip_prefix('.'));
+            let Some(rest) = rest else { continue };
+            flow.timeouts += u64::from(rest == "timeout");
+            flow.successes += u64::from(rest == "succeeded");
+            if let (Some(name), Some(moment)) = (row.booking(), row.moment()) {
+                flow.rows.push((booking(name), moment.as_microsecond(), rest == "succeeded"));
+            }
+        }
+    }
+
+    pub(super) fn job(&mut self, row: &Observation<'_>, booking: fn(&str) -> u64) {
+        let (Some(name), Some(end)) = (row.booking(), row.moment()) else { return };
+        if !self.flows.is_empty() {
+            let duration = SignedDuration::try_from_secs_f64(row.duration_ms().unwrap_or_default() / 1000.0);
+            let begin = duration.ok().and_then(|duration| end.checked_sub(duration).ok()).unwrap_or(end);
+            self.jobs.push((booking(name), begin.as_microsecond()));
+        }
+    }
+
+    pub(super) fn figures(mut self) -> Vec<FlowFigures> {
+        self.jobs.sort_unstable();
+        let flows = self.flows.into_iter().filter(|flow| flow.timeouts + flow.successes > 0);
+        flows.map(|flow| flow.figures(&self.jobs)).collect()
+    }
+}
+
+impl FlowTally {
+    fn figures(mut self, jobs: &[(u64, i64)]) -> FlowFigures {
+        self.rows.sort_unstable();
+        let (mut failed, mut handed_over) = (0, 0);
+        for rows in self.rows.chunk_by(|one, other| one.0 == other.0) {
+            let (Some((booking, first, _)), Some((_, last, _))) = (rows.first(), rows.last()) else {
+                continue;
+            };
+            if rows.iter().any(|(.., succeeded)| *succeeded) {
+                continue;
+            }
+            failed += 1;
+            let next = jobs.get(jobs.partition_point(|job| *job < (*booking, *first)));
+            let takes_over = |(of, begin): &&(u64, i64)| of == booking && *begin <= last + HANDOVER_US;
+            handed_over += u64::from(next.filter(takes_over).is_some());
+        }
+        FlowFigures {
+            flow: self.name,
+            timeouts: share(self.timeouts, self.timeouts + self.successes),
+            handed_over: share(handed_over, failed),
+        }
+    }
+}
+
+fn share(part: u64, n: u64) -> Share {
+    Share { n, rate: (n > 0).then(|| part as f64 / n as f64) }
+}

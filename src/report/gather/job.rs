@@ -1,0 +1,166 @@
+//! Jobs, and the calls of each booking.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::flow::Flows;
+use crate::report::answer::{Attempts, AttemptsBar, JobAttempts, JobFigures, ResultFigures, Share};
+use crate::report::observe::Observation;
+use crate::report::question::JobRule;
+use crate::report::samples::{Counts, Samples, Sorted};
+
+/// The jobs of every rule that has them.
+#[derive(Debug)]
+pub(super) struct Jobs(Vec<JobTally>);
+
+#[derive(Debug)]
+struct JobTally {
+    rule: JobRule,
+    results: BTreeMap<Option<String>, ResultTally>,
+    /// The milliseconds of jobs that have both times: their calls, and all.
+    within_ms: f64,
+    total_ms: f64,
+    timed: u64,
+    calls_of_booking: Counts,
+    calls: u64,
+    calls_without_booking: u64,
+    flows: Flows,
+}
+
+#[derive(Debug, Default)]
+struct ResultTally {
+    count: u64,
+    attempts: Samples,
+    durations: Samples,
+}
+
+impl Jobs {
+    pub(super) fn new(rules: Vec<JobRule>) -> Self {
+        let tally = |rule: JobRule| JobTally {
+            results: BTreeMap::new(),
+            within_ms: 0.0,
+            total_ms: 0.0,
+            timed: 0,
+            calls_of_booking: Counts::default(),
+            calls: 0,
+            calls_without_booking: 0,
+            flows: Flows::new(&rule.flows),
+            rule,
+        };
+        Self(rules.into_iter().map(tally).collect())
+    }
+
+    pub(super) fn row(&mut self, row: &Observation<'_>) {
+        for tally in &mut self.0 {
+            if row.event_type() == tally.rule.event_type {
+                tally.job(row);
+            } else if row.event_type() == tally.rule.of {
+                tally.call(row);
+            } else {
+                tally.flows.row(row, booking);
+            }
+        }
+    }
+
+    /// The jobs, and the calls of each booking by the event type of the calls.
+    pub(super) fn figures(self) -> (Vec<JobFigures>, BTreeMap<String, Attempts>) {
+        let mut attempts = BTreeMap::new();
+        let mut jobs = Vec::new();
+        for mut tally in self.0 {
+            if tally.calls > 0 {
+                let calls = std::mem::take(&mut tally.calls_of_booking);
+                attempts.insert(tally.rule.of.clone(), of_bookings(calls, tally.calls_without_booking));
+            }
+            if !tally.results.is_empty() {
+                jobs.push(tally.figures());
+            }
+        }
+        (jobs, attempts)
+    }
+}
+
+impl JobTally {
+    fn job(&mut self, row: &Observation<'_>) {
+        let tally = match self.results.get_mut(&row.result().map(str::to_owned)) {
+            Some(tally) => tally,
+            None => self.results.entry(row.result().map(str::to_owned)).or_default(),
+        };
+        tally.count += 1;
+        tally.attempts.take(row.attempts());
+        tally.durations.take(row.duration_ms());
+        if let (Some(within), Some(total)) = (row.within_ms(), row.duration_ms()) {
+            self.within_ms += within;
+            self.total_ms += total;
+            self.timed += 1;
+        }
+        self.flows.job(row, booking);
+    }
+
+    fn call(&mut self, row: &Observation<'_>) {
+        self.calls += 1;
+        match row.booking() {
+            Some(name) => self.calls_of_booking.add(booking(name)),
+            None => self.calls_without_booking += 1,
+        }
+    }
+
+    fn figures(self) -> JobFigures {
+        let mut all = Samples::default();
+        self.results.values().for_each(|tally| all.extend(&tally.attempts));
+        let result = |(result, tally): (Option<String>, ResultTally)| ResultFigures {
+            result,
+            count: tally.count,
+            attempts: tally.attempts.spread(),
+            duration_ms: tally.durations.spread(),
+        };
+        let mut results: Vec<_> = self.results.into_iter().map(result).collect();
+        results.sort_by_key(|result| Reverse(result.count));
+        let rate = (self.total_ms > 0.0).then(|| self.within_ms / self.total_ms);
+        JobFigures {
+            event_type: self.rule.event_type,
+            of: self.rule.of,
+            jobs: results.iter().map(|result| result.count).sum(),
+            results,
+            attempts: of_jobs(&all.into_sorted()),
+            calls_share: Share { n: self.timed, rate },
+            flows: self.flows.figures(),
+        }
+    }
+}
+
+/// A number for a booking. Two of ten million bookings have the same one with a chance of 3 in a million.
+fn booking(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn of_jobs(sorted: &Sorted) -> JobAttempts {
+    JobAttempts {
+        n: sorted.n(),
+        mean: sorted.mean(),
+        p50: sorted.percentile(0.5),
+        p90: sorted.percentile(0.9),
+        max: sorted.max(),
+        histogram: histogram(sorted),
+    }
+}
+
+fn of_bookings(calls: Counts, calls_without_booking: u64) -> Attempts {
+    let mut samples = Samples::default();
+    for (_, calls) in calls.into_pairs() {
+        samples.take(Some(f64::from(calls)));
+    }
+    let sorted = samples.into_sorted();
+    Attempts { per_booking: sorted.spread(), histogram: histogram(&sorted), calls_without_booking }
+}
+
+fn histogram(sorted: &Sorted) -> Vec<AttemptsBar> {
+    let mut up_to = 0;
+    let bars = sorted.bars().map(|(attempts, count)| {
+        up_to += count;
+        AttemptsBar { attempts, count, cumulative: up_to as f64 / sorted.n() as f64 }
+    });
+    bars.collect()
+}

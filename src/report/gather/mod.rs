@@ -1,0 +1,134 @@
+//! Computes the answer from rows, one at a time.
+
+mod cell;
+mod flow;
+mod job;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+
+use self::cell::Cell;
+use self::job::Jobs;
+use super::answer::{EventFigures, GroupFigures, Report, Window};
+use super::observe::{Observation, Questions};
+use super::question::{Grouping, Question};
+
+/// The counts so far.
+///
+/// Each row is in one cell: those of an event type and of the values that rows are grouped by. Larger groups are cells put
+/// together, so no value is kept twice.
+#[derive(Debug)]
+pub(super) struct Gather {
+    grouping: Grouping,
+    window: Window,
+    period: Option<(Timestamp, Timestamp)>,
+    cells: Vec<Cell>,
+    index: HashMap<String, usize>,
+    /// The key of the row at hand.
+    key: String,
+    jobs: Jobs,
+    unreadable: u64,
+}
+
+impl Gather {
+    pub(super) fn new(question: &Question) -> Self {
+        Self {
+            grouping: question.grouping(),
+            window: Window { since: question.since, until: question.until, first: None, last: None },
+            period: None,
+            cells: Vec::new(),
+            index: HashMap::new(),
+            key: String::new(),
+            jobs: Jobs::new(question.jobs()),
+            unreadable: 0,
+        }
+    }
+
+    pub(super) fn row(&mut self, row: &Observation<'_>) {
+        if let Some(moment) = row.moment() {
+            let (first, last) = self.period.unwrap_or((moment, moment));
+            self.period = Some((first.min(moment), last.max(moment)));
+        }
+        self.unreadable += u64::from(!row.is_readable());
+        self.key.clear();
+        row.write_key(&mut self.key);
+        let cell = match self.index.get(&self.key) {
+            Some(cell) => *cell,
+            None => {
+                self.cells.push(Cell::new(row));
+                self.index.insert(self.key.clone(), self.cells.len() - 1);
+                self.cells.len() - 1
+            }
+        };
+        if let Some(cell) = self.cells.get_mut(cell) {
+            cell.add(row);
+        }
+        self.jobs.row(row);
+    }
+
+    pub(super) fn report(mut self, questions: &Questions) -> Report {
+        self.window.first = self.period.map(|(first, _)| first.into());
+        self.window.last = self.period.map(|(_, last)| last.into());
+        let mut by_event_type: BTreeMap<String, Vec<Cell>> = BTreeMap::new();
+        for cell in self.cells {
+            by_event_type.entry(cell.event_type().to_owned()).or_default().push(cell);
+        }
+        let events = by_event_type.into_iter();
+        let event = |(event_type, cells): (String, Vec<Cell>)| EventFigures {
+            groups: groups(&self.grouping, questions, &event_type, &cells, &self.window),
+            figures: Cell::together(&cells).figures(&self.window),
+            event_type,
+        };
+        let mut events: Vec<_> = events.map(event).collect();
+        events.sort_by_key(|event| Reverse(event.figures.calls));
+        let (jobs, attempts) = self.jobs.figures();
+        Report { window: self.window, events, jobs, attempts, unreadable: self.unreadable }
+    }
+}
+
+fn groups(
+    grouping: &Grouping,
+    questions: &Questions,
+    event_type: &str,
+    cells: &[Cell],
+    window: &Window,
+) -> Vec<GroupFigures> {
+    match grouping {
+        Grouping::Together(keys) => {
+            let places: Vec<usize> = (0..keys.len()).collect();
+            groups_by(questions, keys, &places, cells, window)
+        }
+        Grouping::Each(each) => {
+            let keys = each.iter().find(|(known, _)| known == event_type).map(|(_, keys)| keys.as_slice());
+            let keys = keys.unwrap_or_default().iter().enumerate();
+            let of = |(place, key): (usize, &String)| {
+                groups_by(questions, std::slice::from_ref(key), &[place], cells, window)
+            };
+            keys.flat_map(of).collect()
+        }
+    }
+}
+
+/// Groups cells by the values at these places.
+fn groups_by(
+    questions: &Questions,
+    keys: &[String],
+    places: &[usize],
+    cells: &[Cell],
+    window: &Window,
+) -> Vec<GroupFigures> {
+    let mut grouped: BTreeMap<Vec<Option<String>>, Vec<&Cell>> = BTreeMap::new();
+    for cell in cells {
+        let value = |place: &usize| cell.by(*place).and_then(|value| questions.label(*place, value));
+        grouped.entry(places.iter().map(value).collect()).or_default().push(cell);
+    }
+    let figures = |(values, cells): (Vec<_>, Vec<&Cell>)| GroupFigures {
+        by: keys.iter().cloned().zip(values).collect(),
+        figures: Cell::together(cells).figures(window),
+    };
+    let mut groups: Vec<_> = grouped.into_iter().map(figures).collect();
+    groups.sort_by_key(|group| Reverse(group.figures.calls));
+    groups
+}

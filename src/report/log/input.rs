@@ -1,0 +1,104 @@
+//! Lines of a file or of stdin, unpacked if they are packed.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use ruzstd::decoding::StreamingDecoder;
+
+/// A longer line is left out, so that memory stays flat.
+const LONGEST_LINE: u64 = 4 * 1024 * 1024;
+
+/// The lines of one log.
+pub(super) struct Input {
+    reader: Box<dyn BufRead>,
+    line: Vec<u8>,
+    number: u64,
+}
+
+/// One line, without its end.
+pub(super) enum Next<'a> {
+    Line(&'a str),
+    /// Why the line cannot be read.
+    Unreadable(&'static str),
+}
+
+impl Input {
+    /// `-` is stdin. The first bytes tell whether the log is packed by gzip or zstd.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let raw: Box<dyn Read> =
+            if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
+        Self::new(raw)
+    }
+
+    fn new(raw: Box<dyn Read>) -> io::Result<Self> {
+        let mut raw = BufReader::new(raw);
+        // A pipe may give fewer bytes at first.
+        let mut magic = Vec::new();
+        raw.by_ref().take(4).read_to_end(&mut magic)?;
+        let packed = io::Cursor::new(magic.clone()).chain(raw);
+        let reader: Box<dyn BufRead> = match magic.as_slice() {
+            [0x1f, 0x8b, ..] => Box::new(BufReader::new(MultiGzDecoder::new(packed))),
+            [0x28, 0xb5, 0x2f, 0xfd] => Box::new(BufReader::new(Frames::new(packed)?)),
+            _ => Box::new(BufReader::new(packed)),
+        };
+        Ok(Self { reader, line: Vec::new(), number: 0 })
+    }
+
+    /// The number of the last line, from 1.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// `None` at the end.
+    pub(super) fn next(&mut self) -> io::Result<Option<Next<'_>>> {
+        self.line.clear();
+        if self.reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.line)? == 0 {
+            return Ok(None);
+        }
+        self.number += 1;
+        if self.line.len() as u64 == LONGEST_LINE && !self.line.ends_with(b"\n") {
+            self.reader.skip_until(b'\n')?;
+            return Ok(Some(Next::Unreadable("it is longer than 4 MiB")));
+        }
+        let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let line = if self.number == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
+        Ok(Some(str::from_utf8(line).map_or(Next::Unreadable("it is not UTF-8"), Next::Line)))
+    }
+
+    /// All that comes after the last line.
+    pub(super) fn rest(self) -> Box<dyn BufRead> {
+        self.reader
+    }
+}
+
+/// All frames of a zstd file, one after the other: the decoder reads one.
+struct Frames<R: Read> {
+    decoder: Option<StreamingDecoder<BufReader<R>, ruzstd::decoding::FrameDecoder>>,
+}
+
+impl<R: Read> Frames<R> {
+    fn new(packed: R) -> io::Result<Self> {
+        let decoder = StreamingDecoder::new(BufReader::new(packed)).map_err(io::Error::other)?;
+        Ok(Self { decoder: Some(decoder) })
+    }
+}
+
+impl<R: Read> Read for Frames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(decoder) = &mut self.decoder {
+            let read = decoder.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let Some(decoder) = self.decoder.take() else { break };
+            let mut packed = decoder.into_inner();
+            if !packed.fill_buf()?.is_empty() {
+                self.decoder = Some(StreamingDecoder::new(packed).map_err(io::Error::other)?);
+            }
+        }
+        Ok(0)
+    }
+}

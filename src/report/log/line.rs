@@ -1,0 +1,108 @@
+//! One line of a log, in whatever format it is.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
+
+use super::{console, fmt_json, fmt_text};
+use crate::store::read::ReadRow;
+
+/// The fields of a span or event, or the keys of a row.
+pub(super) type Fields = Map<String, Value>;
+
+/// A meaning that a report can use.
+#[derive(Debug, PartialEq)]
+pub(super) enum Line {
+    /// Whole rows, or as much as the older system wrote of them.
+    Rows(Vec<ReadRow>),
+    /// A span has closed.
+    Closed { at: Option<Timestamp>, target: Option<String>, spans: Spans, took: SignedDuration },
+    /// The function in the innermost span has returned `Err`.
+    Failed { spans: Spans, error: String },
+    /// The function in the innermost span has returned.
+    Returned { spans: Spans, value: String },
+    /// Any other event.
+    Other,
+}
+
+/// From the outermost to the innermost; never empty.
+pub(super) type Spans = Vec<Span>;
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Span {
+    pub(super) name: String,
+    pub(super) fields: Fields,
+}
+
+/// What an event of the `fmt` layer means.
+pub(super) fn of_event(
+    at: Option<Timestamp>,
+    target: Option<String>,
+    spans: Spans,
+    fields: &Fields,
+) -> Result<Line, &'static str> {
+    let text = |key: &str| match fields.get(key)? {
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    if spans.is_empty() {
+        return Ok(Line::Other);
+    }
+    if text("message").as_deref() == Some("close") {
+        let times = text("time.busy").zip(text("time.idle")).ok_or("it has no time.busy and time.idle")?;
+        let took = duration(&times.0).zip(duration(&times.1)).and_then(|(busy, idle)| busy.checked_add(idle));
+        let took = took.ok_or("time.busy or time.idle is not a time")?;
+        return Ok(Line::Closed { at, target, spans, took });
+    }
+    // `#[instrument(err, ret)]` writes events with one field and no message.
+    Ok(match (fields.len(), text("error"), text("return")) {
+        (1, Some(error), _) => Line::Failed { spans, error },
+        (1, _, Some(value)) => Line::Returned { spans, value },
+        _ => Line::Other,
+    })
+}
+
+/// Reads a line of text or JSON.
+pub(super) fn read(line: &str) -> Result<Line, &'static str> {
+    let line = fmt_text::without_colours(line);
+    let line = line.trim();
+    if line.is_empty() {
+        return Ok(Line::Other);
+    }
+    if let Some(stage) = console::stage(line) {
+        return stage;
+    }
+    if line.starts_with('{') { fmt_json::read(line) } else { fmt_text::read(line) }
+}
+
+/// Such as `1.23ms`, `45.6µs` or `2m`.
+fn duration(text: &str) -> Option<SignedDuration> {
+    let text = text.trim();
+    let unit = text.find(|c: char| c.is_alphabetic() || c == 'µ')?;
+    let number: f64 = text[..unit].trim().parse().ok()?;
+    let seconds = match &text[unit..] {
+        "ns" => 1e-9,
+        "µs" | "μs" | "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return None,
+    };
+    SignedDuration::try_from_secs_f64(number * seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_of_every_unit_are_read() {
+        for (text, nanos) in [("120ns", 120), ("4.5µs", 4_500), ("1.23ms", 1_230_000), ("2s", 2_000_000_000)]
+        {
+            assert_eq!(duration(text).map(|time| time.as_nanos()), Some(nanos), "{text}");
+        }
+        for text in ["", "ms", "1", "1 parsec", "1e999s", "NaNms"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+}

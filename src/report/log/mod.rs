@@ -1,0 +1,127 @@
+//! Rows from the logs of a service, without a ledger: the rules say what a closed span would have become.
+
+mod console;
+mod fmt_json;
+mod fmt_text;
+mod input;
+mod line;
+mod row;
+mod spans;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use self::input::{Input, Next};
+use self::line::Line;
+use self::spans::Calls;
+use crate::error::Error;
+use crate::rules::Rules;
+use crate::store::read::{ReadRow, Reading, RowSource, Selection};
+
+/// The most lines that [`Unread`] names.
+const NAMED: usize = 3;
+
+/// Logs, one after the other.
+pub(crate) struct Logs {
+    files: Vec<PathBuf>,
+    calls: Calls,
+    unread: Unread,
+}
+
+/// The lines that could not be read.
+#[derive(Debug, Default)]
+pub(crate) struct Unread {
+    lines: u64,
+    /// File, line and why.
+    first: Vec<(PathBuf, u64, &'static str)>,
+}
+
+impl Logs {
+    /// `-` is stdin.
+    pub(crate) fn new(files: Vec<PathBuf>, rules: &Rules) -> Self {
+        Self { files, calls: Calls::new(rules), unread: Unread::default() }
+    }
+
+    /// After reading.
+    pub(crate) fn unread(&self) -> &Unread {
+        &self.unread
+    }
+
+    fn read_file(&mut self, file: &Path, each: &mut dyn FnMut(&ReadRow)) -> Result<(), Error> {
+        let failed = |error: std::io::Error| {
+            Error::config(format!("cannot read the log {}", file.display())).caused_by(error)
+        };
+        let mut input = Input::open(file).map_err(failed)?;
+        let mut is_first = true;
+        loop {
+            let number = input.number() + 1;
+            let text = match input.next().map_err(failed)? {
+                None => return Ok(()),
+                Some(Next::Unreadable(why)) => {
+                    self.unread.add(file, number, why);
+                    continue;
+                }
+                Some(Next::Line(text)) => text,
+            };
+            if std::mem::take(&mut is_first) && row::begins_csv(text) {
+                let first = text.to_owned();
+                self.read_table(file, &first, input, each);
+                return Ok(());
+            }
+            match line::read(text) {
+                Ok(Line::Rows(rows)) => rows.into_iter().for_each(|row| each(&self.calls.completed(row))),
+                Ok(line) => {
+                    if let Some(row) = self.calls.take(line) {
+                        each(&row);
+                    }
+                }
+                Err(why) => self.unread.add(file, number, why),
+            }
+        }
+    }
+
+    fn read_table(&mut self, file: &Path, first: &str, input: Input, each: &mut dyn FnMut(&ReadRow)) {
+        row::read_csv(first, input.rest(), |number, row| match row {
+            Ok(row) => each(&self.calls.completed(row)),
+            Err(why) => self.unread.add(file, number, why),
+        });
+    }
+}
+
+impl RowSource for Logs {
+    async fn read(
+        &mut self,
+        selection: &Selection,
+        each: &mut (dyn FnMut(&Reading<'_>) + Send),
+    ) -> Result<(), Error> {
+        for file in self.files.clone() {
+            self.read_file(&file, &mut |row| selection.offer(row, each))?;
+        }
+        Ok(())
+    }
+}
+
+impl Unread {
+    pub(crate) fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    fn add(&mut self, file: &Path, number: u64, why: &'static str) {
+        self.lines += 1;
+        if self.first.len() < NAMED {
+            self.first.push((file.to_owned(), number, why));
+        }
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lines that cannot be read: {}", self.lines)?;
+        for (file, number, why) in &self.first {
+            write!(f, "; {}:{number}: {why}", file.display())?;
+        }
+        Ok(())
+    }
+}

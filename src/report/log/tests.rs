@@ -1,0 +1,209 @@
+//! Logs as the `fmt` layer of tracing-subscriber really writes them.
+
+use std::fs;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tracing::field::Empty;
+use tracing::{Span, Subscriber, info, info_span, instrument};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use super::*;
+use crate::store::read::{Asked, Choice};
+
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no writer panicked").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Buffer {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[instrument(err)]
+fn charge(order: u32, note: &str) -> Result<u32, String> {
+    info!(note, "charging: a=1");
+    if order == 3 { Err("card declined, try \"later\"".to_owned()) } else { Ok(order) }
+}
+
+#[instrument(skip_all, fields(success = Empty, reason = Empty))]
+fn quote_tables_for_booking(found: bool) {
+    Span::current().record("success", found);
+    if !found {
+        Span::current().record("reason", "No tables available for requested window");
+    }
+}
+
+fn work() {
+    for order in 1..=3 {
+        charge(order, "a {b} c: d").ok();
+    }
+    let job = info_span!("auto_assign.job", trigger = "creation", result = Empty);
+    job.in_scope(|| {
+        quote_tables_for_booking(false);
+        quote_tables_for_booking(true);
+        job.record("result", "succeeded");
+    });
+}
+
+fn log_of<S: Subscriber + Send + Sync + 'static>(make: impl FnOnce(Buffer) -> S) -> Vec<u8> {
+    let buffer = Buffer::default();
+    tracing::subscriber::with_default(make(buffer.clone()), work);
+    let bytes = buffer.0.lock().expect("no writer panicked");
+    bytes.clone()
+}
+
+/// Event type and the given keys of all rows, and the number of lines that cannot be read.
+fn rows_of(log: &[u8], keys: &[&str]) -> (Vec<Vec<Option<String>>>, u64) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("service.log");
+    fs::write(&file, log).expect("written");
+    let mut logs = Logs::new(vec![file], &Rules::builtin());
+    let asked = keys.iter().map(|key| Asked::Key(Choice::always(*key)));
+    let selection =
+        Selection { asked: [Asked::EventType].into_iter().chain(asked).collect(), ..Selection::default() };
+    let mut rows = Vec::new();
+    let each = &mut |reading: &Reading<'_>| {
+        rows.push(reading.texts.iter().map(|text| text.map(str::to_owned)).collect())
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(logs.read(&selection, each)).expect("readable");
+    (rows, logs.unread().lines())
+}
+
+fn table(rows: &Value) -> Vec<Vec<Option<String>>> {
+    serde_json::from_value(rows.clone()).expect("a table")
+}
+
+/// The rows of [`work`].
+fn expected() -> Vec<Vec<Option<String>>> {
+    let text = "card declined, try \"later\"";
+    table(&json!([
+        ["charge", "unknown", null, "1", null, null, null],
+        ["charge", "unknown", null, "2", null, null, null],
+        ["charge", "error", "false", "3", text, null, null],
+        ["auto_assign.quote", "ok", null, null, null, "hard.no_tables", null],
+        ["auto_assign.quote", "ok", null, null, null, null, null],
+        ["auto_assign.summary", null, null, null, null, null, "2"],
+    ]))
+}
+
+const KEYS: [&str; 6] = ["outcome", "success", "order", "error", "planner_reason_code", "attemptsUsed"];
+
+#[test]
+fn every_format_of_the_fmt_layer_is_read() {
+    let fmt = || tracing_subscriber::fmt().with_span_events(FmtSpan::CLOSE);
+    let logs = [
+        ("full", log_of(|to| fmt().with_ansi(false).with_writer(to).finish())),
+        ("coloured", log_of(|to| fmt().with_ansi(true).with_writer(to).finish())),
+        ("threads", log_of(|to| fmt().with_thread_ids(true).with_ansi(false).with_writer(to).finish())),
+        ("no target", log_of(|to| fmt().with_target(false).with_ansi(false).with_writer(to).finish())),
+        (
+            "uptime",
+            log_of(|to| {
+                fmt()
+                    .with_timer(tracing_subscriber::fmt::time::uptime())
+                    .with_ansi(false)
+                    .with_writer(to)
+                    .finish()
+            }),
+        ),
+        ("compact", log_of(|to| fmt().compact().with_ansi(false).with_writer(to).finish())),
+        ("json", log_of(|to| fmt().json().with_writer(to).finish())),
+        ("flat json", log_of(|to| fmt().json().flatten_event(true).with_writer(to).finish())),
+    ];
+    for (name, log) in logs {
+        let (rows, unread) = rows_of(&log, &KEYS);
+        assert_eq!(rows, expected(), "{name}: {}", String::from_utf8_lossy(&log));
+        assert_eq!(unread, 0, "{name}");
+    }
+}
+
+#[test]
+fn a_packed_log_is_read_like_a_plain_one() {
+    let log = log_of(|to| {
+        tracing_subscriber::fmt().with_span_events(FmtSpan::CLOSE).json().with_writer(to).finish()
+    });
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let (begin, end) = log.split_at(log.len() / 2);
+    gzip.write_all(begin).expect("written");
+    let mut packed = gzip.finish().expect("packed");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(end).expect("written");
+    packed.extend(gzip.finish().expect("packed"));
+    assert_eq!(rows_of(&packed, &KEYS), (expected(), 0), "two members of gzip");
+
+    let zstd =
+        |log: &[u8]| ruzstd::encoding::compress_to_vec(log, ruzstd::encoding::CompressionLevel::Fastest);
+    let frames = [zstd(begin), zstd(end)].concat();
+    assert_eq!(rows_of(&frames, &KEYS), (expected(), 0), "two frames of zstd");
+}
+
+#[test]
+fn lines_that_cannot_be_read_are_counted_and_stop_nothing() {
+    let mut log = b"\xff\xfe\n{\"event_type\":\n".to_vec();
+    log.extend(b"{\"event_type\":\"e\",\"context\":{\"a\":1}}\r\n\n");
+    log.extend(vec![b'x'; 5 << 20]);
+    log.extend(b"\nno level\n{\"event_type\":\"e\",\"a\":2}");
+    let (rows, unread) = rows_of(&log, &["a"]);
+    assert_eq!(rows, table(&json!([["e", "1"], ["e", "2"]])));
+    assert_eq!(unread, 4);
+}
+
+#[test]
+fn rows_and_stages_of_the_older_system_have_the_keys_of_today() {
+    let log = r#"{"event_type":"auto_assign.quote","context":{"durationMs":12.5,"success":false,"reason":"r","attempt":1}}
+[auto-assign][job] attempt.no_hold {"bookingId":"b","attempt":0,"reason":"r"}
+12:00 worker [auto-assign][job] attempt.success { bookingId: 'b', attempt: 1, durationMs: 7 }
+[auto-assign][job] exhausted {"attempts":4}
+[auto-assign][job] scheduled {"reason":"creation"}
+[auto-assign][job] exhausted {"attempts":
+"#;
+    let keys = [
+        "planner_duration_ms",
+        "planner_success",
+        "planner_reason",
+        "attempt_index",
+        "result",
+        "attemptsUsed",
+    ];
+    let (rows, unread) = rows_of(log.as_bytes(), &keys);
+    assert_eq!(
+        rows,
+        table(&json!([
+            ["auto_assign.quote", "12.5", "false", "r", "1", null, null],
+            ["auto_assign.quote", null, "false", "r", "0", null, null],
+            ["auto_assign.quote", "7", "true", null, "1", null, null],
+            ["auto_assign.summary", null, null, null, null, "succeeded", "2"],
+            ["auto_assign.summary", null, null, null, null, "exhausted", "4"],
+        ]))
+    );
+    assert_eq!(unread, 1);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_line_panics(line in ".*", seed in "[a-z{}:=\"\\\\ \\[\\]',0-9.]*") {
+        let mut calls = Calls::new(&Rules::builtin());
+        for text in [line.clone(), format!("INFO {seed}: t: close time.busy=1ms time.idle=1ms"), format!("[auto-assign][job] {seed}")] {
+            if let Ok(read) = line::read(&text) {
+                calls.take(read);
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What a report is asked.
+
+use std::time::SystemTime;
+
+use super::observe::{By, Questions, by_event_type};
+use crate::error::Error;
+use crate::rules::Rules;
+use crate::store::read::{Asked, Choice, Comparison, Condition, Selection};
+
+/// What a report is asked: which rows count, and how they are grouped.
+///
+/// ```
+/// use tracing_ledger::report::Question;
+///
+/// let question = Question::new().event("http.request").by("route")?.by("status")?.condition("status>=500")?;
+/// # Ok::<(), tracing_ledger::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    pub(super) event_types: Vec<String>,
+    by: Vec<(String, By)>,
+    conditions: Vec<(Asked, Comparison, String)>,
+    pub(super) since: Option<SystemTime>,
+    pub(super) until: Option<SystemTime>,
+    rules: Option<Rules>,
+}
+
+/// The keys by which the rows of an event type are grouped.
+#[derive(Clone, Debug)]
+pub(super) enum Grouping {
+    /// By all of them together.
+    Together(Vec<String>),
+    /// By each for itself, as the rules say for some event types.
+    Each(Vec<(String, Vec<String>)>),
+}
+
+/// A rule whose rows are jobs.
+#[derive(Clone, Debug)]
+pub(super) struct JobRule {
+    pub(super) event_type: String,
+    /// The event type of the calls.
+    pub(super) of: String,
+    /// The flows that may come before a job: each is an event type up to its last dot.
+    pub(super) flows: Vec<String>,
+}
+
+impl Question {
+    /// Asks for every event type, grouped as the [built-in rules](Rules::builtin) say.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks for this event type only, or for several.
+    pub fn event(mut self, event_type: impl Into<String>) -> Self {
+        self.event_types.push(event_type.into());
+        self
+    }
+
+    /// Groups by this key, together with the other keys, instead of by those that the rules name.
+    ///
+    /// The key is one of the context, with dots into nested objects; or `hour`, `day`, `source`, `severity`, `event_type`,
+    /// `restaurant_id` or `booking_id`. A key of the context that has one of these names is `context.NAME`.
+    ///
+    /// # Errors
+    /// For an empty key.
+    pub fn by(mut self, key: &str) -> Result<Self, Error> {
+        self.by.push((key.to_owned(), by_of(key)?));
+        Ok(self)
+    }
+
+    /// Counts only rows for which this holds: a key as in [`by`](Self::by), one of `=`, `!=`, `<`, `<=`, `>` and `>=`, and a
+    /// value, such as `status>=500`. Numbers compare as numbers, other values as text.
+    ///
+    /// # Errors
+    /// For a text of another form.
+    pub fn condition(mut self, condition: &str) -> Result<Self, Error> {
+        self.conditions.push(condition_of(condition)?);
+        Ok(self)
+    }
+
+    /// Counts rows from this moment on.
+    pub fn since(mut self, since: SystemTime) -> Self {
+        self.since = Some(since);
+        self
+    }
+
+    /// Counts rows before this moment.
+    pub fn until(mut self, until: SystemTime) -> Self {
+        self.until = Some(until);
+        self
+    }
+
+    /// The rules that made the rows: they say which key has the duration, the success and the reason, and how rows are
+    /// grouped. Without them these are the [built-in rules](Rules::builtin).
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = Some(rules);
+        self
+    }
+
+    fn known_rules(&self) -> Rules {
+        self.rules.clone().unwrap_or_else(Rules::builtin)
+    }
+
+    /// The questions to each row.
+    pub(crate) fn questions(&self) -> Questions {
+        let asked = self.conditions.iter().map(|(asked, ..)| asked.clone()).collect();
+        let conditions = self.conditions.iter().enumerate();
+        let conditions = conditions.map(|(asked, (_, comparison, value))| Condition {
+            asked,
+            comparison: *comparison,
+            value: value.clone(),
+        });
+        let selection = Selection {
+            event_types: (!self.event_types.is_empty()).then(|| self.event_types.clone()),
+            since: self.since,
+            until: self.until,
+            asked,
+            conditions: conditions.collect(),
+        };
+        let questions = Questions::new(&self.known_rules(), selection);
+        match self.grouping() {
+            Grouping::Together(_) => questions.by(self.by.iter().map(|(_, by)| by.clone())),
+            Grouping::Each(of) => questions.by(places(&of)),
+        }
+    }
+
+    pub(super) fn grouping(&self) -> Grouping {
+        if !self.by.is_empty() {
+            return Grouping::Together(self.by.iter().map(|(key, _)| key.clone()).collect());
+        }
+        let rules = self.known_rules();
+        let mut each: Vec<(String, Vec<String>)> = Vec::new();
+        for (event_type, rule) in by_event_type(&rules) {
+            if !each.iter().any(|(known, _)| known == event_type) {
+                each.push((event_type.to_owned(), rule.report_by.clone()));
+            }
+        }
+        Grouping::Each(each)
+    }
+
+    pub(super) fn jobs(&self) -> Vec<JobRule> {
+        let rules = self.known_rules();
+        let jobs = by_event_type(&rules).filter_map(|(event_type, rule)| {
+            let of = rule.collect.first()?.of.to_string();
+            Some(JobRule { event_type: event_type.to_owned(), of, flows: flows(&rules, event_type) })
+        });
+        jobs.collect()
+    }
+}
+
+const COMPARISONS: [(&str, Comparison); 6] = [
+    ("!=", Comparison::NotEqual),
+    ("<=", Comparison::AtMost),
+    (">=", Comparison::AtLeast),
+    ("=", Comparison::Equal),
+    ("<", Comparison::Below),
+    (">", Comparison::Above),
+];
+
+/// Reads a key to group by.
+pub(super) fn by_of(key: &str) -> Result<By, Error> {
+    Ok(match key {
+        "hour" => By::Hour,
+        "day" => By::Day,
+        _ => By::Text(asked(key)?),
+    })
+}
+
+/// Reads a condition such as `status>=500`.
+pub(super) fn condition_of(condition: &str) -> Result<(Asked, Comparison, String), Error> {
+    let at = condition.find(['=', '!', '<', '>']).unwrap_or_default();
+    let (key, rest) = condition.split_at(at);
+    let found = COMPARISONS
+        .iter()
+        .find_map(|(sign, comparison)| Some((*comparison, rest.strip_prefix(sign)?.trim())));
+    let (Some((comparison, value)), false) = (found, matches!(key.trim(), "" | "hour" | "day")) else {
+        return Err(Error::config(
+            "a condition is a key, one of = != < <= > >=, and a value, such as status>=500",
+        ));
+    };
+    Ok((asked(key.trim())?, comparison, value.to_owned()))
+}
+
+fn asked(key: &str) -> Result<Asked, Error> {
+    Ok(match key {
+        "" => return Err(Error::config("a key is empty: name one, such as route")),
+        "event_type" => Asked::EventType,
+        "source" => Asked::Source,
+        "severity" => Asked::Severity,
+        "restaurant_id" => Asked::RestaurantId,
+        "booking_id" => Asked::BookingId,
+        key => Asked::Key(Choice::always(key.strip_prefix("context.").unwrap_or(key))),
+    })
+}
+
+/// The first key of every event type, then the second, and so on.
+fn places(each: &[(String, Vec<String>)]) -> Vec<By> {
+    let most = each.iter().map(|(_, keys)| keys.len()).max().unwrap_or_default();
+    let place = |index: usize| {
+        let of = each
+            .iter()
+            .filter_map(|(event_type, keys)| Some((event_type.clone(), vec![keys.get(index)?.clone()])));
+        By::Text(Asked::Key(Choice { of: of.collect(), otherwise: Vec::new() }))
+    };
+    (0..most).map(place).collect()
+}
+
+/// The flows beside that of a job, for which there are rules: `FLOW.*`, or `FLOW.timeout`.
+fn flows(rules: &Rules, job: &str) -> Vec<String> {
+    let own = job.rsplit_once('.').map_or(job, |(flow, _)| flow);
+    let names = rules.list.iter().flat_map(|rule| &rule.matches.names);
+    let mut flows: Vec<String> = Vec::new();
+    for name in names {
+        let flow = name.0.strip_suffix(".*").or_else(|| name.0.strip_suffix(".timeout"));
+        let flow = flow.filter(|flow| *flow != own && !flow.contains('*'));
+        flows.extend(flow.filter(|flow| !flows.iter().any(|known| known == flow)).map(str::to_owned));
+    }
+    flows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_has_a_key_a_sign_and_a_value() {
+        let parsed = |text| {
+            let question: Question = Question::new().condition(text).ok()?;
+            let (asked, comparison, value) = question.conditions.first()?.clone();
+            let Asked::Key(Choice { otherwise, .. }) = asked else { return None };
+            Some((otherwise.concat(), comparison, value))
+        };
+        let is = |key: &str, comparison, value: &str| Some((key.to_owned(), comparison, value.to_owned()));
+        assert_eq!(parsed("status>=500"), is("status", Comparison::AtLeast, "500"));
+        assert_eq!(parsed("a.b != x=y"), is("a.b", Comparison::NotEqual, "x=y"));
+        assert_eq!(parsed("context.day<3"), is("day", Comparison::Below, "3"));
+        for wrong in ["status", ">=500", "", "day=2026-01-31", "status!500"] {
+            assert!(Question::new().condition(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_built_in_rules_name_one_job_and_one_flow_before_it() {
+        let jobs = Question::new().jobs();
+        let [job] = jobs.as_slice() else { panic!("{jobs:?}") };
+        assert_eq!((job.event_type.as_str(), job.of.as_str()), ("auto_assign.summary", "auto_assign.quote"));
+        assert_eq!(job.flows, ["inline_auto_assign"]);
+    }
+}

@@ -1,0 +1,175 @@
+//! The answer as text, Markdown and JSON.
+
+mod job;
+mod unit;
+
+use std::fmt::{self, Write};
+
+use self::unit::{Unit, decimal};
+use super::answer::{EventFigures, Figures, GroupFigures, Report, Share, moment_text};
+use super::grid::{Grid, NONE};
+use crate::escape::visible_json;
+
+const EMPTY: &str = "No row of the ledger is selected. Check the period and the event types, that the service has run with \
+                     the layer, and that it writes to this database.";
+
+/// More groups by the same keys are not shown in tables.
+const MOST_GROUPS: usize = 100;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", heading(self))?;
+        for table in tables(self) {
+            writeln!(f)?;
+            table.text(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    /// The same tables in Markdown.
+    pub fn to_markdown(&self) -> String {
+        let mut out = format!("## Report\n\n{}\n", heading(self));
+        for table in tables(self) {
+            out.push('\n');
+            // Writing to a String cannot fail.
+            table.markdown(&mut out).ok();
+        }
+        out
+    }
+
+    /// All figures as one JSON object, indented: the fields of this type under their names, times as RFC 3339
+    /// text in UTC.
+    pub fn to_json(&self) -> String {
+        // Serialising cannot fail: every key is a string.
+        visible_json(&serde_json::to_string_pretty(self).unwrap_or_default())
+    }
+}
+
+fn heading(report: &Report) -> String {
+    let mut out = period(report);
+    if report.is_empty() {
+        out.push_str("\n\n");
+        out.push_str(EMPTY);
+    }
+    if report.unreadable > 0 {
+        let rows = if report.unreadable == 1 { "row" } else { "rows" };
+        // Writing to a String cannot fail.
+        write!(
+            out,
+            "\n\n{} {rows} cannot be read in full: the context is no JSON object, or created_at is no time.",
+            report.unreadable
+        )
+        .ok();
+    }
+    out
+}
+
+fn period(report: &Report) -> String {
+    let bound = |word, moment| moment_text(moment).map_or(String::new(), |text| format!(", {word} {text}"));
+    let window = &report.window;
+    let bounds = bound("counted since", window.since) + &bound("before", window.until);
+    match (moment_text(window.first), moment_text(window.last)) {
+        (Some(first), Some(last)) => format!("Rows from {first} to {last}{bounds}."),
+        _ => format!("No rows{bounds}."),
+    }
+}
+
+fn tables(report: &Report) -> Vec<Grid> {
+    if report.is_empty() {
+        return Vec::new();
+    }
+    let mut tables = vec![events(&report.events)];
+    for event in &report.events {
+        // Groups by the same keys are next to each other.
+        let keys = |group: &GroupFigures| group.by.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
+        for groups in event.groups.chunk_by(|one, other| keys(one) == keys(other)) {
+            tables.push(groups_of(&event.event_type, groups));
+        }
+        if let Some(attempts) = report.attempts.get(&event.event_type) {
+            tables.extend(job::attempts(&event.event_type, attempts));
+        }
+        tables.extend(reasons(event));
+        let jobs = report.jobs.iter().filter(|job| job.event_type == event.event_type);
+        tables.extend(jobs.flat_map(job::tables));
+    }
+    tables
+}
+
+fn events(events: &[EventFigures]) -> Grid {
+    let unit = Unit::of(events.iter().map(|event| &event.figures.duration_ms));
+    let mut header = vec!["event type".to_owned()];
+    header.extend(columns(unit));
+    header.extend(["rows per hour", "last"].map(str::to_owned));
+    let row = |event: &EventFigures| {
+        let figures = &event.figures;
+        let last = moment_text(figures.last).map_or(NONE.to_owned(), |last| last[..19].to_owned() + "Z");
+        let own = vec![event.event_type.clone()];
+        [own, cells(figures, unit), vec![decimal(figures.rows_per_hour), last]].concat()
+    };
+    Grid { title: "Event types".to_owned(), header, names: 1, rows: events.iter().map(row).collect() }
+}
+
+fn groups_of(event_type: &str, groups: &[GroupFigures]) -> Grid {
+    let keys: Vec<String> =
+        groups.first().into_iter().flat_map(|group| &group.by).map(|(key, _)| key.clone()).collect();
+    let unit = Unit::of(groups.iter().map(|group| &group.figures.duration_ms));
+    let row = |group: &GroupFigures| {
+        let own: Vec<String> = group.by.iter().map(|(_, value)| or_none(value)).collect();
+        [own, cells(&group.figures, unit)].concat()
+    };
+    let rest = groups.len().saturating_sub(MOST_GROUPS);
+    let more =
+        if rest > 0 { format!(" (the {MOST_GROUPS} largest of {})", groups.len()) } else { String::new() };
+    Grid {
+        title: format!("{event_type} by {}{more}", keys.join(", ")),
+        names: keys.len(),
+        header: keys.into_iter().chain(columns(unit)).collect(),
+        rows: groups.iter().take(MOST_GROUPS).map(row).collect(),
+    }
+}
+
+fn columns(unit: Unit) -> Vec<String> {
+    let duration = |name| format!("{name} {unit}");
+    let mut columns = ["calls", "success", "n"].map(str::to_owned).to_vec();
+    columns.extend(["median", "p95", "p99", "max"].map(duration));
+    columns.push("n".to_owned());
+    columns
+}
+
+fn cells(figures: &Figures, unit: Unit) -> Vec<String> {
+    let spread = &figures.duration_ms;
+    vec![
+        figures.calls.to_string(),
+        percent(&figures.success),
+        figures.success.n.to_string(),
+        unit.show(spread.median),
+        unit.show(spread.p95),
+        unit.show(spread.p99),
+        unit.show(spread.max),
+        spread.n.to_string(),
+    ]
+}
+
+fn reasons(event: &EventFigures) -> Option<Grid> {
+    let reasons = &event.figures.reasons;
+    (!reasons.is_empty()).then(|| Grid {
+        title: format!("{} that did not succeed", event.event_type),
+        header: ["category", "reason", "calls"].map(str::to_owned).to_vec(),
+        names: 2,
+        rows: reasons
+            .iter()
+            .take(MOST_GROUPS)
+            .map(|reason| vec![or_none(&reason.category), or_none(&reason.code), reason.count.to_string()])
+            .collect(),
+    })
+}
+
+fn or_none(name: &Option<String>) -> String {
+    name.clone().unwrap_or_else(|| NONE.to_owned())
+}
+
+fn percent(share: &Share) -> String {
+    share.rate.map_or(NONE.to_owned(), |rate| format!("{:.1}%", rate * 100.0))
+}

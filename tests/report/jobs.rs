@@ -1,0 +1,71 @@
+//! What became of jobs, and of the bookings whose flow did not succeed.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use support::SqliteFile;
+use tracing_ledger::Row;
+use tracing_ledger::report::JobFigures;
+use tracing_ledger::store::{Attempt, Sqlite, Store};
+use uuid::Uuid;
+
+use super::report_since;
+
+fn row(second: u64, booking: u128, event_type: &str, context: &str) -> Row {
+    let mut row =
+        Row::new(UNIX_EPOCH + Duration::from_secs(1_770_000_000 + second), "auto_assign", event_type);
+    row.booking_id = Some(Uuid::from_u128(booking));
+    row.context = context.to_owned();
+    row
+}
+
+async fn jobs(rows: &[Row]) -> JobFigures {
+    let file = SqliteFile::new();
+    let mut store = Sqlite::from_url(&file.url()).expect("readable").create_table(true);
+    store.insert(rows, Attempt::First).await.expect("stored");
+    report_since(&file.url(), None).await.jobs.into_iter().next().expect("there are jobs")
+}
+
+#[tokio::test]
+async fn attempts_and_times_of_jobs_are_counted() {
+    let job = |second, attempts: u32, within: u32, total: u32| {
+        let context = format!(
+            r#"{{"result": "succeeded", "attemptsUsed": {attempts}, "quoteDurationMs": {within}, "totalDurationMs": {total}}}"#
+        );
+        row(second, 1, "auto_assign.summary", &context)
+    };
+    let job = jobs(&[job(0, 1, 10, 100), job(1, 1, 20, 100), job(2, 4, 70, 200)]).await;
+    assert_eq!((job.jobs, job.attempts.n, job.attempts.mean), (3, 3, Some(2.0)));
+    assert_eq!((job.attempts.p50, job.attempts.max), (Some(1.0), Some(4.0)));
+    assert!(job.attempts.p90.is_some_and(|p90| (p90 - 3.4).abs() < 1e-9), "{:?}", job.attempts);
+    let bars: Vec<_> =
+        job.attempts.histogram.iter().map(|bar| (bar.attempts, bar.count, bar.cumulative)).collect();
+    assert_eq!(bars, [(1.0, 2, 2.0 / 3.0), (4.0, 1, 1.0)]);
+    assert_eq!((job.calls_share.n, job.calls_share.rate), (3, Some(0.25)));
+}
+
+#[tokio::test]
+async fn a_job_takes_over_within_five_minutes() {
+    let timeout = "inline_auto_assign.timeout";
+    let summary = "auto_assign.summary";
+    let job = jobs(&[
+        // Taken over: the job began 299 s after the timeout, and ended 10 s later.
+        row(0, 1, timeout, "{}"),
+        row(309, 1, summary, r#"{"totalDurationMs": 10000}"#),
+        // Too late by a second.
+        row(0, 2, timeout, "{}"),
+        row(301, 2, summary, r#"{"totalDurationMs": 0}"#),
+        // No job.
+        row(0, 3, "inline_auto_assign.no_hold", "{}"),
+        // A job before the flow.
+        row(100, 4, timeout, "{}"),
+        row(50, 4, summary, "{}"),
+        // The flow succeeded.
+        row(0, 5, "inline_auto_assign.succeeded", "{}"),
+        row(1, 5, summary, "{}"),
+    ])
+    .await;
+    let [flow] = job.flows.as_slice() else { panic!("{:?}", job.flows) };
+    assert_eq!(flow.flow, "inline_auto_assign");
+    assert_eq!((flow.timeouts.n, flow.timeouts.rate), (4, Some(0.75)));
+    assert_eq!((flow.handed_over.n, flow.handed_over.rate), (4, Some(0.25)));
+}
