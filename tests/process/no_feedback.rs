@@ -4,6 +4,7 @@ use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use support::{Cluster, DEADLINE, SqliteFile, alone};
 use tracing::info_span;
 use tracing_ledger::Rules;
+use tracing_ledger::report::{Question, report};
 use tracing_subscriber::{Registry, prelude::*};
 
 /// Everything there is, at every level.
@@ -79,8 +80,8 @@ fn query_beside_two_ledgers() {
         }
     }
     // The queries of a report in the same process are none of the application.
-    runtime.block_on(tracing_ledger::report::baseline(&file.url(), None)).expect("a report on SQLite");
-    runtime.block_on(tracing_ledger::report::baseline(&postgres, None)).expect("a report on Postgres");
+    let answer = runtime.block_on(report(&Question::new(), &[file.url(), postgres.clone()]));
+    answer.expect("a report on both");
     for guard in [sqlite_guard, postgres_guard] {
         assert_eq!(guard.shutdown(DEADLINE).expect("nothing is left").offered, 60);
     }
