@@ -10,8 +10,10 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::census::Census;
+use crate::checkup::Subject;
 use crate::error::Error;
 use crate::exit::Watched;
+use crate::finding::Checkup;
 use crate::notice::NoticeKind;
 use crate::queue::{Queue, Stats};
 use crate::writer::{self, Control, Flush, Quarantined, deadline_in};
@@ -30,6 +32,7 @@ pub struct Guard {
     handle: Handle,
     watched: Arc<Watched>,
     census: Arc<Census>,
+    subject: Option<Subject>,
     /// A shutdown has been tried already.
     is_down: bool,
 }
@@ -51,7 +54,36 @@ impl Guard {
         watched: Arc<Watched>,
         census: Arc<Census>,
     ) -> Self {
-        Self { handle: Handle { queue, control, writer }, watched, census, is_down: false }
+        Self { handle: Handle { queue, control, writer }, watched, census, subject: None, is_down: false }
+    }
+
+    pub(crate) fn of(mut self, subject: Subject) -> Self {
+        self.subject = Some(subject);
+        self
+    }
+
+    /// Looks whether the ledger works: its rules, spool and database, and what the writer says.
+    ///
+    /// It makes a connection of its own, inserts rows in a transaction that it rolls back, and reads the table as far as
+    /// the role may. In async code this blocks the thread of the executor. [The manual](crate::_docs::doctor) has the list.
+    pub fn check(&self, timeout: Duration) -> Checkup {
+        let mut checkup = match &self.subject {
+            Some(subject) if !self.handle.queue.is_forked() => subject.check(timeout),
+            _ => Checkup::default(),
+        };
+        let stats = self.stats();
+        match self.handle.control.failure() {
+            Some(failure) => checkup
+                .wrong("writer", format!("{failure}; rows that wait: {}", stats.in_flight + stats.spooled)),
+            None => checkup.ok("writer", stats.to_string()),
+        }
+        if stats.quarantined > 0 {
+            checkup.wrong(
+                "quarantine",
+                format!("{} rows were rejected: see Guard::quarantined", stats.quarantined),
+            );
+        }
+        checkup
     }
 
     /// The part of the guard that can be cloned and shared, such as with the handler of `/healthz`.

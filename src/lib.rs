@@ -15,9 +15,11 @@ compile_error!("tracing-ledger runs on Unix only: its spool and its fork check n
 
 mod builder;
 mod census;
+mod checkup;
 mod error;
 mod escape;
 mod exit;
+mod finding;
 mod guard;
 mod layer;
 mod notice;
@@ -79,6 +81,9 @@ pub mod _docs {
 
     #[doc = include_str!("../docs/shutdown.md")]
     pub mod shutdown {}
+
+    #[doc = include_str!("../docs/doctor.md")]
+    pub mod doctor {}
 }
 
 #[cfg(fuzzing)]
@@ -87,6 +92,7 @@ pub use spool::fuzzing as segment;
 
 pub use builder::{Builder, builder, layer};
 pub use error::Error;
+pub use finding::{Checkup, Finding, Health};
 pub use guard::{Guard, Handle};
 pub use layer::LedgerLayer;
 pub use notice::{Notice, NoticeKind};

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::Subscriber;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::registry::{LookupSpan, Registry};
+use uuid::Uuid;
 
 use super::{Builder, environment};
 use crate::census::Census;
+use crate::checkup::{self, Place, Subject};
 use crate::error::Error;
 use crate::exit;
+use crate::finding::Checkup;
 use crate::guard::Guard;
 use crate::layer::{LedgerLayer, listen_to_panics};
 use crate::notice::{NoticeKind, Route};
@@ -38,8 +42,9 @@ impl Builder {
         let route = self.route();
         let table = self.table_name()?;
         let store = route.within(|| store::open(url, &table, self.create_table))?;
-        let place = format!("{}, table {table}", store.name());
-        self.start(store, &place)
+        let to = format!("{}, table {table}", store.name());
+        let place = Some(Place { url: url.to_owned(), table });
+        self.start(store, &to, place)
     }
 
     /// Makes the layer and starts its writer, with a store of your own or [`Memory`](store::Memory).
@@ -51,14 +56,19 @@ impl Builder {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let place = short_name(any::type_name_of_val(&store));
-        self.start(store, place)
+        self.start(store, place, None)
     }
 
-    fn start<S>(self, store: impl Store, place: &str) -> Result<(LedgerLayer<S>, Guard), Error>
+    fn start<S>(
+        self,
+        store: impl Store,
+        to: &str,
+        place: Option<Place>,
+    ) -> Result<(LedgerLayer<S>, Guard), Error>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        self.check()?;
+        self.check_options()?;
         let rules = self.all_rules()?;
         let route = self.route();
         let dead = rules.dead();
@@ -73,7 +83,8 @@ impl Builder {
             Some(dir) => Some(route.within(|| writer::open_spool(dir, self.spool_options(), &queue))?),
             None => None,
         };
-        self.announce(&route, &rules, place, &dead);
+        self.announce(&route, &rules, to, &dead);
+        let subject = Subject { rules: rules.clone(), spool_dir: self.spool_dir.clone(), place };
         let plans = Arc::new(Plans::new(rules, self.max_level).strict(self.strict));
         let census = Arc::new(Census::new(Arc::clone(&plans)));
         let options = WriterOptions {
@@ -88,7 +99,52 @@ impl Builder {
         }
         let layer = LedgerLayer::of(plans, Arc::clone(&census), Arc::clone(&queue));
         let watched = exit::watch(&queue, layer.calls());
-        Ok((layer, Guard::new(queue, control, writer, watched, census)))
+        Ok((layer, Guard::new(queue, control, writer, watched, census).of(subject)))
+    }
+
+    /// Looks whether a ledger with these options would work in that database, without starting it:
+    /// [`Guard::check`] before there is a guard.
+    ///
+    /// # Errors
+    /// [`Error::is_config`] when an option or a rule is wrong.
+    pub fn check(&self, url: &str, timeout: Duration) -> Result<Checkup, Error> {
+        Ok(self.subject(url)?.check(timeout))
+    }
+
+    /// As [`check`](Self::check), and sends one row of the event type `ledger.check` through a ledger with these options and
+    /// reads it back. The row stays in the table.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_by_writing(&self, url: &str, timeout: Duration) -> Result<Checkup, Error> {
+        let subject = self.subject(url)?;
+        let mut checkup = subject.check(timeout);
+        let mark = Uuid::now_v7().to_string();
+        // The spool belongs to the service.
+        let builder = Self {
+            rules: checkup::marking_rules()?,
+            instrumented: Vec::new(),
+            spool_dir: None,
+            ..self.clone()
+        };
+        let built = Self { route: Route::Nowhere, ..builder }.build::<Registry>(url);
+        let written = built.and_then(|(ledger, guard)| {
+            let registry = tracing_subscriber::registry().with(ledger);
+            tracing::subscriber::with_default(registry, || checkup::mark(&mark));
+            guard.shutdown(timeout)
+        });
+        match written {
+            Ok(stats) if stats.written == 1 => subject.find(&mark, timeout, &mut checkup),
+            Ok(stats) => checkup.wrong("write", format!("a marked row was not written: {stats}")),
+            Err(error) => checkup.wrong("write", format!("a marked row was not written: {error:#}")),
+        }
+        Ok(checkup)
+    }
+
+    fn subject(&self, url: &str) -> Result<Subject, Error> {
+        self.check_options()?;
+        let place = Some(Place { url: url.to_owned(), table: self.table_name()? });
+        Ok(Subject { rules: self.all_rules()?, spool_dir: self.spool_dir.clone(), place })
     }
 
     fn table_name(&self) -> Result<TableName, Error> {
@@ -134,7 +190,7 @@ impl Builder {
         spool::SpoolOptions { limit_bytes: self.spool_limit, sync_interval }
     }
 
-    fn check(&self) -> Result<(), Error> {
+    fn check_options(&self) -> Result<(), Error> {
         let zero = [
             (self.queue_capacity == 0, "queue_capacity is 0: give it at least 1 record"),
             (self.batch_size == 0, "batch_size is 0: give it at least 1 row"),

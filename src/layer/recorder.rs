@@ -252,7 +252,7 @@ impl Recorder {
             return;
         }
         let now = Instant::now();
-        self.spans.with(id, |open| open.exit(now, current));
+        self.spans.with(id, |open| open.exit(now, current, EnteredSpans::thread()));
     }
 
     pub(super) fn close(&self, id: &Id) {
@@ -261,6 +261,9 @@ impl Recorder {
         }
         let mut cursor = self.spans.cursor();
         let Some(open) = cursor.get(id) else { return };
+        if let Some(shape) = &open.record.head.plan.shape {
+            open.judge(shape, EnteredSpans::thread());
+        }
         if let Some(row) = open.record.head.plan.row()
             && let Some(parent) = open.parent.take()
         {

@@ -8,8 +8,14 @@ use tracing::span::Id;
 
 use super::inherit::Inherited;
 use super::panic_message;
-use crate::record::{Fields, Record, Tally};
-use crate::rules::plan::{NameSet, Plan, Plans, RowPlan, is_same_kind};
+use crate::record::{Fields, Record, Tally, Verdict};
+use crate::rules::plan::{NameSet, Plan, Plans, RowPlan, Shape, is_same_kind};
+
+/// A function closes its span so soon after it has left it, also in a debug build beside slow layers. An executor takes
+/// longer to learn that a client has hung up.
+const AT_ONCE: Duration = Duration::from_micros(20);
+/// A thread that lost its processor takes less.
+const LONG_AFTER: Duration = Duration::from_millis(100);
 
 /// A span that is followed: one with a rule, or one whose fields are inherited.
 #[derive(Debug)]
@@ -21,6 +27,9 @@ pub(super) struct OpenSpan {
     entered_unwinding: u32,
     /// The call has reported its outcome and left. A later enter and exit only drops its future.
     has_ended: bool,
+    /// How often it was left, and the thread that left it last.
+    exits: u8,
+    left_on: usize,
     /// The span that was current when the call was made, for a call that an enclosing span collects.
     pub(super) home: Option<Id>,
     /// The last counted exit returned to `home`. A later exit that returns elsewhere, as on the thread of a database
@@ -43,9 +52,21 @@ pub(super) struct Children {
 
 impl OpenSpan {
     pub(super) fn new(plan: &'static Plan) -> Self {
-        let (parent, entered_unwinding, has_ended, home, was_home, children, inherited) = Default::default();
+        let (parent, entered_unwinding, has_ended, exits, left_on) = Default::default();
+        let (home, was_home, children, inherited) = Default::default();
         let record = Record::new(plan);
-        Self { parent, record, entered_unwinding, has_ended, home, was_home, children, inherited }
+        Self {
+            parent,
+            record,
+            entered_unwinding,
+            has_ended,
+            exits,
+            left_on,
+            home,
+            was_home,
+            children,
+            inherited,
+        }
     }
 
     /// Whether it will have a row.
@@ -60,6 +81,7 @@ impl OpenSpan {
         self.record.reset(plan);
         self.entered_unwinding = 0;
         self.has_ended = false;
+        self.exits = 0;
         self.home = None;
         self.was_home = false;
     }
@@ -105,7 +127,9 @@ impl OpenSpan {
 
     /// The span was left, to `current`.
     #[inline]
-    pub(super) fn exit(&mut self, now: Instant, current: Option<Id>) {
+    pub(super) fn exit(&mut self, now: Instant, current: Option<Id>, thread: usize) {
+        self.exits = self.exits.saturating_add(1);
+        self.left_on = thread;
         let is_home = self.home.is_some() && self.home == current;
         let panicked = thread::panicking() && !self.was_entered_unwinding();
         if self.has_ended || self.was_home && !is_home && !panicked {
@@ -120,6 +144,30 @@ impl OpenSpan {
         self.has_ended = panicked || head.verdict.is_some();
         if panicked {
             self.panic();
+        }
+    }
+
+    /// The span closes on this thread. A silent call has returned if its span has the shape of a function's, and its
+    /// callsite has proven to be a function: see [`Shape`].
+    pub(super) fn judge(&mut self, shape: &Shape, thread: usize) {
+        let head = &mut self.record.head;
+        if head.panicked || head.plan.reports() {
+            return;
+        }
+        if self.exits != 1 || self.left_on != thread {
+            return shape.is_of_future();
+        }
+        // `#[instrument(err)]` enters the span of an async function more than once.
+        if head.verdict.is_some() {
+            return shape.is_of_function();
+        }
+        let since = head.ended.elapsed();
+        if since > LONG_AFTER {
+            shape.is_of_future();
+        } else if since > AT_ONCE {
+            shape.is_unclear();
+        } else if shape.has_returned() {
+            head.verdict = Some(Verdict::Returned);
         }
     }
 

@@ -4,6 +4,7 @@
 //! Percentiles are exact. Memory grows with the groups, the bookings, and the durations that differ.
 
 mod answer;
+mod compare;
 mod csv;
 mod escape;
 mod gather;
@@ -14,15 +15,16 @@ mod observe;
 mod question;
 mod render;
 mod samples;
-#[expect(dead_code, reason = "the comparison of two windows uses it")]
 mod stats;
 
 pub use self::answer::{
     Attempts, AttemptsBar, EventFigures, Figures, FlowFigures, GroupFigures, Intervals, JobAttempts,
     JobFigures, Reason, Report, ResultFigures, Share, Spread, Window,
 };
+pub use self::compare::{Compare, compared::Compared, snapshot::Snapshot};
 use self::gather::Gather;
 pub use self::question::Question;
+pub use self::stats::gates::GateResult;
 use crate::error::Error;
 use crate::store::open_to_read;
 use crate::store::read::{Reading, RowSource, Selection};

@@ -64,12 +64,7 @@ impl Question {
     /// # Errors
     /// For an empty key.
     pub fn by(mut self, key: &str) -> Result<Self, Error> {
-        let by = match key {
-            "hour" => By::Hour,
-            "day" => By::Day,
-            _ => By::Text(asked(key)?),
-        };
-        self.by.push((key.to_owned(), by));
+        self.by.push((key.to_owned(), by_of(key)?));
         Ok(self)
     }
 
@@ -79,17 +74,7 @@ impl Question {
     /// # Errors
     /// For a text of another form.
     pub fn condition(mut self, condition: &str) -> Result<Self, Error> {
-        let at = condition.find(['=', '!', '<', '>']).unwrap_or_default();
-        let (key, rest) = condition.split_at(at);
-        let found = COMPARISONS
-            .iter()
-            .find_map(|(sign, comparison)| Some((*comparison, rest.strip_prefix(sign)?.trim())));
-        let (Some((comparison, value)), false) = (found, matches!(key.trim(), "" | "hour" | "day")) else {
-            return Err(Error::config(
-                "a condition is a key, one of = != < <= > >=, and a value, such as status>=500",
-            ));
-        };
-        self.conditions.push((asked(key.trim())?, comparison, value.to_owned()));
+        self.conditions.push(condition_of(condition)?);
         Ok(self)
     }
 
@@ -171,6 +156,30 @@ const COMPARISONS: [(&str, Comparison); 6] = [
     ("<", Comparison::Below),
     (">", Comparison::Above),
 ];
+
+/// Reads a key to group by.
+pub(super) fn by_of(key: &str) -> Result<By, Error> {
+    Ok(match key {
+        "hour" => By::Hour,
+        "day" => By::Day,
+        _ => By::Text(asked(key)?),
+    })
+}
+
+/// Reads a condition such as `status>=500`.
+pub(super) fn condition_of(condition: &str) -> Result<(Asked, Comparison, String), Error> {
+    let at = condition.find(['=', '!', '<', '>']).unwrap_or_default();
+    let (key, rest) = condition.split_at(at);
+    let found = COMPARISONS
+        .iter()
+        .find_map(|(sign, comparison)| Some((*comparison, rest.strip_prefix(sign)?.trim())));
+    let (Some((comparison, value)), false) = (found, matches!(key.trim(), "" | "hour" | "day")) else {
+        return Err(Error::config(
+            "a condition is a key, one of = != < <= > >=, and a value, such as status>=500",
+        ));
+    };
+    Ok((asked(key.trim())?, comparison, value.to_owned()))
+}
 
 fn asked(key: &str) -> Result<Asked, Error> {
     Ok(match key {

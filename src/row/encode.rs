@@ -5,6 +5,7 @@ use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tracing::level_filters::LevelFilter;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::Row;
@@ -12,7 +13,7 @@ use super::json::{Json, Object};
 use super::outcome::{Given, Judgement, Outcome};
 use crate::notice::{self, NoticeKind};
 use crate::record::{Head, Tally, Value, Values};
-use crate::rules::model::{Figure, Redact, SeverityRule};
+use crate::rules::model::{Figure, Redact, SeverityRule, Success};
 use crate::rules::plan::{Destination, NameField, RowPlan};
 use crate::rules::range::range_of;
 use crate::severity::Severity;
@@ -64,7 +65,7 @@ impl Row {
         let severity = if head.plan.meta.is_span() {
             let judgement = Judgement::of(head, values, row, &given);
             if judgement.outcome == Outcome::Unknown {
-                notice_unknown(head);
+                notice_unknown(head, row);
             }
             span_context(&mut context, head, row, &judgement, &given);
             collected(&mut context, values.tallies, row);
@@ -100,22 +101,42 @@ fn name(field: Option<&NameField>, values: Values<'_>, by_rule: &Arc<str>) -> Ar
 }
 
 /// Prints one notice for each callsite whose calls report no outcome, with the remedy.
-fn notice_unknown(head: &Head) {
-    if head.plan.is_first_unknown() {
-        let meta = head.plan.meta;
-        let has_result = head.plan.row().is_some_and(|row| row.rule.keys.result.is_some());
-        notice::say(
-            NoticeKind::Outcome,
-            format_args!(
-                "the outcome of {:?} ({}:{}) is unknown: record the field {}, add `ret` to its #[instrument], or give \
-             its rule silent = \"ok\"",
-                meta.name(),
-                meta.file().unwrap_or("?"),
-                meta.line().unwrap_or_default(),
-                if has_result { "result" } else { "success as a bool" },
-            ),
+fn notice_unknown(head: &Head, row: &RowPlan) {
+    // A function that proves itself needs no remedy.
+    if head.plan.is_learning() || !head.plan.is_first_unknown() {
+        return;
+    }
+    let meta = head.plan.meta;
+    let place = format_args!("{}:{}", meta.file().unwrap_or("?"), meta.line().unwrap_or_default());
+    let (name, remedy) = (meta.name(), remedy(head, row));
+    notice::say(NoticeKind::Outcome, format_args!("the outcome of {name:?} ({place}) is unknown: {remedy}"));
+}
+
+/// What makes the outcome known.
+fn remedy(head: &Head, row: &RowPlan) -> String {
+    let meta = head.plan.meta;
+    let Success { field, .. } = &row.rule.success;
+    if head.plan.is_return_hidden() {
+        let target = meta.target();
+        return format!(
+            "another filter hides the event that its `ret` emits: let the events of {target:?} pass at that level, or \
+             attach the filter to the layer that it is meant for"
         );
     }
+    if row.rule.success.is_compared() && row.slot_of(field, meta).is_none() {
+        return format!(
+            "its rule reads the success from {field:?}, which the span does not declare: declare it, or \"take\" it from \
+             an event"
+        );
+    }
+    let result = if row.rule.keys.result.is_some() { "result" } else { "success as a bool" };
+    let is_hidden = LevelFilter::current() < LevelFilter::TRACE;
+    let level =
+        if is_hidden { "; the level must be one that the filters of the program let through" } else { "" };
+    format!(
+        "write `ret(level = \"trace\")` in its #[instrument], and `err` if it returns a Result{level}; or record the \
+         field {result}"
+    )
 }
 
 /// A UUIDv7 of the moment the span ended, so that ids sort like `created_at` and index pages fill in order.

@@ -210,11 +210,12 @@ pub(crate) enum Figure {
 ///
 /// A function instrumented with `err` alone reports nothing on success. A function with a `success` field reports
 /// nothing when its future is dropped. Unless the rule decides, the layer judges by the fields that the callsite
-/// declares and by its earlier reports.
+/// declares, by its earlier reports, and by the way its spans are entered and closed. To know the outcome of an async
+/// function, write `#[instrument(err, ret(level = "trace"))]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Silent {
-    /// It succeeded.
+    /// It succeeded. This books every future that is dropped as a success, also those that time out.
     Ok,
     /// Its future was dropped before it finished.
     Cancelled,

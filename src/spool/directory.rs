@@ -91,6 +91,15 @@ fn make(path: &Path) -> Result<(), Error> {
     check(path, &found.map_err(|error| failed("cannot look at the spool directory", path, error))?)
 }
 
+/// Whether there is a directory that this process may own.
+pub(super) fn look(path: &Path) -> Result<bool, Error> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed("cannot look at the spool directory", path, error)),
+        Ok(found) => check(path, &found).map(|()| true),
+    }
+}
+
 fn check(path: &Path, found: &Metadata) -> Result<(), Error> {
     let wrong = if found.is_symlink() {
         "is a symbolic link: name the directory it leads to".to_owned()

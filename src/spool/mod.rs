@@ -88,6 +88,7 @@ mod disk;
 mod format;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod look;
 mod quarantine;
 mod read;
 mod recover;
@@ -107,6 +108,7 @@ use self::ack::Ack;
 pub(crate) use self::append::AppendError;
 use self::directory::Directory;
 use self::disk::{Disk, DiskFile as _};
+pub(crate) use self::look::look;
 use self::read::SegmentReader;
 pub(crate) use self::read::SpooledRows;
 use self::segment::{Active, Frames, Segment};

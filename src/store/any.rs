@@ -2,6 +2,7 @@
 
 use super::{Attempt, InsertError, Store, TableName};
 use crate::error::Error;
+use crate::finding::Checkup;
 use crate::row::Row;
 
 /// The store for the scheme of a URL.
@@ -90,6 +91,34 @@ impl AnyStore {
             Self::Postgres(_) => "Postgres",
             #[cfg(feature = "sqlite")]
             Self::Sqlite(_) => "SQLite",
+        }
+    }
+
+    /// Looks whether the database takes rows of these event types and sources, and notes what there is.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite")),
+        expect(unused_variables, reason = "without a built-in store there is no variant to pass them to")
+    )]
+    pub(crate) async fn check(&mut self, kinds: &[(String, String)], checkup: &mut Checkup) {
+        match *self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(ref mut store) => store.check(kinds, checkup).await,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(ref mut store) => store.check(kinds, checkup).await,
+        }
+    }
+
+    /// Whether there is a row of this type with that mark in its context, or why that cannot be known.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite")),
+        expect(unused_variables, reason = "without a built-in store there is no variant to pass them to")
+    )]
+    pub(crate) async fn has_marked(&mut self, event_type: &str, mark: &str) -> Result<bool, String> {
+        match *self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(ref mut store) => store.has_marked(event_type, mark).await,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(ref mut store) => store.has_marked(event_type, mark).await,
         }
     }
 }

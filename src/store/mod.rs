@@ -15,9 +15,9 @@ pub(crate) mod time;
 use std::fmt;
 use std::future::Future;
 
-pub(crate) use self::any::open;
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 pub(crate) use self::any::open_to_read;
+pub(crate) use self::any::{AnyStore, open};
 pub use self::memory::Memory;
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;

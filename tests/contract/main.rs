@@ -14,6 +14,7 @@ mod own_fields;
 mod panics;
 mod points;
 mod quotes;
+mod shapes;
 mod takes;
 mod times;
 mod upstream_mistakes;

@@ -1,6 +1,8 @@
 //! Nothing but tests.
 
 #[cfg(test)]
+mod futures_of_tower_http;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod tower_http_requests;

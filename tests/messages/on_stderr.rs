@@ -8,6 +8,8 @@ use std::time::Duration;
 use support::{DEADLINE, gated};
 use tracing::{info_span, instrument};
 use tracing_ledger::store::{Failure, Memory};
+use tracing_ledger::{Rule, Rules};
+use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::{Registry, prelude::*};
 
 /// Names to the child what it is to do.
@@ -36,9 +38,15 @@ fn said_by(what: &str) -> String {
 }
 
 #[instrument(name = "quote_tables_for_booking", err)]
-fn says_nothing_when_all_is_well() -> Result<(), String> {
+async fn says_nothing_when_all_is_well() -> Result<(), String> {
     Ok(())
 }
+
+#[instrument(ret(level = "trace"))]
+async fn returns() {}
+
+#[instrument]
+async fn waits() {}
 
 #[test]
 fn the_child_process_does_what_it_is_told() {
@@ -59,11 +67,27 @@ fn the_child_process_does_what_it_is_told() {
     let (ledger, guard) =
         tracing_ledger::builder().build_with::<Registry>(Memory::default()).expect("a ledger");
     let registry = tracing_subscriber::registry().with(ledger);
-    let call = || says_nothing_when_all_is_well().expect("all is well");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let call = || runtime.block_on(says_nothing_when_all_is_well()).expect("all is well");
     match &*what {
         "an unknown outcome" => {
             tracing::subscriber::with_default(registry, || (0..3).for_each(|_| call()));
             drop(guard);
+        }
+        "outcomes that no event tells" => {
+            drop(guard);
+
+            let rules = Rules::from_rules([
+                Rule::span("returns"),
+                Rule::span("waits").success_below("status", 500.0),
+            ]);
+            let builder = tracing_ledger::builder().rules(rules.expect("sound rules"));
+            let hides = dynamic_filter_fn(|meta, _| meta.is_span());
+            let (layer, guard) = builder.build_with(Memory::default()).expect("a ledger");
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(hides).with(layer), || {
+                (0..3).for_each(|_| runtime.block_on(async { (returns().await, waits().await).1 }));
+            });
+            guard.shutdown(DEADLINE).expect("memory is there");
         }
         "two guards dropped at once" => {
             drop(guard);
@@ -127,7 +151,23 @@ fn writes(builder: tracing_ledger::Builder) {
 fn an_unknown_outcome_is_printed_once_with_the_remedy() {
     let said = said_by("an unknown outcome");
     assert_eq!(said.matches("tracing-ledger: ").count(), 1, "{said}");
-    assert!(said.contains("\"quote_tables_for_booking\"") && said.contains("silent = \"ok\""), "{said}");
+    assert!(
+        said.contains("\"quote_tables_for_booking\"") && said.contains("ret(level = \"trace\")"),
+        "{said}"
+    );
+}
+
+/// Advice that cannot be followed is worse than none.
+#[test]
+fn an_unknown_outcome_is_explained_by_what_stands_in_its_way() {
+    let said = said_by("outcomes that no event tells");
+    let hidden = said.lines().find(|line| line.contains("\"returns\"")).unwrap_or_default();
+    assert!(hidden.contains("another filter hides the event that its `ret` emits"), "{said}");
+    let undeclared = said.lines().find(|line| line.contains("the outcome of \"waits\"")).unwrap_or_default();
+    assert!(
+        undeclared.contains("reads the success from \"status\", which the span does not declare"),
+        "{said}"
+    );
 }
 
 #[test]

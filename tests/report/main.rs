@@ -2,6 +2,8 @@
 
 #[cfg(feature = "cli")]
 mod command;
+#[cfg(feature = "cli")]
+mod compare;
 mod figures;
 mod foreign_rows;
 mod groups;

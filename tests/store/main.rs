@@ -2,6 +2,7 @@
 
 mod addresses;
 mod create_table;
+mod doctor;
 mod least_rights;
 mod one_row;
 mod outage;

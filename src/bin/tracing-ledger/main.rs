@@ -3,6 +3,8 @@
 //! Exit status: 0 on success, 1 on failure (one line on stderr says why), 2 on wrong arguments, 3 where no row is
 //! selected. No output ever contains the database's URL.
 
+mod compare;
+mod doctor;
 mod report;
 mod schema;
 mod since;
@@ -15,6 +17,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind as Mistake};
 use clap::{Parser, Subcommand};
 
+use self::doctor::Doctor;
 use self::report::ReportOptions;
 use self::schema::Schema;
 
@@ -30,16 +33,26 @@ struct Cli {
 enum Command {
     /// Counts, success rates, percentiles and reasons of the rows of each event type.
     Report(ReportOptions),
+    /// Baselines for later comparisons.
+    #[command(subcommand)]
+    Baseline(compare::Baseline),
+    /// Two windows, versions or baselines side by side, and gates on the change.
+    Compare(compare::Compare),
+    /// Looks whether a ledger works: database, rights, table, rules and spool.
+    Doctor(Doctor),
     /// Prints the statements that make the table and its indexes.
     Schema(Schema),
 }
 
 /// In messages.
-const COMMANDS: &str = "report or schema";
+const COMMANDS: &str = "report, compare, baseline, doctor or schema";
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command: Command::Report(options) }) => finish(run(&options)),
+        Ok(Cli { command: Command::Baseline(command) }) => compare::baseline(&command),
+        Ok(Cli { command: Command::Compare(options) }) => compare::compare(&options),
+        Ok(Cli { command: Command::Doctor(options) }) => options.run(),
         Ok(Cli { command: Command::Schema(options) }) => {
             finish(options.text().and_then(|text| Ok(print(&text).map(|()| ExitCode::SUCCESS)?)))
         }
@@ -48,8 +61,11 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &ReportOptions) -> Result<ExitCode, Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(options.run())
+    runtime()?.block_on(options.run())
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 /// Prints to stdout. A reader that closes the pipe early (`| head`) is no failure.

@@ -5,9 +5,13 @@ use super::Interval;
 
 /// Whether a figure keeps its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GateResult {
+#[non_exhaustive]
+pub enum GateResult {
+    /// The whole interval keeps the limit.
     Holds,
+    /// No value of the interval keeps the limit.
     Broken,
+    /// The interval includes the limit, or the data does not suffice.
     Undecided,
 }
 
@@ -28,7 +32,7 @@ impl Limit {
     }
 
     /// Whether no value of the interval keeps the limit.
-    fn breaks(self, interval: Interval) -> bool {
+    pub(crate) fn breaks(self, interval: Interval) -> bool {
         match self {
             Self::AtMost(limit) => interval.lo > limit,
             Self::AtLeast(limit) => interval.hi < limit,
@@ -49,9 +53,9 @@ impl Limit {
     }
 }
 
-/// The verdicts on several limits. All hold if each does: that needs no correction. Broken ones are adjusted for
+/// The results of several limits. All hold if each does: that needs no correction. Broken ones are adjusted for
 /// their number, after Holm, "A simple sequentially rejective multiple test procedure" (1979).
-pub(crate) fn verdicts<F: Fn(f64) -> Interval>(limits: &[(Limit, F)]) -> Vec<GateResult> {
+pub(crate) fn results<F: Fn(f64) -> Interval>(limits: &[(Limit, F)]) -> Vec<GateResult> {
     let values: Vec<f64> = limits.iter().map(|(limit, interval)| limit.p_value(interval)).collect();
     let broken = holm(&values);
     let each = limits.iter().zip(broken).map(|((limit, interval), broken)| match () {
@@ -88,14 +92,14 @@ mod tests {
 
     #[test]
     fn a_limit_holds_is_broken_or_is_undecided() {
-        let held = |value, limit| verdicts(&[(limit, around(value))])[0];
+        let held = |value, limit| results(&[(limit, around(value))])[0];
         assert_eq!(held(0.0, Limit::AtMost(2.0)), GateResult::Holds);
         assert_eq!(held(0.0, Limit::AtMost(1.9)), GateResult::Undecided);
         assert_eq!(held(4.0, Limit::AtMost(2.0)), GateResult::Broken);
         assert_eq!(held(0.0, Limit::AtLeast(-2.0)), GateResult::Holds);
         assert_eq!(held(-4.0, Limit::AtLeast(-2.0)), GateResult::Broken);
         let unknown = |_| Interval::EVERYTHING;
-        assert_eq!(verdicts(&[(Limit::AtMost(1.0), unknown)]), [GateResult::Undecided]);
+        assert_eq!(results(&[(Limit::AtMost(1.0), unknown)]), [GateResult::Undecided]);
     }
 
     #[test]
@@ -112,7 +116,7 @@ mod tests {
         // Alone it is broken; among ten it is not.
         let ten: Vec<_> =
             (0..10).map(|i| (Limit::AtMost(0.0), around(if i == 0 { 2.2 } else { 0.0 }))).collect();
-        assert_eq!(verdicts(&ten[..1]), [GateResult::Broken]);
-        assert_eq!(verdicts(&ten)[0], GateResult::Undecided);
+        assert_eq!(results(&ten[..1]), [GateResult::Broken]);
+        assert_eq!(results(&ten)[0], GateResult::Undecided);
     }
 }

@@ -25,6 +25,9 @@ mod simulation;
 /// The share of intervals that do not cover the true value.
 pub(crate) const ALPHA: f64 = 0.05;
 
+/// The same for a window against itself, where each of its figures is checked.
+pub(crate) const HALVES_ALPHA: f64 = 0.01;
+
 /// The probability with which a change of the size that is printed would have been shown.
 pub(crate) const POWER: f64 = 0.8;
 

@@ -26,6 +26,16 @@ impl Ranked {
         self.0.last().map_or(0, |(_, rank)| *rank)
     }
 
+    /// The values with their counts.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (f64, u64)> {
+        let each = |before: &mut u64, &(value, last): &(f64, u64)| {
+            let count = last - *before;
+            *before = last;
+            Some((value, count))
+        };
+        self.0.iter().scan(0, each)
+    }
+
     /// The value of a rank, the lowest being 1.
     fn at(&self, rank: u64) -> Option<f64> {
         let place = self.0.partition_point(|(_, last)| *last < rank);

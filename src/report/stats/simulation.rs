@@ -1,4 +1,4 @@
-//! How often the verdicts are right, over samples whose truth is known.
+//! How often the results are right, over samples whose truth is known.
 //!
 //! Each sample has calls in bookings of one to four, with durations of a lognormal distribution (sigma 0.8). `icc` is the
 //! share of the variance that the calls of a booking have in common. `drift` is the standard deviation of an hourly shock
@@ -16,7 +16,7 @@ use super::blocks::{Measurement, TimeBlocks, UNIT_BLOCKS};
 use super::contrast::{Contrast, Judgement};
 use super::distributions::normal;
 use super::estimate::Estimate;
-use super::gates::{GateResult, Limit, verdicts};
+use super::gates::{GateResult, Limit, results};
 use super::quantile::Ranked;
 
 const SIGMA: f64 = 0.8;
@@ -231,7 +231,7 @@ fn gate(n: usize, scale: f64) -> [f64; 3] {
         let [before, after] = [1.0, scale]
             .map(|scale| Blocks::Both.quantile(0.95, &World { n, ..QUIET }.sample(scale, &mut rng)));
         let interval = |alpha| Contrast { before: &before, after: &after }.interval(alpha);
-        let held = verdicts(&[(Limit::AtMost(1.1_f64.ln()), interval)])[0];
+        let held = results(&[(Limit::AtMost(1.1_f64.ln()), interval)])[0];
         counts[[GateResult::Holds, GateResult::Broken, GateResult::Undecided]
             .iter()
             .position(|one| *one == held)

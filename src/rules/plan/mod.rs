@@ -7,6 +7,7 @@ mod advice;
 mod matching;
 mod names;
 mod plans;
+mod shape;
 mod table;
 mod take;
 
@@ -19,8 +20,9 @@ use tracing::Metadata;
 pub(crate) use self::advice::Wanted;
 pub(crate) use self::names::{NameField, NameFields};
 pub(crate) use self::plans::Plans;
+pub(crate) use self::shape::Shape;
 use self::take::Taker;
-use super::model::{Redact, RuleSpec, Silent};
+use super::model::{Redact, RuleSpec, Silent, SuccessTest};
 use super::redact::Redaction;
 
 /// A set of inherited names, a bit each, by their place in [`Plans::inherited`].
@@ -39,6 +41,10 @@ pub(crate) struct Plan {
     pub(crate) may_give: NameSet,
     /// This callsite has been seen to tell its outcome by a `return` event.
     reports: AtomicBool,
+    /// Tracing knows the `return` event of its `ret`.
+    has_return_event: AtomicBool,
+    /// What its spans have shown, where nothing else tells how a silent call ended.
+    pub(crate) shape: Option<Shape>,
     /// The rules that take fields of this event.
     takers: Vec<Taker>,
     /// The writer has made a row of it.
@@ -132,8 +138,23 @@ impl Plan {
         may_give: NameSet,
         takers: Vec<Taker>,
     ) -> Self {
-        let (reports, has_row, said_unknown) = Default::default();
-        Self { meta, action, gives, may_give, takers, reports, has_row, said_unknown }
+        let shape = match &action {
+            Action::Row(row) if row.may_be_silent() => Some(Shape::default()),
+            _ => None,
+        };
+        let (reports, has_return_event, has_row, said_unknown) = Default::default();
+        Self {
+            meta,
+            action,
+            gives,
+            may_give,
+            reports,
+            has_return_event,
+            shape,
+            takers,
+            has_row,
+            said_unknown,
+        }
     }
 
     pub(crate) fn row(&self) -> Option<&RowPlan> {
@@ -169,6 +190,13 @@ impl Plan {
         site(self.meta).is_some() && site(self.meta) == site(event.meta)
     }
 
+    /// Notes an event beside this span.
+    fn knows(&self, event: &Plan) {
+        if matches!(event.action, Action::Verdict { is_error: false }) {
+            self.has_return_event.store(true, Ordering::Relaxed);
+        }
+    }
+
     pub(crate) fn saw_report(&self) {
         // A plain store on every call would move the cache line between cores.
         if !self.reports.load(Ordering::Relaxed) {
@@ -191,13 +219,28 @@ impl Plan {
         !self.said_unknown.swap(true, Ordering::Relaxed)
     }
 
+    /// Whether another filter hides the event of its `ret`, so that silence means nothing.
+    pub(crate) fn is_return_hidden(&self) -> bool {
+        self.has_return_event.load(Ordering::Relaxed) && !self.reports()
+    }
+
+    /// Whether the callsite may still prove that it is a function.
+    pub(crate) fn is_learning(&self) -> bool {
+        self.shape.as_ref().is_some_and(Shape::is_open) && !self.reports()
+    }
+
     /// What silence of this callsite means; see "Outcome of a call" in DESIGN.md.
     pub(crate) fn silence(&self) -> Silent {
         let Some(row) = self.row() else { return Silent::Unknown };
-        row.rule.silent.unwrap_or(if row.declares_outcome || self.reports() {
-            Silent::Cancelled
-        } else {
-            Silent::Unknown
-        })
+        let is_cut_short = (row.declares_outcome || self.reports()) && !self.is_return_hidden();
+        row.rule.silent.unwrap_or(if is_cut_short { Silent::Cancelled } else { Silent::Unknown })
+    }
+}
+
+impl RowPlan {
+    /// Whether neither the rule nor a field of the callsite says how a silent call ended.
+    fn may_be_silent(&self) -> bool {
+        let is_matched = matches!(self.rule.success.test, SuccessTest::ReturnMatches(_));
+        self.is_span && !self.declares_outcome && !is_matched && self.rule.silent.is_none()
     }
 }

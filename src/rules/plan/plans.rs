@@ -1,6 +1,6 @@
 //! The plans of all callsites.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::Metadata;
@@ -32,8 +32,8 @@ pub(crate) struct Plans {
 /// Where the events of `err` and `ret` are wanted.
 #[derive(Debug, Default)]
 struct Sites {
-    /// Places of spans with a rule.
-    with_rule: HashSet<Site>,
+    /// Spans with a rule by their place, the latest of each.
+    with_rule: HashMap<Site, &'static Plan>,
     /// Events like those of `err` and `ret`, and their plans, at places where no span with a rule is known yet.
     waiting: HashMap<Site, Vec<(&'static Known, &'static Plan)>>,
 }
@@ -93,9 +93,10 @@ impl Plans {
     /// Tracing may register such an event before its span. Then the event has waited for the span.
     fn add_beside_events(&self, plan: &'static Plan, site: Site) -> &'static Known {
         let mut sites = self.sites();
-        sites.with_rule.insert(site);
-        for (event, plan) in sites.waiting.remove(&site).unwrap_or_default() {
-            event.set(plan);
+        sites.with_rule.insert(site, plan);
+        for (event, beside) in sites.waiting.remove(&site).unwrap_or_default() {
+            plan.knows(beside);
+            event.set(beside);
         }
         self.by_callsite.insert(Known::new(plan.meta, Some(plan)))
     }
@@ -103,7 +104,8 @@ impl Plans {
     /// Adds an event like those of `err` and `ret`, which is wanted only beside a span with a rule.
     fn add_beside_span(&self, plan: &'static Plan, site: Site) -> &'static Known {
         let mut sites = self.sites();
-        if sites.with_rule.contains(&site) {
+        if let Some(span) = sites.with_rule.get(&site) {
+            span.knows(plan);
             return self.by_callsite.insert(Known::new(plan.meta, Some(plan)));
         }
         let known = self.by_callsite.insert(Known::new(plan.meta, None));

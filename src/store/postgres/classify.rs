@@ -119,6 +119,11 @@ impl StepError {
         self
     }
 
+    /// Whether the server said so, and the connection is sound.
+    pub(super) fn is_answer(&self) -> bool {
+        self.database().is_some()
+    }
+
     fn database(&self) -> Option<&PgDatabaseError> {
         match &self.cause {
             StepCause::Sql(sqlx::Error::Database(error)) => error.try_downcast_ref(),

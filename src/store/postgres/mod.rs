@@ -9,6 +9,7 @@
 //! no setting outlives its transaction.
 
 mod address;
+mod check;
 mod classify;
 mod connect;
 mod copy;

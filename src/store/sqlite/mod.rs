@@ -5,6 +5,7 @@
 //!
 //! SQLite runs on a thread of the driver. It waits up to 5 s for another process to release the file.
 
+mod check;
 mod classify;
 mod location;
 #[cfg(feature = "report")]

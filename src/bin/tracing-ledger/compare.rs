@@ -1,0 +1,211 @@
+//! `baseline save` and `compare`.
+//!
+//! Exit status: 0 if all gates hold, 1 if one is broken, 2 if one is undecided or there is no answer.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+use tracing_ledger::Rules;
+use tracing_ledger::report::{Compare as Comparer, Compared, GateResult, Snapshot};
+
+use super::{complain, print};
+
+/// The status of an undecided gate, and of a question without an answer.
+const UNDECIDED: u8 = 2;
+
+#[derive(Subcommand)]
+pub(crate) enum Baseline {
+    /// Keeps what a later comparison needs, small enough to commit.
+    Save(Save),
+}
+
+#[derive(Args)]
+pub(crate) struct Save {
+    /// The file to write
+    file: PathBuf,
+
+    /// The rows: a window such as 2026-11-01..2026-11-08 or 7d.., or a value such as version=1.4
+    #[arg(default_value = "..", hide_default_value = true)]
+    rows: String,
+
+    /// Take these runs of an experiment as the rows, each a window or a value, with commas between them
+    #[arg(long, value_name = "RUNS", value_delimiter = ',', conflicts_with = "rows")]
+    runs: Vec<String>,
+
+    #[command(flatten)]
+    choice: Choice,
+}
+
+#[derive(Args)]
+pub(crate) struct Compare {
+    /// A saved file, a window such as 2026-11-01..2026-11-08 or 7d.., or a value such as version=1.4
+    #[arg(required_unless_present = "runs")]
+    before: Option<String>,
+
+    /// The other side, written alike
+    #[arg(required_unless_present = "runs")]
+    after: Option<String>,
+
+    /// Compare runs of an experiment: those before, then those after, with commas between them; at least five a side
+    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["before", "after"])]
+    runs: Vec<String>,
+
+    /// A limit, such as 'p95<=+10%', 'success>=-1pt' or 'attempts.mean<=2.25'; repeat it for more
+    #[arg(long, value_name = "LIMIT")]
+    gate: Vec<String>,
+
+    /// The exit status of undecided gates: pass is 0, fail is 1; without it 2
+    #[arg(long, value_enum)]
+    undecided: Option<Undecided>,
+
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    format: ComparedFormat,
+
+    /// Write to this file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    #[command(flatten)]
+    choice: Choice,
+}
+
+#[derive(Args)]
+struct Choice {
+    /// The database; give several to read their rows as one (in the environment `ps` does not show it)
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    database_url: Vec<String>,
+
+    /// Only this event type; give several for more
+    #[arg(long, value_name = "TYPE")]
+    event: Vec<String>,
+
+    /// Also by these columns or keys of the context, hour or day, with commas between them
+    #[arg(long, value_name = "KEYS", value_delimiter = ',')]
+    by: Vec<String>,
+
+    /// Only rows with this, such as status>=500; give several for all of them
+    #[arg(long = "where", value_name = "CONDITION")]
+    condition: Vec<String>,
+
+    /// Which key is the duration, the success and the attempts [default: the built-in rules]
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+
+    /// Decide by eight parts of a window that has fewer than six days
+    #[arg(long)]
+    accept_short_window: bool,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum ComparedFormat {
+    /// Aligned tables
+    #[default]
+    Text,
+    /// Markdown for a pull request
+    Md,
+    /// One JSON object
+    Json,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Undecided {
+    /// Exit status 0
+    Pass,
+    /// Exit status 1
+    Fail,
+}
+
+impl Choice {
+    fn comparer(&self) -> Result<Comparer, Box<dyn Error>> {
+        let mut comparer = Comparer::new().short_window(self.accept_short_window);
+        if let Some(path) = &self.rules {
+            comparer = comparer.rules(Rules::from_path(path)?);
+        }
+        comparer = self.database_url.iter().fold(comparer, Comparer::database_url);
+        comparer = self.event.iter().fold(comparer, Comparer::event);
+        comparer = self.by.iter().fold(comparer, Comparer::by);
+        Ok(self.condition.iter().fold(comparer, Comparer::condition))
+    }
+}
+
+pub(crate) fn baseline(command: &Baseline) -> ExitCode {
+    let Baseline::Save(options) = command;
+    match save(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => no_answer(&*error),
+    }
+}
+
+fn save(options: &Save) -> Result<(), Box<dyn Error>> {
+    let comparer = options.choice.comparer()?;
+    let snapshot: Snapshot = super::runtime()?.block_on(async {
+        match options.runs.as_slice() {
+            [] => comparer.snapshot(&options.rows).await,
+            runs => comparer.runs(runs).await,
+        }
+    })?;
+    write(&options.file, &snapshot.to_json())
+}
+
+pub(crate) fn compare(options: &Compare) -> ExitCode {
+    let compared = compared(options).and_then(|compared| {
+        output(options, &compared)?;
+        Ok(compared)
+    });
+    match compared.map(|compared| compared.result()) {
+        Ok(GateResult::Holds) => ExitCode::SUCCESS,
+        Ok(GateResult::Broken) => ExitCode::FAILURE,
+        Ok(_) => match options.undecided {
+            Some(Undecided::Pass) => ExitCode::SUCCESS,
+            Some(Undecided::Fail) => ExitCode::FAILURE,
+            None => ExitCode::from(UNDECIDED),
+        },
+        Err(error) => no_answer(&*error),
+    }
+}
+
+fn compared(options: &Compare) -> Result<Compared, Box<dyn Error>> {
+    let comparer = options.choice.comparer()?;
+    let sides = [&options.before, &options.after].map(|side| side.as_deref().unwrap_or_default());
+    let compared = super::runtime()?.block_on(async {
+        match options.runs.as_slice() {
+            [before, after] => {
+                let [before, after] =
+                    [before, after].map(|runs| runs.split(',').map(str::to_owned).collect::<Vec<_>>());
+                comparer.compare_runs([&before, &after], &options.gate).await
+            }
+            _ => comparer.compare(sides[0], sides[1], &options.gate).await,
+        }
+    })?;
+    Ok(compared)
+}
+
+fn output(options: &Compare, compared: &Compared) -> Result<(), Box<dyn Error>> {
+    let text = match options.format {
+        ComparedFormat::Text => compared.to_string(),
+        ComparedFormat::Md => compared.to_markdown(),
+        ComparedFormat::Json => compared.to_json() + "\n",
+    };
+    match &options.out {
+        Some(file) => write(file, &text),
+        None => Ok(print(&text)?),
+    }
+}
+
+/// Writes a file beside the one that it replaces first, so that a full disk leaves the old one.
+fn write(file: &Path, text: &str) -> Result<(), Box<dyn Error>> {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".new");
+    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, file));
+    written.map_err(|error| format!("cannot write the file: {error}").into())
+}
+
+/// No answer is never a pass.
+fn no_answer(error: &dyn Error) -> ExitCode {
+    complain("error", &format!("{error:#}"));
+    ExitCode::from(UNDECIDED)
+}

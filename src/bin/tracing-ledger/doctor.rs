@@ -1,0 +1,73 @@
+//! `tracing-ledger doctor`: looks whether a ledger works.
+//!
+//! Exit status: 0 if all is well, 1 if something is wrong, 2 if something could not be looked at.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use tracing_ledger::{Checkup, Error, Health, Rules};
+
+#[derive(Args)]
+pub(crate) struct Doctor {
+    /// The database: postgres://…, or sqlite:… in a build with that feature (in the environment `ps` does not show it)
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+
+    /// The table, as TABLE or SCHEMA.TABLE
+    #[arg(long, value_name = "NAME", env = "TRACING_LEDGER_TABLE", default_value = tracing_ledger::Builder::DEFAULT_TABLE)]
+    table: String,
+
+    /// The rules of the service; without it the built-in ones
+    #[arg(long, value_name = "FILE", env = "TRACING_LEDGER_RULES")]
+    rules: Option<PathBuf>,
+
+    /// The spool directory of the service
+    #[arg(long, value_name = "DIR", env = "TRACING_LEDGER_SPOOL_DIR")]
+    spool: Option<PathBuf>,
+
+    /// Send one marked row through the whole path, and read it back
+    #[arg(long)]
+    write: bool,
+
+    /// Seconds to wait for the database
+    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
+    timeout: u32,
+}
+
+impl Doctor {
+    pub(crate) fn run(&self) -> ExitCode {
+        let checkup = match self.look() {
+            Ok(checkup) => checkup,
+            Err(error) => {
+                super::complain("error", &format!("{error:#}"));
+                return ExitCode::FAILURE;
+            }
+        };
+        if let Err(error) = super::print(&checkup.to_string()) {
+            super::complain("error", &error.to_string());
+        }
+        match checkup.health() {
+            Health::Ok => ExitCode::SUCCESS,
+            Health::Wrong => ExitCode::FAILURE,
+            _ => ExitCode::from(2),
+        }
+    }
+
+    fn look(&self) -> Result<Checkup, Error> {
+        let mut builder = tracing_ledger::builder().table(&self.table);
+        if let Some(path) = &self.rules {
+            builder = builder.rules(Rules::from_path(path)?);
+        }
+        if let Some(dir) = &self.spool {
+            builder = builder.spool_dir(dir);
+        }
+        let timeout = Duration::from_secs(self.timeout.into());
+        if self.write {
+            builder.check_by_writing(&self.database_url, timeout)
+        } else {
+            builder.check(&self.database_url, timeout)
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Is it working? Looks at the rules, the spool and the database of a ledger, on a thread of its own.
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::finding::Checkup;
+use crate::queue;
+use crate::rules::Rules;
+use crate::spool;
+use crate::store::{self, AnyStore, TableName};
+
+/// The event type of the marked row.
+const MARKED: &str = "ledger.check";
+
+/// What there is to look at.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) rules: Rules,
+    pub(crate) spool_dir: Option<PathBuf>,
+    /// `None` for a store of the program's own.
+    pub(crate) place: Option<Place>,
+}
+
+/// Where the rows go.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) url: String,
+    pub(crate) table: TableName,
+}
+
+impl std::fmt::Debug for Place {
+    /// Without the URL, which holds the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Place").field("table", &self.table).finish_non_exhaustive()
+    }
+}
+
+impl Place {
+    fn open(&self) -> Result<AnyStore, Error> {
+        store::open(&self.url, &self.table, false)
+    }
+}
+
+impl Subject {
+    /// Looks at everything, for as long as that.
+    pub(crate) fn check(&self, timeout: Duration) -> Checkup {
+        let mut checkup = Checkup::default();
+        self.look_at_rules(&mut checkup);
+        match &self.spool_dir {
+            Some(dir) => spool::look(dir, &mut checkup),
+            None => checkup.ok("spool", "none: rows wait in memory, and SIGKILL loses them"),
+        }
+        let Some(place) = self.place.clone() else {
+            checkup.ok("database", "not looked at: rows go to a store of the program's own");
+            return checkup;
+        };
+        let kinds = self.rules.kinds();
+        let looked = within(timeout, async move || {
+            let mut checkup = Checkup::default();
+            match place.open() {
+                Ok(mut store) => store.check(&kinds, &mut checkup).await,
+                Err(error) => checkup.wrong("connection", format!("{error:#}")),
+            }
+            checkup
+        });
+        match looked {
+            Some(looked) => checkup.findings.extend(looked.findings),
+            None => checkup.unknown("database", format!("no answer within {timeout:?}")),
+        }
+        checkup
+    }
+
+    fn look_at_rules(&self, checkup: &mut Checkup) {
+        let dead = self.rules.dead();
+        if dead.is_empty() {
+            checkup.ok("rules", format!("{}, built-in ones among them", self.rules.list.len()));
+        }
+        dead.into_iter().for_each(|text| checkup.wrong("rules", text));
+    }
+
+    /// Notes whether the row with that mark has arrived.
+    pub(crate) fn find(&self, mark: &str, timeout: Duration, checkup: &mut Checkup) {
+        let Some(place) = self.place.clone() else { return };
+        let wanted = mark.to_owned();
+        let found = within(timeout, async move || match place.open() {
+            Ok(mut store) => store.has_marked(MARKED, &wanted).await,
+            Err(error) => Err(format!("{error:#}")),
+        });
+        match found {
+            Some(Ok(true)) => checkup.ok("write", "a marked row went all the way, and was read back"),
+            Some(Ok(false)) => checkup.wrong(
+                "write",
+                "a marked row was written and is not there: look for a trigger, a rule or a view that drops it",
+            ),
+            Some(Err(error)) => checkup.unknown("write", format!("a marked row was written and cannot be read back: {error}")),
+            None => checkup.unknown("write", format!("no answer within {timeout:?}")),
+        }
+    }
+}
+
+/// The rules of the marked row.
+pub(crate) fn marking_rules() -> Result<Rules, Error> {
+    Rules::from_rules([crate::rules::Rule::event(MARKED).target(MARKED)])
+}
+
+/// Emits the marked row.
+pub(crate) fn mark(mark: &str) {
+    tracing::info!(name: "ledger.check", target: "ledger.check", mark);
+}
+
+/// The result of work on a thread and runtime of its own, or `None` after the timeout. No row comes of what it does.
+fn within<T: Send + 'static>(timeout: Duration, work: impl AsyncFnOnce() -> T + Send + 'static) -> Option<T> {
+    let (done, result) = mpsc::sync_channel(1);
+    let work = move || {
+        queue::suppress_this_thread();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        if let Ok(runtime) = runtime {
+            // Nobody waits any more after the timeout.
+            done.send(runtime.block_on(work())).ok();
+        }
+    };
+    thread::Builder::new().name("tracing-ledger-check".to_owned()).spawn(work).ok()?;
+    result.recv_timeout(timeout).ok()
+}

@@ -1,0 +1,77 @@
+//! What a check of the ledger finds.
+
+use std::fmt;
+
+/// The result of [`Guard::check`](crate::Guard::check) or [`Builder::check`](crate::Builder::check).
+///
+/// `Display` has one line for each finding.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Checkup {
+    /// What was looked at, in the order in which it was.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The thing, such as `rights`.
+    pub topic: &'static str,
+    /// Its state.
+    pub health: Health,
+    /// What there is, or what is wrong and what to do.
+    pub text: String,
+}
+
+/// The state of one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Health {
+    /// As it should be.
+    Ok,
+    /// It could not be looked at.
+    Unknown,
+    /// Rows are lost, refused or late, or reports are slow, until someone acts.
+    Wrong,
+}
+
+impl Checkup {
+    /// The worst state of all findings.
+    pub fn health(&self) -> Health {
+        self.findings.iter().map(|finding| finding.health).max().unwrap_or(Health::Ok)
+    }
+
+    pub(crate) fn note(&mut self, topic: &'static str, health: Health, text: impl Into<String>) {
+        self.findings.push(Finding { topic, health, text: text.into() });
+    }
+
+    pub(crate) fn ok(&mut self, topic: &'static str, text: impl Into<String>) {
+        self.note(topic, Health::Ok, text);
+    }
+
+    pub(crate) fn wrong(&mut self, topic: &'static str, text: impl Into<String>) {
+        self.note(topic, Health::Wrong, text);
+    }
+
+    pub(crate) fn unknown(&mut self, topic: &'static str, text: impl Into<String>) {
+        self.note(topic, Health::Unknown, text);
+    }
+}
+
+impl fmt::Display for Checkup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.findings.iter().try_for_each(|finding| writeln!(f, "{finding}"))
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.health {
+            Health::Ok => "ok",
+            Health::Unknown => "?",
+            Health::Wrong => "WRONG",
+        };
+        write!(f, "{state:<6}{:<12}{}", self.topic, self.text)
+    }
+}

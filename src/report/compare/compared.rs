@@ -1,0 +1,161 @@
+//! Two sides, figure by figure, and the gates on them.
+
+use std::collections::BTreeSet;
+
+use super::gate::GateSpec;
+use super::snapshot::{SideFigures, Snapshot};
+use crate::error::Error;
+use crate::report::compare::tally::SUCCESS;
+use crate::report::stats::contrast::{Contrast, Judgement};
+use crate::report::stats::estimate::Estimate;
+use crate::report::stats::gates::{GateResult, Limit, results};
+use crate::report::stats::{ALPHA, Interval};
+
+/// The sides, their figures next to each other, and what the gates say.
+///
+/// `Display` is a text of aligned tables.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Compared {
+    pub(super) before: Snapshot,
+    pub(super) after: Snapshot,
+    pub(super) pairs: Vec<Pair>,
+    pub(super) gates: Vec<GateLine>,
+}
+
+/// One figure on both sides.
+#[derive(Clone, Debug)]
+pub(super) struct Pair {
+    pub(super) event_type: String,
+    pub(super) by: Vec<Option<String>>,
+    pub(super) metric: String,
+    pub(super) before: Option<Estimate>,
+    pub(super) after: Option<Estimate>,
+    /// Whether the side before differs from itself.
+    pub(super) unsteady: bool,
+}
+
+/// A gate on one event type.
+#[derive(Clone, Debug)]
+pub(super) struct GateLine {
+    pub(super) spec: GateSpec,
+    pub(super) pair: Pair,
+    pub(super) result: GateResult,
+}
+
+impl Pair {
+    pub(super) fn contrast(&self) -> Option<Contrast<'_>> {
+        Some(Contrast { before: self.before.as_ref()?, after: self.after.as_ref()? })
+    }
+
+    pub(super) fn judgement(&self) -> Judgement {
+        match self.contrast() {
+            Some(_) if self.unsteady => Judgement::NotEnoughData,
+            Some(contrast) => contrast.judgement(self.metric != SUCCESS),
+            None => Judgement::NotEnoughData,
+        }
+    }
+}
+
+impl Compared {
+    pub(super) fn new(before: Snapshot, after: Snapshot, specs: &[GateSpec]) -> Result<Self, Error> {
+        let pairs = pairs(&before, &after);
+        let mut gates = Vec::new();
+        for spec in specs {
+            let own = pairs.iter().filter(|pair| pair.by.is_empty() && pair.metric == spec.metric);
+            let own: Vec<_> = own
+                .map(|pair| GateLine {
+                    spec: spec.clone(),
+                    pair: pair.clone(),
+                    result: GateResult::Undecided,
+                })
+                .collect();
+            if !own.iter().any(|gated| gated.pair.contrast().is_some()) {
+                return Err(Error::config(format!(
+                    "no event type has {} on both sides: its gate says nothing; see --event",
+                    spec.metric
+                )));
+            }
+            gates.extend(own);
+        }
+        decide(&mut gates);
+        Ok(Self { before, after, pairs, gates })
+    }
+
+    /// Whether all gates hold: broken if one is, else undecided if one is. Without gates they hold.
+    pub fn result(&self) -> GateResult {
+        let any = |result| self.gates.iter().any(|gated| gated.result == result);
+        match () {
+            () if any(GateResult::Broken) => GateResult::Broken,
+            () if any(GateResult::Undecided) => GateResult::Undecided,
+            () => GateResult::Holds,
+        }
+    }
+}
+
+fn decide(gates: &mut [GateLine]) {
+    let limits: Vec<(Limit, _)> =
+        gates.iter().map(|gated| (gated.spec.limit, |alpha| interval(gated, alpha))).collect();
+    let results = results(&limits);
+    gates.iter_mut().zip(results).for_each(|(gated, result)| gated.result = result);
+}
+
+/// The interval that the limit is held against. Without enough data it includes everything.
+pub(super) fn interval(gated: &GateLine, alpha: f64) -> Interval {
+    let Pair { before, after, unsteady, .. } = &gated.pair;
+    let decided = match (before, after) {
+        (_, Some(after)) if !gated.spec.is_change && after.can_decide() => Some(after.interval(alpha)),
+        (Some(before), Some(after)) if gated.spec.is_change && !unsteady => {
+            let contrast = Contrast { before, after };
+            contrast.can_decide().then(|| contrast.interval(alpha))
+        }
+        _ => None,
+    };
+    decided.unwrap_or(Interval::EVERYTHING)
+}
+
+impl GateLine {
+    /// The measurements a side needs so that the limit holds, with no change, four times out of five.
+    pub(super) fn needed(&self) -> Option<f64> {
+        let contrast = self.pair.contrast()?;
+        let limit = match self.spec.limit {
+            Limit::AtMost(limit) | Limit::AtLeast(limit) => limit,
+        };
+        let needed = contrast.needed(limit);
+        (self.spec.is_change && needed.is_finite()).then_some(needed)
+    }
+}
+
+fn pairs(before: &Snapshot, after: &Snapshot) -> Vec<Pair> {
+    let key = |event: &SideFigures| (event.event_type.clone(), event.by.clone());
+    let keys: BTreeSet<_> = before.events.iter().chain(&after.events).map(key).collect();
+    let mut pairs = Vec::new();
+    for (event_type, by) in keys {
+        let of = |side: &Snapshot| {
+            side.events.iter().find(|event| event.event_type == event_type && event.by == by).cloned()
+        };
+        let sides = (of(before), of(after));
+        for metric in super::gate::metrics() {
+            let estimate =
+                |side: &Option<SideFigures>, of: &Snapshot| side.as_ref()?.estimate(metric, of.blocks);
+            let (first, second) = (estimate(&sides.0, before), estimate(&sides.1, after));
+            if first.is_some() || second.is_some() {
+                let figure = sides.0.as_ref().and_then(|event| event.figure(metric));
+                pairs.push(Pair {
+                    event_type: event_type.clone(),
+                    by: by.clone(),
+                    metric: metric.to_owned(),
+                    before: first,
+                    after: second,
+                    unsteady: figure.is_some_and(|figure| figure.differs_from_itself()),
+                });
+            }
+        }
+    }
+    pairs
+}
+
+/// How many of the judgements say better or worse by chance alone.
+pub(super) fn by_chance(pairs: &[Pair]) -> f64 {
+    pairs.iter().filter(|pair| pair.judgement() != Judgement::NotEnoughData).count() as f64 * ALPHA
+}

@@ -1,0 +1,113 @@
+//! A gate as the command line writes it, such as `p95<=+10%`.
+
+use super::tally::{ATTEMPTS, LEVELS, SUCCESS};
+use crate::error::Error;
+use crate::report::stats::gates::Limit;
+
+/// A limit for one metric.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct GateSpec {
+    pub(super) text: String,
+    pub(super) metric: String,
+    /// Whether the limit is a change from the side before; else it is a value of the side after.
+    pub(super) is_change: bool,
+    /// On the scale of the interval that it is held against.
+    pub(super) limit: Limit,
+}
+
+impl GateSpec {
+    pub(super) fn parse(text: &str) -> Result<Self, Error> {
+        let (metric, at_most, bound) = match (text.split_once("<="), text.split_once(">=")) {
+            (Some((metric, bound)), None) => (metric, true, bound),
+            (None, Some((metric, bound))) => (metric, false, bound),
+            _ => return Err(mistake("a gate has one <= or >=")),
+        };
+        if !metrics().any(|known| known == metric) {
+            let known: Vec<_> = metrics().collect();
+            return Err(mistake(&format!("no metric has that name: use {}", known.join(", "))));
+        }
+        let is_change = bound.starts_with(['+', '-']);
+        let number =
+            if metric == SUCCESS { share(bound, is_change) } else { amount(bound, metric, is_change) };
+        let number = number.ok_or_else(|| mistake(&format!("{metric} cannot have that limit")))?;
+        let limit = if at_most { Limit::AtMost(number) } else { Limit::AtLeast(number) };
+        Ok(Self { text: text.to_owned(), metric: metric.to_owned(), is_change, limit })
+    }
+}
+
+pub(super) fn metrics() -> impl Iterator<Item = &'static str> {
+    LEVELS.into_iter().map(|(name, _)| name).chain([SUCCESS, ATTEMPTS])
+}
+
+fn mistake(what: &str) -> Error {
+    Error::config(format!(
+        "{what}; write p95<=+10%, p95<=800ms, success>=-1pt, success>=99% or attempts.mean<=2.25"
+    ))
+}
+
+/// A difference in points, or a share in percent.
+fn share(bound: &str, is_change: bool) -> Option<f64> {
+    let number = if is_change { bound.strip_suffix("pt")? } else { bound.strip_suffix('%')? };
+    finite(number).map(|number| number / 100.0)
+}
+
+/// The logarithm of a ratio, or a value.
+fn amount(bound: &str, metric: &str, is_change: bool) -> Option<f64> {
+    if is_change {
+        let ratio = 1.0 + finite(bound.strip_suffix('%')?)? / 100.0;
+        return (ratio > 0.0).then(|| ratio.ln());
+    }
+    if metric == ATTEMPTS {
+        return finite(bound);
+    }
+    match bound.strip_suffix("ms") {
+        Some(number) => finite(number),
+        None => finite(bound.strip_suffix('s')?).map(|seconds| seconds * 1000.0),
+    }
+}
+
+fn finite(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_read() {
+        for (text, is_change, limit) in [
+            ("p95<=+10%", true, Limit::AtMost(1.1_f64.ln())),
+            ("p50<=-5%", true, Limit::AtMost(0.95_f64.ln())),
+            ("p99<=800ms", false, Limit::AtMost(800.0)),
+            ("p90<=1.5s", false, Limit::AtMost(1500.0)),
+            ("success>=-1pt", true, Limit::AtLeast(-0.01)),
+            ("success>=99%", false, Limit::AtLeast(0.99)),
+            ("attempts.mean<=2.25", false, Limit::AtMost(2.25)),
+            ("attempts.mean<=+5%", true, Limit::AtMost(1.05_f64.ln())),
+        ] {
+            let gate = GateSpec::parse(text).expect(text);
+            assert_eq!((gate.is_change, gate.limit), (is_change, limit), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_refused() {
+        for text in [
+            "p95",
+            "p95<10%",
+            "p95<=10%",
+            "p97<=+10%",
+            "success>=-1%",
+            "success>=0.99",
+            "attempts.p95<=3",
+            "p95<=+x%",
+            "p95<=-100%",
+            "p95<=",
+            "p95<=nanms",
+            "a<=b>=c",
+        ] {
+            assert!(GateSpec::parse(text).is_err(), "{text}");
+        }
+    }
+}

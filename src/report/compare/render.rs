@@ -1,0 +1,366 @@
+//! A comparison as text, Markdown and JSON.
+
+use std::fmt::{self, Write};
+
+use serde_json::{Value, json};
+
+use super::compared::{Compared, GateLine, Pair, by_chance, interval};
+use super::mix;
+use super::snapshot::{SavedFigure, SideFigures, Snapshot};
+use super::tally::{ATTEMPTS, SUCCESS};
+use crate::escape::visible_json;
+use crate::report::escape::{markdown, text};
+use crate::report::grid::{Grid, NONE};
+use crate::report::stats::blocks::TimeBlocks;
+use crate::report::stats::contrast::Judgement;
+use crate::report::stats::estimate::Estimate;
+use crate::report::stats::gates::GateResult;
+use crate::report::stats::{ALPHA, Interval};
+
+impl fmt::Display for Compared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in lines(self) {
+            writeln!(f, "{}", text_of(&line, text))?;
+        }
+        for grid in grids(self) {
+            writeln!(f)?;
+            grid.text(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Compared {
+    /// The same for a pull request.
+    pub fn to_markdown(&self) -> String {
+        let mut out = format!("## Comparison: {}\n\n", result_word(self.result()));
+        for line in lines(self) {
+            // Writing to a String cannot fail.
+            writeln!(out, "- {}", text_of(&line, markdown)).ok();
+        }
+        for grid in grids(self) {
+            out.push('\n');
+            grid.markdown(&mut out).ok();
+        }
+        out
+    }
+
+    /// All figures as one JSON object, indented. A bound that is not known is null.
+    pub fn to_json(&self) -> String {
+        let side = |side: &Snapshot| {
+            json!({"of": side.of, "first": side.first, "last": side.last, "rows": side.rows,
+                   "unreadable": side.unreadable, "blocks": side.blocks})
+        };
+        let moved: Vec<_> = mix::shares(&self.before, &self.after)
+            .into_iter()
+            .map(|share| {
+                json!({"event_type": share.event_type, "key": share.key, "value": share.value,
+                       "before": share.before, "after": share.after, "moved": share.has_moved()})
+            })
+            .collect();
+        let all = json!({
+            "result": result_word(self.result()),
+            "before": side(&self.before),
+            "after": side(&self.after),
+            "figures": self.pairs.iter().map(pair_json).collect::<Vec<_>>(),
+            "gates": self.gates.iter().map(gate_json).collect::<Vec<_>>(),
+            "mix": moved,
+        });
+        visible_json(&serde_json::to_string_pretty(&all).unwrap_or_default())
+    }
+}
+
+/// A line of constants and of texts from the database, which are escaped.
+type Line = Vec<(bool, String)>;
+
+fn text_of(line: &Line, escape: fn(&str) -> String) -> String {
+    line.iter().map(|(foreign, part)| if *foreign { escape(part) } else { part.clone() }).collect()
+}
+
+fn own(part: impl Into<String>) -> (bool, String) {
+    (false, part.into())
+}
+
+fn foreign(part: impl Into<String>) -> (bool, String) {
+    (true, part.into())
+}
+
+fn lines(compared: &Compared) -> Vec<Line> {
+    let mut lines = vec![side_line("Before", &compared.before), side_line("After", &compared.after)];
+    lines.extend(short_line(compared));
+    lines.push(halves_line(compared));
+    lines.extend(mix_lines(compared));
+    let chance = by_chance(&compared.pairs);
+    if chance > 0.0 {
+        let decided = (chance / ALPHA).round();
+        lines.push(vec![own(format!(
+            "Of {decided} figures with enough data, about {chance:.1} would say better or worse by chance alone."
+        ))]);
+    }
+    lines
+}
+
+fn side_line(name: &str, side: &Snapshot) -> Line {
+    let Snapshot { of, first, last, rows, .. } = side;
+    let mut line = vec![own(format!("{name}: ")), foreign(of)];
+    line.push(own(format!(", {rows} rows from {first} to {last}.")));
+    if side.unreadable > 0 {
+        line.push(own(format!(" {} rows have no time and are left out.", side.unreadable)));
+    }
+    line
+}
+
+fn short_line(compared: &Compared) -> Option<Line> {
+    let parts = [&compared.before, &compared.after].iter().any(|side| side.blocks == TimeBlocks::Parts);
+    parts.then(|| {
+        vec![own(
+            "A short window is accepted: its parts stand for days, and drift from day to day is not covered.",
+        )]
+    })
+}
+
+/// The side before against itself.
+fn halves_line(compared: &Compared) -> Line {
+    let totals = || compared.before.events.iter().filter(|event| event.by.is_empty());
+    let unsteady: Vec<(&SideFigures, &SavedFigure)> = totals()
+        .flat_map(|event| event.figures.iter().map(move |figure| (event, figure)))
+        .filter(|(_, figure)| figure.differs_from_itself())
+        .collect();
+    let block = block_word(compared.before.blocks);
+    let mut line = vec![own(format!("The side before against itself (every other {block}): "))];
+    if unsteady.is_empty() {
+        let known = totals().any(|event| event.figures.iter().any(|figure| figure.halves.is_some()));
+        line.push(own(if known { "no figure differs." } else { "too few values to compare." }));
+        return line;
+    }
+    for (event, SavedFigure { metric, halves, .. }) in unsteady {
+        let [lo, hi] = halves.unwrap_or_default();
+        let change = range(metric, Interval { lo, hi });
+        line.extend([
+            own(format!("{metric} of ")),
+            foreign(&event.event_type),
+            own(format!(" differs by {change}; ")),
+        ]);
+    }
+    line.push(own("your own baseline differs from itself, so it decides nothing on these figures."));
+    line
+}
+
+fn block_word(blocks: TimeBlocks) -> &'static str {
+    match blocks {
+        TimeBlocks::Days => "day",
+        TimeBlocks::Parts => "part",
+        TimeBlocks::Runs => "run",
+    }
+}
+
+fn mix_lines(compared: &Compared) -> Vec<Line> {
+    let moved: Vec<_> =
+        mix::shares(&compared.before, &compared.after).into_iter().filter(mix::MixShare::has_moved).collect();
+    if moved.is_empty() {
+        return vec![vec![own("The mix of calls has moved by at most 5 points.")]];
+    }
+    let mut lines = Vec::new();
+    for share in &moved {
+        lines.push(vec![
+            own("The mix has moved: "),
+            foreign(format!("{} of {}, {}", share.key, share.event_type, share.value)),
+            own(format!(" from {:.1}% to {:.1}%.", share.before * 100.0, share.after * 100.0)),
+        ]);
+    }
+    let mut events: Vec<_> = moved.iter().map(|share| &share.event_type).collect();
+    events.dedup();
+    for (event, metric) in events.into_iter().flat_map(|event| [(event, "p50"), (event, "p95")]) {
+        let Some((change, within)) = mix::at_the_mix_before(compared, event, metric) else { continue };
+        let (change, within) = (amount(metric, change), range(metric, within));
+        lines.push(vec![
+            own(format!("At the mix before, {metric} of ")),
+            foreign(event),
+            own(format!(" changes by {change} ({within}).")),
+        ]);
+    }
+    lines
+}
+
+const FIGURE_COLUMNS: [&str; 13] = [
+    "event",
+    "group",
+    "metric",
+    "verdict",
+    "before",
+    "interval",
+    "after",
+    "interval",
+    "change",
+    "interval",
+    "smallest shown",
+    "n before",
+    "n after",
+];
+
+fn grids(compared: &Compared) -> Vec<Grid> {
+    let figures = Grid {
+        title: "Figures".to_owned(),
+        header: FIGURE_COLUMNS.map(str::to_owned).to_vec(),
+        names: 4,
+        rows: compared.pairs.iter().map(pair_cells).collect(),
+    };
+    let gates = Grid {
+        title: "Gates".to_owned(),
+        header: ["gate", "event", "result", "why", "needs n"].map(str::to_owned).to_vec(),
+        names: 4,
+        rows: compared.gates.iter().map(gate_cells).collect(),
+    };
+    if compared.gates.is_empty() { vec![figures] } else { vec![gates, figures] }
+}
+
+fn pair_cells(pair: &Pair) -> Vec<String> {
+    let value = |side: &Option<Estimate>| {
+        side.as_ref().map_or(NONE.to_owned(), |side| value(&pair.metric, side.value))
+    };
+    let within = |side: &Option<Estimate>| {
+        let shown = side.as_ref().filter(|side| side.can_show()).map(|side| side.interval(ALPHA));
+        shown.map_or(NONE.to_owned(), |within| values(&pair.metric, within))
+    };
+    let n = |side: &Option<Estimate>| side.as_ref().map_or("0".to_owned(), |side| side.n.to_string());
+    let contrast = pair.contrast();
+    let change = contrast.map_or(NONE.to_owned(), |contrast| amount(&pair.metric, contrast.estimate()));
+    let shown = contrast.filter(|contrast| contrast.before.can_show() && contrast.after.can_show());
+    let interval = shown.map_or(NONE.to_owned(), |contrast| range(&pair.metric, contrast.interval(ALPHA)));
+    let least = shown.map_or(NONE.to_owned(), |contrast| amount(&pair.metric, contrast.least_to_show()));
+    vec![
+        pair.event_type.clone(),
+        group(pair),
+        pair.metric.clone(),
+        judgement_word(pair.judgement()).to_owned(),
+        value(&pair.before),
+        within(&pair.before),
+        value(&pair.after),
+        within(&pair.after),
+        change,
+        interval,
+        least,
+        n(&pair.before),
+        n(&pair.after),
+    ]
+}
+
+fn group(pair: &Pair) -> String {
+    let values: Vec<_> = pair.by.iter().map(|value| value.as_deref().unwrap_or(NONE)).collect();
+    if values.is_empty() { "all".to_owned() } else { values.join(", ") }
+}
+
+fn gate_cells(gated: &GateLine) -> Vec<String> {
+    let needed = gated.needed().filter(|_| gated.result == GateResult::Undecided);
+    vec![
+        gated.spec.text.clone(),
+        gated.pair.event_type.clone(),
+        result_word(gated.result).to_owned(),
+        why(gated),
+        needed.map_or(NONE.to_owned(), |needed| format!("{needed:.0}")),
+    ]
+}
+
+/// What the result of a gate rests on.
+fn why(gated: &GateLine) -> String {
+    let interval = interval(gated, ALPHA);
+    let metric = &gated.pair.metric;
+    if interval.is_bounded() {
+        let broken_alone = interval_breaks(gated, interval) && gated.result == GateResult::Undecided;
+        let within = if gated.spec.is_change { range(metric, interval) } else { values(metric, interval) };
+        return if broken_alone { format!("{within}, not sure among several gates") } else { within };
+    }
+    let sides = [("before", &gated.pair.before), ("after", &gated.pair.after)];
+    let sides = sides.into_iter().filter(|(name, _)| gated.spec.is_change || *name == "after");
+    let mut reasons: Vec<String> = Vec::new();
+    for (name, side) in sides {
+        match side {
+            None => reasons.push(format!("no values {name}")),
+            Some(side) if !side.has_enough_blocks() => {
+                let blocks = side.variances.times.blocks;
+                reasons.push(format!("{blocks} of {} days or runs {name}", side.least_blocks));
+            }
+            Some(side) if !side.can_decide() => {
+                let (size, least) = (side.effective_size(ALPHA), side.least_to_decide());
+                reasons.push(format!("{size:.0} of {least:.0} independent values {name}"));
+            }
+            Some(_) => {}
+        }
+    }
+    if reasons.is_empty() && gated.pair.unsteady {
+        return "your own baseline differs from itself".to_owned();
+    }
+    reasons.join("; ")
+}
+
+fn interval_breaks(gated: &GateLine, interval: Interval) -> bool {
+    gated.spec.limit.breaks(interval)
+}
+
+fn pair_json(pair: &Pair) -> Value {
+    let side = |side: &Option<Estimate>| {
+        side.as_ref().map(|side| {
+            let shown = side.can_show().then(|| side.interval(ALPHA));
+            json!({"value": side.value, "n": side.n, "effective_n": side.effective_size(ALPHA),
+                   "interval": shown.map(|within| [within.lo, within.hi])})
+        })
+    };
+    let ratio = pair.metric != SUCCESS;
+    let scale = |value: f64| if ratio { value.exp_m1() } else { value };
+    let change = pair.contrast().map(|contrast| {
+        let interval = contrast.interval(ALPHA);
+        json!({"value": scale(contrast.estimate()), "interval": [scale(interval.lo), scale(interval.hi)],
+               "smallest_shown": scale(contrast.least_to_show())})
+    });
+    json!({"event_type": pair.event_type, "by": pair.by, "metric": pair.metric,
+           "verdict": judgement_word(pair.judgement()), "before": side(&pair.before), "after": side(&pair.after),
+           "change": change, "change_is": if ratio { "relative" } else { "difference" }})
+}
+
+fn gate_json(gated: &GateLine) -> Value {
+    json!({"gate": gated.spec.text, "event_type": gated.pair.event_type, "result": result_word(gated.result),
+           "why": why(gated), "needs_n": gated.needed()})
+}
+
+fn judgement_word(judgement: Judgement) -> &'static str {
+    match judgement {
+        Judgement::Better => "better",
+        Judgement::Worse => "worse",
+        Judgement::NoDifferenceShown => "no difference shown",
+        Judgement::NotEnoughData => "not enough data",
+    }
+}
+
+fn result_word(result: GateResult) -> &'static str {
+    match result {
+        GateResult::Holds => "holds",
+        GateResult::Broken => "broken",
+        GateResult::Undecided => "undecided",
+    }
+}
+
+fn value(metric: &str, value: f64) -> String {
+    match metric {
+        SUCCESS => format!("{:.1}%", value * 100.0),
+        ATTEMPTS => format!("{value:.2}"),
+        _ if value >= 1000.0 => format!("{:.2} s", value / 1000.0),
+        _ if value >= 10.0 => format!("{value:.1} ms"),
+        _ => format!("{value:.3} ms"),
+    }
+}
+
+fn values(metric: &str, within: Interval) -> String {
+    format!("{} to {}", value(metric, within.lo), value(metric, within.hi))
+}
+
+/// A change on the scale of its interval.
+fn amount(metric: &str, change: f64) -> String {
+    match metric {
+        SUCCESS => format!("{:+.1} pt", change * 100.0),
+        _ => format!("{:+.1}%", change.exp_m1() * 100.0),
+    }
+}
+
+fn range(metric: &str, within: Interval) -> String {
+    format!("{} to {}", amount(metric, within.lo), amount(metric, within.hi))
+}

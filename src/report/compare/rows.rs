@@ -1,0 +1,82 @@
+//! Which rows a side has, as the command line writes it.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+use crate::error::Error;
+
+/// The rows of one side.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Rows {
+    /// A file that `baseline save` has written.
+    Saved(PathBuf),
+    /// Rows of the database, from one moment to before another.
+    Window(Option<SystemTime>, Option<SystemTime>),
+    /// Rows of the database with a value, such as `version=1.4`.
+    Having(String),
+}
+
+impl Rows {
+    /// The text may be a URL in the wrong place, so no error repeats it.
+    pub(super) fn parse(text: &str) -> Result<Self, Error> {
+        let ends = text.split_once("..").map(|(from, to)| (end(from), end(to)));
+        if let Some((Some(from), Some(to))) = ends {
+            return Ok(Self::Window(from, to));
+        }
+        if !text.contains("://") && PathBuf::from(text).is_file() {
+            return Ok(Self::Saved(text.into()));
+        }
+        if !text.contains("://") && text.contains('=') {
+            return Ok(Self::Having(text.to_owned()));
+        }
+        Err(Error::config(
+            "a side of the comparison is no file, no window such as 2026-11-01..2026-11-08 or 7d.., and no value such \
+             as version=1.4: write one of them, and make a file with \"baseline save\"",
+        ))
+    }
+}
+
+/// `None` for a text that is no time; an end may be open.
+fn end(text: &str) -> Option<Option<SystemTime>> {
+    let day = |text: &str| Some(text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    let before_now = |text: &str| {
+        let span: Span = text.parse().ok()?;
+        let span: SignedDuration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+        if span.is_negative() { None } else { Timestamp::now().checked_sub(span).ok() }
+    };
+    if text.is_empty() {
+        return Some(None);
+    }
+    let moment = text.parse().ok().or_else(|| day(text)).or_else(|| before_now(text))?;
+    Some(Some(moment.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(text: &str) -> Option<SystemTime> {
+        Some(text.parse::<Timestamp>().expect("a time").into())
+    }
+
+    #[test]
+    fn a_side_is_a_window_or_a_value() {
+        let parse = |text| Rows::parse(text).expect("a side");
+        let window = Rows::Window(moment("2026-11-01T00:00:00Z"), moment("2026-11-08T00:00:00Z"));
+        assert_eq!(parse("2026-11-01..2026-11-08"), window);
+        assert_eq!(parse("2026-11-01T00:00:00Z.."), Rows::Window(moment("2026-11-01T00:00:00Z"), None));
+        assert!(matches!(parse("7d..1d"), Rows::Window(Some(_), Some(_))));
+        assert_eq!(parse("version=1..4"), Rows::Having("version=1..4".to_owned()));
+    }
+
+    #[test]
+    fn a_url_is_never_repeated() {
+        let error = Rows::parse("postgres://bob:hunter2@db/app?x=y").expect_err("no side");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        assert!(Rows::parse("missing.json").is_err());
+    }
+}

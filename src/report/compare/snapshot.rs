@@ -1,0 +1,138 @@
+//! The figures of one side, as they are compared and as they are saved.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::tally::{ATTEMPTS, LEVELS, SUCCESS};
+use crate::error::Error;
+use crate::escape::visible_json;
+use crate::report::stats::blocks::{TimeBlocks, Variances};
+use crate::report::stats::estimate::{Estimate, Statistic};
+use crate::report::stats::quantile::Ranked;
+
+/// The form of the file. A file of another form is refused.
+const FORM: u32 = 1;
+
+/// What a later comparison needs of some rows: small enough to commit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Snapshot {
+    tracing_ledger_baseline: u32,
+    /// The rows, as the caller named them.
+    pub(super) of: String,
+    pub(super) first: String,
+    pub(super) last: String,
+    pub(super) rows: u64,
+    /// Rows without a time, which are in no figure.
+    pub(super) unreadable: u64,
+    pub(super) filter: Filter,
+    pub(super) blocks: TimeBlocks,
+    pub(super) events: Vec<SideFigures>,
+    /// Event type → key → value → rows.
+    pub(super) mix: BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>>,
+}
+
+/// Which rows count, and how they are grouped. Sides with different ones are not compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Filter {
+    pub(super) events: Vec<String>,
+    pub(super) by: Vec<String>,
+    pub(super) conditions: Vec<String>,
+}
+
+/// The figures of an event type, or of one group of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct SideFigures {
+    pub(super) event_type: String,
+    /// The values of the group; empty for all rows of the event type.
+    pub(super) by: Vec<Option<String>>,
+    pub(super) rows: u64,
+    /// Bookings, else traces, else rows.
+    pub(super) units: u64,
+    #[serde(with = "super::histogram")]
+    pub(super) durations: Arc<Ranked>,
+    pub(super) figures: Vec<SavedFigure>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct SavedFigure {
+    pub(super) metric: String,
+    pub(super) value: f64,
+    pub(super) n: u64,
+    pub(super) variances: Variances,
+    /// The interval between every other block of time and the rest: of the same code, so it should include zero.
+    pub(super) halves: Option<[f64; 2]>,
+}
+
+impl SavedFigure {
+    /// Whether the blocks of time differ from each other more than chance explains.
+    pub(super) fn differs_from_itself(&self) -> bool {
+        self.halves.is_some_and(|[lo, hi]| lo > 0.0 || hi < 0.0)
+    }
+}
+
+impl SideFigures {
+    pub(super) fn figure(&self, metric: &str) -> Option<&SavedFigure> {
+        self.figures.iter().find(|figure| figure.metric == metric)
+    }
+
+    pub(super) fn estimate(&self, metric: &str, blocks: TimeBlocks) -> Option<Estimate> {
+        let figure = self.figure(metric)?;
+        let level = LEVELS.iter().find(|(name, _)| *name == metric);
+        let kind = match (metric, level) {
+            (SUCCESS, _) => Statistic::Rate,
+            (ATTEMPTS, _) => Statistic::Mean,
+            (_, Some((_, level))) => Statistic::Quantile(*level, Arc::clone(&self.durations)),
+            (_, None) => return None,
+        };
+        let SavedFigure { value, n, variances, .. } = *figure;
+        Some(Estimate { kind, value, n, variances, least_blocks: blocks.least() })
+    }
+}
+
+impl Snapshot {
+    pub(super) fn empty(of: &str, filter: Filter, blocks: TimeBlocks) -> Self {
+        Self {
+            tracing_ledger_baseline: FORM,
+            of: of.to_owned(),
+            first: String::new(),
+            last: String::new(),
+            rows: 0,
+            unreadable: 0,
+            filter,
+            blocks,
+            events: Vec::new(),
+            mix: BTreeMap::new(),
+        }
+    }
+
+    /// The file's contents.
+    pub fn to_json(&self) -> String {
+        // Serialising cannot fail: every key is a string.
+        visible_json(&serde_json::to_string_pretty(self).unwrap_or_default()) + "\n"
+    }
+
+    /// Reads a file's contents.
+    ///
+    /// # Errors
+    /// [`Error::is_config`] if it is no baseline, or one of another version.
+    pub fn from_json(text: &str) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Head {
+            tracing_ledger_baseline: u32,
+        }
+        let no_baseline = |error: serde_json::Error| {
+            Error::config("the file is no baseline: write one with \"baseline save\"").caused_by(error)
+        };
+        let head: Head = serde_json::from_str(text).map_err(no_baseline)?;
+        if head.tracing_ledger_baseline != FORM {
+            return Err(Error::config(format!(
+                "the baseline has version {}, and this command reads version {FORM}: save it again",
+                head.tracing_ledger_baseline
+            )));
+        }
+        serde_json::from_str(text).map_err(no_baseline)
+    }
+}

@@ -1,0 +1,96 @@
+//! What the spans of one callsite have shown of their shape: whether they are those of a function or of a future.
+//!
+//! A function enters its span once, leaves it once, and then closes it at once. A future enters its span at every poll,
+//! and `Instrumented` enters it once more to drop the future. But one that enters its span itself, and is dropped after
+//! the first poll, looks like a function that has returned. So a callsite has to prove itself.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// So many calls in a row must have the shape of a function before the next one counts as returned.
+pub(crate) const PROVING_CALLS: u8 = 16;
+
+/// It is a function for sure.
+const FUNCTION: u8 = u8::MAX - 1;
+/// It may be a future: nothing that it shows later says otherwise.
+const FUTURE: u8 = u8::MAX;
+
+/// Calls in a row that had the shape of a function, or one of the two above.
+#[derive(Debug, Default)]
+pub(crate) struct Shape(AtomicU8);
+
+impl Shape {
+    /// Notes a call that had the shape of a function, and told nothing; whether it has returned.
+    pub(crate) fn has_returned(&self) -> bool {
+        let count = self.0.load(Ordering::Relaxed);
+        if count < PROVING_CALLS {
+            // Another thread may have seen a future meanwhile, and then this changes nothing.
+            self.0.compare_exchange(count, count + 1, Ordering::Relaxed, Ordering::Relaxed).ok();
+        }
+        (PROVING_CALLS..=FUNCTION).contains(&count)
+    }
+
+    /// Only `#[instrument]` on a function makes such a call.
+    pub(crate) fn is_of_function(&self) {
+        self.change(|_| FUNCTION);
+    }
+
+    /// No function that `#[instrument]` wraps makes such a call.
+    pub(crate) fn is_of_future(&self) {
+        self.change(|_| FUTURE);
+    }
+
+    /// A call that may have been one of either.
+    pub(crate) fn is_unclear(&self) {
+        self.change(|state| if state == FUNCTION { FUNCTION } else { 0 });
+    }
+
+    /// Whether nothing speaks against a function yet.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.load(Ordering::Relaxed) < PROVING_CALLS
+    }
+
+    fn change(&self, to: impl Fn(u8) -> u8) {
+        let next = |state| if state == FUTURE { FUTURE } else { to(state) };
+        let state = self.0.load(Ordering::Relaxed);
+        // A plain store on every call would move the cache line between cores.
+        if next(state) != state {
+            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| Some(next(state))).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proven() -> Shape {
+        let shape = Shape::default();
+        assert!((0..PROVING_CALLS).all(|_| !shape.has_returned()), "the first calls prove it");
+        shape
+    }
+
+    #[test]
+    fn a_callsite_proves_itself_by_calls_in_a_row() {
+        assert!(proven().has_returned());
+        let shape = proven();
+        shape.is_unclear();
+        assert!(!shape.has_returned() && shape.is_open());
+    }
+
+    #[test]
+    fn a_future_is_one_for_good() {
+        let shape = proven();
+        shape.is_of_future();
+        shape.is_of_function();
+        shape.is_unclear();
+        assert!((0..=u8::MAX).all(|_| !shape.has_returned()) && !shape.is_open());
+    }
+
+    #[test]
+    fn a_certain_function_needs_no_proof() {
+        let shape = Shape::default();
+        shape.is_of_function();
+        shape.is_unclear();
+        assert!(shape.has_returned() && !shape.is_open());
+    }
+}

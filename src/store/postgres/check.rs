@@ -1,0 +1,246 @@
+//! Looks whether the database takes rows, without leaving one.
+
+use std::time::SystemTime;
+
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
+
+use super::classify::{Step, StepError};
+use super::connect::{Purpose, begin, roll_back, simple, statement};
+use super::{Postgres, WriteError, insert, table};
+use crate::finding::{Checkup, Health};
+use crate::row::Row;
+use crate::store::{InsertError, TableName};
+
+/// Clocks that differ more make `created_at` wrong for those who compare services.
+const SKEW: f64 = 2.0;
+
+const TLS: &str = "SELECT COALESCE((SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl), ''), \
+     inet_server_addr() IS NULL OR inet_server_addr() << '127.0.0.0/8' OR inet_server_addr() = '::1'";
+const CLOCK: &str = "SELECT extract(epoch FROM clock_timestamp())::float8";
+const INDEXES: &str = "SELECT COALESCE((string_to_array(i.indkey::text, ' '))[1] = c.attnum::text, false), \
+     COALESCE((string_to_array(i.indkey::text, ' '))[1] = e.attnum::text \
+     AND (string_to_array(i.indkey::text, ' '))[2] = c.attnum::text, false) \
+     FROM pg_index i LEFT JOIN pg_attribute c ON c.attrelid = i.indrelid AND c.attname = 'created_at' \
+     LEFT JOIN pg_attribute e ON e.attrelid = i.indrelid AND e.attname = 'event_type' \
+     WHERE i.indrelid = to_regclass('observability_events') AND i.indisvalid";
+const IS_TABLE: &str = "SELECT COALESCE((SELECT relkind IN ('r', 'p') FROM pg_class \
+     WHERE oid = to_regclass('observability_events')), false)";
+const MAY_READ: &str =
+    "SELECT COALESCE(has_table_privilege(to_regclass('observability_events'), 'SELECT'), false)";
+const TRAFFIC: &str = "SELECT event_type::text, count(*) FILTER (WHERE created_at > now() - interval '1 hour'), count(*), \
+     to_char(max(created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
+     COALESCE(sum(pg_column_size(t.*)), 0)::bigint \
+     FROM observability_events t WHERE created_at > now() - interval '1 day' GROUP BY event_type ORDER BY 3 DESC LIMIT 50";
+
+/// An event type, its rows of the last hour and day, the time of the last one, and the bytes of the day.
+type Traffic = (String, i64, i64, String, i64);
+
+impl Postgres {
+    /// Looks, and notes what there is; `kinds` are the event types and sources of the rules.
+    pub(crate) async fn check(&mut self, kinds: &[(String, String)], checkup: &mut Checkup) {
+        let mut connection = match self.connector.connect(Purpose::Write).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                let health = if error.refuses_login() { Health::Wrong } else { Health::Unknown };
+                return checkup.note("connection", health, error.to_string());
+            }
+        };
+        checkup.ok("connection", "the server answers and takes the login");
+        if let Err(error) = self.look_around(&mut connection, kinds, checkup).await {
+            checkup.unknown("database", self.table.in_message(&error.to_string()));
+        }
+    }
+
+    async fn look_around(
+        &self,
+        connection: &mut PgConnection,
+        kinds: &[(String, String)],
+        checkup: &mut Checkup,
+    ) -> Result<(), StepError> {
+        begin(connection, Step::Insert).await?;
+        tls(connection, checkup).await?;
+        clock(connection, checkup).await?;
+        let inserts = self.inserts(connection, kinds, checkup).await?;
+        roll_back(connection, Step::Insert).await?;
+        if inserts {
+            begin(connection, Step::Look).await?;
+            indexes(connection, &self.table, checkup).await?;
+            traffic(connection, &self.table, checkup).await?;
+            roll_back(connection, Step::Look).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is a table that may be looked at further.
+    async fn inserts(
+        &self,
+        connection: &mut PgConnection,
+        kinds: &[(String, String)],
+        checkup: &mut Checkup,
+    ) -> Result<bool, StepError> {
+        let name = &self.table;
+        let found = match table::look(connection, name).await? {
+            Ok(found) => found,
+            Err(error) => {
+                checkup.wrong("table", name.in_message(&error.to_string()));
+                return Ok(true);
+            }
+        };
+        let mut refused = Vec::new();
+        for (event_type, source) in kinds {
+            let row = Row::new(SystemTime::now(), source.as_str(), event_type.as_str());
+            simple(connection, Step::Insert, "SAVEPOINT ledger_check").await?;
+            let inserted = match insert(connection, &found.insert, &[row]).await {
+                // Keys that are checked at the end are checked now.
+                Ok(_) => simple(connection, Step::Rows, "SET CONSTRAINTS ALL IMMEDIATE")
+                    .await
+                    .map_err(WriteError::Step),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = inserted {
+                let is_gone = matches!(&error, WriteError::Step(error) if !error.is_answer());
+                refused.push((event_type, InsertError::from(error).to_string()));
+                if is_gone {
+                    break;
+                }
+            }
+            simple(connection, Step::Insert, "ROLLBACK TO SAVEPOINT ledger_check").await?;
+        }
+        let Some((event_type, error)) = refused.first() else {
+            checkup.ok("table", format!("{name} has the columns and keys that the rows need"));
+            checkup.ok(
+                "rights",
+                format!(
+                    "the role may insert; rows of each event type were tried and taken back: {}",
+                    kinds.len()
+                ),
+            );
+            return Ok(true);
+        };
+        let error = name.in_message(error);
+        // The same for all of them is a matter of the table or of the role.
+        if refused.iter().all(|(_, other)| name.in_message(other) == error) && refused.len() == kinds.len() {
+            let topic = if error.contains("GRANT") { "rights" } else { "table" };
+            checkup.wrong(topic, error);
+            return Ok(!refused[0].1.contains("42P01"));
+        }
+        checkup.wrong("constraints", format!("rows of {event_type:?} are rejected: {error}"));
+        for (event_type, error) in &refused[1..] {
+            checkup.wrong(
+                "constraints",
+                format!("rows of {event_type:?} are rejected: {}", name.in_message(error)),
+            );
+        }
+        Ok(true)
+    }
+
+    /// Whether the table has a row of this type whose context has that mark.
+    pub(crate) async fn has_marked(&mut self, event_type: &str, mark: &str) -> Result<bool, String> {
+        let find = "SELECT EXISTS (SELECT FROM observability_events WHERE event_type = $1 \
+             AND created_at > now() - interval '1 day' AND context::text LIKE '%' || $2 || '%')";
+        let found = async {
+            let mut connection = self.connector.connect(Purpose::Read).await?;
+            let query = sqlx::query_scalar(AssertSqlSafe(self.table.in_sql(find).into_owned()));
+            let found = query.bind(event_type).bind(mark).persistent(false).fetch_one(&mut connection);
+            statement::<bool>(Step::Read, found).await
+        };
+        found.await.map_err(|error: StepError| self.table.in_message(&error.to_string()))
+    }
+}
+
+async fn tls(connection: &mut PgConnection, checkup: &mut Checkup) -> Result<(), StepError> {
+    let found = sqlx::query_as(TLS).persistent(false).fetch_one(connection);
+    let (version, is_local): (String, bool) = statement(Step::Look, found).await?;
+    match (version.is_empty(), is_local) {
+        (false, _) => checkup.ok("tls", format!("the connection is encrypted ({version})")),
+        (true, true) => checkup.ok("tls", "the connection is not encrypted, and stays on this machine"),
+        (true, false) => checkup.ok(
+            "tls",
+            "the connection is not encrypted: add sslmode=verify-full to the URL on a network that you do not control",
+        ),
+    }
+    Ok(())
+}
+
+async fn clock(connection: &mut PgConnection, checkup: &mut Checkup) -> Result<(), StepError> {
+    let before = SystemTime::now();
+    let theirs: f64 =
+        statement(Step::Look, sqlx::query_scalar(CLOCK).persistent(false).fetch_one(connection)).await?;
+    let middle = before + before.elapsed().unwrap_or_default() / 2;
+    let ours = middle.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let skew = theirs - ours;
+    if skew.abs() > SKEW {
+        checkup.wrong(
+            "clock",
+            format!("the clock of the server is {skew:+.1} s from that of this machine: set both by NTP"),
+        );
+    } else {
+        checkup.ok("clock", format!("the clock of the server is {skew:+.3} s from that of this machine"));
+    }
+    Ok(())
+}
+
+async fn indexes(
+    connection: &mut PgConnection,
+    name: &TableName,
+    checkup: &mut Checkup,
+) -> Result<(), StepError> {
+    let sql = |text| AssertSqlSafe(name.in_sql(text).into_owned());
+    let is_table = sqlx::query_scalar(sql(IS_TABLE)).persistent(false).fetch_one(&mut *connection);
+    if !statement::<bool>(Step::Look, is_table).await? {
+        checkup.ok("indexes", "not looked at: it is a view or there is no table");
+        return Ok(());
+    }
+    let found = sqlx::query_as(sql(INDEXES)).persistent(false).fetch_all(&mut *connection);
+    let found: Vec<(bool, bool)> = statement(Step::Look, found).await?;
+    let missing = [
+        (found.iter().any(|(of_time, _)| *of_time), "(created_at DESC)"),
+        (found.iter().any(|(_, of_type)| *of_type), "(event_type, created_at DESC)"),
+    ];
+    let missing: Vec<_> =
+        missing.into_iter().filter(|(is_there, _)| !is_there).map(|(_, columns)| columns).collect();
+    for columns in &missing {
+        let text = format!(
+            "reports search the whole table: CREATE INDEX CONCURRENTLY ON {} {columns}",
+            name.quoted()
+        );
+        checkup.wrong("indexes", text);
+    }
+    if missing.is_empty() {
+        checkup.ok("indexes", "reports find rows by time and by event type");
+    }
+    Ok(())
+}
+
+async fn traffic(
+    connection: &mut PgConnection,
+    name: &TableName,
+    checkup: &mut Checkup,
+) -> Result<(), StepError> {
+    let sql = |text| AssertSqlSafe(name.in_sql(text).into_owned());
+    let may_read = sqlx::query_scalar(sql(MAY_READ)).persistent(false).fetch_one(&mut *connection);
+    if !statement::<bool>(Step::Look, may_read).await? {
+        checkup.ok("rows", "not looked at: the role may not read, and the ledger need not");
+        return Ok(());
+    }
+    let found = sqlx::query_as(sql(TRAFFIC)).persistent(false).fetch_all(&mut *connection);
+    let found: Vec<Traffic> = statement(Step::Read, found).await?;
+    if found.is_empty() {
+        checkup.ok("rows", "none in the last 24 hours");
+        return Ok(());
+    }
+    let bytes: i64 = found.iter().map(|(.., bytes)| bytes).sum();
+    let rows: i64 = found.iter().map(|(_, _, day, ..)| day).sum();
+    checkup.ok(
+        "rows",
+        format!("{rows} in the last 24 hours, {:.1} MB a day without indexes", bytes as f64 / 1e6),
+    );
+    for (event_type, hour, day, last, _) in found {
+        checkup.ok(
+            "rows",
+            format!("{event_type:?}: {hour} in the last hour, {day} in the last 24, the last at {last}"),
+        );
+    }
+    Ok(())
+}

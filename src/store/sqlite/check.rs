@@ -1,0 +1,96 @@
+//! Looks whether the file takes rows, without leaving one.
+
+use std::time::SystemTime;
+
+use sqlx::AssertSqlSafe;
+
+use super::{INSERT, Sqlite, classify, columns, run};
+use crate::finding::Checkup;
+use crate::row::Row;
+
+const INDEXES: &str = "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND tbl_name = ?1 \
+     AND sql LIKE '%(event_type, created_at%'";
+const TRAFFIC: &str = "SELECT event_type, count(*), max(created_at), sum(length(context)) FROM observability_events \
+     WHERE created_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 day') GROUP BY event_type ORDER BY 2 DESC LIMIT 50";
+
+impl Sqlite {
+    /// As for Postgres.
+    pub(crate) async fn check(&mut self, kinds: &[(String, String)], checkup: &mut Checkup) {
+        if let Err(error) = self.connection().await {
+            return checkup
+                .wrong("connection", classify::insert_error(&error).about(&self.table).to_string());
+        }
+        checkup.ok("connection", "the file is a SQLite database");
+        let mut refused = false;
+        for (event_type, source) in kinds {
+            if let Err(error) = self.try_row(source, event_type).await {
+                refused = true;
+                let error = classify::insert_error(&error).about(&self.table);
+                checkup.wrong("table", format!("rows of {event_type:?} are rejected: {error}"));
+                break;
+            }
+        }
+        if !refused {
+            let text = format!(
+                "{} takes rows; rows of each event type were tried and taken back: {}",
+                self.table,
+                kinds.len()
+            );
+            checkup.ok("table", text);
+            self.look_around(checkup).await.ok();
+        }
+    }
+
+    async fn try_row(&mut self, source: &str, event_type: &str) -> Result<(), sqlx::Error> {
+        let row = Row::new(SystemTime::now(), source, event_type);
+        let insert = AssertSqlSafe(self.table.in_sql(INSERT).into_owned());
+        let Ok(values) = columns(&row) else { return Ok(()) };
+        let connection = self.connection().await?;
+        run(connection, "BEGIN IMMEDIATE").await?;
+        let query = values.into_iter().fold(sqlx::query(insert), |query, value| query.bind(value));
+        let tried = query.execute(&mut *connection).await;
+        // A trigger may have ended it.
+        run(connection, "ROLLBACK").await.ok();
+        tried.map(drop)
+    }
+
+    async fn look_around(&mut self, checkup: &mut Checkup) -> Result<(), sqlx::Error> {
+        let (name, quoted) = (self.table.to_string(), self.table.quoted());
+        let traffic = AssertSqlSafe(self.table.in_sql(TRAFFIC).into_owned());
+        let connection = self.connection().await?;
+        let indexes: i64 = sqlx::query_scalar(INDEXES).bind(&name).fetch_one(&mut *connection).await?;
+        if indexes > 0 {
+            checkup.ok("indexes", "reports find rows by event type and time");
+        } else {
+            let text = format!(
+                "reports search the whole table: CREATE INDEX calls_idx ON {quoted} (event_type, created_at DESC)"
+            );
+            checkup.wrong("indexes", text);
+        }
+        let rows: Vec<(String, i64, String, Option<i64>)> =
+            sqlx::query_as(traffic).fetch_all(&mut *connection).await?;
+        if rows.is_empty() {
+            checkup.ok("rows", "none in the last 24 hours");
+        }
+        for (event_type, day, last, bytes) in rows {
+            let bytes = bytes.unwrap_or_default();
+            checkup.ok(
+                "rows",
+                format!("{event_type:?}: {day} in the last 24 hours ({bytes} bytes), the last at {last}"),
+            );
+        }
+        Ok(())
+    }
+
+    /// As for Postgres.
+    pub(crate) async fn has_marked(&mut self, event_type: &str, mark: &str) -> Result<bool, String> {
+        let find = "SELECT EXISTS (SELECT 1 FROM observability_events WHERE event_type = ?1 AND context LIKE '%' || ?2 || '%')";
+        let find = AssertSqlSafe(self.table.in_sql(find).into_owned());
+        let table = self.table.clone();
+        let found = async {
+            let connection = self.connection().await?;
+            sqlx::query_scalar(find).bind(event_type).bind(mark).fetch_one(connection).await
+        };
+        found.await.map_err(|error: sqlx::Error| classify::insert_error(&error).about(&table).to_string())
+    }
+}

@@ -1,0 +1,189 @@
+//! The doctor finds what is wrong with a real database, says what to do, and leaves no row.
+
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use support::{Cluster, DEADLINE, free_port};
+use tracing_ledger::{Builder, Checkup, Finding, Health};
+use tracing_subscriber::Registry;
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// For what never comes.
+const SHORT: Duration = Duration::from_secs(2);
+
+fn check(builder: &Builder, url: &str) -> Checkup {
+    builder.check(url, TIMEOUT).expect("the options are right")
+}
+
+/// The one finding that is not ok.
+#[track_caller]
+fn fault(checkup: &Checkup) -> &Finding {
+    let faults: Vec<_> = checkup.findings.iter().filter(|finding| finding.health != Health::Ok).collect();
+    assert_eq!(faults.len(), 1, "{checkup}");
+    faults[0]
+}
+
+#[track_caller]
+fn assert_fault(checkup: &Checkup, topic: &str, health: Health, words: &[&str]) {
+    let found = fault(checkup);
+    assert_eq!((found.topic, found.health), (topic, health), "{checkup}");
+    assert!(words.iter().all(|word| found.text.contains(word)), "{words:?}: {checkup}");
+    assert!(!checkup.to_string().contains("s3cret"), "{checkup}");
+}
+
+fn as_role(url: &str, role: &str) -> String {
+    url.replace("postgres@", &format!("{role}@"))
+}
+
+#[test]
+fn all_is_well_and_no_row_stays() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    let checkup = check(&tracing_ledger::builder(), &url);
+    assert_eq!(checkup.health(), Health::Ok, "{checkup}");
+    for topic in ["rules", "spool", "connection", "tls", "clock", "table", "rights", "indexes", "rows"] {
+        assert!(checkup.findings.iter().any(|finding| finding.topic == topic), "{topic}: {checkup}");
+    }
+    assert_eq!(cluster.psql(&url, "SELECT count(*) FROM observability_events"), "0");
+}
+
+#[test]
+fn a_role_without_the_right_is_told_the_grant() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    cluster.psql(&url, "CREATE ROLE doctors_stranger LOGIN");
+    let checkup = check(&tracing_ledger::builder(), &as_role(&url, "doctors_stranger"));
+    assert_fault(&checkup, "rights", Health::Wrong, &["GRANT INSERT ON observability_events"]);
+    cluster.psql(&url, "GRANT INSERT ON observability_events TO doctors_stranger");
+    let checkup = check(&tracing_ledger::builder(), &as_role(&url, "doctors_stranger"));
+    assert_eq!(checkup.health(), Health::Ok, "a role that only writes is no fault: {checkup}");
+}
+
+#[test]
+fn a_wrong_role_is_wrong() {
+    let url = as_role(&Cluster::shared().database(), "nobody_by_that_name");
+    assert_fault(
+        &check(&tracing_ledger::builder(), &url),
+        "connection",
+        Health::Wrong,
+        &["the login was refused"],
+    );
+}
+
+#[test]
+fn a_missing_table_is_named_with_the_command() {
+    let url = Cluster::shared().empty_database();
+    let checkup = check(&tracing_ledger::builder().table("calls"), &url);
+    assert_fault(
+        &checkup,
+        "table",
+        Health::Wrong,
+        &["the table calls does not exist", "tracing-ledger schema --table calls"],
+    );
+}
+
+#[test]
+fn a_missing_column_is_named() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    cluster.psql(&url, "ALTER TABLE observability_events DROP COLUMN booking_id");
+    assert_fault(&check(&tracing_ledger::builder(), &url), "table", Health::Wrong, &["no column booking_id"]);
+}
+
+#[test]
+fn a_missing_index_is_named_with_its_statement() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    cluster.psql(&url, "DROP INDEX observability_events_event_type_created_at_idx");
+    let checkup = check(&tracing_ledger::builder(), &url);
+    let remedy = "CREATE INDEX CONCURRENTLY ON observability_events (event_type, created_at DESC)";
+    assert_fault(&checkup, "indexes", Health::Wrong, &[remedy]);
+    cluster.psql(&url, remedy);
+    assert_eq!(check(&tracing_ledger::builder(), &url).health(), Health::Ok);
+}
+
+#[test]
+fn a_constraint_that_rejects_the_rows_of_a_rule_is_found() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    cluster.psql(&url, "ALTER TABLE observability_events ADD CHECK (event_type <> 'orders.create')");
+    let rules = "builtin = true\n[[rule]]\nspan = 'work'\nevent_type = 'orders.create'\n";
+    let checkup = check(&tracing_ledger::builder().rules(rules.parse().expect("good rules")), &url);
+    assert_fault(&checkup, "constraints", Health::Wrong, &["rows of \"orders.create\" are rejected"]);
+}
+
+#[test]
+fn a_server_that_is_not_there_could_not_be_looked_at() {
+    let url = format!("postgres://someone:s3cret@127.0.0.1:{}/app", free_port());
+    assert_fault(
+        &check(&tracing_ledger::builder(), &url),
+        "connection",
+        Health::Unknown,
+        &["cannot connect"],
+    );
+}
+
+#[test]
+fn a_spool_with_quarantined_rows_is_wrong() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let spool = dir.path().join("spool");
+    let url = Cluster::shared().database();
+    let builder = tracing_ledger::builder().spool_dir(&spool);
+    assert_eq!(check(&builder, &url).health(), Health::Ok, "it may be made later");
+    assert!(!spool.exists());
+    drop(builder.clone().build::<Registry>(&url).expect("a ledger"));
+    assert_eq!(check(&builder, &url).health(), Health::Ok);
+    std::fs::write(spool.join("quarantine.jsonl"), "{}\n{}\n").expect("it is written");
+    assert_fault(&check(&builder, &url), "quarantine", Health::Wrong, &["2 rows", "quarantine.jsonl"]);
+    assert_fault(
+        &check(&builder.spool_dir("/etc/passwd"), &url),
+        "spool",
+        Health::Wrong,
+        &["is not a directory"],
+    );
+}
+
+#[test]
+fn a_guard_looks_at_its_own_ledger() {
+    let url = Cluster::shared().database();
+    let (_ledger, guard) = tracing_ledger::builder().build::<Registry>(&url).expect("a ledger");
+    let checkup = guard.check(TIMEOUT);
+    assert_eq!(checkup.health(), Health::Ok, "{checkup}");
+    assert!(checkup.findings.iter().any(|finding| finding.topic == "writer"), "{checkup}");
+    guard.shutdown(DEADLINE).expect("nothing is left");
+}
+
+#[test]
+fn a_marked_row_goes_all_the_way() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    let checkup = tracing_ledger::builder().check_by_writing(&url, TIMEOUT).expect("the options are right");
+    assert_eq!(checkup.health(), Health::Ok, "{checkup}");
+    assert!(checkup.findings.iter().any(|finding| finding.topic == "write"), "{checkup}");
+    assert_eq!(cluster.psql(&url, "SELECT event_type FROM observability_events"), "ledger.check");
+    cluster.psql(&url, "CREATE RULE gone AS ON INSERT TO observability_events DO INSTEAD NOTHING");
+    let checkup = tracing_ledger::builder().check_by_writing(&url, SHORT).expect("the options are right");
+    assert_eq!(checkup.health(), Health::Wrong, "{checkup}");
+}
+
+#[cfg(feature = "cli")]
+fn doctor(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tracing-ledger"));
+    command.arg("doctor").args(arguments).output().expect("it starts")
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn the_command_ends_with_the_state() {
+    let url = Cluster::shared().database();
+    let said = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let well = doctor(&["--database-url", &url, "--write"]);
+    assert_eq!(well.status.code(), Some(0), "{}", said(&well));
+    assert!(said(&well).lines().all(|line| line.starts_with("ok ")), "{}", said(&well));
+    let wrong = doctor(&["--database-url", &url, "--table", "calls"]);
+    assert_eq!(wrong.status.code(), Some(1), "{}", said(&wrong));
+    assert!(said(&wrong).contains("WRONG table"), "{}", said(&wrong));
+    let away = format!("postgres://someone:s3cret@127.0.0.1:{}/app", free_port());
+    let unknown = doctor(&["--database-url", &away]);
+    assert_eq!(unknown.status.code(), Some(2), "{}", said(&unknown));
+}
