@@ -65,7 +65,7 @@ fn record(store: impl Store, spool: &Path, version: u32) -> Guard {
 fn a_row_from_the_spool_keeps_the_constants_of_its_process() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let spool = folder.path().join("spool");
-    record(Fails, &spool, 1).shutdown(Duration::from_secs(20)).expect("the row is on disk");
+    record(Fails, &spool, 1).shutdown(Duration::from_secs(5)).expect("the row is on disk");
     let memory = Memory::default();
     record(memory.clone(), &spool, 2).shutdown(DEADLINE).expect("the store takes both");
     let versions: Vec<_> = memory.rows().iter().map(|row| row.context.contains("\"version\":1")).collect();
