@@ -11,7 +11,7 @@ use std::io;
 use tracing::Subscriber;
 use tracing_ledger::{Guard, LedgerLayer, builder};
 use tracing_ledger_benches::cost::CountingAllocator;
-use tracing_ledger_benches::floor::Stopwatch;
+use tracing_ledger_benches::floor::{self, Stopwatch};
 use tracing_ledger_benches::options::BenchOptions;
 use tracing_ledger_benches::spans::{SpanTable, TableRow, Workload, install, row, run};
 use tracing_ledger_benches::stores::Discard;
@@ -67,6 +67,11 @@ fn carries_rows() -> Vec<TableRow> {
     vec![
         row("carries: fmt", "carries: fmt", |spans| beside_nothing(CARRIES, spans)),
         row("carries: fmt, the ledger", "carries: fmt", |spans| beside_fmt(CARRIES, spans)),
+        row("carries: filtered floor", "carries: filtered floor", |spans| {
+            install(tracing_subscriber::registry().with(floor::filtered()));
+            bare(CARRIES, spans)
+        }),
+        row("carries: the ledger", "carries: filtered floor", |spans| alone(CARRIES, spans)),
     ]
 }
 

@@ -251,8 +251,11 @@ impl Recorder {
         if !self.spans.may_follow(id) {
             return;
         }
-        let now = Instant::now();
-        self.spans.with(id, |open| open.exit(now, current, EnteredSpans::thread()));
+        self.spans.with(id, |open| {
+            if open.record.head.plan.row().is_some() {
+                open.exit(Instant::now(), current, EnteredSpans::thread());
+            }
+        });
     }
 
     pub(super) fn close(&self, id: &Id) {

@@ -93,7 +93,12 @@ impl Record {
     /// Begins a new record in the same, cleared place.
     #[inline]
     pub(crate) fn reset(&mut self, plan: &'static Plan) {
-        self.head = Head::new(plan);
+        if plan.row().is_some() {
+            self.head = Head::new(plan);
+        } else {
+            // A span that only lends its fields has no times, and reading the clock is most of what it would cost.
+            self.head.plan = plan;
+        }
     }
 
     /// Clears the collected values, and keeps their memory for the next record.
