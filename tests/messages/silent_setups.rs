@@ -136,7 +136,7 @@ fn the_child_process_does_what_it_is_told() {
         }
         "a rule behind another" => run(with_rules("[[rule]]\nspan = 'w*'\n[[rule]]\nspan = 'work'\n")),
         "a barred target" => {
-            run(with_rules("[[rule]]\nspan = 'work'\n[[rule]]\nevent = '*'\ntarget = 'sqlx::query'\n"))
+            run(with_rules("[[rule]]\nspan = 'work'\n[[rule]]\nevent = '*'\ntarget = 'sqlx::pool'\n"))
         }
         "fields that are not there" => run(with_rules(
             "[[rule]]\nspan = 'work'\nrename = { vebrose = 'v' }\ninherit = ['flow']\n\
@@ -244,7 +244,7 @@ fn a_rule_behind_another() {
 fn a_barred_target() {
     assert_has(
         &only_word("a barred target"),
-        &["rule 2 (event = \"*\") has the target \"sqlx::query\"", "never become rows"],
+        &["rule 2 (event = \"*\") has the target \"sqlx::pool\"", "never become rows"],
     );
 }
 

@@ -17,6 +17,7 @@ use self::gate::GateSpec;
 use self::rows::Rows;
 use self::snapshot::{Filter, Snapshot};
 use self::tally::EventTally;
+use super::log::Logs;
 use super::observe::{Observation, Questions, by_event_type};
 use super::question::{by_of, condition_of};
 use super::stats::blocks::TimeBlocks;
@@ -173,7 +174,7 @@ impl Compare {
     }
 
     async fn read(&self, of: &str, runs: &[Rows], experiment: bool) -> Result<Snapshot, Error> {
-        if self.databases.is_empty() {
+        if self.databases.is_empty() && runs.iter().any(|rows| !matches!(rows, Rows::Log(_))) {
             return Err(Error::config("no database is named: use --database-url or DATABASE_URL"));
         }
         let mix_keys = mix::keys(&self.rules);
@@ -188,6 +189,10 @@ impl Compare {
             collected.run = experiment.then_some(number);
             let questions = self.questions(rows, &mix_keys)?;
             let each = &mut |reading: &Reading<'_>| collected.add(&questions, &questions.observe(reading));
+            if let Rows::Log(path) = rows {
+                Logs::new(vec![path.clone()], &self.rules).read(questions.selection(), each).await?;
+                continue;
+            }
             for url in &self.databases {
                 open_to_read(url)?.read(questions.selection(), each).await?;
             }
@@ -203,6 +208,7 @@ impl Compare {
         match rows {
             Rows::Window(since, until) => (selection.since, selection.until) = (*since, *until),
             Rows::Having(value) => conditions.push(value.clone()),
+            Rows::Log(_) => {}
             Rows::Saved(_) => return Err(Error::config("a run is a saved baseline: name its rows")),
         }
         for text in conditions {

@@ -140,7 +140,7 @@ impl Plans {
 
     /// Whether the callsite makes rows. A forked child asks this way, as it needs neither a lock nor a plan.
     pub(crate) fn makes_rows(&self, meta: &Metadata<'_>) -> bool {
-        self.is_wanted_level(meta) && !is_own(meta.target()) && self.named_by(meta).is_some()
+        self.is_wanted_level(meta) && self.named_by(meta).is_some()
     }
 
     pub(super) fn is_wanted_level(&self, meta: &Metadata<'_>) -> bool {
@@ -178,10 +178,10 @@ impl Plans {
     }
 
     fn plan(&self, meta: &'static Metadata<'static>) -> Option<Plan> {
-        if !self.is_wanted_level(meta) || is_own(meta.target()) {
+        let named = self.named_by(meta);
+        if !self.is_wanted_level(meta) || is_own(meta.target()) && named.is_none() {
             return None;
         }
-        let named = self.named_by(meta);
         let takers = takers(&self.rules.list, meta);
         if named.is_some_and(|rule| self.refuses(rule, meta)) {
             return None;
