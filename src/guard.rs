@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use crate::census::Census;
+use crate::census::{Callsite, Census};
 use crate::checkup::Subject;
 use crate::error::Error;
 use crate::exit::Watched;
@@ -84,6 +84,12 @@ impl Guard {
             );
         }
         checkup
+    }
+
+    /// The spans and events that the program has come by so far, with their rules: for writing rules for functions that
+    /// somebody else wrote. With [`Builder::discover`](crate::Builder::discover) it counts them too.
+    pub fn callsites(&self) -> Vec<Callsite> {
+        self.census.list()
     }
 
     /// The part of the guard that can be cloned and shared, such as with the handler of `/healthz`.

@@ -91,6 +91,7 @@ pub mod _docs {
 pub use spool::fuzzing as segment;
 
 pub use builder::{Builder, builder, layer};
+pub use census::Callsite;
 pub use error::Error;
 pub use finding::{Checkup, Finding, Health};
 pub use guard::{Guard, Handle};

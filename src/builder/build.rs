@@ -85,7 +85,9 @@ impl Builder {
         };
         self.announce(&route, &rules, to, &dead);
         let subject = Subject { rules: rules.clone(), spool_dir: self.spool_dir.clone(), place };
-        let plans = Arc::new(Plans::new(rules, self.max_level).strict(self.strict));
+        let discover = self.discover || environment::discovers();
+        let plans = Plans::new(rules, self.max_level).strict(self.strict).discover(discover);
+        let plans = Arc::new(plans);
         let census = Arc::new(Census::new(Arc::clone(&plans)));
         let options = WriterOptions {
             batch_size: self.batch_size,

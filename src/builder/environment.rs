@@ -15,7 +15,7 @@ use crate::store::TableName;
 const PREFIX: &str = "TRACING_LEDGER_";
 
 /// Every variable that is known.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "TRACING_LEDGER_QUEUE_CAPACITY",
     "TRACING_LEDGER_OVERFLOW",
     "TRACING_LEDGER_BATCH_SIZE",
@@ -27,16 +27,23 @@ const NAMES: [&str; 12] = [
     "TRACING_LEDGER_RULES",
     "TRACING_LEDGER_TABLE",
     "TRACING_LEDGER_STRICT",
+    DISCOVER,
     NOTICES,
 ];
 
-/// Counts also for a program that does not read the environment.
+/// These count also for a program that does not read the environment.
 const NOTICES: &str = "TRACING_LEDGER_NOTICES";
-const ALWAYS_READ: [&str; 1] = [NOTICES];
+const DISCOVER: &str = "TRACING_LEDGER_DISCOVER";
+const ALWAYS_READ: [&str; 2] = [DISCOVER, NOTICES];
 
 /// Whether no notice is wanted.
 pub(super) fn is_silenced() -> bool {
     env::var_os(NOTICES).is_some_and(|value| value == "off")
+}
+
+/// Whether the spans and events are to be listed.
+pub(super) fn discovers() -> bool {
+    env::var_os(DISCOVER).is_some_and(|value| value == "1")
 }
 
 /// Refuses a variable that looks like one of the ledger and is none.
@@ -79,6 +86,7 @@ impl Builder {
             TableName::parse(name).ok().map(|_| Some(name.to_owned()))
         })?;
         variables.set(&mut self.strict, "TRACING_LEDGER_STRICT", "1 or 0", switch)?;
+        variables.set(&mut self.discover, DISCOVER, "1 or 0", switch)?;
         variables.set(&mut (), NOTICES, "off or on", |word| ["off", "on"].contains(&word).then_some(()))?;
         if let Some(path) = (variables.0)("TRACING_LEDGER_RULES") {
             self.rules = Rules::from_path(path).map_err(|error| {

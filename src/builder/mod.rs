@@ -76,6 +76,7 @@ pub struct Builder {
     spool_limit: u64,
     spool_sync_interval: Option<Duration>,
     strict: bool,
+    discover: bool,
     route: Route,
     /// The environment was read.
     has_env: bool,
@@ -101,6 +102,7 @@ impl Default for Builder {
             spool_limit: Self::DEFAULT_SPOOL_LIMIT,
             spool_sync_interval: None,
             strict: false,
+            discover: false,
             route: Route::default(),
             has_env: false,
         }
@@ -331,6 +333,14 @@ impl Builder {
         Self { strict, ..self }
     }
 
+    /// Whether to list every span and event of the program, with its fields, its rule and how often it came, on stderr five
+    /// seconds after the first one and at the shutdown, and in [`Guard::callsites`]. Without it: no. Meanwhile every
+    /// callsite is enabled, also those without a rule, and each call costs more. `TRACING_LEDGER_DISCOVER=1` sets it also in
+    /// a program that does not call [`with_env`](Self::with_env).
+    pub fn discover(self, discover: bool) -> Self {
+        Self { discover, ..self }
+    }
+
     /// Options from the environment, which replace what was set before:
     ///
     /// | variable | value |
@@ -346,9 +356,10 @@ impl Builder {
     /// | `TRACING_LEDGER_RULES` | path of a file of [rules](Rules::from_path) |
     /// | `TRACING_LEDGER_TABLE` | [`table`](Self::table), such as `ledger.calls` |
     /// | `TRACING_LEDGER_STRICT` | `1` or `0`: [`strict`](Self::strict) |
+    /// | `TRACING_LEDGER_DISCOVER` | `1` or `0`: [`discover`](Self::discover) |
     /// | `TRACING_LEDGER_NOTICES` | `off`: no notice at all; `on` |
     ///
-    /// `TRACING_LEDGER_NOTICES` counts without this call too.
+    /// The last two count without this call too.
     ///
     /// From OpenTelemetry's `OTEL_SERVICE_NAME`, and from `OTEL_RESOURCE_ATTRIBUTES`, such as
     /// `service.version=1.2,service.instance.id=a%2Cb`, it takes [constants](Self::set) for `service.name`,

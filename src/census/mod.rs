@@ -3,6 +3,7 @@
 //! Tracing registers a callsite when the program first comes by it. Only its metadata is kept then, and everything else is
 //! worked out later, on the thread of the writer or of the guard: no listener is called while tracing registers.
 
+mod callsite;
 mod near;
 mod probe;
 mod words;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use tracing::Metadata;
 use tracing::callsite::Identifier;
 
+pub use self::callsite::Callsite;
 use self::probe::Program;
 use self::words::Words;
 use crate::notice::{NoticeKind, Route};
@@ -22,6 +24,8 @@ use crate::rules::plan::Plans;
 
 /// The most callsites that are kept: more than large programs have.
 const LIMIT: usize = 16_384;
+/// The most callsites that a discovery lists on stderr.
+const LISTED: usize = 200;
 /// How long after the first span of the program, or after the start where none comes, it is judged as a whole.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -79,6 +83,14 @@ impl Census {
         }
     }
 
+    /// The list, by target and name.
+    pub(crate) fn list(&self) -> Vec<Callsite> {
+        let mut list: Vec<_> =
+            self.callsites().into_iter().map(|meta| Callsite::of(meta, &self.plans)).collect();
+        list.sort_by(|one, other| (one.target, one.name).cmp(&(other.target, other.name)));
+        list
+    }
+
     fn callsites(&self) -> Vec<&'static Metadata<'static>> {
         lock(&self.found).callsites.clone()
     }
@@ -111,10 +123,28 @@ impl Census {
     }
 
     fn say_all(&self, route: &Route, at_end: bool) {
+        if self.plans.is_discovering() {
+            self.say_list(route);
+        }
         let callsites = self.callsites();
         let program = Program::of(self, at_end && callsites.is_empty());
         let words = Words::about(&self.plans, &callsites).of_the_run(&program, at_end);
         self.say(route, words.into_iter().map(|text| (NoticeKind::Setup, text)));
+    }
+
+    /// Lists the spans and events, for those who write rules.
+    fn say_list(&self, route: &Route) {
+        let list = self.list();
+        for callsite in list.iter().take(LISTED) {
+            route.say(NoticeKind::Discovery, format_args!("{callsite}"));
+        }
+        let more = list.len().saturating_sub(LISTED);
+        if more > 0 {
+            route.say(NoticeKind::Discovery, format_args!("{more} more: see Guard::callsites"));
+        }
+        if let Some(rule) = callsite::first_rule(&list) {
+            route.say(NoticeKind::Discovery, format_args!("a file of rules may begin so: {rule}"));
+        }
     }
 
     fn say(&self, route: &Route, words: impl IntoIterator<Item = (NoticeKind, String)>) {

@@ -60,7 +60,7 @@ impl<S> Filter<S> for RuleFilter {
             self.plans.makes_rows(meta)
         } else {
             self.census.register(meta);
-            self.plans.register(meta)
+            self.plans.register(meta) || self.plans.is_discovering() && !Plans::is_barred(meta.target())
         };
         if may_be_wanted { Interest::sometimes() } else { Interest::never() }
     }

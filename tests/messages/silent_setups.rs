@@ -136,7 +136,7 @@ fn the_child_process_does_what_it_is_told() {
         }
         "a rule behind another" => run(with_rules("[[rule]]\nspan = 'w*'\n[[rule]]\nspan = 'work'\n")),
         "a barred target" => {
-            run(with_rules("[[rule]]\nspan = 'work'\n[[rule]]\nevent = '*'\ntarget = 'sqlx::query'\n"))
+            run(with_rules("[[rule]]\nspan = 'work'\n[[rule]]\nevent = '*'\ntarget = 'sqlx::pool'\n"))
         }
         "fields that are not there" => run(with_rules(
             "[[rule]]\nspan = 'work'\nrename = { vebrose = 'v' }\ninherit = ['flow']\n\
@@ -163,6 +163,7 @@ fn the_child_process_does_what_it_is_told() {
                 notice.to_string()
             ));
         })),
+        "discovery" => run(with_rules("[[rule]]\nevent = 'work.done'\n")),
         "silence" => run(with_rules("[[rule]]\nspan = 'wrok'\n").on_notice(|_| ())),
         other => panic!("what is {other:?}?"),
     }
@@ -243,7 +244,7 @@ fn a_rule_behind_another() {
 fn a_barred_target() {
     assert_has(
         &only_word("a barred target"),
-        &["rule 2 (event = \"*\") has the target \"sqlx::query\"", "never become rows"],
+        &["rule 2 (event = \"*\") has the target \"sqlx::pool\"", "never become rows"],
     );
 }
 
@@ -333,4 +334,39 @@ fn notices_go_where_the_program_wants_them() {
     assert_eq!(said_by("a listener", &[]), [""; 0]);
     assert_eq!(said_by("silence", &[]), [""; 0]);
     assert_eq!(said_by("a rule with a typing error", &[("TRACING_LEDGER_NOTICES", "off")]), [""; 0]);
+}
+
+#[test]
+fn discovery_lists_what_the_program_has_and_a_rule_to_start_from() {
+    let said = words_by("discovery", &[("TRACING_LEDGER_DISCOVER", "1")]);
+    let all = said.join("\n");
+    let parts = [
+        "span \"work\", target messages::silent_setups, INFO, fields [email, verbose], came 3 times, no rule",
+        "event \"work.done\", target messages::silent_setups, INFO, fields [code], came 3 times, rule 1 (event = \"work.done\")",
+    ];
+    assert_has(&all, &parts);
+    let start = "a file of rules may begin so: ";
+    let rule = said.iter().find_map(|line| line.strip_prefix(start)).expect("a rule to start from");
+    assert_eq!(rule, "rule = [{ span = \"work\", target = \"messages::silent_setups\" }]");
+    rule.parse::<Rules>().expect("the rule can be copied");
+}
+
+#[test]
+fn a_discovery_changes_no_row_and_a_guard_lists_callsites_without_one() {
+    let rules = "[[rule]]\nspan = 'work'\n";
+    let rows = [false, true].map(|discover| {
+        let memory = Memory::default();
+        let builder = with_rules(rules).discover(discover).on_notice(|_| ());
+        let (ledger, guard) = builder.build_with::<Registry>(memory.clone()).expect("a ledger");
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(ledger), calls);
+        let listed = guard.callsites();
+        let work =
+            listed.iter().find(|callsite| callsite.is_span && callsite.name == "work").expect("it came");
+        assert_eq!(work.calls, discover.then_some(3));
+        assert_eq!(work.rule.as_deref(), Some("rule 1 (span = \"work\")"));
+        guard.shutdown(DEADLINE).expect("memory takes everything");
+        let outcomes = memory.rows().into_iter().map(|row| row.context.contains("\"outcome\":\"ok\""));
+        outcomes.collect::<Vec<_>>()
+    });
+    assert_eq!(rows, [vec![true; 3], vec![true; 3]]);
 }

@@ -162,7 +162,7 @@ fn a_saved_baseline_decides_as_its_rows_do() {
     fs::write(file, clash).expect("writable");
     assert_compared(&[file, "version=1.1"], 2, "version 99");
     fs::write(file, "{}").expect("writable");
-    assert_compared(&[file, "version=1.1"], 2, "no baseline");
+    assert_compared(&[file, "version=1.1"], 2, "no rows");
 }
 
 #[test]
@@ -213,4 +213,30 @@ fn the_output_goes_to_a_file_on_request() {
     let sides = [&["version=1.0", "version=1.1", "--format", "md", "--out", file], &CALLS[..]].concat();
     assert_eq!(compare(&sides), (0, String::new()));
     assert!(fs::read_to_string(file).expect("a file").starts_with("## Comparison: holds"));
+}
+
+#[test]
+fn the_built_in_rules_name_the_keys() {
+    let url = Cluster::shared().database();
+    let rows = r#"INSERT INTO observability_events (created_at, event_type, source, severity, context)
+        SELECT timestamptz '2026-11-01Z' + i * interval '1 hour', 'auto_assign.quote', 'test', 'info',
+            jsonb_build_object('planner_duration_ms', i % 7, 'planner_success', true)
+        FROM generate_series(0, 399) AS i"#;
+    Cluster::shared().psql(&url, rows);
+    let sides = ["2026-11-01..2026-11-09", "2026-11-09..2026-11-17", "--database-url", &url];
+    assert_compared(&[&sides[..], &["--gate", "success>=-10pt"]].concat(), 0, "p50");
+}
+
+#[test]
+fn a_log_is_a_side() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("rows.ndjson");
+    let rows = "SELECT jsonb_build_object('created_at', created_at, 'event_type', event_type, 'source', source, \
+        'severity', severity, 'context', context) FROM observability_events \
+        WHERE event_type = 'api.call' AND context->>'version' = '1.0'";
+    fs::write(&file, Cluster::shared().psql(url(), rows)).expect("writable");
+    let file = file.to_str().expect("UTF-8");
+    for (after, status) in [("version=1.1", 0), ("version=2.0", 1)] {
+        assert_compared(&[&[file, after, "--gate", "p95<=+10%"], &CALLS[..]].concat(), status, "api.call");
+    }
 }

@@ -27,6 +27,8 @@ pub struct Settings {
     /// The timeout of a request for its tables, before the time scale and before the inline flow applies its
     /// limits.
     pub inline_timeout: Duration,
+    /// The planner takes this many percent longer.
+    pub slower: u32,
 }
 
 /// By how much waits are shorter than in production: delays, timeouts and holds, but not the cutoff, which depends on
@@ -46,7 +48,7 @@ pub struct Open<'a>(&'a Jobs);
 
 impl App {
     pub fn new(db: Db, settings: Settings, console: Console) -> Self {
-        let planner = Planner::new(db.clone(), settings.pace.of(HOLD));
+        let planner = Planner::new(db.clone(), settings.pace.of(HOLD), settings.slower);
         Self { db, planner, settings, jobs: Jobs::default(), console }
     }
 }
@@ -54,7 +56,7 @@ impl App {
 impl Settings {
     /// The settings of production.
     pub const PRODUCTION: Self =
-        Self { pace: Pace(1), max_retries: 3, inline_timeout: Duration::from_secs(12) };
+        Self { pace: Pace(1), max_retries: 3, inline_timeout: Duration::from_secs(12), slower: 0 };
 }
 
 impl Pace {

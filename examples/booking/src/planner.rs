@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{Span, field, instrument};
 use uuid::Uuid;
@@ -27,6 +27,7 @@ pub struct Planner {
     db: Db,
     book: Book,
     hold_ms: i64,
+    slower: u32,
     calls: AtomicU64,
     tripped: AtomicBool,
 }
@@ -51,11 +52,12 @@ pub enum NoHold {
 }
 
 impl Planner {
-    pub fn new(db: Db, hold: Duration) -> Self {
+    pub fn new(db: Db, hold: Duration, slower: u32) -> Self {
         Self {
             db,
             book: Book::default(),
             hold_ms: i64::try_from(hold.as_millis()).unwrap_or(i64::MAX),
+            slower,
             calls: AtomicU64::new(0),
             tripped: AtomicBool::new(false),
         }
@@ -92,7 +94,11 @@ impl Planner {
         attempt: Uuid,
     ) -> Result<Quote, Trouble> {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        let started = Instant::now();
         let quote = self.quote(booking, strategy, attempt).await?;
+        if self.slower > 0 {
+            tokio::time::sleep(started.elapsed() * self.slower / 100).await;
+        }
         let span = Span::current();
         span.record("success", quote.hold.is_ok());
         if let Err(reason) = quote.hold {

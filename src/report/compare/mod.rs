@@ -17,6 +17,7 @@ use self::gate::GateSpec;
 use self::rows::Rows;
 use self::snapshot::{Filter, Snapshot};
 use self::tally::EventTally;
+use super::log::Logs;
 use super::observe::{Observation, Questions, by_event_type};
 use super::question::{by_of, condition_of};
 use super::stats::blocks::TimeBlocks;
@@ -38,7 +39,7 @@ use crate::store::read::{Condition, Reading, RowSource, Selection};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Compare {
     databases: Vec<String>,
     rules: Rules,
@@ -59,7 +60,8 @@ struct Collected<'a> {
 impl Compare {
     /// All event types of all rows, in one group each.
     pub fn new() -> Self {
-        Self::default()
+        let rules = Rules::builtin();
+        Self { databases: Vec::new(), rules, filter: Filter::default(), short_window: false }
     }
 
     /// Adds a database. The rows of several are read as one.
@@ -172,7 +174,7 @@ impl Compare {
     }
 
     async fn read(&self, of: &str, runs: &[Rows], experiment: bool) -> Result<Snapshot, Error> {
-        if self.databases.is_empty() {
+        if self.databases.is_empty() && runs.iter().any(|rows| !matches!(rows, Rows::Log(_))) {
             return Err(Error::config("no database is named: use --database-url or DATABASE_URL"));
         }
         let mix_keys = mix::keys(&self.rules);
@@ -187,6 +189,10 @@ impl Compare {
             collected.run = experiment.then_some(number);
             let questions = self.questions(rows, &mix_keys)?;
             let each = &mut |reading: &Reading<'_>| collected.add(&questions, &questions.observe(reading));
+            if let Rows::Log(path) = rows {
+                Logs::new(vec![path.clone()], &self.rules).read(questions.selection(), each).await?;
+                continue;
+            }
             for url in &self.databases {
                 open_to_read(url)?.read(questions.selection(), each).await?;
             }
@@ -202,6 +208,7 @@ impl Compare {
         match rows {
             Rows::Window(since, until) => (selection.since, selection.until) = (*since, *until),
             Rows::Having(value) => conditions.push(value.clone()),
+            Rows::Log(_) => {}
             Rows::Saved(_) => return Err(Error::config("a run is a saved baseline: name its rows")),
         }
         for text in conditions {
@@ -227,6 +234,12 @@ fn compared(before: Snapshot, after: Snapshot, gates: &[GateSpec]) -> Result<Com
         ));
     }
     Compared::new(before, after, gates)
+}
+
+impl Default for Compare {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Collected<'_> {

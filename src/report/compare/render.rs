@@ -278,7 +278,7 @@ fn why(gated: &GateLine) -> String {
             None => reasons.push(format!("no values {name}")),
             Some(side) if !side.has_enough_blocks() => {
                 let blocks = side.variances.times.blocks;
-                reasons.push(format!("{blocks} of {} days or runs {name}", side.least_blocks));
+                reasons.push(format!("{blocks} of {} days, parts or runs {name}", side.least_blocks));
             }
             Some(side) if !side.can_decide() => {
                 let (size, least) = (side.effective_size(ALPHA), side.least_to_decide());

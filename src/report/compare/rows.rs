@@ -1,6 +1,8 @@
 //! Which rows a side has, as the command line writes it.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use jiff::civil::Date;
@@ -14,6 +16,8 @@ use crate::error::Error;
 pub(super) enum Rows {
     /// A file that `baseline save` has written.
     Saved(PathBuf),
+    /// The log of a service.
+    Log(PathBuf),
     /// Rows of the database, from one moment to before another.
     Window(Option<SystemTime>, Option<SystemTime>),
     /// Rows of the database with a value, such as `version=1.4`.
@@ -28,7 +32,8 @@ impl Rows {
             return Ok(Self::Window(from, to));
         }
         if !text.contains("://") && PathBuf::from(text).is_file() {
-            return Ok(Self::Saved(text.into()));
+            let path = PathBuf::from(text);
+            return Ok(if is_baseline(&path) { Self::Saved(path) } else { Self::Log(path) });
         }
         if !text.contains("://") && text.contains('=') {
             return Ok(Self::Having(text.to_owned()));
@@ -38,6 +43,13 @@ impl Rows {
              as version=1.4: write one of them, and make a file with \"baseline save\"",
         ))
     }
+}
+
+/// A baseline is a JSON object whose first key says so.
+fn is_baseline(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
+    read.is_ok() && String::from_utf8_lossy(&head).contains("\"tracing_ledger_baseline\"")
 }
 
 /// `None` for a text that is no time; an end may be open.

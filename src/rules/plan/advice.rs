@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use tracing::Metadata;
 
 use super::Plans;
-use super::matching::{covers, is_own};
+use super::matching::{covers, is_barred};
 use crate::rules::Rules;
 use crate::rules::model::{Match, Pattern, RuleSpec, SeverityRule};
 
@@ -42,9 +42,6 @@ impl Plans {
 
     /// The place of the rule that names the callsite, whether its level is recorded or not.
     pub(crate) fn rule_of(&self, meta: &Metadata<'_>) -> Option<usize> {
-        if is_own(meta.target()) {
-            return None;
-        }
         self.rules.list.iter().position(|rule| rule.matches.names(meta))
     }
 
@@ -65,7 +62,7 @@ impl Plans {
 
     /// Whether no rule may name callsites of this target.
     pub(crate) fn is_barred(target: &str) -> bool {
-        is_own(target)
+        is_barred(target)
     }
 
     /// Whether some span gives this field to the spans within it.
@@ -102,10 +99,10 @@ impl Rules {
     pub(crate) fn dead(&self) -> Vec<String> {
         let mut dead = Vec::new();
         for (index, rule) in self.list.iter().enumerate().filter(|(_, rule)| !rule.is_builtin()) {
-            if let Some(target) = rule.matches.target.as_ref().filter(|target| is_own(&target.0)) {
+            if let Some(target) = rule.matches.target.as_ref().filter(|target| is_barred(&target.0)) {
                 dead.push(format!(
-                    "{} has the target {:?}, and spans and events of sqlx and of the ledger itself never become rows: take \
-                     the rule out, or put #[instrument] on the function that runs the query",
+                    "{} has the target {:?}, and spans and events of sqlx and of the ledger itself never become rows: for \
+                     queries of the application give `event` the target \"sqlx::query\", or take the rule out",
                     rule.title(index),
                     target.0
                 ));
@@ -259,8 +256,11 @@ mod tests {
 
     #[test]
     fn a_barred_target_is_dead() {
-        let said = dead("[[rule]]\nevent = '*'\ntarget = 'sqlx::query'\n");
-        assert!(said[0].contains("sqlx::query"), "{said:?}");
+        for target in ["sqlx", "sqlx::pool::acquire", "tracing_ledger::store"] {
+            let said = dead(&format!("[[rule]]\nevent = '*'\ntarget = '{target}'\n"));
+            assert!(said[0].contains(&format!("the target {target:?}")), "{said:?}");
+        }
+        assert_eq!(dead("[[rule]]\nevent = '*'\ntarget = 'sqlx::query'\n"), [""; 0]);
     }
 
     #[test]

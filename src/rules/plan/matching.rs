@@ -11,11 +11,27 @@ impl Match {
     pub(super) fn names(&self, meta: &Metadata<'_>) -> bool {
         let kind = if meta.is_span() { MatchKind::Span } else { MatchKind::Event };
         self.kind == kind
+            && self.admits(meta.target())
             && self.names.iter().any(|pattern| pattern.matches(meta.name()))
             && self.target.as_ref().is_none_or(|target| covers(target, meta.target()))
             && self.level.is_none_or(|level| *meta.level() <= level)
             && self.fields.iter().all(|name| meta.fields().field(name).is_some())
     }
+
+    /// Whether callsites of this target are ones that the rule may name.
+    fn admits(&self, target: &str) -> bool {
+        !is_own(target)
+            || target == QUERIES && self.target.as_ref().is_some_and(|pattern| pattern.0 == QUERIES)
+    }
+}
+
+/// The target of sqlx's events about queries. A rule that gives this very target may make rows of them: the connections
+/// of the ledger log no statement, so that only queries of the application come.
+const QUERIES: &str = "sqlx::query";
+
+/// Whether no rule may name callsites of this target.
+pub(super) fn is_barred(target: &str) -> bool {
+    is_own(target) && target != QUERIES
 }
 
 /// Whether a row of this target could cause another one: sqlx emits events while it stores rows, on threads of its own

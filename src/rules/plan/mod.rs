@@ -4,6 +4,7 @@
 //! one ledger after the other, as tests do, leaks a few hundred bytes per ledger and callsite.
 
 mod advice;
+mod discovery;
 mod matching;
 mod names;
 mod plans;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::Metadata;
 use tracing_subscriber::filter::LevelFilter;
 
+use super::discovery::Discovery;
 use super::matching::{cut, is_own};
 use super::names::left_out_by;
 use super::table::{Callsites, Known};
@@ -25,7 +26,9 @@ pub(crate) struct Plans {
     max_level: LevelFilter,
     /// Names that some rule inherits.
     inherited: Vec<String>,
-    by_callsite: Callsites,
+    pub(super) by_callsite: Callsites,
+    /// Keeps `by_callsite` empty.
+    pub(super) discovery: Option<Discovery>,
     sites: Mutex<Sites>,
 }
 
@@ -49,7 +52,7 @@ impl Plans {
         // The check of the rules has refused more.
         inherited.truncate(MAX_INHERITED);
         let (by_callsite, sites) = Default::default();
-        Self { rules, strict: false, max_level, inherited, by_callsite, sites }
+        Self { rules, strict: false, discovery: None, max_level, inherited, by_callsite, sites }
     }
 
     pub(crate) fn strict(self, strict: bool) -> Self {
@@ -65,6 +68,9 @@ impl Plans {
             (MatchKind::Event, Some(level)) if rule.inherit.is_empty() => LevelFilter::from_level(level),
             _ => LevelFilter::TRACE,
         };
+        if self.is_discovering() {
+            return self.max_level;
+        }
         let needed = self.rules.list.iter().map(of_rule).max().unwrap_or(LevelFilter::OFF);
         needed.min(self.max_level)
     }
@@ -72,19 +78,28 @@ impl Plans {
     /// Works out the plan of a callsite and keeps it; whether the callsite may have one, now or later. Tracing may
     /// register a callsite more than once.
     pub(crate) fn register(&self, meta: &'static Metadata<'static>) -> bool {
-        let known = self.by_callsite.get(meta).unwrap_or_else(|| self.add(meta));
+        let known = self.known().get(meta).unwrap_or_else(|| self.decide(meta));
         known.plan().is_some() || self.is_wanted_level(meta) && verdict(meta).is_some()
     }
 
-    /// Adds a callsite together with its plan, so that no other thread sees it undecided.
+    /// Adds a callsite that the hot path does not know, which are all of them while it discovers.
     #[cold]
     fn add(&self, meta: &'static Metadata<'static>) -> &'static Known {
-        let Some(plan) = self.plan(meta) else { return self.by_callsite.insert(Known::new(meta, None)) };
+        if let Some(discovery) = &self.discovery {
+            discovery.count(meta);
+            return discovery.known.get(meta).unwrap_or_else(|| self.decide(meta));
+        }
+        self.decide(meta)
+    }
+
+    /// Adds a callsite together with its plan, so that no other thread sees it undecided.
+    fn decide(&self, meta: &'static Metadata<'static>) -> &'static Known {
+        let Some(plan) = self.plan(meta) else { return self.known().insert(Known::new(meta, None)) };
         let plan: &Plan = Box::leak(Box::new(plan));
         match (&plan.action, site(meta)) {
             (Action::Row(row), Some(site)) if row.is_span => self.add_beside_events(plan, site),
             (Action::Verdict { .. }, Some(site)) if !plan.is_taken() => self.add_beside_span(plan, site),
-            _ => self.by_callsite.insert(Known::new(meta, Some(plan))),
+            _ => self.known().insert(Known::new(meta, Some(plan))),
         }
     }
 
@@ -98,7 +113,7 @@ impl Plans {
             plan.knows(beside);
             event.set(beside);
         }
-        self.by_callsite.insert(Known::new(plan.meta, Some(plan)))
+        self.known().insert(Known::new(plan.meta, Some(plan)))
     }
 
     /// Adds an event like those of `err` and `ret`, which is wanted only beside a span with a rule.
@@ -106,21 +121,26 @@ impl Plans {
         let mut sites = self.sites();
         if let Some(span) = sites.with_rule.get(&site) {
             span.knows(plan);
-            return self.by_callsite.insert(Known::new(plan.meta, Some(plan)));
+            return self.known().insert(Known::new(plan.meta, Some(plan)));
         }
-        let known = self.by_callsite.insert(Known::new(plan.meta, None));
+        let known = self.known().insert(Known::new(plan.meta, None));
         sites.waiting.entry(site).or_default().push((known, plan));
         known
     }
 
     /// The plan of a registered callsite; `None` for one that no rule needs.
     pub(crate) fn get(&self, meta: &Metadata<'_>) -> Option<&'static Plan> {
-        self.by_callsite.get(meta)?.plan()
+        self.by_callsite.get(meta).map_or_else(|| self.discovered(meta), Known::plan)
+    }
+
+    #[cold]
+    fn discovered(&self, meta: &Metadata<'_>) -> Option<&'static Plan> {
+        self.discovery.as_ref()?.known.get(meta)?.plan()
     }
 
     /// Whether the callsite makes rows. A forked child asks this way, as it needs neither a lock nor a plan.
     pub(crate) fn makes_rows(&self, meta: &Metadata<'_>) -> bool {
-        self.is_wanted_level(meta) && !is_own(meta.target()) && self.named_by(meta).is_some()
+        self.is_wanted_level(meta) && self.named_by(meta).is_some()
     }
 
     pub(super) fn is_wanted_level(&self, meta: &Metadata<'_>) -> bool {
@@ -158,10 +178,10 @@ impl Plans {
     }
 
     fn plan(&self, meta: &'static Metadata<'static>) -> Option<Plan> {
-        if !self.is_wanted_level(meta) || is_own(meta.target()) {
+        let named = self.named_by(meta);
+        if !self.is_wanted_level(meta) || is_own(meta.target()) && named.is_none() {
             return None;
         }
-        let named = self.named_by(meta);
         let takers = takers(&self.rules.list, meta);
         if named.is_some_and(|rule| self.refuses(rule, meta)) {
             return None;

@@ -14,6 +14,8 @@ mod classify;
 mod connect;
 mod copy;
 #[cfg(feature = "report")]
+mod project;
+#[cfg(feature = "report")]
 mod read;
 mod table;
 

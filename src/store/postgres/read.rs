@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnection;
 
-use super::Postgres;
 use super::classify::{Step, StepError};
 use super::connect::{Purpose, commit, simple, within};
+use super::{Postgres, project};
 use crate::error::Error;
 use crate::store::read::{ReadRow, Reading, RowSource, Rows, Selection, next};
 
 /// The timeout for the next row: a report may search all of a large table for it.
-const ROW_TIMEOUT: Duration = Duration::from_secs(300);
+pub(super) const ROW_TIMEOUT: Duration = Duration::from_secs(300);
 
 const BEGIN: &str = "BEGIN READ ONLY; \
      SET LOCAL statement_timeout = '15min'; \
-     SET LOCAL lock_timeout = '10s'";
+     SET LOCAL lock_timeout = '10s'; \
+     SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0";
 
 /// The texts have the form of those in SQLite, so that both databases give the same rows. The casts read each type of a column
 /// that the ledger can write. Beside the usual types they do nothing, so that an index serves.
@@ -36,7 +37,11 @@ impl RowSource for Postgres {
     ) -> Result<(), Error> {
         let mut connection = self.connect(Purpose::Read).await?;
         simple(&mut connection, Step::Read, BEGIN).await?;
-        rows(&mut connection, selection, each).await?;
+        if project::is_usual(&mut connection).await? {
+            project::rows(&mut connection, selection, each).await?;
+        } else {
+            rows(&mut connection, selection, each).await?;
+        }
         commit(&mut connection, Step::Read).await?;
         Ok(())
     }
