@@ -9,7 +9,6 @@ mod csv;
 mod escape;
 mod gather;
 mod grid;
-#[cfg_attr(not(test), expect(dead_code, reason = "the command does not read logs yet"))]
 mod log;
 mod observe;
 mod question;
@@ -17,12 +16,16 @@ mod render;
 mod samples;
 mod stats;
 
+use std::path::Path;
+
 pub use self::answer::{
     Attempts, AttemptsBar, EventFigures, Figures, FlowFigures, GroupFigures, Intervals, JobAttempts,
     JobFigures, Reason, Report, ResultFigures, Share, Spread, Window,
 };
 pub use self::compare::{Compare, compared::Compared, snapshot::Snapshot};
 use self::gather::Gather;
+use self::log::Logs;
+pub use self::log::UnreadLines;
 pub use self::question::Question;
 pub use self::stats::gates::GateResult;
 use crate::error::Error;
@@ -53,6 +56,24 @@ pub async fn report<U: AsRef<str>>(question: &Question, urls: &[U]) -> Result<Re
         sources.push(open_to_read(url.as_ref())?);
     }
     read(question, &mut sources).await
+}
+
+/// The same from the logs of a service without a ledger, as the rules would have recorded it. `-` is stdin.
+///
+/// Reads lines of JSON and of text from the `fmt` layer of tracing-subscriber with `FmtSpan::CLOSE`, rows that were
+/// exported as CSV or as one JSON object per line, and console lines of a job. Each file may be packed by gzip or zstd.
+///
+/// # Errors
+/// [`Error::is_config`] if a file cannot be read or unpacked. A line that cannot be read is no error.
+pub async fn report_of_logs<P: AsRef<Path>>(
+    question: &Question,
+    files: &[P],
+) -> Result<(Report, UnreadLines), Error> {
+    let files = files.iter().map(|file| file.as_ref().to_owned()).collect();
+    let mut logs = [Logs::new(files, &question.known_rules())];
+    let report = read(question, &mut logs).await?;
+    let [logs] = logs;
+    Ok((report, logs.into_unread()))
 }
 
 /// The report on all rows of these sources together.

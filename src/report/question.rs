@@ -97,7 +97,7 @@ impl Question {
         self
     }
 
-    fn known_rules(&self) -> Rules {
+    pub(super) fn known_rules(&self) -> Rules {
         self.rules.clone().unwrap_or_else(Rules::builtin)
     }
 

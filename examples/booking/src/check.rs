@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use tracing_ledger::report::{Figures, Report};
+
 use crate::app::App;
 use crate::db::Db;
 use crate::holds;
@@ -78,6 +80,8 @@ pub struct Check {
     given_twice: i64,
     statuses: Vec<(String, i64)>,
     stories: Vec<(Story, i64)>,
+    /// Figures of the rows that those of the log do not have.
+    differences: Vec<String>,
 }
 
 impl Check {
@@ -97,7 +101,29 @@ impl Check {
             given_twice: holds::given_twice(db).await?,
             statuses: db.rows(STATUSES, []).await?,
             stories,
+            differences: Vec::new(),
         })
+    }
+
+    /// Compares the report on the rows with the report on the log of the same run. They may differ in the last
+    /// microseconds of a duration.
+    pub fn with_log(mut self, rows: &Report, log: &Report, unread: u64) -> Self {
+        let mut compare = |what: String, rows: String, log: String| {
+            if rows != log {
+                self.differences.push(format!("{what}: {rows} in the rows, {log} in the log"));
+            }
+        };
+        compare("lines that cannot be read".to_owned(), "0".to_owned(), unread.to_string());
+        for event_type in ["auto_assign.quote", "auto_assign.summary"] {
+            let [rows, log] = [rows, log].map(|report| report.event(event_type).map(|event| &event.figures));
+            let calls = |figures: Option<&Figures>| {
+                format!("{:?}", figures.map(|figures| (figures.calls, &figures.success)))
+            };
+            compare(event_type.to_owned(), calls(rows), calls(log));
+        }
+        let attempts = |report: &Report| format!("{:?}", report.attempts);
+        compare("attempts".to_owned(), attempts(rows), attempts(log));
+        self
     }
 
     /// Success if each call and each job has one row, no table has two parties at a time, and every expected case has
@@ -148,6 +174,7 @@ impl Check {
                 faults.push(format!("{missing}: {}", story.name));
             }
         }
+        faults.extend(self.differences.iter().cloned());
         faults
     }
 }

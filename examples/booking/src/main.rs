@@ -12,17 +12,19 @@
 mod args;
 
 use std::error::Error;
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
 use std::panic;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tracing_ledger::report::{Question, report as report_on};
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_ledger::report::{Question, report as report_on, report_of_logs};
+use tracing_subscriber::filter::{EnvFilter, LevelFilter, Targets};
+use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{fmt, registry};
 
@@ -37,6 +39,8 @@ use booking::{driver, http, parties};
 
 /// The embedded database of a run without `DATABASE_URL`.
 const FILE: &str = "booking-demo.sqlite3";
+/// The log of a run, from which the same report comes.
+const LOG: &str = "booking-demo.log";
 /// The file for the report in Markdown.
 const BASELINE: &str = "baseline.md";
 
@@ -64,7 +68,13 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
 
     report_the_defect_in_one_line();
     let (ledger, guard) = tracing_ledger::builder().create_table(true).build(&url)?;
-    registry().with(ledger).with(fmt::layer().with_writer(io::stderr).with_filter(verbosity())).init();
+    let log = fmt::layer()
+        .with_ansi(false)
+        .with_span_events(FmtSpan::CLOSE)
+        .with_writer(Mutex::new(File::create(LOG)?));
+    let log = log.with_filter(Targets::new().with_target("booking", LevelFilter::INFO));
+    let lines = fmt::layer().with_writer(io::stderr).with_filter(verbosity());
+    registry().with(ledger).with(log).with(lines).init();
     runtime.block_on(serve(&app, args))?;
     // A running job is cancelled here, and gets its row.
     drop(runtime);
@@ -103,14 +113,16 @@ async fn serve(app: &Arc<App>, args: Args) -> Result<(), Box<dyn Error>> {
 /// Prints the report on the rows of this run and saves it as a file. Fails if rows are missing.
 async fn report(app: &App, url: &str, began: SystemTime, calm: bool) -> Result<ExitCode, Box<dyn Error>> {
     let report = report_on(&Question::new().since(began), &[url]).await?;
+    let (of_log, unread) = report_of_logs(&Question::new(), &[LOG]).await?;
     std::fs::write(BASELINE, report.to_markdown())?;
     let db = Db::open(url).await?;
-    let check = Check::of(app, &db, calm).await?;
+    let check = Check::of(app, &db, calm).await?.with_log(&report, &of_log, unread.count());
     db.close().await;
     let place = if url.ends_with(FILE) { FILE } else { "the database that DATABASE_URL names" };
     say(&format!("\n{report}\n{}", check.text()));
     say(&format!(
-        "rows: SELECT * FROM observability_events ORDER BY created_at  -- in {place}; the report is in {BASELINE}"
+        "rows: SELECT * FROM observability_events ORDER BY created_at  -- in {place}; the report is in {BASELINE}\n\
+         the same report from the log: tracing-ledger report --from-log {LOG}"
     ));
     Ok(check.exit_code())
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use tracing_ledger::Rules;
-use tracing_ledger::report::{Question, Report, event_types, report};
+use tracing_ledger::report::{Question, Report, event_types, report, report_of_logs};
 
 use super::since::Since;
 use super::{complain, print};
@@ -21,8 +21,18 @@ const MOST_NAMES: usize = 20;
 pub(super) struct ReportOptions {
     /// The database: postgres://…, or sqlite:… in a build with that feature; several are read as one (in the environment
     /// `ps` does not show it)
-    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true, required = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        required_unless_present = "from_log"
+    )]
     database_url: Vec<String>,
+
+    /// Reads these logs of a service instead of a database; - is stdin, and .gz and .zst are unpacked
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    from_log: Vec<PathBuf>,
 
     /// Only rows of this event type; may be given again
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
@@ -72,7 +82,7 @@ enum Format {
 
 impl ReportOptions {
     pub(super) async fn run(&self) -> Result<ExitCode, Box<dyn Error>> {
-        let answer = report(&self.question()?, &self.database_url).await?;
+        let answer = self.answer().await?;
         let text = self.render(&answer);
         match &self.out {
             Some(path) => {
@@ -85,6 +95,18 @@ impl ReportOptions {
         }
         complain("note", &format!("no row is selected; {}", self.there_are().await?));
         Ok(ExitCode::from(NO_ROW))
+    }
+
+    async fn answer(&self) -> Result<Report, Box<dyn Error>> {
+        let question = self.question()?;
+        if self.from_log.is_empty() {
+            return Ok(report(&question, &self.database_url).await?);
+        }
+        let (answer, unread) = report_of_logs(&question, &self.from_log).await?;
+        if unread.count() > 0 {
+            complain("note", &unread.to_string());
+        }
+        Ok(answer)
     }
 
     fn question(&self) -> Result<Question, Box<dyn Error>> {
@@ -120,6 +142,12 @@ impl ReportOptions {
     }
 
     async fn there_are(&self) -> Result<String, Box<dyn Error>> {
+        if !self.from_log.is_empty() {
+            return Ok(
+                "a log has rows where a span closes: give the fmt layer .with_span_events(FmtSpan::CLOSE)"
+                    .to_owned(),
+            );
+        }
         let types = event_types(&self.database_url).await?;
         if types.is_empty() {
             return Ok("the ledger is empty: check the database, and that the service runs with the layer"

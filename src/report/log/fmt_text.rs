@@ -17,7 +17,16 @@ pub(super) fn read(line: &str) -> Result<Line, &'static str> {
     let at = before.split_whitespace().find_map(moment);
     let rest = without_thread(rest.trim_start());
     let (mut spans, rest) = spans(rest);
-    let (target, rest) = target(rest);
+    let (mut target, mut rest) = target(rest);
+    if spans.is_empty()
+        && let Some((name, after)) = rest.split_once(": close time.busy=")
+    {
+        // Without targets, the name of a span without fields may be in the place of the target, or in the message.
+        spans.push(Span { name: name.to_owned(), fields: Fields::new() });
+        rest = &rest[rest.len() - after.len() - "close time.busy=".len()..];
+    } else if spans.is_empty() && rest.starts_with("close time.busy=") {
+        spans.extend(target.take().map(|name| Span { name, fields: Fields::new() }));
+    }
     let fields = fields(rest);
     if let Some(last) = spans.last_mut().filter(|span| span.fields.is_empty()) {
         // The compact form has the fields of all spans at the end.
@@ -101,23 +110,35 @@ fn spans(line: &str) -> (Spans, &str) {
 
 /// A span before a colon. A path with `::` is a target.
 fn span(text: &str) -> Option<(Span, &str)> {
-    let end = text.find(['{', ':', ' ', '='])?;
-    let name = text[..end].to_owned();
-    match &text[end..] {
-        _ if name.is_empty() => None,
-        inner if inner.starts_with('{') => {
-            let close = closing(inner)?;
-            let after = inner[close + 1..].strip_prefix(':')?;
-            Some((Span { name, fields: fields(&inner[1..close]) }, after))
+    let (name, inner, after) = named(text)?;
+    if !inner.is_empty() {
+        return Some((Span { name: name.to_owned(), fields: fields(inner) }, after));
+    }
+    // The last name before a space is the target, unless a target follows it.
+    let followed = !after.starts_with(' ') || target(after.trim_start()).0.is_some();
+    let is_path = after.starts_with(':');
+    (followed && !is_path).then(|| (Span { name: name.to_owned(), fields: Fields::new() }, after))
+}
+
+/// The name of a span, the text of its fields, and the rest. A name may contain spaces, and braces without a `=`.
+fn named(text: &str) -> Option<(&str, &str, &str)> {
+    let mut from = 0;
+    loop {
+        let end = from + text[from..].find(['{', ':', '=', '"'])?;
+        let name = &text[..end];
+        match text.as_bytes()[end] {
+            _ if name.is_empty() => return None,
+            b':' => return Some((name, "", &text[end + 1..])),
+            b'{' => {
+                let close = end + closing(&text[end..])?;
+                let inner = &text[end + 1..close];
+                from = close + 1;
+                if inner.contains('=') {
+                    return Some((name, inner, text[from..].strip_prefix(':')?));
+                }
+            }
+            _ => return None,
         }
-        after if after.starts_with(':') && !after.starts_with("::") => {
-            // The last name before a space is the target, unless a target follows it.
-            let after = &after[1..];
-            let next = after.trim_start();
-            let followed = !after.starts_with(' ') || target(next).0.is_some();
-            followed.then(|| (Span { name, fields: Fields::new() }, after))
-        }
-        _ => None,
     }
 }
 

@@ -20,20 +20,20 @@ use crate::error::Error;
 use crate::rules::Rules;
 use crate::store::read::{ReadRow, Reading, RowSource, Selection};
 
-/// The most lines that [`Unread`] names.
+/// The most lines that [`UnreadLines`] names.
 const NAMED: usize = 3;
 
 /// Logs, one after the other.
 pub(crate) struct Logs {
     files: Vec<PathBuf>,
     calls: Calls,
-    unread: Unread,
+    unread: UnreadLines,
 }
 
-/// The lines that could not be read.
-#[derive(Debug, Default)]
-pub(crate) struct Unread {
-    lines: u64,
+/// The lines of a log that could not be read. `Display` gives their number, and where and why for the first.
+#[derive(Clone, Debug, Default)]
+pub struct UnreadLines {
+    count: u64,
     /// File, line and why.
     first: Vec<(PathBuf, u64, &'static str)>,
 }
@@ -41,12 +41,11 @@ pub(crate) struct Unread {
 impl Logs {
     /// `-` is stdin.
     pub(crate) fn new(files: Vec<PathBuf>, rules: &Rules) -> Self {
-        Self { files, calls: Calls::new(rules), unread: Unread::default() }
+        Self { files, calls: Calls::new(rules), unread: UnreadLines::default() }
     }
 
-    /// After reading.
-    pub(crate) fn unread(&self) -> &Unread {
-        &self.unread
+    pub(crate) fn into_unread(self) -> UnreadLines {
+        self.unread
     }
 
     fn read_file(&mut self, file: &Path, each: &mut dyn FnMut(&ReadRow)) -> Result<(), Error> {
@@ -72,11 +71,7 @@ impl Logs {
             }
             match line::read(text) {
                 Ok(Line::Rows(rows)) => rows.into_iter().for_each(|row| each(&self.calls.completed(row))),
-                Ok(line) => {
-                    if let Some(row) = self.calls.take(line) {
-                        each(&row);
-                    }
-                }
+                Ok(line) => self.calls.take(line, each),
                 Err(why) => self.unread.add(file, number, why),
             }
         }
@@ -99,26 +94,32 @@ impl RowSource for Logs {
         for file in self.files.clone() {
             self.read_file(&file, &mut |row| selection.offer(row, each))?;
         }
+        self.calls.finish(&mut |row| selection.offer(row, each));
         Ok(())
     }
 }
 
-impl Unread {
-    pub(crate) fn lines(&self) -> u64 {
-        self.lines
+impl UnreadLines {
+    /// How many lines could not be read.
+    pub fn count(&self) -> u64 {
+        self.count
     }
 
     fn add(&mut self, file: &Path, number: u64, why: &'static str) {
-        self.lines += 1;
+        self.count += 1;
         if self.first.len() < NAMED {
             self.first.push((file.to_owned(), number, why));
         }
     }
 }
 
-impl fmt::Display for Unread {
+impl fmt::Display for UnreadLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "lines that cannot be read: {}", self.lines)?;
+        write!(
+            f,
+            "{} cannot be read",
+            if self.count == 1 { "1 line".to_owned() } else { format!("{} lines", self.count) }
+        )?;
         for (file, number, why) in &self.first {
             write!(f, "; {}:{number}: {why}", file.display())?;
         }

@@ -24,6 +24,8 @@ pub(super) struct Calls {
     ended: VecDeque<Ended>,
     /// The names of spans that have reported a success or a returned value before.
     reporting: HashSet<String>,
+    /// Calls that reported nothing, until another call of their name does.
+    silent: Vec<Call>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -38,6 +40,17 @@ struct Ended {
     ms: f64,
 }
 
+/// A call that has ended.
+struct Call {
+    at: Option<Timestamp>,
+    target: Option<String>,
+    event_type: Arc<str>,
+    rule: Arc<RuleSpec>,
+    span: Span,
+    parents: Spans,
+    ms: f64,
+}
+
 /// How a call ended.
 struct End {
     outcome: &'static str,
@@ -45,21 +58,44 @@ struct End {
     error: Option<String>,
 }
 
+impl End {
+    const CANCELLED: Self = Self { outcome: "cancelled", success: Some(false), error: None };
+    const UNKNOWN: Self = Self { outcome: "unknown", success: None, error: None };
+
+    fn has_failed(&self) -> bool {
+        matches!(self.outcome, "error" | "cancelled")
+    }
+}
+
 impl Calls {
     pub(super) fn new(rules: &Rules) -> Self {
         let rules = rules.list.iter().filter(|rule| rule.matches.kind == MatchKind::Span).cloned().collect();
-        Self { rules, reports: VecDeque::new(), ended: VecDeque::new(), reporting: HashSet::new() }
+        Self {
+            rules,
+            reports: VecDeque::new(),
+            ended: VecDeque::new(),
+            reporting: HashSet::new(),
+            silent: Vec::new(),
+        }
     }
 
-    /// The row of a line, if it ends a call.
-    pub(super) fn take(&mut self, line: Line) -> Option<ReadRow> {
+    /// Passes on the rows of the calls that a line decides.
+    pub(super) fn take(&mut self, line: Line, each: &mut dyn FnMut(&ReadRow)) {
         match line {
             Line::Failed { spans, error } => self.report(spans, Report::Failed(error)),
             Line::Returned { spans, value } => self.report(spans, Report::Returned(value)),
-            Line::Closed { at, target, spans, took } => return self.close(at, target, spans, took),
+            Line::Closed { at, target, spans, took } => self.close(at, target, spans, took, each),
             Line::Rows(_) | Line::Other => {}
         }
-        None
+    }
+
+    /// Passes on the calls that only the end of all logs decides: other calls of their name reported an outcome, or none
+    /// did.
+    pub(super) fn finish(&mut self, each: &mut dyn FnMut(&ReadRow)) {
+        for call in std::mem::take(&mut self.silent) {
+            let end = if self.reporting.contains(&call.span.name) { End::CANCELLED } else { End::UNKNOWN };
+            each(&self.row(call, end));
+        }
     }
 
     fn report(&mut self, spans: Spans, report: Report) {
@@ -75,34 +111,57 @@ impl Calls {
         target: Option<String>,
         mut spans: Spans,
         took: SignedDuration,
-    ) -> Option<ReadRow> {
+        each: &mut dyn FnMut(&ReadRow),
+    ) {
         let reports = self.take_reports(&spans);
-        let span = spans.pop()?;
+        let Some(span) = spans.pop() else { return };
         let rule = self.rule_of(&span, target.as_deref());
-        let event_type: Arc<str> = event_type(rule.as_deref(), &span)?.into();
+        let Some(event_type) = event_type(rule.as_deref(), &span) else { return };
         let ms = (took.as_secs_f64() * 1e6).round() / 1e3;
-        let fallback = RuleSpec::default();
-        let rule = rule.as_deref().unwrap_or(&fallback);
-        let end = self.end(rule, &span, reports);
-        let mut context = self.context(rule, &span, &spans, &end, ms);
-        self.collect(rule, &span, &spans, &mut context);
+        let call = Call {
+            at,
+            target,
+            event_type: event_type.into(),
+            rule: rule.unwrap_or_default(),
+            span,
+            parents: spans,
+            ms,
+        };
         if self.ended.len() == MOST_PENDING {
             self.ended.pop_front();
         }
-        self.ended.push_back(Ended { event_type: event_type.clone(), within: spans, ms });
+        let (event_type, within) = (call.event_type.clone(), call.parents.clone());
+        self.ended.push_back(Ended { event_type, within, ms });
+        match self.end(&call, reports) {
+            Some(end) => {
+                let row = self.row(call, end);
+                each(&row);
+            }
+            None if call.rule.collect.is_empty() && self.silent.len() < MOST_PENDING => {
+                self.silent.push(call)
+            }
+            None => {
+                let row = self.row(call, End::UNKNOWN);
+                each(&row);
+            }
+        }
+    }
+
+    fn row(&mut self, call: Call, end: End) -> ReadRow {
+        let mut context = context(&call, &end);
+        self.collect(&call, &mut context);
+        let Call { at, target, event_type, rule, .. } = call;
         let [restaurant_id, booking_id] =
             ["restaurant_id", "booking_id"].map(|key| column(&mut context, key));
-        Some(ReadRow {
+        ReadRow {
             created_at: at,
             event_type: event_type.to_string(),
             source: rule.source.as_deref().map(str::to_owned).or(target),
-            severity: Some(
-                if matches!(end.outcome, "error" | "cancelled") { "warning" } else { "info" }.to_owned(),
-            ),
+            severity: Some(if end.has_failed() { "warning" } else { "info" }.to_owned()),
             restaurant_id,
             booking_id,
             context: Some(Value::Object(context).to_string()),
-        })
+        }
     }
 
     /// The reports of the closing span, which was not yet filled when it made them.
@@ -130,77 +189,47 @@ impl Calls {
         self.rules.iter().find(names).cloned()
     }
 
-    /// Decides as the ledger does. A log does not tell a panic from a call that was dropped.
-    fn end(&mut self, rule: &RuleSpec, span: &Span, reports: Vec<Report>) -> End {
-        let recorded = recorded_success(rule, span, &reports);
+    /// Decides as the ledger does; `None` if only another call of that name can tell. A log does not tell a panic from a
+    /// call that was dropped.
+    fn end(&mut self, call: &Call, reports: Vec<Report>) -> Option<End> {
+        let Call { rule, span, .. } = call;
+        let success = recorded_success(rule, span, &reports);
         let error = reports.iter().find_map(|report| match report {
             Report::Failed(error) => Some(error.clone()),
             Report::Returned(_) => None,
         });
-        let reports = !reports.is_empty() || recorded.is_some() || span.fields.contains_key("result");
-        let (outcome, success) = match (error.is_some(), recorded, reports) {
-            (true, ..) => ("error", Some(false)),
-            (_, Some(success), _) => ("ok", Some(success)),
-            (_, None, true) => ("ok", Some(true)),
-            (_, None, false) if self.reporting.contains(&span.name) => ("cancelled", Some(false)),
-            _ => ("unknown", None),
-        };
-        if reports {
+        // A function with `err` alone reports nothing when it succeeds.
+        let has_returned = reports.iter().any(|report| matches!(report, Report::Returned(_)));
+        let has_reported = has_returned || success.is_some() || span.fields.contains_key("result");
+        if has_reported {
             self.reporting.insert(span.name.clone());
         }
-        End { outcome, success, error }
-    }
-
-    fn context(&self, rule: &RuleSpec, span: &Span, parents: &Spans, end: &End, ms: f64) -> Fields {
-        let keys = &rule.keys;
-        let mut context = Map::new();
-        let default = rule.matches.names.is_empty();
-        let key = |key: &Option<String>, name: &str| key.clone().or_else(|| default.then(|| name.to_owned()));
-        let mut put = |key: Option<String>, value: Value| key.map(|key| context.insert(key, value));
-        put(key(&keys.duration, "duration_ms"), json!(ms));
-        put(key(&keys.success, "success"), json!(end.success));
-        put(key(&keys.outcome, "outcome"), end.outcome.into());
-        if let Some(error) = &end.error {
-            put(key(&keys.error, "error"), error.clone().into());
-        }
-        let failed = matches!(end.outcome, "error" | "cancelled");
-        let exception = rule.exception.as_ref().filter(|_| failed);
-        let given = [Some(&rule.reason_field), keys.reason.as_ref()].into_iter().flatten();
-        let given = given.filter_map(|field| span.fields.get(field)).find_map(Value::as_str);
-        let reason = exception.map(String::as_str).or(given).filter(|_| end.success != Some(true));
-        put(keys.reason.clone(), json!(reason));
-        if end.success != Some(true) {
-            let text = if exception.is_some() { end.error.as_deref() } else { reason };
-            let found = text.and_then(|text| rule.reason_codes.code_of(text));
-            let code = found.map_or("unknown".to_owned(), |(category, code)| format!("{category}.{code}"));
-            put(keys.reason_code.clone(), code.into());
-            put(keys.reason_category.clone(), found.map_or("unknown", |(category, _)| category).into());
-        }
-        if let Some(key) = &keys.result {
-            let own = span.fields.get("result").filter(|_| end.outcome != "error").cloned();
-            let other = if end.outcome == "ok" { "unknown" } else { end.outcome };
-            context.insert(key.clone(), own.unwrap_or_else(|| other.into()));
-        }
-        add_fields(rule, span, parents, &mut context);
-        context
+        Some(match (error, success) {
+            (Some(error), _) => End { outcome: "error", success: Some(false), error: Some(error) },
+            (None, Some(success)) => End { outcome: "ok", success: Some(success), error: None },
+            (None, None) if has_reported => End { outcome: "ok", success: Some(true), error: None },
+            _ if self.reporting.contains(&span.name) => End::CANCELLED,
+            _ => return None,
+        })
     }
 
     /// The calls within the span that it collects. A call knows the span as it was at that moment.
-    fn collect(&mut self, rule: &RuleSpec, span: &Span, parents: &Spans, context: &mut Fields) {
-        if rule.collect.is_empty() {
+    fn collect(&mut self, call: &Call, context: &mut Fields) {
+        if call.rule.collect.is_empty() {
             return;
         }
-        let mut whole = parents.clone();
-        whole.push(span.clone());
+        let mut whole = call.parents.clone();
+        whole.push(call.span.clone());
         let mut within = Vec::new();
-        self.ended.retain(|call| {
-            let is_within = call.within.len() >= whole.len() && is_same(&call.within[..whole.len()], &whole);
+        self.ended.retain(|ended| {
+            let is_within =
+                ended.within.len() >= whole.len() && is_same(&ended.within[..whole.len()], &whole);
             if is_within {
-                within.push((call.event_type.clone(), call.ms));
+                within.push((ended.event_type.clone(), ended.ms));
             }
             !is_within
         });
-        for collect in &rule.collect {
+        for collect in &call.rule.collect {
             let of = within.iter().filter(|(event_type, _)| *event_type == collect.of);
             let figure = match collect.figure {
                 Figure::Count => json!(of.count()),
@@ -225,6 +254,41 @@ impl Calls {
         row.context = Some(Value::Object(context).to_string());
         row
     }
+}
+
+/// The values that the rule measures, and the fields.
+fn context(call: &Call, end: &End) -> Fields {
+    let Call { rule, span, .. } = call;
+    let keys = &rule.keys;
+    let mut context = Map::new();
+    let default = rule.matches.names.is_empty();
+    let key = |key: &Option<String>, name: &str| key.clone().or_else(|| default.then(|| name.to_owned()));
+    let mut put = |key: Option<String>, value: Value| key.map(|key| context.insert(key, value));
+    put(key(&keys.duration, "duration_ms"), json!(call.ms));
+    put(key(&keys.success, "success"), json!(end.success));
+    put(key(&keys.outcome, "outcome"), end.outcome.into());
+    if let Some(error) = &end.error {
+        put(key(&keys.error, "error"), error.clone().into());
+    }
+    let exception = rule.exception.as_ref().filter(|_| end.has_failed());
+    let given = [Some(&rule.reason_field), keys.reason.as_ref()].into_iter().flatten();
+    let given = given.filter_map(|field| span.fields.get(field)).find_map(Value::as_str);
+    let reason = exception.map(String::as_str).or(given).filter(|_| end.success != Some(true));
+    put(keys.reason.clone(), json!(reason));
+    if end.success != Some(true) {
+        let text = if exception.is_some() { end.error.as_deref() } else { reason };
+        let found = text.and_then(|text| rule.reason_codes.code_of(text));
+        let code = found.map_or("unknown".to_owned(), |(category, code)| format!("{category}.{code}"));
+        put(keys.reason_code.clone(), code.into());
+        put(keys.reason_category.clone(), found.map_or("unknown", |(category, _)| category).into());
+    }
+    if let Some(key) = &keys.result {
+        let own = span.fields.get("result").filter(|_| end.outcome != "error").cloned();
+        let other = if end.outcome == "ok" { "unknown" } else { end.outcome };
+        context.insert(key.clone(), own.unwrap_or_else(|| other.into()));
+    }
+    add_fields(rule, span, &call.parents, &mut context);
+    context
 }
 
 /// The keys that a rule writes, with the names that they had.

@@ -90,7 +90,7 @@ pub(crate) fn cut_commit(round: Round) -> FaultVerdict {
 /// The answer to a commit is lost, and then the second try ends within it or its answers: connect, log in, look at the
 /// table, begin, insert, commit. The looks have long answers, so not every byte is tried.
 pub(crate) fn cut_second_try(round: Round) -> FaultVerdict {
-    let stride = if round.thorough { 5 } else { STRIDE };
+    let stride = if round.thorough { 11 } else { STRIDE };
     sweep(round, stride, |answers, cut| {
         let lost_answer = Cut { side: Side::Reply, after: answers - 1, how: CutKind::Orderly };
         vec![lost_answer, cut]
