@@ -7,6 +7,8 @@ mod grpc;
 mod http_client;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use apalis::prelude::{
     BoxDynError, MemoryStorage, TaskSink as _, WorkerBuilder, WorkerBuilderExt as _, WorkerContext,
@@ -19,7 +21,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::health_server::HealthServer;
-use tracing_ledger::Rules;
+use tracing_ledger::{NoticeKind, Rules};
 
 use crate::server::serve;
 
@@ -27,8 +29,11 @@ const PAGE: &str = include_str!("../../docs/recipes.md");
 
 /// A ledger with the rule below this heading of the page.
 fn ledger_of(heading: &str) -> Ledger {
-    let rules: Rules = block(heading, "toml").parse().unwrap_or_else(|error| panic!("{heading}: {error:#}"));
-    Ledger::memory_with(tracing_ledger::builder().rules(rules))
+    Ledger::memory_with(tracing_ledger::builder().rules(rules_of(heading)))
+}
+
+fn rules_of(heading: &str) -> Rules {
+    block(heading, "toml").parse().unwrap_or_else(|error| panic!("{heading}: {error:#}"))
 }
 
 /// The block of this language below this heading.
@@ -77,7 +82,12 @@ fn tower_http() {
 
 #[test]
 fn reqwest_tracing() {
-    let ledger = ledger_of("reqwest-tracing");
+    let outcomes = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&outcomes);
+    let builder = tracing_ledger::builder().rules(rules_of("reqwest-tracing")).on_notice(move |notice| {
+        count.fetch_add(u32::from(notice.kind() == NoticeKind::Outcome), Ordering::Relaxed);
+    });
+    let ledger = Ledger::memory_with(builder);
     let client = http_client::client();
     serve(&ledger, async |service| {
         let url = |path: &str| format!("http://{}{path}", service.address());
@@ -103,6 +113,7 @@ fn reqwest_tracing() {
     );
     assert!(rows.iter().all(|row| row.context.get("error.cause_chain").is_none()));
     assert!(rows[2].context["error.message"].is_string(), "{:#}", rows[2].context);
+    assert_eq!(outcomes.load(Ordering::Relaxed), 0, "the rule asks for an unknown outcome");
 }
 
 #[test]
