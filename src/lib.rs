@@ -6,6 +6,11 @@
 //! [reliability]: crate::_docs::reliability
 //! [security]: crate::_docs::security
 //! [shutdown]: crate::_docs::shutdown
+//! [outcomes]: crate::_docs::outcomes
+//! [report]: crate::_docs::report
+//! [logs]: crate::_docs::logs
+//! [baseline]: crate::_docs::baseline
+//! [doctor]: crate::_docs::doctor
 //!
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -84,6 +89,18 @@ pub mod _docs {
 
     #[doc = include_str!("../docs/doctor.md")]
     pub mod doctor {}
+
+    /// [logs]: crate::_docs::logs
+    /// [baseline]: crate::_docs::baseline
+    ///
+    #[doc = include_str!("../docs/report.md")]
+    pub mod report {}
+
+    #[doc = include_str!("../docs/logs.md")]
+    pub mod logs {}
+
+    #[doc = include_str!("../docs/baseline.md")]
+    pub mod baseline {}
 }
 
 #[cfg(fuzzing)]
