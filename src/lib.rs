@@ -7,6 +7,8 @@
 //! [security]: crate::_docs::security
 //! [shutdown]: crate::_docs::shutdown
 //! [outcomes]: crate::_docs::outcomes
+//! [adopt]: crate::_docs::adopt
+//! [recipes]: crate::_docs::recipes
 //! [report]: crate::_docs::report
 //! [logs]: crate::_docs::logs
 //! [baseline]: crate::_docs::baseline
@@ -101,6 +103,22 @@ pub mod _docs {
 
     #[doc = include_str!("../docs/baseline.md")]
     pub mod baseline {}
+
+    // `scripts/adopt` and `tests/crates` run the code of these pages, with crates that are not at hand here.
+    /// [doctor]: crate::_docs::doctor
+    /// [outcomes]: crate::_docs::outcomes
+    /// [recipes]: crate::_docs::recipes
+    /// [rules]: crate::_docs::rules
+    /// [shutdown]: crate::_docs::shutdown
+    ///
+    #[cfg_attr(not(doctest), doc = include_str!("../docs/adopt.md"))]
+    pub mod adopt {}
+
+    /// [outcomes]: crate::_docs::outcomes
+    /// [rules]: crate::_docs::rules
+    ///
+    #[cfg_attr(not(doctest), doc = include_str!("../docs/recipes.md"))]
+    pub mod recipes {}
 }
 
 #[cfg(fuzzing)]
