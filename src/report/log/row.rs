@@ -88,7 +88,7 @@ impl Table {
             self.open.push('\n');
         }
         self.open.push_str(line);
-        if self.open.matches('"').count() % 2 == 0 {
+        if self.open.matches('"').count().is_multiple_of(2) {
             let text = std::mem::take(&mut self.open);
             if let Some(row) = self.row(&text) {
                 each(self.from, row);
