@@ -1,6 +1,7 @@
 // The first definition of a link wins: here pages are modules, and in the repository they are files.
 //! [rules]: crate::_docs::rules
 //! [addresses]: crate::_docs::addresses
+//! [constants]: crate::_docs::constants
 //! [contract]: crate::_docs::contract
 //! [reliability]: crate::_docs::reliability
 //! [security]: crate::_docs::security
@@ -38,6 +39,7 @@ mod writer;
 /// The pages of the manual.
 pub mod _docs {
     /// [builtin]: crate::Rules::builtin
+    /// [constants]: crate::_docs::constants
     /// [outcomes]: crate::_docs::outcomes
     /// [redaction]: crate::_docs::redaction
     ///
@@ -54,10 +56,14 @@ pub mod _docs {
     #[doc = include_str!("../docs/redaction.md")]
     pub mod redaction {}
 
+    /// [constants]: crate::_docs::constants
     /// [rules]: crate::_docs::rules
     ///
     #[doc = include_str!("../docs/contract.md")]
     pub mod contract {}
+
+    #[doc = include_str!("../docs/constants.md")]
+    pub mod constants {}
 
     #[doc = include_str!("../docs/reliability.md")]
     pub mod reliability {}
