@@ -69,12 +69,15 @@ fn the_rows_equal_the_counters_of_the_service() {
     assert_eq!(lines.0.load(Ordering::Relaxed), errors.sum::<u64>(), "a line of the log for each error");
 }
 
-/// Runs the service, and sends it all its orders at once.
+/// Runs the service, and sends it one order, then all others at once.
 async fn load(url: &str) -> Arc<App> {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = format!("http://{}", listener.local_addr().expect("it is bound"));
     let app = Arc::new(App::new(PgPool::connect(url).await.expect("the database"), address.clone()));
     tokio::spawn(axum::serve(listener, http::router(Arc::clone(&app))).into_future());
+    // A function that has reported no ending yet may be one that never does: a dropped call is `unknown` until then.
+    let first = order(&address, "good", DEADLINE, true).send().await.expect("an answer");
+    assert_eq!(first.status(), StatusCode::CREATED);
     let mut clients = JoinSet::new();
     for _ in 0..EACH {
         for (card, printable, status) in ANSWERED {
@@ -125,13 +128,13 @@ fn assert_each_trouble_has_come(counted: &Counts) {
         let of_name = counted.iter().filter(|((event_type, _), _)| event_type == name);
         of_name.map(|((_, ending), count)| (ending.as_str(), *count)).collect()
     };
-    let all = [("cancelled", EACH), ("error", 3 * EACH), ("ok", 3 * EACH), ("panic", EACH)];
+    let all = [("cancelled", EACH), ("error", 3 * EACH), ("ok", 3 * EACH + 1), ("panic", EACH)];
     assert_eq!(of("orders.create"), all, "hang-ups, refusals and timeouts, orders, curses");
-    let all = [("cancelled", 2 * EACH), ("error", 2 * EACH), ("ok", 3 * EACH), ("panic", EACH)];
+    let all = [("cancelled", 2 * EACH), ("error", 2 * EACH), ("ok", 3 * EACH + 1), ("panic", EACH)];
     assert_eq!(of("charge_card"), all, "hang-ups and timeouts, refusals, orders, curses");
-    assert_eq!(of("ask_provider"), [("cancelled", 2 * EACH), ("ok", 9 * EACH)]);
-    assert_eq!(of("send_receipt"), [("ok", 2 * EACH), ("panic", EACH)]);
-    assert_eq!(of("db.query"), [("-", 5 * EACH)]);
+    assert_eq!(of("ask_provider"), [("cancelled", 2 * EACH), ("ok", 9 * EACH + 1)]);
+    assert_eq!(of("send_receipt"), [("ok", 2 * EACH + 1), ("panic", EACH)]);
+    assert_eq!(of("db.query"), [("-", 5 * EACH + 2)]);
 }
 
 /// Requests that failed have a severity and a success that say so.
