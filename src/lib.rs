@@ -1,10 +1,18 @@
 // The first definition of a link wins: here pages are modules, and in the repository they are files.
 //! [rules]: crate::_docs::rules
 //! [addresses]: crate::_docs::addresses
+//! [constants]: crate::_docs::constants
 //! [contract]: crate::_docs::contract
 //! [reliability]: crate::_docs::reliability
 //! [security]: crate::_docs::security
 //! [shutdown]: crate::_docs::shutdown
+//! [outcomes]: crate::_docs::outcomes
+//! [adopt]: crate::_docs::adopt
+//! [recipes]: crate::_docs::recipes
+//! [report]: crate::_docs::report
+//! [logs]: crate::_docs::logs
+//! [baseline]: crate::_docs::baseline
+//! [doctor]: crate::_docs::doctor
 //!
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -38,6 +46,7 @@ mod writer;
 /// The pages of the manual.
 pub mod _docs {
     /// [builtin]: crate::Rules::builtin
+    /// [constants]: crate::_docs::constants
     /// [outcomes]: crate::_docs::outcomes
     /// [redaction]: crate::_docs::redaction
     ///
@@ -54,10 +63,14 @@ pub mod _docs {
     #[doc = include_str!("../docs/redaction.md")]
     pub mod redaction {}
 
+    /// [constants]: crate::_docs::constants
     /// [rules]: crate::_docs::rules
     ///
     #[doc = include_str!("../docs/contract.md")]
     pub mod contract {}
+
+    #[doc = include_str!("../docs/constants.md")]
+    pub mod constants {}
 
     #[doc = include_str!("../docs/reliability.md")]
     pub mod reliability {}
@@ -78,6 +91,34 @@ pub mod _docs {
 
     #[doc = include_str!("../docs/doctor.md")]
     pub mod doctor {}
+
+    /// [logs]: crate::_docs::logs
+    /// [baseline]: crate::_docs::baseline
+    ///
+    #[doc = include_str!("../docs/report.md")]
+    pub mod report {}
+
+    #[doc = include_str!("../docs/logs.md")]
+    pub mod logs {}
+
+    #[doc = include_str!("../docs/baseline.md")]
+    pub mod baseline {}
+
+    // `scripts/adopt` and `tests/crates` run the code of these pages, with crates that are not at hand here.
+    /// [doctor]: crate::_docs::doctor
+    /// [outcomes]: crate::_docs::outcomes
+    /// [recipes]: crate::_docs::recipes
+    /// [rules]: crate::_docs::rules
+    /// [shutdown]: crate::_docs::shutdown
+    ///
+    #[cfg_attr(not(doctest), doc = include_str!("../docs/adopt.md"))]
+    pub mod adopt {}
+
+    /// [outcomes]: crate::_docs::outcomes
+    /// [rules]: crate::_docs::rules
+    ///
+    #[cfg_attr(not(doctest), doc = include_str!("../docs/recipes.md"))]
+    pub mod recipes {}
 }
 
 #[cfg(fuzzing)]

@@ -171,6 +171,9 @@ impl Builder {
         for text in dead {
             route.say(NoticeKind::Setup, format_args!("{text}"));
         }
+        if let Some(fault) = &self.resource_fault {
+            route.say(NoticeKind::Setup, format_args!("{fault}"));
+        }
         if let Some(unread) = environment::unread().filter(|_| !self.has_env) {
             route.say(NoticeKind::Setup, format_args!("{unread}"));
         }
@@ -180,7 +183,8 @@ impl Builder {
         let crates = self.instrumented.iter();
         crates
             .map(|name| Rules::instrumented(name))
-            .try_fold(self.rules.clone(), |rules, more| rules.and(more?))
+            .try_fold(self.rules.clone(), |rules, more| rules.and(more?))?
+            .with_constants(&self.constants)
     }
 
     fn spool_options(&self) -> spool::SpoolOptions {

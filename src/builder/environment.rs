@@ -93,7 +93,7 @@ impl Builder {
                 Error::config("TRACING_LEDGER_RULES names rules that cannot be used").caused_by(error)
             })?;
         }
-        Ok(self)
+        Ok(self.with_resource(&variables.0))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod build;
 mod environment;
+mod resource;
 
 use std::env;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use crate::guard::Guard;
 use crate::layer::LedgerLayer;
 use crate::notice::{Notice, Route};
 use crate::queue::{self, Overflow};
-use crate::rules::Rules;
+use crate::rules::{Constants, Rules};
 use crate::spool;
 
 /// A ledger in that database, with the built-in rules and every option at its default.
@@ -56,6 +57,10 @@ pub fn builder() -> Builder {
 #[must_use = "a builder does nothing until it is built"]
 pub struct Builder {
     rules: Rules,
+    /// Constants of all rows, before those of the rules.
+    constants: Constants,
+    /// Why the resource attributes of the environment are not used.
+    resource_fault: Option<String>,
     /// Crates all of whose spans become rows.
     instrumented: Vec<String>,
     queue_capacity: usize,
@@ -81,6 +86,8 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             rules: Rules::builtin(),
+            constants: Vec::new(),
+            resource_fault: None,
             instrumented: Vec::new(),
             queue_capacity: Self::DEFAULT_QUEUE_CAPACITY,
             overflow: Self::DEFAULT_OVERFLOW,
@@ -185,6 +192,22 @@ impl Builder {
     /// ```
     pub fn instrumented(mut self, crate_name: impl Into<String>) -> Self {
         self.instrumented.push(crate_name.into());
+        self
+    }
+
+    /// A constant for this key of the context of all rows, such as the name of the service, unless a field or a rule has
+    /// the key. Called again for the same key, it replaces the constant. `ledger.loss` rows have none.
+    ///
+    /// It wins over `[all] set` in a file of rules. Rows that an earlier process left in the spool keep the constants of
+    /// that process.
+    ///
+    /// ```
+    /// let builder = tracing_ledger::builder().set("service", "orders").set("version", env!("CARGO_PKG_VERSION"));
+    /// ```
+    pub fn set(mut self, key: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
+        let key = key.into();
+        self.constants.retain(|(other, _)| *other != key);
+        self.constants.push((key, value.into()));
         self
     }
 
@@ -337,6 +360,11 @@ impl Builder {
     /// | `TRACING_LEDGER_NOTICES` | `off`: no notice at all; `on` |
     ///
     /// The last two count without this call too.
+    ///
+    /// From OpenTelemetry's `OTEL_SERVICE_NAME`, and from `OTEL_RESOURCE_ATTRIBUTES`, such as
+    /// `service.version=1.2,service.instance.id=a%2Cb`, it takes [constants](Self::set) for `service.name`,
+    /// `service.version` and `service.instance.id`. As OpenTelemetry asks, malformed attributes are left out as a whole, and a notice
+    /// says so.
     ///
     /// # Errors
     /// [`Error::is_config`] for the first malformed value: the message names the variable, the value and

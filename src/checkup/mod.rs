@@ -108,7 +108,7 @@ pub(crate) fn marking_rules() -> Result<Rules, Error> {
 
 /// Emits the marked row.
 pub(crate) fn mark(mark: &str) {
-    tracing::info!(name: "ledger.check", target: "ledger.check", mark);
+    tracing::info!(name: "ledger.check", target: "ledger.check", mark = mark);
 }
 
 /// The result of work on a thread and runtime of its own, or `None` after the timeout. No row comes of what it does.

@@ -13,7 +13,7 @@ use super::json::{Json, Object};
 use super::outcome::{Given, Judgement, Outcome};
 use crate::notice::{self, NoticeKind};
 use crate::record::{Head, Tally, Value, Values};
-use crate::rules::model::{Figure, Redact, SeverityRule, Success};
+use crate::rules::model::{Figure, Redact, SeverityRule, Silent, Success};
 use crate::rules::plan::{Destination, NameField, RowPlan};
 use crate::rules::range::range_of;
 use crate::severity::Severity;
@@ -102,8 +102,9 @@ fn name(field: Option<&NameField>, values: Values<'_>, by_rule: &Arc<str>) -> Ar
 
 /// Prints one notice for each callsite whose calls report no outcome, with the remedy.
 fn notice_unknown(head: &Head, row: &RowPlan) {
-    // A function that proves itself needs no remedy.
-    if head.plan.is_learning() || !head.plan.is_first_unknown() {
+    // A function that proves itself needs no remedy, and neither does a rule that asks for this.
+    let is_wanted = row.rule.silent == Some(Silent::Unknown);
+    if is_wanted || head.plan.is_learning() || !head.plan.is_first_unknown() {
         return;
     }
     let meta = head.plan.meta;

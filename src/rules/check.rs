@@ -228,6 +228,17 @@ fn twice<'a>(&Output { setting, key, .. }: &Output<'a>, other: &Output<'_>) -> M
     (setting, key, text)
 }
 
+/// A key that is none of a constant of all rows.
+pub(super) fn in_constant(key: &str) -> Option<String> {
+    let is_column =
+        [&FIXED_COLUMNS[..], &SET_COLUMNS, &FIELD_COLUMNS].iter().any(|columns| columns.contains(&key));
+    match key {
+        _ if key.trim().is_empty() => Some("has an empty key: write a name".to_owned()),
+        _ if is_column => Some(format!("writes {key:?}, which is a column of the table: use another key")),
+        _ => None,
+    }
+}
+
 /// An event type that no rule for spans makes.
 fn in_mentions<'a>(rule: &'a RuleSpec, all: &[&RuleSpec]) -> Option<Mistake<'a>> {
     let numbered = rule.number_within.iter().map(|(event_type, _)| ("number_within", event_type));

@@ -5,6 +5,7 @@
 
 mod builder;
 mod check;
+mod constants;
 mod fault;
 mod key_value;
 mod measures;
@@ -21,6 +22,7 @@ use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
 pub use self::builder::Rule;
+pub(crate) use self::constants::Constants;
 pub use self::model::{Redact, Silent};
 
 use self::fault::Fault;
@@ -54,6 +56,8 @@ const ORIGIN: &str = "rules";
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
     pub(crate) list: Arc<[Arc<RuleSpec>]>,
+    /// Constants of all rows, which may name variables.
+    constants: Arc<Constants>,
 }
 
 /// The built-in rules, and the reason codes that rules without their own get.
@@ -61,13 +65,13 @@ static BUILTIN: LazyLock<(Rules, Arc<ReasonCodes>)> = LazyLock::new(|| {
     let document = toml::parse(include_str!("builtin.toml")).expect("a test parses the built-in rules");
     let codes = Arc::new(document.codes.unwrap_or_default());
     let list = check::check(document.rules, &[], &codes).expect("a test checks the built-in rules");
-    (Rules { list: list.into() }, codes)
+    (Rules { list: list.into(), constants: Arc::default() }, codes)
 });
 
 impl Rules {
     /// A set without rules: nothing becomes a row.
     pub fn new() -> Self {
-        Self { list: Arc::new([]) }
+        Self { list: Arc::new([]), constants: Arc::default() }
     }
 
     /// The rules that come with the crate, for a service that assigns tables to bookings.
@@ -145,7 +149,8 @@ impl Rules {
         let list: Arc<[_]> = self.list.iter().chain(other.list.iter()).cloned().collect();
         let models: Vec<_> = list.iter().map(|rule| &**rule).collect();
         check::check_inherited(&models).map_err(|fault| fault.within(ORIGIN))?;
-        Ok(Self { list })
+        let constants = self.constants.iter().chain(other.constants.iter()).cloned().collect();
+        Ok(Self { list, constants: Arc::new(constants) })
     }
 
     /// Replaces the reason codes of the rules in this set. Categories, and the codes in each, are tried in order.
@@ -181,7 +186,8 @@ impl Rules {
         let checked = |document: toml::Document| {
             let codes = document.codes.map_or_else(|| Arc::clone(&BUILTIN.1), Arc::new);
             let after = if document.builtin { Self::builtin().with_codes(&codes) } else { Self::new() };
-            after.checked(document.rules, &codes)
+            let constants = Arc::new(document.constants);
+            after.checked(document.rules, &codes).map(|rules| Self { constants, ..rules })
         };
         toml::parse(text).and_then(checked).map_err(|fault| fault.within(origin))
     }
@@ -189,14 +195,14 @@ impl Rules {
     fn checked(self, rules: Vec<Rule>, codes: &Arc<ReasonCodes>) -> Result<Self, Fault> {
         let mut list = check::check(rules, &self.list, codes)?;
         list.extend(self.list.iter().cloned());
-        Ok(Self { list: list.into() })
+        Ok(Self { list: list.into(), ..self })
     }
 
     fn with_codes(self, codes: &Arc<ReasonCodes>) -> Self {
         let with = |rule: &Arc<RuleSpec>| {
             Arc::new(RuleSpec { reason_codes: Arc::clone(codes), ..RuleSpec::clone(rule) })
         };
-        Self { list: self.list.iter().map(with).collect() }
+        Self { list: self.list.iter().map(with).collect(), ..self }
     }
 }
 

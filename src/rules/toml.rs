@@ -8,6 +8,8 @@ use std::time::Duration;
 use ::toml::de::{DeTable, DeValue};
 
 use super::builder::Rule;
+use super::check;
+use super::constants::Constants;
 use super::fault::{Fault, nearest};
 use super::key_value::{KeyValue, line_of};
 use super::model::{MatchKind, Redact, Silent};
@@ -21,6 +23,8 @@ pub(super) struct Document {
     pub(super) codes: Option<ReasonCodes>,
     /// Whether the built-in rules follow the file's own.
     pub(super) builtin: bool,
+    /// Constants of all rows.
+    pub(super) constants: Constants,
 }
 
 /// The kinds of rules that may have a key. An event does not end, so it has no key about how a call ends.
@@ -66,7 +70,7 @@ pub(super) const RULE_KEYS: [(&str, For, Apply); 30] = [
     ("silent", For::Spans, |rule, it| Ok(rule.silent(it.word(&SILENCES)?))),
 ];
 
-const TOP_KEYS: [&str; 3] = ["rule", "reason_codes", "builtin"];
+const TOP_KEYS: [&str; 4] = ["rule", "reason_codes", "builtin", "all"];
 
 const SUCCESS_KEYS: [&str; 8] =
     ["field", "as", "return_matches", "below", "at_most", "above", "at_least", "equals"];
@@ -103,16 +107,26 @@ pub(super) fn parse(text: &str) -> Result<Document, Fault> {
     })?;
     let top = DeValue::Table(table.into_inner());
     let top = KeyValue::top(text, &top);
-    let [rules, codes, builtin] = parts(&top, TOP_KEYS, "at the top level")?;
+    let [rules, codes, builtin, all] = parts(&top, TOP_KEYS, "at the top level")?;
     let document = Document {
         rules: rules.map_or(Ok(Vec::new()), |rules| rules.tables()?.iter().map(rule).collect())?,
         codes: codes.map(|codes| reason_codes(&codes)).transpose()?,
         builtin: builtin.map_or(Ok(false), |builtin| builtin.boolean())?,
+        constants: all.map_or(Ok(Vec::new()), |all| constants(&all))?,
     };
     if document.rules.is_empty() && !document.builtin {
         return Err(top.fault("no rules: add a [[rule]], or builtin = true for the built-in ones"));
     }
     Ok(document)
+}
+
+/// The `set` of `[all]`.
+fn constants(all: &KeyValue<'_>) -> Result<Constants, Fault> {
+    let [set] = parts(all, ["set"], "in [all]")?;
+    pairs(set, |one| match check::in_constant(one.key) {
+        Some(text) => Err(one.fault(format!("\"all.set\" {text}"))),
+        None => one.json(),
+    })
 }
 
 fn reason_codes(blocks: &KeyValue<'_>) -> Result<ReasonCodes, Fault> {

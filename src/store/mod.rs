@@ -8,6 +8,10 @@ mod postgres;
 pub(crate) mod read;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "sqlite")),
+    expect(dead_code, reason = "only databases name tables")
+)]
 mod table_name;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod time;

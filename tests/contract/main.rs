@@ -2,6 +2,7 @@
 
 mod annotations;
 mod cancelled;
+mod constants;
 mod durations;
 mod errors;
 mod fields;

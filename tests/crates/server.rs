@@ -61,6 +61,10 @@ fn router(entered: &Arc<Notify>, dropped: &Arc<Notify>) -> Router {
 }
 
 impl Client {
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.address
+    }
+
     /// Sends a request and reads to the end.
     pub(crate) async fn get(&self, path: &str) -> String {
         let mut stream = self.send(path).await;

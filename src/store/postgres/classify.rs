@@ -31,7 +31,6 @@ pub(super) enum Step {
     Rows,
     /// Keys and triggers may come as late as this.
     Commit,
-    #[cfg_attr(not(feature = "report"), expect(dead_code, reason = "only reports read rows"))]
     Read,
 }
 

@@ -40,7 +40,6 @@ const LEAST_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Write,
-    #[cfg_attr(not(feature = "report"), expect(dead_code, reason = "only reports read rows"))]
     Read,
 }
 
