@@ -153,6 +153,7 @@ fn the_child_process_does_what_it_is_told() {
             drop(guard);
         }
         "a rule behind another" => run(with_rules("[[rule]]\nspan = 'w*'\n[[rule]]\nspan = 'work'\n")),
+        "an instrumented crate" => run(tracing_ledger::builder().instrumented("messages").strict(true)),
         "a barred target" => {
             run(with_rules("[[rule]]\nspan = 'work'\n[[rule]]\nevent = '*'\ntarget = 'sqlx::pool'\n"))
         }
@@ -264,6 +265,11 @@ fn a_subscriber_that_nobody_installs() {
 fn a_rule_behind_another() {
     let said = words_by("a rule behind another", &[]);
     assert_has(&said[0], &["rule 2 (span = \"work\") names nothing that rule 1 (span = \"w*\") does not"]);
+}
+
+#[test]
+fn an_instrumented_crate_needs_no_word() {
+    assert_eq!(words_by("an instrumented crate", &[]), [""; 0]);
 }
 
 #[test]
