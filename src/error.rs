@@ -63,6 +63,12 @@ impl Error {
         self
     }
 
+    /// The same error in other words.
+    #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
+    pub(crate) fn reworded(self, words: impl FnOnce(&str) -> String) -> Self {
+        Self { message: words(&self.message).into(), ..self }
+    }
+
     /// The configuration is wrong: a URL, an option, an environment variable, a rule, or a limit of the process.
     pub fn is_config(&self) -> bool {
         self.kind == ErrorKind::Config

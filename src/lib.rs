@@ -6,6 +6,13 @@
 //! [reliability]: crate::_docs::reliability
 //! [security]: crate::_docs::security
 //! [shutdown]: crate::_docs::shutdown
+//! [outcomes]: crate::_docs::outcomes
+//! [adopt]: crate::_docs::adopt
+//! [recipes]: crate::_docs::recipes
+//! [report]: crate::_docs::report
+//! [logs]: crate::_docs::logs
+//! [baseline]: crate::_docs::baseline
+//! [doctor]: crate::_docs::doctor
 //!
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -84,6 +91,34 @@ pub mod _docs {
 
     #[doc = include_str!("../docs/doctor.md")]
     pub mod doctor {}
+
+    /// [logs]: crate::_docs::logs
+    /// [baseline]: crate::_docs::baseline
+    ///
+    #[doc = include_str!("../docs/report.md")]
+    pub mod report {}
+
+    #[doc = include_str!("../docs/logs.md")]
+    pub mod logs {}
+
+    #[doc = include_str!("../docs/baseline.md")]
+    pub mod baseline {}
+
+    // `scripts/adopt` and `tests/crates` run the code of these pages, with crates that are not at hand here.
+    /// [doctor]: crate::_docs::doctor
+    /// [outcomes]: crate::_docs::outcomes
+    /// [recipes]: crate::_docs::recipes
+    /// [rules]: crate::_docs::rules
+    /// [shutdown]: crate::_docs::shutdown
+    ///
+    #[cfg_attr(not(doctest), doc = include_str!("../docs/adopt.md"))]
+    pub mod adopt {}
+
+    /// [outcomes]: crate::_docs::outcomes
+    /// [rules]: crate::_docs::rules
+    ///
+    #[cfg_attr(not(doctest), doc = include_str!("../docs/recipes.md"))]
+    pub mod recipes {}
 }
 
 #[cfg(fuzzing)]

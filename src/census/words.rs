@@ -74,7 +74,23 @@ impl<'a> Words<'a> {
             let lacking = lacking.filter(|wanted| !(refused && wanted.is_redacted()));
             words.extend(lacking.map(|wanted| missing(rule, index, wanted.verb, wanted.field, &met)));
         }
+        if at_end {
+            words.extend(self.callsites.iter().filter_map(|meta| self.unrecorded(meta)));
+        }
         words
+    }
+
+    /// Fields without a value in any call, which many take for the argument of the same name.
+    fn unrecorded(&self, meta: &Metadata<'_>) -> Option<String> {
+        let fields = self.plans.unrecorded(meta);
+        let first = fields.first()?;
+        let listed: Vec<_> = fields.iter().map(|field| format!("{field:?}")).collect();
+        Some(format!(
+            "{} declares {}, and no call has recorded a value: a bare name in fields(…) is an empty field and hides the \
+             argument of that name; write {first} = %{first}, or record it later",
+            place(meta),
+            listed.join(", ")
+        ))
     }
 
     /// The rules that a user can correct.

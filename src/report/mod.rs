@@ -29,8 +29,8 @@ pub use self::log::UnreadLines;
 pub use self::question::Question;
 pub use self::stats::gates::GateResult;
 use crate::error::Error;
-use crate::store::open_to_read;
 use crate::store::read::{Reading, RowSource, Selection};
+use crate::store::{TableName, open_to_read};
 
 /// Counts, success rates, percentiles and reasons of the rows in these databases, which are read as one.
 ///
@@ -53,7 +53,7 @@ use crate::store::read::{Reading, RowSource, Selection};
 pub async fn report<U: AsRef<str>>(question: &Question, urls: &[U]) -> Result<Report, Error> {
     let mut sources = Vec::new();
     for url in urls {
-        sources.push(open_to_read(url.as_ref())?);
+        sources.push(open_to_read(url.as_ref(), &question.table)?);
     }
     read(question, &mut sources).await
 }
@@ -87,18 +87,20 @@ pub(crate) async fn read(question: &Question, sources: &mut [impl RowSource]) ->
     Ok(gather.report(&questions))
 }
 
-/// The event types in these databases, most frequent first, with their numbers of rows.
+/// The event types in this table of these databases, most frequent first, with their numbers of rows. The table is written
+/// as `TABLE` or `SCHEMA.TABLE`.
 ///
 /// # Errors
-/// As [`report`].
-pub async fn event_types<U: AsRef<str>>(urls: &[U]) -> Result<Vec<(String, u64)>, Error> {
+/// As [`report`], and when `table` is no name of a table ([`Error::is_config`]).
+pub async fn event_types<U: AsRef<str>>(table: &str, urls: &[U]) -> Result<Vec<(String, u64)>, Error> {
+    let table = TableName::parse(table)?;
     let mut counts = std::collections::BTreeMap::<String, u64>::new();
     for url in urls {
         let each = &mut |reading: &Reading<'_>| match counts.get_mut(reading.event_type) {
             Some(count) => *count += 1,
             None => _ = counts.insert(reading.event_type.to_owned(), 1),
         };
-        open_to_read(url.as_ref())?.read(&Selection::default(), each).await?;
+        open_to_read(url.as_ref(), &table)?.read(&Selection::default(), each).await?;
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use super::observe::{By, Questions, by_event_type};
 use crate::error::Error;
 use crate::rules::Rules;
+use crate::store::TableName;
 use crate::store::read::{Asked, Choice, Comparison, Condition, Selection};
 
 /// What a report is asked: which rows count, and how they are grouped.
@@ -23,6 +24,7 @@ pub struct Question {
     pub(super) since: Option<SystemTime>,
     pub(super) until: Option<SystemTime>,
     rules: Option<Rules>,
+    pub(super) table: TableName,
 }
 
 /// The keys by which the rows of an event type are grouped.
@@ -95,6 +97,16 @@ impl Question {
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules = Some(rules);
         self
+    }
+
+    /// The table of the rows, as `TABLE` or `SCHEMA.TABLE`. Without it:
+    /// [`Builder::DEFAULT_TABLE`](crate::Builder::DEFAULT_TABLE).
+    ///
+    /// # Errors
+    /// When it is no name of a table ([`Error::is_config`]).
+    pub fn table(mut self, name: &str) -> Result<Self, Error> {
+        self.table = TableName::parse(name)?;
+        Ok(self)
     }
 
     pub(super) fn known_rules(&self) -> Rules {

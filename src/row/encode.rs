@@ -58,7 +58,7 @@ impl Row {
     /// Makes the row of a record and fixes its id and time, which stay the same for every try.
     pub(crate) fn from_record(head: &Head, values: Values<'_>, anchor: Anchor) -> Option<Self> {
         let row = head.plan.row()?;
-        head.plan.made_row();
+        head.plan.made_row(values.own().map(|(field, _)| field), values.truncated);
         let created_at = anchor.wall(head.ended);
         let mut context = Object::with_room(USUAL_KEYS);
         let given = own_fields(&mut context, values, row);

@@ -30,12 +30,12 @@ pub(crate) fn open(url: &str, table: &TableName, create_table: bool) -> Result<A
 
 /// As [`open`], also for a URL that allows no writes.
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
-pub(crate) fn open_to_read(url: &str) -> Result<AnyStore, Error> {
+pub(crate) fn open_to_read(url: &str, table: &TableName) -> Result<AnyStore, Error> {
     #[cfg(feature = "sqlite")]
     if scheme(url)? == Scheme::Sqlite {
-        return Ok(AnyStore::Sqlite(Box::new(super::Sqlite::reader(url)?)));
+        return Ok(AnyStore::Sqlite(Box::new(super::Sqlite::reader(url)?.named(table.clone()))));
     }
-    open(url, &TableName::default(), false)
+    open(url, table, false)
 }
 
 fn scheme(url: &str) -> Result<Scheme, Error> {

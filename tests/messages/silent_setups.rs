@@ -54,6 +54,24 @@ fn work(email: &str, verbose: bool) -> Result<(), String> {
     Ok(())
 }
 
+#[instrument(
+    err,
+    ret(level = "trace"),
+    fields(order_id, late, reason, card, otel.kind, other = 1)
+)]
+fn ship(order_id: u64) -> Result<(), String> {
+    if order_id == 20 {
+        tracing::Span::current().record("late", true);
+    }
+    Ok(())
+}
+
+#[instrument(err, ret(level = "trace"), fields(ledger.event = "seldom", order_id))]
+fn seldom(order_id: u64) -> Result<(), String> {
+    let _ = order_id;
+    Ok(())
+}
+
 fn with_rules(rules: &str) -> Builder {
     tracing_ledger::builder().rules(rules.parse::<Rules>().expect("good rules"))
 }
@@ -135,6 +153,7 @@ fn the_child_process_does_what_it_is_told() {
             drop(guard);
         }
         "a rule behind another" => run(with_rules("[[rule]]\nspan = 'w*'\n[[rule]]\nspan = 'work'\n")),
+        "an instrumented crate" => run(tracing_ledger::builder().instrumented("messages").strict(true)),
         "a barred target" => {
             run(with_rules("[[rule]]\nspan = 'work'\n[[rule]]\nevent = '*'\ntarget = 'sqlx::pool'\n"))
         }
@@ -154,6 +173,14 @@ fn the_child_process_does_what_it_is_told() {
         "a misspelt variable" => refuses_misspelt_variables(),
         "all is well" => {
             run(with_rules("[[rule]]\nspan = 'work'\nredact = ['email']\nrename = { verbose = 'v' }\n"))
+        }
+        "a field that hides an argument" => {
+            let rules = "[[rule]]\nspan = 'ship'\nreason = 'reason'\nredact = ['card']\n";
+            let (ledger, guard) = build(with_rules(rules));
+            tracing_subscriber::registry().with(ledger).init();
+            (0..30).for_each(|order_id| ship(order_id).expect("it ships"));
+            (0..9).for_each(|order_id| seldom(order_id).expect("it works"));
+            guard.shutdown(DEADLINE).expect("memory takes everything");
         }
         "a listener" => run(with_rules("[[rule]]\nspan = 'wrok'\n").on_notice(|notice| {
             print(format_args!(
@@ -241,6 +268,11 @@ fn a_rule_behind_another() {
 }
 
 #[test]
+fn an_instrumented_crate_needs_no_word() {
+    assert_eq!(words_by("an instrumented crate", &[]), [""; 0]);
+}
+
+#[test]
 fn a_barred_target() {
     assert_has(
         &only_word("a barred target"),
@@ -305,6 +337,16 @@ fn a_strict_ledger_is_not_built_with_a_rule_that_nothing_can_meet() {
         let error = built.expect_err("a rule is dead");
         assert!(error.is_config() && error.to_string().starts_with("strict: rule "), "{error}");
     }
+}
+
+#[test]
+fn a_field_that_hides_an_argument() {
+    let said = only_word("a field that hides an argument");
+    assert!(said.starts_with("\"ship\" (tests/messages/silent_setups.rs:"), "{said}");
+    assert_has(
+        &said,
+        &[") declares \"order_id\", and no call has recorded a value: ", "write order_id = %order_id"],
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use support::{Cluster, SqliteFile};
 use tracing_ledger::report::{GroupFigures, Question, Report, event_types, report};
 use tracing_ledger::store::{Attempt, Postgres, Sqlite, Store};
-use tracing_ledger::{Row, Rules};
+use tracing_ledger::{Builder, Row, Rules};
 
 fn at(second: u64) -> SystemTime {
     // 2026-02-02T02:40:00Z
@@ -179,7 +179,7 @@ async fn several_databases_are_read_as_one() {
     let (postgres, file) = both(&requests()).await;
     let answer = report(&Question::new(), &[postgres.clone(), file.url()]).await.expect("a report");
     assert_eq!(answer.events[0].figures.calls, 802);
-    let types = event_types(&[postgres]).await.expect("types");
+    let types = event_types(Builder::DEFAULT_TABLE, &[postgres]).await.expect("types");
     assert_eq!(types, [("http.request".to_owned(), 401), ("cache.miss".to_owned(), 1)]);
 }
 

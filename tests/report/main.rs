@@ -10,6 +10,7 @@ mod groups;
 mod jobs;
 #[cfg(feature = "cli")]
 mod schema;
+mod tables;
 mod texts;
 
 use std::time::SystemTime;

@@ -79,6 +79,10 @@ struct Choice {
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: Vec<String>,
 
+    /// The table of the rows, as TABLE or SCHEMA.TABLE
+    #[arg(long, value_name = "NAME", env = "TRACING_LEDGER_TABLE", default_value = tracing_ledger::Builder::DEFAULT_TABLE)]
+    table: String,
+
     /// Only this event type; give several for more
     #[arg(long, value_name = "TYPE")]
     event: Vec<String>,
@@ -121,7 +125,7 @@ enum Undecided {
 
 impl Choice {
     fn comparer(&self) -> Result<Comparer, Box<dyn Error>> {
-        let mut comparer = Comparer::new().short_window(self.accept_short_window);
+        let mut comparer = Comparer::new().table(&self.table)?.short_window(self.accept_short_window);
         if let Some(path) = &self.rules {
             comparer = comparer.rules(Rules::from_path(path)?);
         }

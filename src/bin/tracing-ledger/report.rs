@@ -30,6 +30,10 @@ pub(super) struct ReportOptions {
     )]
     database_url: Vec<String>,
 
+    /// The table of the rows, as TABLE or SCHEMA.TABLE
+    #[arg(long, value_name = "NAME", env = "TRACING_LEDGER_TABLE", default_value = tracing_ledger::Builder::DEFAULT_TABLE)]
+    table: String,
+
     /// Reads these logs of a service instead of a database; - is stdin, and .gz and .zst are unpacked
     #[arg(long, value_name = "FILE", num_args = 1..)]
     from_log: Vec<PathBuf>,
@@ -110,7 +114,7 @@ impl ReportOptions {
     }
 
     fn question(&self) -> Result<Question, Box<dyn Error>> {
-        let mut question = Question::new();
+        let mut question = Question::new().table(&self.table)?;
         for event_type in &self.event {
             question = question.event(event_type);
         }
@@ -148,7 +152,7 @@ impl ReportOptions {
                     .to_owned(),
             );
         }
-        let types = event_types(&self.database_url).await?;
+        let types = event_types(&self.table, &self.database_url).await?;
         if types.is_empty() {
             return Ok("the ledger is empty: check the database, and that the service runs with the layer"
                 .to_owned());

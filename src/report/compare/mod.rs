@@ -23,8 +23,8 @@ use super::question::{by_of, condition_of};
 use super::stats::blocks::TimeBlocks;
 use crate::error::Error;
 use crate::rules::Rules;
-use crate::store::open_to_read;
 use crate::store::read::{Condition, Reading, RowSource, Selection};
+use crate::store::{TableName, open_to_read};
 
 /// Makes baselines of rows and compares them.
 ///
@@ -42,6 +42,7 @@ use crate::store::read::{Condition, Reading, RowSource, Selection};
 #[derive(Clone, Debug)]
 pub struct Compare {
     databases: Vec<String>,
+    table: TableName,
     rules: Rules,
     filter: Filter,
     short_window: bool,
@@ -61,13 +62,24 @@ impl Compare {
     /// All event types of all rows, in one group each.
     pub fn new() -> Self {
         let rules = Rules::builtin();
-        Self { databases: Vec::new(), rules, filter: Filter::default(), short_window: false }
+        let table = TableName::default();
+        Self { databases: Vec::new(), table, rules, filter: Filter::default(), short_window: false }
     }
 
     /// Adds a database. The rows of several are read as one.
     pub fn database_url(mut self, url: impl Into<String>) -> Self {
         self.databases.push(url.into());
         self
+    }
+
+    /// The table of the rows, as `TABLE` or `SCHEMA.TABLE`. Without it:
+    /// [`Builder::DEFAULT_TABLE`](crate::Builder::DEFAULT_TABLE).
+    ///
+    /// # Errors
+    /// When it is no name of a table ([`Error::is_config`]).
+    pub fn table(mut self, name: &str) -> Result<Self, Error> {
+        self.table = TableName::parse(name)?;
+        Ok(self)
     }
 
     /// Which key is the duration, the success and the attempts; the built-in rules by default.
@@ -194,7 +206,7 @@ impl Compare {
                 continue;
             }
             for url in &self.databases {
-                open_to_read(url)?.read(questions.selection(), each).await?;
+                open_to_read(url, &self.table)?.read(questions.selection(), each).await?;
             }
         }
         Ok(collected.finish(experiment, self.short_window))

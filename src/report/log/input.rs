@@ -24,15 +24,14 @@ pub(super) enum Next<'a> {
     Unreadable(&'static str),
 }
 
-impl Input {
-    /// `-` is stdin. The first bytes tell whether the log is packed by gzip or zstd.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let raw: Box<dyn Read> =
-            if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
-        Self::new(raw)
-    }
+/// `-` is stdin.
+pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+    Ok(if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path)?) })
+}
 
-    fn new(raw: Box<dyn Read>) -> io::Result<Self> {
+impl Input {
+    /// The first bytes tell whether the log is packed by gzip or zstd.
+    pub(super) fn new(raw: Box<dyn Read>) -> io::Result<Self> {
         let mut raw = BufReader::new(raw);
         // A pipe may give fewer bytes at first.
         let mut magic = Vec::new();
@@ -66,11 +65,6 @@ impl Input {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let line = if self.number == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
         Ok(Some(str::from_utf8(line).map_or(Next::Unreadable("it is not UTF-8"), Next::Line)))
-    }
-
-    /// All that comes after the last line.
-    pub(super) fn rest(self) -> Box<dyn BufRead> {
-        self.reader
     }
 }
 

@@ -15,10 +15,13 @@ use std::path::{Path, PathBuf};
 
 use self::input::{Input, Next};
 use self::line::Line;
+use self::row::Table;
 use self::spans::Calls;
 use crate::error::Error;
 use crate::rules::Rules;
 use crate::store::read::{ReadRow, Reading, RowSource, Selection};
+
+const DAMAGED: &str = "the file cannot be read from here on: it is damaged or cut off";
 
 /// The most lines that [`UnreadLines`] names.
 const NAMED: usize = 3;
@@ -48,40 +51,66 @@ impl Logs {
         self.unread
     }
 
+    /// A damaged file ends early, and counts as one line that cannot be read.
     fn read_file(&mut self, file: &Path, each: &mut dyn FnMut(&ReadRow)) -> Result<(), Error> {
-        let failed = |error: std::io::Error| {
+        let raw = input::open(file).map_err(|error| {
             Error::config(format!("cannot read the log {}", file.display())).caused_by(error)
+        })?;
+        let Ok(mut input) = Input::new(raw) else {
+            self.unread.add(file, 1, DAMAGED);
+            return Ok(());
         };
-        let mut input = Input::open(file).map_err(failed)?;
-        let mut is_first = true;
+        let (mut is_first, mut table) = (true, None::<Table>);
         loop {
             let number = input.number() + 1;
-            let text = match input.next().map_err(failed)? {
-                None => return Ok(()),
-                Some(Next::Unreadable(why)) => {
+            let text = match input.next() {
+                Ok(Some(Next::Line(text))) => text,
+                Ok(Some(Next::Unreadable(why))) => {
                     self.unread.add(file, number, why);
                     continue;
                 }
-                Some(Next::Line(text)) => text,
+                Ok(None) => break,
+                Err(_) => {
+                    self.unread.add(file, number, DAMAGED);
+                    break;
+                }
             };
-            if std::mem::take(&mut is_first) && row::begins_csv(text) {
-                let first = text.to_owned();
-                self.read_table(file, &first, input, each);
-                return Ok(());
+            if is_first && !text.trim().is_empty() {
+                is_first = false;
+                table = row::begins_csv(text).then(Table::default);
             }
-            match line::read(text) {
-                Ok(Line::Rows(rows)) => rows.into_iter().for_each(|row| each(&self.calls.completed(row))),
-                Ok(line) => self.calls.take(line, each),
-                Err(why) => self.unread.add(file, number, why),
+            match &mut table {
+                Some(table) => {
+                    table.line(number, text, &mut |number, row| self.take(file, number, row, each))
+                }
+                None => self.line(file, number, text, each),
             }
+        }
+        if let Some(mut table) = table {
+            table.finish(&mut |number, row| self.take(file, number, row, each));
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, file: &Path, number: u64, text: &str, each: &mut dyn FnMut(&ReadRow)) {
+        match line::read(text) {
+            Ok(Line::Rows(rows)) => rows.into_iter().for_each(|row| each(&self.calls.completed(row))),
+            Ok(line) => self.calls.take(line, each),
+            Err(why) => self.unread.add(file, number, why),
         }
     }
 
-    fn read_table(&mut self, file: &Path, first: &str, input: Input, each: &mut dyn FnMut(&ReadRow)) {
-        row::read_csv(first, input.rest(), |number, row| match row {
+    fn take(
+        &mut self,
+        file: &Path,
+        number: u64,
+        row: Result<ReadRow, &'static str>,
+        each: &mut dyn FnMut(&ReadRow),
+    ) {
+        match row {
             Ok(row) => each(&self.calls.completed(row)),
             Err(why) => self.unread.add(file, number, why),
-        });
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Rows that were exported: objects of JSON, and CSV.
 
-use std::io::{BufRead, Cursor, Read};
-
 use csv::{ReaderBuilder, StringRecord};
 use serde_json::Value;
 
 use super::line::Fields;
 use crate::store::read::{ReadRow, moment};
+
+/// More bytes than this in one row are quotes that nobody closed.
+const LONGEST_ROW: usize = 4 * 1024 * 1024;
 
 /// The columns of an export without a header, as `schema.sql` has them.
 const COLUMNS: [&str; 8] =
@@ -51,12 +52,7 @@ fn moment_of_export(text: &str) -> Option<jiff::Timestamp> {
 
 /// Whether the first line of a log begins a table of CSV.
 pub(super) fn begins_csv(line: &str) -> bool {
-    let mut reader = ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
-    let mut first = StringRecord::new();
-    if !matches!(reader.read_record(&mut first), Ok(true)) {
-        return false;
-    }
-    first.iter().any(|name| name == "event_type") || has_values(&first)
+    record(line).is_some_and(|first| first.iter().any(|name| name == "event_type") || has_values(&first))
 }
 
 /// Whether the record is a row, and no header. A row that goes on in the next line has fewer columns at first.
@@ -65,43 +61,76 @@ fn has_values(record: &StringRecord) -> bool {
         && record.get(1).and_then(moment_of_export).is_some()
 }
 
-/// Reads a table of CSV. Its first line was read already. Passes each row on, or the line and why it cannot be read.
-pub(super) fn read_csv(
-    first: &str,
-    rest: impl BufRead,
-    mut each: impl FnMut(u64, Result<ReadRow, &'static str>),
-) {
-    let table = Cursor::new(format!("{first}\n").into_bytes()).chain(rest);
-    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(table);
-    let (mut header, mut record) = (None, StringRecord::new());
-    loop {
-        match reader.read_record(&mut record) {
-            Ok(false) => return,
-            Ok(true) => {}
-            Err(error) => {
-                each(reader.position().line(), Err("it is no CSV in UTF-8"));
-                if error.is_io_error() {
-                    return;
-                }
-                continue;
+/// A table of CSV, line by line. A row may go on in the next line, within quotes.
+#[derive(Default)]
+pub(super) struct Table {
+    columns: Vec<String>,
+    /// The lines of a row whose quotes are open, and the number of the first.
+    open: String,
+    from: u64,
+}
+
+impl Table {
+    /// Passes on each row that is complete, or the number of its first line and why it cannot be read.
+    pub(super) fn line(
+        &mut self,
+        number: u64,
+        line: &str,
+        each: &mut dyn FnMut(u64, Result<ReadRow, &'static str>),
+    ) {
+        let begins_again = !self.open.is_empty() && record(line).is_some_and(|record| has_values(&record));
+        if begins_again || self.open.len() > LONGEST_ROW {
+            self.finish(each);
+        }
+        if self.open.is_empty() {
+            self.from = number;
+        } else {
+            self.open.push('\n');
+        }
+        self.open.push_str(line);
+        if self.open.matches('"').count().is_multiple_of(2) {
+            let text = std::mem::take(&mut self.open);
+            if let Some(row) = self.row(&text) {
+                each(self.from, row);
             }
         }
-        let line = record.position().map_or(0, csv::Position::line);
-        let columns: &Vec<String> = match &mut header {
-            Some(columns) => columns,
-            none if has_values(&record) => none.insert(COLUMNS.map(str::to_owned).to_vec()),
-            none => {
-                *none = Some(record.iter().map(str::to_owned).collect());
-                continue;
-            }
-        };
-        // An empty field is null, as `\copy` writes it.
-        let fields = columns.iter().zip(&record).filter(|(_, text)| !text.is_empty());
-        let object = fields.map(|(column, text)| (column.clone(), Value::from(text))).collect();
-        let complete =
-            if record.len() == columns.len() { Ok(object) } else { Err("it has another number of fields") };
-        each(line, complete.and_then(of_object));
     }
+
+    /// A row that never ends is unreadable.
+    pub(super) fn finish(&mut self, each: &mut dyn FnMut(u64, Result<ReadRow, &'static str>)) {
+        if !std::mem::take(&mut self.open).is_empty() {
+            each(self.from, Err("its quotes are not closed"));
+        }
+    }
+
+    /// `None` for the header and for a blank line.
+    fn row(&mut self, text: &str) -> Option<Result<ReadRow, &'static str>> {
+        let record = record(text)?;
+        if self.columns.is_empty() {
+            let is_row = has_values(&record);
+            let columns = if is_row {
+                COLUMNS.map(str::to_owned).to_vec()
+            } else {
+                record.iter().map(str::to_owned).collect()
+            };
+            self.columns = columns;
+            if !is_row {
+                return None;
+            }
+        }
+        if record.len() != self.columns.len() {
+            return Some(Err("it has another number of fields"));
+        }
+        // An empty field is null, as `\copy` writes it.
+        let fields = self.columns.iter().zip(&record).filter(|(_, text)| !text.is_empty());
+        Some(of_object(fields.map(|(column, text)| (column.clone(), Value::from(text))).collect()))
+    }
+}
+
+fn record(text: &str) -> Option<StringRecord> {
+    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut record = StringRecord::new();
+    matches!(reader.read_record(&mut record), Ok(true)).then_some(record)
 }
 
 #[cfg(test)]
@@ -115,13 +144,19 @@ mod tests {
         for (header, lines) in
             [("", 3), ("id,created_at,source,event_type,severity,context,restaurant_id,booking_id\n", 4)]
         {
-            let table = format!("{header}{row}short,row\n");
-            let (first, rest) = table.split_once('\n').expect("lines");
-            assert!(begins_csv(first), "{first}");
-            let mut rows = Vec::new();
-            read_csv(first, rest.as_bytes(), |line, row| rows.push((line, row)));
-            let [(_, Ok(read)), (line, Err(_))] = rows.as_slice() else { panic!("{rows:?}") };
-            assert_eq!(*line, lines);
+            let table = format!("{header}{row}{id},\"open\n{row}short,row\n\"open");
+            let (mut rows, mut read) = (Vec::new(), Table::default());
+            assert!(begins_csv(table.lines().next().expect("lines")), "{table}");
+            let each = &mut |line, row| rows.push((line, row));
+            for (index, line) in table.lines().enumerate() {
+                read.line(index as u64 + 1, line, each);
+            }
+            read.finish(each);
+            let unread: Vec<_> = rows.iter().filter(|(_, row)| row.is_err()).map(|(line, _)| *line).collect();
+            assert_eq!(unread, [lines, lines + 3, lines + 4]);
+            rows.retain(|(_, row)| row.is_ok());
+            let [(_, Ok(read)), (_, Ok(again))] = rows.as_slice() else { panic!("{rows:?}") };
+            assert_eq!(read, again);
             assert_eq!(read.created_at.map(|at| at.to_string()).as_deref(), Some("2026-11-01T12:00:00.5Z"));
             assert_eq!((read.booking_id.as_deref(), read.restaurant_id.as_deref()), (Some(id), None));
             assert_eq!(read.context.as_deref(), Some("{\"a\": \"x,\ny\"}"));

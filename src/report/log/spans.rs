@@ -127,11 +127,7 @@ impl Calls {
             parents: spans,
             ms,
         };
-        if self.ended.len() == MOST_PENDING {
-            self.ended.pop_front();
-        }
-        let (event_type, within) = (call.event_type.clone(), call.parents.clone());
-        self.ended.push_back(Ended { event_type, within, ms });
+        self.note_end(&call);
         match self.end(&call, reports) {
             Some(end) => {
                 let row = self.row(call, end);
@@ -144,6 +140,18 @@ impl Calls {
                 let row = self.row(call, End::UNKNOWN);
                 each(&row);
             }
+        }
+    }
+
+    /// For the spans around the call that collect such calls.
+    fn note_end(&mut self, call: &Call) {
+        let mut collects = self.rules.iter().flat_map(|rule| &rule.collect);
+        if collects.any(|collect| collect.of == call.event_type) {
+            if self.ended.len() == MOST_PENDING {
+                self.ended.pop_front();
+            }
+            let (event_type, within) = (call.event_type.clone(), call.parents.clone());
+            self.ended.push_back(Ended { event_type, within, ms: call.ms });
         }
     }
 
@@ -166,11 +174,15 @@ impl Calls {
 
     /// The reports of the closing span, which was not yet filled when it made them.
     fn take_reports(&mut self, spans: &Spans) -> Vec<Report> {
-        let (mut own, mut others) = (Vec::new(), VecDeque::new());
-        for (of, report) in self.reports.drain(..) {
-            if is_same(&of, spans) { own.push(report) } else { others.push_back((of, report)) }
-        }
-        self.reports = others;
+        let mut own = Vec::new();
+        let last = spans.last().map(|span| &span.name);
+        self.reports.retain_mut(|(of, report)| {
+            let is_own = of.last().map(|span| &span.name) == last && is_same(of, spans);
+            if is_own {
+                own.push(std::mem::replace(report, Report::Returned(String::new())));
+            }
+            !is_own
+        });
         own
     }
 

@@ -156,6 +156,12 @@ fn a_packed_log_is_read_like_a_plain_one() {
         |log: &[u8]| ruzstd::encoding::compress_to_vec(log, ruzstd::encoding::CompressionLevel::Fastest);
     let frames = [zstd(begin), zstd(end)].concat();
     assert_eq!(rows_of(&frames, &KEYS), (expected(), 0), "two frames of zstd");
+
+    for (name, packed) in [("gzip", packed), ("zstd", frames)] {
+        let (rows, unread) = rows_of(&packed[..packed.len() * 3 / 4], &KEYS);
+        assert!(rows.len() < expected().len() && unread > 0, "{name}: {rows:?}, {unread} unread");
+        assert_eq!(rows_of(&packed[..5], &KEYS), (Vec::new(), 1), "{name}");
+    }
 }
 
 #[test]

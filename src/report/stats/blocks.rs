@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::distributions::{normal, student};
 
@@ -60,8 +60,14 @@ impl TimeBlocks {
 /// The variance of an estimate, from the sums of its residuals in blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Variance {
+    #[serde(deserialize_with = "number_or_null")]
     pub(crate) value: f64,
     pub(crate) blocks: u32,
+}
+
+/// One block has no variance: JSON has `null` for that.
+fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 impl Variance {

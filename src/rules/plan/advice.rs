@@ -1,7 +1,6 @@
 //! What can be said about a rule beside the callsites of a program: which rule covers it, and which fields it names.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tracing::Metadata;
 
@@ -52,7 +51,12 @@ impl Plans {
 
     /// Whether the writer has made rows of the callsite.
     pub(crate) fn has_made_rows(&self, meta: &Metadata<'_>) -> bool {
-        self.get(meta).is_some_and(|plan| plan.has_row.load(Ordering::Relaxed))
+        self.get(meta).is_some_and(|plan| plan.made.is_any())
+    }
+
+    /// The fields that the callsite declares and that no call has recorded.
+    pub(crate) fn unrecorded(&self, meta: &Metadata<'_>) -> Vec<&'static str> {
+        self.get(meta).map(|plan| plan.unrecorded()).unwrap_or_default()
     }
 
     /// Whether a strict ledger refuses the rows of a callsite, which may have the value to redact under another name.

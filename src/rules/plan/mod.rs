@@ -5,6 +5,7 @@
 
 mod advice;
 mod discovery;
+mod made;
 mod matching;
 mod names;
 mod plans;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use tracing::Metadata;
 
 pub(crate) use self::advice::Wanted;
+use self::made::Made;
 pub(crate) use self::names::{NameField, NameFields};
 pub(crate) use self::plans::Plans;
 pub(crate) use self::shape::Shape;
@@ -48,8 +50,7 @@ pub(crate) struct Plan {
     pub(crate) shape: Option<Shape>,
     /// The rules that take fields of this event.
     takers: Vec<Taker>,
-    /// The writer has made a row of it.
-    has_row: AtomicBool,
+    made: Made,
     /// It has been said that outcomes are unknown here.
     said_unknown: AtomicBool,
 }
@@ -145,19 +146,8 @@ impl Plan {
             Action::Row(row) if row.may_be_silent() => Some(Shape::default()),
             _ => None,
         };
-        let (reports, has_return_event, has_row, said_unknown) = Default::default();
-        Self {
-            meta,
-            action,
-            gives,
-            may_give,
-            reports,
-            has_return_event,
-            shape,
-            takers,
-            has_row,
-            said_unknown,
-        }
+        let (reports, has_return_event, made, said_unknown) = Default::default();
+        Self { meta, action, gives, may_give, reports, has_return_event, shape, takers, made, said_unknown }
     }
 
     pub(crate) fn row(&self) -> Option<&RowPlan> {
@@ -205,11 +195,6 @@ impl Plan {
         if !self.reports.load(Ordering::Relaxed) {
             self.reports.store(true, Ordering::Relaxed);
         }
-    }
-
-    /// Notes that the writer has made a row.
-    pub(crate) fn made_row(&self) {
-        self.has_row.store(true, Ordering::Relaxed);
     }
 
     /// Whether this callsite has been seen to tell what it returns.

@@ -6,11 +6,13 @@ use std::pin::Pin;
 
 use futures_core::Stream;
 use jiff::Timestamp;
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 use super::classify::{Step, StepError};
 use super::connect::{statement, within};
 use super::read::ROW_TIMEOUT;
+use crate::store::TableName;
 use crate::store::read::{Asked, Reading, Selection};
 
 /// Whether both columns have the usual types, which the binary format and the operators below need.
@@ -26,16 +28,18 @@ const HEADER: usize = 19;
 /// `created_at`, `event_type`, and whether the context is an object.
 const OWN: usize = 3;
 
-pub(super) async fn is_usual(connection: &mut PgConnection) -> Result<bool, StepError> {
-    statement(Step::Read, sqlx::query_scalar(IS_USUAL).persistent(false).fetch_one(connection)).await
+pub(super) async fn is_usual(connection: &mut PgConnection, table: &TableName) -> Result<bool, StepError> {
+    let sql = AssertSqlSafe(table.in_sql(IS_USUAL).into_owned());
+    statement(Step::Read, sqlx::query_scalar(sql).persistent(false).fetch_one(connection)).await
 }
 
 pub(super) async fn rows(
     connection: &mut PgConnection,
+    table: &TableName,
     selection: &Selection,
     each: &mut (dyn FnMut(&Reading<'_>) + Send),
 ) -> Result<(), StepError> {
-    let sql = select(selection);
+    let sql = select(selection, table);
     let mut pieces = within(Step::Read, ROW_TIMEOUT, connection.copy_out_raw(&sql)).await?;
     let mut rest = Vec::new();
     let mut begin = HEADER;
@@ -102,7 +106,7 @@ fn moment(bytes: &[u8]) -> Option<Timestamp> {
     Timestamp::from_microsecond(microseconds.checked_add(POSTGRES_EPOCH)?).ok()
 }
 
-fn select(selection: &Selection) -> String {
+fn select(selection: &Selection, table: &TableName) -> String {
     let texts: String = selection.asked.iter().map(|asked| format!(", {}", expression(asked))).collect();
     let mut conditions = Vec::new();
     if let Some(types) = &selection.event_types {
@@ -120,7 +124,8 @@ fn select(selection: &Selection) -> String {
         if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
     format!(
         "COPY (SELECT created_at, event_type::text, COALESCE(jsonb_typeof(context) = 'object', false){texts} \
-         FROM observability_events{all}) TO STDOUT (FORMAT binary)"
+         FROM {}{all}) TO STDOUT (FORMAT binary)",
+        table.quoted()
     )
 }
 

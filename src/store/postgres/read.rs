@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 use super::classify::{Step, StepError};
 use super::connect::{Purpose, commit, simple, within};
 use super::{Postgres, project};
 use crate::error::Error;
+use crate::store::TableName;
 use crate::store::read::{ReadRow, Reading, RowSource, Rows, Selection, next};
 
 /// The timeout for the next row: a report may search all of a large table for it.
@@ -35,24 +37,35 @@ impl RowSource for Postgres {
         selection: &Selection,
         each: &mut (dyn FnMut(&Reading<'_>) + Send),
     ) -> Result<(), Error> {
+        let read = self.rows(selection, each).await;
+        read.map_err(|error| Error::from(error).reworded(|message| self.table.in_message(message)))
+    }
+}
+
+impl Postgres {
+    async fn rows(
+        &mut self,
+        selection: &Selection,
+        each: &mut (dyn FnMut(&Reading<'_>) + Send),
+    ) -> Result<(), StepError> {
         let mut connection = self.connect(Purpose::Read).await?;
         simple(&mut connection, Step::Read, BEGIN).await?;
-        if project::is_usual(&mut connection).await? {
-            project::rows(&mut connection, selection, each).await?;
+        if project::is_usual(&mut connection, &self.table).await? {
+            project::rows(&mut connection, &self.table, selection, each).await?;
         } else {
-            rows(&mut connection, selection, each).await?;
+            rows(&mut connection, &self.table, selection, each).await?;
         }
-        commit(&mut connection, Step::Read).await?;
-        Ok(())
+        commit(&mut connection, Step::Read).await
     }
 }
 
 async fn rows(
     connection: &mut PgConnection,
+    table: &TableName,
     selection: &Selection,
     each: &mut (dyn FnMut(&Reading<'_>) + Send),
 ) -> Result<(), StepError> {
-    let query = sqlx::query_as(SELECT)
+    let query = sqlx::query_as(AssertSqlSafe(table.in_sql(SELECT).into_owned()))
         .persistent(false)
         .bind(&selection.event_types)
         .bind(selection.since_text())

@@ -1,5 +1,7 @@
 //! Reads rows back, one at a time.
 
+use sqlx::AssertSqlSafe;
+
 use super::{Sqlite, classify};
 use crate::error::Error;
 use crate::store::read::{ReadRow, Reading, RowSource, Rows, Selection, next};
@@ -20,7 +22,8 @@ impl RowSource for Sqlite {
         selection: &Selection,
         each: &mut (dyn FnMut(&Reading<'_>) + Send),
     ) -> Result<(), Error> {
-        self.rows(selection, each).await.map_err(|error| classify::read_error(&error))
+        let read = self.rows(selection, each).await;
+        read.map_err(|error| classify::read_error(&error).reworded(|message| self.table.in_message(message)))
     }
 }
 
@@ -32,7 +35,7 @@ impl Sqlite {
     ) -> Result<(), sqlx::Error> {
         let event_types = selection.event_types.as_ref();
         let event_types = event_types.map(|types| serde_json::Value::from(types.clone()).to_string());
-        let query = sqlx::query_as(SELECT)
+        let query = sqlx::query_as(AssertSqlSafe(self.table.in_sql(SELECT).into_owned()))
             .bind(event_types)
             .bind(selection.since_text())
             .bind(selection.until_text());

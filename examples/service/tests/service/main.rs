@@ -1,0 +1,4 @@
+//! The service with the ledger, as it is.
+
+mod adoption;
+mod rows;
