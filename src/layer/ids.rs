@@ -4,9 +4,9 @@
 //! exit it gets those of OpenTelemetry: earlier, the service may still set the remote parent, and later, the other layer
 //! has let go of the span.
 
+use std::ops::ControlFlow;
 #[cfg(feature = "otel")]
 use std::ptr;
-use std::ops::ControlFlow;
 
 #[cfg(feature = "otel")]
 use once_cell::sync::OnceCell;
@@ -90,7 +90,10 @@ impl OtelIds {
     pub(super) const IS_ON: bool = cfg!(feature = "otel");
 
     /// The ledger belongs to this subscriber.
-    #[cfg_attr(not(feature = "otel"), expect(unused_variables, clippy::unused_self, reason = "it needs no subscriber"))]
+    #[cfg_attr(
+        not(feature = "otel"),
+        expect(unused_variables, clippy::unused_self, reason = "it needs no subscriber")
+    )]
     pub(super) fn registered(&self, dispatch: &Dispatch) {
         #[cfg(feature = "otel")]
         self.dispatch.get_or_init(|| dispatch.downgrade());
@@ -115,9 +118,9 @@ impl Recorder {
     }
 
     /// The subscriber that this is a part of. A layer in an `Option` is not told, so the subscriber of the thread may do.
-    fn dispatch<S: Subscriber>(&self) -> Option<Dispatch>
+    fn dispatch<S>(&self) -> Option<Dispatch>
     where
-        S: for<'b> LookupSpan<'b>,
+        S: Subscriber + for<'b> LookupSpan<'b>,
     {
         let is_ours = |dispatch: &Dispatch| {
             let layer = dispatch.downcast_ref::<LedgerLayer<S>>();

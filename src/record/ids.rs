@@ -79,8 +79,10 @@ mod tests {
     #[test]
     fn ids_differ_within_a_thread_and_between_threads() {
         let ids = || (0..1000).map(|_| Ids::within(None)).collect::<Vec<_>>();
-        let all: Vec<_> =
-            [thread::spawn(ids), thread::spawn(ids)].into_iter().flat_map(|other| other.join().expect("ids")).collect();
+        let all: Vec<_> = [thread::spawn(ids), thread::spawn(ids)]
+            .into_iter()
+            .flat_map(|other| other.join().expect("ids"))
+            .collect();
         assert_eq!(all.iter().map(|ids| ids.trace).collect::<HashSet<_>>().len(), 2000);
         assert_eq!(all.iter().map(|ids| ids.span).collect::<HashSet<_>>().len(), 2000);
         let ones: u32 = all.iter().map(|ids| ids.trace.count_ones()).sum();

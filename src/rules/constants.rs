@@ -66,7 +66,8 @@ impl Rules {
                 )));
             }
         }
-        self.list = self.list.iter().map(|rule| Arc::new(RuleSpec { ids: true, ..(**rule).clone() })).collect();
+        self.list =
+            self.list.iter().map(|rule| Arc::new(RuleSpec { ids: true, ..(**rule).clone() })).collect();
         Ok(self)
     }
 

@@ -95,8 +95,7 @@ fn rows_have_none_unless_asked() {
         (RULES.to_owned(), Some(true), true),
     ] {
         let builder = with_rules(&rules);
-        let ledger =
-            Ledger::memory_with(if let Some(ids) = asked { builder.ids(ids) } else { builder });
+        let ledger = Ledger::memory_with(if let Some(ids) = asked { builder.ids(ids) } else { builder });
         ledger.run(request);
         for row in ledger.rows() {
             let has_ids = KEYS[..2].iter().all(|key| row.keys().contains(key));
@@ -132,9 +131,9 @@ fn a_field_of_that_name_has_another_key() {
 #[test]
 fn a_rule_that_writes_such_a_key_is_refused() {
     let rules = "[[rule]]\nspan = \"request\"\nrename = { otel = \"trace_id\" }";
-    let built = with_rules(rules).ids(true).build_with::<tracing_subscriber::Registry>(
-        tracing_ledger::store::Memory::default(),
-    );
+    let built = with_rules(rules)
+        .ids(true)
+        .build_with::<tracing_subscriber::Registry>(tracing_ledger::store::Memory::default());
     let error = built.expect_err("two values for one key");
     assert!(error.is_config());
     assert_eq!(

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TracerProvider as _};
+use opentelemetry::trace::{
+    SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TracerProvider as _,
+};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use serde_json::{Value, json};
 use tracing::{Dispatch, info, info_span};
@@ -56,7 +58,10 @@ impl Program {
             }
             Order::InOption => {
                 let (ledger, guard) = ledger(&memory);
-                (Dispatch::new(tracing_subscriber::registry().with(otel(&provider)).with(Some(ledger))), guard)
+                (
+                    Dispatch::new(tracing_subscriber::registry().with(otel(&provider)).with(Some(ledger))),
+                    guard,
+                )
             }
         };
         tracing::dispatcher::with_default(&dispatch, program);
@@ -131,7 +136,13 @@ fn rows_have_the_ids_of_their_spans_in_every_order_of_the_layers() {
 fn a_trace_of_another_service_goes_on() {
     for order in ORDERS {
         let trace = TraceId::from_bytes([7; 16]);
-        let remote = SpanContext::new(trace, SpanId::from_bytes([9; 8]), TraceFlags::SAMPLED, true, Default::default());
+        let remote = SpanContext::new(
+            trace,
+            SpanId::from_bytes([9; 8]),
+            TraceFlags::SAMPLED,
+            true,
+            Default::default(),
+        );
         let program = Program::run(order, || {
             let request = info_span!("request");
             let parent = opentelemetry::Context::new().with_remote_span_context(remote.clone());
@@ -141,7 +152,11 @@ fn a_trace_of_another_service_goes_on() {
         let (rows, spans) = (program.rows(), program.spans());
         assert_eq!(spans["request"].span_context.trace_id(), trace, "{order:?}");
         let [of_request, span, _] = ids(&spans["request"]);
-        assert_eq!(rows["request"], [of_request, span, Value::Null], "{order:?}: a remote parent is not known");
+        assert_eq!(
+            rows["request"],
+            [of_request, span, Value::Null],
+            "{order:?}: a remote parent is not known"
+        );
         assert_eq!(rows["call"], ids(&spans["call"]), "{order:?}");
     }
 }
