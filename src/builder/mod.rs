@@ -183,6 +183,8 @@ impl Builder {
     ///
     /// # let memory = Memory::default();
     /// let builder = tracing_ledger::builder().instrumented(env!("CARGO_CRATE_NAME"));
+    /// # let this = module_path!().split("::").next().unwrap();
+    /// # let builder = tracing_ledger::builder().instrumented(this);
     /// # let (ledger, guard) = builder.build_with::<Registry>(memory.clone())?;
     /// # tracing::subscriber::with_default(tracing_subscriber::registry().with(ledger), || {
     /// charge(7)?;

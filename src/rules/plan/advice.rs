@@ -7,7 +7,7 @@ use tracing::Metadata;
 use super::Plans;
 use super::matching::{covers, is_barred};
 use crate::rules::Rules;
-use crate::rules::model::{Match, Pattern, RuleSpec, SeverityRule};
+use crate::rules::model::{ANNOTATIONS, Match, MatchKind, Pattern, RuleSpec, SeverityRule};
 
 /// A field that a rule names, and what for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +152,9 @@ impl RuleSpec {
 
     /// Whether the rule comes with the crate. A user can correct none of them.
     pub(crate) fn is_builtin(&self) -> bool {
-        Rules::builtin().list.iter().any(|rule| rule.matches == self.matches)
+        // `Builder::instrumented` repeats a built-in rule, for programs that leave these out.
+        let repeats = self.matches.kind == MatchKind::Event && self.matches.fields == [ANNOTATIONS[0]];
+        repeats || Rules::builtin().list.iter().any(|rule| rule.matches == self.matches)
     }
 
     /// Whether it names one callsite or a few by their whole names.

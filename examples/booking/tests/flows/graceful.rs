@@ -67,11 +67,13 @@ impl Service {
     }
 
     /// What it said on stderr.
+    /// Stderr without the line that says what is on.
     fn end(self) -> String {
         let output = self.child.wait_with_output().expect("it ends");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{}{stderr}", String::from_utf8_lossy(&output.stdout));
-        stderr
+        let lines = stderr.lines().filter(|line| !line.starts_with("tracing-ledger: on: "));
+        lines.collect()
     }
 }
 
