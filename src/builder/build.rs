@@ -185,6 +185,7 @@ impl Builder {
         crates
             .map(|name| Rules::instrumented(name))
             .try_fold(self.rules.clone(), |rules, more| rules.and(more?))?
+            .with_ids(self.ids)?
             .with_constants(&self.constants)
     }
 

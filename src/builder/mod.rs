@@ -59,6 +59,8 @@ pub struct Builder {
     rules: Rules,
     /// Constants of all rows, before those of the rules.
     constants: Constants,
+    /// Whether rows have the ids that join them; `None` leaves it to the rules.
+    ids: Option<bool>,
     /// Why the resource attributes of the environment are not used.
     resource_fault: Option<String>,
     /// Crates all of whose spans become rows.
@@ -87,6 +89,7 @@ impl Default for Builder {
         Self {
             rules: Rules::builtin(),
             constants: Vec::new(),
+            ids: None,
             resource_fault: None,
             instrumented: Vec::new(),
             queue_capacity: Self::DEFAULT_QUEUE_CAPACITY,
@@ -211,6 +214,15 @@ impl Builder {
         self.constants.retain(|(other, _)| *other != key);
         self.constants.push((key, value.into()));
         self
+    }
+
+    /// Whether all rows have `trace_id`, `span_id` and `parent_span_id`, so that a request, its jobs and its calls can be
+    /// joined. Without it: as `[all] ids` in the file of rules says, or else not.
+    ///
+    /// The ids are those of OpenTelemetry where its layer is registered too (feature `otel`), or else the ledger's own:
+    /// see [the page about all rows](crate::_docs::constants). A field with one of these names has the key `field.NAME`.
+    pub fn ids(self, ids: bool) -> Self {
+        Self { ids: Some(ids), ..self }
     }
 
     /// How many records may wait for the writer, beside its current batch. Their bytes have a separate bound, [`MAX_QUEUE_BYTES`](Self::MAX_QUEUE_BYTES). Without it: [`DEFAULT_QUEUE_CAPACITY`](Self::DEFAULT_QUEUE_CAPACITY).

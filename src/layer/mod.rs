@@ -11,6 +11,7 @@
 
 mod entered;
 mod gate;
+mod ids;
 mod inherit;
 mod missing;
 mod panic_message;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
@@ -97,6 +98,11 @@ where
         self.gate.on_layer(subscriber);
     }
 
+    fn on_register_dispatch(&self, dispatch: &Dispatch) {
+        self.gate.on_register_dispatch(dispatch);
+        self.recorder.otel.registered(dispatch);
+    }
+
     fn register_callsite(&self, meta: &'static Metadata<'static>) -> Interest {
         self.gate.register_callsite(meta)
     }
@@ -145,7 +151,7 @@ where
 
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
         if !self.recorder.is_forked() {
-            self.recorder.close(&id);
+            self.recorder.close(&id, &ctx);
         } else if let Some(span) = ctx.span(&id) {
             self.recorder.refuse_in_child(span.metadata());
         }

@@ -11,6 +11,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::entered::EnteredSpans;
+use super::ids::OtelIds;
 use super::missing::Missing;
 use super::span::OpenSpan;
 use super::spans::{Cursor, OpenCalls, Spans};
@@ -22,14 +23,16 @@ use crate::rules::plan::{Action, Plan, Plans, RowPlan, is_same_kind};
 /// Collects what the rules name.
 pub(super) struct Recorder {
     plans: Arc<Plans>,
-    spans: Spans,
+    pub(super) spans: Spans,
     entered: EnteredSpans,
     queue: Arc<Queue>,
+    pub(super) otel: OtelIds,
 }
 
 impl Recorder {
     pub(super) fn new(plans: Arc<Plans>, queue: Arc<Queue>) -> Self {
-        Self { plans, spans: Spans::default(), entered: EnteredSpans::default(), queue }
+        let (spans, entered, otel) = Default::default();
+        Self { plans, spans, entered, queue, otel }
     }
 
     pub(super) fn calls(&self) -> OpenCalls {
@@ -74,12 +77,15 @@ impl Recorder {
             open.prepare_tallies(row);
         }
         std::mem::swap(&mut open.record.fields, &mut fields);
+        if row.is_some_and(|row| row.has_ids) {
+            self.join(&mut cursor, id);
+        }
         cursor.rest();
         fields.give_back();
     }
 
     /// The nearest of these spans, from the inside outwards, that is followed.
-    fn followed<'a, S>(&self, scope: impl Iterator<Item = SpanRef<'a, S>>) -> Option<Id>
+    pub(super) fn followed<'a, S>(&self, scope: impl Iterator<Item = SpanRef<'a, S>>) -> Option<Id>
     where
         S: for<'b> LookupSpan<'b> + 'a,
     {
@@ -111,7 +117,7 @@ impl Recorder {
 
     /// Goes outwards through the followed spans until `f` says that it has all it wants.
     #[inline]
-    fn outwards(
+    pub(super) fn outwards(
         &self,
         cursor: &mut Cursor<'_>,
         from: Id,
@@ -165,6 +171,9 @@ impl Recorder {
         let mut record = Record::new(plan);
         event.record(&mut *record.fields);
         let missing = Missing::of(&record, row);
+        if row.has_ids {
+            record.head.extra.get_or_insert_default().ids = self.ids_around(event, ctx);
+        }
         let scope = ctx.event_span(event).into_iter().flat_map(|span| span.scope());
         if let Some(parent) = self.followed(scope) {
             self.complete(&mut self.spans.cursor(), &mut record.fields, missing, parent);
@@ -251,18 +260,29 @@ impl Recorder {
         if !self.spans.may_follow(id) {
             return;
         }
-        self.spans.with(id, |open| {
+        let is_to_join = self.spans.with(id, |open| {
             if open.record.head.plan.row().is_some() {
                 open.exit(Instant::now(), current, EnteredSpans::thread());
             }
+            open.has_ids_after(1)
         });
+        if OtelIds::IS_ON && is_to_join == Some(true) {
+            self.join_otel(id, ctx);
+        }
     }
 
-    pub(super) fn close(&self, id: &Id) {
+    pub(super) fn close<S>(&self, id: &Id, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
         if !self.spans.may_follow(id) {
             return;
         }
         let mut cursor = self.spans.cursor();
+        if OtelIds::IS_ON && cursor.get(id).is_some_and(|open| open.has_ids_after(0)) {
+            cursor.rest();
+            self.join_otel(id, ctx);
+        }
         let Some(open) = cursor.get(id) else { return };
         if let Some(shape) = &open.record.head.plan.shape {
             open.judge(shape, EnteredSpans::thread());

@@ -74,6 +74,12 @@ impl OpenSpan {
         self.record.head.plan.row().is_some() && !self.record.is_left_out()
     }
 
+    /// Whether it has ids that join its row, and was left so often.
+    #[inline]
+    pub(super) fn has_ids_after(&self, exits: u8) -> bool {
+        self.record.head.plan.row().is_some_and(|row| row.has_ids) && self.exits == exits
+    }
+
     /// Begins anew in the same place, which is clear.
     #[inline]
     pub(super) fn reset(&mut self, plan: &'static Plan) {

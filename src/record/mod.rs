@@ -6,12 +6,14 @@
 
 mod collect;
 mod fields;
+mod ids;
 mod redact;
 pub(crate) mod value;
 
 use std::time::{Duration, Instant};
 
 pub(crate) use self::fields::{Fields, has_room};
+pub(crate) use self::ids::Ids;
 pub(crate) use self::value::{Value, Values};
 use crate::rules::plan::Plan;
 
@@ -56,6 +58,8 @@ pub(crate) struct Extra {
     pub(crate) message: Option<Box<str>>,
     /// The reason category and code that the message had before it was redacted.
     pub(crate) code: Option<(&'static str, &'static str)>,
+    /// The ids that join its row to others, where the rule asks for them.
+    pub(crate) ids: Option<Ids>,
 }
 
 /// The outcome that `#[instrument(err, ret)]` reports.
@@ -138,6 +142,10 @@ impl Head {
 
     pub(crate) fn message(&self) -> Option<&str> {
         self.extra.as_deref()?.message.as_deref()
+    }
+
+    pub(crate) fn ids(&self) -> Option<Ids> {
+        self.extra.as_deref()?.ids
     }
 
     pub(crate) fn code(&self) -> Option<(&'static str, &'static str)> {

@@ -12,8 +12,8 @@ use super::Row;
 use super::json::{Json, Object};
 use super::outcome::{Given, Judgement, Outcome};
 use crate::notice::{self, NoticeKind};
-use crate::record::{Head, Tally, Value, Values};
-use crate::rules::model::{Figure, Redact, SeverityRule, Silent, Success};
+use crate::record::{Head, Ids, Tally, Value, Values};
+use crate::rules::model::{Figure, ID_KEYS, Redact, SeverityRule, Silent, Success};
 use crate::rules::plan::{Destination, NameField, RowPlan};
 use crate::rules::range::range_of;
 use crate::severity::Severity;
@@ -73,6 +73,9 @@ impl Row {
         } else {
             severity(head, values, row, natural_of_level(*head.plan.meta.level()))
         };
+        if row.has_ids {
+            ids(&mut context, head.ids().unwrap_or_default(), row.is_span);
+        }
         for key in &row.rule.or_null {
             context.set_default(key, Json::Null);
         }
@@ -216,6 +219,17 @@ fn error<'a>(
     }
     if let Some(text) = text {
         context.set(key, Json::text(text));
+    }
+}
+
+/// The ids that join rows, in lowercase hex. Events have no parent: their span is the one around them.
+fn ids(context: &mut Object<'_>, ids: Ids, is_span: bool) {
+    let hex = |id: u128, digits| if id == 0 { Json::Null } else { Json::Owned(format!("{id:0digits$x}")) };
+    let [trace, span, parent] = ID_KEYS;
+    context.set(trace, hex(ids.trace, 32));
+    context.set(span, hex(ids.span.into(), 16));
+    if is_span {
+        context.set(parent, hex(ids.parent.into(), 16));
     }
 }
 

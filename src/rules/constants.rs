@@ -1,4 +1,4 @@
-//! Constants of all rows, added to the rules when the ledger is built.
+//! What all rows have, added to the rules when the ledger is built: constants, and ids that join rows.
 
 use std::env;
 use std::ffi::OsString;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Rules;
 use super::check;
-use super::model::RuleSpec;
+use super::model::{ID_KEYS, RuleSpec};
 use crate::error::Error;
 
 /// Key → constant.
@@ -46,6 +46,28 @@ impl Rules {
         if !constants.is_empty() {
             self.list = self.list.iter().map(|rule| Arc::new(rule.with_constants(&constants))).collect();
         }
+        Ok(self)
+    }
+
+    /// These rules, whose rows have the ids that join them if `asked`, or by default if the set says so.
+    ///
+    /// # Errors
+    /// For a rule that writes such a key itself.
+    pub(crate) fn with_ids(mut self, asked: Option<bool>) -> Result<Self, Error> {
+        if !asked.unwrap_or(self.ids) {
+            return Ok(self);
+        }
+        for (index, rule) in self.list.iter().enumerate() {
+            if let Some(output) = rule.outputs().find(|output| ID_KEYS.contains(&output.key)) {
+                let (title, setting, key) = (rule.title(index), output.setting, output.key);
+                return Err(Error::config(format!(
+                    "\"ids\" writes the key {key:?}, and so does {setting:?} of {title}: use another key there, or take it \
+                     out"
+                )));
+            }
+        }
+        self.list =
+            self.list.iter().map(|rule| Arc::new(RuleSpec { ids: true, ..(**rule).clone() })).collect();
         Ok(self)
     }
 

@@ -58,6 +58,8 @@ pub struct Rules {
     pub(crate) list: Arc<[Arc<RuleSpec>]>,
     /// Constants of all rows, which may name variables.
     constants: Arc<Constants>,
+    /// All rows have the ids that join them, unless the ledger's option says otherwise.
+    ids: bool,
 }
 
 /// The built-in rules, and the reason codes that rules without their own get.
@@ -65,13 +67,13 @@ static BUILTIN: LazyLock<(Rules, Arc<ReasonCodes>)> = LazyLock::new(|| {
     let document = toml::parse(include_str!("builtin.toml")).expect("a test parses the built-in rules");
     let codes = Arc::new(document.codes.unwrap_or_default());
     let list = check::check(document.rules, &[], &codes).expect("a test checks the built-in rules");
-    (Rules { list: list.into(), constants: Arc::default() }, codes)
+    (Rules { list: list.into(), ..Rules::new() }, codes)
 });
 
 impl Rules {
     /// A set without rules: nothing becomes a row.
     pub fn new() -> Self {
-        Self { list: Arc::new([]), constants: Arc::default() }
+        Self { list: Arc::new([]), constants: Arc::default(), ids: false }
     }
 
     /// The rules that come with the crate, for a service that assigns tables to bookings.
@@ -150,7 +152,7 @@ impl Rules {
         let models: Vec<_> = list.iter().map(|rule| &**rule).collect();
         check::check_inherited(&models).map_err(|fault| fault.within(ORIGIN))?;
         let constants = self.constants.iter().chain(other.constants.iter()).cloned().collect();
-        Ok(Self { list, constants: Arc::new(constants) })
+        Ok(Self { list, constants: Arc::new(constants), ids: self.ids || other.ids })
     }
 
     /// Replaces the reason codes of the rules in this set. Categories, and the codes in each, are tried in order.
@@ -186,8 +188,8 @@ impl Rules {
         let checked = |document: toml::Document| {
             let codes = document.codes.map_or_else(|| Arc::clone(&BUILTIN.1), Arc::new);
             let after = if document.builtin { Self::builtin().with_codes(&codes) } else { Self::new() };
-            let constants = Arc::new(document.constants);
-            after.checked(document.rules, &codes).map(|rules| Self { constants, ..rules })
+            let (constants, ids) = (Arc::new(document.constants), document.ids);
+            after.checked(document.rules, &codes).map(|rules| Self { constants, ids, ..rules })
         };
         toml::parse(text).and_then(checked).map_err(|fault| fault.within(origin))
     }

@@ -16,6 +16,9 @@ pub(crate) const MAX_NAME_BYTES: usize = 512;
 /// The fields by which a span or event says which row it becomes. They are not in its context.
 pub(crate) const ANNOTATIONS: [&str; 3] = ["ledger.event", "ledger.source", "ledger.severity"];
 
+/// The keys of the ids that join rows.
+pub(crate) const ID_KEYS: [&str; 3] = ["trace_id", "span_id", "parent_span_id"];
+
 /// One rule: which spans or events it names, and what row they become.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RuleSpec {
@@ -60,6 +63,8 @@ pub(crate) struct RuleSpec {
     /// Fields, declared or inherited, whose values do not leave the calling thread.
     pub(crate) redact: Vec<(Pattern, Redact)>,
     pub(crate) silent: Option<Silent>,
+    /// Rows have the ids that join them.
+    pub(crate) ids: bool,
     pub(crate) reason_codes: Arc<ReasonCodes>,
 }
 

@@ -1,6 +1,6 @@
 //! The keys that a rule writes into `context`.
 
-use super::model::{RuleSpec, SuccessTest};
+use super::model::{ID_KEYS, RuleSpec, SuccessTest};
 
 /// A key that a rule writes.
 pub(super) struct Output<'a> {
@@ -44,6 +44,10 @@ impl Output<'_> {
     }
 }
 
+fn of_ids(key: &str) -> Output<'_> {
+    Output { setting: "ids", key, role: Role::Made }
+}
+
 impl RuleSpec {
     /// The measured values that are read from a field: setting, key and field.
     pub(super) fn reads(&self) -> impl Iterator<Item = (&'static str, &str, &str)> {
@@ -81,6 +85,7 @@ impl RuleSpec {
             .chain(self.number_within.iter().map(|(_, key)| ("number_within", key, Role::Default)))
             .chain(self.set.iter().map(|(key, _)| ("set", key, Role::Default)))
             .map(|(setting, key, role)| Output { setting, key, role })
+            .chain(self.ids.then_some(ID_KEYS).into_iter().flatten().map(of_ids))
     }
 
     /// Whether the layer writes a value of its own under this key.

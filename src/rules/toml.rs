@@ -25,6 +25,8 @@ pub(super) struct Document {
     pub(super) builtin: bool,
     /// Constants of all rows.
     pub(super) constants: Constants,
+    /// All rows have the ids that join them.
+    pub(super) ids: bool,
 }
 
 /// The kinds of rules that may have a key. An event does not end, so it has no key about how a call ends.
@@ -108,11 +110,13 @@ pub(super) fn parse(text: &str) -> Result<Document, Fault> {
     let top = DeValue::Table(table.into_inner());
     let top = KeyValue::top(text, &top);
     let [rules, codes, builtin, all] = parts(&top, TOP_KEYS, "at the top level")?;
+    let (constants, ids) = all.map_or(Ok(Default::default()), |all| of_all(&all))?;
     let document = Document {
         rules: rules.map_or(Ok(Vec::new()), |rules| rules.tables()?.iter().map(rule).collect())?,
         codes: codes.map(|codes| reason_codes(&codes)).transpose()?,
         builtin: builtin.map_or(Ok(false), |builtin| builtin.boolean())?,
-        constants: all.map_or(Ok(Vec::new()), |all| constants(&all))?,
+        constants,
+        ids,
     };
     if document.rules.is_empty() && !document.builtin {
         return Err(top.fault("no rules: add a [[rule]], or builtin = true for the built-in ones"));
@@ -120,13 +124,14 @@ pub(super) fn parse(text: &str) -> Result<Document, Fault> {
     Ok(document)
 }
 
-/// The `set` of `[all]`.
-fn constants(all: &KeyValue<'_>) -> Result<Constants, Fault> {
-    let [set] = parts(all, ["set"], "in [all]")?;
-    pairs(set, |one| match check::in_constant(one.key) {
+/// The `set` and the `ids` of `[all]`.
+fn of_all(all: &KeyValue<'_>) -> Result<(Constants, bool), Fault> {
+    let [set, ids] = parts(all, ["set", "ids"], "in [all]")?;
+    let constants = pairs(set, |one| match check::in_constant(one.key) {
         Some(text) => Err(one.fault(format!("\"all.set\" {text}"))),
         None => one.json(),
-    })
+    })?;
+    Ok((constants, ids.map_or(Ok(false), |ids| ids.boolean())?))
 }
 
 fn reason_codes(blocks: &KeyValue<'_>) -> Result<ReasonCodes, Fault> {

@@ -7,6 +7,7 @@ mod durations;
 mod errors;
 mod fields;
 mod hostile_characters;
+mod ids;
 mod inherits;
 mod jobs;
 mod names;

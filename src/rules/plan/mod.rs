@@ -85,6 +85,8 @@ pub(crate) struct RowPlan {
     pub(crate) inherits: Vec<(u8, Destination)>,
     pub(crate) wants: NameSet,
     pub(crate) is_span: bool,
+    /// Its rows have the ids that join them.
+    pub(crate) has_ids: bool,
     /// The kinds of rows that it collects, one for each of the rule's `collect`.
     pub(crate) collects: Vec<Arc<str>>,
     /// The kind of span that numbers it.

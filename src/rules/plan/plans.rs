@@ -230,6 +230,7 @@ impl Plans {
             collects: rule.collect.iter().map(|collect| self.kind(&collect.of)).collect(),
             numbered_within: rule.number_within.as_ref().map(|(within, _)| self.kind(within)),
             is_span: meta.is_span(),
+            has_ids: rule.ids,
             is_collected: self.is_collected(rule.event_type.as_deref().unwrap_or(meta.name())),
             redaction: Redaction::of(rule, &names, self.places(&rule.inherit)).map(Box::new),
             rule: Arc::clone(rule),
