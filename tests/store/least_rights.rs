@@ -51,6 +51,26 @@ async fn row_level_security_lets_an_insert_through() {
 }
 
 #[tokio::test]
+async fn row_level_security_that_is_off_is_named() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    let careful = as_role(&url, "careful");
+    cluster.psql(
+        &url,
+        "GRANT INSERT ON observability_events TO careful;
+         ALTER TABLE observability_events ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY all_rows ON observability_events FOR INSERT WITH CHECK (true);
+         ALTER ROLE careful SET row_security = off;",
+    );
+    for attempt in [Attempt::First, Attempt::Retry] {
+        let error =
+            insert(Postgres::from_url(&careful).expect("readable"), attempt).await.expect_err("refused");
+        assert_eq!(error.failure(), Failure::Hold);
+        assert!(error.to_string().contains("row_security is off for this role"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_missing_right_is_named() {
     let url = as_role(&Cluster::shared().database(), "stranger");
     let error =

@@ -264,6 +264,9 @@ fn remedy(step: Step, error: &PgDatabaseError) -> Option<&'static str> {
              observability_events prints, or use create_table(true)"
         }
         ("3F000", Step::Create) => "there is no schema for the table; name one in the role's search_path",
+        ("42501", _) if error.routine() == Some("check_enable_rls") => {
+            "row_security is off for this role, and a policy applies to it; set it to on for the role or in the options of the URL"
+        }
         ("42501", Step::Create) => {
             "the role may not create the table; let its owner apply schema.sql, and leave create_table off"
         }
