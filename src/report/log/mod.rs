@@ -5,6 +5,7 @@ mod fmt_json;
 mod fmt_text;
 mod input;
 mod line;
+mod older;
 mod row;
 mod spans;
 #[cfg(test)]
