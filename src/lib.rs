@@ -23,6 +23,7 @@ compile_error!("tracing-ledger runs on Unix only: its spool and its fork check n
 mod builder;
 mod census;
 mod checkup;
+mod columns;
 mod error;
 mod escape;
 mod exit;

@@ -22,7 +22,7 @@ use crate::queue::Queue;
 use crate::rules::Rules;
 use crate::rules::plan::Plans;
 use crate::spool;
-use crate::store::{self, Store, TableName};
+use crate::store::{self, Store};
 use crate::writer::{self, CENTURY, Control, WriterOptions};
 
 impl Builder {
@@ -41,9 +41,10 @@ impl Builder {
     {
         let route = self.route();
         let table = self.table_name()?;
-        let store = route.within(|| store::open(url, &table, self.create_table))?;
+        let columns = self.filled()?;
+        let store = route.within(|| store::open(url, &table, &columns, self.create_table))?;
         let to = format!("{}, table {table}", store.name());
-        let place = Some(Place { url: url.to_owned(), table });
+        let place = Some(Place { url: url.to_owned(), table, columns });
         self.start(store, &to, place)
     }
 
@@ -146,12 +147,8 @@ impl Builder {
 
     fn subject(&self, url: &str) -> Result<Subject, Error> {
         self.check_options()?;
-        let place = Some(Place { url: url.to_owned(), table: self.table_name()? });
+        let place = Some(Place { url: url.to_owned(), table: self.table_name()?, columns: self.filled()? });
         Ok(Subject { rules: self.all_rules()?, spool_dir: self.spool_dir.clone(), place })
-    }
-
-    fn table_name(&self) -> Result<TableName, Error> {
-        self.table.as_deref().map_or_else(|| Ok(TableName::default()), TableName::parse)
     }
 
     /// Where notices go; the environment may silence them.
