@@ -88,13 +88,14 @@ impl Builder {
         self.announce(&route, &rules, to, &dead);
         let subject = Subject { rules: rules.clone(), spool_dir: self.spool_dir.clone(), place };
         let discover = self.discover || environment::discovers();
-        let plans = Plans::new(rules, self.max_level).strict(self.strict).discover(discover);
+        let plans = Plans::new(rules.clone(), self.max_level).strict(self.strict).discover(discover);
         let plans = Arc::new(plans);
         let census = Arc::new(Census::new(Arc::clone(&plans)));
         let options = WriterOptions {
             batch_size: self.batch_size,
             flush_interval: self.flush_interval.min(CENTURY),
             reference_grace: self.reference_grace.min(CENTURY),
+            constants: rules.constants().to_vec(),
         };
         let (of_writer, orders) = (Arc::clone(&queue), Arc::clone(&control));
         let writer = writer::start(store, spool, of_writer, orders, options, Arc::clone(&census))?;

@@ -205,7 +205,7 @@ impl Builder {
     }
 
     /// A constant for this key of the context of all rows, such as the name of the service, unless a field or a rule has
-    /// the key. Called again for the same key, it replaces the constant. `ledger.loss` rows have none.
+    /// the key. Called again for the same key, it replaces the constant. Rows of `ledger.loss` have it too.
     ///
     /// It wins over `[all] set` in a file of rules. Rows that an earlier process left in the spool keep the constants of
     /// that process.

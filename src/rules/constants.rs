@@ -30,6 +30,11 @@ impl Rules {
         self.resolved(own, |name| env::var_os(name))
     }
 
+    /// The constants of all rows.
+    pub(crate) fn constants(&self) -> &[(String, Value)] {
+        &self.constants
+    }
+
     fn resolved(
         mut self,
         own: &[(String, Value)],
@@ -47,6 +52,7 @@ impl Rules {
         if !constants.is_empty() {
             self.list = self.list.iter().map(|rule| Arc::new(rule.with_constants(&constants))).collect();
         }
+        self.constants = Arc::new(constants);
         Ok(self)
     }
 

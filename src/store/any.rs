@@ -10,7 +10,7 @@ use crate::row::Row;
 #[derive(Debug)]
 pub(crate) enum AnyStore {
     #[cfg(feature = "postgres")]
-    Postgres(super::Postgres),
+    Postgres(Box<super::Postgres>),
     #[cfg(feature = "sqlite")]
     Sqlite(Box<super::Sqlite>),
 }
@@ -60,7 +60,7 @@ fn postgres(
     create_table: bool,
 ) -> Result<AnyStore, Error> {
     let store = super::Postgres::from_url(url)?.named(table.clone()).filling(columns.clone());
-    Ok(AnyStore::Postgres(store.create_table(create_table)))
+    Ok(AnyStore::Postgres(Box::new(store.create_table(create_table))))
 }
 
 #[cfg(not(feature = "postgres"))]

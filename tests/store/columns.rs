@@ -173,6 +173,8 @@ fn a_ledger_fills_the_columns_that_its_rules_name_in_postgres() {
     let stored = "SELECT order_id, service, context->>'booking_id', context->>'left', context ? 'order_id'
          FROM observability_events WHERE event_type = 'ordered'";
     assert_eq!(cluster.psql(&url, stored), format!("7|orders|{}|2|f", Uuid::from_u128(1)));
+    let loss = "SELECT service, order_id IS NULL, context->>'cause' FROM observability_events WHERE source = 'tracing-ledger'";
+    assert_eq!(cluster.psql(&url, loss), "orders|t|quarantined", "a row about a loss names its service");
 }
 
 #[tokio::test]
