@@ -6,6 +6,7 @@
 mod answer;
 mod compare;
 mod csv;
+mod detail;
 mod escape;
 mod gather;
 mod grid;
@@ -23,6 +24,7 @@ pub use self::answer::{
     JobFigures, Reason, Report, ResultFigures, Share, Spread, Window,
 };
 pub use self::compare::{Compare, compared::Compared, snapshot::Snapshot};
+pub use self::detail::{Detail, DurationBar, ListedCall, Losses, TimeStep, VersionRows};
 use self::gather::Gather;
 use self::log::Logs;
 pub use self::log::UnreadLines;

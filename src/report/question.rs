@@ -25,6 +25,7 @@ pub struct Question {
     pub(super) until: Option<SystemTime>,
     rules: Option<Rules>,
     pub(super) table: TableName,
+    pub(super) detail: bool,
 }
 
 /// The keys by which the rows of an event type are grouped.
@@ -107,6 +108,13 @@ impl Question {
     pub fn table(mut self, name: &str) -> Result<Self, Error> {
         self.table = TableName::parse(name)?;
         Ok(self)
+    }
+
+    /// Whether the answer has [details](super::Detail) on each event type, and the [losses](super::Losses). Without this it
+    /// has none.
+    pub fn detail(mut self, detail: bool) -> Self {
+        self.detail = detail;
+        self
     }
 
     pub(super) fn known_rules(&self) -> Rules {

@@ -62,6 +62,10 @@ pub(super) struct ReportOptions {
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
 
+    /// Adds histograms, figures over time, the slowest and the failed calls, and the losses; only JSON shows them
+    #[arg(long)]
+    detail: bool,
+
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -114,7 +118,7 @@ impl ReportOptions {
     }
 
     fn question(&self) -> Result<Question, Box<dyn Error>> {
-        let mut question = Question::new().table(&self.table)?;
+        let mut question = Question::new().table(&self.table)?.detail(self.detail);
         for event_type in &self.event {
             question = question.event(event_type);
         }
