@@ -136,6 +136,7 @@ impl Question {
             until: self.until,
             asked,
             conditions: conditions.collect(),
+            any: Vec::new(),
         };
         let questions = Questions::new(&self.known_rules(), selection);
         match self.grouping() {
@@ -201,7 +202,7 @@ pub(super) fn condition_of(condition: &str) -> Result<(Asked, Comparison, String
     Ok((asked(key.trim())?, comparison, value.to_owned()))
 }
 
-fn asked(key: &str) -> Result<Asked, Error> {
+pub(super) fn asked(key: &str) -> Result<Asked, Error> {
     Ok(match key {
         "" => return Err(Error::config("a key is empty: name one, such as route")),
         "event_type" => Asked::EventType,
