@@ -2,6 +2,7 @@
 
 mod cell;
 mod flow;
+mod interval;
 mod job;
 
 use std::cmp::Reverse;
