@@ -157,6 +157,7 @@ fn expression(asked: &Asked, extra: &ExtraColumns) -> String {
         if extra.has(name) { format!("COALESCE({name}::text, {key})") } else { key }
     };
     match asked {
+        Asked::Id if !extra.has("id") => "NULL::text".to_owned(),
         Asked::Id => "id::text".to_owned(),
         Asked::Context if extra.all().is_empty() => "context::text".to_owned(),
         Asked::Context => format!(

@@ -87,9 +87,9 @@ async fn rows(
 /// The statement for a table with these columns.
 fn select(extra: &ExtraColumns) -> String {
     let mut select = SELECT.to_owned();
-    for name in ["restaurant_id", "booking_id"] {
+    for name in ["id", "restaurant_id", "booking_id"] {
         if !extra.has(name) {
-            select = select.replace(&format!("{name}::text"), "NULL::text");
+            select = select.replace(&format!(" {name}::text"), " NULL::text");
         }
     }
     if !extra.all().is_empty() {

@@ -65,7 +65,7 @@ impl Sqlite {
 /// The statement for a table with these columns.
 fn select(extra: &ExtraColumns) -> String {
     let mut select = SELECT.to_owned();
-    for name in ["restaurant_id", "booking_id"] {
+    for name in ["id", "restaurant_id", "booking_id"] {
         if !extra.has(name) {
             let column = format!("CASE typeof({name}) WHEN 'blob' THEN hex({name}) ELSE {name} END");
             select = select.replace(&column, "NULL");
