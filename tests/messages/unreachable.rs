@@ -39,11 +39,8 @@ fn a_database_that_nobody_reaches_is_named_on_stderr_without_a_row() {
     let wanted = "there is no row yet, and the database would take none; rows will be kept: cannot connect to Postgres: ";
     assert!(word.starts_with(wanted) && !word.contains("s3cret"), "{word}");
     drop(child.stdin.take());
-    assert!(
-        ledger_says().is_some_and(|line| line.contains("no span and no event")),
-        "the words at the end follow"
-    );
-    assert_eq!(ledger_says(), None, "it is named once");
+    let rest: Vec<_> = std::iter::from_fn(ledger_says).collect();
+    assert!(!rest.iter().any(|line| line.contains("cannot connect")), "it is named once: {rest:?}");
     assert!(child.wait().expect("it ends").success());
 }
 
