@@ -120,6 +120,11 @@ fn select(selection: &Selection, table: &TableName) -> String {
     if !window.is_empty() {
         conditions.push(format!("(created_at IS NULL OR {})", window.join(" AND ")));
     }
+    let any = selection.any.iter().filter_map(|(asked, text)| Some(is(selection.asked.get(*asked)?, text)));
+    let any: Vec<_> = any.collect();
+    if !any.is_empty() {
+        conditions.push(format!("({})", any.join(" OR ")));
+    }
     let all =
         if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
     format!(
@@ -129,8 +134,15 @@ fn select(selection: &Selection, table: &TableName) -> String {
     )
 }
 
+/// Whether the server has this text there, so that no other row crosses the wire.
+fn is(asked: &Asked, text: &str) -> String {
+    format!("{} = {}", expression(asked), literal(text))
+}
+
 fn expression(asked: &Asked) -> String {
     match asked {
+        Asked::Id => "id::text".to_owned(),
+        Asked::Context => "context::text".to_owned(),
         Asked::EventType => "event_type::text".to_owned(),
         Asked::Source => "source::text".to_owned(),
         Asked::Severity => "severity::text".to_owned(),

@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnection;
 
 use super::classify::{Step, StepError};
 use super::connect::{Purpose, commit, simple, within};
-use super::{Postgres, project};
+use super::{Connected, Postgres, project};
 use crate::error::Error;
 use crate::store::TableName;
 use crate::store::read::{ReadRow, Reading, RowSource, Rows, Selection, next};
@@ -22,7 +22,7 @@ const BEGIN: &str = "BEGIN READ ONLY; \
 
 /// The texts have the form of those in SQLite, so that both databases give the same rows. The casts read each type of a column
 /// that the ledger can write. Beside the usual types they do nothing, so that an index serves.
-const SELECT: &str = "SELECT \
+const SELECT: &str = "SELECT id::text, \
      to_char(created_at::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
      event_type::text, source::text, severity::text, restaurant_id::text, booking_id::text, context::text \
      FROM observability_events \
@@ -48,14 +48,19 @@ impl Postgres {
         selection: &Selection,
         each: &mut (dyn FnMut(&Reading<'_>) + Send),
     ) -> Result<(), StepError> {
-        let mut connection = self.connect(Purpose::Read).await?;
+        let mut connection = match self.connection.take() {
+            Some(Connected { connection, .. }) => connection,
+            None => self.connect(Purpose::Read).await?,
+        };
         simple(&mut connection, Step::Read, BEGIN).await?;
         if project::is_usual(&mut connection, &self.table).await? {
             project::rows(&mut connection, &self.table, selection, each).await?;
         } else {
             rows(&mut connection, &self.table, selection, each).await?;
         }
-        commit(&mut connection, Step::Read).await
+        commit(&mut connection, Step::Read).await?;
+        self.connection = Some(Connected { connection, table: None });
+        Ok(())
     }
 }
 

@@ -17,6 +17,8 @@ use crate::error::Error;
 /// The columns of a row that reports use.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ReadRow {
+    /// `None` in most logs.
+    pub(crate) id: Option<String>,
     /// `None` for a value that is not a time here, such as `infinity`.
     pub(crate) created_at: Option<Timestamp>,
     pub(crate) event_type: String,
@@ -54,11 +56,12 @@ impl Text {
 }
 
 /// In the order of [`ReadRow`].
-pub(super) type Columns = (Text, Text, Text, Text, Text, Text, Text);
+pub(super) type Columns = (Text, Text, Text, Text, Text, Text, Text, Text);
 
 impl From<Columns> for ReadRow {
-    fn from((created_at, event_type, source, severity, restaurant, booking, context): Columns) -> Self {
+    fn from((id, created_at, event_type, source, severity, restaurant, booking, context): Columns) -> Self {
         Self {
+            id: id.0,
             created_at: created_at.0.as_deref().and_then(moment),
             event_type: event_type.0.unwrap_or_default(),
             source: source.0,

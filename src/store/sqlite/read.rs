@@ -8,7 +8,7 @@ use crate::store::read::{ReadRow, Reading, RowSource, Rows, Selection, next};
 
 /// SQLite has no arrays, so the event types are one JSON array. Times of the ledger compare as text; rows with other
 /// times are compared when they are read.
-const SELECT: &str = "SELECT created_at, event_type, source, severity, \
+const SELECT: &str = "SELECT CASE typeof(id) WHEN 'blob' THEN hex(id) ELSE id END, created_at, event_type, source, severity, \
      CASE typeof(restaurant_id) WHEN 'blob' THEN hex(restaurant_id) ELSE restaurant_id END, \
      CASE typeof(booking_id) WHEN 'blob' THEN hex(booking_id) ELSE booking_id END, context \
      FROM observability_events \
