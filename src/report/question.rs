@@ -137,6 +137,7 @@ impl Question {
             asked,
             conditions: conditions.collect(),
             any: Vec::new(),
+            losses: false,
         };
         let questions = Questions::new(&self.known_rules(), selection);
         match self.grouping() {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::report::answer::{Figures, Reason, Share, Window};
 use crate::report::observe::Observation;
-use crate::report::samples::Samples;
+use crate::report::samples::{Samples, Sorted};
 
 /// More reasons of one cell are counted together: a reason may be any text.
 const MOST_REASONS: usize = 1000;
@@ -98,19 +98,25 @@ impl Cell {
         })
     }
 
-    pub(super) fn figures(mut self, window: &Window) -> Figures {
+    pub(super) fn figures(self, window: &Window) -> Figures {
+        self.figures_and_durations(window).0
+    }
+
+    pub(super) fn figures_and_durations(mut self, window: &Window) -> (Figures, Sorted) {
         let n = self.succeeded + self.failed;
         let rate = (n > 0).then(|| self.succeeded as f64 / n as f64);
-        Figures {
+        let durations = self.durations.into_sorted();
+        let figures = Figures {
             source: if self.sources.len() == 1 { self.sources.pop() } else { None },
             calls: self.count,
             success: Share { n, rate },
             outcomes: self.outcomes,
-            duration_ms: self.durations.spread(),
+            duration_ms: durations.spread(),
             rows_per_hour: hours(window).map(|hours| self.count as f64 / hours),
             last: self.last.map(SystemTime::from),
             reasons: reasons(self.reasons),
-        }
+        };
+        (figures, durations)
     }
 }
 

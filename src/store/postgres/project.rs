@@ -95,9 +95,7 @@ fn offer(selection: &Selection, row: &[Option<&[u8]>], each: &mut (dyn FnMut(&Re
         is_object: *is_object == Some(&[1]),
         texts: &texts,
     };
-    if selection.holds(&reading) {
-        each(&reading);
-    }
+    selection.pass(&reading, each);
 }
 
 /// `None` for `infinity`.
@@ -109,7 +107,7 @@ fn moment(bytes: &[u8]) -> Option<Timestamp> {
 fn select(selection: &Selection, table: &TableName) -> String {
     let texts: String = selection.asked.iter().map(|asked| format!(", {}", expression(asked))).collect();
     let mut conditions = Vec::new();
-    if let Some(types) = &selection.event_types {
+    if let Some(types) = selection.read_types() {
         let types: Vec<_> = types.iter().map(|name| literal(name)).collect();
         conditions.push(format!("event_type::text IN ({})", types.join(", ")));
     }
@@ -120,10 +118,8 @@ fn select(selection: &Selection, table: &TableName) -> String {
     if !window.is_empty() {
         conditions.push(format!("(created_at IS NULL OR {})", window.join(" AND ")));
     }
-    let any = selection.any.iter().filter_map(|(asked, text)| Some(is(selection.asked.get(*asked)?, text)));
-    let any: Vec<_> = any.collect();
-    if !any.is_empty() {
-        conditions.push(format!("({})", any.join(" OR ")));
+    if !selection.any.is_empty() {
+        conditions.push(format!("({})", any(selection)));
     }
     let all =
         if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
@@ -134,9 +130,21 @@ fn select(selection: &Selection, table: &TableName) -> String {
     )
 }
 
-/// Whether the server has this text there, so that no other row crosses the wire.
-fn is(asked: &Asked, text: &str) -> String {
-    format!("{} = {}", expression(asked), literal(text))
+/// Whether the server has one of these texts there, so that no other row crosses the wire. Constants without a type take that
+/// of the column `id`, so that its index finds UUIDs.
+fn any(selection: &Selection) -> String {
+    let (mut ids, mut others) = (Vec::new(), Vec::new());
+    for (asked, text) in &selection.any {
+        match selection.asked.get(*asked) {
+            Some(Asked::Id) if uuid::Uuid::try_parse(text).is_ok() => ids.push(literal(text)),
+            Some(asked) => others.push(format!("{} = {}", expression(asked), literal(text))),
+            None => {}
+        }
+    }
+    if !ids.is_empty() {
+        others.push(format!("id IN ({})", ids.join(", ")));
+    }
+    others.join(" OR ")
 }
 
 fn expression(asked: &Asked) -> String {

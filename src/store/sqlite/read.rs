@@ -17,6 +17,10 @@ const SELECT: &str = "SELECT CASE typeof(id) WHEN 'blob' THEN hex(id) ELSE id EN
      OR (?2 IS NULL OR created_at >= ?2) AND (?3 IS NULL OR created_at < ?3))";
 
 impl RowSource for Sqlite {
+    fn passes_whole_rows(&self) -> bool {
+        true
+    }
+
     async fn read(
         &mut self,
         selection: &Selection,
@@ -33,8 +37,8 @@ impl Sqlite {
         selection: &Selection,
         each: &mut (dyn FnMut(&Reading<'_>) + Send),
     ) -> Result<(), sqlx::Error> {
-        let event_types = selection.event_types.as_ref();
-        let event_types = event_types.map(|types| serde_json::Value::from(types.clone()).to_string());
+        let event_types = selection.read_types();
+        let event_types = event_types.map(|types| serde_json::Value::from(types).to_string());
         let query = sqlx::query_as(AssertSqlSafe(self.table.in_sql(SELECT).into_owned()))
             .bind(event_types)
             .bind(selection.since_text())
