@@ -57,7 +57,7 @@ fn place(value: f64) -> i32 {
     while edge(place) > value {
         place -= 1;
     }
-    while edge(place + 1) <= value {
+    while edge(place + 1) <= value && edge(place) < f64::MAX {
         place += 1;
     }
     place
