@@ -16,6 +16,7 @@ mod question;
 mod render;
 mod samples;
 mod stats;
+mod story;
 
 use std::path::Path;
 
@@ -31,6 +32,7 @@ pub use self::log::UnreadLines;
 use self::observe::Questions;
 pub use self::question::Question;
 pub use self::stats::gates::GateResult;
+pub use self::story::{Ending, RowKind, Story, StoryRow, Wait, story, story_of_logs};
 use crate::error::Error;
 use crate::store::read::{Reading, RowSource, Selection};
 use crate::store::{TableName, open_to_read};

@@ -132,6 +132,17 @@ impl Questions {
         Self { selection, by: Vec::new(), detail: Some(detail) }
     }
 
+    /// Asks for one more text, and returns its place for [`Observation::text`].
+    pub(crate) fn place(&mut self, text: Asked) -> usize {
+        place(&mut self.selection.asked, text)
+    }
+
+    /// Selects only rows that have this text there, or one that is named in another call.
+    pub(crate) fn any(&mut self, asked: Asked, text: &str) {
+        let place = self.place(asked);
+        self.selection.any.push((place, text.to_owned()));
+    }
+
     /// What to read.
     pub(crate) fn selection(&self) -> &Selection {
         &self.selection
@@ -325,7 +336,8 @@ impl<'a> Observation<'a> {
         }
     }
 
-    fn text(&self, place: usize) -> Option<&'a str> {
+    /// `None` if the row has no such text.
+    pub(crate) fn text(&self, place: usize) -> Option<&'a str> {
         self.reading.texts.get(place).copied().flatten()
     }
 

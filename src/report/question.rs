@@ -203,7 +203,7 @@ pub(super) fn condition_of(condition: &str) -> Result<(Asked, Comparison, String
     Ok((asked(key.trim())?, comparison, value.to_owned()))
 }
 
-fn asked(key: &str) -> Result<Asked, Error> {
+pub(super) fn asked(key: &str) -> Result<Asked, Error> {
     Ok(match key {
         "" => return Err(Error::config("a key is empty: name one, such as route")),
         "event_type" => Asked::EventType,

@@ -11,6 +11,8 @@ mod groups;
 mod jobs;
 #[cfg(feature = "cli")]
 mod schema;
+#[cfg(feature = "cli")]
+mod story;
 mod tables;
 mod texts;
 

@@ -8,6 +8,7 @@ mod doctor;
 mod report;
 mod schema;
 mod since;
+mod story;
 
 use std::env;
 use std::error::Error;
@@ -20,6 +21,7 @@ use clap::{Parser, Subcommand};
 use self::doctor::Doctor;
 use self::report::ReportOptions;
 use self::schema::Schema;
+use self::story::StoryOptions;
 
 /// Reports on the ledger.
 #[derive(Parser)]
@@ -38,18 +40,24 @@ enum Command {
     Baseline(compare::Baseline),
     /// Two windows, versions or baselines side by side, and gates on the change.
     Compare(compare::Compare),
+    /// Everything on one booking, trace or job, in order, with its waits.
+    Story(StoryOptions),
     /// Looks whether a ledger works: database, rights, table, rules and spool.
     Doctor(Doctor),
     /// Prints the statements that make the table and its indexes.
     Schema(Schema),
 }
 
+/// Exit status where no row is selected.
+const NO_ROW: u8 = 3;
+
 /// In messages.
-const COMMANDS: &str = "report, compare, baseline, doctor or schema";
+const COMMANDS: &str = "report, story, compare, baseline, doctor or schema";
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
-        Ok(Cli { command: Command::Report(options) }) => finish(run(&options)),
+        Ok(Cli { command: Command::Report(options) }) => finish(run(options.run())),
+        Ok(Cli { command: Command::Story(options) }) => finish(run(options.run())),
         Ok(Cli { command: Command::Baseline(command) }) => compare::baseline(&command),
         Ok(Cli { command: Command::Compare(options) }) => compare::compare(&options),
         Ok(Cli { command: Command::Doctor(options) }) => options.run(),
@@ -60,8 +68,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &ReportOptions) -> Result<ExitCode, Box<dyn Error>> {
-    runtime()?.block_on(options.run())
+fn run(command: impl Future<Output = Result<ExitCode, Box<dyn Error>>>) -> Result<ExitCode, Box<dyn Error>> {
+    runtime()?.block_on(command)
 }
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {

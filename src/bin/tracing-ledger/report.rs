@@ -10,10 +10,8 @@ use tracing_ledger::Rules;
 use tracing_ledger::report::{Question, Report, event_types, report, report_of_logs};
 
 use super::since::Since;
-use super::{complain, print};
+use super::{NO_ROW, complain, print};
 
-/// Exit status where no row is selected.
-const NO_ROW: u8 = 3;
 /// More event types are not named in a message.
 const MOST_NAMES: usize = 20;
 

@@ -1,7 +1,7 @@
 //! The answer as text, Markdown and JSON.
 
 mod job;
-mod unit;
+pub(super) mod unit;
 
 use std::fmt::{self, Write};
 

@@ -39,7 +39,7 @@ impl fmt::Display for Unit {
 }
 
 /// Two decimals, and a third for figures that two would show as next to nothing. Durations have three.
-pub(super) fn decimal(value: Option<f64>) -> String {
+pub(in crate::report) fn decimal(value: Option<f64>) -> String {
     match value {
         None => NONE.to_owned(),
         Some(value) if value > 0.0 && value < 0.0005 => "<0.001".to_owned(),
