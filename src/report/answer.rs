@@ -10,7 +10,7 @@ use crate::store::time;
 
 /// Figures on the rows of a period.
 ///
-/// `Display` is a text of aligned tables. Figures without samples are `None`, `–` in text and `null` in JSON.
+/// `Display` is a text of aligned tables; `{:#}` adds colours for a terminal. Figures without samples are `None`, `–` in text and `null` in JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Report {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -81,6 +82,7 @@ const REASON_CATEGORY: usize = 7;
 const RESULT: usize = 8;
 const ATTEMPTS: usize = 9;
 const WITHIN: usize = 10;
+const TRACE: usize = 11;
 
 impl Questions {
     /// `selection` says which rows; its conditions name their texts by [`Questions::place`].
@@ -199,6 +201,7 @@ fn measured(rules: &Rules) -> Vec<Asked> {
         key(|rule| rule.keys.result.clone(), &["result"]),
         key(|rule| collected(rule, Figure::Count), &[]),
         key(|rule| collected(rule, Figure::Total), &[]),
+        Asked::Key(Choice::always("trace_id")),
     ]
 }
 
@@ -238,6 +241,16 @@ impl<'a> Observation<'a> {
 
     pub(crate) fn booking(&self) -> Option<&'a str> {
         self.text(BOOKING)
+    }
+
+    /// A number for the booking, else for the trace, else for the row: calls of one unit resemble each other.
+    pub(crate) fn unit(&self, row: u64) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        match self.booking().or_else(|| self.text(TRACE)) {
+            Some(name) => name.hash(&mut hasher),
+            None => row.hash(&mut hasher),
+        }
+        hasher.finish()
     }
 
     /// Finite.

@@ -12,7 +12,8 @@ mod story;
 
 use std::env;
 use std::error::Error;
-use std::io::{self, ErrorKind, Write};
+use std::fmt::Display;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind as Mistake};
@@ -82,6 +83,17 @@ fn print(text: &str) -> io::Result<()> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result,
+    }
+}
+
+/// The text of an answer, with colours if it goes to a terminal that shows them.
+fn text(answer: &impl Display, goes_to_stdout: bool) -> String {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
+    if goes_to_stdout && io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb {
+        format!("{answer:#}")
+    } else {
+        answer.to_string()
     }
 }
 

@@ -10,7 +10,7 @@ use tracing_ledger::Rules;
 use tracing_ledger::report::{Question, Report, event_types, report, report_of_logs};
 
 use super::since::Since;
-use super::{NO_ROW, complain, print};
+use super::{NO_ROW, complain, print, text};
 
 /// More event types are not named in a message.
 const MOST_NAMES: usize = 20;
@@ -89,12 +89,11 @@ enum Format {
 impl ReportOptions {
     pub(super) async fn run(&self) -> Result<ExitCode, Box<dyn Error>> {
         let answer = self.answer().await?;
-        let text = self.render(&answer);
+        let rendered = self.render(&answer);
         match &self.out {
-            Some(path) => {
-                fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?
-            }
-            None => print(&text)?,
+            Some(path) => fs::write(path, rendered)
+                .map_err(|error| format!("cannot write {}: {error}", path.display()))?,
+            None => print(&rendered)?,
         }
         if !answer.is_empty() {
             return Ok(ExitCode::SUCCESS);
@@ -140,7 +139,7 @@ impl ReportOptions {
 
     fn render(&self, answer: &Report) -> String {
         match self.format {
-            Format::Text => answer.to_string(),
+            Format::Text => text(answer, self.out.is_none()),
             Format::Md => answer.to_markdown(),
             Format::Json => answer.to_json() + "\n",
             Format::Csv => answer.to_csv(),
@@ -150,7 +149,8 @@ impl ReportOptions {
     async fn there_are(&self) -> Result<String, Box<dyn Error>> {
         if !self.from_log.is_empty() {
             return Ok(
-                "a log has rows where a span closes: give the fmt layer .with_span_events(FmtSpan::CLOSE)"
+                "a log has rows where a span closes: give the fmt layer .with_span_events(FmtSpan::CLOSE), \
+                 or check the event types, the conditions and the period"
                     .to_owned(),
             );
         }

@@ -6,6 +6,7 @@ use super::gate::GateSpec;
 use super::snapshot::{SideFigures, Snapshot};
 use crate::error::Error;
 use crate::report::compare::tally::SUCCESS;
+use crate::report::log::UnreadLines;
 use crate::report::stats::contrast::{Contrast, Judgement};
 use crate::report::stats::estimate::Estimate;
 use crate::report::stats::gates::{GateResult, Limit, results};
@@ -13,7 +14,7 @@ use crate::report::stats::{ALPHA, Interval};
 
 /// The sides, their figures next to each other, and what the gates say.
 ///
-/// `Display` is a text of aligned tables.
+/// `Display` is a text of aligned tables; `{:#}` adds colours for a terminal.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Compared {
@@ -80,6 +81,13 @@ impl Compared {
         }
         decide(&mut gates);
         Ok(Self { before, after, pairs, gates })
+    }
+
+    /// The lines of logs that could not be read, of both sides.
+    pub fn unread_lines(&self) -> UnreadLines {
+        let mut unread = self.before.unread.clone();
+        unread.extend(self.after.unread.clone());
+        unread
     }
 
     /// Whether all gates hold: broken if one is, else undecided if one is. Without gates they hold.

@@ -11,6 +11,7 @@ use super::tally::{ATTEMPTS, SUCCESS};
 use crate::escape::visible_json;
 use crate::report::escape::{markdown, text};
 use crate::report::grid::{Grid, NONE};
+use crate::report::render::unit::{self, duration};
 use crate::report::stats::blocks::TimeBlocks;
 use crate::report::stats::contrast::Judgement;
 use crate::report::stats::estimate::Estimate;
@@ -24,7 +25,7 @@ impl fmt::Display for Compared {
         }
         for grid in grids(self) {
             writeln!(f)?;
-            grid.text(f)?;
+            grid.text(f, f.alternate())?;
         }
         Ok(())
     }
@@ -49,7 +50,7 @@ impl Compared {
     pub fn to_json(&self) -> String {
         let side = |side: &Snapshot| {
             json!({"of": side.of, "first": side.first, "last": side.last, "rows": side.rows,
-                   "unreadable": side.unreadable, "blocks": side.blocks})
+                   "unreadable": side.unreadable, "unread_lines": side.unread.count(), "blocks": side.blocks})
         };
         let moved: Vec<_> = mix::shares(&self.before, &self.after)
             .into_iter()
@@ -106,6 +107,9 @@ fn side_line(name: &str, side: &Snapshot) -> Line {
     line.push(own(format!(", {rows} rows from {first} to {last}.")));
     if side.unreadable > 0 {
         line.push(own(format!(" {} rows have no time and are left out.", side.unreadable)));
+    }
+    if side.unread.count() > 0 {
+        line.push(own(format!(" Lines of its log that cannot be read: {}.", side.unread.count())));
     }
     line
 }
@@ -343,14 +347,15 @@ fn value(metric: &str, value: f64) -> String {
     match metric {
         SUCCESS => format!("{:.1}%", value * 100.0),
         ATTEMPTS => format!("{value:.2}"),
-        _ if value >= 1000.0 => format!("{:.2} s", value / 1000.0),
-        _ if value >= 10.0 => format!("{value:.1} ms"),
-        _ => format!("{value:.3} ms"),
+        _ => duration(value),
     }
 }
 
 fn values(metric: &str, within: Interval) -> String {
-    format!("{} to {}", value(metric, within.lo), value(metric, within.hi))
+    match metric {
+        SUCCESS | ATTEMPTS => format!("{} to {}", value(metric, within.lo), value(metric, within.hi)),
+        _ => unit::range((within.lo, within.hi)),
+    }
 }
 
 /// A change on the scale of its interval.

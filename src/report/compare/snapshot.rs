@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::tally::{ATTEMPTS, LEVELS, SUCCESS};
 use crate::error::Error;
 use crate::escape::visible_json;
+use crate::report::log::UnreadLines;
 use crate::report::stats::blocks::{TimeBlocks, Variances};
 use crate::report::stats::estimate::{Estimate, Statistic};
 use crate::report::stats::quantile::Ranked;
@@ -27,6 +28,11 @@ pub struct Snapshot {
     pub(super) rows: u64,
     /// Rows without a time, which are in no figure.
     pub(super) unreadable: u64,
+    /// Of logs.
+    #[serde(skip)]
+    pub(super) unread: UnreadLines,
+    #[serde(skip)]
+    pub(super) is_log: bool,
     pub(super) filter: Filter,
     pub(super) blocks: TimeBlocks,
     pub(super) events: Vec<SideFigures>,
@@ -101,11 +107,18 @@ impl Snapshot {
             last: String::new(),
             rows: 0,
             unreadable: 0,
+            unread: UnreadLines::default(),
+            is_log: false,
             filter,
             blocks,
             events: Vec::new(),
             mix: BTreeMap::new(),
         }
+    }
+
+    /// The lines of its logs that could not be read. A file does not keep them.
+    pub fn unread_lines(&self) -> &UnreadLines {
+        &self.unread
     }
 
     /// The file's contents.

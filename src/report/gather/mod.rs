@@ -3,6 +3,7 @@
 mod cell;
 mod detail;
 mod flow;
+mod interval;
 mod job;
 
 use std::cmp::Reverse;

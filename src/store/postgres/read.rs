@@ -22,8 +22,7 @@ const BEGIN: &str = "BEGIN READ ONLY; \
 
 /// The texts have the form of those in SQLite, so that both databases give the same rows. The casts read each type of a column
 /// that the ledger can write. Beside the usual types they do nothing, so that an index serves.
-const SELECT: &str = "SELECT id::text, \
-     to_char(created_at::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
+const COLUMNS: &str = "to_char(created_at::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
      event_type::text, source::text, severity::text, restaurant_id::text, booking_id::text, context::text \
      FROM observability_events \
      WHERE ($1::text[] IS NULL OR event_type::text = ANY($1)) AND (created_at IS NULL \
@@ -70,7 +69,10 @@ async fn rows(
     selection: &Selection,
     each: &mut (dyn FnMut(&Reading<'_>) + Send),
 ) -> Result<(), StepError> {
-    let query = sqlx::query_as(AssertSqlSafe(table.in_sql(SELECT).into_owned()))
+    // A view may lack it.
+    let id = if selection.asks_for_id() { "id::text" } else { "NULL" };
+    let select = format!("SELECT {id}, {COLUMNS}");
+    let query = sqlx::query_as(AssertSqlSafe(table.in_sql(&select).into_owned()))
         .persistent(false)
         .bind(selection.read_types())
         .bind(selection.since_text())

@@ -138,6 +138,11 @@ impl Selection {
         !self.is_loss(reading) || self.names(reading.event_type) && self.holds(reading)
     }
 
+    /// Whether the primary key is read.
+    pub(crate) fn asks_for_id(&self) -> bool {
+        self.asked.contains(&Asked::Id)
+    }
+
     /// The event types to read; `None` for all.
     pub(crate) fn read_types(&self) -> Option<Vec<&str>> {
         let types = self.event_types.as_ref()?.iter().map(String::as_str);
