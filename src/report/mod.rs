@@ -100,18 +100,23 @@ pub(crate) async fn read(question: &Question, sources: &mut [impl RowSource]) ->
             }
         };
         source.read(questions.selection(), each).await?;
-        complete(&mut gather, number, source).await?;
+        complete(&mut gather, &questions, number, source).await?;
     }
     Ok(gather.report(&questions))
 }
 
 /// Reads the calls that are shown one by one as a whole, if the source has not done so yet.
-async fn complete(gather: &mut Gather, number: usize, source: &mut impl RowSource) -> Result<(), Error> {
+async fn complete(
+    gather: &mut Gather,
+    questions: &Questions,
+    number: usize,
+    source: &mut impl RowSource,
+) -> Result<(), Error> {
     let ids = gather.incomplete(number);
     if ids.is_empty() {
         return Ok(());
     }
-    let questions = Questions::whole(ids);
+    let questions = questions.whole(ids);
     let mut found = FoundCalls::default();
     let each = &mut |reading: &Reading<'_>| {
         let row = questions.observe(reading);

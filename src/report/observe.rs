@@ -123,10 +123,11 @@ impl Questions {
         self
     }
 
-    /// Asks for these rows as a whole.
-    pub(crate) fn whole(ids: Vec<String>) -> Self {
-        let mut selection =
-            Selection { asked: vec![Asked::Source, Asked::BookingId], ..Selection::default() };
+    /// Asks for these rows of the same table as a whole.
+    pub(crate) fn whole(&self, ids: Vec<String>) -> Self {
+        let asked = vec![Asked::Source, Asked::BookingId];
+        let columns = self.selection.columns.clone();
+        let mut selection = Selection { asked, columns, ..Selection::default() };
         let id = place(&mut selection.asked, Asked::Id);
         let whole = Some(WholePlaces::new(&mut selection.asked));
         selection.any = ids.into_iter().map(|text| (id, text)).collect();

@@ -1,12 +1,14 @@
 //! Which rows a report reads, and what it asks of each.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 
 use super::ReadRow;
 use super::context::Context;
+use crate::columns::ColumnMap;
 use crate::store::time;
 
 /// Which rows to read, and what to read of each.
@@ -22,6 +24,8 @@ pub(crate) struct Selection {
     pub(crate) asked: Vec<Asked>,
     /// All must hold.
     pub(crate) conditions: Vec<Condition>,
+    /// Which keys fill columns of other names.
+    pub(crate) columns: Arc<ColumnMap>,
     /// One of these places in `asked` must have this text, unless there are none.
     pub(crate) any: Vec<(usize, String)>,
     /// Whether rows of `ledger.loss` are passed on too, whatever the event types and the conditions.
@@ -136,11 +140,6 @@ impl Selection {
     /// Whether a row that was passed on has the event type and meets the conditions.
     pub(crate) fn asks_for(&self, reading: &Reading<'_>) -> bool {
         !self.is_loss(reading) || self.names(reading.event_type) && self.holds(reading)
-    }
-
-    /// Whether the primary key is read.
-    pub(crate) fn asks_for_id(&self) -> bool {
-        self.asked.contains(&Asked::Id)
     }
 
     /// The event types to read; `None` for all.
