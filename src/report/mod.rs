@@ -10,6 +10,7 @@ mod detail;
 mod escape;
 mod gather;
 mod grid;
+mod live;
 mod log;
 mod observe;
 mod question;
@@ -27,6 +28,7 @@ pub use self::answer::{
 pub use self::compare::{Compare, compared::Compared, snapshot::Snapshot};
 pub use self::detail::{Detail, DurationBar, ListedCall, Losses, TimeStep, VersionRows};
 use self::gather::{FoundCalls, Gather};
+pub use self::live::{Live, LiveFailure, LiveView, RowsOverTime};
 use self::log::Logs;
 pub use self::log::UnreadLines;
 use self::observe::Questions;

@@ -160,7 +160,7 @@ impl Selection {
     }
 
     /// Whether all conditions hold.
-    fn holds(&self, reading: &Reading<'_>) -> bool {
+    pub(crate) fn holds(&self, reading: &Reading<'_>) -> bool {
         let text = |asked: usize| reading.texts.get(asked).copied().flatten();
         let mut any = self.any.iter();
         (self.any.is_empty() || any.any(|(asked, wanted)| text(*asked) == Some(wanted)))
