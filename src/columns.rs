@@ -80,6 +80,12 @@ impl ColumnMap {
         !self.0.iter().any(|(key, filled)| key == column && filled.is_none() && USUAL.contains(&column))
     }
 
+    /// Whether rows fill this column by default.
+    #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
+    pub(crate) fn is_usual(column: &str) -> bool {
+        FIXED.contains(&column) || USUAL.contains(&column)
+    }
+
     /// Whether rows fill the columns that they fill by default, and no other.
     pub(crate) fn are_usual(&self) -> bool {
         self.own().next().is_none() && USUAL.iter().all(|column| self.has(column))

@@ -216,6 +216,12 @@ impl<'a> Observation<'a> {
         self.text(REASON_CATEGORY)
     }
 
+    /// Why a call did not succeed. An exception has an unknown code, and a reason that says less than its outcome.
+    pub(crate) fn why(&self) -> Option<&'a str> {
+        let code = self.reason_code().filter(|code| *code != "unknown");
+        code.or_else(|| self.outcome().filter(|outcome| *outcome != "ok")).or_else(|| self.reason())
+    }
+
     /// How a job ended.
     pub(crate) fn result(&self) -> Option<&'a str> {
         self.text(RESULT)

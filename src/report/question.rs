@@ -136,6 +136,7 @@ impl Question {
             until: self.until,
             asked,
             conditions: conditions.collect(),
+            columns: self.known_rules().columns(),
             any: Vec::new(),
         };
         let questions = Questions::new(&self.known_rules(), selection);

@@ -78,12 +78,17 @@ impl Rules {
         Ok(self)
     }
 
+    /// Which keys fill which columns.
+    pub(crate) fn columns(&self) -> Arc<ColumnMap> {
+        Arc::clone(&self.columns)
+    }
+
     /// Which keys fill which columns; what `own` says wins.
     ///
     /// # Errors
     /// For a column that cannot be filled.
     pub(crate) fn columns_with(&self, own: &[(String, Option<String>)]) -> Result<ColumnMap, Error> {
-        let mut columns = (*self.columns).clone();
+        let mut columns = (*self.columns()).clone();
         for (key, column) in own {
             let wrong = |text| Error::config(format!("\"column\" {text}"));
             columns.fill(key, column.as_deref()).map_err(wrong)?;

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use sqlx::Connection;
 use support::{Cluster, DEADLINE, SqliteFile};
+use tracing_ledger::report::{Question, report, story};
 use tracing_ledger::store::{Attempt, Failure, Postgres, Sqlite, Store};
 use tracing_ledger::{Builder, Health, Row, Rules};
 use tracing_subscriber::{Registry, prelude::*};
@@ -239,4 +240,62 @@ fn a_column_that_cannot_be_filled_is_refused() {
     let error = built(tracing_ledger::builder().rules(rules).column("b", "x"));
     assert!(error.contains("twice, from \"a\" and \"b\""), "{error}");
     assert!(Postgres::from_url("postgres://db/app").expect("a URL").column("a", "id").is_err());
+}
+
+/// A row of each of two orders.
+async fn ordered(mut store: impl Store) {
+    for context in [r#"{"oid":7,"duration_ms":1}"#, r#"{"oid":8}"#] {
+        store.insert(&[with_context(context)], Attempt::First).await.expect("stored");
+    }
+}
+
+async fn assert_reported(url: &str) {
+    let rules: Rules =
+        "[all]\ncolumns = { oid = \"order_id\", booking_id = false }\n[[rule]]\nspan = \"test.event\""
+            .parse()
+            .expect("sound rules");
+    for key in ["oid", "order_id"] {
+        // A column is known by its own name without the rules.
+        let question = if key == "oid" { Question::new().rules(rules.clone()) } else { Question::new() };
+        let by = report(&question.clone().by(key).expect("a key"), &[url]).await.expect("an answer");
+        let groups = by.events[0].groups.iter();
+        let mut groups: Vec<_> = groups.map(|group| (group.by[0].1.clone(), group.figures.calls)).collect();
+        groups.sort();
+        assert_eq!(groups, [(Some("7".to_owned()), 1), (Some("8".to_owned()), 1)], "{key} in {url}");
+        let seven = question.condition(&format!("{key}=7")).expect("a condition");
+        assert_eq!(
+            report(&seven, &[url]).await.expect("an answer").events[0].figures.calls,
+            1,
+            "{key} in {url}"
+        );
+        let told = story(&format!("{key}=8"), &seven, &[url]).await.expect("an answer");
+        assert_eq!(told.rows.len(), 0, "of 7, none is of 8");
+        let told = story(&format!("{key}=7"), &seven, &[url]).await.expect("an answer");
+        assert_eq!(told.rows.len(), 1, "{key} in {url}");
+        let text = told.to_string();
+        assert!(text.contains(key), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn reports_see_the_value_of_a_column_as_that_of_its_key() {
+    let cluster = Cluster::shared();
+    for context in ["jsonb", "text"] {
+        let url = cluster.database();
+        let change = format!(
+            "ALTER TABLE observability_events ADD order_id bigint, DROP booking_id, ALTER context TYPE {context}"
+        );
+        cluster.psql(&url, &change);
+        let store =
+            Postgres::from_url(&url).expect("a URL").column("booking_id", None).expect("a known column");
+        ordered(store.column("oid", "order_id").expect("a column")).await;
+        let moved =
+            "SELECT count(order_id), count(*) FILTER (WHERE context::text ~ 'oid') FROM observability_events";
+        assert_eq!(cluster.psql(&url, moved), "2|0");
+        assert_reported(&url).await;
+    }
+    let file = SqliteFile::new();
+    let store = Sqlite::from_url(&file.url()).expect("a URL").create_table(true).column("booking_id", None);
+    ordered(store.expect("a known column").column("oid", "order_id").expect("a column")).await;
+    assert_reported(&file.url()).await;
 }

@@ -6,9 +6,11 @@
 mod compare;
 mod doctor;
 mod report;
+mod rows;
 mod schema;
 mod since;
 mod story;
+mod watch;
 
 use std::env;
 use std::error::Error;
@@ -23,6 +25,7 @@ use self::doctor::Doctor;
 use self::report::ReportOptions;
 use self::schema::Schema;
 use self::story::StoryOptions;
+use self::watch::Watch;
 
 /// Reports on the ledger.
 #[derive(Parser)]
@@ -43,6 +46,8 @@ enum Command {
     Compare(compare::Compare),
     /// Everything on one booking, trace or job, in order, with its waits.
     Story(StoryOptions),
+    /// The last minutes on a terminal: rates, success, quantiles, failures and losses.
+    Watch(Watch),
     /// Looks whether a ledger works: database, rights, table, rules and spool.
     Doctor(Doctor),
     /// Prints the statements that make the table and its indexes.
@@ -53,12 +58,13 @@ enum Command {
 const NO_ROW: u8 = 3;
 
 /// In messages.
-const COMMANDS: &str = "report, story, compare, baseline, doctor or schema";
+const COMMANDS: &str = "report, story, watch, compare, baseline, doctor or schema";
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command: Command::Report(options) }) => finish(run(options.run())),
         Ok(Cli { command: Command::Story(options) }) => finish(run(options.run())),
+        Ok(Cli { command: Command::Watch(options) }) => finish(options.run()),
         Ok(Cli { command: Command::Baseline(command) }) => compare::baseline(&command),
         Ok(Cli { command: Command::Compare(options) }) => compare::compare(&options),
         Ok(Cli { command: Command::Doctor(options) }) => options.run(),

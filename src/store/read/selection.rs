@@ -1,12 +1,14 @@
 //! Which rows a report reads, and what it asks of each.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 
 use super::ReadRow;
 use super::context::Context;
+use crate::columns::ColumnMap;
 use crate::store::time;
 
 /// Which rows to read, and what to read of each.
@@ -22,6 +24,8 @@ pub(crate) struct Selection {
     pub(crate) asked: Vec<Asked>,
     /// All must hold.
     pub(crate) conditions: Vec<Condition>,
+    /// Which keys fill columns of other names.
+    pub(crate) columns: Arc<ColumnMap>,
     /// One of these places in `asked` must have this text, unless there are none.
     pub(crate) any: Vec<(usize, String)>,
 }
