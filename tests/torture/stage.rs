@@ -122,7 +122,10 @@ fn check_callers(calls: &[Call], by_options: Duration, stall: Duration) -> (Dura
     let of = |phase| p999(calls, phase).unwrap_or_default();
     let (calm, fault) = (of(Phase::Calm), of(Phase::Fault));
     let bound = by_options + CALLER_WAITS.max(2 * calm).max(2 * stall);
-    assert!(fault <= bound, "the callers waited: p99.9 {fault:?}, in calm {calm:?}, the machine stalled {stall:?}");
+    assert!(
+        fault <= bound,
+        "the callers waited: p99.9 {fault:?}, in calm {calm:?}, the machine stalled {stall:?}"
+    );
     (calm, fault)
 }
 
