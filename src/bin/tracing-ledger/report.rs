@@ -108,7 +108,7 @@ impl ReportOptions {
             return Ok(report(&question, &self.database_url).await?);
         }
         let (answer, unread) = report_of_logs(&question, &self.from_log).await?;
-        if unread.count() > 0 {
+        if !unread.is_empty() {
             complain("note", &unread.to_string());
         }
         Ok(answer)

@@ -326,7 +326,7 @@ fn gate_json(gated: &GateLine) -> Value {
            "why": why(gated), "needs_n": gated.needed()})
 }
 
-fn judgement_word(judgement: Judgement) -> &'static str {
+pub(super) fn judgement_word(judgement: Judgement) -> &'static str {
     match judgement {
         Judgement::Better => "better",
         Judgement::Worse => "worse",
@@ -335,7 +335,7 @@ fn judgement_word(judgement: Judgement) -> &'static str {
     }
 }
 
-fn result_word(result: GateResult) -> &'static str {
+pub(super) fn result_word(result: GateResult) -> &'static str {
     match result {
         GateResult::Holds => "holds",
         GateResult::Broken => "broken",
