@@ -11,7 +11,7 @@ use crate::store::time;
 /// Figures on the rows of a period.
 ///
 /// `Display` is a text of aligned tables; `{:#}` adds colours for a terminal. Figures without samples are `None`, `–` in text and `null` in JSON.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
     /// The period.
@@ -32,7 +32,7 @@ pub struct Report {
 }
 
 /// A period, and the rows in it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Window {
     /// Earlier rows are left out; `None` leaves out none.

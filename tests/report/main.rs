@@ -14,6 +14,8 @@ mod logs;
 #[cfg(feature = "cli")]
 mod schema;
 #[cfg(feature = "cli")]
+mod serve;
+#[cfg(feature = "cli")]
 mod story;
 mod tables;
 mod texts;

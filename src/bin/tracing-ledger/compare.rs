@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use tracing_ledger::Rules;
-use tracing_ledger::report::{Compare as Comparer, Compared, GateResult, Snapshot, UnreadLines};
+use tracing_ledger::report::{Compare as Comparer, Compared, GateResult, Snapshot, UnreadLines, page};
 
 use super::{complain, print};
 
@@ -115,6 +115,8 @@ enum ComparedFormat {
     Json,
     /// One line for each figure
     Csv,
+    /// A page with charts: one file that needs no network
+    Html,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -204,11 +206,20 @@ fn output(options: &Compare, compared: &Compared) -> Result<(), Box<dyn Error>> 
         ComparedFormat::Md => compared.to_markdown(),
         ComparedFormat::Json => compared.to_json() + "\n",
         ComparedFormat::Csv => compared.to_csv(),
+        ComparedFormat::Html => html(options, compared)?,
     };
     match &options.out {
         Some(file) => write(file, &text),
         None => Ok(print(&text)?),
     }
+}
+
+/// With the rows of the side after, if it has some.
+fn html(options: &Compare, compared: &Compared) -> Result<String, Box<dyn Error>> {
+    let Some(after) = &options.after else { return Ok(compared.to_html()) };
+    let rows = options.choice.comparer()?;
+    let rows = super::runtime()?.block_on(rows.rows(after, compared))?;
+    Ok(rows.map_or_else(|| compared.to_html(), |rows| page(&rows, Some(compared))))
 }
 
 /// Writes a file beside the one that it replaces first, so that a full disk leaves the old one.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use tracing_ledger::Rules;
-use tracing_ledger::report::{Question, Report, event_types, report, report_of_logs};
+use tracing_ledger::report::{Question, Report, event_types, page, report, report_of_logs};
 
 use super::since::Since;
 use super::{NO_ROW, complain, print, text};
@@ -84,6 +84,8 @@ enum Format {
     Json,
     /// One line for each figure
     Csv,
+    /// A page with charts: one file that needs no network
+    Html,
 }
 
 impl ReportOptions {
@@ -115,7 +117,8 @@ impl ReportOptions {
     }
 
     fn question(&self) -> Result<Question, Box<dyn Error>> {
-        let mut question = Question::new().table(&self.table)?.detail(self.detail);
+        let mut question =
+            Question::new().table(&self.table)?.detail(self.detail || matches!(self.format, Format::Html));
         for event_type in &self.event {
             question = question.event(event_type);
         }
@@ -143,6 +146,7 @@ impl ReportOptions {
             Format::Md => answer.to_markdown(),
             Format::Json => answer.to_json() + "\n",
             Format::Csv => answer.to_csv(),
+            Format::Html => page(answer, None),
         }
     }
 

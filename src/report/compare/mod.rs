@@ -2,13 +2,14 @@
 
 pub(super) mod compared;
 mod csv;
-mod gate;
+pub(super) mod gate;
 mod histogram;
 mod mix;
-mod render;
+pub(super) mod overlay;
+pub(super) mod render;
 mod rows;
 pub(super) mod snapshot;
-mod tally;
+pub(super) mod tally;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,10 +19,12 @@ use self::gate::GateSpec;
 use self::rows::{Rows, STDIN};
 use self::snapshot::{Filter, Snapshot};
 use self::tally::EventTally;
+use super::answer::Report;
 use super::log::{Logs, UnreadLines};
 use super::observe::{Observation, Questions, by_event_type};
-use super::question::{by_of, condition_of};
+use super::question::{Question, by_of, condition_of};
 use super::stats::blocks::TimeBlocks;
+use super::{report, report_of_logs};
 use crate::error::Error;
 use crate::rules::Rules;
 use crate::store::read::{Condition, Reading, RowSource, Selection};
@@ -168,6 +171,32 @@ impl Compare {
         read_stdin_once(runs.iter().map(String::as_str))?;
         let side = self.read(&runs.join(","), &parsed, true).await?;
         self.check(side)
+    }
+
+    /// The rows of one side of a comparison, in detail, for a [`page`](super::page) that has both. `None` for a saved baseline,
+    /// which has no rows, and for stdin, which can be read only once.
+    ///
+    /// # Errors
+    /// As [`report`](super::report()).
+    pub async fn rows(&self, side: &str, compared: &Compared) -> Result<Option<Report>, Error> {
+        let Self { filter, databases, .. } = self.with_filter_of(&compared.before);
+        let mut question = filter.events.iter().fold(Question::new(), Question::event).detail(true);
+        question = question.rules(self.rules.clone());
+        question.table = self.table.clone();
+        for key in &filter.by {
+            question = question.by(key)?;
+        }
+        for condition in &filter.conditions {
+            question = question.condition(condition)?;
+        }
+        match Rows::parse(side)? {
+            Rows::Saved(_) => return Ok(None),
+            Rows::Log(_) if side == STDIN => return Ok(None),
+            Rows::Log(path) => return Ok(Some(report_of_logs(&question, &[path]).await?.0)),
+            Rows::Having(value) => question = question.condition(&value)?,
+            Rows::Window(since, until) => (question.since, question.until) = (since, until),
+        }
+        Ok(Some(report(&question, &databases).await?))
     }
 
     fn with_filter_of(&self, before: &Snapshot) -> Self {

@@ -35,7 +35,7 @@ fn histogram(title: String, counted: &str, bars: &[AttemptsBar]) -> Grid {
 }
 
 /// Whole numbers stay whole.
-fn whole(value: Option<f64>) -> String {
+pub(in crate::report) fn whole(value: Option<f64>) -> String {
     value.map_or(NONE.to_owned(), |value| value.to_string())
 }
 

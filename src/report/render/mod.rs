@@ -5,6 +5,7 @@ pub(super) mod unit;
 
 use std::fmt::{self, Write};
 
+pub(super) use self::job::whole;
 use self::unit::{decimal, duration_or_none, range};
 use super::answer::{EventFigures, Figures, GroupFigures, Report, Share, Spread, moment_text};
 use super::grid::{Grid, NONE};
@@ -197,6 +198,6 @@ fn or_none(name: &Option<String>) -> String {
     name.clone().unwrap_or_else(|| NONE.to_owned())
 }
 
-fn percent(share: &Share) -> String {
+pub(super) fn percent(share: &Share) -> String {
     share.rate.map_or(NONE.to_owned(), |rate| format!("{:.1}%", rate * 100.0))
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::report::answer::Spread;
 use crate::report::grid::NONE;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +14,6 @@ pub(in crate::report) enum Unit {
 }
 
 impl Unit {
-    #[allow(dead_code, reason = "for tables with one unit")]
-    /// The unit of a table whose figures all have the same one: that of the longest median.
-    pub(in crate::report) fn of<'a>(spreads: impl IntoIterator<Item = &'a Spread>) -> Self {
-        let longest = spreads.into_iter().filter_map(|spread| spread.median).reduce(f64::max);
-        longest.map_or(Self::Milliseconds, Self::suiting)
-    }
-
     /// The unit of one duration. A duration next to the following unit is rounded up to it.
     fn suiting(milliseconds: f64) -> Self {
         match milliseconds.abs() {
@@ -41,12 +33,6 @@ impl Unit {
             Self::Minutes => 60_000.0,
             Self::Hours => 3_600_000.0,
         }
-    }
-
-    #[allow(dead_code, reason = "for tables with one unit")]
-    /// The number without its unit.
-    pub(in crate::report) fn show(self, milliseconds: Option<f64>) -> String {
-        decimal(milliseconds.map(|value| value / self.milliseconds()))
     }
 }
 
@@ -68,7 +54,7 @@ pub(in crate::report) fn duration(milliseconds: f64) -> String {
     format!("{} {unit}", digits(milliseconds / unit.milliseconds()))
 }
 
-pub(super) fn duration_or_none(milliseconds: Option<f64>) -> String {
+pub(in crate::report) fn duration_or_none(milliseconds: Option<f64>) -> String {
     milliseconds.map_or(NONE.to_owned(), duration)
 }
 
