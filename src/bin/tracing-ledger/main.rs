@@ -6,6 +6,7 @@
 mod compare;
 mod doctor;
 mod report;
+mod rollup;
 mod rows;
 mod schema;
 mod since;
@@ -23,6 +24,7 @@ use clap::{Parser, Subcommand};
 
 use self::doctor::Doctor;
 use self::report::ReportOptions;
+use self::rollup::RollupOptions;
 use self::schema::Schema;
 use self::story::StoryOptions;
 use self::watch::Watch;
@@ -48,6 +50,8 @@ enum Command {
     Story(StoryOptions),
     /// The last minutes on a terminal: rates, success, quantiles, failures and losses.
     Watch(Watch),
+    /// Rolls past hours up into tables beside the rows, from which `report --rollup` answers at once.
+    Rollup(RollupOptions),
     /// Looks whether a ledger works: database, rights, table, rules and spool.
     Doctor(Doctor),
     /// Prints the statements that make the table and its indexes.
@@ -58,7 +62,7 @@ enum Command {
 const NO_ROW: u8 = 3;
 
 /// In messages.
-const COMMANDS: &str = "report, story, watch, compare, baseline, doctor or schema";
+const COMMANDS: &str = "report, story, watch, compare, baseline, rollup, doctor or schema";
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
         Ok(Cli { command: Command::Watch(options) }) => finish(options.run()),
         Ok(Cli { command: Command::Baseline(command) }) => compare::baseline(&command),
         Ok(Cli { command: Command::Compare(options) }) => compare::compare(&options),
+        Ok(Cli { command: Command::Rollup(options) }) => finish(run(options.run())),
         Ok(Cli { command: Command::Doctor(options) }) => options.run(),
         Ok(Cli { command: Command::Schema(options) }) => {
             finish(options.text().and_then(|text| Ok(print(&text).map(|()| ExitCode::SUCCESS)?)))

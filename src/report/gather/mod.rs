@@ -1,9 +1,9 @@
 //! Computes the answer from rows, one at a time.
 
-mod cell;
+pub(super) mod cell;
 mod flow;
 mod interval;
-mod job;
+pub(super) mod job;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -12,6 +12,8 @@ use jiff::Timestamp;
 
 use self::cell::Cell;
 use self::job::Jobs;
+#[cfg(feature = "postgres")]
+use self::job::ResultTally;
 use super::answer::{EventFigures, GroupFigures, Report, Window};
 use super::observe::{Observation, Questions};
 use super::question::{Grouping, Question};
@@ -69,6 +71,26 @@ impl Gather {
         self.jobs.row(row);
     }
 
+    /// Adds the figures of rows that are rolled up, once for all rows that are in the same cell.
+    #[cfg(feature = "postgres")]
+    pub(super) fn rolled_cell(&mut self, cell: Cell) {
+        self.jobs.rolled_events(cell.event_type(), cell.count);
+        self.index.insert(cell.key(), self.cells.len());
+        self.cells.push(cell);
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(super) fn rolled_jobs(&mut self, event_type: &str, result: Option<String>, tally: ResultTally) {
+        self.jobs.rolled(event_type, result, tally);
+    }
+
+    /// The first and the last moment of these rows.
+    #[cfg(feature = "postgres")]
+    pub(super) fn rolled_rows(&mut self, unreadable: u64, period: Option<(Timestamp, Timestamp)>) {
+        self.unreadable += unreadable;
+        self.period = period;
+    }
+
     pub(super) fn report(mut self, questions: &Questions) -> Report {
         self.window.first = self.period.map(|(first, _)| first.into());
         self.window.last = self.period.map(|(_, last)| last.into());
@@ -86,7 +108,15 @@ impl Gather {
         let mut events: Vec<_> = events.map(event).collect();
         events.sort_by_key(|event| Reverse(event.figures.calls));
         let (jobs, attempts) = self.jobs.figures();
-        Report { window: self.window, events, jobs, attempts, unreadable: self.unreadable, losses: None }
+        Report {
+            window: self.window,
+            events,
+            jobs,
+            attempts,
+            unreadable: self.unreadable,
+            losses: None,
+            rollup: None,
+        }
     }
 }
 
