@@ -4,6 +4,7 @@
 mod command;
 #[cfg(feature = "cli")]
 mod compare;
+mod detail;
 mod figures;
 mod foreign_rows;
 mod groups;
@@ -13,6 +14,8 @@ mod live;
 mod rollup;
 #[cfg(feature = "cli")]
 mod schema;
+#[cfg(feature = "cli")]
+mod serve;
 #[cfg(feature = "cli")]
 mod story;
 mod tables;

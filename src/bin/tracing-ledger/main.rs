@@ -9,7 +9,9 @@ mod report;
 mod rollup;
 mod rows;
 mod schema;
+mod serve;
 mod since;
+mod span;
 mod story;
 mod watch;
 
@@ -26,6 +28,7 @@ use self::doctor::Doctor;
 use self::report::ReportOptions;
 use self::rollup::RollupOptions;
 use self::schema::Schema;
+use self::serve::Serve;
 use self::story::StoryOptions;
 use self::watch::Watch;
 
@@ -50,6 +53,8 @@ enum Command {
     Story(StoryOptions),
     /// The last minutes on a terminal: rates, success, quantiles, failures and losses.
     Watch(Watch),
+    /// The page of the report on 127.0.0.1, over the rows as they come.
+    Serve(Serve),
     /// Rolls past hours up into tables beside the rows, from which `report --rollup` answers at once.
     Rollup(RollupOptions),
     /// Looks whether a ledger works: database, rights, table, rules and spool.
@@ -62,13 +67,14 @@ enum Command {
 const NO_ROW: u8 = 3;
 
 /// In messages.
-const COMMANDS: &str = "report, story, watch, compare, baseline, rollup, doctor or schema";
+const COMMANDS: &str = "report, story, watch, serve, compare, baseline, rollup, doctor or schema";
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command: Command::Report(options) }) => finish(run(options.run())),
         Ok(Cli { command: Command::Story(options) }) => finish(run(options.run())),
         Ok(Cli { command: Command::Watch(options) }) => finish(options.run()),
+        Ok(Cli { command: Command::Serve(options) }) => finish(options.run()),
         Ok(Cli { command: Command::Baseline(command) }) => compare::baseline(&command),
         Ok(Cli { command: Command::Compare(options) }) => compare::compare(&options),
         Ok(Cli { command: Command::Rollup(options) }) => finish(run(options.run())),

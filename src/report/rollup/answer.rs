@@ -86,7 +86,7 @@ async fn read(
     let each = &mut |reading: &Reading<'_>| {
         if number == 0 || reading.created_at.is_some() {
             rows += 1;
-            gather.row(&questions.observe(reading));
+            gather.row(0, &questions.observe(reading));
         }
     };
     open_to_read(url, &question.table)?.read(&selection, each).await?;
