@@ -107,6 +107,15 @@ impl Store for AnyStore {
             Self::Sqlite(ref mut store) => store.insert(batch, attempt).await,
         }
     }
+
+    async fn reach(&mut self) -> Result<(), InsertError> {
+        match *self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(ref mut store) => store.reach().await,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(ref mut store) => store.reach().await,
+        }
+    }
 }
 
 impl AnyStore {

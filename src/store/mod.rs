@@ -78,6 +78,15 @@ pub trait Store: Send + 'static {
     /// # Errors
     /// When the batch was not stored. [`InsertError::failure`] decides what the writer does next.
     fn insert(&mut self, batch: &[Row], attempt: Attempt) -> impl Future<Output = Result<(), InsertError>>;
+
+    /// Whether a row could be stored now, asked some seconds after the start of a program that has no row yet. A store
+    /// without this method says yes.
+    ///
+    /// # Errors
+    /// When an [`insert`](Self::insert) would fail. The ledger writes the message to stderr, and asks again.
+    fn reach(&mut self) -> impl Future<Output = Result<(), InsertError>> {
+        std::future::ready(Ok(()))
+    }
 }
 
 /// Whether the rows of a batch may be stored already.
