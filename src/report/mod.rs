@@ -16,6 +16,8 @@ mod observe;
 mod page;
 mod question;
 mod render;
+#[cfg(feature = "postgres")]
+mod rollup;
 mod samples;
 mod stats;
 mod story;
@@ -24,16 +26,19 @@ use std::path::Path;
 
 pub use self::answer::{
     Attempts, AttemptsBar, EventFigures, Figures, FlowFigures, GroupFigures, Intervals, JobAttempts,
-    JobFigures, Reason, Report, ResultFigures, Share, Spread, Window,
+    JobFigures, Reason, Report, ResultFigures, RolledUp, Share, Spread, Window,
 };
 pub use self::compare::{Compare, compared::Compared, snapshot::Snapshot};
 pub use self::detail::{Detail, DurationBar, ListedCall, Losses, TimeStep, VersionRows};
-use self::gather::Gather;
+use self::gather::{FoundCalls, Gather};
 pub use self::live::{Live, LiveFailure, LiveView, RowsOverTime};
 use self::log::Logs;
 pub use self::log::UnreadLines;
+use self::observe::Questions;
 pub use self::page::page;
 pub use self::question::Question;
+#[cfg(feature = "postgres")]
+pub use self::rollup::{RolledHours, Rollup};
 pub use self::stats::gates::GateResult;
 pub use self::story::{Ending, RowKind, Story, StoryRow, Wait, story, story_of_logs};
 use crate::error::Error;
@@ -59,6 +64,10 @@ use crate::store::{TableName, open_to_read};
 /// # }
 /// ```
 pub async fn report<U: AsRef<str>>(question: &Question, urls: &[U]) -> Result<Report, Error> {
+    #[cfg(feature = "postgres")]
+    if question.rollup {
+        return rollup::report(question, urls).await;
+    }
     let mut sources = Vec::new();
     for url in urls {
         sources.push(open_to_read(url.as_ref(), &question.table)?);
@@ -88,11 +97,48 @@ pub async fn report_of_logs<P: AsRef<Path>>(
 pub(crate) async fn read(question: &Question, sources: &mut [impl RowSource]) -> Result<Report, Error> {
     let questions = question.questions();
     let mut gather = Gather::new(question);
-    for source in sources {
-        let each = &mut |reading: &Reading<'_>| gather.row(&questions.observe(reading));
+    for (number, source) in sources.iter_mut().enumerate() {
+        let mut questions = questions.clone();
+        if question.detail {
+            questions = questions.detailed(source.passes_whole_rows());
+        }
+        let each = &mut |reading: &Reading<'_>| {
+            let row = questions.observe(reading);
+            if questions.selection().is_loss(reading) {
+                gather.loss(&row);
+            }
+            if questions.selection().asks_for(reading) {
+                gather.row(number, &row);
+            }
+        };
         source.read(questions.selection(), each).await?;
+        complete(&mut gather, &questions, number, source).await?;
     }
     Ok(gather.report(&questions))
+}
+
+/// Reads the calls that are shown one by one as a whole, if the source has not done so yet.
+async fn complete(
+    gather: &mut Gather,
+    questions: &Questions,
+    number: usize,
+    source: &mut impl RowSource,
+) -> Result<(), Error> {
+    let ids = gather.incomplete(number);
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let questions = questions.whole(ids);
+    let mut found = FoundCalls::default();
+    let each = &mut |reading: &Reading<'_>| {
+        let row = questions.observe(reading);
+        if let (Some(id), Some(whole)) = (row.id(), row.whole()) {
+            found.add(id, &whole);
+        }
+    };
+    source.read(questions.selection(), each).await?;
+    gather.complete(number, &found);
+    Ok(())
 }
 
 /// The event types in this table of these databases, most frequent first, with their numbers of rows. The table is written

@@ -4,6 +4,7 @@
 mod command;
 #[cfg(feature = "cli")]
 mod compare;
+mod detail;
 mod figures;
 mod foreign_rows;
 mod groups;
@@ -11,6 +12,8 @@ mod jobs;
 mod live;
 #[cfg(feature = "cli")]
 mod logs;
+#[cfg(feature = "cli")]
+mod rollup;
 #[cfg(feature = "cli")]
 mod schema;
 #[cfg(feature = "cli")]

@@ -124,6 +124,10 @@ impl Logs {
 }
 
 impl RowSource for Logs {
+    fn passes_whole_rows(&self) -> bool {
+        true
+    }
+
     async fn read(
         &mut self,
         selection: &Selection,

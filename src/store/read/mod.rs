@@ -36,6 +36,11 @@ pub(crate) struct ReadRow {
 
 /// Where a report reads rows: a database, or the log of a service.
 pub(crate) trait RowSource {
+    /// Whether the source reads every row as a whole, so that all of it may be asked for at no cost.
+    fn passes_whole_rows(&self) -> bool {
+        false
+    }
+
     /// Passes what the selection asks of every selected row to `each`, in no order, one row at a time.
     ///
     /// A source of whole rows passes each to [`Selection::offer`], which selects.
@@ -137,6 +142,9 @@ mod sqlite {
 /// The driver's stream of rows.
 pub(super) type Rows<'a> = Pin<Box<dyn Stream<Item = Result<Columns, sqlx::Error>> + Send + 'a>>;
 
-pub(super) async fn next(rows: &mut Rows<'_>) -> Result<Option<Columns>, sqlx::Error> {
+pub(super) async fn next<S, T>(rows: &mut Pin<Box<S>>) -> Result<Option<T>, sqlx::Error>
+where
+    S: Stream<Item = Result<T, sqlx::Error>> + ?Sized,
+{
     poll_fn(|context| rows.as_mut().poll_next(context)).await.transpose()
 }
