@@ -11,10 +11,6 @@ mod groups;
 mod jobs;
 mod live;
 #[cfg(feature = "cli")]
-mod logs;
-#[cfg(feature = "cli")]
-mod rollup;
-#[cfg(feature = "cli")]
 mod schema;
 #[cfg(feature = "cli")]
 mod serve;
