@@ -17,8 +17,6 @@ mod copy;
 mod project;
 #[cfg(feature = "report")]
 mod read;
-#[cfg(feature = "report")]
-pub(super) mod rollup;
 mod table;
 
 use std::fmt;
