@@ -8,6 +8,8 @@ mod memory;
 mod postgres;
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 pub(crate) mod read;
+#[cfg(all(feature = "report", feature = "postgres"))]
+pub(crate) mod rolled;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg_attr(
@@ -21,12 +23,16 @@ pub(crate) mod time;
 use std::fmt;
 use std::future::Future;
 
+#[cfg(all(feature = "report", feature = "postgres"))]
+pub(crate) use self::any::open_rollup;
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 pub(crate) use self::any::open_to_read;
 pub(crate) use self::any::{AnyStore, open};
 pub use self::memory::Memory;
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
+#[cfg(all(feature = "report", feature = "postgres"))]
+pub(crate) use self::postgres::rollup::{RollupTables, rollup_schema};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::Sqlite;
 pub(crate) use self::table_name::TableName;

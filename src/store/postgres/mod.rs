@@ -17,6 +17,8 @@ mod copy;
 mod project;
 #[cfg(feature = "report")]
 mod read;
+#[cfg(feature = "report")]
+pub(super) mod rollup;
 mod table;
 
 use std::fmt;
