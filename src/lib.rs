@@ -23,6 +23,11 @@ compile_error!("tracing-ledger runs on Unix only: its spool and its fork check n
 mod builder;
 mod census;
 mod checkup;
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "sqlite")),
+    expect(dead_code, reason = "only databases have columns")
+)]
+mod columns;
 mod error;
 mod escape;
 mod exit;

@@ -22,7 +22,7 @@ use crate::queue::Queue;
 use crate::rules::Rules;
 use crate::rules::plan::Plans;
 use crate::spool;
-use crate::store::{self, Store, TableName};
+use crate::store::{self, Store};
 use crate::writer::{self, CENTURY, Control, WriterOptions};
 
 impl Builder {
@@ -41,9 +41,10 @@ impl Builder {
     {
         let route = self.route();
         let table = self.table_name()?;
-        let store = route.within(|| store::open(url, &table, self.create_table))?;
+        let columns = self.filled()?;
+        let store = route.within(|| store::open(url, &table, &columns, self.create_table))?;
         let to = format!("{}, table {table}", store.name());
-        let place = Some(Place { url: url.to_owned(), table });
+        let place = Some(Place { url: url.to_owned(), table, columns });
         self.start(store, &to, place)
     }
 
@@ -87,13 +88,14 @@ impl Builder {
         self.announce(&route, &rules, to, &dead);
         let subject = Subject { rules: rules.clone(), spool_dir: self.spool_dir.clone(), place };
         let discover = self.discover || environment::discovers();
-        let plans = Plans::new(rules, self.max_level).strict(self.strict).discover(discover);
+        let plans = Plans::new(rules.clone(), self.max_level).strict(self.strict).discover(discover);
         let plans = Arc::new(plans);
         let census = Arc::new(Census::new(Arc::clone(&plans)));
         let options = WriterOptions {
             batch_size: self.batch_size,
             flush_interval: self.flush_interval.min(CENTURY),
             reference_grace: self.reference_grace.min(CENTURY),
+            constants: rules.constants().to_vec(),
         };
         let (of_writer, orders) = (Arc::clone(&queue), Arc::clone(&control));
         let writer = writer::start(store, spool, of_writer, orders, options, Arc::clone(&census))?;
@@ -146,12 +148,8 @@ impl Builder {
 
     fn subject(&self, url: &str) -> Result<Subject, Error> {
         self.check_options()?;
-        let place = Some(Place { url: url.to_owned(), table: self.table_name()? });
+        let place = Some(Place { url: url.to_owned(), table: self.table_name()?, columns: self.filled()? });
         Ok(Subject { rules: self.all_rules()?, spool_dir: self.spool_dir.clone(), place })
-    }
-
-    fn table_name(&self) -> Result<TableName, Error> {
-        self.table.as_deref().map_or_else(|| Ok(TableName::default()), TableName::parse)
     }
 
     /// Where notices go; the environment may silence them.

@@ -3,6 +3,7 @@
 mod build;
 mod environment;
 mod resource;
+mod table;
 
 use std::env;
 use std::path::PathBuf;
@@ -71,6 +72,8 @@ pub struct Builder {
     flush_interval: Duration,
     reference_grace: Duration,
     table: Option<String>,
+    /// Which keys fill columns of their own, before those of the rules.
+    columns: Vec<(String, Option<String>)>,
     create_table: bool,
     max_level: LevelFilter,
     panic_messages: bool,
@@ -98,6 +101,7 @@ impl Default for Builder {
             flush_interval: Self::DEFAULT_FLUSH_INTERVAL,
             reference_grace: Self::DEFAULT_REFERENCE_GRACE,
             table: None,
+            columns: Vec::new(),
             create_table: false,
             max_level: LevelFilter::TRACE,
             panic_messages: true,
@@ -201,7 +205,7 @@ impl Builder {
     }
 
     /// A constant for this key of the context of all rows, such as the name of the service, unless a field or a rule has
-    /// the key. Called again for the same key, it replaces the constant. `ledger.loss` rows have none.
+    /// the key. Called again for the same key, it replaces the constant. Rows of `ledger.loss` have it too.
     ///
     /// It wins over `[all] set` in a file of rules. Rows that an earlier process left in the spool keep the constants of
     /// that process.
@@ -253,19 +257,6 @@ impl Builder {
     /// them. A shutdown leaves them in the spool; without a spool it writes them without the reference.
     pub fn reference_grace(self, time: Duration) -> Self {
         Self { reference_grace: time, ..self }
-    }
-
-    /// The table for the rows, as `TABLE` or `SCHEMA.TABLE`. Without it: [`DEFAULT_TABLE`](Self::DEFAULT_TABLE), in the
-    /// first schema of the search path that has it. The names count as they are written: quotation marks and upper case
-    /// belong to them. A store of your own does not see this option.
-    pub fn table(self, name: impl Into<String>) -> Self {
-        Self { table: Some(name.into()), ..self }
-    }
-
-    /// Whether to create the table if it is missing. Without it: no; a missing table is reported on stderr
-    /// and the rows wait for it. A store of your own, given to [`build_with`](Self::build_with), does not see this option.
-    pub fn create_table(self, create: bool) -> Self {
-        Self { create_table: create, ..self }
     }
 
     /// The most verbose level that is recorded. Without it: `TRACE`, because a rule for spans needs every level. An

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use crate::columns::ColumnMap;
 use crate::error::Error;
 use crate::finding::Checkup;
 use crate::queue;
@@ -29,6 +30,7 @@ pub(crate) struct Subject {
 pub(crate) struct Place {
     pub(crate) url: String,
     pub(crate) table: TableName,
+    pub(crate) columns: ColumnMap,
 }
 
 impl std::fmt::Debug for Place {
@@ -40,7 +42,7 @@ impl std::fmt::Debug for Place {
 
 impl Place {
     fn open(&self) -> Result<AnyStore, Error> {
-        store::open(&self.url, &self.table, false)
+        store::open(&self.url, &self.table, &self.columns, false)
     }
 }
 

@@ -5,12 +5,13 @@ use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
 
+use super::detail::{Detail, Losses};
 use crate::store::time;
 
 /// Figures on the rows of a period.
 ///
-/// `Display` is a text of aligned tables. Figures without samples are `None`, `–` in text and `null` in JSON.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// `Display` is a text of aligned tables; `{:#}` adds colours for a terminal. Figures without samples are `None`, `–` in text and `null` in JSON.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
     /// The period.
@@ -24,10 +25,14 @@ pub struct Report {
     /// Rows that cannot be read in full. One whose context is no JSON object counts as a row and in no other figure. One
     /// whose `created_at` is no time counts in any period.
     pub unreadable: u64,
+    /// What is missing in the window, by the rows of `ledger.loss`, whatever event types and conditions the question has;
+    /// `None` without [`Question::detail`](super::Question::detail).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub losses: Option<Losses>,
 }
 
 /// A period, and the rows in it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Window {
     /// Earlier rows are left out; `None` leaves out none.
@@ -55,6 +60,9 @@ pub struct EventFigures {
     pub figures: Figures,
     /// Its rows in groups.
     pub groups: Vec<GroupFigures>,
+    /// More about its rows; `None` without [`Question::detail`](super::Question::detail).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Detail>,
 }
 
 /// Rows that have something in common.
@@ -258,7 +266,7 @@ fn as_map<S: Serializer>(by: &[(String, Option<String>)], serializer: S) -> Resu
     serializer.collect_map(by.iter().map(|(key, value)| (key, value)))
 }
 
-fn rfc3339<S: Serializer>(moment: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn rfc3339<S: Serializer>(moment: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
     moment_text(*moment).serialize(serializer)
 }
 

@@ -105,6 +105,13 @@ impl Lines {
         for (name, value) in figures {
             self.line(&format!("{metric}_{name}"), of, value, unit, spread.n, source);
         }
+        let Some(interval) = &spread.interval else { return };
+        for (name, interval) in [("median", interval.median), ("p95", interval.p95), ("p99", interval.p99)] {
+            let (low, high) = interval.unzip();
+            for (end, value) in [("low", low), ("high", high)] {
+                self.line(&format!("{metric}_{name}_{end}"), of, value, unit, spread.n, source);
+            }
+        }
     }
 }
 

@@ -7,6 +7,13 @@ use super::escape;
 /// Shown in place of a figure without samples.
 pub(super) const NONE: &str = "–";
 
+/// Styles of a terminal, as ECMA-48 numbers them.
+const BOLD: &str = "1";
+const DIM: &str = "2";
+const RED: &str = "31";
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+
 /// Rows under a header. The first column may hold values from the database, which are escaped on writing.
 #[derive(Debug)]
 pub(super) struct Grid {
@@ -25,18 +32,36 @@ impl Grid {
         rows.iter().map(|row| row.iter().map(|cell| escape(cell)).collect()).collect()
     }
 
-    pub(super) fn text(&self, out: &mut impl fmt::Write) -> fmt::Result {
+    /// With colours for a terminal, or without.
+    pub(super) fn text(&self, out: &mut impl fmt::Write, colours: bool) -> fmt::Result {
         let mut lines = self.cells(escape::text);
         lines.insert(0, self.header.iter().map(|cell| escape::text(cell)).collect());
         let widths: Vec<usize> = (0..self.header.len()).map(|column| width(&lines, column)).collect();
-        writeln!(out, "{}", escape::text(&self.title))?;
-        for line in &lines {
+        let styled = |text: &str, style: &str| {
+            if colours && !style.is_empty() { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+        };
+        writeln!(out, "{}", styled(&escape::text(&self.title), BOLD))?;
+        for (number, line) in lines.iter().enumerate() {
             let cells = line.iter().zip(&widths).enumerate();
-            let padded: Vec<String> =
-                cells.map(|(column, (cell, &width))| self.pad(column, cell, width)).collect();
-            writeln!(out, "  {}", padded.join("  ").trim_end())?;
+            let padded = cells.map(|(column, (cell, &width))| {
+                let padded = self.pad(column, cell, width);
+                styled(&padded, if number > 0 { self.style(column, cell) } else { "" })
+            });
+            let joined = padded.collect::<Vec<_>>().join("  ");
+            writeln!(out, "  {}", styled(joined.trim_end(), if number == 0 { DIM } else { "" }))?;
         }
         Ok(())
+    }
+
+    /// How a cell stands out: a verdict by what it says.
+    fn style(&self, column: usize, cell: &str) -> &'static str {
+        let is_verdict = self.header.get(column).is_some_and(|name| name == "verdict" || name == "result");
+        match cell {
+            "worse" | "broken" if is_verdict => RED,
+            "better" | "holds" if is_verdict => GREEN,
+            "undecided" | "not enough data" if is_verdict => YELLOW,
+            _ => "",
+        }
     }
 
     fn pad(&self, column: usize, cell: &str, width: usize) -> String {

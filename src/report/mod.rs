@@ -6,15 +6,19 @@
 mod answer;
 mod compare;
 mod csv;
+mod detail;
 mod escape;
 mod gather;
 mod grid;
+mod live;
 mod log;
 mod observe;
+mod page;
 mod question;
 mod render;
 mod samples;
 mod stats;
+mod story;
 
 use std::path::Path;
 
@@ -23,11 +27,15 @@ pub use self::answer::{
     JobFigures, Reason, Report, ResultFigures, Share, Spread, Window,
 };
 pub use self::compare::{Compare, compared::Compared, snapshot::Snapshot};
+pub use self::detail::{Detail, DurationBar, ListedCall, Losses, TimeStep, VersionRows};
 use self::gather::Gather;
+pub use self::live::{Live, LiveFailure, LiveView, RowsOverTime};
 use self::log::Logs;
 pub use self::log::UnreadLines;
+pub use self::page::page;
 pub use self::question::Question;
 pub use self::stats::gates::GateResult;
+pub use self::story::{Ending, RowKind, Story, StoryRow, Wait, story, story_of_logs};
 use crate::error::Error;
 use crate::store::read::{Reading, RowSource, Selection};
 use crate::store::{TableName, open_to_read};

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -52,6 +53,7 @@ const REASON_CATEGORY: usize = 7;
 const RESULT: usize = 8;
 const ATTEMPTS: usize = 9;
 const WITHIN: usize = 10;
+const TRACE: usize = 11;
 
 impl Questions {
     /// `selection` says which rows; its conditions name their texts by [`Questions::place`].
@@ -75,6 +77,17 @@ impl Questions {
             });
         }
         self
+    }
+
+    /// Asks for one more text, and returns its place for [`Observation::text`].
+    pub(crate) fn place(&mut self, text: Asked) -> usize {
+        place(&mut self.selection.asked, text)
+    }
+
+    /// Selects only rows that have this text there, or one that is named in another call.
+    pub(crate) fn any(&mut self, asked: Asked, text: &str) {
+        let place = self.place(asked);
+        self.selection.any.push((place, text.to_owned()));
     }
 
     /// What to read.
@@ -125,6 +138,7 @@ fn measured(rules: &Rules) -> Vec<Asked> {
         key(|rule| rule.keys.result.clone(), &["result"]),
         key(|rule| collected(rule, Figure::Count), &[]),
         key(|rule| collected(rule, Figure::Total), &[]),
+        Asked::Key(Choice::always("trace_id")),
     ]
 }
 
@@ -166,6 +180,16 @@ impl<'a> Observation<'a> {
         self.text(BOOKING)
     }
 
+    /// A number for the booking, else for the trace, else for the row: calls of one unit resemble each other.
+    pub(crate) fn unit(&self, row: u64) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        match self.booking().or_else(|| self.text(TRACE)) {
+            Some(name) => name.hash(&mut hasher),
+            None => row.hash(&mut hasher),
+        }
+        hasher.finish()
+    }
+
     /// Finite.
     pub(crate) fn duration_ms(&self) -> Option<f64> {
         self.number(DURATION)
@@ -190,6 +214,12 @@ impl<'a> Observation<'a> {
 
     pub(crate) fn reason_category(&self) -> Option<&'a str> {
         self.text(REASON_CATEGORY)
+    }
+
+    /// Why a call did not succeed. An exception has an unknown code, and a reason that says less than its outcome.
+    pub(crate) fn why(&self) -> Option<&'a str> {
+        let code = self.reason_code().filter(|code| *code != "unknown");
+        code.or_else(|| self.outcome().filter(|outcome| *outcome != "ok")).or_else(|| self.reason())
     }
 
     /// How a job ended.
@@ -229,7 +259,8 @@ impl<'a> Observation<'a> {
         }
     }
 
-    fn text(&self, place: usize) -> Option<&'a str> {
+    /// `None` if the row has no such text.
+    pub(crate) fn text(&self, place: usize) -> Option<&'a str> {
         self.reading.texts.get(place).copied().flatten()
     }
 

@@ -25,6 +25,7 @@ pub struct Question {
     pub(super) until: Option<SystemTime>,
     rules: Option<Rules>,
     pub(super) table: TableName,
+    pub(super) detail: bool,
 }
 
 /// The keys by which the rows of an event type are grouped.
@@ -109,6 +110,13 @@ impl Question {
         Ok(self)
     }
 
+    /// Whether the answer has [details](super::Detail) on each event type, and the [losses](super::Losses). Without this it
+    /// has none.
+    pub fn detail(mut self, detail: bool) -> Self {
+        self.detail = detail;
+        self
+    }
+
     pub(super) fn known_rules(&self) -> Rules {
         self.rules.clone().unwrap_or_else(Rules::builtin)
     }
@@ -128,6 +136,8 @@ impl Question {
             until: self.until,
             asked,
             conditions: conditions.collect(),
+            columns: self.known_rules().columns(),
+            any: Vec::new(),
         };
         let questions = Questions::new(&self.known_rules(), selection);
         match self.grouping() {
@@ -193,7 +203,7 @@ pub(super) fn condition_of(condition: &str) -> Result<(Asked, Comparison, String
     Ok((asked(key.trim())?, comparison, value.to_owned()))
 }
 
-fn asked(key: &str) -> Result<Asked, Error> {
+pub(super) fn asked(key: &str) -> Result<Asked, Error> {
     Ok(match key {
         "" => return Err(Error::config("a key is empty: name one, such as route")),
         "event_type" => Asked::EventType,

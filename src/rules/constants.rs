@@ -1,4 +1,4 @@
-//! What all rows have, added to the rules when the ledger is built: constants, and ids that join rows.
+//! What all rows have: constants and ids that join rows, added to the rules when the ledger is built, and columns.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Rules;
 use super::check;
 use super::model::{ID_KEYS, RuleSpec};
+use crate::columns::ColumnMap;
 use crate::error::Error;
 
 /// Key → constant.
@@ -29,6 +30,11 @@ impl Rules {
         self.resolved(own, |name| env::var_os(name))
     }
 
+    /// The constants of all rows.
+    pub(crate) fn constants(&self) -> &[(String, Value)] {
+        &self.constants
+    }
+
     fn resolved(
         mut self,
         own: &[(String, Value)],
@@ -46,6 +52,7 @@ impl Rules {
         if !constants.is_empty() {
             self.list = self.list.iter().map(|rule| Arc::new(rule.with_constants(&constants))).collect();
         }
+        self.constants = Arc::new(constants);
         Ok(self)
     }
 
@@ -69,6 +76,24 @@ impl Rules {
         self.list =
             self.list.iter().map(|rule| Arc::new(RuleSpec { ids: true, ..(**rule).clone() })).collect();
         Ok(self)
+    }
+
+    /// Which keys fill which columns.
+    pub(crate) fn columns(&self) -> Arc<ColumnMap> {
+        Arc::clone(&self.columns)
+    }
+
+    /// Which keys fill which columns; what `own` says wins.
+    ///
+    /// # Errors
+    /// For a column that cannot be filled.
+    pub(crate) fn columns_with(&self, own: &[(String, Option<String>)]) -> Result<ColumnMap, Error> {
+        let mut columns = (*self.columns()).clone();
+        for (key, column) in own {
+            let wrong = |text| Error::config(format!("\"column\" {text}"));
+            columns.fill(key, column.as_deref()).map_err(wrong)?;
+        }
+        Ok(columns)
     }
 
     fn check_constant(&self, key: &str) -> Result<(), Error> {

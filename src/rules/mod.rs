@@ -28,6 +28,7 @@ pub use self::model::{Redact, Silent};
 use self::fault::Fault;
 use self::model::{ANNOTATIONS, RuleSpec};
 use self::reason::ReasonCodes;
+use crate::columns::ColumnMap;
 use crate::error::Error;
 use crate::severity::Severity;
 
@@ -58,6 +59,8 @@ pub struct Rules {
     pub(crate) list: Arc<[Arc<RuleSpec>]>,
     /// Constants of all rows, which may name variables.
     constants: Arc<Constants>,
+    /// Which keys fill columns of their own.
+    columns: Arc<ColumnMap>,
     /// All rows have the ids that join them, unless the ledger's option says otherwise.
     ids: bool,
 }
@@ -73,7 +76,7 @@ static BUILTIN: LazyLock<(Rules, Arc<ReasonCodes>)> = LazyLock::new(|| {
 impl Rules {
     /// A set without rules: nothing becomes a row.
     pub fn new() -> Self {
-        Self { list: Arc::new([]), constants: Arc::default(), ids: false }
+        Self { list: Arc::new([]), constants: Arc::default(), columns: Arc::default(), ids: false }
     }
 
     /// The rules that come with the crate, for a service that assigns tables to bookings.
@@ -146,13 +149,16 @@ impl Rules {
     /// The rules of this set, then those of `other`.
     ///
     /// # Errors
-    /// When the two sets inherit more than 64 different fields.
+    /// When the two sets inherit more than 64 different fields, or fill one column from two keys.
     pub fn and(self, other: Self) -> Result<Self, Error> {
         let list: Arc<[_]> = self.list.iter().chain(other.list.iter()).cloned().collect();
         let models: Vec<_> = list.iter().map(|rule| &**rule).collect();
         check::check_inherited(&models).map_err(|fault| fault.within(ORIGIN))?;
         let constants = self.constants.iter().chain(other.constants.iter()).cloned().collect();
-        Ok(Self { list, constants: Arc::new(constants), ids: self.ids || other.ids })
+        let both = self.columns.and(&other.columns);
+        let columns = both.map_err(|text| Error::config(format!("\"all.columns\" {text}")))?;
+        let (constants, columns) = (Arc::new(constants), Arc::new(columns));
+        Ok(Self { list, constants, columns, ids: self.ids || other.ids })
     }
 
     /// Replaces the reason codes of the rules in this set. Categories, and the codes in each, are tried in order.
@@ -188,8 +194,9 @@ impl Rules {
         let checked = |document: toml::Document| {
             let codes = document.codes.map_or_else(|| Arc::clone(&BUILTIN.1), Arc::new);
             let after = if document.builtin { Self::builtin().with_codes(&codes) } else { Self::new() };
-            let (constants, ids) = (Arc::new(document.constants), document.ids);
-            after.checked(document.rules, &codes).map(|rules| Self { constants, ids, ..rules })
+            let (constants, columns) = (Arc::new(document.constants), Arc::new(document.columns));
+            let rules = after.checked(document.rules, &codes)?;
+            Ok(Self { constants, columns, ids: document.ids, ..rules })
         };
         toml::parse(text).and_then(checked).map_err(|fault| fault.within(origin))
     }

@@ -14,6 +14,7 @@ use super::fault::{Fault, nearest};
 use super::key_value::{KeyValue, line_of};
 use super::model::{MatchKind, Redact, Silent};
 use super::reason::ReasonCodes;
+use crate::columns::ColumnMap;
 use crate::severity::Severity;
 
 /// A file of rules.
@@ -25,6 +26,8 @@ pub(super) struct Document {
     pub(super) builtin: bool,
     /// Constants of all rows.
     pub(super) constants: Constants,
+    /// Which keys fill columns of their own.
+    pub(super) columns: ColumnMap,
     /// All rows have the ids that join them.
     pub(super) ids: bool,
 }
@@ -110,12 +113,13 @@ pub(super) fn parse(text: &str) -> Result<Document, Fault> {
     let top = DeValue::Table(table.into_inner());
     let top = KeyValue::top(text, &top);
     let [rules, codes, builtin, all] = parts(&top, TOP_KEYS, "at the top level")?;
-    let (constants, ids) = all.map_or(Ok(Default::default()), |all| of_all(&all))?;
+    let (constants, columns, ids) = all.map_or(Ok(Default::default()), |all| of_all(&all))?;
     let document = Document {
         rules: rules.map_or(Ok(Vec::new()), |rules| rules.tables()?.iter().map(rule).collect())?,
         codes: codes.map(|codes| reason_codes(&codes)).transpose()?,
         builtin: builtin.map_or(Ok(false), |builtin| builtin.boolean())?,
         constants,
+        columns,
         ids,
     };
     if document.rules.is_empty() && !document.builtin {
@@ -124,14 +128,19 @@ pub(super) fn parse(text: &str) -> Result<Document, Fault> {
     Ok(document)
 }
 
-/// The `set` and the `ids` of `[all]`.
-fn of_all(all: &KeyValue<'_>) -> Result<(Constants, bool), Fault> {
-    let [set, ids] = parts(all, ["set", "ids"], "in [all]")?;
+/// The `set`, the `columns` and the `ids` of `[all]`.
+fn of_all(all: &KeyValue<'_>) -> Result<(Constants, ColumnMap, bool), Fault> {
+    let [set, columns, ids] = parts(all, ["set", "columns", "ids"], "in [all]")?;
     let constants = pairs(set, |one| match check::in_constant(one.key) {
         Some(text) => Err(one.fault(format!("\"all.set\" {text}"))),
         None => one.json(),
     })?;
-    Ok((constants, ids.map_or(Ok(false), |ids| ids.boolean())?))
+    let mut filled = ColumnMap::default();
+    for one in columns.map_or(Ok(Vec::new()), |columns| columns.entries())? {
+        let wrong = |text| one.fault(format!("\"all.columns\" {text}"));
+        filled.fill(one.key, one.key_or_off()?).map_err(wrong)?;
+    }
+    Ok((constants, filled, ids.map_or(Ok(false), |ids| ids.boolean())?))
 }
 
 fn reason_codes(blocks: &KeyValue<'_>) -> Result<ReasonCodes, Fault> {

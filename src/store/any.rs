@@ -1,6 +1,7 @@
 //! The store that a URL names.
 
 use super::{Attempt, InsertError, Store, TableName};
+use crate::columns::ColumnMap;
 use crate::error::Error;
 use crate::finding::Checkup;
 use crate::row::Row;
@@ -9,7 +10,7 @@ use crate::row::Row;
 #[derive(Debug)]
 pub(crate) enum AnyStore {
     #[cfg(feature = "postgres")]
-    Postgres(super::Postgres),
+    Postgres(Box<super::Postgres>),
     #[cfg(feature = "sqlite")]
     Sqlite(Box<super::Sqlite>),
 }
@@ -21,10 +22,15 @@ enum Scheme {
 }
 
 /// Makes the store that the URL names, without a connection.
-pub(crate) fn open(url: &str, table: &TableName, create_table: bool) -> Result<AnyStore, Error> {
+pub(crate) fn open(
+    url: &str,
+    table: &TableName,
+    columns: &ColumnMap,
+    create_table: bool,
+) -> Result<AnyStore, Error> {
     match scheme(url)? {
-        Scheme::Postgres => postgres(url, table, create_table),
-        Scheme::Sqlite => sqlite(url, table, create_table),
+        Scheme::Postgres => postgres(url, table, columns, create_table),
+        Scheme::Sqlite => sqlite(url, table, columns, create_table),
     }
 }
 
@@ -35,7 +41,7 @@ pub(crate) fn open_to_read(url: &str, table: &TableName) -> Result<AnyStore, Err
     if scheme(url)? == Scheme::Sqlite {
         return Ok(AnyStore::Sqlite(Box::new(super::Sqlite::reader(url)?.named(table.clone()))));
     }
-    open(url, table, false)
+    open(url, table, &ColumnMap::default(), false)
 }
 
 fn scheme(url: &str) -> Result<Scheme, Error> {
@@ -47,24 +53,29 @@ fn scheme(url: &str) -> Result<Scheme, Error> {
 }
 
 #[cfg(feature = "postgres")]
-fn postgres(url: &str, table: &TableName, create_table: bool) -> Result<AnyStore, Error> {
-    Ok(AnyStore::Postgres(super::Postgres::from_url(url)?.named(table.clone()).create_table(create_table)))
+fn postgres(
+    url: &str,
+    table: &TableName,
+    columns: &ColumnMap,
+    create_table: bool,
+) -> Result<AnyStore, Error> {
+    let store = super::Postgres::from_url(url)?.named(table.clone()).filling(columns.clone());
+    Ok(AnyStore::Postgres(Box::new(store.create_table(create_table))))
 }
 
 #[cfg(not(feature = "postgres"))]
-fn postgres(_: &str, _: &TableName, _: bool) -> Result<AnyStore, Error> {
+fn postgres(_: &str, _: &TableName, _: &ColumnMap, _: bool) -> Result<AnyStore, Error> {
     Err(Error::config("the database URL is for Postgres: build tracing-ledger with the feature postgres"))
 }
 
 #[cfg(feature = "sqlite")]
-fn sqlite(url: &str, table: &TableName, create_table: bool) -> Result<AnyStore, Error> {
-    Ok(AnyStore::Sqlite(Box::new(
-        super::Sqlite::from_url(url)?.named(table.clone()).create_table(create_table),
-    )))
+fn sqlite(url: &str, table: &TableName, columns: &ColumnMap, create_table: bool) -> Result<AnyStore, Error> {
+    let store = super::Sqlite::from_url(url)?.named(table.clone()).filling(columns.clone());
+    Ok(AnyStore::Sqlite(Box::new(store.create_table(create_table))))
 }
 
 #[cfg(not(feature = "sqlite"))]
-fn sqlite(_: &str, _: &TableName, _: bool) -> Result<AnyStore, Error> {
+fn sqlite(_: &str, _: &TableName, _: &ColumnMap, _: bool) -> Result<AnyStore, Error> {
     Err(Error::config("the database URL is for SQLite: build tracing-ledger with the feature sqlite"))
 }
 
@@ -153,7 +164,7 @@ mod tests {
     #[test]
     fn an_unknown_scheme_is_refused_with_the_known_ones() {
         for url in ["mysql://bob:secret@db/app", "ledger.sqlite3", ""] {
-            let error = open(url, &TableName::default(), false).expect_err(url);
+            let error = open(url, &TableName::default(), &ColumnMap::default(), false).expect_err(url);
             assert!(error.is_config());
             let expected = "the database URL has an unknown scheme: use postgres://… or sqlite:…";
             assert_eq!(error.to_string(), expected);

@@ -1,6 +1,8 @@
 //! Where rows go: Postgres, SQLite or memory, behind one small trait.
 
 mod any;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod filled;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;

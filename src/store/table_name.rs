@@ -94,7 +94,8 @@ fn replace_words(sql: &str, name: &str) -> String {
     replaced.collect::<Vec<_>>().join("\"").replace('\u{0}', name)
 }
 
-fn quoted(name: &str) -> String {
+/// A name for a statement.
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

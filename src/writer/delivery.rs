@@ -57,7 +57,7 @@ pub(super) struct Delivery<'a, S> {
 }
 
 impl<'a, S: Store> Delivery<'a, S> {
-    pub(super) fn new(store: S, source: &'a RefCell<Source>, options: WriterOptions) -> Self {
+    pub(super) fn new(store: S, source: &'a RefCell<Source>, options: &WriterOptions) -> Self {
         let shared = source.borrow();
         Self {
             store,
@@ -68,7 +68,7 @@ impl<'a, S: Store> Delivery<'a, S> {
             flush_interval: options.flush_interval,
             hand: None,
             drift: Drift::default(),
-            losses: LossRows::default(),
+            losses: LossRows::new(&options.constants),
             waiting: Waiting::new(options.reference_grace),
             takes_rows: false,
             done: None,

@@ -67,7 +67,7 @@ pub(crate) const LAST_STEPS: Duration = Duration::from_millis(50);
 const RESTART: Duration = Duration::from_millis(100);
 
 /// How the writer batches.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct WriterOptions {
     /// Rows of a full batch.
     pub(crate) batch_size: usize,
@@ -75,6 +75,8 @@ pub(crate) struct WriterOptions {
     pub(crate) flush_interval: Duration,
     /// How long a row waits for the booking or restaurant that it refers to.
     pub(crate) reference_grace: Duration,
+    /// Constants of all rows, for those about losses.
+    pub(crate) constants: Vec<(String, serde_json::Value)>,
 }
 
 /// Starts the thread; its id, for the guard, which must not wait for it from within.
@@ -136,7 +138,7 @@ async fn run<S: Store>(
     let notices = Rc::new(Notices::new(queue.clone()));
     let source = Source::new(queue, control.clone(), notices.clone(), options.batch_size, spool);
     let source = RefCell::new(source);
-    let mut delivery = Delivery::new(store, &source, options);
+    let mut delivery = Delivery::new(store, &source, &options);
     let mut pump = Pump::new(&source, census);
     let delivering = supervise(&control, &notices, async || delivery.run().await);
     let pumping = supervise(&control, &notices, async || pump.run().await);
@@ -215,8 +217,10 @@ mod tests {
         control.ask_stop(Instant::now() + Duration::from_secs(60));
         let row = Row::new(std::time::SystemTime::now(), "test", "test");
         let minute = Duration::from_secs(60);
-        let options = WriterOptions { batch_size: 10, flush_interval: minute, reference_grace: minute };
-        let mut delivery = Delivery::new(memory.clone(), &source, options);
+        let (flush_interval, reference_grace) = (minute, minute);
+        let options =
+            WriterOptions { batch_size: 10, flush_interval, reference_grace, constants: Vec::new() };
+        let mut delivery = Delivery::new(memory.clone(), &source, &options);
         delivery.take(vec![row.clone()]);
         let mut panics = 2;
         let supervised = supervise(&control, &notices, async || {

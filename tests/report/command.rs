@@ -38,8 +38,8 @@ async fn ledger_with_a_call() -> SqliteFile {
 async fn every_format_is_printed() {
     let file = ledger_with_a_call().await;
     for (format, part) in [
-        ("text", "12.50"),
-        ("md", "| 1 | 100.0% | 1 | 12.50 |"),
+        ("text", "12.5 ms"),
+        ("md", "| 1 | 100.0% | 1 | 12.5 ms |"),
         ("json", "\"median\": 12.5"),
         ("csv", ",duration_median,event_type=auto_assign.quote,12.5,ms,1,auto_assign\n"),
     ] {
@@ -232,4 +232,34 @@ fn assert_no_secret(output: &Output) {
     let text = stdout(output) + &stderr(output);
     assert!(!text.contains("hunter2") && !text.contains("bob"), "{text}");
     assert!(!text.is_empty());
+}
+
+/// What the command prints to a terminal.
+#[cfg(target_os = "linux")]
+fn on_a_terminal(arguments: &str, environment: [(&str, &str); 2]) -> String {
+    let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_tracing-ledger"));
+    let mut script = Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]).env_remove("DATABASE_URL").env_remove("NO_COLOR");
+    stdout(&script.envs(environment).output().expect("script starts"))
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn colours_are_for_terminals_that_want_them() {
+    let file = ledger_with_a_call().await;
+    let report = format!("report --database-url {}", file.url());
+    let out = tempfile::NamedTempFile::new().expect("a file");
+    let to_file = format!("{report} --out {}", out.path().display());
+    let terminal = ("TERM", "xterm");
+    assert!(on_a_terminal(&report, [terminal, ("NO_COLOR", "")]).contains("\u{1b}[1mEvent types\u{1b}[0m"));
+    on_a_terminal(&to_file, [terminal, ("NO_COLOR", "")]);
+    for plain in [
+        on_a_terminal(&report, [terminal, ("NO_COLOR", "1")]),
+        on_a_terminal(&report, [("TERM", "dumb"), ("NO_COLOR", "")]),
+        on_a_terminal(&format!("{report} --format md"), [terminal, ("NO_COLOR", "")]),
+        stdout(&run(&report.split(' ').collect::<Vec<_>>())),
+        std::fs::read_to_string(out.path()).expect("written"),
+    ] {
+        assert!(plain.contains("Event types") && !plain.contains('\u{1b}'), "{plain:?}");
+    }
 }

@@ -227,16 +227,98 @@ fn the_built_in_rules_name_the_keys() {
     assert_compared(&[&sides[..], &["--gate", "success>=-10pt"]].concat(), 0, "p50");
 }
 
+/// The rows of version 1.0 as one JSON object per line.
+fn exported() -> String {
+    let rows = "SELECT jsonb_build_object('created_at', created_at, 'event_type', event_type, 'source', source, \
+        'severity', severity, 'context', context) FROM observability_events \
+        WHERE event_type = 'api.call' AND context->>'version' = '1.0'";
+    Cluster::shared().psql(url(), rows)
+}
+
 #[test]
 fn a_log_is_a_side() {
     let directory = TempDir::new().expect("a directory");
     let file = directory.path().join("rows.ndjson");
-    let rows = "SELECT jsonb_build_object('created_at', created_at, 'event_type', event_type, 'source', source, \
-        'severity', severity, 'context', context) FROM observability_events \
-        WHERE event_type = 'api.call' AND context->>'version' = '1.0'";
-    fs::write(&file, Cluster::shared().psql(url(), rows)).expect("writable");
+    fs::write(&file, format!("no row\n{}", exported())).expect("writable");
     let file = file.to_str().expect("UTF-8");
+    let unread = format!("note: 1 line cannot be read; {file}:1: it has no level");
     for (after, status) in [("version=1.1", 0), ("version=2.0", 1)] {
-        assert_compared(&[&[file, after, "--gate", "p95<=+10%"], &CALLS[..]].concat(), status, "api.call");
+        let arguments = [&[file, after, "--gate", "p95<=+10%"], &CALLS[..]].concat();
+        assert_compared(&arguments, status, "api.call");
+        assert_compared(&arguments, status, "Lines of its log that cannot be read: 1.");
+        assert_compared(&arguments, status, &unread);
     }
+    fs::write(file, "no row\n").expect("writable");
+    assert_compared(&[file, "version=1.1"], 2, "a log has no rows, and 1 line cannot be read");
+}
+
+#[test]
+fn a_log_on_stdin_is_one_side() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("rows.ndjson");
+    fs::write(&file, exported()).expect("writable");
+    let piped = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tracing-ledger"));
+        let log = fs::File::open(&file).expect("readable");
+        command.args(arguments).env("DATABASE_URL", url()).stdin(log).output().expect("it starts")
+    };
+    for sides in [["-", "version=2.0"], ["version=2.0", "-"]] {
+        let output = piped(&[&["compare"], &sides[..], &["--gate", "p50<=+10%"], &CALLS[..]].concat());
+        assert_eq!(output.status.code(), Some(i32::from(sides[0] == "-")), "{output:?}");
+    }
+    let saved = directory.path().join("saved.json");
+    let output = piped(&["baseline", "save", saved.to_str().expect("UTF-8"), "-"]);
+    assert_eq!((output.status.code(), saved.exists()), (Some(0), true), "{output:?}");
+    for twice in [&["compare", "-", "-"][..], &["compare", "--runs", "7d..,-", "7d..,-"]] {
+        let output = piped(twice);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains("stdin can be read only once"),
+            "{output:?}"
+        );
+    }
+}
+
+#[test]
+fn the_report_has_the_intervals_of_a_comparison() {
+    let (_, compared) = compare(&["version=1.0", "version=1.1", "--format", "json", CALLS[0], CALLS[1]]);
+    let compared: serde_json::Value = serde_json::from_str(&compared).expect("JSON");
+    let report = |more: &[&str]| {
+        let output = run(&[&["report", "--where", "version=1.0"], &CALLS[..], more].concat());
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let json: serde_json::Value =
+        serde_json::from_str(&report(&["--by", "route", "--format", "json"])).expect("JSON");
+    let event = &json["events"][0];
+    for (metric, name) in [("p50", "median"), ("p95", "p95"), ("p99", "p99")] {
+        let figures = compared["figures"].as_array().expect("figures");
+        let figure = figures.iter().find(|figure| figure["metric"] == metric).expect("a figure");
+        for end in [0, 1] {
+            let own = event["duration_ms"]["interval"][name][end].as_f64().expect("a number");
+            let other = figure["before"]["interval"][end].as_f64().expect("a number");
+            assert!((own / other - 1.0).abs() < 0.01, "{metric}: {own} is not {other}");
+        }
+    }
+    let groups = event["groups"].as_array().expect("groups");
+    assert!(groups.iter().all(|group| group["duration_ms"]["interval"]["p95"][0].is_f64()), "{json}");
+    assert_eq!(report(&[]).matches("95% interval").count(), 3);
+    assert!(report(&["--format", "csv"]).contains(",duration_p99_high,event_type=api.call,"));
+}
+
+#[test]
+fn the_report_has_no_interval_where_it_knows_too_little() {
+    let interval = |arguments: &[&str]| {
+        let output = run(&[&["report", "--format", "json", "--where", "version=1.0"], arguments].concat());
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        json["events"][0]["duration_ms"]["interval"].clone()
+    };
+    let rare = interval(&["--event", "api.rare"]);
+    assert!(rare["median"].is_array() && rare["p95"].is_null() && rare["p99"].is_null(), "{rare}");
+    // Less than a day is divided into parts.
+    let day =
+        interval(&["--event", "api.call", "--from", "2026-11-01T00:00:00Z", "--to", "2026-11-02T00:00:00Z"]);
+    assert!(day["p95"].is_array() && day["p99"].is_null(), "{day}");
+    let few =
+        interval(&["--event", "api.call", "--from", "2026-11-01T00:00:00Z", "--to", "2026-11-01T00:20:00Z"]);
+    assert!(few.is_null(), "{few}");
 }

@@ -8,10 +8,17 @@ mod figures;
 mod foreign_rows;
 mod groups;
 mod jobs;
+mod live;
 #[cfg(feature = "cli")]
 mod schema;
+#[cfg(feature = "cli")]
+mod serve;
+#[cfg(feature = "cli")]
+mod story;
 mod tables;
 mod texts;
+#[cfg(feature = "cli")]
+mod watch;
 
 use std::time::SystemTime;
 

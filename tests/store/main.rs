@@ -1,6 +1,7 @@
 //! The stores for Postgres and SQLite: rights, roles, TLS, retries, replays, rejected rows.
 
 mod addresses;
+mod columns;
 mod create_table;
 mod doctor;
 mod least_rights;

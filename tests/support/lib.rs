@@ -7,6 +7,7 @@ mod gate;
 mod install;
 mod ledger;
 mod sqlite;
+mod terminal;
 mod wait;
 
 pub use alone::alone;
@@ -14,4 +15,5 @@ pub use cluster::{Cluster, free_port};
 pub use gate::{GateKey, Gated, gated};
 pub use ledger::{DEADLINE, Ledger, StoredRow, only};
 pub use sqlite::SqliteFile;
+pub use terminal::Terminal;
 pub use wait::{SOON, until, until_in_trouble, until_on_disk};

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use tracing_ledger::Rules;
-use tracing_ledger::report::{Compare as Comparer, Compared, GateResult, Snapshot};
+use tracing_ledger::report::{Compare as Comparer, Compared, GateResult, Snapshot, UnreadLines, page};
 
 use super::{complain, print};
 
@@ -27,7 +27,7 @@ pub(crate) struct Save {
     /// The file to write
     file: PathBuf,
 
-    /// The rows: a window such as 2026-11-01..2026-11-08 or 7d.., or a value such as version=1.4
+    /// The rows: a window such as 2026-11-01..2026-11-08 or 7d.., a value such as version=1.4, or a log (- is stdin)
     #[arg(default_value = "..", hide_default_value = true)]
     rows: String,
 
@@ -41,7 +41,7 @@ pub(crate) struct Save {
 
 #[derive(Args)]
 pub(crate) struct Compare {
-    /// A saved file, a window such as 2026-11-01..2026-11-08 or 7d.., or a value such as version=1.4
+    /// A saved file, a log (- is stdin), a window such as 2026-11-01..2026-11-08 or 7d.., or a value such as version=1.4
     #[arg(required_unless_present = "runs")]
     before: Option<String>,
 
@@ -113,6 +113,8 @@ enum ComparedFormat {
     Md,
     /// One JSON object
     Json,
+    /// A page with charts: one file that needs no network
+    Html,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -152,6 +154,7 @@ fn save(options: &Save) -> Result<(), Box<dyn Error>> {
             runs => comparer.runs(runs).await,
         }
     })?;
+    note(snapshot.unread_lines());
     write(&options.file, &snapshot.to_json())
 }
 
@@ -185,19 +188,35 @@ fn compared(options: &Compare) -> Result<Compared, Box<dyn Error>> {
             _ => comparer.compare(sides[0], sides[1], &options.gate).await,
         }
     })?;
+    note(&compared.unread_lines());
     Ok(compared)
+}
+
+fn note(unread: &UnreadLines) {
+    if unread.count() > 0 {
+        complain("note", &unread.to_string());
+    }
 }
 
 fn output(options: &Compare, compared: &Compared) -> Result<(), Box<dyn Error>> {
     let text = match options.format {
-        ComparedFormat::Text => compared.to_string(),
+        ComparedFormat::Text => super::text(compared, options.out.is_none()),
         ComparedFormat::Md => compared.to_markdown(),
         ComparedFormat::Json => compared.to_json() + "\n",
+        ComparedFormat::Html => html(options, compared)?,
     };
     match &options.out {
         Some(file) => write(file, &text),
         None => Ok(print(&text)?),
     }
+}
+
+/// With the rows of the side after, if it has some.
+fn html(options: &Compare, compared: &Compared) -> Result<String, Box<dyn Error>> {
+    let Some(after) = &options.after else { return Ok(compared.to_html()) };
+    let rows = options.choice.comparer()?;
+    let rows = super::runtime()?.block_on(rows.rows(after, compared))?;
+    Ok(rows.map_or_else(|| compared.to_html(), |rows| page(&rows, Some(compared))))
 }
 
 /// Writes a file beside the one that it replaces first, so that a full disk leaves the old one.

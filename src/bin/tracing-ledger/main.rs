@@ -6,12 +6,18 @@
 mod compare;
 mod doctor;
 mod report;
+mod rows;
 mod schema;
+mod serve;
 mod since;
+mod span;
+mod story;
+mod watch;
 
 use std::env;
 use std::error::Error;
-use std::io::{self, ErrorKind, Write};
+use std::fmt::Display;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind as Mistake};
@@ -20,6 +26,9 @@ use clap::{Parser, Subcommand};
 use self::doctor::Doctor;
 use self::report::ReportOptions;
 use self::schema::Schema;
+use self::serve::Serve;
+use self::story::StoryOptions;
+use self::watch::Watch;
 
 /// Reports on the ledger.
 #[derive(Parser)]
@@ -38,18 +47,30 @@ enum Command {
     Baseline(compare::Baseline),
     /// Two windows, versions or baselines side by side, and gates on the change.
     Compare(compare::Compare),
+    /// Everything on one booking, trace or job, in order, with its waits.
+    Story(StoryOptions),
+    /// The last minutes on a terminal: rates, success, quantiles, failures and losses.
+    Watch(Watch),
+    /// The page of the report on 127.0.0.1, over the rows as they come.
+    Serve(Serve),
     /// Looks whether a ledger works: database, rights, table, rules and spool.
     Doctor(Doctor),
     /// Prints the statements that make the table and its indexes.
     Schema(Schema),
 }
 
+/// Exit status where no row is selected.
+const NO_ROW: u8 = 3;
+
 /// In messages.
-const COMMANDS: &str = "report, compare, baseline, doctor or schema";
+const COMMANDS: &str = "report, story, watch, serve, compare, baseline, doctor or schema";
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
-        Ok(Cli { command: Command::Report(options) }) => finish(run(&options)),
+        Ok(Cli { command: Command::Report(options) }) => finish(run(options.run())),
+        Ok(Cli { command: Command::Story(options) }) => finish(run(options.run())),
+        Ok(Cli { command: Command::Watch(options) }) => finish(options.run()),
+        Ok(Cli { command: Command::Serve(options) }) => finish(options.run()),
         Ok(Cli { command: Command::Baseline(command) }) => compare::baseline(&command),
         Ok(Cli { command: Command::Compare(options) }) => compare::compare(&options),
         Ok(Cli { command: Command::Doctor(options) }) => options.run(),
@@ -60,8 +81,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &ReportOptions) -> Result<ExitCode, Box<dyn Error>> {
-    runtime()?.block_on(options.run())
+fn run(command: impl Future<Output = Result<ExitCode, Box<dyn Error>>>) -> Result<ExitCode, Box<dyn Error>> {
+    runtime()?.block_on(command)
 }
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
@@ -74,6 +95,17 @@ fn print(text: &str) -> io::Result<()> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result,
+    }
+}
+
+/// The text of an answer, with colours if it goes to a terminal that shows them.
+fn text(answer: &impl Display, goes_to_stdout: bool) -> String {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
+    if goes_to_stdout && io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb {
+        format!("{answer:#}")
+    } else {
+        answer.to_string()
     }
 }
 

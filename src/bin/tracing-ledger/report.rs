@@ -7,13 +7,11 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use tracing_ledger::Rules;
-use tracing_ledger::report::{Question, Report, event_types, report, report_of_logs};
+use tracing_ledger::report::{Question, Report, event_types, page, report, report_of_logs};
 
 use super::since::Since;
-use super::{complain, print};
+use super::{NO_ROW, complain, print, text};
 
-/// Exit status where no row is selected.
-const NO_ROW: u8 = 3;
 /// More event types are not named in a message.
 const MOST_NAMES: usize = 20;
 
@@ -62,6 +60,10 @@ pub(super) struct ReportOptions {
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
 
+    /// Adds histograms, figures over time, the slowest and the failed calls, and the losses; only JSON shows them
+    #[arg(long)]
+    detail: bool,
+
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -82,17 +84,18 @@ enum Format {
     Json,
     /// One line for each figure
     Csv,
+    /// A page with charts: one file that needs no network
+    Html,
 }
 
 impl ReportOptions {
     pub(super) async fn run(&self) -> Result<ExitCode, Box<dyn Error>> {
         let answer = self.answer().await?;
-        let text = self.render(&answer);
+        let rendered = self.render(&answer);
         match &self.out {
-            Some(path) => {
-                fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?
-            }
-            None => print(&text)?,
+            Some(path) => fs::write(path, rendered)
+                .map_err(|error| format!("cannot write {}: {error}", path.display()))?,
+            None => print(&rendered)?,
         }
         if !answer.is_empty() {
             return Ok(ExitCode::SUCCESS);
@@ -114,7 +117,8 @@ impl ReportOptions {
     }
 
     fn question(&self) -> Result<Question, Box<dyn Error>> {
-        let mut question = Question::new().table(&self.table)?;
+        let mut question =
+            Question::new().table(&self.table)?.detail(self.detail || matches!(self.format, Format::Html));
         for event_type in &self.event {
             question = question.event(event_type);
         }
@@ -138,17 +142,19 @@ impl ReportOptions {
 
     fn render(&self, answer: &Report) -> String {
         match self.format {
-            Format::Text => answer.to_string(),
+            Format::Text => text(answer, self.out.is_none()),
             Format::Md => answer.to_markdown(),
             Format::Json => answer.to_json() + "\n",
             Format::Csv => answer.to_csv(),
+            Format::Html => page(answer, None),
         }
     }
 
     async fn there_are(&self) -> Result<String, Box<dyn Error>> {
         if !self.from_log.is_empty() {
             return Ok(
-                "a log has rows where a span closes: give the fmt layer .with_span_events(FmtSpan::CLOSE)"
+                "a log has rows where a span closes: give the fmt layer .with_span_events(FmtSpan::CLOSE), \
+                 or check the event types, the conditions and the period"
                     .to_owned(),
             );
         }

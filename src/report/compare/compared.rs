@@ -6,6 +6,7 @@ use super::gate::GateSpec;
 use super::snapshot::{SideFigures, Snapshot};
 use crate::error::Error;
 use crate::report::compare::tally::SUCCESS;
+use crate::report::log::UnreadLines;
 use crate::report::stats::contrast::{Contrast, Judgement};
 use crate::report::stats::estimate::Estimate;
 use crate::report::stats::gates::{GateResult, Limit, results};
@@ -13,42 +14,42 @@ use crate::report::stats::{ALPHA, Interval};
 
 /// The sides, their figures next to each other, and what the gates say.
 ///
-/// `Display` is a text of aligned tables.
+/// `Display` is a text of aligned tables; `{:#}` adds colours for a terminal.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Compared {
-    pub(super) before: Snapshot,
-    pub(super) after: Snapshot,
-    pub(super) pairs: Vec<Pair>,
-    pub(super) gates: Vec<GateLine>,
+    pub(in crate::report) before: Snapshot,
+    pub(in crate::report) after: Snapshot,
+    pub(in crate::report) pairs: Vec<Pair>,
+    pub(in crate::report) gates: Vec<GateLine>,
 }
 
 /// One figure on both sides.
 #[derive(Clone, Debug)]
-pub(super) struct Pair {
-    pub(super) event_type: String,
-    pub(super) by: Vec<Option<String>>,
-    pub(super) metric: String,
-    pub(super) before: Option<Estimate>,
-    pub(super) after: Option<Estimate>,
+pub(in crate::report) struct Pair {
+    pub(in crate::report) event_type: String,
+    pub(in crate::report) by: Vec<Option<String>>,
+    pub(in crate::report) metric: String,
+    pub(in crate::report) before: Option<Estimate>,
+    pub(in crate::report) after: Option<Estimate>,
     /// Whether the side before differs from itself.
     pub(super) unsteady: bool,
 }
 
 /// A gate on one event type.
 #[derive(Clone, Debug)]
-pub(super) struct GateLine {
-    pub(super) spec: GateSpec,
-    pub(super) pair: Pair,
-    pub(super) result: GateResult,
+pub(in crate::report) struct GateLine {
+    pub(in crate::report) spec: GateSpec,
+    pub(in crate::report) pair: Pair,
+    pub(in crate::report) result: GateResult,
 }
 
 impl Pair {
-    pub(super) fn contrast(&self) -> Option<Contrast<'_>> {
+    pub(in crate::report) fn contrast(&self) -> Option<Contrast<'_>> {
         Some(Contrast { before: self.before.as_ref()?, after: self.after.as_ref()? })
     }
 
-    pub(super) fn judgement(&self) -> Judgement {
+    pub(in crate::report) fn judgement(&self) -> Judgement {
         match self.contrast() {
             Some(_) if self.unsteady => Judgement::NotEnoughData,
             Some(contrast) => contrast.judgement(self.metric != SUCCESS),
@@ -82,6 +83,13 @@ impl Compared {
         Ok(Self { before, after, pairs, gates })
     }
 
+    /// The lines of logs that could not be read, of both sides.
+    pub fn unread_lines(&self) -> UnreadLines {
+        let mut unread = self.before.unread.clone();
+        unread.extend(self.after.unread.clone());
+        unread
+    }
+
     /// Whether all gates hold: broken if one is, else undecided if one is. Without gates they hold.
     pub fn result(&self) -> GateResult {
         let any = |result| self.gates.iter().any(|gated| gated.result == result);
@@ -101,7 +109,7 @@ fn decide(gates: &mut [GateLine]) {
 }
 
 /// The interval that the limit is held against. Without enough data it includes everything.
-pub(super) fn interval(gated: &GateLine, alpha: f64) -> Interval {
+pub(in crate::report) fn interval(gated: &GateLine, alpha: f64) -> Interval {
     let Pair { before, after, unsteady, .. } = &gated.pair;
     let decided = match (before, after) {
         (_, Some(after)) if !gated.spec.is_change && after.can_decide() => Some(after.interval(alpha)),
@@ -116,7 +124,7 @@ pub(super) fn interval(gated: &GateLine, alpha: f64) -> Interval {
 
 impl GateLine {
     /// The measurements a side needs so that the limit holds, with no change, four times out of five.
-    pub(super) fn needed(&self) -> Option<f64> {
+    pub(in crate::report) fn needed(&self) -> Option<f64> {
         let contrast = self.pair.contrast()?;
         let limit = match self.spec.limit {
             Limit::AtMost(limit) | Limit::AtLeast(limit) => limit,

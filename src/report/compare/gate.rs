@@ -6,13 +6,13 @@ use crate::report::stats::gates::Limit;
 
 /// A limit for one metric.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct GateSpec {
-    pub(super) text: String,
+pub(in crate::report) struct GateSpec {
+    pub(in crate::report) text: String,
     pub(super) metric: String,
     /// Whether the limit is a change from the side before; else it is a value of the side after.
-    pub(super) is_change: bool,
+    pub(in crate::report) is_change: bool,
     /// On the scale of the interval that it is held against.
-    pub(super) limit: Limit,
+    pub(in crate::report) limit: Limit,
 }
 
 impl GateSpec {

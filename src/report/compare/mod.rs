@@ -1,26 +1,29 @@
 //! Baselines, and comparisons that know when they cannot tell.
 
 pub(super) mod compared;
-mod gate;
+pub(super) mod gate;
 mod histogram;
 mod mix;
-mod render;
+pub(super) mod overlay;
+pub(super) mod render;
 mod rows;
 pub(super) mod snapshot;
-mod tally;
+pub(super) mod tally;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use self::compared::Compared;
 use self::gate::GateSpec;
-use self::rows::Rows;
+use self::rows::{Rows, STDIN};
 use self::snapshot::{Filter, Snapshot};
 use self::tally::EventTally;
-use super::log::Logs;
+use super::answer::Report;
+use super::log::{Logs, UnreadLines};
 use super::observe::{Observation, Questions, by_event_type};
-use super::question::{by_of, condition_of};
+use super::question::{Question, by_of, condition_of};
 use super::stats::blocks::TimeBlocks;
+use super::{report, report_of_logs};
 use crate::error::Error;
 use crate::rules::Rules;
 use crate::store::read::{Condition, Reading, RowSource, Selection};
@@ -29,7 +32,7 @@ use crate::store::{TableName, open_to_read};
 /// Makes baselines of rows and compares them.
 ///
 /// A side of a comparison is written as on the command line: a file that holds [`Snapshot::to_json`], a window such as
-/// `2026-11-01..2026-11-08` or `7d..`, or a value such as `version=1.4`.
+/// `2026-11-01..2026-11-08` or `7d..`, a value such as `version=1.4`, or a log, of which `-` is the one on stdin.
 ///
 /// ```no_run
 /// # async fn compare() -> Result<(), tracing_ledger::Error> {
@@ -124,6 +127,7 @@ impl Compare {
     /// database cannot be read.
     pub async fn compare(&self, before: &str, after: &str, gates: &[String]) -> Result<Compared, Error> {
         let gates = specs(gates)?;
+        read_stdin_once([before, after])?;
         let before = self.snapshot(before).await?;
         let after = self.with_filter_of(&before).snapshot(after).await?;
         compared(before, after, &gates)
@@ -136,6 +140,7 @@ impl Compare {
     /// As [`Compare::compare`].
     pub async fn compare_runs(&self, sides: [&[String]; 2], gates: &[String]) -> Result<Compared, Error> {
         let gates = specs(gates)?;
+        read_stdin_once(sides.into_iter().flatten().map(String::as_str))?;
         let before = self.runs(sides[0]).await?;
         let after = self.runs(sides[1]).await?;
         compared(before, after, &gates)
@@ -162,8 +167,35 @@ impl Compare {
     /// As [`Compare::compare`], and if a run is a saved baseline.
     pub async fn runs(&self, runs: &[String]) -> Result<Snapshot, Error> {
         let parsed = runs.iter().map(|run| Rows::parse(run)).collect::<Result<Vec<_>, _>>()?;
+        read_stdin_once(runs.iter().map(String::as_str))?;
         let side = self.read(&runs.join(","), &parsed, true).await?;
         self.check(side)
+    }
+
+    /// The rows of one side of a comparison, in detail, for a [`page`](super::page) that has both. `None` for a saved baseline,
+    /// which has no rows, and for stdin, which can be read only once.
+    ///
+    /// # Errors
+    /// As [`report`](super::report()).
+    pub async fn rows(&self, side: &str, compared: &Compared) -> Result<Option<Report>, Error> {
+        let Self { filter, databases, .. } = self.with_filter_of(&compared.before);
+        let mut question = filter.events.iter().fold(Question::new(), Question::event).detail(true);
+        question = question.rules(self.rules.clone());
+        question.table = self.table.clone();
+        for key in &filter.by {
+            question = question.by(key)?;
+        }
+        for condition in &filter.conditions {
+            question = question.condition(condition)?;
+        }
+        match Rows::parse(side)? {
+            Rows::Saved(_) => return Ok(None),
+            Rows::Log(_) if side == STDIN => return Ok(None),
+            Rows::Log(path) => return Ok(Some(report_of_logs(&question, &[path]).await?.0)),
+            Rows::Having(value) => question = question.condition(&value)?,
+            Rows::Window(since, until) => (question.since, question.until) = (since, until),
+        }
+        Ok(Some(report(&question, &databases).await?))
     }
 
     fn with_filter_of(&self, before: &Snapshot) -> Self {
@@ -173,6 +205,9 @@ impl Compare {
     }
 
     fn check(&self, side: Snapshot) -> Result<Snapshot, Error> {
+        if side.rows == 0 && side.is_log {
+            return Err(Error::config(no_rows_in(&side.unread)));
+        }
         if side.rows == 0 {
             return Err(Error::config(
                 "a side has no rows: check its window or value, --event, --where, and the database",
@@ -202,7 +237,10 @@ impl Compare {
             let questions = self.questions(rows, &mix_keys)?;
             let each = &mut |reading: &Reading<'_>| collected.add(&questions, &questions.observe(reading));
             if let Rows::Log(path) = rows {
-                Logs::new(vec![path.clone()], &self.rules).read(questions.selection(), each).await?;
+                let mut log = Logs::new(vec![path.clone()], &self.rules);
+                log.read(questions.selection(), each).await?;
+                collected.side.unread.extend(log.into_unread());
+                collected.side.is_log = true;
                 continue;
             }
             for url in &self.databases {
@@ -228,10 +266,27 @@ impl Compare {
             selection.conditions.push(Condition { asked: selection.asked.len(), comparison, value });
             selection.asked.push(asked);
         }
-        let keys = mix_keys.iter().map(String::as_str).chain(["trace_id"]);
-        let by = self.filter.by.iter().map(String::as_str).chain(keys).map(by_of);
+        let by = self.filter.by.iter().chain(mix_keys).map(|key| by_of(key));
         Ok(Questions::new(&self.rules, selection).by(by.collect::<Result<Vec<_>, _>>()?))
     }
+}
+
+/// What comes from a pipe can be read only once.
+fn read_stdin_once<'a>(sides: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
+    if sides.into_iter().filter(|side| *side == STDIN).count() > 1 {
+        return Err(Error::config(
+            "stdin can be read only once: write - for one side, and name a file for the other",
+        ));
+    }
+    Ok(())
+}
+
+fn no_rows_in(unread: &UnreadLines) -> String {
+    let unread = if unread.count() > 0 { format!(", and {unread}") } else { String::new() };
+    format!(
+        "a log has no rows{unread}: check --event and --where, and that the log has lines of spans that close \
+         (.with_span_events(FmtSpan::CLOSE) of the fmt layer)"
+    )
 }
 
 fn specs(gates: &[String]) -> Result<Vec<GateSpec>, Error> {
@@ -267,8 +322,7 @@ impl Collected<'_> {
         let label =
             |(place, raw): (usize, Option<_>)| raw.and_then(|raw: Cow<'_, str>| questions.label(place, &raw));
         let mut values: Vec<_> = row.raw_by().enumerate().map(label).collect();
-        let trace = values.pop().flatten();
-        let unit = tally::unit(row, trace.as_deref(), self.side.rows);
+        let unit = row.unit(self.side.rows);
         let mixed = values.split_off(values.len().saturating_sub(self.mix_keys.len()));
         let mix = self.side.mix.entry(row.event_type().to_owned()).or_default();
         for (key, value) in self.mix_keys.iter().zip(mixed) {

@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 use super::compared::{Compared, GateLine, Pair, by_chance, interval};
 use super::mix;
+use super::overlay::overlays;
 use super::snapshot::{SavedFigure, SideFigures, Snapshot};
 use super::tally::{ATTEMPTS, SUCCESS};
 use crate::escape::visible_json;
 use crate::report::escape::{markdown, text};
 use crate::report::grid::{Grid, NONE};
+use crate::report::render::unit::{self, duration};
 use crate::report::stats::blocks::TimeBlocks;
 use crate::report::stats::contrast::Judgement;
 use crate::report::stats::estimate::Estimate;
@@ -24,7 +26,7 @@ impl fmt::Display for Compared {
         }
         for grid in grids(self) {
             writeln!(f)?;
-            grid.text(f)?;
+            grid.text(f, f.alternate())?;
         }
         Ok(())
     }
@@ -49,7 +51,7 @@ impl Compared {
     pub fn to_json(&self) -> String {
         let side = |side: &Snapshot| {
             json!({"of": side.of, "first": side.first, "last": side.last, "rows": side.rows,
-                   "unreadable": side.unreadable, "blocks": side.blocks})
+                   "unreadable": side.unreadable, "unread_lines": side.unread.count(), "blocks": side.blocks})
         };
         let moved: Vec<_> = mix::shares(&self.before, &self.after)
             .into_iter()
@@ -65,15 +67,16 @@ impl Compared {
             "figures": self.pairs.iter().map(pair_json).collect::<Vec<_>>(),
             "gates": self.gates.iter().map(gate_json).collect::<Vec<_>>(),
             "mix": moved,
+            "durations": overlays(&self.before, &self.after),
         });
         visible_json(&serde_json::to_string_pretty(&all).unwrap_or_default())
     }
 }
 
 /// A line of constants and of texts from the database, which are escaped.
-type Line = Vec<(bool, String)>;
+pub(in crate::report) type Line = Vec<(bool, String)>;
 
-fn text_of(line: &Line, escape: fn(&str) -> String) -> String {
+pub(in crate::report) fn text_of(line: &Line, escape: fn(&str) -> String) -> String {
     line.iter().map(|(foreign, part)| if *foreign { escape(part) } else { part.clone() }).collect()
 }
 
@@ -85,7 +88,7 @@ fn foreign(part: impl Into<String>) -> (bool, String) {
     (true, part.into())
 }
 
-fn lines(compared: &Compared) -> Vec<Line> {
+pub(in crate::report) fn lines(compared: &Compared) -> Vec<Line> {
     let mut lines = vec![side_line("Before", &compared.before), side_line("After", &compared.after)];
     lines.extend(short_line(compared));
     lines.push(halves_line(compared));
@@ -106,6 +109,9 @@ fn side_line(name: &str, side: &Snapshot) -> Line {
     line.push(own(format!(", {rows} rows from {first} to {last}.")));
     if side.unreadable > 0 {
         line.push(own(format!(" {} rows have no time and are left out.", side.unreadable)));
+    }
+    if side.unread.count() > 0 {
+        line.push(own(format!(" Lines of its log that cannot be read: {}.", side.unread.count())));
     }
     line
 }
@@ -146,7 +152,7 @@ fn halves_line(compared: &Compared) -> Line {
     line
 }
 
-fn block_word(blocks: TimeBlocks) -> &'static str {
+pub(in crate::report) fn block_word(blocks: TimeBlocks) -> &'static str {
     match blocks {
         TimeBlocks::Days => "day",
         TimeBlocks::Parts => "part",
@@ -245,7 +251,7 @@ fn pair_cells(pair: &Pair) -> Vec<String> {
     ]
 }
 
-fn group(pair: &Pair) -> String {
+pub(in crate::report) fn group(pair: &Pair) -> String {
     let values: Vec<_> = pair.by.iter().map(|value| value.as_deref().unwrap_or(NONE)).collect();
     if values.is_empty() { "all".to_owned() } else { values.join(", ") }
 }
@@ -262,7 +268,7 @@ fn gate_cells(gated: &GateLine) -> Vec<String> {
 }
 
 /// What the result of a gate rests on.
-fn why(gated: &GateLine) -> String {
+pub(in crate::report) fn why(gated: &GateLine) -> String {
     let interval = interval(gated, ALPHA);
     let metric = &gated.pair.metric;
     if interval.is_bounded() {
@@ -302,11 +308,11 @@ fn pair_json(pair: &Pair) -> Value {
         side.as_ref().map(|side| {
             let shown = side.can_show().then(|| side.interval(ALPHA));
             json!({"value": side.value, "n": side.n, "effective_n": side.effective_size(ALPHA),
+                   "time_blocks": side.variances.times.blocks,
                    "interval": shown.map(|within| [within.lo, within.hi])})
         })
     };
-    let ratio = pair.metric != SUCCESS;
-    let scale = |value: f64| if ratio { value.exp_m1() } else { value };
+    let scale = |value| change_of(&pair.metric, value);
     let change = pair.contrast().map(|contrast| {
         let interval = contrast.interval(ALPHA);
         json!({"value": scale(contrast.estimate()), "interval": [scale(interval.lo), scale(interval.hi)],
@@ -314,7 +320,7 @@ fn pair_json(pair: &Pair) -> Value {
     });
     json!({"event_type": pair.event_type, "by": pair.by, "metric": pair.metric,
            "verdict": judgement_word(pair.judgement()), "before": side(&pair.before), "after": side(&pair.after),
-           "change": change, "change_is": if ratio { "relative" } else { "difference" }})
+           "change": change, "change_is": if pair.metric == SUCCESS { "difference" } else { "relative" }})
 }
 
 fn gate_json(gated: &GateLine) -> Value {
@@ -322,7 +328,7 @@ fn gate_json(gated: &GateLine) -> Value {
            "why": why(gated), "needs_n": gated.needed()})
 }
 
-fn judgement_word(judgement: Judgement) -> &'static str {
+pub(in crate::report) fn judgement_word(judgement: Judgement) -> &'static str {
     match judgement {
         Judgement::Better => "better",
         Judgement::Worse => "worse",
@@ -331,7 +337,7 @@ fn judgement_word(judgement: Judgement) -> &'static str {
     }
 }
 
-fn result_word(result: GateResult) -> &'static str {
+pub(in crate::report) fn result_word(result: GateResult) -> &'static str {
     match result {
         GateResult::Holds => "holds",
         GateResult::Broken => "broken",
@@ -339,28 +345,34 @@ fn result_word(result: GateResult) -> &'static str {
     }
 }
 
-fn value(metric: &str, value: f64) -> String {
+pub(in crate::report) fn value(metric: &str, value: f64) -> String {
     match metric {
         SUCCESS => format!("{:.1}%", value * 100.0),
         ATTEMPTS => format!("{value:.2}"),
-        _ if value >= 1000.0 => format!("{:.2} s", value / 1000.0),
-        _ if value >= 10.0 => format!("{value:.1} ms"),
-        _ => format!("{value:.3} ms"),
+        _ => duration(value),
     }
 }
 
 fn values(metric: &str, within: Interval) -> String {
-    format!("{} to {}", value(metric, within.lo), value(metric, within.hi))
+    match metric {
+        SUCCESS | ATTEMPTS => format!("{} to {}", value(metric, within.lo), value(metric, within.hi)),
+        _ => unit::range((within.lo, within.hi)),
+    }
+}
+
+/// A change as the JSON has it: a difference of shares, or a part of the value before.
+pub(in crate::report) fn change_of(metric: &str, change: f64) -> f64 {
+    if metric == SUCCESS { change } else { change.exp_m1() }
 }
 
 /// A change on the scale of its interval.
-fn amount(metric: &str, change: f64) -> String {
+pub(in crate::report) fn amount(metric: &str, change: f64) -> String {
     match metric {
         SUCCESS => format!("{:+.1} pt", change * 100.0),
         _ => format!("{:+.1}%", change.exp_m1() * 100.0),
     }
 }
 
-fn range(metric: &str, within: Interval) -> String {
+pub(in crate::report) fn range(metric: &str, within: Interval) -> String {
     format!("{} to {}", amount(metric, within.lo), amount(metric, within.hi))
 }

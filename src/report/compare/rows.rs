@@ -11,12 +11,15 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use crate::error::Error;
 
+/// A side that is the log on stdin.
+pub(super) const STDIN: &str = "-";
+
 /// The rows of one side.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Rows {
     /// A file that `baseline save` has written.
     Saved(PathBuf),
-    /// The log of a service.
+    /// The log of a service; `-` is stdin.
     Log(PathBuf),
     /// Rows of the database, from one moment to before another.
     Window(Option<SystemTime>, Option<SystemTime>),
@@ -27,6 +30,9 @@ pub(super) enum Rows {
 impl Rows {
     /// The text may be a URL in the wrong place, so no error repeats it.
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
+        if text == STDIN {
+            return Ok(Self::Log(PathBuf::from(text)));
+        }
         let ends = text.split_once("..").map(|(from, to)| (end(from), end(to)));
         if let Some((Some(from), Some(to))) = ends {
             return Ok(Self::Window(from, to));
@@ -40,7 +46,7 @@ impl Rows {
         }
         Err(Error::config(
             "a side of the comparison is no file, no window such as 2026-11-01..2026-11-08 or 7d.., and no value such \
-             as version=1.4: write one of them, and make a file with \"baseline save\"",
+             as version=1.4: write one of them, - for a log on stdin, or make a file with \"baseline save\"",
         ))
     }
 }
@@ -82,6 +88,7 @@ mod tests {
         assert_eq!(parse("2026-11-01..2026-11-08"), window);
         assert_eq!(parse("2026-11-01T00:00:00Z.."), Rows::Window(moment("2026-11-01T00:00:00Z"), None));
         assert!(matches!(parse("7d..1d"), Rows::Window(Some(_), Some(_))));
+        assert_eq!(parse("-"), Rows::Log(PathBuf::from("-")));
         assert_eq!(parse("version=1..4"), Rows::Having("version=1..4".to_owned()));
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::tally::{ATTEMPTS, LEVELS, SUCCESS};
 use crate::error::Error;
 use crate::escape::visible_json;
+use crate::report::log::UnreadLines;
 use crate::report::stats::blocks::{TimeBlocks, Variances};
 use crate::report::stats::estimate::{Estimate, Statistic};
 use crate::report::stats::quantile::Ranked;
@@ -21,14 +22,19 @@ const FORM: u32 = 1;
 pub struct Snapshot {
     tracing_ledger_baseline: u32,
     /// The rows, as the caller named them.
-    pub(super) of: String,
-    pub(super) first: String,
-    pub(super) last: String,
-    pub(super) rows: u64,
+    pub(in crate::report) of: String,
+    pub(in crate::report) first: String,
+    pub(in crate::report) last: String,
+    pub(in crate::report) rows: u64,
     /// Rows without a time, which are in no figure.
-    pub(super) unreadable: u64,
+    pub(in crate::report) unreadable: u64,
+    /// Of logs.
+    #[serde(skip)]
+    pub(super) unread: UnreadLines,
+    #[serde(skip)]
+    pub(super) is_log: bool,
     pub(super) filter: Filter,
-    pub(super) blocks: TimeBlocks,
+    pub(in crate::report) blocks: TimeBlocks,
     pub(super) events: Vec<SideFigures>,
     /// Event type → key → value → rows.
     pub(super) mix: BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>>,
@@ -101,11 +107,18 @@ impl Snapshot {
             last: String::new(),
             rows: 0,
             unreadable: 0,
+            unread: UnreadLines::default(),
+            is_log: false,
             filter,
             blocks,
             events: Vec::new(),
             mix: BTreeMap::new(),
         }
+    }
+
+    /// The lines of its logs that could not be read. A file does not keep them.
+    pub fn unread_lines(&self) -> &UnreadLines {
+        &self.unread
     }
 
     /// The file's contents.

@@ -1,20 +1,19 @@
 //! Collects the measurements of one event type or group, and makes its figures.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::snapshot::{SavedFigure, SideFigures};
 use crate::report::observe::Observation;
 use crate::report::stats::HALVES_ALPHA;
-use crate::report::stats::blocks::{Measurement, TimeBlocks, UNIT_BLOCKS};
+use crate::report::stats::blocks::{Measurement, TimeBlocks, unit_block};
 use crate::report::stats::contrast::Contrast;
 use crate::report::stats::estimate::Estimate;
 use crate::report::stats::quantile::Ranked;
 
 /// The quantiles of durations, with their names.
 pub(super) const LEVELS: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)];
-pub(super) const SUCCESS: &str = "success";
+pub(in crate::report) const SUCCESS: &str = "success";
 pub(super) const ATTEMPTS: &str = "attempts.mean";
 
 #[derive(Debug, Default)]
@@ -29,21 +28,11 @@ pub(super) struct EventTally {
     bookings: HashMap<u64, (u64, i64)>,
 }
 
-/// The booking, else the trace, else the row, as a number.
-pub(super) fn unit(row: &Observation<'_>, trace: Option<&str>, number: u64) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    match row.booking().or(trace) {
-        Some(name) => name.hash(&mut hasher),
-        None => number.hash(&mut hasher),
-    }
-    hasher.finish()
-}
-
 impl EventTally {
     pub(super) fn add(&mut self, row: &Observation<'_>, at: i64, unit: u64) {
         self.rows += 1;
         self.units.insert(unit);
-        let measurement = |value| Measurement { value, at, unit: block(unit) };
+        let measurement = |value| Measurement { value, at, unit: unit_block(unit) };
         self.durations.extend(row.duration_ms().map(measurement));
         self.successes.extend(row.success().map(|success| measurement(f64::from(u8::from(success)))));
         self.attempts.extend(row.attempts().map(measurement));
@@ -77,17 +66,13 @@ impl EventTally {
         let calls = self.bookings.iter().map(|(&unit, &(calls, at))| Measurement {
             value: calls as f64,
             at,
-            unit: block(unit),
+            unit: unit_block(unit),
         });
         let attempts = if self.attempts.is_empty() { calls.collect() } else { self.attempts };
         let mean = |all: &[Measurement]| Estimate::mean(all, blocks);
         figures.extend(figure(ATTEMPTS, mean(&attempts), halves(&attempts, blocks).map(|half| mean(&half))));
         SideFigures { event_type, by, rows: self.rows, units: self.units.len() as u64, durations, figures }
     }
-}
-
-fn block(unit: u64) -> u8 {
-    (unit % u64::from(UNIT_BLOCKS)) as u8
 }
 
 fn figure(name: &str, whole: Option<Estimate>, halves: [Option<Estimate>; 2]) -> Option<SavedFigure> {

@@ -6,9 +6,12 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-use crate::report::answer::{Figures, Reason, Share, Window};
+use super::interval::intervals;
+use crate::report::answer::{Figures, Reason, Share, Spread, Window};
 use crate::report::observe::Observation;
 use crate::report::samples::Samples;
+use crate::report::stats::block_counts::BlockCounts;
+use crate::report::stats::blocks::unit_block;
 
 /// More reasons of one cell are counted together: a reason may be any text.
 const MOST_REASONS: usize = 1000;
@@ -26,6 +29,8 @@ pub(super) struct Cell {
     outcomes: BTreeMap<String, u64>,
     reasons: BTreeMap<(Option<String>, Option<String>), u64>,
     durations: Samples,
+    /// The durations again, for their intervals.
+    blocks: BlockCounts,
     last: Option<Timestamp>,
 }
 
@@ -47,6 +52,9 @@ impl Cell {
         self.count += 1;
         self.last = self.last.max(row.moment());
         self.durations.take(row.duration_ms());
+        if let (Some(duration), Some(moment)) = (row.duration_ms(), row.moment()) {
+            self.blocks.add(duration, moment.as_microsecond(), unit_block(row.unit(self.count)));
+        }
         if let Some(source) = row.source() {
             self.source(source);
         }
@@ -87,6 +95,7 @@ impl Cell {
             all.failed += cell.failed;
             all.last = all.last.max(cell.last);
             all.durations.extend(&cell.durations);
+            all.blocks.extend(&cell.blocks);
             cell.sources.iter().for_each(|source| all.source(source));
             for (outcome, count) in &cell.outcomes {
                 *all.outcomes.entry(outcome.clone()).or_default() += count;
@@ -101,12 +110,14 @@ impl Cell {
     pub(super) fn figures(mut self, window: &Window) -> Figures {
         let n = self.succeeded + self.failed;
         let rate = (n > 0).then(|| self.succeeded as f64 / n as f64);
+        let durations = self.durations.into_sorted();
+        let spread = durations.spread();
         Figures {
             source: if self.sources.len() == 1 { self.sources.pop() } else { None },
             calls: self.count,
             success: Share { n, rate },
             outcomes: self.outcomes,
-            duration_ms: self.durations.spread(),
+            duration_ms: Spread { interval: intervals(durations, &self.blocks), ..spread },
             rows_per_hour: hours(window).map(|hours| self.count as f64 / hours),
             last: self.last.map(SystemTime::from),
             reasons: reasons(self.reasons),

@@ -2,6 +2,7 @@
 
 mod cell;
 mod flow;
+mod interval;
 mod job;
 
 use std::cmp::Reverse;
@@ -80,11 +81,12 @@ impl Gather {
             groups: groups(&self.grouping, questions, &event_type, &cells, &self.window),
             figures: Cell::together(&cells).figures(&self.window),
             event_type,
+            detail: None,
         };
         let mut events: Vec<_> = events.map(event).collect();
         events.sort_by_key(|event| Reverse(event.figures.calls));
         let (jobs, attempts) = self.jobs.figures();
-        Report { window: self.window, events, jobs, attempts, unreadable: self.unreadable }
+        Report { window: self.window, events, jobs, attempts, unreadable: self.unreadable, losses: None }
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Logs {
 }
 
 /// The lines of a log that could not be read. `Display` gives their number, and where and why for the first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnreadLines {
     count: u64,
     /// File, line and why.
@@ -133,6 +133,12 @@ impl UnreadLines {
     /// How many lines could not be read.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    pub(super) fn extend(&mut self, other: Self) {
+        self.count += other.count;
+        self.first.extend(other.first);
+        self.first.truncate(NAMED);
     }
 
     fn add(&mut self, file: &Path, number: u64, why: &'static str) {

@@ -23,14 +23,15 @@ pub(super) fn of_object(mut object: Fields) -> Result<ReadRow, &'static str> {
             other => Some(other.to_string()),
         }
     };
+    let id = column(["id", "id"]);
     let event_type = column(["event_type", "eventType"]).ok_or("it has no event_type")?;
     let created_at = column(["created_at", "createdAt"]);
     let [source, severity] = ["source", "severity"].map(|name| column([name, name]));
     let restaurant_id = column(["restaurant_id", "restaurantId"]);
     let booking_id = column(["booking_id", "bookingId"]);
     let context = column(["context", "context"]);
-    object.remove("id");
     Ok(ReadRow {
+        id,
         created_at: created_at.as_deref().and_then(moment_of_export),
         event_type,
         source,

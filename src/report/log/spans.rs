@@ -162,6 +162,7 @@ impl Calls {
         let [restaurant_id, booking_id] =
             ["restaurant_id", "booking_id"].map(|key| column(&mut context, key));
         ReadRow {
+            id: None,
             created_at: at,
             event_type: event_type.to_string(),
             source: rule.source.as_deref().map(str::to_owned).or(target),

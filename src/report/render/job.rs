@@ -1,6 +1,6 @@
 //! Tables on jobs and attempts.
 
-use super::unit::{Unit, decimal};
+use super::unit::{decimal, duration_or_none};
 use super::{or_none, percent};
 use crate::report::answer::{Attempts, AttemptsBar, FlowFigures, JobFigures, ResultFigures, Share};
 use crate::report::grid::{Grid, NONE};
@@ -35,7 +35,7 @@ fn histogram(title: String, counted: &str, bars: &[AttemptsBar]) -> Grid {
 }
 
 /// Whole numbers stay whole.
-fn whole(value: Option<f64>) -> String {
+pub(in crate::report) fn whole(value: Option<f64>) -> String {
     value.map_or(NONE.to_owned(), |value| value.to_string())
 }
 
@@ -52,7 +52,6 @@ pub(super) fn tables(job: &JobFigures) -> Vec<Grid> {
 }
 
 fn results(job: &JobFigures) -> Grid {
-    let unit = Unit::of(job.results.iter().map(|result| &result.duration_ms));
     let row = |result: &ResultFigures| {
         let (attempts, duration) = (&result.attempts, &result.duration_ms);
         vec![
@@ -61,13 +60,12 @@ fn results(job: &JobFigures) -> Grid {
             decimal(attempts.median),
             decimal(attempts.p95),
             attempts.n.to_string(),
-            unit.show(duration.median),
-            unit.show(duration.p95),
+            duration_or_none(duration.median),
+            duration_or_none(duration.p95),
             duration.n.to_string(),
         ]
     };
-    let (median, p95) = (format!("duration median {unit}"), format!("p95 {unit}"));
-    let header = ["result", "jobs", "attempts median", "p95", "n", &median, &p95, "n"];
+    let header = ["result", "jobs", "attempts median", "p95", "n", "duration median", "p95", "n"];
     grid(format!("{} by result", job.event_type), header, 1, job.results.iter().map(row).collect())
 }
 

@@ -1,17 +1,18 @@
 //! The answer as text, Markdown and JSON.
 
 mod job;
-mod unit;
+pub(super) mod unit;
 
 use std::fmt::{self, Write};
 
-use self::unit::{Unit, decimal};
-use super::answer::{EventFigures, Figures, GroupFigures, Report, Share, moment_text};
+pub(super) use self::job::whole;
+use self::unit::{decimal, duration_or_none, range};
+use super::answer::{EventFigures, Figures, GroupFigures, Report, Share, Spread, moment_text};
 use super::grid::{Grid, NONE};
 use crate::escape::visible_json;
 
-const EMPTY: &str = "No row of the ledger is selected. Check the period and the event types, that the service has run with \
-                     the layer, and that it writes to this database.";
+const EMPTY: &str = "No row is selected. Check the period, the event types and the conditions. A database has rows if the \
+                     service has run with the layer and writes to it; a log has them if it has lines of spans that close.";
 
 /// More groups by the same keys are not shown in tables.
 const MOST_GROUPS: usize = 100;
@@ -21,7 +22,7 @@ impl fmt::Display for Report {
         writeln!(f, "{}", heading(self))?;
         for table in tables(self) {
             writeln!(f)?;
-            table.text(f)?;
+            table.text(f, f.alternate())?;
         }
         Ok(())
     }
@@ -98,15 +99,15 @@ fn tables(report: &Report) -> Vec<Grid> {
 }
 
 fn events(events: &[EventFigures]) -> Grid {
-    let unit = Unit::of(events.iter().map(|event| &event.figures.duration_ms));
+    let shown = Shown::of(events.iter().map(|event| &event.figures));
     let mut header = vec!["event type".to_owned()];
-    header.extend(columns(unit));
+    header.extend(shown.columns());
     header.extend(["rows per hour", "last"].map(str::to_owned));
     let row = |event: &EventFigures| {
         let figures = &event.figures;
         let last = moment_text(figures.last).map_or(NONE.to_owned(), |last| last[..19].to_owned() + "Z");
         let own = vec![event.event_type.clone()];
-        [own, cells(figures, unit), vec![decimal(figures.rows_per_hour), last]].concat()
+        [own, shown.cells(figures), vec![decimal(figures.rows_per_hour), last]].concat()
     };
     Grid { title: "Event types".to_owned(), header, names: 1, rows: events.iter().map(row).collect() }
 }
@@ -114,10 +115,10 @@ fn events(events: &[EventFigures]) -> Grid {
 fn groups_of(event_type: &str, groups: &[GroupFigures]) -> Grid {
     let keys: Vec<String> =
         groups.first().into_iter().flat_map(|group| &group.by).map(|(key, _)| key.clone()).collect();
-    let unit = Unit::of(groups.iter().map(|group| &group.figures.duration_ms));
+    let shown = Shown::of(groups.iter().map(|group| &group.figures));
     let row = |group: &GroupFigures| {
         let own: Vec<String> = group.by.iter().map(|(_, value)| or_none(value)).collect();
-        [own, cells(&group.figures, unit)].concat()
+        [own, shown.cells(&group.figures)].concat()
     };
     let rest = groups.len().saturating_sub(MOST_GROUPS);
     let more =
@@ -125,30 +126,57 @@ fn groups_of(event_type: &str, groups: &[GroupFigures]) -> Grid {
     Grid {
         title: format!("{event_type} by {}{more}", keys.join(", ")),
         names: keys.len(),
-        header: keys.into_iter().chain(columns(unit)).collect(),
+        header: keys.into_iter().chain(shown.columns()).collect(),
         rows: groups.iter().take(MOST_GROUPS).map(row).collect(),
     }
 }
 
-fn columns(unit: Unit) -> Vec<String> {
-    let duration = |name| format!("{name} {unit}");
-    let mut columns = ["calls", "success", "n"].map(str::to_owned).to_vec();
-    columns.extend(["median", "p95", "p99", "max"].map(duration));
-    columns.push("n".to_owned());
-    columns
+/// The percentiles whose intervals a table has: those that any of its rows has.
+#[derive(Clone, Copy, Debug)]
+struct Shown([bool; 3]);
+
+impl Shown {
+    fn of<'a>(rows: impl IntoIterator<Item = &'a Figures>) -> Self {
+        let shown = rows.into_iter().fold([false; 3], |mut shown, figures| {
+            let intervals = percentiles(&figures.duration_ms).map(|(.., interval)| interval);
+            shown.iter_mut().zip(intervals).for_each(|(shown, interval)| *shown |= interval.is_some());
+            shown
+        });
+        Self(shown)
+    }
+
+    fn columns(self) -> Vec<String> {
+        let mut columns = vec!["calls", "success", "n"];
+        for ((name, ..), shown) in percentiles(&Spread::default()).into_iter().zip(self.0) {
+            columns.push(name);
+            columns.extend(shown.then_some("95% interval"));
+        }
+        columns.extend(["max", "n"]);
+        columns.into_iter().map(str::to_owned).collect()
+    }
+
+    fn cells(self, figures: &Figures) -> Vec<String> {
+        let spread = &figures.duration_ms;
+        let mut cells =
+            vec![figures.calls.to_string(), percent(&figures.success), figures.success.n.to_string()];
+        for ((_, value, interval), shown) in percentiles(spread).into_iter().zip(self.0) {
+            cells.push(duration_or_none(value));
+            cells.extend(shown.then(|| interval.map_or(NONE.to_owned(), range)));
+        }
+        cells.extend([duration_or_none(spread.max), spread.n.to_string()]);
+        cells
+    }
 }
 
-fn cells(figures: &Figures, unit: Unit) -> Vec<String> {
-    let spread = &figures.duration_ms;
-    vec![
-        figures.calls.to_string(),
-        percent(&figures.success),
-        figures.success.n.to_string(),
-        unit.show(spread.median),
-        unit.show(spread.p95),
-        unit.show(spread.p99),
-        unit.show(spread.max),
-        spread.n.to_string(),
+/// Name, value and interval.
+type Percentile = (&'static str, Option<f64>, Option<(f64, f64)>);
+
+fn percentiles(spread: &Spread) -> [Percentile; 3] {
+    let interval = spread.interval.unwrap_or_default();
+    [
+        ("median", spread.median, interval.median),
+        ("p95", spread.p95, interval.p95),
+        ("p99", spread.p99, interval.p99),
     ]
 }
 
@@ -170,6 +198,6 @@ fn or_none(name: &Option<String>) -> String {
     name.clone().unwrap_or_else(|| NONE.to_owned())
 }
 
-fn percent(share: &Share) -> String {
+pub(super) fn percent(share: &Share) -> String {
     share.rate.map_or(NONE.to_owned(), |rate| format!("{:.1}%", rate * 100.0))
 }

@@ -1,49 +1,121 @@
-//! Durations in a unit that suits a table.
+//! Durations in a unit that suits them, and numbers.
 
 use std::fmt;
 
-use crate::report::answer::Spread;
 use crate::report::grid::NONE;
 
-/// From this many milliseconds on, a table has seconds.
-const LONG_MS: f64 = 10_000.0;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(in crate::report) enum Unit {
+    Microseconds,
     Milliseconds,
     Seconds,
+    Minutes,
+    Hours,
 }
 
 impl Unit {
-    /// The unit of a table, whose figures compare only if all have the same one.
-    pub(super) fn of<'a>(spreads: impl IntoIterator<Item = &'a Spread>) -> Self {
-        let is_long = |spread: &Spread| spread.median.is_some_and(|median| median >= LONG_MS);
-        if spreads.into_iter().any(is_long) { Self::Seconds } else { Self::Milliseconds }
+    /// The unit of one duration. A duration next to the following unit is rounded up to it.
+    fn suiting(milliseconds: f64) -> Self {
+        match milliseconds.abs() {
+            size if size >= 3_597_000.0 => Self::Hours,
+            size if size >= 59_950.0 => Self::Minutes,
+            size if size >= 999.5 => Self::Seconds,
+            size if size >= 0.9995 => Self::Milliseconds,
+            _ => Self::Microseconds,
+        }
     }
 
-    pub(super) fn show(self, milliseconds: Option<f64>) -> String {
-        decimal(match self {
-            Self::Milliseconds => milliseconds,
-            Self::Seconds => milliseconds.map(|value| value / 1000.0),
-        })
+    fn milliseconds(self) -> f64 {
+        match self {
+            Self::Microseconds => 0.001,
+            Self::Milliseconds => 1.0,
+            Self::Seconds => 1000.0,
+            Self::Minutes => 60_000.0,
+            Self::Hours => 3_600_000.0,
+        }
     }
 }
 
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Microseconds => "µs",
             Self::Milliseconds => "ms",
             Self::Seconds => "s",
+            Self::Minutes => "min",
+            Self::Hours => "h",
         })
     }
 }
 
-/// Two decimals, and a third for figures that two would show as next to nothing. Durations have three.
-pub(super) fn decimal(value: Option<f64>) -> String {
+/// Such as `12.5 ms`.
+pub(in crate::report) fn duration(milliseconds: f64) -> String {
+    let unit = Unit::suiting(milliseconds);
+    format!("{} {unit}", digits(milliseconds / unit.milliseconds()))
+}
+
+pub(in crate::report) fn duration_or_none(milliseconds: Option<f64>) -> String {
+    milliseconds.map_or(NONE.to_owned(), duration)
+}
+
+/// Such as `980 µs to 1.25 ms`, or `11.9 to 13.2 ms`.
+pub(in crate::report) fn range((from, to): (f64, f64)) -> String {
+    let unit = Unit::suiting(from);
+    let low = if unit == Unit::suiting(to) { digits(from / unit.milliseconds()) } else { duration(from) };
+    format!("{low} to {}", duration(to))
+}
+
+/// Three digits, or as many as a whole number has.
+fn digits(number: f64) -> String {
+    match number.abs() {
+        size if size >= 99.95 => format!("{number:.0}"),
+        size if size >= 9.995 => format!("{number:.1}"),
+        0.0 => "0".to_owned(),
+        size if size >= 0.005 => format!("{number:.2}"),
+        _ => "<0.01".to_owned(),
+    }
+}
+
+/// Two decimals, and a third for figures that two would show as next to nothing.
+pub(in crate::report) fn decimal(value: Option<f64>) -> String {
     match value {
         None => NONE.to_owned(),
         Some(value) if value > 0.0 && value < 0.0005 => "<0.001".to_owned(),
         Some(value) if value > 0.0 && value < 0.0995 => format!("{value:.3}"),
         Some(value) => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_duration_has_the_unit_that_suits_it() {
+        for (milliseconds, text) in [
+            (0.0, "0 µs"),
+            (0.000_001, "<0.01 µs"),
+            (0.0004, "0.40 µs"),
+            (0.0123, "12.3 µs"),
+            (0.9994, "999 µs"),
+            (0.9996, "1.00 ms"),
+            (12.5, "12.5 ms"),
+            (999.4, "999 ms"),
+            (999.6, "1.00 s"),
+            (59_900.0, "59.9 s"),
+            (59_960.0, "1.00 min"),
+            (90_000.0, "1.50 min"),
+            (7_200_000.0, "2.00 h"),
+            (1e12, "277778 h"),
+            (-12.5, "-12.5 ms"),
+        ] {
+            assert_eq!(duration(milliseconds), text);
+        }
+    }
+
+    #[test]
+    fn a_range_names_a_common_unit_once() {
+        assert_eq!(range((11.94, 13.2)), "11.9 to 13.2 ms");
+        assert_eq!(range((0.98, 1.25)), "980 µs to 1.25 ms");
     }
 }

@@ -9,6 +9,11 @@ use super::distributions::{normal, student};
 /// Units (bookings, traces) are hashed to this many blocks. In simulations, these cover as well as the units themselves.
 pub(crate) const UNIT_BLOCKS: u8 = 64;
 
+/// The block of a unit.
+pub(crate) fn unit_block(unit: u64) -> u8 {
+    (unit % u64::from(UNIT_BLOCKS)) as u8
+}
+
 const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// One value of one figure.
@@ -72,7 +77,7 @@ fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::
 
 impl Variance {
     /// The linearised variance of a ratio: `sums` has the residuals of each block, `n` counts all measurements.
-    fn of(sums: &[f64], blocks: u32, n: f64) -> Self {
+    pub(super) fn of(sums: &[f64], blocks: u32, n: f64) -> Self {
         let count = sums.len() as f64;
         let mean = sums.iter().sum::<f64>() / count;
         let squares: f64 = sums.iter().map(|sum| (sum - mean).powi(2)).sum();

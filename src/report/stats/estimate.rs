@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::block_counts::BlockCounts;
 use super::blocks::{Measurement, TimeBlocks, Variances};
 use super::distributions::normal;
 use super::quantile::{Ranked, least_to_decide, least_to_show};
@@ -43,6 +44,14 @@ impl Estimate {
         let variances = Variances::of(measurements, blocks, residual);
         let kind = Statistic::Quantile(level, Arc::clone(ranked));
         Some(Self { kind, value, n: ranked.len(), variances, least_blocks: blocks.least() })
+    }
+
+    /// The quantile of `ranked`, which has the values that are counted.
+    pub(crate) fn counted(level: f64, ranked: &Arc<Ranked>, counts: &BlockCounts) -> Option<Self> {
+        let value = ranked.quantile(level)?;
+        let variances = counts.variances(level, value);
+        let kind = Statistic::Quantile(level, Arc::clone(ranked));
+        Some(Self { kind, value, n: counts.n(), variances, least_blocks: counts.time_blocks().least() })
     }
 
     pub(crate) fn rate(measurements: &[Measurement], blocks: TimeBlocks) -> Option<Self> {

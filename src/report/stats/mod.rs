@@ -12,6 +12,7 @@
 //! - Few blocks are compared with Student's t, after Ibragimov and Müller, "t-statistic based correlation and heterogeneity
 //!   robust inference" (2010).
 
+pub(crate) mod block_counts;
 pub(crate) mod blocks;
 pub(crate) mod contrast;
 mod distributions;

@@ -80,7 +80,7 @@ impl Postgres {
         checkup: &mut Checkup,
     ) -> Result<bool, StepError> {
         let name = &self.table;
-        let found = match table::look(connection, name).await? {
+        let found = match table::look(connection, name, &self.columns).await? {
             Ok(found) => found,
             Err(error) => {
                 checkup.wrong("table", name.in_message(&error.to_string()));
@@ -91,14 +91,14 @@ impl Postgres {
         for (event_type, source) in kinds {
             let row = Row::new(SystemTime::now(), source.as_str(), event_type.as_str());
             simple(connection, Step::Insert, "SAVEPOINT ledger_check").await?;
-            let inserted = match insert(connection, &found.insert, &[row]).await {
+            let inserted = match insert(connection, &found.insert, &[row], &self.columns).await {
                 // Keys that are checked at the end are checked now.
                 Ok(_) => simple(connection, Step::Rows, "SET CONSTRAINTS ALL IMMEDIATE")
                     .await
                     .map_err(WriteError::Step),
                 Err(error) => Err(error),
             };
-            if let Err(error) = inserted {
+            if let Err(error) = inserted.map_err(|error| error.in_table(&found)) {
                 let is_gone = matches!(&error, WriteError::Step(error) if !error.is_answer());
                 refused.push((event_type, InsertError::from(error).to_string()));
                 if is_gone {

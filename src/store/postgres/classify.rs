@@ -12,7 +12,7 @@ use std::time::Duration;
 use sqlx::postgres::PgDatabaseError;
 
 use self::tls::{OR_PREFER, is_version_1, no_tls, refused_certificate};
-use super::table::{COLUMNS, TableFound};
+use super::table::TableFound;
 #[cfg(feature = "report")]
 use crate::error::Error;
 use crate::escape::visible;
@@ -41,6 +41,8 @@ pub(super) struct StepError {
     cause: StepCause,
     /// Of a broken foreign key: whether it holds `restaurant_id` and `booking_id`.
     references: (bool, bool),
+    /// It is about a NULL in a column that rows do not fill.
+    is_of_other_column: bool,
 }
 
 #[derive(Debug)]
@@ -52,16 +54,20 @@ enum StepCause {
 }
 
 impl StepError {
+    fn new(step: Step, cause: StepCause) -> Self {
+        Self { step, cause, references: (true, true), is_of_other_column: false }
+    }
+
     pub(super) fn timed_out(step: Step, after: Duration) -> Self {
-        Self { step, cause: StepCause::TimedOut(after), references: (true, true) }
+        Self::new(step, StepCause::TimedOut(after))
     }
 
     pub(super) fn sql(step: Step, error: sqlx::Error) -> Self {
-        Self { step, cause: StepCause::Sql(error), references: (true, true) }
+        Self::new(step, StepCause::Sql(error))
     }
 
     pub(super) fn address(failure: Failure, message: String) -> Self {
-        Self { step: Step::Connect, cause: StepCause::Address(failure, message), references: (true, true) }
+        Self::new(Step::Connect, StepCause::Address(failure, message))
     }
 
     /// Whether the user, the password or the database is wrong.
@@ -112,9 +118,13 @@ impl StepError {
         self.database().is_some() && of_rows(self.failure())
     }
 
-    /// Names the references of the broken foreign key, if this is one.
-    pub(super) fn with_references(mut self, of_key: impl FnOnce(Option<&str>) -> (bool, bool)) -> Self {
-        self.references = of_key(self.database().and_then(PgDatabaseError::constraint));
+    /// Names the references of the broken foreign key, if this is one, and knows the columns that rows fill.
+    pub(super) fn in_table(mut self, table: &TableFound) -> Self {
+        let error = self.database();
+        let references = table.references(error.and_then(PgDatabaseError::constraint));
+        let column = error.and_then(PgDatabaseError::column);
+        self.is_of_other_column = column.is_some_and(|column| !table.fills(column));
+        self.references = references;
         self
     }
 
@@ -152,7 +162,7 @@ impl StepError {
         let of_rows = matches!(self.step, Step::Rows | Step::Commit);
         let (restaurant_id, booking_id) = self.references;
         match class(error.code()) {
-            _ if of_rows && concerns_all_rows(error) => Failure::Hold,
+            _ if of_rows && self.concerns_all_rows(error) => Failure::Hold,
             Failure::Reference { .. } if restaurant_id || booking_id => {
                 Failure::Reference { restaurant_id, booking_id }
             }
@@ -166,20 +176,17 @@ impl StepError {
             failure => failure,
         }
     }
-}
 
-/// Whether it is the statement itself that fails, and not one row.
-fn concerns_all_rows(error: &PgDatabaseError) -> bool {
-    let routine = error.routine();
-    match error.code() {
-        "23502" if !is_in_function(error) => {
-            error.column().is_some_and(|column| COLUMNS.iter().all(|known| known.name != column))
-        }
-        _ if is_raised(error) => false,
-        "42501" if routine == Some("ExecWithCheckOptions") => false,
-        code => {
-            ["26", "28", "3D", "3F", "42"].contains(&code.get(..2).unwrap_or_default())
-                && !is_in_function(error)
+    /// Whether it is the statement itself that fails, and not one row.
+    fn concerns_all_rows(&self, error: &PgDatabaseError) -> bool {
+        match error.code() {
+            "23502" if !is_in_function(error) => self.is_of_other_column,
+            _ if is_raised(error) => false,
+            "42501" if error.routine() == Some("ExecWithCheckOptions") => false,
+            code => {
+                ["26", "28", "3D", "3F", "42"].contains(&code.get(..2).unwrap_or_default())
+                    && !is_in_function(error)
+            }
         }
     }
 }
@@ -233,12 +240,13 @@ fn class_of_driver(error: &sqlx::Error) -> Failure {
 }
 
 /// What happened and what to do, if the code tells.
-fn remedy(step: Step, error: &PgDatabaseError) -> Option<&'static str> {
+fn remedy(failed: &StepError, error: &PgDatabaseError) -> Option<&'static str> {
+    let step = failed.step;
     Some(match (error.code(), step) {
         ("23514", _) if is_without_partition(error) => {
             "create the partition for these rows, or a DEFAULT partition"
         }
-        ("23502", _) if concerns_all_rows(error) => {
+        ("23502", _) if failed.concerns_all_rows(error) => {
             "the ledger does not know this column; give it a default, or drop its NOT NULL"
         }
         ("42501", _) if error.routine() == Some("ExecWithCheckOptions") => {
@@ -328,7 +336,7 @@ impl fmt::Display for StepError {
             StepCause::TimedOut(after) => write!(f, "no answer within {} s", after.as_secs()),
             StepCause::Address(_, message) => f.write_str(message),
             StepCause::Sql(sqlx::Error::Database(_)) => {
-                self.database().map_or(Ok(()), |error| describe(f, self.step, error))
+                self.database().map_or(Ok(()), |error| describe(f, self, error))
             }
             StepCause::Sql(sqlx::Error::Io(error)) => match (self.step, error.kind()) {
                 (_, ErrorKind::InvalidData) => {
@@ -352,11 +360,11 @@ impl fmt::Display for StepError {
     }
 }
 
-fn describe(f: &mut fmt::Formatter<'_>, step: Step, error: &PgDatabaseError) -> fmt::Result {
+fn describe(f: &mut fmt::Formatter<'_>, failed: &StepError, error: &PgDatabaseError) -> fmt::Result {
     let sqlstate = error.code();
     // The message of a trigger may quote a row.
-    let words = (may_quote(step, sqlstate) || is_raised(error)).then(|| visible(error.message()));
-    match (remedy(step, error), words) {
+    let words = (may_quote(failed.step, sqlstate) || is_raised(error)).then(|| visible(error.message()));
+    match (remedy(failed, error), words) {
         (Some(remedy), Some(words)) => write!(f, "{words}; {remedy} (SQLSTATE {sqlstate})"),
         (Some(remedy), None) => write!(f, "{remedy} (SQLSTATE {sqlstate})"),
         (None, Some(words)) => write!(f, "{words} (SQLSTATE {sqlstate})"),

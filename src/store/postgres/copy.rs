@@ -5,7 +5,9 @@
 
 use std::slice::Iter;
 
+use crate::columns::ColumnMap;
 use crate::row::Row;
+use crate::store::filled::Filled;
 use crate::store::{InsertError, time};
 
 const NULL: &str = "\\N";
@@ -14,15 +16,18 @@ const NULL: &str = "\\N";
 const PIECE: usize = 16 * 1024;
 
 /// The batch in pieces, to be sent one after the other.
-pub(super) fn encode(batch: &[Row]) -> impl Iterator<Item = Result<Vec<u8>, InsertError>> {
+pub(super) fn encode(
+    batch: &[Row],
+    columns: &ColumnMap,
+) -> impl Iterator<Item = Result<Vec<u8>, InsertError>> {
     let mut rows = batch.iter();
-    std::iter::from_fn(move || (rows.len() > 0).then(|| piece(&mut rows)))
+    std::iter::from_fn(move || (rows.len() > 0).then(|| piece(&mut rows, columns)))
 }
 
-fn piece(rows: &mut Iter<'_, Row>) -> Result<Vec<u8>, InsertError> {
+fn piece(rows: &mut Iter<'_, Row>, columns: &ColumnMap) -> Result<Vec<u8>, InsertError> {
     let mut out = Vec::with_capacity(PIECE + PIECE / 8);
     for row in rows.by_ref() {
-        encode_row(&mut out, row)?;
+        encode_row(&mut out, row, columns)?;
         if out.len() >= PIECE {
             break;
         }
@@ -30,7 +35,8 @@ fn piece(rows: &mut Iter<'_, Row>) -> Result<Vec<u8>, InsertError> {
     Ok(out)
 }
 
-fn encode_row(out: &mut Vec<u8>, row: &Row) -> Result<(), InsertError> {
+fn encode_row(out: &mut Vec<u8>, row: &Row, columns: &ColumnMap) -> Result<(), InsertError> {
+    let filled = Filled::new(row, columns);
     let mut buffer = [0; uuid::fmt::Hyphenated::LENGTH];
     out.extend_from_slice(row.id.hyphenated().encode_lower(&mut buffer).as_bytes());
     for value in [
@@ -38,15 +44,25 @@ fn encode_row(out: &mut Vec<u8>, row: &Row) -> Result<(), InsertError> {
         &row.source,
         &row.event_type,
         row.severity.as_str(),
-        &row.context,
+        &filled.context,
     ] {
         out.push(b'\t');
         escape(out, value);
     }
-    for id in [row.restaurant_id, row.booking_id] {
+    for (name, id) in [("restaurant_id", filled.restaurant_id), ("booking_id", filled.booking_id)] {
+        if !columns.has(name) {
+            continue;
+        }
         out.push(b'\t');
         let id = id.map(|id| &*id.hyphenated().encode_lower(&mut buffer));
         out.extend_from_slice(id.unwrap_or(NULL).as_bytes());
+    }
+    for value in &filled.own {
+        out.push(b'\t');
+        match value {
+            Some(value) => escape(out, value),
+            None => out.extend_from_slice(NULL.as_bytes()),
+        }
     }
     out.push(b'\n');
     Ok(())
@@ -92,7 +108,10 @@ mod tests {
 
     #[test]
     fn a_row_is_laid_out_as_the_manual_says() {
-        let encoded = encode(&[sample()]).collect::<Result<Vec<_>, _>>().expect("encodes").concat();
+        let encoded = encode(&[sample()], &ColumnMap::default())
+            .collect::<Result<Vec<_>, _>>()
+            .expect("encodes")
+            .concat();
         let expected = "01020304-0506-0708-090a-0b0c0d0e0f10\t2000-01-01T00:00:00.000001Z\ts\\t\\r\t\\\\.\\n\twarning\t\
              {\"a\":\"\\\\n\"}\t\\N\t00000000-0000-0000-0000-000000000000\n";
         assert_eq!(String::from_utf8(encoded).expect("text"), expected);
@@ -101,11 +120,12 @@ mod tests {
     #[test]
     fn many_rows_are_cut_into_pieces_of_one_size() {
         let batch = vec![Row { restaurant_id: Some(Uuid::nil()), ..sample() }; 5000];
-        let pieces: Vec<_> = encode(&batch).collect::<Result<_, _>>().expect("encodes");
+        let pieces: Vec<_> =
+            encode(&batch, &ColumnMap::default()).collect::<Result<_, _>>().expect("encodes");
         let (last, full) = pieces.split_last().expect("there is one");
         assert!(full.len() > 5 && last.len() <= PIECE + 200);
         assert!(full.iter().all(|piece| (PIECE..PIECE + 200).contains(&piece.len())));
-        let row = encode(&batch[..1]).next().expect("one").expect("encodes").len();
+        let row = encode(&batch[..1], &ColumnMap::default()).next().expect("one").expect("encodes").len();
         assert_eq!(pieces.concat().len(), batch.len() * row);
     }
 }

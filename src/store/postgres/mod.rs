@@ -29,7 +29,9 @@ use self::address::{Address, Environment};
 use self::classify::{Step, StepError};
 use self::connect::{Connector, Purpose, begin, commit, roll_back, simple, statement};
 use self::table::TableFound;
+use super::filled::{Filled, schema};
 use super::{Attempt, InsertError, SCHEMA, Store, TableName, time};
+use crate::columns::ColumnMap;
 use crate::error::Error;
 use crate::row::Row;
 
@@ -62,6 +64,7 @@ const TABLE_EXISTS: &str = "SELECT to_regclass('observability_events') IS NOT NU
 pub struct Postgres {
     connector: Connector,
     table: TableName,
+    columns: ColumnMap,
     create_table: bool,
     /// Whether the table takes `COPY`, as far as known.
     copy: bool,
@@ -105,6 +108,7 @@ impl Postgres {
         Ok(Self {
             connector,
             table,
+            columns: ColumnMap::default(),
             create_table: false,
             copy: true,
             replay_conflicts: false,
@@ -123,6 +127,20 @@ impl Postgres {
 
     pub(super) fn named(self, table: TableName) -> Self {
         Self { table, ..self }
+    }
+
+    /// The column that this key of the context fills: see [`Builder::column`](crate::Builder::column).
+    ///
+    /// # Errors
+    /// When no column of that name can be filled ([`Error::is_config`]).
+    pub fn column<'a>(mut self, key: &str, column: impl Into<Option<&'a str>>) -> Result<Self, Error> {
+        let wrong = |text| Error::config(format!("\"column\" {text}"));
+        self.columns.fill(key, column.into()).map_err(wrong)?;
+        Ok(self)
+    }
+
+    pub(super) fn filling(self, columns: ColumnMap) -> Self {
+        Self { columns, ..self }
     }
 
     /// The statements that make a table of this name and its indexes: [`SCHEMA`](crate::SCHEMA) for another name. They do not
@@ -156,7 +174,7 @@ impl Postgres {
             Some(connected) => connected,
             None => Connected { connection: self.connect(Purpose::Write).await?, table: None },
         };
-        let written = connected.write(batch, how, &self.table).await;
+        let written = connected.write(batch, how, &self.table, &self.columns).await;
         match &written {
             Ok(_) => self.connection = Some(connected),
             // The connection is sound. After other failures a new session may get other settings, or another server.
@@ -174,7 +192,7 @@ impl Postgres {
     async fn connect(&mut self, purpose: Purpose) -> Result<PgConnection, StepError> {
         let mut connection = self.connector.connect(purpose).await?;
         if self.create_table {
-            create_table(&mut connection, &self.table).await?;
+            create_table(&mut connection, &self.table, &self.columns).await?;
         }
         Ok(connection)
     }
@@ -195,22 +213,28 @@ enum WriteError {
 }
 
 impl Connected {
-    async fn write(&mut self, batch: &[Row], how: How, name: &TableName) -> Result<u64, WriteError> {
+    async fn write(
+        &mut self,
+        batch: &[Row],
+        how: How,
+        name: &TableName,
+        columns: &ColumnMap,
+    ) -> Result<u64, WriteError> {
         let Self { connection, table } = self;
         begin(connection, Step::Insert).await?;
         let table = match table {
             Some(table) => table,
-            none => none.insert(table::look(connection, name).await??),
+            none => none.insert(table::look(connection, name, columns).await??),
         };
         let sent = match how {
-            How::Copy => copy_in(connection, batch, name).await,
-            How::Insert => insert(connection, &table.insert, batch).await,
+            How::Copy => copy_in(connection, batch, name, columns).await,
+            How::Insert => insert(connection, &table.insert, batch, columns).await,
         };
         let written = match sent {
             Ok(rows) => commit(connection, Step::Commit).await.map(|()| rows).map_err(WriteError::Step),
             failed => failed,
         };
-        written.map_err(|error| error.with_references(table))
+        written.map_err(|error| error.in_table(table))
     }
 }
 
@@ -240,11 +264,16 @@ impl Postgres {
     }
 }
 
-async fn copy_in(connection: &mut PgConnection, batch: &[Row], name: &TableName) -> Result<u64, WriteError> {
+async fn copy_in(
+    connection: &mut PgConnection,
+    batch: &[Row],
+    name: &TableName,
+    columns: &ColumnMap,
+) -> Result<u64, WriteError> {
     let fault = |error| StepError::sql(Step::Rows, error);
     let copied = async {
-        let mut copy = connection.copy_in_raw(&name.in_sql(&table::copy())).await.map_err(fault)?;
-        for piece in copy::encode(batch) {
+        let mut copy = connection.copy_in_raw(&name.in_sql(&table::copy(columns))).await.map_err(fault)?;
+        for piece in copy::encode(batch, columns) {
             copy.send(piece?).await.map_err(fault)?;
         }
         Ok(copy.finish().await.map_err(fault)?)
@@ -253,44 +282,61 @@ async fn copy_in(connection: &mut PgConnection, batch: &[Row], name: &TableName)
     tokio::time::timeout(STATEMENT_TIMEOUT, copied).await.unwrap_or_else(late)
 }
 
-async fn insert(connection: &mut PgConnection, sql: &str, batch: &[Row]) -> Result<u64, WriteError> {
+async fn insert(
+    connection: &mut PgConnection,
+    sql: &str,
+    batch: &[Row],
+    columns: &ColumnMap,
+) -> Result<u64, WriteError> {
     let times = batch.iter().map(|row| time::created_at(row).map(time::text));
     let times: Vec<String> = times.collect::<Result<_, _>>()?;
-    let query = sqlx::query(AssertSqlSafe(sql.to_owned()))
+    let filled: Vec<_> = batch.iter().map(|row| Filled::new(row, columns)).collect();
+    let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()))
         .persistent(false)
         .bind(column(batch, |row| row.id.to_string()))
         .bind(times)
         .bind(column(batch, |row| &*row.source))
         .bind(column(batch, |row| &*row.event_type))
         .bind(column(batch, |row| row.severity.as_str()))
-        .bind(column(batch, |row| row.context.as_str()))
-        .bind(column(batch, |row| row.restaurant_id.map(|id| id.to_string())))
-        .bind(column(batch, |row| row.booking_id.map(|id| id.to_string())));
+        .bind(column(&filled, |row| &*row.context));
+    if columns.has("restaurant_id") {
+        query = query.bind(column(&filled, |row| row.restaurant_id.map(|id| id.to_string())));
+    }
+    if columns.has("booking_id") {
+        query = query.bind(column(&filled, |row| row.booking_id.map(|id| id.to_string())));
+    }
+    for place in 0..columns.own().count() {
+        query = query.bind(column(&filled, |row| row.own[place].as_deref()));
+    }
     Ok(statement(Step::Rows, query.execute(connection)).await?.rows_affected())
 }
 
-fn column<'a, T>(batch: &'a [Row], value: impl Fn(&'a Row) -> T) -> Vec<T> {
-    batch.iter().map(value).collect()
+fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
 }
 
-async fn create_table(connection: &mut PgConnection, name: &TableName) -> Result<(), StepError> {
+async fn create_table(
+    connection: &mut PgConnection,
+    name: &TableName,
+    columns: &ColumnMap,
+) -> Result<(), StepError> {
     begin(connection, Step::Create).await?;
     simple(connection, Step::Create, LOCK_SCHEMA).await?;
     let exists = sqlx::query_scalar(AssertSqlSafe(name.in_sql(TABLE_EXISTS).into_owned()))
         .persistent(false)
         .fetch_one(&mut *connection);
     if !statement::<bool>(Step::Create, exists).await? {
-        let schema = AssertSqlSafe(name.in_sql(SCHEMA).into_owned());
+        let schema = AssertSqlSafe(name.in_sql(&schema(SCHEMA, columns)).into_owned());
         statement(Step::Create, sqlx::raw_sql(schema).execute(&mut *connection)).await?;
     }
     commit(connection, Step::Create).await
 }
 
 impl WriteError {
-    /// With the references that a broken foreign key holds.
-    fn with_references(self, table: &TableFound) -> Self {
+    /// With what the table says about it.
+    fn in_table(self, table: &TableFound) -> Self {
         match self {
-            Self::Step(error) => Self::Step(error.with_references(|key| table.references(key))),
+            Self::Step(error) => Self::Step(error.in_table(table)),
             row => row,
         }
     }

@@ -12,14 +12,18 @@ use sqlx::postgres::PgConnection;
 use super::classify::{Step, StepError};
 use super::connect::{statement, within};
 use super::read::ROW_TIMEOUT;
+use crate::columns::ColumnMap;
 use crate::store::TableName;
-use crate::store::read::{Asked, Reading, Selection};
+use crate::store::read::{Asked, ExtraColumns, Reading, Selection};
+use crate::store::table_name::quoted;
 
-/// Whether both columns have the usual types, which the binary format and the operators below need.
-const IS_USUAL: &str = "SELECT count(*) = 2 FROM pg_attribute \
-     WHERE attrelid = to_regclass('observability_events') AND NOT attisdropped \
-     AND (attname = 'context' AND atttypid = 'jsonb'::regtype \
-     OR attname = 'created_at' AND atttypid = 'timestamptz'::regtype)";
+/// The columns that the role may read and the server does not make itself, and whether they have the usual types, which the binary format and the
+/// operators below need.
+const COLUMNS: &str = "SELECT attname::text, attname = 'context' AND atttypid = 'jsonb'::regtype \
+     OR attname = 'created_at' AND atttypid = 'timestamptz'::regtype FROM pg_attribute a \
+     WHERE attrelid = to_regclass('observability_events') AND attnum > 0 AND NOT attisdropped \
+     AND COALESCE(to_jsonb(a) ->> 'attgenerated', '') = '' \
+     AND (attname IN ('context', 'created_at') OR has_column_privilege(attrelid, attnum, 'SELECT'))";
 
 /// 2000-01-01T00:00:00Z, from which Postgres counts, in microseconds since 1970.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
@@ -28,18 +32,28 @@ const HEADER: usize = 19;
 /// `created_at`, `event_type`, and whether the context is an object.
 const OWN: usize = 3;
 
-pub(super) async fn is_usual(connection: &mut PgConnection, table: &TableName) -> Result<bool, StepError> {
-    let sql = AssertSqlSafe(table.in_sql(IS_USUAL).into_owned());
-    statement(Step::Read, sqlx::query_scalar(sql).persistent(false).fetch_one(connection)).await
+/// The columns that may hold keys of the context, and whether the table can be read by [`rows`].
+pub(super) async fn look(
+    connection: &mut PgConnection,
+    table: &TableName,
+    columns: &ColumnMap,
+) -> Result<(ExtraColumns, bool), StepError> {
+    let sql = AssertSqlSafe(table.in_sql(COLUMNS).into_owned());
+    let found: Vec<(String, bool)> =
+        statement(Step::Read, sqlx::query_as(sql).persistent(false).fetch_all(connection)).await?;
+    let (names, usual): (Vec<String>, Vec<bool>) = found.into_iter().unzip();
+    let is_usual = usual.into_iter().filter(|is_usual| *is_usual).count() == 2;
+    Ok((ExtraColumns::new(names, columns), is_usual))
 }
 
 pub(super) async fn rows(
     connection: &mut PgConnection,
     table: &TableName,
+    extra: &ExtraColumns,
     selection: &Selection,
     each: &mut (dyn FnMut(&Reading<'_>) + Send),
 ) -> Result<(), StepError> {
-    let sql = select(selection, table);
+    let sql = select(selection, table, extra);
     let mut pieces = within(Step::Read, ROW_TIMEOUT, connection.copy_out_raw(&sql)).await?;
     let mut rest = Vec::new();
     let mut begin = HEADER;
@@ -106,8 +120,9 @@ fn moment(bytes: &[u8]) -> Option<Timestamp> {
     Timestamp::from_microsecond(microseconds.checked_add(POSTGRES_EPOCH)?).ok()
 }
 
-fn select(selection: &Selection, table: &TableName) -> String {
-    let texts: String = selection.asked.iter().map(|asked| format!(", {}", expression(asked))).collect();
+fn select(selection: &Selection, table: &TableName, extra: &ExtraColumns) -> String {
+    let texts: String =
+        selection.asked.iter().map(|asked| format!(", {}", expression(asked, extra))).collect();
     let mut conditions = Vec::new();
     if let Some(types) = &selection.event_types {
         let types: Vec<_> = types.iter().map(|name| literal(name)).collect();
@@ -120,6 +135,13 @@ fn select(selection: &Selection, table: &TableName) -> String {
     if !window.is_empty() {
         conditions.push(format!("(created_at IS NULL OR {})", window.join(" AND ")));
     }
+    let is = |asked, text| format!("{} = {}", expression(asked, extra), literal(text));
+    // So that no other row crosses the wire.
+    let any = selection.any.iter().filter_map(|(asked, text)| Some(is(selection.asked.get(*asked)?, text)));
+    let any: Vec<_> = any.collect();
+    if !any.is_empty() {
+        conditions.push(format!("({})", any.join(" OR ")));
+    }
     let all =
         if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
     format!(
@@ -129,18 +151,30 @@ fn select(selection: &Selection, table: &TableName) -> String {
     )
 }
 
-fn expression(asked: &Asked) -> String {
+fn expression(asked: &Asked, extra: &ExtraColumns) -> String {
+    let id = |name| {
+        let key = format!("context->>'{name}'");
+        if extra.has(name) { format!("COALESCE({name}::text, {key})") } else { key }
+    };
     match asked {
+        Asked::Id if !extra.has("id") => "NULL::text".to_owned(),
+        Asked::Id => "id::text".to_owned(),
+        Asked::Context if extra.all().is_empty() => "context::text".to_owned(),
+        Asked::Context => format!(
+            "CASE jsonb_typeof(context) WHEN 'object' THEN ({} || context)::text ELSE context::text END",
+            object(extra)
+        ),
         Asked::EventType => "event_type::text".to_owned(),
         Asked::Source => "source::text".to_owned(),
         Asked::Severity => "severity::text".to_owned(),
-        Asked::RestaurantId => "COALESCE(restaurant_id::text, context->>'restaurant_id')".to_owned(),
-        Asked::BookingId => "COALESCE(booking_id::text, context->>'booking_id')".to_owned(),
+        Asked::RestaurantId => id("restaurant_id"),
+        Asked::BookingId => id("booking_id"),
         Asked::Key(choice) => {
-            let otherwise = first(&choice.otherwise);
+            let otherwise = first(&choice.otherwise, extra);
             let of = choice.of.iter();
-            let cases: String =
-                of.map(|(name, keys)| format!("WHEN {} THEN {} ", literal(name), first(keys))).collect();
+            let cases: String = of
+                .map(|(name, keys)| format!("WHEN {} THEN {} ", literal(name), first(keys, extra)))
+                .collect();
             if cases.is_empty() {
                 otherwise
             } else {
@@ -150,8 +184,21 @@ fn expression(asked: &Asked) -> String {
     }
 }
 
-fn first(keys: &[String]) -> String {
-    let values: Vec<_> = keys.iter().flat_map(|key| paths("context", key)).collect();
+/// The values of the columns that hold keys of the context, as `jsonb` without those that are null.
+pub(super) fn object(extra: &ExtraColumns) -> String {
+    let keys: Vec<_> = extra.all().iter().map(|(key, _)| literal(key)).collect();
+    let texts: Vec<_> = extra.all().iter().map(|(_, name)| format!("{}::text", quoted(name))).collect();
+    format!(
+        "jsonb_strip_nulls(jsonb_object(ARRAY[{}]::text[], ARRAY[{}]::text[]))",
+        keys.join(", "),
+        texts.join(", ")
+    )
+}
+
+fn first(keys: &[String], extra: &ExtraColumns) -> String {
+    let columns = |key| extra.of(key).map(|name| format!("{}::text", quoted(name)));
+    let values: Vec<_> =
+        keys.iter().flat_map(|key| paths("context", key).into_iter().chain(columns(key))).collect();
     match values.as_slice() {
         [] => "NULL::text".to_owned(),
         [one] => one.clone(),

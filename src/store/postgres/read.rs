@@ -7,10 +7,10 @@ use sqlx::postgres::PgConnection;
 
 use super::classify::{Step, StepError};
 use super::connect::{Purpose, commit, simple, within};
-use super::{Postgres, project};
+use super::{Connected, Postgres, project};
 use crate::error::Error;
 use crate::store::TableName;
-use crate::store::read::{ReadRow, Reading, RowSource, Rows, Selection, next};
+use crate::store::read::{ExtraColumns, ReadRow, Reading, RowSource, Rows, Selection, next};
 
 /// The timeout for the next row: a report may search all of a large table for it.
 pub(super) const ROW_TIMEOUT: Duration = Duration::from_secs(300);
@@ -22,10 +22,10 @@ const BEGIN: &str = "BEGIN READ ONLY; \
 
 /// The texts have the form of those in SQLite, so that both databases give the same rows. The casts read each type of a column
 /// that the ledger can write. Beside the usual types they do nothing, so that an index serves.
-const SELECT: &str = "SELECT \
+const SELECT: &str = "SELECT id::text, \
      to_char(created_at::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
-     event_type::text, source::text, severity::text, restaurant_id::text, booking_id::text, context::text \
-     FROM observability_events \
+     event_type::text, source::text, severity::text, restaurant_id::text, booking_id::text, context::text, \
+     NULL::text FROM observability_events \
      WHERE ($1::text[] IS NULL OR event_type::text = ANY($1)) AND (created_at IS NULL \
      OR created_at::timestamptz >= COALESCE($2::text::timestamptz, '-infinity') \
      AND ($3::text IS NULL OR created_at::timestamptz < $3::text::timestamptz OR created_at::timestamptz = 'infinity'))";
@@ -48,24 +48,31 @@ impl Postgres {
         selection: &Selection,
         each: &mut (dyn FnMut(&Reading<'_>) + Send),
     ) -> Result<(), StepError> {
-        let mut connection = self.connect(Purpose::Read).await?;
+        let mut connection = match self.connection.take() {
+            Some(Connected { connection, .. }) => connection,
+            None => self.connect(Purpose::Read).await?,
+        };
         simple(&mut connection, Step::Read, BEGIN).await?;
-        if project::is_usual(&mut connection, &self.table).await? {
-            project::rows(&mut connection, &self.table, selection, each).await?;
+        let (extra, is_usual) = project::look(&mut connection, &self.table, &selection.columns).await?;
+        if is_usual {
+            project::rows(&mut connection, &self.table, &extra, selection, each).await?;
         } else {
-            rows(&mut connection, &self.table, selection, each).await?;
+            rows(&mut connection, &self.table, &extra, selection, each).await?;
         }
-        commit(&mut connection, Step::Read).await
+        commit(&mut connection, Step::Read).await?;
+        self.connection = Some(Connected { connection, table: None });
+        Ok(())
     }
 }
 
 async fn rows(
     connection: &mut PgConnection,
     table: &TableName,
+    extra: &ExtraColumns,
     selection: &Selection,
     each: &mut (dyn FnMut(&Reading<'_>) + Send),
 ) -> Result<(), StepError> {
-    let query = sqlx::query_as(AssertSqlSafe(table.in_sql(SELECT).into_owned()))
+    let query = sqlx::query_as(AssertSqlSafe(table.in_sql(&select(extra)).into_owned()))
         .persistent(false)
         .bind(&selection.event_types)
         .bind(selection.since_text())
@@ -75,4 +82,19 @@ async fn rows(
         selection.offer(&ReadRow::from(columns), each);
     }
     Ok(())
+}
+
+/// The statement for a table with these columns.
+fn select(extra: &ExtraColumns) -> String {
+    let mut select = SELECT.to_owned();
+    for name in ["id", "restaurant_id", "booking_id"] {
+        if !extra.has(name) {
+            select = select.replace(&format!(" {name}::text"), " NULL::text");
+        }
+    }
+    if !extra.all().is_empty() {
+        let object = format!("context::text, {}::text FROM", project::object(extra));
+        select = select.replace("context::text, NULL::text FROM", &object);
+    }
+    select
 }

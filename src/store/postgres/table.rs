@@ -9,10 +9,12 @@ use sqlx::postgres::PgConnection;
 
 use super::classify::{Step, StepError};
 use super::connect::statement;
+use crate::columns::ColumnMap;
+use crate::store::table_name::quoted;
 use crate::store::{Failure, InsertError, TableName};
 
-/// The columns of a row, in the order in which they are sent.
-pub(super) const COLUMNS: [Column; 8] = [
+/// The columns that every row fills by default, in the order in which they are sent. Those that `columns` names follow.
+const COLUMNS: [Column; 8] = [
     Column { name: "id", types: &["uuid"], length: 36, usual: "uuid" },
     Column { name: "created_at", types: &["timestamptz", "timestamp"], length: 27, usual: "timestamptz" },
     Column { name: "source", types: &[], length: 0, usual: "text" },
@@ -29,8 +31,8 @@ const TEXTS: [&str; 4] = ["text", "varchar", "bpchar", "citext"];
 const WORDS: [&str; 3] = ["source", "event_type", "severity"];
 
 /// One column that is written.
-pub(super) struct Column {
-    pub(super) name: &'static str,
+struct Column {
+    name: &'static str,
     /// The types it may have beside text.
     types: &'static [&'static str],
     /// The longest value, where that is known.
@@ -91,39 +93,53 @@ pub(super) struct TableFound {
     pub(super) insert: String,
     /// Foreign keys by name: whether they hold `restaurant_id` and `booking_id`.
     references: Vec<(String, bool, bool)>,
+    /// The names of the columns that rows fill.
+    filled: Vec<String>,
 }
 
 /// Looks at the table, within a transaction.
 pub(super) async fn look(
     connection: &mut PgConnection,
     name: &TableName,
+    columns: &ColumnMap,
 ) -> Result<Result<TableFound, InsertError>, StepError> {
     let sql = |text| AssertSqlSafe(name.in_sql(text).into_owned());
-    let columns = sqlx::query_as(sql(LOOK_AT_COLUMNS)).persistent(false).fetch_all(&mut *connection);
-    let columns: Vec<ColumnFound> = statement(Step::Look, columns).await?;
+    let found = sqlx::query_as(sql(LOOK_AT_COLUMNS)).persistent(false).fetch_all(&mut *connection);
+    let found: Vec<ColumnFound> = statement(Step::Look, found).await?;
     let keys = sqlx::query_as(sql(LOOK_AT_KEYS)).persistent(false).fetch_one(&mut *connection);
     let keys: KeysFound = statement(Step::Look, keys).await?;
     let references = sqlx::query_as(sql(LOOK_AT_REFERENCES)).persistent(false).fetch_all(&mut *connection);
     let references = statement(Step::Look, references).await?;
-    let found = TableFound::new(&columns, keys, references);
+    let found = TableFound::new(&found, columns, keys, references);
     Ok(found.map(|found| TableFound { insert: name.in_sql(&found.insert).into_owned(), ..found }))
 }
 
 impl TableFound {
     fn new(
-        columns: &[ColumnFound],
+        all: &[ColumnFound],
+        columns: &ColumnMap,
         keys: KeysFound,
         references: Vec<(String, bool, bool)>,
     ) -> Result<Self, InsertError> {
-        let found = |column: &Column| columns.iter().find(|(name, ..)| name == column.name);
+        let found = |wanted: &str| all.iter().find(|(name, ..)| name == wanted);
         // Of a table that is not there the statement itself says so.
-        if !columns.is_empty() {
-            COLUMNS.iter().try_for_each(|column| column.check(found(column)))?;
+        if !all.is_empty() {
+            fixed(columns).try_for_each(|column| column.check(found(column.name)))?;
+            columns.own().try_for_each(|(key, name)| check_own(key, name, found(name)))?;
         }
-        columns.iter().try_for_each(check_type)?;
+        let usual = fixed(columns).map(|column| (column.name, column.usual));
+        let sent: Vec<_> = usual.chain(columns.own().map(|(_, name)| (name, "text"))).collect();
+        all.iter()
+            .try_for_each(|column| check_type(column, sent.iter().any(|(name, _)| *name == column.0)))?;
         check_keys(keys)?;
-        let casts = COLUMNS.iter().map(|column| found(column).map_or(column.usual, |(_, _, cast, ..)| cast));
-        Ok(Self { insert: insert(casts), references })
+        let casts = sent.iter().map(|(name, usual)| found(name).map_or(*usual, |(_, _, cast, ..)| cast));
+        let filled = sent.iter().map(|(name, _)| (*name).to_owned()).collect();
+        Ok(Self { insert: insert(columns, casts), references, filled })
+    }
+
+    /// Whether rows fill this column.
+    pub(super) fn fills(&self, column: &str) -> bool {
+        self.filled.iter().any(|filled| filled == column)
     }
 
     /// Whether the foreign key is one of those that were found.
@@ -138,39 +154,44 @@ impl TableFound {
     }
 }
 
+/// The columns of every row, without those that `columns` leaves out.
+fn fixed(columns: &ColumnMap) -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter().filter(|column| columns.has(column.name))
+}
+
+/// The names in statements, in the order in which columns are sent.
+fn names(columns: &ColumnMap) -> Vec<String> {
+    let own = columns.own().map(|(_, name)| quoted(name));
+    fixed(columns).map(|column| column.name.to_owned()).chain(own).collect()
+}
+
 /// For batches that may be stored already. A conflict target or `RETURNING` would need the right to `SELECT`. All values
 /// are text that Postgres casts, because the driver has no UUIDs and times by itself.
-fn insert<'a>(casts: impl Iterator<Item = &'a str>) -> String {
-    let names = COLUMNS.map(|column| column.name).join(", ");
-    let arrays: Vec<_> = (1..=COLUMNS.len()).map(|number| format!("${number}::text[]")).collect();
-    let values: Vec<_> =
-        COLUMNS.iter().zip(casts).map(|(Column { name, .. }, cast)| format!("r.{name}::{cast}")).collect();
+fn insert<'a>(columns: &ColumnMap, casts: impl Iterator<Item = &'a str>) -> String {
+    let names = names(columns);
+    let arrays: Vec<_> = (1..=names.len()).map(|number| format!("${number}::text[]")).collect();
+    let values: Vec<_> = names.iter().zip(casts).map(|(name, cast)| format!("r.{name}::{cast}")).collect();
+    let (names, values, arrays) = (names.join(", "), values.join(", "), arrays.join(", "));
     format!(
-        "INSERT INTO observability_events ({names}) SELECT {} FROM UNNEST({}) AS r ({names}) \
-         ON CONFLICT DO NOTHING",
-        values.join(", "),
-        arrays.join(", ")
+        "INSERT INTO observability_events ({names}) SELECT {values} FROM UNNEST({arrays}) AS r ({names}) \
+         ON CONFLICT DO NOTHING"
     )
 }
 
 /// By `COPY`, for rows that are new.
-pub(super) fn copy() -> String {
-    format!("COPY observability_events ({}) FROM STDIN", COLUMNS.map(|column| column.name).join(", "))
+pub(super) fn copy(columns: &ColumnMap) -> String {
+    format!("COPY observability_events ({}) FROM STDIN", names(columns).join(", "))
 }
 
 impl Column {
     fn check(&self, found: Option<&ColumnFound>) -> Result<(), InsertError> {
         let Self { name, usual, .. } = self;
-        let Some((_, declared, _, base, is_enum, modifier, is_made, ..)) = found else {
+        let Some((_, declared, _, base, is_enum, modifier, ..)) = found else {
             return Err(held(&format!(
                 "the table observability_events has no column {name}; compare it with schema.sql"
             )));
         };
-        if *is_made {
-            return Err(held(&format!(
-                "the server itself makes the column {name} of observability_events; make it a plain column of type {usual}"
-            )));
-        }
+        check_made(found, usual)?;
         let is_text = TEXTS.contains(&base.as_str());
         let is_word = *is_enum && WORDS.contains(name);
         // Postgres counts four bytes besides.
@@ -185,10 +206,32 @@ impl Column {
     }
 }
 
+/// A column that `columns` fills may be of any type.
+fn check_own(key: &str, name: &str, found: Option<&ColumnFound>) -> Result<(), InsertError> {
+    match found {
+        Some(_) => check_made(found, "text, or another one that takes the values"),
+        None => {
+            let name = quoted(name);
+            Err(held(&format!(
+                "the table observability_events has no column {name}, which \"columns\" fills from {key:?}; let its owner \
+                 run ALTER TABLE observability_events ADD COLUMN {name} text, or give it the type of the values"
+            )))
+        }
+    }
+}
+
+fn check_made(found: Option<&ColumnFound>, usual: &str) -> Result<(), InsertError> {
+    match found {
+        Some((name, _, _, _, _, _, true, ..)) => Err(held(&format!(
+            "the server itself makes the column {name} of observability_events; make it a plain column of type {usual}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Checks what `COPY` passes over and `INSERT` does not.
-fn check_type(column: &ColumnFound) -> Result<(), InsertError> {
+fn check_type(column: &ColumnFound, is_known: bool) -> Result<(), InsertError> {
     let (name, declared, .., no_right, needs_value) = column;
-    let is_known = COLUMNS.iter().any(|known| known.name == name);
     match no_right {
         Some(schema) if is_known => Err(held(&format!(
             "the role may not use the type {declared} of the column {name} of observability_events; let the owner run GRANT \

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use serde_json::value::RawValue;
+
+use crate::store::filled::text;
 
 /// The values are parsed only where they are used: any of the others may be a number that no `f64` holds, or deeply nested.
 pub(super) struct Context<'a>(BTreeMap<String, &'a RawValue>);
@@ -23,17 +24,5 @@ impl<'a> Context<'a> {
                 Context::parse(self.0.get(object)?.get())?.text(rest)
             }
         }
-    }
-}
-
-fn text(raw: &RawValue) -> Option<String> {
-    match raw.get().as_bytes() {
-        b"null" => None,
-        [b'"', ..] => match serde_json::from_str(raw.get()) {
-            Ok(Value::String(text)) => Some(text),
-            // Not every string of JSON is a text, such as half of a surrogate pair.
-            _ => Some(raw.get().to_owned()),
-        },
-        _ => Some(raw.get().to_owned()),
     }
 }

@@ -1,6 +1,7 @@
 //! Rows that are read back: the same, to the letter, from every database.
 
 mod context;
+mod extra;
 mod selection;
 
 use std::future::poll_fn;
@@ -11,12 +12,16 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+pub(super) use self::extra::ExtraColumns;
+use self::extra::with_columns;
 pub(crate) use self::selection::{Asked, Choice, Comparison, Condition, Reading, Selection};
 use crate::error::Error;
 
 /// The columns of a row that reports use.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ReadRow {
+    /// `None` in most logs.
+    pub(crate) id: Option<String>,
     /// `None` for a value that is not a time here, such as `infinity`.
     pub(crate) created_at: Option<Timestamp>,
     pub(crate) event_type: String,
@@ -53,19 +58,21 @@ impl Text {
     }
 }
 
-/// In the order of [`ReadRow`].
-pub(super) type Columns = (Text, Text, Text, Text, Text, Text, Text);
+/// In the order of [`ReadRow`], then the columns that hold keys of the context, as one JSON object.
+pub(super) type Columns = (Text, Text, Text, Text, Text, Text, Text, Text, Text);
 
 impl From<Columns> for ReadRow {
-    fn from((created_at, event_type, source, severity, restaurant, booking, context): Columns) -> Self {
+    fn from(columns: Columns) -> Self {
+        let (id, created_at, event_type, source, severity, restaurant, booking, context, extra) = columns;
         Self {
+            id: id.0,
             created_at: created_at.0.as_deref().and_then(moment),
             event_type: event_type.0.unwrap_or_default(),
             source: source.0,
             severity: severity.0,
             restaurant_id: restaurant.0,
             booking_id: booking.0,
-            context: context.0,
+            context: with_columns(context.0, extra.0),
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Which rows a report reads, and what it asks of each.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 
 use super::ReadRow;
 use super::context::Context;
+use crate::columns::ColumnMap;
 use crate::store::time;
 
 /// Which rows to read, and what to read of each.
@@ -22,17 +24,25 @@ pub(crate) struct Selection {
     pub(crate) asked: Vec<Asked>,
     /// All must hold.
     pub(crate) conditions: Vec<Condition>,
+    /// Which keys fill columns of other names.
+    pub(crate) columns: Arc<ColumnMap>,
+    /// One of these places in `asked` must have this text, unless there are none.
+    pub(crate) any: Vec<(usize, String)>,
 }
 
 /// One text of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Asked {
+    /// The primary key, as hyphenated text.
+    Id,
     EventType,
     Source,
     Severity,
     /// The column, else the key of the same name in the context, where ids are that are no UUID.
     RestaurantId,
     BookingId,
+    /// All of the context, as JSON text.
+    Context,
     Key(Choice),
 }
 
@@ -121,9 +131,10 @@ impl Selection {
 
     /// Whether all conditions hold.
     pub(crate) fn holds(&self, reading: &Reading<'_>) -> bool {
-        self.conditions
-            .iter()
-            .all(|condition| condition.holds(reading.texts.get(condition.asked).copied().flatten()))
+        let text = |asked: usize| reading.texts.get(asked).copied().flatten();
+        let mut any = self.any.iter();
+        (self.any.is_empty() || any.any(|(asked, wanted)| text(*asked) == Some(wanted)))
+            && self.conditions.iter().all(|condition| condition.holds(text(condition.asked)))
     }
 }
 
@@ -141,6 +152,8 @@ impl Asked {
     fn text(&self, row: &ReadRow, context: Option<&Context<'_>>) -> Option<String> {
         let or_key = |column: &Option<String>, key| column.clone().or_else(|| context?.text(key));
         match self {
+            Self::Id => row.id.clone(),
+            Self::Context => row.context.clone(),
             Self::EventType => Some(row.event_type.clone()),
             Self::Source => row.source.clone(),
             Self::Severity => row.severity.clone(),

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use sqlx::AssertSqlSafe;
 
-use super::{INSERT, Sqlite, classify, columns, run};
+use super::{Sqlite, classify, run};
 use crate::finding::Checkup;
 use crate::row::Row;
 
@@ -43,8 +43,8 @@ impl Sqlite {
 
     async fn try_row(&mut self, source: &str, event_type: &str) -> Result<(), sqlx::Error> {
         let row = Row::new(SystemTime::now(), source, event_type);
-        let insert = AssertSqlSafe(self.table.in_sql(INSERT).into_owned());
-        let Ok(values) = columns(&row) else { return Ok(()) };
+        let insert = AssertSqlSafe(self.insert_statement());
+        let Ok(values) = self.values(&row) else { return Ok(()) };
         let connection = self.connection().await?;
         run(connection, "BEGIN IMMEDIATE").await?;
         let query = values.into_iter().fold(sqlx::query(insert), |query, value| query.bind(value));

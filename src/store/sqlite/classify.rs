@@ -4,6 +4,7 @@ use super::location::Change;
 #[cfg(feature = "report")]
 use crate::error::Error;
 use crate::escape::visible;
+use crate::store::table_name::quoted;
 use crate::store::{Failure, InsertError};
 
 // Primary result codes (https://www.sqlite.org/rescode.html).
@@ -69,6 +70,11 @@ fn describe(error: &sqlx::Error) -> String {
         }
         ERROR if text.starts_with("ON CONFLICT clause does not match") => {
             "the table observability_events has no primary key or unique index on id; add one".to_owned()
+        }
+        // "table NAME has no column named COLUMN"
+        ERROR if text.contains(" has no column named ") => {
+            let name = quoted(text.rsplit(' ').next().unwrap_or_default());
+            format!("{text}; run ALTER TABLE observability_events ADD COLUMN {name}, or let \"columns\" not fill it")
         }
         BUSY => format!(
             "{text}: another connection has held it for {} s; end its transaction",

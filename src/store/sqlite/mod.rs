@@ -22,17 +22,14 @@ use sqlx::sqlite::{SqliteConnection, SqliteJournalMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use self::location::{Location, Seen};
+use super::filled::{self, Filled};
+use super::table_name::quoted;
 use super::{Attempt, Failure, InsertError, Store, TableName, time};
+use crate::columns::ColumnMap;
 use crate::error::Error;
 use crate::row::Row;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// `INSERT OR IGNORE` would silently drop a row that breaks a CHECK or a NOT NULL.
-const INSERT: &str = "INSERT INTO observability_events \
-     (id, created_at, source, event_type, severity, context, restaurant_id, booking_id) \
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
-     ON CONFLICT (id) DO NOTHING";
 
 const LOOK_AT_FOREIGN_KEYS: &str = "SELECT COALESCE(max(\"from\" = 'restaurant_id' COLLATE NOCASE), 0), \
      COALESCE(max(\"from\" = 'booking_id' COLLATE NOCASE), 0) \
@@ -64,6 +61,7 @@ const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 pub struct Sqlite {
     location: Location,
     table: TableName,
+    columns: ColumnMap,
     create_table: bool,
     /// Kept after passing failures: a database in memory ends with its connection.
     open: Option<Open>,
@@ -96,7 +94,8 @@ impl Sqlite {
     pub(super) fn reader(url: &str) -> Result<Self, Error> {
         let mut location = Location::from_url(url)?;
         location.options = location.options.busy_timeout(BUSY_TIMEOUT).disable_statement_logging();
-        Ok(Self { location, table: TableName::default(), create_table: false, open: None })
+        let (table, columns) = Default::default();
+        Ok(Self { location, table, columns, create_table: false, open: None })
     }
 
     /// The table for the rows, as `TABLE`, or `SCHEMA.TABLE` for an attached database. Without it: `observability_events`.
@@ -110,6 +109,21 @@ impl Sqlite {
 
     pub(super) fn named(mut self, table: TableName) -> Self {
         self.table = table;
+        self
+    }
+
+    /// The column that this key of the context fills: see [`Builder::column`](crate::Builder::column).
+    ///
+    /// # Errors
+    /// When no column of that name can be filled ([`Error::is_config`]).
+    pub fn column<'a>(mut self, key: &str, column: impl Into<Option<&'a str>>) -> Result<Self, Error> {
+        let wrong = |text| Error::config(format!("\"column\" {text}"));
+        self.columns.fill(key, column.into()).map_err(wrong)?;
+        Ok(self)
+    }
+
+    pub(super) fn filling(mut self, columns: ColumnMap) -> Self {
+        self.columns = columns;
         self
     }
 
@@ -146,14 +160,15 @@ impl Sqlite {
         }
         let mut connection = options.connect().await?;
         // The first read makes the write-ahead log, where the file has one.
-        let first = if self.create_table { SCHEMA } else { "PRAGMA schema_version" };
+        let schema = filled::schema(SCHEMA, &self.columns);
+        let first = if self.create_table { &*schema } else { "PRAGMA schema_version" };
         let first = AssertSqlSafe(self.table.in_sql(first).into_owned());
         sqlx::raw_sql(first).execute(&mut connection).await?;
         Ok(connection)
     }
 
-    async fn write(&mut self, rows: &[[Option<String>; 8]]) -> Result<(), sqlx::Error> {
-        let insert = self.table.in_sql(INSERT);
+    async fn write(&mut self, rows: &[Vec<Option<String>>]) -> Result<(), sqlx::Error> {
+        let insert = self.insert_statement();
         let connection = self.connection().await?;
         // Ends the transaction of a try that was dropped. Most often there is none, and this fails.
         run(connection, "ROLLBACK").await.ok();
@@ -164,6 +179,38 @@ impl Sqlite {
             run(connection, "ROLLBACK").await.ok();
         }
         result
+    }
+
+    /// `INSERT OR IGNORE` would silently drop a row that breaks a CHECK or a NOT NULL.
+    fn insert_statement(&self) -> String {
+        let ids = ["restaurant_id", "booking_id"].into_iter().filter(|name| self.columns.has(name));
+        let own = self.columns.own().map(|(_, name)| quoted(name));
+        let more: Vec<_> = ids.map(str::to_owned).chain(own).collect();
+        let names: String = more.iter().map(|name| format!(", {name}")).collect();
+        let insert = format!(
+            "INSERT INTO observability_events (id, created_at, source, event_type, severity, context{names}) \
+             VALUES (?, ?, ?, ?, ?, ?{}) ON CONFLICT (id) DO NOTHING",
+            ", ?".repeat(more.len())
+        );
+        self.table.in_sql(&insert).into_owned()
+    }
+
+    /// The values of a row as text, in the order of [`insert_statement`](Self::insert_statement).
+    fn values(&self, row: &Row) -> Result<Vec<Option<String>>, InsertError> {
+        let filled = Filled::new(row, &self.columns);
+        let mut values = vec![
+            Some(row.id.to_string()),
+            Some(time::text(time::created_at(row)?)),
+            Some(row.source.to_string()),
+            Some(row.event_type.to_string()),
+            Some(row.severity.to_string()),
+            Some(filled.context.into_owned()),
+        ];
+        for (name, id) in [("restaurant_id", filled.restaurant_id), ("booking_id", filled.booking_id)] {
+            values.extend(self.columns.has(name).then(|| id.map(|id| id.to_string())));
+        }
+        values.extend(filled.own);
+        Ok(values)
     }
 
     /// Lets go of a file that is no longer the one that the URL names.
@@ -215,7 +262,7 @@ impl Sqlite {
 async fn insert_all(
     connection: &mut SqliteConnection,
     insert: &str,
-    rows: &[[Option<String>; 8]],
+    rows: &[Vec<Option<String>>],
 ) -> Result<(), sqlx::Error> {
     for row in rows {
         let query =
@@ -256,7 +303,7 @@ fn wait_for(future: impl Future<Output = ()>) {
 
 impl Store for Sqlite {
     async fn insert(&mut self, batch: &[Row], _: Attempt) -> Result<(), InsertError> {
-        let rows = batch.iter().map(columns).collect::<Result<Vec<_>, _>>()?;
+        let rows = batch.iter().map(|row| self.values(row)).collect::<Result<Vec<_>, _>>()?;
         self.check_file().await?;
         if let Err(error) = self.write(&rows).await {
             return Err(self.failed(&error).await);
@@ -267,20 +314,6 @@ impl Store for Sqlite {
         }
         Ok(())
     }
-}
-
-/// The columns of a row as text, in the order of [`INSERT`].
-fn columns(row: &Row) -> Result<[Option<String>; 8], InsertError> {
-    Ok([
-        Some(row.id.to_string()),
-        Some(time::text(time::created_at(row)?)),
-        Some(row.source.to_string()),
-        Some(row.event_type.to_string()),
-        Some(row.severity.to_string()),
-        Some(row.context.clone()),
-        row.restaurant_id.map(|id| id.to_string()),
-        row.booking_id.map(|id| id.to_string()),
-    ])
 }
 
 impl fmt::Debug for Sqlite {

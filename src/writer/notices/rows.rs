@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::super::bisect::Batch;
 use crate::queue::{Account, Cause};
@@ -18,9 +19,14 @@ const EVENT_TYPE: &str = "ledger.loss";
 /// The least time between two rows of the same cause, unless the writer is about to end.
 const INTERVAL: Duration = Duration::from_secs(10);
 
+/// The keys that the ledger writes itself.
+const OWN_KEYS: [&str; 4] = ["cause", "count", "first", "last"];
+
 /// Makes the rows about losses.
 #[derive(Default)]
 pub(in crate::writer) struct LossRows {
+    /// The constants of all rows: the rest of a JSON object.
+    constants: String,
     /// Records that rows were made of, by cause.
     reported: [u64; Cause::ALL.len()],
     made_at: Option<Instant>,
@@ -29,6 +35,17 @@ pub(in crate::writer) struct LossRows {
 }
 
 impl LossRows {
+    pub(in crate::writer) fn new(constants: &[(String, Value)]) -> Self {
+        let constants = constants.iter().filter(|(key, _)| !OWN_KEYS.contains(&key.as_str()));
+        // As in other rows: Postgres refuses a NUL.
+        let text = |text: &str| Value::from(text.replace('\0', "\u{FFFD}"));
+        let entry = |(key, value): &(String, Value)| {
+            let value = value.as_str().map_or_else(|| value.clone(), text);
+            format!(",{}:{value}", text(key))
+        };
+        Self { constants: constants.map(entry).collect(), ..Self::default() }
+    }
+
     /// Whether rows were made, or held, within the interval.
     pub(in crate::writer) fn are_fresh(&self) -> bool {
         self.made_at.is_some_and(|at| at.elapsed() < INTERVAL)
@@ -66,10 +83,11 @@ impl LossRows {
         Some(Row {
             severity: Severity::Warning,
             context: format!(
-                r#"{{"cause":"{}","count":{count},"first":"{}","last":"{}"}}"#,
+                r#"{{"cause":"{}","count":{count},"first":"{}","last":"{}"{}}}"#,
                 cause.as_str(),
                 text(*times.start()),
-                text(*times.end())
+                text(*times.end()),
+                self.constants
             ),
             ..Row::new(*times.end(), SOURCE, EVENT_TYPE)
         })
@@ -88,7 +106,9 @@ mod tests {
     #[test]
     fn every_loss_is_reported_once_by_cause() {
         let account = Account::default();
-        let mut losses = LossRows::default();
+        let constants = [("service", "or\0ders"), ("count", "own")];
+        let constants = constants.map(|(key, value)| (key.to_owned(), Value::from(value)));
+        let mut losses = LossRows::new(&constants);
         assert!(losses.make(&account).is_empty() && !losses.are_fresh());
         account.lose(Cause::Corrupt, 3);
         account.lose(Cause::Evicted, 1);
@@ -98,6 +118,7 @@ mod tests {
             rows.iter().map(|row| serde_json::from_str(&row.context).expect("JSON")).collect();
         assert_eq!((&contexts[0]["cause"], &contexts[0]["count"]), (&"evicted".into(), &1.into()));
         assert_eq!((&contexts[1]["cause"], &contexts[1]["count"]), (&"corrupt".into(), &5.into()));
+        assert!(contexts.iter().all(|context| context["service"] == "or\u{FFFD}ders"), "{contexts:?}");
         let times = [&contexts[1]["first"], &contexts[1]["last"]].map(|time| time.as_str().expect("text"));
         assert!(times[0] <= times[1] && times[0].ends_with('Z') && times[0].len() == 27, "{times:?}");
         assert!(losses.make(&account).is_empty() && losses.are_fresh());

@@ -1,0 +1,70 @@
+//! `tracing-ledger watch`: the last minutes on a terminal.
+
+mod choice;
+mod reader;
+mod screen;
+mod terminal;
+
+use std::env;
+use std::error::Error;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use tracing_ledger::report::Live;
+
+use self::choice::Choice;
+use self::screen::Screen;
+use super::rows::RowsOptions;
+use super::span::short_window;
+use super::{NO_ROW, complain, print, runtime};
+
+#[derive(Args)]
+pub(super) struct Watch {
+    #[command(flatten)]
+    rows: RowsOptions,
+
+    /// The length of the window at the beginning, such as 30s, 5min or 1h
+    #[arg(long, value_name = "SPAN", default_value = "5min", value_parser = short_window)]
+    window: Duration,
+
+    /// Prints one frame as text, and ends
+    #[arg(long)]
+    once: bool,
+}
+
+impl Watch {
+    pub(super) fn run(&self) -> Result<ExitCode, Box<dyn Error>> {
+        let question = self.rows.question()?;
+        let live = Live::new(&question, self.window, &self.rows.database_url)?;
+        if self.once {
+            return self.once(live);
+        }
+        if !io::stdout().is_terminal() {
+            return Err("stdout is no terminal: use --once for one frame as text".into());
+        }
+        terminal::run(live, self.window)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn once(&self, mut live: Live) -> Result<ExitCode, Box<dyn Error>> {
+        let view = runtime()?.block_on(async {
+            live.look().await?;
+            live.view(SystemTime::now()).await
+        })?;
+        let is_empty = view.report.is_empty();
+        let until = view.report.window.until.unwrap_or_else(SystemTime::now);
+        let screen = Screen { view: Some(view), away: None, choice: Choice::new(self.window), now: until };
+        let [columns, lines] = ["COLUMNS", "LINES"].map(|name| env::var(name).ok()?.parse::<u16>().ok());
+        print(&screen.text(columns.unwrap_or(80), lines))?;
+        if is_empty {
+            complain(
+                "note",
+                "no row is in the window: check that the service runs with the layer, and writes to this database",
+            );
+            return Ok(ExitCode::from(NO_ROW));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

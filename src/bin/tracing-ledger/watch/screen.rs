@@ -1,0 +1,432 @@
+//! One frame: the same on a terminal and as text.
+
+use std::env;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Widget};
+use tracing_ledger::report::{Figures, LiveFailure, LiveView, RowsOverTime};
+
+use super::choice::{Choice, keys};
+
+/// The columns of the figures and of the sparkline, with the spaces before them.
+const FIGURES: usize = 9 + 8 + 3 * 10 + 13;
+/// The lines above and below the table and the failures.
+const FRAME: usize = 8;
+const LEAST_LINES: u16 = 24;
+const MOST_FAILURES: usize = 20;
+const NONE: &str = "–";
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// All that a frame shows.
+pub(super) struct Screen {
+    /// `None` before the first look at the database.
+    pub(super) view: Option<LiveView>,
+    pub(super) away: Option<Away>,
+    pub(super) choice: Choice,
+    pub(super) now: SystemTime,
+}
+
+/// The database does not answer.
+pub(super) struct Away {
+    pub(super) since: SystemTime,
+    pub(super) why: String,
+}
+
+impl Screen {
+    /// The frame as text, which is as high as it must be unless `lines` says otherwise.
+    pub(super) fn text(&self, columns: u16, lines: Option<u16>) -> String {
+        let view = self.view.as_ref();
+        let rows =
+            view.map_or(0, |view| table_rows(&self.choice, view).len() + view.failures.len().min(5) + FRAME);
+        let high = u16::try_from(rows).unwrap_or(u16::MAX).max(LEAST_LINES);
+        let area = Rect::new(0, 0, columns.clamp(40, 400), lines.unwrap_or(high).clamp(10, 1000));
+        let mut buffer = Buffer::empty(area);
+        self.draw(area, &mut buffer);
+        let mut text = String::new();
+        for y in 0..area.height {
+            let line: String = (0..area.width).map(|x| buffer[(x, y)].symbol()).collect();
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text.trim_end().to_owned() + "\n"
+    }
+
+    pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer) {
+        let (width, height) = (usize::from(area.width), usize::from(area.height));
+        let mut lines = self.head();
+        if let Some(view) = &self.view {
+            let room = height.saturating_sub(FRAME);
+            let rows = table_rows(&self.choice, view);
+            // The table has two thirds of the room, and the failures have the rest.
+            let failures = view
+                .failures
+                .len()
+                .clamp(1, MOST_FAILURES)
+                .min((room / 3).max(room.saturating_sub(rows.len())));
+            lines.extend(self.table(view, &rows, room.saturating_sub(failures), width));
+            lines.push(Line::default());
+            lines.extend(self.failures(view, failures, width));
+            lines.push(losses(view));
+        }
+        lines.truncate(height.saturating_sub(1));
+        lines.resize(height.saturating_sub(1), Line::default());
+        lines.push(self.footer());
+        Paragraph::new(lines).render(area, buffer);
+    }
+
+    fn head(&self) -> Vec<Line<'_>> {
+        let window = self.view.as_ref().map(|view| &view.report.window);
+        let [since, until] = [window.and_then(|window| window.since), window.and_then(|window| window.until)]
+            .map(|moment| moment.map_or(NONE.to_owned(), |moment| time(moment, "%Y-%m-%dT%H:%M:%S.%6fZ")));
+        let title = Line::styled(format!("tracing-ledger watch  {since} to {until}"), Modifier::BOLD);
+        let [status, advice] = self.status();
+        vec![title, status, advice]
+    }
+
+    /// Whether rows come, in loud words where they do not, and what to check then.
+    fn status(&self) -> [Line<'_>; 2] {
+        if let Some(Away { since, why }) = &self.away {
+            let text = format!(" DATABASE AWAY since {}, trying again ", clock(*since));
+            return [loud(text), Line::raw(visible(why))];
+        }
+        let Some(view) = &self.view else {
+            return [Line::raw("reading the rows of the window …"), Line::default()];
+        };
+        let ago = |moment: SystemTime| seconds(self.now.duration_since(moment).unwrap_or_default());
+        let advice = "check the service, its layer and this database: tracing-ledger doctor";
+        match (view.silent_since, view.last) {
+            (Some(since), _) => {
+                [loud(format!(" NO ROWS since {}, {} ago ", clock(since), ago(since))), Line::raw(advice)]
+            }
+            (None, Some(last)) => {
+                let calls: u64 = view.report.events.iter().map(|event| event.figures.calls).sum();
+                let cut = if view.is_cut { "; the window is shorter, it has too many rows" } else { "" };
+                [Line::raw(format!("{calls} rows, the last one {} ago{cut}", ago(last))), Line::default()]
+            }
+            (None, None) => [loud(" NO ROWS in the window ".to_owned()), Line::raw(advice)],
+        }
+    }
+
+    fn table<'a>(&self, view: &'a LiveView, rows: &[Shown<'a>], room: usize, width: usize) -> Vec<Line<'a>> {
+        let name = width.saturating_sub(FIGURES).max(10);
+        let of = self.choice.event(view).map(|event| event.event_type.as_str()).unwrap_or_default();
+        let title = match &self.choice.group {
+            None => "event type".to_owned(),
+            Some(keys) => format!("{of} by {}", keys.join(", ")),
+        };
+        let header = format!(
+            "{:<name$} {:>8} {:>7} {:>9} {:>9} {:>9} rows",
+            cut(&title, name),
+            "rows/s",
+            "success",
+            "median ms",
+            "p95 ms",
+            "p99 ms"
+        );
+        let mut lines = vec![Line::styled(header, Modifier::UNDERLINED)];
+        let picked = rows.iter().position(|row| row.is_picked).unwrap_or_default();
+        let (room, skipped) = (room.max(1), picked.saturating_sub(room.max(1).saturating_sub(1)));
+        for row in rows.iter().skip(skipped).take(room) {
+            let line = Line::raw(row.line(name, &view.over_time));
+            lines.push(if row.is_picked { line.style(Modifier::REVERSED) } else { line });
+        }
+        lines
+    }
+
+    fn failures(&self, view: &LiveView, most: usize, width: usize) -> Vec<Line<'_>> {
+        let mut lines = vec![Line::styled("last failures", Modifier::UNDERLINED)];
+        lines.extend(
+            view.failures.iter().take(most).map(|failure| Line::raw(cut(&failure_line(failure), width))),
+        );
+        if view.failures.is_empty() {
+            lines.push(Line::raw("none in the window"));
+        }
+        lines
+    }
+
+    fn footer(&self) -> Line<'_> {
+        let window = seconds(self.choice.window);
+        let group = self.choice.group.as_ref().map_or("none".to_owned(), |keys| keys.join(","));
+        Line::styled(
+            format!("↑↓ event  g group: {}  w/W window: {window}  q quit", visible(&group)),
+            Modifier::DIM,
+        )
+    }
+}
+
+/// One line of the table.
+struct Shown<'a> {
+    name: String,
+    event_type: &'a str,
+    by: &'a [(String, Option<String>)],
+    figures: &'a Figures,
+    is_picked: bool,
+}
+
+fn table_rows<'a>(choice: &Choice, view: &'a LiveView) -> Vec<Shown<'a>> {
+    let picked = choice.event(view);
+    let Some(wanted) = &choice.group else {
+        let shown = |event: &'a tracing_ledger::report::EventFigures| Shown {
+            name: event.event_type.clone(),
+            event_type: &event.event_type,
+            by: &[],
+            figures: &event.figures,
+            is_picked: picked.is_some_and(|picked| picked.event_type == event.event_type),
+        };
+        return view.report.events.iter().map(shown).collect();
+    };
+    let of = picked.into_iter().flat_map(|event| event.groups.iter().map(move |group| (event, group)));
+    let of = of.filter(|(_, group)| keys(group) == *wanted);
+    of.map(|(event, group)| {
+        let values: Vec<_> = group.by.iter().map(|(_, value)| value.as_deref().unwrap_or(NONE)).collect();
+        Shown {
+            name: values.join(", "),
+            event_type: &event.event_type,
+            by: &group.by,
+            figures: &group.figures,
+            is_picked: false,
+        }
+    })
+    .collect()
+}
+
+impl Shown<'_> {
+    fn line(&self, name: usize, over_time: &[RowsOverTime]) -> String {
+        let figures = self.figures;
+        let success = figures.success.rate.map_or(NONE.to_owned(), |rate| format!("{:.1}%", rate * 100.0));
+        let spread = &figures.duration_ms;
+        let steps = over_time.iter().find(|steps| steps.event_type == self.event_type && steps.by == self.by);
+        format!(
+            "{:<name$} {:>8} {success:>7} {:>9} {:>9} {:>9} {}",
+            cut_left(&visible(&self.name), name),
+            decimal(figures.rows_per_hour.map(|rows| rows / 3600.0)),
+            decimal(spread.median),
+            decimal(spread.p95),
+            decimal(spread.p99),
+            steps.map(|steps| sparkline(&steps.rows)).unwrap_or_default(),
+        )
+    }
+}
+
+/// The end of an event type says more than its beginning.
+fn cut_left(text: &str, width: usize) -> String {
+    let count = text.chars().count();
+    if count <= width {
+        return text.to_owned();
+    }
+    std::iter::once('…').chain(text.chars().skip(count + 1 - width)).collect()
+}
+
+/// A step without rows is blank.
+fn sparkline(rows: &[u64]) -> String {
+    let most = rows.iter().copied().max().unwrap_or_default().max(1);
+    let bar = |rows: &u64| match rows {
+        0 => ' ',
+        rows => BARS[((rows * 8).div_ceil(most) as usize).clamp(1, 8) - 1],
+    };
+    rows.iter().map(bar).collect()
+}
+
+fn failure_line(failure: &LiveFailure) -> String {
+    let at = failure.created_at.map_or(NONE.to_owned(), clock);
+    let took = failure.duration_ms.map(|ms| format!(" after {} ms", decimal(Some(ms)))).unwrap_or_default();
+    let reason = failure.reason.as_deref().unwrap_or(NONE);
+    let booking = failure.booking_id.as_deref().map(|id| format!("  {}", visible(id))).unwrap_or_default();
+    format!("{at} {} {}{took}{booking}", visible(&failure.event_type), cut(&visible(reason), 40))
+}
+
+fn losses(view: &LiveView) -> Line<'_> {
+    if view.losses.is_empty() {
+        return Line::raw("losses: none in the window");
+    }
+    let causes = view.losses.iter().map(|(cause, count)| format!("{} {count}", visible(cause)));
+    let all: u64 = view.losses.values().sum();
+    loud(format!(" LOSSES: {all} rows ({}) ", causes.collect::<Vec<_>>().join(", ")))
+}
+
+fn loud(text: String) -> Line<'static> {
+    let style = Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED);
+    let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    Line::from(Span::styled(text, if plain { style } else { style.fg(Color::Red) }))
+}
+
+fn time(moment: SystemTime, format: &str) -> String {
+    Timestamp::try_from(moment).map_or(NONE.to_owned(), |moment| moment.strftime(format).to_string())
+}
+
+fn clock(moment: SystemTime) -> String {
+    time(moment, "%H:%M:%SZ")
+}
+
+fn seconds(duration: Duration) -> String {
+    match duration.as_secs() {
+        0..=119 => format!("{} s", duration.as_secs()),
+        120..=7199 => format!("{} min", duration.as_secs() / 60),
+        _ => format!("{} h", duration.as_secs() / 3600),
+    }
+}
+
+/// As the report prints it.
+fn decimal(value: Option<f64>) -> String {
+    match value {
+        None => NONE.to_owned(),
+        Some(value) if value > 0.0 && value < 0.0005 => "<0.001".to_owned(),
+        Some(value) if value > 0.0 && value < 0.0995 => format!("{value:.3}"),
+        Some(value) => format!("{value:.2}"),
+    }
+}
+
+/// Text of a row may drive no terminal, and has one column for each character.
+fn visible(text: &str) -> String {
+    let shown = |c: char| if c.is_control() || !c.is_ascii() && !c.is_alphanumeric() { '·' } else { c };
+    text.chars().take(200).map(shown).collect()
+}
+
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(std::iter::once('…')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+    use std::time::UNIX_EPOCH;
+
+    use crossterm::event::{KeyCode, KeyEvent};
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+    use support::SqliteFile;
+    use tracing_ledger::Row;
+    use tracing_ledger::report::{Live, Question};
+    use tracing_ledger::store::{Attempt, Sqlite, Store};
+
+    use super::*;
+
+    /// The end of the window in these tests, near the time of the clock.
+    fn now() -> SystemTime {
+        static NOW: LazyLock<SystemTime> = LazyLock::new(|| {
+            let seconds = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+            UNIX_EPOCH + Duration::from_secs(seconds)
+        });
+        *NOW
+    }
+
+    fn row(before_now: u64, event_type: &str, context: &str) -> Row {
+        let mut row = Row::new(now() - Duration::from_secs(before_now), "api", event_type);
+        row.context = context.to_owned();
+        row
+    }
+
+    /// Sixty calls, each fifth of which failed, and a loss.
+    fn rows() -> Vec<Row> {
+        let call = |at: u64| {
+            let (success, flow) =
+                (!at.is_multiple_of(5), if at.is_multiple_of(2) { "inline" } else { "job" });
+            let context = format!(
+                r#"{{"planner_duration_ms": {at}, "planner_success": {success}, "planner_reason_code": "hard.no_tables", "flow": "{flow}"}}"#
+            );
+            row(at, "auto_assign.quote", &context)
+        };
+        let loss = row(3, "ledger.loss", r#"{"cause": "queue_full", "count": 7}"#);
+        (1..=60).map(call).chain([loss]).collect()
+    }
+
+    async fn screen(rows: &[Row], window: u64) -> Screen {
+        let file = SqliteFile::new();
+        let mut store = Sqlite::from_url(&file.url()).expect("a URL").create_table(true);
+        store.insert(rows, Attempt::First).await.expect("stored");
+        let window = Duration::from_secs(window);
+        let mut live = Live::new(&Question::new(), window, &[file.url()]).expect("a URL");
+        live.look().await.expect("it is read");
+        let view = live.view(now()).await.expect("a view");
+        Screen { view: Some(view), away: None, choice: Choice::new(window), now: now() }
+    }
+
+    fn drawn(screen: &Screen, width: u16, height: u16) -> Vec<String> {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
+        terminal.draw(|frame| screen.draw(frame.area(), frame.buffer_mut())).expect("it is drawn");
+        let buffer = terminal.backend().buffer();
+        let line = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
+        (0..height).map(line).collect()
+    }
+
+    #[tokio::test]
+    async fn a_frame_of_80_by_24_has_every_part() {
+        let screen = screen(&rows(), 120).await;
+        let lines = drawn(&screen, 80, 24);
+        assert!(lines[0].starts_with("tracing-ledger watch  20"), "{lines:#?}");
+        assert_eq!(lines[1], "61 rows, the last one 1 s ago");
+        assert_eq!(lines[3], "event type             rows/s success median ms    p95 ms    p99 ms rows");
+        assert_eq!(
+            lines[4],
+            "auto_assign.quote        0.50   80.0%     30.50     57.05     59.41       ██████"
+        );
+        assert!(lines[5].starts_with("ledger.loss "), "{lines:#?}");
+        assert_eq!(lines[7], "last failures");
+        assert!(lines[8].contains("auto_assign.quote hard.no_tables after 5.00 ms"), "{lines:#?}");
+        assert_eq!(lines[23], "↑↓ event  g group: none  w/W window: 2 min  q quit");
+    }
+
+    #[tokio::test]
+    async fn losses_are_loud_and_silence_is_louder() {
+        let screen = screen(&rows(), 120).await;
+        let text = screen.text(80, None);
+        assert!(text.contains(" LOSSES: 7 rows (queue_full 7)"), "{text}");
+        let old: Vec<Row> = (1..=60).map(|at| row(100 + at, "work", "{}")).collect();
+        let silent = self::screen(&old, 300).await.text(80, None);
+        assert!(silent.contains(" NO ROWS since ") && silent.contains(", 101 s ago"), "{silent}");
+        assert!(silent.contains("tracing-ledger doctor"), "{silent}");
+        // Rows that come each minute may well be 40 s late.
+        let seldom: Vec<Row> = (1..=5).map(|at| row(60 * at - 20, "work", "{}")).collect();
+        let text = self::screen(&seldom, 300).await.text(80, None);
+        assert!(text.contains("5 rows, the last one 4"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_away_leaves_the_last_figures() {
+        let mut screen = screen(&rows(), 120).await;
+        screen.away = Some(Away { since: now(), why: "cannot connect\u{1b}[2J".to_owned() });
+        let lines = drawn(&screen, 80, 24);
+        assert!(lines[1].starts_with(" DATABASE AWAY since "), "{lines:#?}");
+        assert_eq!(lines[2], "cannot connect·[2J");
+        assert!(lines[4].starts_with("auto_assign.quote"), "{lines:#?}");
+    }
+
+    #[tokio::test]
+    async fn keys_pick_group_event_and_window() {
+        let mut screen = screen(&rows(), 120).await;
+        let press = |screen: &mut Screen, key| {
+            let view = screen.view.clone();
+            screen.choice.key(KeyEvent::from(key), view.as_ref())
+        };
+        press(&mut screen, KeyCode::Char('g'));
+        let lines = drawn(&screen, 80, 24);
+        assert!(lines[3].starts_with("auto_assign.quote b…"), "{lines:#?}");
+        assert!(lines[4].starts_with("inline ") && lines[5].starts_with("job "), "{lines:#?}");
+        assert!(lines[23].contains("group: flow"), "{lines:#?}");
+        press(&mut screen, KeyCode::Down);
+        assert!(drawn(&screen, 80, 24)[23].contains("group: none"), "the next event type has no such group");
+        for (key, window) in [('w', "5 min"), ('w', "15 min"), ('W', "5 min"), ('W', "60 s")] {
+            press(&mut screen, KeyCode::Char(key));
+            assert!(drawn(&screen, 80, 24)[23].contains(&format!("window: {window}")), "{window}");
+        }
+        assert_eq!(press(&mut screen, KeyCode::Esc), crate::watch::choice::Reaction::Quit);
+    }
+
+    #[tokio::test]
+    async fn any_size_is_drawn() {
+        let screen = screen(&rows(), 120).await;
+        for (width, height) in [(1, 1), (10, 3), (40, 10), (79, 23), (200, 60), (300, 2)] {
+            assert_eq!(drawn(&screen, width, height).len(), usize::from(height));
+        }
+        let wide = drawn(&screen, 200, 60);
+        assert!(wide[59].contains("q quit"), "{wide:#?}");
+    }
+}

@@ -1,0 +1,111 @@
+//! The terminal: keys, frames, and its old state at every end.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::TryRecvError;
+use std::time::{Duration, SystemTime};
+
+use crossterm::event::{self, Event};
+use ratatui::DefaultTerminal;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use tracing_ledger::report::Live;
+
+use super::choice::{Choice, Reaction};
+use super::reader::{News, Reader};
+use super::screen::{Away, Screen};
+
+/// A signal is noticed within this time.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Shows the last minutes until a key or a signal ends it. The terminal is restored, also after a panic.
+pub(super) fn run(live: Live, window: Duration) -> Result<(), Box<dyn Error>> {
+    let ended = Arc::new(AtomicBool::new(false));
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&ended))?;
+    }
+    let reader = Reader::start(live)?;
+    in_terminal(|terminal| show(terminal, &reader, window, &ended))
+}
+
+/// Its hook restores the terminal before a panic is printed.
+fn in_terminal<T>(
+    show: impl FnOnce(&mut DefaultTerminal) -> Result<T, Box<dyn Error>>,
+) -> Result<T, Box<dyn Error>> {
+    let mut terminal = ratatui::try_init()?;
+    let shown = show(&mut terminal);
+    // After a hang-up there is no terminal left to restore.
+    ratatui::try_restore().ok();
+    shown
+}
+
+fn show(
+    terminal: &mut DefaultTerminal,
+    reader: &Reader,
+    window: Duration,
+    ended: &AtomicBool,
+) -> Result<(), Box<dyn Error>> {
+    let mut screen = Screen { view: None, away: None, choice: Choice::new(window), now: SystemTime::now() };
+    while !ended.load(Ordering::Relaxed) {
+        loop {
+            match reader.news.try_recv() {
+                Ok(News::View(view)) => (screen.view, screen.away) = (Some(*view), None),
+                Ok(News::Away(why)) => {
+                    let since = screen.away.take().map_or_else(SystemTime::now, |away| away.since);
+                    screen.away = Some(Away { since, why });
+                }
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return Err("the thread that reads rows has ended".into()),
+            }
+        }
+        screen.now = SystemTime::now();
+        terminal.draw(|frame| screen.draw(frame.area(), frame.buffer_mut()))?;
+        if let Some(Event::Key(key)) = next()? {
+            match screen.choice.key(key, screen.view.as_ref()) {
+                Reaction::Quit => return Ok(()),
+                Reaction::Reread => reader.set_window(screen.choice.window),
+                Reaction::Nothing => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A key or a new size; `None` after a while without one.
+fn next() -> io::Result<Option<Event>> {
+    let polled = match event::poll(TICK) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
+        polled => polled?,
+    };
+    if polled { event::read().map(Some) } else { Ok(None) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use support::Terminal;
+
+    use super::*;
+
+    #[test]
+    #[ignore = "a_panic_restores_the_terminal runs it in a terminal"]
+    fn a_panic() {
+        in_terminal(|_| -> Result<(), Box<dyn Error>> { panic!("on purpose") }).ok();
+    }
+
+    #[test]
+    fn a_panic_restores_the_terminal() {
+        let terminal = Terminal::start(80, 24);
+        let this = env::current_exe().expect("this test has a file");
+        let before = terminal.settings();
+        terminal.run(&format!(
+            "RUST_BACKTRACE=0 {} --ignored --exact watch::terminal::tests::a_panic --nocapture",
+            this.display()
+        ));
+        let pane = terminal.wait_for("done with 101");
+        assert!(pane.contains("on purpose"), "{pane}");
+        assert_eq!(terminal.settings(), before);
+    }
+}

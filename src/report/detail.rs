@@ -1,0 +1,120 @@
+//! The parts of an answer that only a page shows: each event type over time, and single calls.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::answer::{Share, Spread, rfc3339};
+
+/// More about the rows of one event type, where [`Question::detail`](super::Question::detail) asks for it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Detail {
+    /// The durations by size, from the shortest to the longest, without a gap between 0 and the longest: at most 200 bars.
+    pub histogram: Vec<DurationBar>,
+    /// The rows by time, in equal steps from the first row of the report to its last: at most 200 steps. Those without a
+    /// row are there too.
+    pub over_time: Vec<TimeStep>,
+    /// The versions that made the rows, by the time of their first row: the context's `version`, or else
+    /// `service.version`. Empty if no row has one.
+    pub versions: Vec<VersionRows>,
+    /// The longest calls, the longest first: at most 100.
+    pub slowest: Vec<ListedCall>,
+    /// The last calls that failed, the newest first: at most 100.
+    pub failed: Vec<ListedCall>,
+}
+
+/// One bar of a histogram of durations. The edges of bars are preferred numbers, about 20 for each power of ten.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct DurationBar {
+    /// The least duration that counts, in milliseconds.
+    pub from: f64,
+    /// Durations below this count, in milliseconds. In the bar of durations that are not above 0, it is 0 and counts too.
+    pub to: f64,
+    /// How many calls.
+    pub n: u64,
+}
+
+/// The rows of one step of time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TimeStep {
+    /// The first moment, a multiple of the step's length in UTC.
+    #[serde(serialize_with = "rfc3339")]
+    pub from: Option<SystemTime>,
+    /// The end, which does not belong to the step.
+    #[serde(serialize_with = "rfc3339")]
+    pub to: Option<SystemTime>,
+    /// How many rows.
+    pub calls: u64,
+    /// The share that succeeded.
+    pub success: Share,
+    /// How many rows have each outcome.
+    pub outcomes: BTreeMap<String, u64>,
+    /// In milliseconds.
+    pub duration_ms: Spread,
+    /// Whether the percentiles are within 0.4 % of the exact ones, and not exact. It saves memory where a step has many
+    /// durations.
+    pub approximate: bool,
+}
+
+/// The rows that one version of a service made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct VersionRows {
+    /// The version.
+    pub version: String,
+    /// `created_at` of its first row.
+    #[serde(serialize_with = "rfc3339")]
+    pub first: Option<SystemTime>,
+    /// `created_at` of its last row.
+    #[serde(serialize_with = "rfc3339")]
+    pub last: Option<SystemTime>,
+    /// How many rows.
+    pub calls: u64,
+}
+
+/// One row of a list of calls.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ListedCall {
+    /// The row's id; `None` in a log.
+    pub id: Option<String>,
+    /// When the call ended.
+    #[serde(serialize_with = "rfc3339")]
+    pub created_at: Option<SystemTime>,
+    /// In milliseconds.
+    pub duration_ms: Option<f64>,
+    /// Such as `error`.
+    pub outcome: Option<String>,
+    /// `None` where the outcome is unknown.
+    pub success: Option<bool>,
+    /// Why the call did not succeed.
+    pub reason: Option<String>,
+    /// The column.
+    pub source: Option<String>,
+    /// The column.
+    pub severity: Option<String>,
+    /// The column, else the key of the context.
+    pub booking_id: Option<String>,
+    /// The column, else the key of the context.
+    pub restaurant_id: Option<String>,
+    /// The context. Texts of more than 2,000 characters are cut, and of a context above 16 KiB the last keys are left out:
+    /// `_truncated` is true then. A number that no `f64` holds is a text.
+    pub context: Map<String, Value>,
+}
+
+/// What the rows of `ledger.loss` say about rows that are missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Losses {
+    /// How many rows say so.
+    pub rows: u64,
+    /// How many rows are missing.
+    pub lost: u64,
+    /// How many are missing for each cause.
+    pub by: BTreeMap<String, u64>,
+}

@@ -1,0 +1,197 @@
+//! The rows of the last minutes, kept up to date at a small cost to the database.
+
+mod kept;
+mod view;
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant, SystemTime};
+
+use self::kept::{KeptRow, KeptRows};
+pub use self::view::{LiveFailure, LiveView, RowsOverTime};
+use super::observe::Questions;
+use super::question::Question;
+use crate::error::Error;
+use crate::store::read::{Asked, Choice, Reading, RowSource, Selection};
+use crate::store::{AnyStore, open_to_read, time};
+
+/// The event type of rows about losses.
+const LOSS: &str = "ledger.loss";
+
+/// The rows of the last minutes in these databases, which are read as one.
+///
+/// Each look reads only the rows that came since the last one. It keeps one connection to each database.
+///
+/// ```no_run
+/// use std::time::{Duration, SystemTime};
+/// use tracing_ledger::report::{Live, Question};
+///
+/// # async fn print() -> Result<(), tracing_ledger::Error> {
+/// let mut live = Live::new(&Question::new(), Duration::from_secs(300), &["postgres://db.example.com/app"])?;
+/// live.look().await?;
+/// println!("{}", live.view(SystemTime::now()).await?.report);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Live {
+    question: Question,
+    questions: Questions,
+    extra: Extra,
+    window: Duration,
+    sources: Vec<AnyStore>,
+    rows: Vec<KeptRow>,
+    ids: HashSet<Box<str>>,
+    /// `created_at` of the last row that was ever seen.
+    last: Option<SystemTime>,
+    /// When the whole window was read; `None` where that must be done again.
+    read: Option<Instant>,
+    /// Earlier rows of the window were too many.
+    cut: Option<SystemTime>,
+}
+
+/// The places of the texts that no report asks for.
+#[derive(Clone, Copy, Debug)]
+struct Extra {
+    id: usize,
+    cause: usize,
+    count: usize,
+}
+
+impl Live {
+    /// Rows may come this much later than rows with a later `created_at`, and are still seen at once: 10 s.
+    pub const OVERLAP: Duration = Duration::from_secs(10);
+
+    /// The whole window is read again after this time, for rows that were in a spool: 30 s.
+    pub const REREAD: Duration = Duration::from_secs(30);
+
+    /// At most so many rows are kept: 200,000. If there are more, the window is shorter.
+    pub const MOST_ROWS: usize = 200_000;
+
+    /// Of the question, everything but the window counts: that is the time of this length before now.
+    ///
+    /// # Errors
+    /// [`Error::is_config`] if a URL cannot be parsed, or names a database whose feature is not built in.
+    pub fn new<U: AsRef<str>>(question: &Question, window: Duration, urls: &[U]) -> Result<Self, Error> {
+        let mut sources = Vec::new();
+        for url in urls {
+            sources.push(open_to_read(url.as_ref(), &question.table)?);
+        }
+        let mut questions = question.questions();
+        let mut key = |key: &str| questions.place(Asked::Key(Choice::always(key)));
+        let [cause, count] = ["cause", "count"].map(&mut key);
+        let extra = Extra { id: questions.place(Asked::Id), cause, count };
+        Ok(Self {
+            question: question.clone(),
+            questions,
+            extra,
+            window,
+            sources,
+            rows: Vec::new(),
+            ids: HashSet::new(),
+            last: None,
+            read: None,
+            cut: None,
+        })
+    }
+
+    /// Changes the length of the window. The next look reads what is missing.
+    pub fn set_window(&mut self, window: Duration) {
+        if window > self.window {
+            self.read = None;
+        }
+        self.window = window;
+    }
+
+    /// Reads the rows that came since the last look. After a failure the next look reads the whole window again.
+    ///
+    /// It needs a tokio runtime with I/O and time, and the right to `SELECT`.
+    ///
+    /// # Errors
+    /// As [`report`](super::report()).
+    pub async fn look(&mut self) -> Result<(), Error> {
+        let begin = SystemTime::now().checked_sub(self.window).unwrap_or(SystemTime::UNIX_EPOCH);
+        let is_whole = self.read.is_none_or(|read| read.elapsed() >= Self::REREAD);
+        let overlap = self.last.and_then(|last| last.checked_sub(Self::OVERLAP));
+        let since = if is_whole { begin } else { overlap.map_or(begin, |overlap| overlap.max(begin)) };
+        let mut new = Vec::new();
+        let read = self.read_since(since, &mut new).await;
+        if let Err(error) = read {
+            self.read = None;
+            return Err(error);
+        }
+        if is_whole {
+            self.rows.clear();
+            self.ids.clear();
+            self.cut = None;
+            self.read = Some(Instant::now());
+        }
+        self.take(new, begin);
+        Ok(())
+    }
+
+    async fn read_since(&mut self, since: SystemTime, new: &mut Vec<KeptRow>) -> Result<(), Error> {
+        let all = self.questions.selection();
+        let mut event_types = all.event_types.clone();
+        if let Some(types) = event_types.as_mut().filter(|types| !types.iter().any(|name| name == LOSS)) {
+            types.push(LOSS.to_owned());
+        }
+        // Losses count whatever the conditions are.
+        let selection =
+            Selection { event_types, since: Some(since), until: None, conditions: Vec::new(), ..all.clone() };
+        let id = self.extra.id;
+        let each = &mut |reading: &Reading<'_>| {
+            if reading.event_type == LOSS || all.holds(reading) {
+                new.push(KeptRow::new(reading, id));
+                kept::shorten(new, 2 * Self::MOST_ROWS, Self::MOST_ROWS);
+            }
+        };
+        for source in &mut self.sources {
+            source.read(&selection, each).await?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, new: Vec<KeptRow>, begin: SystemTime) {
+        for row in new {
+            self.last = self.last.max(row.created_at());
+            if row.id().is_none_or(|id| self.ids.insert(id.into())) {
+                self.rows.push(row);
+            }
+        }
+        let is_late = |row: &KeptRow| row.created_at().is_none_or(|at| at >= begin);
+        let before = self.rows.len();
+        self.rows.retain(is_late);
+        if kept::shorten(&mut self.rows, Self::MOST_ROWS, Self::MOST_ROWS) {
+            self.cut = self.rows.iter().filter_map(KeptRow::created_at).min();
+        }
+        if self.rows.len() < before {
+            self.ids = self.rows.iter().filter_map(|row| row.id().map(Into::into)).collect();
+        }
+    }
+
+    /// What the rows say at this moment: the same as [`report`](super::report()) of the window that ends then.
+    ///
+    /// # Errors
+    /// When the rows that are kept cannot be read.
+    pub async fn view(&self, now: SystemTime) -> Result<LiveView, Error> {
+        let until = micros(now);
+        let begin = micros(now.checked_sub(self.window).unwrap_or(SystemTime::UNIX_EPOCH));
+        let since = self.cut.map_or(begin, |cut| cut.max(begin));
+        let question = self.question.clone().since(since).until(until);
+        let report = super::read(&question, &mut [KeptRows(&self.rows)]).await?;
+        let period = (since, until);
+        Ok(LiveView {
+            over_time: view::over_time(&self.rows, &self.questions, &self.question.grouping(), period),
+            failures: view::failures(&self.rows, &self.questions, period),
+            losses: view::losses(&self.rows, self.extra.cause, self.extra.count, period),
+            silent_since: view::silent_since(&report, self.last, until),
+            last: self.last,
+            is_cut: since > begin,
+            report,
+        })
+    }
+}
+
+/// As exact as `created_at`.
+fn micros(moment: SystemTime) -> SystemTime {
+    time::microseconds(moment).map_or(moment, Into::into)
+}

@@ -1,0 +1,162 @@
+//! What the rows of the last minutes say.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use super::LOSS;
+use super::kept::KeptRow;
+use crate::report::answer::Report;
+use crate::report::observe::{Observation, Questions};
+use crate::report::question::Grouping;
+
+/// The steps of [`RowsOverTime`].
+const STEPS: usize = 12;
+/// More failures are not in the view.
+const MOST_FAILURES: usize = 50;
+/// A shorter silence says nothing.
+const LEAST_SILENCE: Duration = Duration::from_secs(15);
+/// A silence of so many times the mean time between two rows is no chance.
+const GAPS: u32 = 10;
+
+/// The last minutes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LiveView {
+    /// The report of the window.
+    pub report: Report,
+    /// The rows over time, of each event type and group of the report.
+    pub over_time: Vec<RowsOverTime>,
+    /// The calls that did not succeed, the newest first: at most 50.
+    pub failures: Vec<LiveFailure>,
+    /// How many rows are missing, by cause: the sums of the rows of `ledger.loss`.
+    pub losses: BTreeMap<String, u64>,
+    /// `created_at` of the last row that was ever seen.
+    pub last: Option<SystemTime>,
+    /// Since when no row has come, where that is longer than 15 s and ten times the mean time between two rows.
+    pub silent_since: Option<SystemTime>,
+    /// Whether the window is shorter than it should be, because it has too many rows.
+    pub is_cut: bool,
+}
+
+/// The rows of one event type or group over time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RowsOverTime {
+    /// The event type.
+    pub event_type: String,
+    /// The keys and values of the group; empty for all rows of the event type.
+    pub by: Vec<(String, Option<String>)>,
+    /// The numbers of rows in twelve equal parts of the window.
+    pub rows: [u64; STEPS],
+}
+
+/// One call that did not succeed.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LiveFailure {
+    /// When it ended.
+    pub created_at: Option<SystemTime>,
+    /// The event type.
+    pub event_type: String,
+    /// Why: the code of the reason, or else an outcome other than `ok`, or else the reason.
+    pub reason: Option<String>,
+    /// In milliseconds.
+    pub duration_ms: Option<f64>,
+    /// The column, else the key of the context.
+    pub booking_id: Option<String>,
+}
+
+type Period = (SystemTime, SystemTime);
+/// The keys and values of a group.
+type Values = Vec<(String, Option<String>)>;
+
+fn within(
+    rows: &[KeptRow],
+    (since, until): Period,
+) -> impl DoubleEndedIterator<Item = (SystemTime, &KeptRow)> {
+    let rows = rows.iter().filter_map(|row| Some((row.created_at()?, row)));
+    rows.filter(move |(at, _)| *at >= since && *at < until)
+}
+
+pub(super) fn over_time(
+    rows: &[KeptRow],
+    questions: &Questions,
+    grouping: &Grouping,
+    period: Period,
+) -> Vec<RowsOverTime> {
+    let length = period.1.duration_since(period.0).unwrap_or_default().as_secs_f64();
+    let mut counts: BTreeMap<(String, Values), [u64; STEPS]> = BTreeMap::new();
+    for (at, row) in within(rows, period) {
+        let since = at.duration_since(period.0).unwrap_or_default().as_secs_f64();
+        let step = ((since / length * STEPS as f64) as usize).min(STEPS - 1);
+        let groups = row.reading(|reading| groups(questions, grouping, &questions.observe(reading)));
+        for by in std::iter::once(Vec::new()).chain(groups) {
+            counts.entry((row.event_type().to_owned(), by)).or_default()[step] += 1;
+        }
+    }
+    let counted = counts.into_iter();
+    counted.map(|((event_type, by), rows)| RowsOverTime { event_type, by, rows }).collect()
+}
+
+/// The groups of the report that the row is in.
+fn groups(questions: &Questions, grouping: &Grouping, row: &Observation<'_>) -> Vec<Values> {
+    let labels = row.raw_by().enumerate();
+    let labels: Vec<Option<String>> =
+        labels.map(|(place, raw)| raw.and_then(|raw| questions.label(place, &raw))).collect();
+    match grouping {
+        Grouping::Together(keys) => vec![keys.iter().cloned().zip(labels).collect()],
+        Grouping::Each(each) => {
+            let keys =
+                each.iter().find(|(known, _)| known == row.event_type()).map(|(_, keys)| keys.as_slice());
+            let keys = keys.unwrap_or_default().iter().cloned();
+            keys.zip(labels).map(|value| vec![value]).collect()
+        }
+    }
+}
+
+pub(super) fn failures(rows: &[KeptRow], questions: &Questions, period: Period) -> Vec<LiveFailure> {
+    let failure = |(at, row): (SystemTime, &KeptRow)| {
+        row.reading(|reading| {
+            let seen = questions.observe(reading);
+            (seen.success() == Some(false)).then(|| LiveFailure {
+                created_at: Some(at),
+                event_type: row.event_type().to_owned(),
+                reason: seen.why().map(str::to_owned),
+                duration_ms: seen.duration_ms(),
+                booking_id: seen.booking().map(str::to_owned),
+            })
+        })
+    };
+    let mut failures: Vec<_> = within(rows, period).filter_map(failure).collect();
+    failures.sort_by_key(|failure| std::cmp::Reverse(failure.created_at));
+    failures.truncate(MOST_FAILURES);
+    failures
+}
+
+pub(super) fn losses(rows: &[KeptRow], cause: usize, count: usize, period: Period) -> BTreeMap<String, u64> {
+    let mut losses = BTreeMap::new();
+    for (_, row) in within(rows, period).filter(|(_, row)| row.event_type() == LOSS) {
+        let lost: u64 = row.text(count).and_then(|count| count.parse().ok()).unwrap_or_default();
+        *losses.entry(row.text(cause).unwrap_or("unknown").to_owned()).or_default() += lost;
+    }
+    losses
+}
+
+/// Rows of many callers come at random, so that a gap of ten mean times is once in 22,000.
+pub(super) fn silent_since(
+    report: &Report,
+    last: Option<SystemTime>,
+    until: SystemTime,
+) -> Option<SystemTime> {
+    let last = last?;
+    let silence = until.duration_since(last).ok()?;
+    let rows: u64 = report.events.iter().map(|event| event.figures.calls).sum();
+    let period = report.window.first.and_then(|first| report.window.last?.duration_since(first).ok());
+    let gap = match (u32::try_from(rows).unwrap_or(u32::MAX), period) {
+        // The only row tells nothing of the time between two.
+        (1, _) => return None,
+        (rows, Some(period)) => period / rows.saturating_sub(1).max(1),
+        (_, None) => Duration::ZERO,
+    };
+    (silence > LEAST_SILENCE.max(gap * GAPS)).then_some(last)
+}

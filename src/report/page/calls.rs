@@ -1,0 +1,97 @@
+//! Single calls: the slowest and the failed ones, each with its context.
+
+use maud::{Markup, html};
+use serde_json::{Map, Value};
+
+use super::show::{Shown, foreign, or_none, short_moment};
+use crate::escape::visible_json;
+use crate::report::answer::Report;
+use crate::report::detail::{Detail, ListedCall};
+
+/// On the whole page, to keep it small.
+const MOST_CALLS: usize = 120;
+/// Of a list; the rest is folded.
+const UNFOLDED: usize = 8;
+/// Longer contexts are cut.
+const MOST_CONTEXT: usize = 4_000;
+
+/// How many calls each list of the report may show, so that all of them together stay within the limit.
+pub(super) fn fair_share(report: &Report) -> usize {
+    let details = report.events.iter().filter_map(|event| event.detail.as_ref());
+    let lists: Vec<usize> = details.flat_map(|detail| [detail.slowest.len(), detail.failed.len()]).collect();
+    let all = |share: usize| lists.iter().map(|length| share.min(*length)).sum::<usize>();
+    (0..=MOST_CALLS).rev().find(|share| all(*share) <= MOST_CALLS).unwrap_or_default()
+}
+
+pub(super) fn calls(detail: &Detail, most: usize) -> Markup {
+    html! {
+        (list("Slowest calls", "slowest", &detail.slowest, most))
+        (list("Failed calls, the newest first", "failed", &detail.failed, most))
+    }
+}
+
+fn list(title: &str, key: &str, calls: &[ListedCall], most: usize) -> Markup {
+    let most = most.min(calls.len());
+    let left_out = calls.len() - most;
+    html! {
+        @if !calls.is_empty() {
+            h3 { (title) }
+            div.calls data-at={ "/detail/" (key) } {
+                (each(&calls[..most.min(UNFOLDED)], 0))
+                @if most > UNFOLDED {
+                    details.more {
+                        summary { (most - UNFOLDED) " more" }
+                        (each(&calls[UNFOLDED..most], UNFOLDED))
+                    }
+                }
+            }
+            @if left_out > 0 { p.soft { (left_out) " more in the JSON." } }
+        }
+    }
+}
+
+fn each(calls: &[ListedCall], first: usize) -> Markup {
+    html! {
+        @for (place, call) in (first..).zip(calls) {
+            details data-at={ "/" (place) } {
+                summary { (line(call)) }
+                pre { (fields(call)) (context(&call.context)) }
+            }
+        }
+    }
+}
+
+fn line(call: &ListedCall) -> Markup {
+    let duration = Shown::duration(call.duration_ms);
+    html! {
+        @if call.duration_ms.is_some() {
+            b data-key="/duration_ms" data-value=[duration.raw] { (duration.text) } " · "
+        }
+        (or_none(call.outcome.as_deref()))
+        @if call.success == Some(false) && call.outcome.as_deref() == Some("ok") { " · no success" }
+        @if let Some(reason) = &call.reason { " · " (foreign(reason)) }
+        " · " small { (short_moment(call.created_at)) }
+    }
+}
+
+/// One line for each.
+fn fields(call: &ListedCall) -> String {
+    let fields = [
+        ("id", &call.id),
+        ("booking", &call.booking_id),
+        ("restaurant", &call.restaurant_id),
+        ("source", &call.source),
+        ("severity", &call.severity),
+    ];
+    let lines =
+        fields.into_iter().filter_map(|(name, value)| Some(format!("{name} {}\n", foreign(value.as_ref()?))));
+    lines.collect()
+}
+
+fn context(context: &Map<String, Value>) -> String {
+    let text = visible_json(&serde_json::to_string_pretty(context).unwrap_or_default());
+    match text.char_indices().nth(MOST_CONTEXT) {
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+        None => text,
+    }
+}

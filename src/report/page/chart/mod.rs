@@ -1,0 +1,278 @@
+//! The parts of a chart: frame, axes, lines, bars and legend, as SVG.
+//!
+//! Colours are presentation attributes, as a policy may forbid styles. They are neither light nor dark, so that they show on
+//! both; all else has the colour of the text.
+
+mod scale;
+
+use maud::{Markup, html};
+
+pub(super) use self::scale::{Scale, Tick, duration_label, seconds, time_ticks};
+
+pub(super) const BLUE: &str = "#3b82c4";
+pub(super) const ORANGE: &str = "#d9722b";
+pub(super) const GREY: &str = "#8a8f98";
+
+const WIDTH: f64 = 380.0;
+const LEFT: f64 = 46.0;
+/// The height of a line of the legend, which is above the plot.
+const LINE: f64 = 14.0;
+const BOTTOM: f64 = 20.0;
+/// Of the part between the axes.
+pub(super) const PLOT: f64 = WIDTH - LEFT - 10.0;
+/// The width of a character, roughly.
+const CHARACTER: f64 = 5.6;
+
+/// How something is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ink {
+    pub(super) colour: &'static str,
+    /// Of a line; 0 fills.
+    pub(super) width: f64,
+    pub(super) dash: Option<&'static str>,
+    pub(super) opacity: f64,
+}
+
+impl Ink {
+    pub(super) const fn line(colour: &'static str, width: f64, dash: Option<&'static str>) -> Self {
+        Self { colour, width, dash, opacity: 1.0 }
+    }
+
+    pub(super) const fn area(colour: &'static str, opacity: f64) -> Self {
+        Self { colour, width: 0.0, dash: None, opacity }
+    }
+
+    pub(super) fn draw(self, path: &str) -> Markup {
+        self.draw_stretched(path, None)
+    }
+
+    /// In a plot of time: the line keeps its width where the script stretches the plot.
+    pub(super) fn draw_over_time(self, path: &str) -> Markup {
+        self.draw_stretched(path, Some("non-scaling-stroke"))
+    }
+
+    fn draw_stretched(self, path: &str, effect: Option<&str>) -> Markup {
+        html! {
+            @if self.width > 0.0 {
+                path d=(path) fill="none" stroke=(self.colour) stroke-width=(self.width) stroke-dasharray=[self.dash]
+                    vector-effect=[effect] {}
+            } @else {
+                path d=(path) fill=(self.colour) fill-opacity=(self.opacity) {}
+            }
+        }
+    }
+}
+
+/// A chart for readers of all kinds: `desc` says in words what the lines show.
+pub(super) struct Chart<'a> {
+    pub(super) title: &'a str,
+    pub(super) desc: &'a str,
+    /// Of the data that the script shows beside the crosshair.
+    pub(super) data: &'a str,
+    /// Of the part between the axes.
+    pub(super) height: f64,
+    pub(super) legend: &'a [(&'a str, Ink)],
+    /// A plot of time has a width of so many steps, and the script stretches it; another one has [`PLOT`].
+    pub(super) steps: Option<f64>,
+}
+
+impl Chart<'_> {
+    /// `axes` has positions in the chart, `plot` those between the axes.
+    pub(super) fn draw(&self, axes: &Markup, plot: &Markup) -> Markup {
+        let top = self.top();
+        let height = top + self.height + BOTTOM;
+        html! {
+            svg role="img" viewBox={ "0 0 " (WIDTH) " " (height) } width=(WIDTH) height=(height) font-size="10.5"
+                font-family="system-ui, sans-serif" stroke-linecap="round" stroke-linejoin="round" data-chart=(self.data) {
+                title { (self.title) }
+                desc { (self.desc) }
+                g fill="currentColor" { (self.draw_legend()) (axes) }
+                svg x=(LEFT) y=(top) width=(PLOT) height=(self.height)
+                    viewBox={ "0 0 " (self.steps.unwrap_or(PLOT)) " " (self.height) }
+                    preserveAspectRatio="none" data-zoom=[self.steps.map(|_| "")] { (plot) }
+            }
+        }
+    }
+
+    fn top(&self) -> f64 {
+        let lines = self.legend_places().last().map_or(0.0, |(_, line)| line + 1.0);
+        8.0 + lines * LINE
+    }
+
+    /// Where each entry begins, and its line.
+    fn legend_places(&self) -> Vec<(f64, f64)> {
+        let (mut x, mut line) = (LEFT, 0.0);
+        let each = self.legend.iter().map(|(name, _)| {
+            let width = 32.0 + name.chars().count() as f64 * CHARACTER;
+            if x + width > WIDTH + 12.0 && x > LEFT {
+                (x, line) = (LEFT, line + 1.0);
+            }
+            x += width;
+            (x - width, line)
+        });
+        each.collect()
+    }
+
+    fn draw_legend(&self) -> Markup {
+        html! {
+            @for ((name, ink), (x, line)) in self.legend.iter().zip(self.legend_places()) {
+                @let (x, y) = (round(x), line * LINE);
+                @if ink.width > 0.0 {
+                    (ink.draw(&format!("M{x} {}h16", y + 8.0)))
+                } @else {
+                    (ink.draw(&format!("M{x} {}h12v8h-12z", y + 4.0)))
+                }
+                text x=(round(x + 20.0)) y=(y + 11.5) { (name) }
+            }
+        }
+    }
+
+    /// Lines across the chart, each with its label at the left.
+    pub(super) fn y_axis(&self, ticks: &[Tick]) -> Markup {
+        let top = self.top();
+        let lines: String = ticks.iter().map(|(y, _)| format!("M{LEFT} {}h{PLOT}", round(top + y))).collect();
+        html! {
+            path d=(lines) stroke="currentColor" stroke-opacity=".16" {}
+            g text-anchor="end" {
+                @for (y, label) in ticks {
+                    text x=(LEFT - 6.0) y=(round(top + y + 3.5)) { (label) }
+                }
+            }
+        }
+    }
+
+    pub(super) fn x_axis(&self, ticks: &[Tick]) -> Markup {
+        let y = self.top() + self.height;
+        let marks: String = ticks.iter().map(|(x, _)| format!("M{} {y}v4", round(LEFT + x))).collect();
+        html! {
+            g.ticks text-anchor="middle" {
+                path d=(format!("M{LEFT} {y}h{PLOT}{marks}")) stroke="currentColor" stroke-opacity=".5" {}
+                @for (x, label) in ticks {
+                    @let x = LEFT + x;
+                    @let overflows = x + label.chars().count() as f64 * CHARACTER / 2.0 > WIDTH;
+                    text x=(round(if overflows { WIDTH } else { x })) y=(y + 15.0)
+                        text-anchor=[overflows.then_some("end")] { (label) }
+                }
+            }
+        }
+    }
+
+    /// Moments with a name, at the top of the plot; a line of the plot leads down from there. Those without room have none.
+    pub(super) fn marks(&self, marks: &[Tick]) -> Markup {
+        let mut free = 0.0;
+        let with_room = marks.iter().filter(|(x, label)| {
+            let end = x + 6.0 + label.chars().count() as f64 * CHARACTER;
+            let has_room = *x >= free && end < PLOT;
+            if has_room {
+                free = end;
+            }
+            has_room
+        });
+        html! {
+            @for (x, label) in with_room {
+                text.mark x=(round(LEFT + x + 3.0)) y=(self.top() + 8.0) data-x=(round(*x)) font-size="9" { (label) }
+            }
+        }
+    }
+}
+
+/// A path through the points, each right of the one before by one step; it breaks where one is missing.
+pub(super) fn steps(heights: impl IntoIterator<Item = Option<f64>>) -> String {
+    let mut path = String::new();
+    let mut last: Option<f64> = None;
+    for (number, height) in heights.into_iter().enumerate() {
+        // Differences of rounded heights add up to rounded heights.
+        let height = height.map(round);
+        path += &match (last, height) {
+            (_, None) => String::new(),
+            // A point between two gaps is a dot.
+            (None, Some(y)) => format!("M{} {y}h0", number as f64 + 0.5),
+            (Some(from), Some(y)) => format!("l1 {}", round(y - from)),
+        };
+        last = height;
+    }
+    path
+}
+
+/// Whether the labels of two ticks do not touch. One at the right end of the axis begins further left.
+pub(super) fn has_room_beside(one: &Tick, other: &Tick) -> bool {
+    let ends = |(x, label): &Tick| {
+        let width = label.chars().count() as f64 * CHARACTER;
+        let right = (x + width / 2.0).min(PLOT + 10.0);
+        (right - width, right)
+    };
+    let (one, other) = (ends(one), ends(other));
+    one.1 + CHARACTER < other.0 || other.1 + CHARACTER < one.0
+}
+
+/// A path through the points.
+pub(super) fn line(points: impl IntoIterator<Item = (f64, f64)>) -> String {
+    let points = points.into_iter().map(|(x, y)| format!("{} {}", round(x), round(y)));
+    let points = points.collect::<Vec<_>>().join("L");
+    if points.is_empty() { points } else { format!("M{points}") }
+}
+
+/// The path of rectangles: left, right, top and bottom of each.
+pub(super) fn bars(bars: impl IntoIterator<Item = [f64; 4]>) -> String {
+    let each = bars.into_iter().filter(|[.., top, bottom]| bottom - top > 0.0);
+    let draw = |[left, right, top, bottom]: [f64; 4]| {
+        let (x, y) = (round(left), round(top));
+        format!("M{x} {y}H{}v{}H{x}z", round(right), round(round(bottom) - y))
+    };
+    each.map(draw).collect()
+}
+
+/// The path around bars that stand side by side, each one step wide: the top and the bottom of each.
+pub(super) fn stairs(bars: &[[f64; 2]]) -> String {
+    let bars: Vec<_> = bars.iter().map(|bar| bar.map(round)).collect();
+    let Some([top, bottom]) = bars.first() else { return String::new() };
+    let mut path = format!("M0 {bottom}V{top}");
+    path.extend(bars.iter().map(|[top, _]| format!("V{top}h1")));
+    path.extend(bars.iter().rev().map(|[_, bottom]| format!("V{bottom}h-1")));
+    path + "z"
+}
+
+/// A tenth of a pixel is enough.
+pub(super) fn round(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0 + 0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_breaks_where_a_value_is_missing() {
+        assert_eq!(steps([Some(1.04), Some(2.0), Some(1.96), None, Some(3.0)]), "M0.5 1h0l1 1l1 0M4.5 3h0");
+        assert_eq!(steps([None]), "");
+        assert_eq!(line([(0.0, 1.04), (5.0, 2.0)]), "M0 1L5 2");
+        assert_eq!(line([]), "");
+    }
+
+    #[test]
+    fn a_bar_without_height_is_left_out() {
+        assert_eq!(bars([[0.0, 10.0, 5.0, 20.0], [10.0, 20.0, 20.0, 20.0]]), "M0 5H10v15H0z");
+    }
+
+    #[test]
+    fn stairs_go_along_the_tops_and_back_along_the_bottoms() {
+        assert_eq!(stairs(&[[3.0, 9.0], [5.0, 8.0]]), "M0 9V3V3h1V5h1V8h-1V9h-1z");
+        assert_eq!(stairs(&[]), "");
+    }
+
+    #[test]
+    fn labels_that_would_touch_are_told() {
+        let tick = |x: f64, label: &str| (x, label.to_owned());
+        assert!(has_room_beside(&tick(0.0, "1 ms"), &tick(60.0, "10 ms")));
+        assert!(!has_room_beside(&tick(0.0, "1 ms"), &tick(20.0, "10 ms")));
+        assert!(!has_room_beside(&tick(PLOT, "491.49 ms"), &tick(PLOT - 40.0, "200 ms")));
+    }
+
+    #[test]
+    fn a_mark_without_room_has_no_label() {
+        let chart = Chart { title: "t", desc: "d", data: "x", height: 100.0, legend: &[], steps: None };
+        let marks = [(10.0, "1.0".to_owned()), (12.0, "1.1".to_owned()), (PLOT - 1.0, "2.0".to_owned())];
+        let drawn = chart.marks(&marks).into_string();
+        assert!(drawn.contains("1.0") && !drawn.contains("1.1") && !drawn.contains("2.0"), "{drawn}");
+    }
+}

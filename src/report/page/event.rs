@@ -1,0 +1,225 @@
+//! One event type: figures, charts, reasons, jobs, groups and single calls.
+
+use maud::{Markup, html};
+
+use super::calls::calls;
+use super::chart::{ORANGE, round};
+use super::data::Kept;
+use super::fit::Room;
+use super::groups::groups;
+use super::job;
+use super::show::{Shown, foreign, or_none, step};
+use super::spread::{Bucket, Durations};
+use super::table::{Cell, Column, Row, Table};
+use super::time::OverTime;
+use crate::report::answer::{EventFigures, Report, Spread};
+use crate::report::compare::overlay::Overlay;
+
+/// More reasons are left out.
+const MOST_REASONS: usize = 20;
+
+/// What a section needs of the page around it.
+pub(super) struct Section<'a> {
+    pub(super) report: &'a Report,
+    pub(super) overlays: &'a [Overlay],
+    pub(super) room: Room,
+}
+
+impl Section<'_> {
+    /// All about the event type; `kept` gets the data of its charts.
+    pub(super) fn full(&self, number: usize, event: &EventFigures, kept: &mut Kept) -> Markup {
+        let at = format!("/report/events/{number}");
+        let rest = html! {
+            (self.charts(number, event, kept))
+            div data-at=(at) { (reasons(event)) }
+            @if let Some(attempts) = self.report.attempts.get(&event.event_type) {
+                (job::attempts(&event.event_type, attempts))
+            }
+            @for (place, job) in self.report.jobs.iter().enumerate() {
+                @if job.event_type == event.event_type { (job::jobs(place, job)) }
+            }
+            div data-at=(at) {
+                (groups(event, self.room.groups))
+                @if let Some(detail) = &event.detail { (calls(detail, self.room.calls)) }
+            }
+        };
+        begin(number, event, &rest)
+    }
+
+    /// Its figures and reasons.
+    pub(super) fn short(number: usize, event: &EventFigures) -> Markup {
+        let rest = html! {
+            div data-at={ "/report/events/" (number) } { (reasons(event)) }
+            p.soft { "The rest is left out, to keep the page small: ask for this event type alone with --event." }
+        };
+        begin(number, event, &rest)
+    }
+
+    fn charts(&self, number: usize, event: &EventFigures, kept: &mut Kept) -> Markup {
+        let name = foreign(&event.event_type);
+        let detail = event.detail.as_ref();
+        let over_time = detail.and_then(|detail| OverTime::new(&event.event_type, number, detail));
+        let overlay = self.overlays.iter().position(|overlay| overlay.event_type == event.event_type);
+        let durations = match overlay {
+            Some(place) => Some(both_sides(place, &self.overlays[place])),
+            None => detail.map(|detail| Durations {
+                event_type: name.clone(),
+                buckets: detail.histogram.iter().map(|bar| bucket(bar.from, bar.to, vec![bar.n])).collect(),
+                sides: &["calls"],
+                at: format!("/report/events/{number}/detail/histogram"),
+                data: format!("d{number}"),
+            }),
+        };
+        if let Some(over_time) = &over_time {
+            over_time.keep(kept);
+        }
+        html! {
+            div.charts {
+                @if let Some(over_time) = &over_time {
+                    div.inside data-at={ "/report/events/" (number) } { (self.over_time(over_time)) }
+                }
+                @if let Some(durations) = &durations { (self.durations(durations, kept)) }
+            }
+        }
+    }
+
+    fn over_time(&self, over_time: &OverTime<'_>) -> Markup {
+        let table = over_time.table(self.room.time_rows).folded();
+        html! {
+            @if let Some(percentiles) = over_time.percentiles() {
+                figure.chart {
+                    figcaption { "Duration over time" }
+                    (percentiles)
+                }
+            }
+            figure.chart {
+                figcaption { "Success and outcomes over time" }
+                (over_time.outcomes())
+                (table)
+            }
+        }
+    }
+
+    pub(super) fn durations(&self, durations: &Durations<'_>, kept: &mut Kept) -> Markup {
+        let Some([histogram, shares]) = durations.charts() else { return html! {} };
+        durations.keep(kept);
+        html! {
+            figure.chart {
+                figcaption { "Durations" }
+                (histogram)
+            }
+            figure.chart {
+                figcaption { "Share of calls up to a duration" }
+                (shares)
+                (durations.table(self.room.bucket_rows).folded())
+            }
+        }
+    }
+}
+
+fn begin(number: usize, event: &EventFigures, rest: &Markup) -> Markup {
+    let name = foreign(&event.event_type);
+    html! {
+        section id={ "event-" (number) } data-event=(name) {
+            h2 { (name) }
+            div data-at={ "/report/events/" (number) } { (tiles(event)) }
+            (rest)
+        }
+    }
+}
+
+fn bucket(from: f64, to: f64, counts: Vec<u64>) -> Bucket {
+    Bucket { from, to, counts }
+}
+
+/// The durations before and after, of an event type that both sides have.
+pub(super) fn both_sides(place: usize, overlay: &Overlay) -> Durations<'_> {
+    let each = overlay.buckets.iter();
+    Durations {
+        event_type: foreign(&overlay.event_type),
+        buckets: each.map(|one| bucket(one.from, one.to, vec![one.before, one.after])).collect(),
+        sides: &["before", "after"],
+        at: format!("/comparison/durations/{place}/buckets"),
+        data: format!("o{place}"),
+    }
+}
+
+fn tiles(event: &EventFigures) -> Markup {
+    let figures = &event.figures;
+    let spread = &figures.duration_ms;
+    html! {
+        dl.tiles {
+            (tile("calls", &Shown::count(figures.calls), "/calls", None))
+            (tile("success", &Shown::share(&figures.success), "/success/rate", Some(html! {
+                "n " (Shown::count(figures.success.n).at("/success/n"))
+            })))
+            @if spread.n > 0 {
+                @for (name, value) in
+                    [("median", spread.median), ("p95", spread.p95), ("p99", spread.p99), ("max", spread.max)] {
+                    (tile(name, &Shown::duration(value), &format!("/duration_ms/{name}"),
+                        interval(spread, name)))
+                }
+            }
+            (tile("per hour", &Shown::decimal(figures.rows_per_hour), "/rows_per_hour", None))
+        }
+    }
+}
+
+fn tile(name: &str, shown: &Shown, key: &str, small: Option<Markup>) -> Markup {
+    html! {
+        div {
+            dt { (name) }
+            dd { (shown.at(key)) @if let Some(small) = small { small { (small) } } }
+        }
+    }
+}
+
+fn interval(spread: &Spread, name: &str) -> Option<Markup> {
+    let intervals = spread.interval.as_ref()?;
+    let ends = match name {
+        "median" => intervals.median,
+        "p95" => intervals.p95,
+        "p99" => intervals.p99,
+        _ => None,
+    };
+    let (lo, hi) = ends?;
+    let end = |value, place: usize| {
+        Shown::duration(Some(value)).at(&format!("/duration_ms/interval/{name}/{place}"))
+    };
+    Some(html! { (end(lo, 0)) " to " (end(hi, 1)) })
+}
+
+fn reasons(event: &EventFigures) -> Markup {
+    let all = &event.figures.reasons;
+    let most = all.iter().map(|reason| reason.count).max().unwrap_or_default().max(1);
+    let left_out = all.len().saturating_sub(MOST_REASONS);
+    let row = |(place, reason): (usize, &crate::report::answer::Reason)| {
+        let width = round(reason.count as f64 / most as f64 * 150.0);
+        let bar = html! {
+            svg width="150" height="10" viewBox="0 0 150 10" aria-hidden="true" {
+                path d=(format!("M0 0h{width}v10H0z")) fill=(ORANGE) {}
+            }
+        };
+        let cells = vec![
+            Cell::Text(or_none(reason.category.as_deref())),
+            Cell::Text(or_none(reason.code.as_deref())),
+            Cell::Figure(Shown::count(reason.count)),
+            Cell::Drawn(bar),
+        ];
+        Row { at: step(&place.to_string()), cells }
+    };
+    let columns = vec![
+        Column::text("category"),
+        Column::text("reason"),
+        Column::figure("calls", "/count"),
+        Column::derived(""),
+    ];
+    let more = if left_out > 0 { format!(" ({left_out} more are in the JSON)") } else { String::new() };
+    let table = Table {
+        caption: format!("{} that did not succeed{more}", foreign(&event.event_type)),
+        at: "/reasons".to_owned(),
+        columns,
+        rows: all.iter().take(MOST_REASONS).enumerate().map(row).collect(),
+    };
+    html! { @if !all.is_empty() { h3 { "Reasons" } (table.draw()) } }
+}

@@ -1,0 +1,114 @@
+//! What a page cannot tell, in sentences that follow from its figures.
+
+use maud::{Markup, html};
+
+use super::show::foreign;
+use crate::report::answer::{EventFigures, Report, moment_text};
+use crate::report::compare::compared::Compared;
+use crate::report::stats::contrast::Judgement;
+
+/// From fewer values a p99 is hardly more than the maximum.
+const FEW_FOR_P99: u64 = 100;
+/// From fewer values a p95 is hardly more than the maximum.
+const FEW_FOR_P95: u64 = 20;
+
+pub(super) fn limits(report: Option<&Report>, compared: Option<&Compared>) -> Markup {
+    let mut sentences = report.map(of_report).unwrap_or_default();
+    sentences.extend(compared.map(of_comparison).unwrap_or_default());
+    sentences
+        .push("It has the calls that a rule names, and nothing on other calls or on the machine.".to_owned());
+    sentences.push(
+        "It shows when figures changed, and not why: the cause is in the code, the load or the data."
+            .to_owned(),
+    );
+    html! {
+        section.notes #limits {
+            h2 { "What this page cannot tell" }
+            ul { @for sentence in sentences { li { (sentence) } } }
+        }
+    }
+}
+
+fn of_report(report: &Report) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if report.unreadable > 0 {
+        let rows = if report.unreadable == 1 { "row" } else { "rows" };
+        sentences.push(format!(
+            "{} {rows} cannot be read in full: the context is no JSON object, or created_at is no time.",
+            report.unreadable
+        ));
+    }
+    sentences.extend(one_day(report));
+    sentences.extend(few(report, FEW_FOR_P99, "p99"));
+    sentences.extend(few(report, FEW_FOR_P95, "p95"));
+    sentences.extend(listed(
+        report,
+        "No duration is known",
+        |event| event.figures.duration_ms.n == 0,
+        "a rule names the key that has it",
+    ));
+    sentences.extend(listed(
+        report,
+        "Success is not known for all rows",
+        |event| event.figures.success.n < event.figures.calls,
+        "the shares are those of the rows that say it",
+    ));
+    let details = || report.events.iter().filter_map(|event| event.detail.as_ref());
+    if details().next().is_some() && details().all(|detail| detail.versions.len() < 2) {
+        sentences.push(
+            "No deploy is marked: the rows have no version, or all the same. Add it with common fields."
+                .to_owned(),
+        );
+    }
+    if details().any(|detail| detail.over_time.iter().any(|step| step.approximate)) {
+        sentences.push(
+            "The percentiles of the steps of time are within 0.4 % of the exact ones. All others are exact."
+                .to_owned(),
+        );
+    }
+    sentences
+}
+
+fn one_day(report: &Report) -> Option<String> {
+    let [first, last] = [report.window.first, report.window.last].map(moment_text);
+    let (first, last) = (first?, last?);
+    let day = first.get(..10)?;
+    last.starts_with(day)
+        .then(|| format!("All rows are of one day, {day} (UTC): how days differ does not show."))
+}
+
+fn few(report: &Report, least: u64, level: &str) -> Option<String> {
+    let is_few = |event: &EventFigures| (1..least).contains(&event.figures.duration_ms.n);
+    listed(
+        report,
+        &format!("The {level} rests on fewer than {least} durations"),
+        is_few,
+        "it is hardly more than the maximum",
+    )
+}
+
+/// One sentence for the event types of which something holds.
+fn listed(report: &Report, what: &str, holds: impl Fn(&EventFigures) -> bool, why: &str) -> Option<String> {
+    const MOST_NAMES: usize = 5;
+    let names: Vec<_> =
+        report.events.iter().filter(|event| holds(event)).map(|event| foreign(&event.event_type)).collect();
+    let more = match names.len().saturating_sub(MOST_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let shown = names[..names.len().min(MOST_NAMES)].join(", ");
+    (!names.is_empty()).then(|| format!("{what} ({shown}{more}): {why}."))
+}
+
+fn of_comparison(compared: &Compared) -> Vec<String> {
+    let totals = compared.pairs.iter().filter(|pair| pair.by.is_empty());
+    let undecided: Vec<_> = totals.filter(|pair| pair.judgement() == Judgement::NotEnoughData).collect();
+    if undecided.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "{} figures are not decided: there are too few values, days, parts or runs, or the side before differs from \
+         itself.",
+        undecided.len()
+    )]
+}

@@ -1,0 +1,187 @@
+//! The answer as a page: one file that needs no network, no script and no style to be read.
+//!
+//! Each figure carries its place in the JSON: the `data-at` of the elements around it and its own, from the outermost to the
+//! innermost, and then its `data-key`, or else that of its column, make a JSON Pointer. `data-value` has the JSON's value where
+//! the text is another one.
+
+mod calls;
+mod chart;
+mod data;
+mod event;
+mod fit;
+mod groups;
+mod job;
+mod limits;
+mod shell;
+mod show;
+mod spread;
+mod table;
+mod time;
+mod verdict;
+
+use maud::{Markup, PreEscaped, html};
+
+use self::data::Kept;
+use self::event::{Section, both_sides};
+use self::fit::{Fit, Room};
+use self::groups::{figure_cells, figure_columns};
+pub(crate) use self::shell::shell;
+use self::show::{Shown, foreign, in_script, short_moment, step};
+use self::table::{Cell, Column, Row, Table};
+use super::answer::{Report, Window};
+use super::compare::compared::Compared;
+use super::compare::overlay::{Overlay, overlays};
+use super::detail::Losses;
+
+/// A page of the report: one file, that needs no network, and is readable without its script and its style. With a comparison
+/// it begins with the verdict.
+///
+/// Ask for the report with [`Question::detail`](super::Question::detail): without, the page has no charts.
+pub fn page(report: &Report, compared: Option<&Compared>) -> String {
+    draw(Some(report), compared)
+}
+
+impl Compared {
+    /// A page of the comparison alone. [`page`] adds it to a report.
+    pub fn to_html(&self) -> String {
+        draw(None, Some(self))
+    }
+}
+
+fn draw(report: Option<&Report>, compared: Option<&Compared>) -> String {
+    let overlays = compared.map(|compared| overlays(&compared.before, &compared.after)).unwrap_or_default();
+    let mut kept = Kept::new();
+    let overview = report.map(overview);
+    let verdict = compared.map(verdict::verdict);
+    let used = [&overview, &verdict].into_iter().flatten().map(|part| part.0.len()).sum();
+    let sections = sections(report, &overlays, used, &mut kept);
+    let title = if compared.is_some() { "Ledger comparison" } else { "Ledger report" };
+    let body = html! {
+        header {
+            h1 { (title) }
+            @if let Some(report) = report { (window(report, compared.is_some())) }
+        }
+        (controls(report))
+        main {
+            @if let Some(verdict) = verdict { (verdict) }
+            @if let Some(overview) = overview { (overview) }
+            (sections)
+            @if let Some(losses) = report.and_then(|report| report.losses.as_ref()) { (lost(losses)) }
+            (limits::limits(report, compared))
+        }
+        script type="application/json" id="data" { (PreEscaped(in_script(&kept))) }
+    };
+    shell(title, &body)
+}
+
+/// The event types of the report, then those that only the comparison has.
+fn sections(report: Option<&Report>, overlays: &[Overlay], used: usize, kept: &mut Kept) -> Markup {
+    let empty = Report::default();
+    let report = report.unwrap_or(&empty);
+    let mut fit = Fit::of(report, overlays, used);
+    kept.append(&mut fit.kept);
+    let left_out = report.events.len() - fit.sections.len();
+    let section = Section { report, overlays, room: Room::of(report) };
+    let both_alone = overlays.iter().enumerate().filter(|(_, both)| report.event(&both.event_type).is_none());
+    html! {
+        @for section in fit.sections.values() { (section) }
+        @if left_out > 0 { p.soft { (left_out) " more event types are in the table above and in the JSON." } }
+        @for (place, overlay) in both_alone {
+            section data-event=(foreign(&overlay.event_type)) {
+                h2 { (foreign(&overlay.event_type)) }
+                div.charts { (section.durations(&both_sides(place, overlay), kept)) }
+            }
+        }
+    }
+}
+
+fn window(report: &Report, is_compared: bool) -> Markup {
+    let Window { since, until, first, last } = report.window;
+    let rows: u64 = report.events.iter().map(|event| event.figures.calls).sum();
+    html! {
+        @if is_compared { p.soft { "Below the comparison: the rows of the side after." } }
+        @if report.is_empty() {
+            p { "No row of the ledger is selected. Check the period and the event types." }
+        } @else {
+            p {
+                b { (rows) } " rows of " (report.events.len()) " event types, from " (short_moment(first)) " to " (short_moment(last)) " UTC"
+                @if since.is_some() { ", counted since " (short_moment(since)) }
+                @if until.is_some() { ", before " (short_moment(until)) }
+                "."
+            }
+        }
+    }
+}
+
+/// Shown by the script.
+fn controls(report: Option<&Report>) -> Markup {
+    let events = report.map(|report| report.events.as_slice()).unwrap_or_default();
+    html! {
+        form #controls hidden {
+            label {
+                "Event type "
+                select #event {
+                    option value="" { "all" }
+                    @for event in events { option { (foreign(&event.event_type)) } }
+                }
+            }
+            label { "Find in groups and calls " input #find type="search" autocomplete="off"; }
+            span role="group" aria-label="Time" {
+                button type="button" data-time="in" { "Zoom in" } " "
+                button type="button" data-time="out" { "Zoom out" } " "
+                button type="button" data-time="left" aria-label="Earlier" { "←" } " "
+                button type="button" data-time="right" aria-label="Later" { "→" } " "
+                button type="button" data-time="all" { "All" }
+            }
+        }
+    }
+}
+
+/// As the table of event types of the text.
+fn overview(report: &Report) -> Markup {
+    let mut columns = vec![Column::text("event type")];
+    columns.extend(figure_columns());
+    columns.extend([Column::figure("rows per hour", "/rows_per_hour"), Column::text("last")]);
+    let rows = report.events.iter().enumerate().map(|(number, event)| {
+        let name = html! { a href={ "#event-" (number) } { (foreign(&event.event_type)) } };
+        let mut cells = vec![Cell::DrawnText(name)];
+        cells.extend(figure_cells(&event.figures));
+        cells.push(Cell::Figure(Shown::decimal(event.figures.rows_per_hour)));
+        cells.push(Cell::Text(short_moment(event.figures.last)));
+        Row { at: step(&number.to_string()), cells }
+    });
+    let table = Table {
+        caption: "All event types, by number of rows".to_owned(),
+        at: "/report/events".to_owned(),
+        columns,
+        rows: rows.collect(),
+    };
+    html! { section #overview { h2 { "Event types" } (table.draw()) } }
+}
+
+fn lost(losses: &Losses) -> Markup {
+    let columns = vec![Column::text("cause"), Column::figure("rows", "")];
+    let rows = losses.by.iter().map(|(cause, count)| Row {
+        at: step(cause),
+        cells: vec![Cell::Text(foreign(cause)), Cell::Figure(Shown::count(*count))],
+    });
+    let table = Table {
+        caption: "Lost rows by cause".to_owned(),
+        at: "/by".to_owned(),
+        columns,
+        rows: rows.collect(),
+    };
+    html! {
+        section #losses data-at="/report/losses" {
+            h2 { "Losses" }
+            p {
+                b { (Shown::count(losses.lost).at("/lost")) } " rows are missing, by "
+                (Shown::count(losses.rows).at("/rows")) " rows of ledger.loss in the window."
+            }
+            @if !losses.by.is_empty() { (table.draw()) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

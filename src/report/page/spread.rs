@@ -1,0 +1,222 @@
+//! The durations of one event type: how many calls took how long, of one side or of two.
+
+use maud::{Markup, html};
+
+use super::chart::{
+    BLUE, Chart, GREY, Ink, PLOT, Scale, Tick, bars, duration_label, has_room_beside, line, round,
+};
+use super::data::{Data, Kept};
+use super::show::Shown;
+use super::table::{Cell, Column, Row, Table};
+
+const HEIGHT: f64 = 140.0;
+
+/// How many calls of each side took from one duration to another, in milliseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Bucket {
+    pub(super) from: f64,
+    pub(super) to: f64,
+    pub(super) counts: Vec<u64>,
+}
+
+/// One side, or the side before and that after.
+pub(super) struct Durations<'a> {
+    pub(super) event_type: String,
+    pub(super) buckets: Vec<Bucket>,
+    /// Their names in texts and in the JSON.
+    pub(super) sides: &'a [&'static str],
+    /// From the `data-at` around the charts to the buckets.
+    pub(super) at: String,
+    /// The key of the charts' data.
+    pub(super) data: String,
+}
+
+/// A bar is an area, and with another one behind it also a line.
+fn inks(sides: usize) -> &'static [(Ink, Ink)] {
+    const AFTER: (Ink, Ink) = (Ink::area(BLUE, 0.5), Ink::line(BLUE, 2.0, None));
+    const BEFORE: (Ink, Ink) = (Ink::area(GREY, 0.55), Ink::line(GREY, 2.0, Some("5 3")));
+    if sides == 1 { &[AFTER] } else { &[BEFORE, AFTER] }
+}
+
+impl Durations<'_> {
+    /// `None` without durations.
+    pub(super) fn charts(&self) -> Option<[Markup; 2]> {
+        let x = self.x()?;
+        Some([self.histogram(&x), self.shares(&x)])
+    }
+
+    /// A logarithmic axis from the shortest duration to the longest.
+    fn x(&self) -> Option<Scale> {
+        let first = self.buckets.iter().find(|bucket| bucket.to > 0.0)?;
+        // The first bucket may begin at 0, which has no place on this axis.
+        let lo = if first.from > 0.0 { first.from } else { first.to / 10_f64.powf(0.05) };
+        Some(Scale::log([lo, self.buckets.last()?.to], [0.0, PLOT]))
+    }
+
+    fn sum(&self, side: usize) -> u64 {
+        self.buckets.iter().map(|bucket| bucket.counts[side]).sum()
+    }
+
+    fn share(&self, bucket: &Bucket, side: usize) -> f64 {
+        bucket.counts[side] as f64 / self.sum(side).max(1) as f64
+    }
+
+    fn histogram(&self, x: &Scale) -> Markup {
+        let sides = 0..self.sides.len();
+        let all = self.buckets.iter().flat_map(|bucket| sides.clone().map(|side| self.share(bucket, side)));
+        let most = all.fold(0.0_f64, f64::max);
+        let y = Scale::linear([0.0, most], [HEIGHT, 4.0]);
+        let inks = inks(self.sides.len());
+        let legend: Vec<_> = self.legend(|(area, _)| *area);
+        let chart = Chart {
+            title: &format!("Histogram of the duration of {}", self.event_type),
+            desc: &self.desc(),
+            data: &self.data,
+            height: HEIGHT,
+            legend: &legend,
+            steps: None,
+        };
+        let ticks = y.nice(4).into_iter().map(|share| (y.at(share), share_label(share)));
+        let axes = html! { (chart.y_axis(&ticks.collect::<Vec<_>>())) (chart.x_axis(&self.x_ticks(x))) };
+        let path = |side: usize| {
+            bars(self.buckets.iter().map(|bucket| {
+                let [left, right] = self.edges(bucket, x);
+                [left, (right - 0.5).max(left + 0.5), y.at(self.share(bucket, side)), HEIGHT]
+            }))
+        };
+        let plot = html! { @for (side, (area, _)) in inks.iter().enumerate() { (area.draw(&path(side))) } };
+        chart.draw(&axes, &plot)
+    }
+
+    /// The share of calls up to each duration.
+    fn shares(&self, x: &Scale) -> Markup {
+        let y = Scale::linear([0.0, 1.0], [HEIGHT, 4.0]);
+        let legend: Vec<_> = self.legend(|(_, line)| *line);
+        let chart = Chart {
+            title: &format!("Share of calls of {} up to each duration", self.event_type),
+            desc: &self.desc(),
+            data: &self.data,
+            height: HEIGHT,
+            legend: &legend,
+            steps: None,
+        };
+        let ticks = [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| (y.at(share), share_label(share)));
+        let axes = html! { (chart.y_axis(&ticks)) (chart.x_axis(&self.x_ticks(x))) };
+        let path = |side: usize| {
+            let start = self.buckets.first().map(|bucket| (self.edges(bucket, x)[0], HEIGHT));
+            let mut sum = 0.0;
+            let each = self.buckets.iter().map(|bucket| {
+                sum += self.share(bucket, side);
+                (self.edges(bucket, x)[1], y.at(sum))
+            });
+            line(start.into_iter().chain(each))
+        };
+        let plot = html! { @for (side, (_, line)) in inks(self.sides.len()).iter().enumerate() { (line.draw(&path(side))) } };
+        chart.draw(&axes, &plot)
+    }
+
+    fn edges(&self, bucket: &Bucket, x: &Scale) -> [f64; 2] {
+        [x.at(bucket.from), x.at(bucket.to)]
+    }
+
+    /// Both ends of the axis have labels, as the buckets there begin and end with them.
+    fn x_ticks(&self, x: &Scale) -> Vec<Tick> {
+        let ends = [self.buckets.iter().find(|bucket| bucket.to > 0.0), self.buckets.last()];
+        let [Some(first), Some(last)] = ends else { return Vec::new() };
+        let mut ticks = vec![(0.0, duration_label(first.from)), (PLOT, duration_label(last.to))];
+        for tick in x.nice(6).into_iter().map(|value| (x.at(value), duration_label(value))) {
+            if ticks.iter().all(|other| has_room_beside(other, &tick)) {
+                ticks.push(tick);
+            }
+        }
+        ticks
+    }
+
+    fn desc(&self) -> String {
+        let nothing = self.buckets.iter().filter(|bucket| bucket.to <= 0.0).flat_map(|bucket| &bucket.counts);
+        let (nothing, all): (u64, u64) =
+            (nothing.sum(), (0..self.sides.len()).map(|side| self.sum(side)).sum());
+        let [first, last] = [self.buckets.first().map(|b| b.from), self.buckets.last().map(|b| b.to)];
+        let within = [first, last].map(|end| duration_label(end.unwrap_or_default())).join(" to ");
+        let at_zero = if nothing > 0 { format!(" {nothing} are not above 0.") } else { String::new() };
+        format!(
+            "{all} durations in {} buckets from {within}, on a logarithmic axis.{at_zero}",
+            self.buckets.len()
+        )
+    }
+
+    fn legend(&self, ink: fn(&(Ink, Ink)) -> Ink) -> Vec<(&'static str, Ink)> {
+        let inks = inks(self.sides.len());
+        if inks.len() < 2 {
+            Vec::new()
+        } else {
+            self.sides.iter().copied().zip(inks.iter().map(ink)).collect()
+        }
+    }
+
+    /// The fullest buckets, at most so many, in the order of the durations.
+    pub(super) fn table(&self, most: usize) -> Table {
+        let mut columns = vec![Column::figure("from ms", "/from"), Column::figure("to ms", "/to")];
+        for side in self.sides {
+            let key = if self.sides.len() == 1 { "/n".to_owned() } else { format!("/{side}") };
+            columns.push(Column::figure(*side, key));
+        }
+        let mut order: Vec<usize> = (0..self.buckets.len()).collect();
+        let calls = |place: &usize| self.buckets[*place].counts.iter().sum::<u64>();
+        order.retain(|place| calls(place) > 0);
+        order.sort_by_key(|place| std::cmp::Reverse(calls(place)));
+        let left_out = order.len().saturating_sub(most);
+        order.truncate(most);
+        order.sort_unstable();
+        let mut caption = format!("{} by duration", self.event_type);
+        if left_out > 0 {
+            caption += &format!(" (the {most} fullest buckets; {left_out} more are in the JSON)");
+        }
+        let rows = order.into_iter().map(|place| {
+            let bucket = &self.buckets[place];
+            let mut cells = vec![
+                Cell::Figure(Shown::whole(Some(bucket.from))),
+                Cell::Figure(Shown::whole(Some(bucket.to))),
+            ];
+            cells.extend(bucket.counts.iter().map(|count| Cell::Figure(Shown::count(*count))));
+            Row { at: format!("/{place}"), cells }
+        });
+        Table { caption, at: self.at.clone(), columns, rows: rows.collect() }
+    }
+
+    /// What the script shows beside the crosshair.
+    pub(super) fn keep(&self, kept: &mut Kept) {
+        let Some(x) = self.x() else { return };
+        let middle = |bucket: &Bucket| {
+            let [left, right] = self.edges(bucket, &x);
+            round(f64::midpoint(left, right))
+        };
+        let mut rows = Vec::new();
+        for (side, name) in self.sides.iter().enumerate() {
+            rows.push((
+                (*name).to_owned(),
+                self.buckets.iter().map(|b| b.counts[side].to_string()).collect(),
+            ));
+            let mut sum = 0.0;
+            let up_to = self.buckets.iter().map(|bucket| {
+                sum += self.share(bucket, side);
+                format!("{:.1}%", sum * 100.0)
+            });
+            rows.push(("up to here".to_owned(), up_to.collect()));
+        }
+        let label =
+            |bucket: &Bucket| format!("{}–{}", duration_label(bucket.from), duration_label(bucket.to));
+        let data = Data {
+            at: self.buckets.iter().map(middle).collect(),
+            labels: self.buckets.iter().map(label).collect(),
+            time: None,
+            rows,
+        };
+        kept.insert(self.data.clone(), data);
+    }
+}
+
+fn share_label(share: f64) -> String {
+    // A tenth of a percent drops what binary fractions add.
+    format!("{}%", (share * 1000.0).round() / 10.0)
+}

@@ -1,0 +1,115 @@
+//! Tables whose cells know their place in the JSON: the `data-at` around a cell, and the key of its column.
+
+use maud::{Markup, html};
+
+use super::show::Shown;
+
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) caption: String,
+    /// From the `data-at` around the table to its rows.
+    pub(super) at: String,
+    pub(super) columns: Vec<Column>,
+    pub(super) rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+pub(super) struct Column {
+    pub(super) name: String,
+    /// From a row to the value; `None` if the column has texts, or figures that the JSON does not have.
+    pub(super) key: Option<String>,
+    pub(super) is_text: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Row {
+    /// From the table to the row.
+    pub(super) at: String,
+    /// Looked for by the filter.
+    pub(super) cells: Vec<Cell>,
+}
+
+#[derive(Debug)]
+pub(super) enum Cell {
+    /// Already harmless.
+    Text(String),
+    Figure(Shown),
+    /// With a place of its own in the JSON, from the row to the column's key.
+    At(String, Shown),
+    /// In a column with a key, although the JSON does not have it.
+    Derived(String),
+    Drawn(Markup),
+    /// The same, aligned as texts are.
+    DrawnText(Markup),
+}
+
+impl Column {
+    pub(super) fn text(name: impl Into<String>) -> Self {
+        Self { name: name.into(), key: None, is_text: true }
+    }
+
+    pub(super) fn figure(name: impl Into<String>, key: impl Into<String>) -> Self {
+        Self { name: name.into(), key: Some(key.into()), is_text: false }
+    }
+
+    pub(super) fn derived(name: impl Into<String>) -> Self {
+        Self { name: name.into(), key: None, is_text: false }
+    }
+}
+
+impl Table {
+    pub(super) fn draw(&self) -> Markup {
+        html! {
+            // A box that scrolls is reached by keyboard.
+            div.scroll role="region" tabindex="0" aria-label=(self.caption) {
+                table data-at=[some(&self.at)] {
+                    caption { (self.caption) }
+                    thead {
+                        tr {
+                            @for column in &self.columns {
+                                th scope="col" class=[column.is_text.then_some("t")] data-key=[column.key.as_deref()] {
+                                    (column.name)
+                                }
+                            }
+                        }
+                    }
+                    tbody {
+                        @for row in &self.rows {
+                            tr data-at=[some(&row.at)] {
+                                @for (place, cell) in row.cells.iter().enumerate() { (draw(cell, place)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Below a chart.
+    pub(super) fn folded(&self) -> Markup {
+        html! {
+            details {
+                summary { "Table: " (self.caption) }
+                (self.draw())
+            }
+        }
+    }
+}
+
+fn draw(cell: &Cell, place: usize) -> Markup {
+    html! {
+        @match cell {
+            Cell::Text(text) if place == 0 => { th scope="row" { (text) } },
+            Cell::Text(text) => { td.t { (text) } },
+            Cell::Figure(shown) => { td data-value=[shown.raw.as_deref()] { (shown.text) } },
+            Cell::At(at, shown) => { td data-at=(at) data-value=[shown.raw.as_deref()] { (shown.text) } },
+            Cell::Derived(text) => { td data-key="-" { (text) } },
+            Cell::Drawn(drawn) => { td data-key="-" { (drawn) } },
+            Cell::DrawnText(drawn) => { td.t data-key="-" { (drawn) } },
+        }
+    }
+}
+
+fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}

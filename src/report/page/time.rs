@@ -1,0 +1,253 @@
+//! One event type over time: percentiles, and calls by outcome.
+
+use std::collections::BTreeSet;
+
+use maud::{Markup, html};
+
+use super::chart::{
+    BLUE, Chart, GREY, Ink, ORANGE, PLOT, Scale, Tick, bars, duration_label, seconds, stairs, steps,
+    time_ticks,
+};
+use super::data::{Data, Kept};
+use super::show::{Shown, cut, foreign, short_moment, step};
+use super::table::{Cell, Column, Row, Table};
+use crate::report::answer::Spread;
+use crate::report::detail::{Detail, TimeStep};
+
+const HEIGHT: f64 = 158.0;
+/// Above the bars.
+const SUCCESS_HEIGHT: f64 = 36.0;
+const BARS_TOP: f64 = 52.0;
+/// A version's name may be a commit's hash.
+const VERSION_LENGTH: usize = 12;
+
+/// The percentiles, and how each is drawn.
+type Level = (&'static str, fn(&Spread) -> Option<f64>, Ink);
+const LEVELS: [Level; 3] = [
+    ("median", |spread| spread.median, Ink::line(BLUE, 2.2, None)),
+    ("p95", |spread| spread.p95, Ink::line(BLUE, 1.4, Some("5 3"))),
+    ("p99", |spread| spread.p99, Ink::line(GREY, 1.4, Some("1.5 3"))),
+];
+
+/// An event type's steps of time, as its charts need them.
+pub(super) struct OverTime<'a> {
+    event_type: String,
+    detail: &'a Detail,
+    x: Scale,
+    /// The key of the charts' data.
+    data: String,
+}
+
+impl<'a> OverTime<'a> {
+    /// `None` without steps.
+    pub(super) fn new(event_type: &str, number: usize, detail: &'a Detail) -> Option<Self> {
+        let first = seconds(detail.over_time.first()?.from)?;
+        let last = seconds(detail.over_time.last()?.to)?;
+        let x = Scale::linear([first, last], [0.0, PLOT]);
+        Some(Self { event_type: foreign(event_type), detail, x, data: format!("t{number}") })
+    }
+
+    fn steps(&self) -> &'a [TimeStep] {
+        &self.detail.over_time
+    }
+
+    /// The moments at which a version is new; the first one was there already.
+    fn deploys(&self) -> Vec<Tick> {
+        let new = self.detail.versions.iter().skip(1);
+        let mark = |second: f64, version: &str| {
+            let short: String = version.chars().take(VERSION_LENGTH).collect();
+            (self.x.at(second), cut(&short, VERSION_LENGTH))
+        };
+        new.filter_map(|version| Some(mark(seconds(version.first)?, &version.version))).collect()
+    }
+
+    fn deploy_lines(&self) -> Markup {
+        // In steps, as all of the plot.
+        let x = |x: f64| (x / PLOT * self.steps().len() as f64 * 100.0).round() / 100.0;
+        let lines: String = self.deploys().iter().map(|(at, _)| format!("M{} 0V{HEIGHT}", x(*at))).collect();
+        html! {
+            @if !lines.is_empty() {
+                path d=(lines) stroke="currentColor" stroke-opacity=".55" stroke-dasharray="2 3"
+                    vector-effect="non-scaling-stroke" {}
+            }
+        }
+    }
+
+    /// `None` without durations.
+    pub(super) fn percentiles(&self) -> Option<Markup> {
+        let all: Vec<f64> = self
+            .steps()
+            .iter()
+            .flat_map(|step| LEVELS.map(|(_, of, _)| of(&step.duration_ms)))
+            .flatten()
+            .collect();
+        let (lo, hi) = all.iter().fold((f64::INFINITY, 0.0_f64), |(lo, hi), v| (lo.min(*v), hi.max(*v)));
+        if all.is_empty() {
+            return None;
+        }
+        // A slow tail would press the median to the ground.
+        let is_log = lo > 0.0 && hi / lo > 20.0;
+        let y = if is_log {
+            Scale::log([lo, hi], [HEIGHT, 0.0])
+        } else {
+            Scale::linear([0.0, hi], [HEIGHT, 0.0])
+        };
+        let desc = format!(
+            "{} steps of time; {}{} at most {}.",
+            self.steps().len(),
+            if is_log { "logarithmic axis; " } else { "" },
+            "p99 of a step is",
+            duration_label(hi)
+        );
+        let chart = Chart {
+            title: &format!("Median, p95 and p99 of the duration of {} over time", self.event_type),
+            desc: &desc,
+            data: &self.data,
+            height: HEIGHT,
+            legend: &LEVELS.map(|(name, _, ink)| (name, ink)),
+            steps: Some(self.steps().len() as f64),
+        };
+        let ticks: Vec<Tick> =
+            y.nice(5).into_iter().map(|value| (y.at(value), duration_label(value))).collect();
+        let axes = html! {
+            (chart.y_axis(&ticks)) (chart.x_axis(&time_ticks(&self.x, 5))) (chart.marks(&self.deploys()))
+        };
+        let path = |of: fn(&Spread) -> Option<f64>| {
+            steps(self.steps().iter().map(|step| of(&step.duration_ms).map(|value| y.at(value))))
+        };
+        let plot = html! {
+            (self.deploy_lines())
+            @for (_, of, ink) in LEVELS.iter().rev() { (ink.draw_over_time(&path(*of))) }
+        };
+        Some(chart.draw(&axes, &plot))
+    }
+
+    /// The share that succeeded above bars of the outcomes.
+    pub(super) fn outcomes(&self) -> Markup {
+        let names = self.outcome_names();
+        let most = self.steps().iter().map(|step| step.calls).max().unwrap_or_default().max(1);
+        let y = Scale::linear([0.0, most as f64], [HEIGHT, BARS_TOP]);
+        let rate = Scale::linear([0.0, 1.0], [SUCCESS_HEIGHT, 2.0]);
+        let success = Ink::line(BLUE, 1.8, None);
+        let shown: Vec<_> = names.iter().map(|name| cut(name, 20)).collect();
+        let mut legend = vec![("success", success)];
+        legend.extend(shown.iter().zip(&names).map(|(shown, name)| (shown.as_str(), outcome_ink(name))));
+        let chart = Chart {
+            title: &format!("Success and outcomes of {} over time", self.event_type),
+            desc: &format!("{} steps of time, at most {most} calls in one.", self.steps().len()),
+            data: &self.data,
+            height: HEIGHT,
+            legend: &legend,
+            steps: Some(self.steps().len() as f64),
+        };
+        let ticks = y.nice(3).into_iter().filter(|value| value.fract() == 0.0);
+        let mut ticks: Vec<Tick> = ticks.map(|value| (y.at(value), value.to_string())).collect();
+        ticks.extend([0.0, 1.0].map(|share| (rate.at(share), format!("{}%", share * 100.0))));
+        let axes = html! { (chart.y_axis(&ticks)) (chart.x_axis(&time_ticks(&self.x, 5))) };
+        let line = steps(self.steps().iter().map(|step| step.success.rate.map(|share| rate.at(share))));
+        let plot = html! {
+            (self.deploy_lines())
+            @for (place, name) in names.iter().enumerate() {
+                (outcome_ink(name).draw(&self.stack(&names[..place], name, &y)))
+            }
+            (success.draw_over_time(&line))
+        };
+        chart.draw(&axes, &plot)
+    }
+
+    /// The bars of one outcome, on those of the outcomes before it.
+    fn stack(&self, before: &[&str], name: &str, y: &Scale) -> String {
+        let count = |step: &TimeStep, name: &str| step.outcomes.get(name).copied().unwrap_or_default();
+        let each = self.steps().iter().map(|step| {
+            let below: u64 = before.iter().map(|other| count(step, other)).sum();
+            [below + count(step, name), below].map(|height| y.at(height as f64))
+        });
+        let each: Vec<_> = each.collect();
+        let alone = (0..).zip(&each).map(|(place, [top, bottom])| {
+            let left = f64::from(place);
+            [left, left + 1.0, *top, *bottom]
+        });
+        // Few bars are shorter one by one.
+        let (alone, together) = (bars(alone), stairs(&each));
+        if alone.len() < together.len() { alone } else { together }
+    }
+
+    /// `ok` at the bottom, then `error`, then in the order of the alphabet.
+    fn outcome_names(&self) -> Vec<&'a str> {
+        let names = self.steps().iter().flat_map(|step| step.outcomes.keys().map(String::as_str));
+        let mut names: Vec<_> = names.collect::<BTreeSet<_>>().into_iter().collect();
+        names.sort_by_key(|name| (*name != "ok", *name != "error"));
+        names
+    }
+
+    /// The last steps with rows, at most so many.
+    pub(super) fn table(&self, most: usize) -> Table {
+        let names = self.outcome_names();
+        let with_rows = self.steps().iter().enumerate().filter(|(_, step)| step.calls > 0);
+        let with_rows: Vec<_> = with_rows.collect();
+        let left_out = with_rows.len().saturating_sub(most);
+        let mut columns = vec![
+            Column::text("from (UTC)"),
+            Column::figure("calls", "/calls"),
+            Column::figure("success", "/success/rate"),
+        ];
+        for (name, ..) in LEVELS {
+            columns.push(Column::figure(name, format!("/duration_ms/{name}")));
+        }
+        columns.extend(
+            names.iter().map(|name| Column::figure(cut(name, 40), format!("/outcomes{}", step(name)))),
+        );
+        let mut caption = format!("{} over time", self.event_type);
+        if left_out > 0 {
+            caption +=
+                &format!(" (the last {most} of {} steps with rows; all are in the JSON)", with_rows.len());
+        }
+        let rows = with_rows.into_iter().skip(left_out);
+        let row = |(number, step): (usize, &TimeStep)| Row {
+            at: format!("/{number}"),
+            cells: self.cells(step, &names),
+        };
+        Table { caption, at: "/detail/over_time".to_owned(), columns, rows: rows.map(row).collect() }
+    }
+
+    fn cells(&self, step: &TimeStep, names: &[&str]) -> Vec<Cell> {
+        let mut cells = vec![
+            Cell::Text(short_moment(step.from)),
+            Cell::Figure(Shown::count(step.calls)),
+            Cell::Figure(Shown::share(&step.success)),
+        ];
+        cells.extend(LEVELS.map(|(_, of, _)| Cell::Figure(Shown::duration(of(&step.duration_ms)))));
+        cells.extend(names.iter().map(|name| match step.outcomes.get(*name) {
+            Some(count) => Cell::Figure(Shown::count(*count)),
+            None => Cell::Derived("0".to_owned()),
+        }));
+        cells
+    }
+
+    /// What the script shows beside the crosshair.
+    pub(super) fn keep(&self, kept: &mut Kept) {
+        let Some([from, to]) = self.steps().first().map(|step| [step.from, step.to].map(seconds)) else {
+            return;
+        };
+        let from = from.unwrap_or_default();
+        let texts = |of: &dyn Fn(&TimeStep) -> Shown| self.steps().iter().map(|step| of(step).text).collect();
+        let mut rows = vec![("calls".to_owned(), texts(&|step| Shown::count(step.calls)))];
+        rows.push(("success".to_owned(), texts(&|step| Shown::share(&step.success))));
+        for (name, of, _) in LEVELS {
+            let show = |step: &TimeStep| Shown::duration(of(&step.duration_ms));
+            rows.push((name.to_owned(), texts(&show)));
+        }
+        let time = Some([from, to.unwrap_or_default() - from]);
+        kept.insert(self.data.clone(), Data { at: Vec::new(), labels: Vec::new(), time, rows });
+    }
+}
+
+fn outcome_ink(name: &str) -> Ink {
+    match name {
+        "ok" => Ink::area(BLUE, 0.45),
+        "error" => Ink::area(ORANGE, 0.9),
+        "panic" => Ink::area(ORANGE, 0.55),
+        "cancelled" => Ink::area(GREY, 0.9),
+        _ => Ink::area(GREY, 0.5),
+    }
+}

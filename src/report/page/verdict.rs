@@ -1,0 +1,224 @@
+//! The comparison: what the gates say, and each figure before and after.
+
+use maud::{Markup, html};
+
+use super::chart::{BLUE, GREY, ORANGE, round};
+use super::show::{Shown, foreign};
+use super::table::{Cell, Column, Row, Table};
+use crate::report::compare::compared::{Compared, GateLine, Pair};
+use crate::report::compare::render::{
+    amount, block_word, change_of, group, judgement_word, lines, range, result_word, text_of, value, why,
+};
+use crate::report::compare::tally::SUCCESS;
+use crate::report::grid::NONE;
+use crate::report::stats::contrast::{Contrast, Judgement};
+use crate::report::stats::estimate::Estimate;
+use crate::report::stats::gates::{GateResult, Limit};
+use crate::report::stats::{ALPHA, Interval};
+
+/// More figures on groups are left out.
+const MOST_GROUPS: usize = 60;
+
+pub(super) fn verdict(compared: &Compared) -> Markup {
+    let totals = || compared.pairs.iter().enumerate().filter(|(_, pair)| pair.by.is_empty());
+    let groups: Vec<_> = compared.pairs.iter().enumerate().filter(|(_, pair)| !pair.by.is_empty()).collect();
+    let scales = Scales::of(totals().map(|(_, pair)| pair));
+    let gates = compared.gates.iter().enumerate().map(|(number, gate)| {
+        let figure = compared.pairs.iter().position(|pair| is_of(gate, pair)).unwrap_or_default();
+        gate_row(number, figure, gate, &scales)
+    });
+    let figures = totals().map(|(number, pair)| pair_row(number, pair, &scales));
+    let all = table(compared, "Gates and figures, before and after", gates.chain(figures).collect());
+    let left_out = groups.len().saturating_sub(MOST_GROUPS);
+    let rows = groups.into_iter().take(MOST_GROUPS).map(|(number, pair)| pair_row(number, pair, &scales));
+    let mut name = "Figures of groups, before and after".to_owned();
+    if left_out > 0 {
+        name += &format!(" ({left_out} more are in the JSON)");
+    }
+    let rows: Vec<_> = rows.collect();
+    html! {
+        section #verdict data-at="/comparison" {
+            h2 { "Before and after" @if !compared.gates.is_empty() { ": " (gate_word(compared.result(), "/result")) } }
+            ul.plain { @for line in lines(compared) { li { (text_of(&line, foreign)) } } }
+            (all.draw())
+            @if !rows.is_empty() { (table(compared, &name, rows).folded()) }
+        }
+    }
+}
+
+fn is_of(gate: &GateLine, pair: &Pair) -> bool {
+    let key = |pair: &Pair| (pair.event_type.clone(), pair.by.clone(), pair.metric.clone());
+    key(&gate.pair) == key(pair)
+}
+
+fn table(compared: &Compared, caption: &str, rows: Vec<Row>) -> Table {
+    let columns = vec![
+        Column::text("verdict"),
+        Column::text("event type"),
+        Column::text("figure"),
+        Column::figure("before", "/before/value"),
+        Column::figure("after", "/after/value"),
+        Column::figure("change", "/change/value"),
+        Column::derived("95 % interval"),
+        Column::derived("n"),
+        Column::derived("effective n"),
+        Column::derived(format!("{}s", block_word(compared.after.blocks))),
+    ];
+    Table { caption: caption.to_owned(), at: String::new(), columns, rows }
+}
+
+fn pair_row(number: usize, pair: &Pair, scales: &Scales) -> Row {
+    let figure = match group(pair).as_str() {
+        "all" => pair.metric.clone(),
+        group => format!("{} of {group}", pair.metric),
+    };
+    let word = judgement(pair.judgement());
+    let mut cells =
+        vec![Cell::Drawn(word), Cell::Text(foreign(&pair.event_type)), Cell::Text(foreign(&figure))];
+    cells.extend(figures(&format!("/figures/{number}"), pair, None, scales));
+    Row { at: String::new(), cells }
+}
+
+fn gate_row(number: usize, figure: usize, gate: &GateLine, scales: &Scales) -> Row {
+    let word = gate_word(gate.result, &format!("/gates/{number}/result"));
+    let needed = gate.needed().filter(|_| gate.result == GateResult::Undecided);
+    let text = html! {
+        b { (gate.spec.text) } br; small { (why(gate)) }
+        @if let Some(needed) = needed {
+            small {
+                "; needs n "
+                (Shown::new(format!("{needed:.0}"), needed).at(&format!("/gates/{number}/needs_n")))
+            }
+        }
+    };
+    let mut cells =
+        vec![Cell::Drawn(word), Cell::Text(foreign(&gate.pair.event_type)), Cell::DrawnText(text)];
+    cells.extend(figures(&format!("/figures/{figure}"), &gate.pair, Some(gate), scales));
+    Row { at: String::new(), cells }
+}
+
+/// The cells from `before` on.
+fn figures(at: &str, pair: &Pair, gate: Option<&GateLine>, scales: &Scales) -> Vec<Cell> {
+    let side = |side: &Option<Estimate>| match side {
+        Some(side) => Cell::At(at.to_owned(), Shown::new(value(&pair.metric, side.value), side.value)),
+        None => Cell::Derived(NONE.to_owned()),
+    };
+    let change = match pair.contrast().map(Contrast::estimate).filter(|change| change.is_finite()) {
+        Some(change) => {
+            let shown = Shown::new(amount(&pair.metric, change), change_of(&pair.metric, change));
+            Cell::At(at.to_owned(), shown)
+        }
+        None => Cell::Derived(NONE.to_owned()),
+    };
+    let both = |key: &str, of: fn(&Estimate) -> Shown| {
+        let sides = [("/before", &pair.before), ("/after", &pair.after)];
+        let of = sides.map(|(name, side)| match side {
+            Some(side) => of(side).at(&format!("{name}{key}")),
+            None => html! { (NONE) },
+        });
+        Cell::Drawn(html! { span data-at=(at) { (of[0]) " → " (of[1]) } })
+    };
+    vec![
+        side(&pair.before),
+        side(&pair.after),
+        change,
+        Cell::Drawn(html! { div data-at=(at) { (interval(pair, gate, scales)) } }),
+        both("/n", |side| Shown::count(side.n)),
+        both("/effective_n", |side| {
+            let size = side.effective_size(ALPHA);
+            Shown::new(format!("{size:.0}"), size)
+        }),
+        both("/time_blocks", |side| Shown::count(side.variances.times.blocks.into())),
+    ]
+}
+
+/// The interval of the change, if there is data to show one.
+fn shown(pair: &Pair) -> Option<(f64, Interval)> {
+    let contrast = pair.contrast().filter(|both| both.before.can_show() && both.after.can_show())?;
+    let interval = contrast.interval(ALPHA);
+    interval.is_bounded().then(|| (contrast.estimate(), interval))
+}
+
+fn interval(pair: &Pair, gate: Option<&GateLine>, scales: &Scales) -> Markup {
+    let Some((change, within)) = shown(pair) else {
+        return html! { small { "too few values" } };
+    };
+    let limit = gate.filter(|gate| gate.spec.is_change).map(|gate| match gate.spec.limit {
+        Limit::AtMost(limit) | Limit::AtLeast(limit) => limit,
+    });
+    let colour = match (gate.map(|gate| gate.result), pair.judgement()) {
+        (Some(GateResult::Broken), _) | (None, Judgement::Worse) => ORANGE,
+        (Some(GateResult::Holds), _) | (None, Judgement::Better) => BLUE,
+        _ => GREY,
+    };
+    let scale = |end| change_of(&pair.metric, end);
+    let end = |end, key: &str| Shown::new(amount(&pair.metric, end), scale(end)).at(key);
+    html! {
+        (bar(change, within, limit, scales.of_metric(&pair.metric), colour, &range(&pair.metric, within)))
+        small { (end(within.lo, "/change/interval/0")) " to " (end(within.hi, "/change/interval/1")) }
+    }
+}
+
+const WIDTH: f64 = 150.0;
+
+/// An interval around zero. An end beyond the scale is an arrow.
+fn bar(change: f64, within: Interval, limit: Option<f64>, most: f64, colour: &str, range: &str) -> Markup {
+    let x = |value: f64| round((value / most).clamp(-1.0, 1.0) * (WIDTH / 2.0 - 6.0) + WIDTH / 2.0);
+    let (lo, hi) = (x(within.lo), x(within.hi));
+    html! {
+        svg role="img" width=(WIDTH) height="18" viewBox={ "0 0 " (WIDTH) " 18" } {
+            title { "Interval of the change: " (range) }
+            path d=(format!("M0 9H{WIDTH}")) stroke="currentColor" stroke-opacity=".2" {}
+            path d=(format!("M{} 1v16", WIDTH / 2.0)) stroke="currentColor" stroke-opacity=".6" {}
+            path d=(format!("M{lo} 9H{hi}")) stroke=(colour) stroke-width="7" {}
+            @if within.lo < -most { path d=(format!("M{lo} 2v14l-6 -7z")) fill=(colour) {} }
+            @if within.hi > most { path d=(format!("M{hi} 2v14l6 -7z")) fill=(colour) {} }
+            circle cx=(x(change)) cy="9" r="3" fill="currentColor" {}
+            @if let Some(limit) = limit {
+                path d=(format!("M{} 0v18", x(limit))) stroke="currentColor" stroke-dasharray="2 2" {}
+            }
+        }
+    }
+}
+
+/// The greatest change that fits in a bar: of a ratio's logarithm, and of a share.
+struct Scales {
+    ratio: f64,
+    share: f64,
+}
+
+impl Scales {
+    fn of<'a>(pairs: impl Iterator<Item = &'a Pair>) -> Self {
+        let (mut ratio, mut share) = (0.05_f64, 0.01_f64);
+        for pair in pairs {
+            let Some((_, Interval { lo, hi })) = shown(pair) else { continue };
+            let most = lo.abs().max(hi.abs());
+            let own = if pair.metric == SUCCESS { &mut share } else { &mut ratio };
+            *own = own.max(most);
+        }
+        // One figure with few values does not press the others together.
+        Self { ratio: ratio.min(2.0_f64.ln()), share: share.min(0.2) }
+    }
+
+    fn of_metric(&self, metric: &str) -> f64 {
+        if metric == SUCCESS { self.share } else { self.ratio }
+    }
+}
+
+fn judgement(judgement: Judgement) -> Markup {
+    let class = match judgement {
+        Judgement::Better => "word good",
+        Judgement::Worse => "word bad",
+        Judgement::NoDifferenceShown | Judgement::NotEnoughData => "word",
+    };
+    html! { span class=(class) { (judgement_word(judgement)) } }
+}
+
+fn gate_word(result: GateResult, key: &str) -> Markup {
+    let class = match result {
+        GateResult::Holds => "word good",
+        GateResult::Broken => "word bad",
+        GateResult::Undecided => "word",
+    };
+    html! { span class=(class) data-key=(key) { (result_word(result)) } }
+}

@@ -1,0 +1,280 @@
+//! A story as a waterfall of characters.
+
+use std::fmt::{self, Write};
+
+use super::answer::{RowKind, Story, StoryRow, Wait};
+use super::build::why;
+use crate::report::answer::moment_text;
+use crate::report::escape;
+use crate::report::grid::NONE;
+use crate::report::render::unit::decimal;
+
+/// The columns of a terminal whose width is unknown.
+const WIDTH: usize = 80;
+/// Bars of fewer columns show nothing.
+const LEAST_BAR: usize = 10;
+const MOST_BAR: usize = 80;
+/// The columns of the times.
+const TIME: usize = 9;
+/// In the narrowest terminal.
+const LONGEST_NAME: usize = 30;
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_text(WIDTH))
+    }
+}
+
+impl Story {
+    /// A waterfall of characters for a terminal with so many columns, of which it uses at least 60.
+    pub fn to_text(&self, columns: usize) -> String {
+        let mut out = self.heading() + "\n";
+        if self.is_empty() {
+            return out;
+        }
+        let layout = Layout::new(self, columns.max(60));
+        layout.header(&mut out);
+        for (place, row) in self.rows.iter().enumerate() {
+            self.waits_before(place).for_each(|wait| layout.wait(&mut out, wait));
+            layout.row(&mut out, place, row);
+        }
+        out.push_str(&self.last_lines());
+        out
+    }
+
+    /// All of it as one JSON object, indented; contexts as they are in the rows.
+    pub fn to_json(&self) -> String {
+        // Serialising cannot fail: every key is a string.
+        crate::escape::visible_json(&serde_json::to_string_pretty(self).unwrap_or_default())
+    }
+
+    fn heading(&self) -> String {
+        let id = escape::text(&self.id);
+        let Some(found_as) = &self.found_as else {
+            return format!("No row has {id}. It was looked for as {}.", listed(&self.tried));
+        };
+        let rows =
+            if self.rows.len() == 1 { "1 row".to_owned() } else { format!("{} rows", self.rows.len()) };
+        let name = if id.contains('=') { id } else { format!("{found_as} {id}") };
+        let times =
+            [self.first, self.last].map(|moment| moment_text(moment).unwrap_or_else(|| NONE.to_owned()));
+        format!("{name}: {rows}\n{} to {}", times[0], times[1])
+    }
+
+    /// The waits that a reader meets before this row: a call, or a job. The events of the attempt come before its wait.
+    pub(super) fn waits_before(&self, place: usize) -> impl Iterator<Item = &Wait> {
+        let is_event = |row: &StoryRow| row.kind == RowKind::Event;
+        self.waits.iter().filter(move |wait| {
+            let follows = self.rows.iter().skip(wait.after + 1).position(|row| !is_event(row));
+            follows.is_some_and(|events| wait.after + 1 + events == place)
+        })
+    }
+
+    /// The times of the jobs, how it ended, and what is left out.
+    fn last_lines(&self) -> String {
+        let mut out = String::new();
+        for line in self.job_lines() {
+            // Writing to a String cannot fail.
+            write!(out, "\n{line}").ok();
+        }
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        if let Some(ending) = self.ending_text() {
+            // Writing to a String cannot fail.
+            writeln!(out, "\n{ending}").ok();
+        }
+        if self.left_out > 0 {
+            let rows = if self.left_out == 1 { "row is" } else { "rows are" };
+            writeln!(
+                out,
+                "\n{} later {rows} left out: a story has at most {}. Ask for a shorter time by --since and --until.",
+                self.left_out,
+                super::found::MOST_ROWS
+            )
+            .ok();
+        }
+        out
+    }
+
+    /// How much of each job was calls, as its row has it.
+    pub(super) fn job_lines(&self) -> impl Iterator<Item = String> {
+        let jobs = self.rows.iter().filter(|row| row.kind == RowKind::Job);
+        jobs.filter_map(|job| {
+            let (all, within) = (job.duration_ms?, job.calls_ms?);
+            let calls = job.calls.map_or(NONE.to_owned(), |calls| calls.to_string());
+            let waiting = time((all - within).max(0.0));
+            let name = escape::text(&job.event_type);
+            Some(format!("{name}: calls {calls}, time in calls {}, time waiting {waiting}.", time(within)))
+        })
+    }
+
+    pub(super) fn ending_text(&self) -> Option<String> {
+        let ending = self.ending.as_ref()?;
+        let has_succeeded =
+            self.rows.iter().any(|row| row.attempt == Some(ending.attempts) && row.success == Some(true));
+        let mut text = format!("Ended with {}", escape::text(&ending.event_type));
+        if let Some(result) = &ending.result {
+            write!(text, ": {}", escape::text(result)).ok();
+        }
+        match ending.attempts {
+            0 => {}
+            attempts if has_succeeded => write!(text, ", at attempt {attempts}").unwrap_or_default(),
+            1 => text.push_str(", after 1 attempt"),
+            attempts => write!(text, ", after {attempts} attempts").unwrap_or_default(),
+        }
+        if let Some(after) = ending.after_ms {
+            let of =
+                if self.rows.iter().any(|row| row.booking_id.is_some()) { "the booking's" } else { "the" };
+            write!(text, ", {} after {of} first call began", time(after)).ok();
+        }
+        Some(text + ".")
+    }
+}
+
+/// `a, b or c`.
+pub(super) fn listed(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| escape::text(name)).collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+/// A duration in a unit that suits it.
+pub(super) fn time(ms: f64) -> String {
+    match ms {
+        ms if ms < 1000.0 => format!("{} ms", decimal(Some(ms))),
+        ms if ms < 600_000.0 => format!("{} s", decimal(Some(ms / 1000.0))),
+        ms if ms < 36_000_000.0 => format!("{} min", decimal(Some(ms / 60_000.0))),
+        ms => format!("{} h", decimal(Some(ms / 3_600_000.0))),
+    }
+}
+
+/// The columns, and the time that the bars show.
+struct Layout {
+    name: usize,
+    bar: usize,
+    rest: usize,
+    depths: Vec<usize>,
+    total_ms: f64,
+}
+
+impl Layout {
+    fn new(story: &Story, columns: usize) -> Self {
+        let depths = depths(&story.rows);
+        let longest = LONGEST_NAME + columns.saturating_sub(WIDTH) / 4;
+        let widths = story.rows.iter().zip(&depths).map(|(row, depth)| name(row, *depth).chars().count());
+        let name = widths.max().unwrap_or_default().clamp(10, longest);
+        // Two columns of times, and a space between all columns.
+        let left = columns.saturating_sub(2 * (TIME + 1) + name + 1);
+        let bar = (left / 2).clamp(LEAST_BAR, MOST_BAR);
+        let total_ms = story.rows.iter().filter_map(end_ms).fold(0.0, f64::max);
+        Self { name, bar, rest: left.saturating_sub(bar + 1), depths, total_ms }
+    }
+
+    fn header(&self, out: &mut String) {
+        writeln!(out, "\n{:>TIME$} {:>TIME$}", "at", "took").ok();
+    }
+
+    fn row(&self, out: &mut String, place: usize, row: &StoryRow) {
+        let at = if row.kind == RowKind::Event { end_ms(row) } else { row.offset_ms };
+        let name = self.cut_left(&name(row, self.depths.get(place).copied().unwrap_or_default()));
+        let mark = match row.kind {
+            RowKind::Job => '░',
+            RowKind::Call => '█',
+            RowKind::Event => '·',
+        };
+        let bar = match (row.offset_ms, end_ms(row)) {
+            (Some(_), Some(to)) if row.kind == RowKind::Event => self.bar(to, to, mark),
+            (Some(from), Some(to)) => self.bar(from, to, mark),
+            _ => String::new(),
+        };
+        let named = if row.named { ">" } else { "" };
+        self.line(out, [named, &optional(at), &optional(row.duration_ms), &name, &bar, &says(row)]);
+    }
+
+    fn wait(&self, out: &mut String, wait: &Wait) {
+        let reason = wait.reason.as_deref().map(|reason| format!(" after {}", escape::text(reason)));
+        let name = format!("waits{}", reason.unwrap_or_default());
+        let bar = self.bar(wait.offset_ms, wait.offset_ms + wait.duration_ms, '─');
+        self.line(
+            out,
+            ["", &time(wait.offset_ms), &time(wait.duration_ms), &self.cut_right(&name, self.name), &bar, ""],
+        );
+    }
+
+    fn line(&self, out: &mut String, [named, at, took, name, bar, says]: [&str; 6]) {
+        let at = format!("{named}{at:>0$}", TIME - named.len());
+        let says = self.cut_right(says, self.rest);
+        let line = format!("{at} {took:>TIME$} {name:<0$} {bar:<1$} {says}", self.name, self.bar);
+        writeln!(out, "{}", line.trim_end()).ok();
+    }
+
+    /// The end of a name says more than its beginning.
+    fn cut_left(&self, name: &str) -> String {
+        let count = name.chars().count();
+        if count <= self.name {
+            return name.to_owned();
+        }
+        let kept: String = name.trim_start().chars().rev().take(self.name.saturating_sub(1)).collect();
+        std::iter::once('…').chain(kept.chars().rev()).collect()
+    }
+
+    fn cut_right(&self, text: &str, width: usize) -> String {
+        if text.chars().count() <= width {
+            return text.to_owned();
+        }
+        text.chars().take(width.saturating_sub(1)).chain(std::iter::once('…')).collect()
+    }
+
+    /// At least one mark, however short the time.
+    fn bar(&self, from_ms: f64, to_ms: f64, mark: char) -> String {
+        let scale = if self.total_ms > 0.0 { self.bar as f64 / self.total_ms } else { 0.0 };
+        let from = ((from_ms * scale) as usize).min(self.bar.saturating_sub(1));
+        let to = ((to_ms * scale).round() as usize).clamp(from + 1, self.bar.max(from + 1));
+        " ".repeat(from) + &String::from(mark).repeat(to - from)
+    }
+}
+
+fn optional(ms: Option<f64>) -> String {
+    ms.map(time).unwrap_or_default()
+}
+
+/// Milliseconds from the beginning of the story to the end of the row.
+pub(super) fn end_ms(row: &StoryRow) -> Option<f64> {
+    Some(row.offset_ms? + row.duration_ms.unwrap_or_default().max(0.0))
+}
+
+/// How many rows are around each.
+pub(super) fn depths(rows: &[StoryRow]) -> Vec<usize> {
+    let mut depths: Vec<usize> = Vec::with_capacity(rows.len());
+    for row in rows {
+        // The row around it comes before it.
+        let depth = row.within.and_then(|around| depths.get(around)).map_or(0, |depth| depth + 1);
+        depths.push(depth);
+    }
+    depths
+}
+
+fn name(row: &StoryRow, depth: usize) -> String {
+    let indent = " ".repeat(2 * depth.min(8));
+    let event_type = escape::text(&row.event_type);
+    let attempt = row.attempt.map(|number| format!(" #{number}")).unwrap_or_default();
+    let flow = row
+        .flow
+        .as_deref()
+        .filter(|_| row.kind != RowKind::Job)
+        .map(|flow| format!(" {}", escape::text(flow)));
+    format!("{indent}{event_type}{attempt}{}", flow.unwrap_or_default())
+}
+
+/// How the row ended.
+pub(super) fn says(row: &StoryRow) -> String {
+    let said = match row.kind {
+        RowKind::Job => row.result.as_ref().or(row.outcome.as_ref()),
+        _ if row.success == Some(true) => row.outcome.as_ref(),
+        _ => why(&row.reason_code, &row.reason, &row.outcome),
+    };
+    said.map(|said| escape::text(said)).unwrap_or_default()
+}

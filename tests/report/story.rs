@@ -1,0 +1,345 @@
+//! The story of a booking, a trace, a span or a row: in order over both flows, with its waits.
+
+use std::process::{Command, Output};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use support::{Cluster, SqliteFile};
+use tracing_ledger::Row;
+use tracing_ledger::report::{Question, RowKind, Story, StoryRow, story};
+use tracing_ledger::store::{Attempt, Postgres, Sqlite, Store};
+use uuid::Uuid;
+
+const BOOKING: u128 = 0xb00c;
+const RESTAURANT: u128 = 0xe57a;
+const TRACE: &str = "0190a5c0000070008000000000000042";
+
+fn at(ms: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_770_000_000) + Duration::from_millis(ms)
+}
+
+/// A row of the booking that ended so many milliseconds after the beginning.
+fn row(ms: u64, event_type: &str, context: &str) -> Row {
+    let mut row = Row::new(at(ms), "auto_assign", event_type);
+    row.booking_id = Some(Uuid::from_u128(BOOKING));
+    row.restaurant_id = Some(Uuid::from_u128(RESTAURANT));
+    row.context = context.to_owned();
+    row
+}
+
+fn quote(ms: u64, flow: &str, took: f64, rest: &str) -> Row {
+    row(ms, "auto_assign.quote", &format!(r#"{{"flow": "{flow}", "planner_duration_ms": {took}, {rest}}}"#))
+}
+
+const NO_TABLES: &str = r#""planner_success": false, "outcome": "ok", "planner_reason": "No tables", "planner_reason_code": "hard.no_tables""#;
+const CANCELLED: &str = r#""planner_success": false, "outcome": "cancelled", "planner_reason": "quote.exception", "planner_reason_code": "unknown""#;
+const OK: &str = r#""planner_success": true, "outcome": "ok", "planner_reason": null"#;
+
+/// Two attempts fail, in the request and in the job, and the third succeeds. Rows are not in order.
+fn confirmed_at_the_third() -> Vec<Row> {
+    vec![
+        row(
+            41_200,
+            "auto_assign.summary",
+            r#"{"flow": "job", "result": "succeeded", "attemptsUsed": 2, "quoteDurationMs": 250.5, "totalDurationMs": 40000}"#,
+        ),
+        quote(1000, "inline", 1000.0, CANCELLED),
+        row(1001, "inline_auto_assign.timeout", r#"{"timeoutMs": 1000, "elapsedMs": 1000.5}"#),
+        row(1201, "auto_assign.started", r#"{"trigger": "creation"}"#),
+        quote(1450, "job", 200.5, NO_TABLES),
+        row(1460, "auto_assign.attempt", r#"{"attempt_index": 0, "reason": "No tables"}"#),
+        quote(41_150, "job", 50.0, OK),
+        row(41_160, "auto_assign.succeeded", r#"{"durationMs": 39960.25}"#),
+    ]
+}
+
+async fn postgres(rows: &[Row]) -> String {
+    let url = Cluster::shared().database();
+    let mut store = Postgres::from_url(&url).expect("a URL");
+    store.insert(rows, Attempt::First).await.expect("stored");
+    url
+}
+
+async fn sqlite(rows: &[Row]) -> SqliteFile {
+    let file = SqliteFile::new();
+    let mut store = Sqlite::from_url(&file.url()).expect("a URL").create_table(true);
+    store.insert(rows, Attempt::First).await.expect("stored");
+    file
+}
+
+async fn tell(id: &str, url: &str) -> Story {
+    story(id, &Question::new(), &[url]).await.expect("a story")
+}
+
+fn booking() -> String {
+    Uuid::from_u128(BOOKING).to_string()
+}
+
+/// Each row as its event type behind a space for each row around it.
+fn outline(story: &Story) -> Vec<String> {
+    let mut depths: Vec<usize> = Vec::new();
+    for row in &story.rows {
+        depths.push(row.within.map_or(0, |around| depths[around] + 1));
+    }
+    let lines = story.rows.iter().zip(&depths);
+    lines.map(|(row, depth)| " ".repeat(*depth) + &row.event_type).collect()
+}
+
+#[tokio::test]
+async fn a_booking_is_told_in_order_over_both_flows() {
+    let file = sqlite(&confirmed_at_the_third()).await;
+    let url = postgres(&confirmed_at_the_third()).await;
+    for url in [file.url(), url] {
+        let story = tell(&booking(), &url).await;
+        assert_eq!(story.found_as.as_deref(), Some("booking_id"));
+        let expected = [
+            "auto_assign.quote",
+            "inline_auto_assign.timeout",
+            "auto_assign.summary",
+            " auto_assign.started",
+            " auto_assign.quote",
+            " auto_assign.attempt",
+            " auto_assign.quote",
+            " auto_assign.succeeded",
+        ];
+        assert_eq!(outline(&story), expected, "{url}");
+        let kinds: Vec<RowKind> = story.rows.iter().take(3).map(|row| row.kind).collect();
+        assert_eq!(kinds, [RowKind::Call, RowKind::Event, RowKind::Job]);
+        let numbers: Vec<_> = story.rows.iter().filter_map(|row| row.attempt).collect();
+        assert_eq!(numbers, [1, 2, 3]);
+        let waits: Vec<_> = story
+            .waits
+            .iter()
+            .map(|wait| (wait.after, wait.before, wait.offset_ms, wait.duration_ms, wait.reason.as_deref()))
+            .collect();
+        let expected =
+            [(0, 4, 1000.0, 249.5, Some("cancelled")), (4, 6, 1450.0, 39_650.0, Some("hard.no_tables"))];
+        assert_eq!(waits, expected);
+        let ending = story.ending.expect("it ended");
+        assert_eq!((ending.row, ending.result.as_deref()), (2, Some("succeeded")));
+        assert_eq!((ending.attempts, ending.after_ms), (3, Some(41_200.0)));
+    }
+}
+
+#[tokio::test]
+async fn a_row_begins_its_duration_before_its_end() {
+    let url = postgres(&confirmed_at_the_third()).await;
+    let story = tell(&booking(), &url).await;
+    let job = &story.rows[2];
+    assert_eq!((job.start, job.created_at), (Some(at(1200)), Some(at(41_200))));
+    assert_eq!((job.offset_ms, job.duration_ms), (Some(1200.0), Some(40_000.0)));
+    assert_eq!((job.calls, job.calls_ms, job.result.as_deref()), (Some(2.0), Some(250.5), Some("succeeded")));
+    assert_eq!((story.first, story.last), (Some(at(0)), Some(at(41_200))));
+    let context: Value = serde_json::from_str(job.context.as_ref().expect("a context").get()).expect("JSON");
+    assert_eq!(context["quoteDurationMs"], 250.5);
+}
+
+#[tokio::test]
+async fn the_text_names_waits_reasons_and_the_end() {
+    let file = sqlite(&confirmed_at_the_third()).await;
+    let story = tell(&booking(), &file.url()).await;
+    let text = story.to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], format!("booking_id {}: 8 rows", booking()));
+    let waterfall = lines.iter().skip(3).take_while(|line| !line.is_empty());
+    assert!(
+        waterfall.clone().count() > 10 && waterfall.clone().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
+    let at = |part: &str| {
+        lines.iter().position(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}: {text}"))
+    };
+    assert!(at("auto_assign.quote #1 inline") < at("waits after cancelled"), "{text}");
+    assert!(at("waits after cancelled") < at("auto_assign.summary "), "{text}");
+    assert!(at("auto_assign.quote #2 job") < at("waits after hard.no_tables"), "{text}");
+    assert!(at("waits after hard.no_tables") < at("auto_assign.quote #3 job"), "{text}");
+    assert!(lines[at("waits after hard.no_tables")].contains("39.65 s"), "{text}");
+    let end = "Ended with auto_assign.summary: succeeded, at attempt 3, 41.20 s after the booking's first call began.";
+    assert_eq!(lines[lines.len() - 1], end);
+    assert!(
+        text.contains("auto_assign.summary: calls 2, time in calls 250.50 ms, time waiting 39.75 s."),
+        "{text}"
+    );
+    let wide = story.to_text(120);
+    assert!(wide.lines().any(|line| line.chars().count() > 80), "{wide}");
+}
+
+#[tokio::test]
+async fn a_job_contains_only_the_calls_of_its_booking_flow_and_time() {
+    let other = |mut row: Row| {
+        row.booking_id = Some(Uuid::from_u128(1));
+        row
+    };
+    let file = sqlite(&[
+        row(
+            2000,
+            "auto_assign.summary",
+            r#"{"flow": "job", "result": "exhausted", "totalDurationMs": 1000}"#,
+        ),
+        quote(1500, "job", 100.0, NO_TABLES),
+        quote(1600, "inline", 100.0, NO_TABLES),
+        quote(2500, "job", 100.0, NO_TABLES),
+        other(quote(1700, "job", 100.0, NO_TABLES)),
+    ])
+    .await;
+    let story = tell(&Uuid::from_u128(RESTAURANT).to_string(), &file.url()).await;
+    assert_eq!(story.found_as.as_deref(), Some("restaurant_id"));
+    let within: Vec<_> = story.rows.iter().map(|row| (row.created_at, row.within)).collect();
+    let expected = [(2000, None), (1500, Some(0)), (1600, None), (1700, None), (2500, None)]
+        .map(|(ms, within)| (Some(at(ms)), within));
+    assert_eq!(within, expected);
+    assert_eq!(story.ending, None, "two bookings have rows");
+}
+
+/// A request, a job within its trace, a call within the job, and an event within the call; and a call of another booking.
+fn joined() -> Vec<Row> {
+    let ids = |span: &str, parent: &str| {
+        format!(r#""trace_id": "{TRACE}", "span_id": "{span}", "parent_span_id": {parent}"#)
+    };
+    let named = |mut row: Row, booking: Option<u128>| {
+        row.booking_id = booking.map(Uuid::from_u128);
+        row
+    };
+    let context = |span: &str, parent: &str| {
+        format!(r#"{{{}, "outcome": "ok", "duration_ms": 100}}"#, ids(span, parent))
+    };
+    vec![
+        named(row(1000, "http.request", &context("00000000000000aa", "null")), None),
+        row(990, "orders.job", &context("00000000000000bb", "\"00000000000000aa\"")),
+        row(980, "orders.call", &context("00000000000000cc", "\"00000000000000bb\"")),
+        row(970, "orders.note", &format!(r#"{{"trace_id": "{TRACE}", "span_id": "00000000000000cc"}}"#)),
+        named(row(985, "orders.call", &context("00000000000000dd", "\"00000000000000aa\"")), Some(1)),
+    ]
+}
+
+#[tokio::test]
+async fn ids_join_the_rows_of_a_trace() {
+    let url = postgres(&joined()).await;
+    let whole = tell(TRACE, &url).await;
+    assert_eq!(whole.found_as.as_deref(), Some("trace_id"));
+    let expected = ["http.request", " orders.call", " orders.job", "  orders.call", "   orders.note"];
+    assert_eq!(outline(&whole), expected);
+    let job = tell("00000000000000bb", &url).await;
+    assert_eq!(job.found_as.as_deref(), Some("span_id"));
+    assert_eq!(outline(&job), ["orders.job", " orders.call", "  orders.note"]);
+    assert_eq!(job.rows.iter().map(|row| row.named).collect::<Vec<_>>(), [true, false, false]);
+    let of_booking = tell(&booking(), &url).await;
+    let expected = ["http.request", " orders.job", "  orders.call", "   orders.note"];
+    assert_eq!(outline(&of_booking), expected, "with the request, and without the other booking");
+}
+
+#[tokio::test]
+async fn a_row_leads_to_its_booking_or_its_trace() {
+    let mut rows = joined();
+    rows.extend(confirmed_at_the_third());
+    let url = postgres(&rows).await;
+    let id = |place: usize| rows[place].id.to_string();
+    let of_booking = tell(&id(5), &url).await;
+    assert_eq!(of_booking.found_as.as_deref(), Some("id"));
+    assert_eq!(of_booking.rows.len(), 4 + 8);
+    let named: Vec<&StoryRow> = of_booking.rows.iter().filter(|row| row.named).collect();
+    assert!(matches!(named.as_slice(), [row] if row.id.as_deref() == Some(&id(5))), "{named:?}");
+    let of_trace = tell(&id(0).to_uppercase(), &url).await;
+    assert_eq!(of_trace.rows.len(), 5);
+}
+
+#[tokio::test]
+async fn a_key_of_the_context_names_rows() {
+    let file = sqlite(&confirmed_at_the_third()).await;
+    for (id, count) in
+        [("result=succeeded", 1), ("flow = job", 3), ("booking_id=x", 0), ("attempt_index=0", 1)]
+    {
+        let story = tell(id, &file.url()).await;
+        assert_eq!((story.rows.len(), story.is_empty()), (count, count == 0), "{id}");
+    }
+    let mut nested = row(5, "a", r#"{"planner": {"size": 4}, "b.c": "x"}"#);
+    nested.booking_id = None;
+    let file = sqlite(&[nested]).await;
+    for id in ["planner.size=4", "b.c=x"] {
+        assert_eq!(tell(id, &file.url()).await.rows.len(), 1, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_story_is_cut_and_says_so() {
+    let rows: Vec<Row> = (0..1012).map(|ms| row(ms, "note", "{}")).collect();
+    let url = postgres(&rows).await;
+    let story = tell(&booking(), &url).await;
+    assert_eq!((story.rows.len(), story.left_out, &story.ending), (1000, 12, &None));
+    assert_eq!((story.first, story.last), (Some(at(0)), Some(at(999))));
+    assert!(story.to_string().contains("12 later rows are left out: a story has at most 1000."));
+}
+
+#[tokio::test]
+async fn rows_of_others_do_no_harm() {
+    let circle = |span: &str, parent: &str| {
+        let context = format!(
+            r#"{{"trace_id": "{TRACE}", "span_id": "{span}", "parent_span_id": "{parent}", "outcome": "a\u001b[2J\u202eb", "duration_ms": 1e300}}"#
+        );
+        row(5, "evil\u{1b}[31m\u{202e}<script>", &context)
+    };
+    let mut long = row(6, "long", &format!(r#"{{"reason": "{}", "duration_ms": -5}}"#, "x".repeat(1 << 20)));
+    long.source = "s".into();
+    let file = sqlite(&[circle("a", "b"), circle("b", "a"), circle("c", "c"), long]).await;
+    let story = tell(&booking(), &file.url()).await;
+    assert_eq!(story.rows.len(), 4);
+    for text in [story.to_string(), story.to_json()] {
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+    }
+    assert!(story.to_string().len() < 4000);
+    let json: Value = serde_json::from_str(&story.to_json()).expect("JSON");
+    let mut outcomes = json["rows"].as_array().expect("rows").iter().map(|row| &row["outcome"]);
+    assert!(outcomes.any(|outcome| outcome == "a\u{1b}[2J\u{202e}b"), "{json}");
+}
+
+fn run(arguments: &[&str], url: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tracing-ledger"));
+    command
+        .arg("story")
+        .args(arguments)
+        .env("DATABASE_URL", url)
+        .env_remove("COLUMNS")
+        .output()
+        .expect("it starts")
+}
+
+#[tokio::test]
+async fn the_command_prints_it_and_says_where_nothing_was_found() {
+    let file = sqlite(&confirmed_at_the_third()).await;
+    let output = run(&[&booking()], &file.url());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let story = tell(&booking(), &file.url()).await;
+    assert_eq!(String::from_utf8_lossy(&output.stdout), story.to_string());
+    let output = run(&[&booking(), "--format", "json"], &file.url());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), story.to_json() + "\n");
+    let nobody = Uuid::from_u128(7).to_string();
+    for nothing in [
+        &[nobody.as_str()][..],
+        &[&booking(), "--until", "2020-01-01T00:00:00Z"],
+        &[&booking(), "--event", "x"],
+    ] {
+        let output = run(nothing, &file.url());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.starts_with("note: no row has this id as booking_id, restaurant_id or id;"), "{said}");
+        assert!(said.contains("trace_id") && said.contains("KEY=VALUE"), "{said}");
+    }
+    assert_eq!(run(&[], &file.url()).status.code(), Some(2));
+    assert_eq!(run(&["="], &file.url()).status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_log_of_exported_rows_tells_the_same() {
+    let file = sqlite(&confirmed_at_the_third()).await;
+    let story = tell(&booking(), &file.url()).await;
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    let json: Value = serde_json::from_str(&story.to_json()).expect("JSON");
+    let lines = json["rows"].as_array().expect("rows").iter().map(|row| format!("{row}\n"));
+    std::fs::write(log.path(), lines.collect::<String>()).expect("written");
+    let path = log.path().to_str().expect("UTF-8");
+    let output = run(&[&booking(), "--format", "json", "--from-log", path], "");
+    let again: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    for part in ["waits", "ending", "first", "last"] {
+        assert_eq!(again[part], json[part], "{part}");
+    }
+}
