@@ -12,6 +12,8 @@ mod live;
 #[cfg(feature = "cli")]
 mod schema;
 #[cfg(feature = "cli")]
+mod serve;
+#[cfg(feature = "cli")]
 mod story;
 mod tables;
 mod texts;

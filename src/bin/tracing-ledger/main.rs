@@ -8,7 +8,9 @@ mod doctor;
 mod report;
 mod rows;
 mod schema;
+mod serve;
 mod since;
+mod span;
 mod story;
 mod watch;
 
@@ -24,6 +26,7 @@ use clap::{Parser, Subcommand};
 use self::doctor::Doctor;
 use self::report::ReportOptions;
 use self::schema::Schema;
+use self::serve::Serve;
 use self::story::StoryOptions;
 use self::watch::Watch;
 
@@ -48,6 +51,8 @@ enum Command {
     Story(StoryOptions),
     /// The last minutes on a terminal: rates, success, quantiles, failures and losses.
     Watch(Watch),
+    /// The page of the report on 127.0.0.1, over the rows as they come.
+    Serve(Serve),
     /// Looks whether a ledger works: database, rights, table, rules and spool.
     Doctor(Doctor),
     /// Prints the statements that make the table and its indexes.
@@ -58,13 +63,14 @@ enum Command {
 const NO_ROW: u8 = 3;
 
 /// In messages.
-const COMMANDS: &str = "report, story, watch, compare, baseline, doctor or schema";
+const COMMANDS: &str = "report, story, watch, serve, compare, baseline, doctor or schema";
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command: Command::Report(options) }) => finish(run(options.run())),
         Ok(Cli { command: Command::Story(options) }) => finish(run(options.run())),
         Ok(Cli { command: Command::Watch(options) }) => finish(options.run()),
+        Ok(Cli { command: Command::Serve(options) }) => finish(options.run()),
         Ok(Cli { command: Command::Baseline(command) }) => compare::baseline(&command),
         Ok(Cli { command: Command::Compare(options) }) => compare::compare(&options),
         Ok(Cli { command: Command::Doctor(options) }) => options.run(),

@@ -9,16 +9,15 @@ use std::env;
 use std::error::Error;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use jiff::{SignedDuration, Span, SpanRelativeTo};
 use tracing_ledger::report::Live;
 
 use self::choice::Choice;
 use self::screen::Screen;
 use super::rows::RowsOptions;
+use super::span::short_window;
 use super::{NO_ROW, complain, print, runtime};
 
 #[derive(Args)]
@@ -27,42 +26,25 @@ pub(super) struct Watch {
     rows: RowsOptions,
 
     /// The length of the window at the beginning, such as 30s, 5min or 1h
-    #[arg(long, value_name = "SPAN", default_value = "5min")]
-    window: Window,
+    #[arg(long, value_name = "SPAN", default_value = "5min", value_parser = short_window)]
+    window: Duration,
 
     /// Prints one frame as text, and ends
     #[arg(long)]
     once: bool,
 }
 
-/// The length of a window.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Window(Duration);
-
-impl FromStr for Window {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let span = text.parse::<Span>().ok();
-        let span = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
-        let day = SignedDuration::from_hours(24);
-        let span = span.filter(|span| *span >= SignedDuration::from_secs(1) && *span <= day);
-        let span = span.and_then(|span| Duration::try_from(span).ok());
-        span.map(Self).ok_or("use a span from 1s to 24h, such as 5min")
-    }
-}
-
 impl Watch {
     pub(super) fn run(&self) -> Result<ExitCode, Box<dyn Error>> {
         let question = self.rows.question()?;
-        let live = Live::new(&question, self.window.0, &self.rows.database_url)?;
+        let live = Live::new(&question, self.window, &self.rows.database_url)?;
         if self.once {
             return self.once(live);
         }
         if !io::stdout().is_terminal() {
             return Err("stdout is no terminal: use --once for one frame as text".into());
         }
-        terminal::run(live, self.window.0)?;
+        terminal::run(live, self.window)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -73,7 +55,7 @@ impl Watch {
         })?;
         let is_empty = view.report.is_empty();
         let until = view.report.window.until.unwrap_or_else(SystemTime::now);
-        let screen = Screen { view: Some(view), away: None, choice: Choice::new(self.window.0), now: until };
+        let screen = Screen { view: Some(view), away: None, choice: Choice::new(self.window), now: until };
         let [columns, lines] = ["COLUMNS", "LINES"].map(|name| env::var(name).ok()?.parse::<u16>().ok());
         print(&screen.text(columns.unwrap_or(80), lines))?;
         if is_empty {

@@ -1,0 +1,123 @@
+//! The answer to a request.
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::http::response::Builder;
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::pages::{Pages, REFRESH, Texts};
+use super::token::Token;
+
+/// The page has a policy of its own, with the hashes of its style and its script. This one adds what only a header can
+/// say.
+const POLICY: &str =
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; connect-src 'none'; object-src 'none'";
+
+/// No other site may read, embed or keep what is served, or learn its address.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+type Answer = Response<Full<Bytes>>;
+
+/// What is served, to whom.
+pub(super) struct Site {
+    pub(super) pages: Pages,
+    pub(super) token: Token,
+    pub(super) port: u16,
+}
+
+enum Wanted {
+    Page,
+    Json,
+}
+
+impl Site {
+    pub(super) async fn answer(&self, request: &Request<Incoming>) -> Answer {
+        if !self.is_own_host(request) {
+            return plain(
+                StatusCode::MISDIRECTED_REQUEST,
+                "this is another host: use the address as it was printed\n",
+            );
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let builder =
+                Response::builder().status(StatusCode::METHOD_NOT_ALLOWED).header(header::ALLOW, "GET, HEAD");
+            return finished(builder, TEXT, "only GET and HEAD are answered\n".to_owned());
+        }
+        let Some(wanted) = self.wanted(request.uri().path()) else {
+            return plain(StatusCode::NOT_FOUND, "nothing is here: use the address as it was printed\n");
+        };
+        let made = self.pages.made().await;
+        let status = if made.texts.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let builder = Response::builder().status(status);
+        match (wanted, made.texts) {
+            (Wanted::Page, texts) => {
+                let builder = builder.header(header::REFRESH, REFRESH.as_secs());
+                finished(builder, HTML, texts.map_or_else(|why| away(&why), |Texts { page, .. }| page))
+            }
+            (Wanted::Json, Ok(Texts { json, .. })) => finished(builder, JSON, json),
+            (Wanted::Json, Err(why)) => {
+                finished(builder, JSON, serde_json::json!({ "error": why }).to_string() + "\n")
+            }
+        }
+    }
+
+    /// A name that leads here by the DNS of another site has that name in `Host`.
+    fn is_own_host(&self, request: &Request<Incoming>) -> bool {
+        let mut hosts = request.headers().get_all(header::HOST).iter();
+        let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+        let port = self.port;
+        let by_address = request
+            .uri()
+            .authority()
+            .is_none_or(|authority| authority.as_str().as_bytes() == host.as_bytes());
+        by_address
+            && [format!("127.0.0.1:{port}"), format!("localhost:{port}")]
+                .iter()
+                .any(|own| own.as_bytes() == host.as_bytes())
+    }
+
+    fn wanted(&self, path: &str) -> Option<Wanted> {
+        let (token, rest) = path.strip_prefix('/')?.split_once('/')?;
+        let wanted = match rest {
+            "" => Wanted::Page,
+            "report.json" => Wanted::Json,
+            _ => return None,
+        };
+        self.token.is(token).then_some(wanted)
+    }
+}
+
+fn plain(status: StatusCode, text: &str) -> Answer {
+    finished(Response::builder().status(status), TEXT, text.to_owned())
+}
+
+fn finished(builder: Builder, content_type: &'static str, text: String) -> Answer {
+    let builder = builder.header(header::CONTENT_TYPE, content_type);
+    let mut answer = builder.body(Full::new(Bytes::from(text))).unwrap_or_default();
+    let headers = HEADERS.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value)));
+    answer.headers_mut().extend(headers);
+    answer
+}
+
+/// The page while the database does not answer. The next one may have the rows.
+fn away(why: &str) -> String {
+    let escaped = why.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"color-scheme\" content=\"light dark\">\
+         <title>The database is away</title><h1>The database is away</h1><p>{escaped}</p>\
+         <p>This page asks again every {} seconds.</p></html>\n",
+        REFRESH.as_secs()
+    )
+}

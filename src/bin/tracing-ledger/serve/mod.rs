@@ -1,0 +1,118 @@
+//! `tracing-ledger serve`: the page of the report over the rows as they come, for this machine alone.
+
+mod answer;
+mod pages;
+mod token;
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::poll_fn;
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use clap::Args;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio::task::LocalSet;
+
+use self::answer::Site;
+use self::pages::Pages;
+use self::token::Token;
+use super::rows::RowsOptions;
+use super::span::window;
+use super::{complain, print, runtime};
+
+/// More connections wait.
+const MOST_CONNECTIONS: usize = 64;
+/// A connection without a request ends after this time.
+const IDLE: Duration = Duration::from_secs(30);
+/// After a connection that could not be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
+
+#[derive(Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    rows: RowsOptions,
+
+    /// The length of the window, which ends now
+    #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = window)]
+    window: Duration,
+
+    /// The port on 127.0.0.1; 0 is a free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+
+    /// Prints the address on stdout, alone on a line, for a program that opens it
+    #[arg(long)]
+    open: bool,
+}
+
+impl Serve {
+    pub(super) fn run(&self) -> Result<ExitCode, Box<dyn Error>> {
+        let pages = Pages::new(self.rows.question()?, self.rows.database_url.clone(), self.window);
+        LocalSet::new().block_on(&runtime()?, self.serve(pages))
+    }
+
+    async fn serve(&self, pages: Pages) -> Result<ExitCode, Box<dyn Error>> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await;
+        let listener =
+            listener.map_err(|error| format!("cannot listen on 127.0.0.1, port {}: {error}", self.port))?;
+        let port = listener.local_addr()?.port();
+        let token = Token::random()?;
+        let address = format!("http://127.0.0.1:{port}/{}/", token.text());
+        let [mut interrupt, mut terminate] =
+            [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+        if self.open {
+            print(&format!("{address}\n"))?;
+        } else {
+            complain(
+                "note",
+                &format!("the page is on {address} until Ctrl-C; only who knows the address can read it"),
+            );
+        }
+        tokio::task::spawn_local(accept(listener, Rc::new(Site { pages, token, port })));
+        poll_fn(|context| {
+            let signals = [interrupt.poll_recv(context), terminate.poll_recv(context)];
+            if signals.iter().any(Poll::is_ready) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn accept(listener: TcpListener, site: Rc<Site>) {
+    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    // Nobody closes it.
+    while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let site = Rc::clone(&site);
+                tokio::task::spawn_local(async move {
+                    connection(stream, &site).await;
+                    drop(permit);
+                });
+            }
+            // Such as too many open files: the next one may succeed.
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, site: &Rc<Site>) {
+    let answer = |request| {
+        let site = Rc::clone(site);
+        async move { Ok::<_, Infallible>(site.answer(&request).await) }
+    };
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(16 * 1024);
+    // A browser that goes away is no failure.
+    server.serve_connection(TokioIo::new(stream), service_fn(answer)).await.ok();
+}

@@ -1,0 +1,59 @@
+//! The page and the JSON, made anew every few seconds and only if someone asks.
+
+use std::error::Error;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::Mutex;
+use tracing_ledger::report::{Question, page, report};
+
+/// A browser asks again after this time.
+pub(super) const REFRESH: Duration = Duration::from_secs(10);
+/// Several readers share what is younger.
+const FRESH: Duration = Duration::from_secs(5);
+
+pub(super) struct Pages {
+    question: Question,
+    urls: Vec<String>,
+    window: Duration,
+    made: Mutex<Option<Made>>,
+}
+
+/// What was made last.
+#[derive(Clone)]
+pub(super) struct Made {
+    at: Instant,
+    /// Or why the database does not answer.
+    pub(super) texts: Result<Texts, String>,
+}
+
+#[derive(Clone)]
+pub(super) struct Texts {
+    pub(super) page: String,
+    pub(super) json: String,
+}
+
+impl Pages {
+    pub(super) fn new(question: Question, urls: Vec<String>, window: Duration) -> Self {
+        Self { question: question.detail(true), urls, window, made: Mutex::new(None) }
+    }
+
+    /// At most one of all requests asks the database, and the others wait for it.
+    pub(super) async fn made(&self) -> Made {
+        let mut made = self.made.lock().await;
+        match &*made {
+            Some(made) if made.at.elapsed() < FRESH => made.clone(),
+            _ => {
+                let texts = self.make().await.map_err(|error| format!("{error:#}"));
+                made.insert(Made { at: Instant::now(), texts }).clone()
+            }
+        }
+    }
+
+    async fn make(&self) -> Result<Texts, Box<dyn Error>> {
+        let until = SystemTime::now();
+        let since = until.checked_sub(self.window).unwrap_or(SystemTime::UNIX_EPOCH);
+        let question = self.question.clone().since(since).until(until);
+        let report = report(&question, &self.urls).await?;
+        Ok(Texts { page: page(&report, None), json: report.to_json() + "\n" })
+    }
+}
