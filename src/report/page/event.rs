@@ -169,7 +169,7 @@ fn tile(name: &str, shown: &Shown, key: &str, small: Option<Markup>) -> Markup {
     html! {
         div {
             dt { (name) }
-            dd { (shown.at(key)) @if let Some(small) = small { small { (small) } } }
+            dd { (shown.at(key)) @if let Some(small) = small { " " small { (small) } } }
         }
     }
 }

@@ -33,8 +33,8 @@ impl Room {
         let share = |all: usize, parts: usize, most: usize| (all / parts.max(1)).min(most);
         let events = report.events.len();
         Self {
-            time_rows: share(90, events, 48),
-            bucket_rows: share(90, events, 40),
+            time_rows: share(160, events, 48),
+            bucket_rows: share(160, events, 40),
             groups: share(48, report.events.iter().map(lists).sum(), 16),
             calls: fair_share(report),
         }

@@ -52,13 +52,18 @@ fn summary(compared: &Compared) -> Markup {
     let kinds = [Judgement::Worse, Judgement::Better, Judgement::NoDifferenceShown, Judgement::NotEnoughData];
     let of = |kind| {
         let own = compared.pairs.iter().filter(move |pair| pair.by.is_empty() && pair.judgement() == kind);
-        own.map(|pair| format!("{} of {}", pair.metric, foreign(&pair.event_type))).collect::<Vec<_>>()
+        let own: Vec<_> = own.collect();
+        let events = own.chunk_by(|one, other| one.event_type == other.event_type).map(|figures| {
+            let names: Vec<_> = figures.iter().map(|pair| pair.metric.as_str()).collect();
+            format!("{} of {}", names.join(", "), foreign(&figures[0].event_type))
+        });
+        events.collect::<Vec<_>>().join("; ")
     };
     html! {
         ul {
             @for kind in kinds {
                 @let figures = of(kind);
-                @if !figures.is_empty() { li { (judgement(kind)) " " (figures.join(", ")) } }
+                @if !figures.is_empty() { li { (judgement(kind)) " " (figures) } }
             }
         }
     }
