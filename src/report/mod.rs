@@ -28,10 +28,11 @@ pub use self::answer::{
 };
 pub use self::compare::{Compare, compared::Compared, snapshot::Snapshot};
 pub use self::detail::{Detail, DurationBar, ListedCall, Losses, TimeStep, VersionRows};
-use self::gather::Gather;
+use self::gather::{FoundCalls, Gather};
 pub use self::live::{Live, LiveFailure, LiveView, RowsOverTime};
 use self::log::Logs;
 pub use self::log::UnreadLines;
+use self::observe::Questions;
 pub use self::page::page;
 pub use self::question::Question;
 pub use self::stats::gates::GateResult;
@@ -88,11 +89,48 @@ pub async fn report_of_logs<P: AsRef<Path>>(
 pub(crate) async fn read(question: &Question, sources: &mut [impl RowSource]) -> Result<Report, Error> {
     let questions = question.questions();
     let mut gather = Gather::new(question);
-    for source in sources {
-        let each = &mut |reading: &Reading<'_>| gather.row(&questions.observe(reading));
+    for (number, source) in sources.iter_mut().enumerate() {
+        let mut questions = questions.clone();
+        if question.detail {
+            questions = questions.detailed(source.passes_whole_rows());
+        }
+        let each = &mut |reading: &Reading<'_>| {
+            let row = questions.observe(reading);
+            if questions.selection().is_loss(reading) {
+                gather.loss(&row);
+            }
+            if questions.selection().asks_for(reading) {
+                gather.row(number, &row);
+            }
+        };
         source.read(questions.selection(), each).await?;
+        complete(&mut gather, &questions, number, source).await?;
     }
     Ok(gather.report(&questions))
+}
+
+/// Reads the calls that are shown one by one as a whole, if the source has not done so yet.
+async fn complete(
+    gather: &mut Gather,
+    questions: &Questions,
+    number: usize,
+    source: &mut impl RowSource,
+) -> Result<(), Error> {
+    let ids = gather.incomplete(number);
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let questions = questions.whole(ids);
+    let mut found = FoundCalls::default();
+    let each = &mut |reading: &Reading<'_>| {
+        let row = questions.observe(reading);
+        if let (Some(id), Some(whole)) = (row.id(), row.whole()) {
+            found.add(id, &whole);
+        }
+    };
+    source.read(questions.selection(), each).await?;
+    gather.complete(number, &found);
+    Ok(())
 }
 
 /// The event types in this table of these databases, most frequent first, with their numbers of rows. The table is written

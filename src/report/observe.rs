@@ -25,6 +25,35 @@ pub(crate) enum By {
 pub(crate) struct Questions {
     selection: Selection,
     by: Vec<Place>,
+    detail: Option<DetailPlaces>,
+}
+
+/// The places of the texts that only details need.
+#[derive(Clone, Copy, Debug)]
+struct DetailPlaces {
+    id: usize,
+    version: usize,
+    cause: usize,
+    lost: usize,
+    whole: Option<WholePlaces>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct WholePlaces {
+    severity: usize,
+    restaurant: usize,
+    context: usize,
+}
+
+/// The columns of a row that was read as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whole<'a> {
+    pub(crate) source: Option<&'a str>,
+    pub(crate) severity: Option<&'a str>,
+    pub(crate) booking: Option<&'a str>,
+    pub(crate) restaurant: Option<&'a str>,
+    /// JSON text.
+    pub(crate) context: Option<&'a str>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +67,7 @@ enum Place {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Observation<'a> {
     reading: &'a Reading<'a>,
-    by: &'a [Place],
+    questions: &'a Questions,
 }
 
 /// The places of the texts that every report asks for.
@@ -64,7 +93,7 @@ impl Questions {
             let text = asked.get(condition.asked).cloned();
             condition.asked = text.map_or(usize::MAX, |text| place(&mut selection.asked, text));
         }
-        Self { selection, by: Vec::new() }
+        Self { selection, by: Vec::new(), detail: None }
     }
 
     /// Adds what rows are grouped by; [`Observation::by`] answers in the order of these calls.
@@ -77,6 +106,33 @@ impl Questions {
             });
         }
         self
+    }
+
+    /// Adds what details need; the whole row only where the source reads it anyway.
+    pub(crate) fn detailed(mut self, whole: bool) -> Self {
+        let asked = &mut self.selection.asked;
+        let mut key = |keys: &[&str]| {
+            let otherwise = keys.iter().map(|key| (*key).to_owned()).collect();
+            place(asked, Asked::Key(Choice { of: Vec::new(), otherwise }))
+        };
+        let (version, cause, lost) = (key(&["version", "service.version"]), key(&["cause"]), key(&["count"]));
+        let id = place(asked, Asked::Id);
+        let whole = whole.then(|| WholePlaces::new(asked));
+        self.detail = Some(DetailPlaces { id, version, cause, lost, whole });
+        self.selection.losses = true;
+        self
+    }
+
+    /// Asks for these rows of the same table as a whole.
+    pub(crate) fn whole(&self, ids: Vec<String>) -> Self {
+        let asked = vec![Asked::Source, Asked::BookingId];
+        let columns = self.selection.columns.clone();
+        let mut selection = Selection { asked, columns, ..Selection::default() };
+        let id = place(&mut selection.asked, Asked::Id);
+        let whole = Some(WholePlaces::new(&mut selection.asked));
+        selection.any = ids.into_iter().map(|text| (id, text)).collect();
+        let detail = DetailPlaces { id, version: usize::MAX, cause: usize::MAX, lost: usize::MAX, whole };
+        Self { selection, by: Vec::new(), detail: Some(detail) }
     }
 
     /// Asks for one more text, and returns its place for [`Observation::text`].
@@ -101,7 +157,15 @@ impl Questions {
     }
 
     pub(crate) fn observe<'a>(&'a self, reading: &'a Reading<'a>) -> Observation<'a> {
-        Observation { reading, by: &self.by }
+        Observation { reading, questions: self }
+    }
+}
+
+impl WholePlaces {
+    fn new(asked: &mut Vec<Asked>) -> Self {
+        let [severity, restaurant, context] =
+            [Asked::Severity, Asked::RestaurantId, Asked::Context].map(|text| place(asked, text));
+        Self { severity, restaurant, context }
     }
 }
 
@@ -237,9 +301,42 @@ impl<'a> Observation<'a> {
         self.number(WITHIN)
     }
 
+    /// The primary key; `None` where no details are asked for.
+    pub(crate) fn id(&self) -> Option<&'a str> {
+        self.text(self.questions.detail?.id)
+    }
+
+    /// The version that made the row; `None` where no details are asked for.
+    pub(crate) fn version(&self) -> Option<&'a str> {
+        self.text(self.questions.detail?.version)
+    }
+
+    /// Of a row of `ledger.loss`: why rows are missing.
+    pub(crate) fn cause(&self) -> Option<&'a str> {
+        self.text(self.questions.detail?.cause)
+    }
+
+    /// Of a row of `ledger.loss`: how many rows are missing.
+    pub(crate) fn lost(&self) -> u64 {
+        let count = self.questions.detail.and_then(|detail| self.text(detail.lost)?.parse().ok());
+        count.unwrap_or_default()
+    }
+
+    /// All columns; `None` where they were not read.
+    pub(crate) fn whole(&self) -> Option<Whole<'a>> {
+        let places = self.questions.detail?.whole?;
+        Some(Whole {
+            source: self.text(SOURCE),
+            severity: self.text(places.severity),
+            booking: self.text(BOOKING),
+            restaurant: self.text(places.restaurant),
+            context: self.text(places.context),
+        })
+    }
+
     /// The values that rows are grouped by: each is cheap to make, and [`Questions::label`] makes what a report shows.
     pub(crate) fn raw_by(&self) -> impl Iterator<Item = Option<Cow<'a, str>>> {
-        self.by.iter().map(|place| match *place {
+        self.questions.by.iter().map(|place| match *place {
             Place::Text(place) => self.text(place).map(Cow::Borrowed),
             Place::Hour => self.moment().map(|moment| hours(moment).to_string().into()),
             Place::Day => self.moment().map(|moment| hours(moment).div_euclid(24).to_string().into()),

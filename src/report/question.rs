@@ -138,6 +138,7 @@ impl Question {
             conditions: conditions.collect(),
             columns: self.known_rules().columns(),
             any: Vec::new(),
+            losses: false,
         };
         let questions = Questions::new(&self.known_rules(), selection);
         match self.grouping() {

@@ -136,6 +136,15 @@ impl AnyStore {
 
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 impl super::read::RowSource for AnyStore {
+    fn passes_whole_rows(&self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(store) => store.passes_whole_rows(),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(store) => store.passes_whole_rows(),
+        }
+    }
+
     async fn read(
         &mut self,
         selection: &super::read::Selection,

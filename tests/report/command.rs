@@ -52,6 +52,24 @@ async fn every_format_is_printed() {
 }
 
 #[tokio::test]
+async fn details_are_printed_where_they_are_asked_for() {
+    let file = ledger_with_a_call().await;
+    let output = run(&["report", "--database-url", &file.url(), "--detail", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    let detail = &json["events"][0]["detail"];
+    assert_eq!(
+        (&detail["histogram"][0]["from"], &detail["histogram"][0]["to"]),
+        (&12.5.into(), &14.0.into())
+    );
+    assert_eq!(
+        (&detail["over_time"][0]["calls"], &detail["over_time"][0]["approximate"]),
+        (&1.into(), &false.into())
+    );
+    assert_eq!(detail["slowest"][0]["context"]["planner_duration_ms"], 12.5, "{json}");
+    assert_eq!(json["losses"], serde_json::json!({"rows": 0, "lost": 0, "by": {}}));
+}
+
+#[tokio::test]
 async fn the_url_may_come_from_the_environment() {
     let file = ledger_with_a_call().await;
     let output = command(&["report"]).env("DATABASE_URL", file.url()).output().expect("it starts");

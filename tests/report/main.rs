@@ -4,6 +4,7 @@
 mod command;
 #[cfg(feature = "cli")]
 mod compare;
+mod detail;
 mod figures;
 mod foreign_rows;
 mod groups;

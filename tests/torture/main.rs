@@ -22,6 +22,7 @@ mod report;
 mod rng;
 mod scene;
 mod stage;
+mod stalls;
 mod tmpfs;
 mod tracer;
 mod wait;

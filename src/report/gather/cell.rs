@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::interval::intervals;
 use crate::report::answer::{Figures, Reason, Share, Spread, Window};
 use crate::report::observe::Observation;
-use crate::report::samples::Samples;
+use crate::report::samples::{Samples, Sorted};
 use crate::report::stats::block_counts::BlockCounts;
 use crate::report::stats::blocks::unit_block;
 
@@ -107,21 +107,26 @@ impl Cell {
         })
     }
 
-    pub(super) fn figures(mut self, window: &Window) -> Figures {
+    pub(super) fn figures(self, window: &Window) -> Figures {
+        self.figures_and_durations(window).0
+    }
+
+    pub(super) fn figures_and_durations(mut self, window: &Window) -> (Figures, Sorted) {
         let n = self.succeeded + self.failed;
         let rate = (n > 0).then(|| self.succeeded as f64 / n as f64);
         let durations = self.durations.into_sorted();
         let spread = durations.spread();
-        Figures {
+        let figures = Figures {
             source: if self.sources.len() == 1 { self.sources.pop() } else { None },
             calls: self.count,
             success: Share { n, rate },
             outcomes: self.outcomes,
-            duration_ms: Spread { interval: intervals(durations, &self.blocks), ..spread },
+            duration_ms: Spread { interval: intervals(&durations, &self.blocks), ..spread },
             rows_per_hour: hours(window).map(|hours| self.count as f64 / hours),
             last: self.last.map(SystemTime::from),
             reasons: reasons(self.reasons),
-        }
+        };
+        (figures, durations)
     }
 }
 

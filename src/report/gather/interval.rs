@@ -10,7 +10,7 @@ use crate::report::stats::estimate::Estimate;
 use crate::report::stats::quantile::Ranked;
 
 /// The intervals that hold the percentiles of the durations; `None` where too few are known for each of them.
-pub(super) fn intervals(durations: Sorted, counts: &BlockCounts) -> Option<Intervals> {
+pub(super) fn intervals(durations: &Sorted, counts: &BlockCounts) -> Option<Intervals> {
     let ranked = Arc::new(Ranked::from_counts(durations.bars()));
     let of = |level| {
         let estimate = Estimate::counted(level, &ranked, counts)?;

@@ -1,6 +1,7 @@
 //! Computes the answer from rows, one at a time.
 
 mod cell;
+mod detail;
 mod flow;
 mod interval;
 mod job;
@@ -11,6 +12,8 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 
 use self::cell::Cell;
+use self::detail::Details;
+pub(super) use self::detail::FoundCalls;
 use self::job::Jobs;
 use super::answer::{EventFigures, GroupFigures, Report, Window};
 use super::observe::{Observation, Questions};
@@ -30,6 +33,7 @@ pub(super) struct Gather {
     /// The key of the row at hand.
     key: String,
     jobs: Jobs,
+    details: Option<Details>,
     unreadable: u64,
 }
 
@@ -43,11 +47,13 @@ impl Gather {
             index: HashMap::new(),
             key: String::new(),
             jobs: Jobs::new(question.jobs()),
+            details: question.detail.then(Details::default),
             unreadable: 0,
         }
     }
 
-    pub(super) fn row(&mut self, row: &Observation<'_>) {
+    /// Counts a row of the source with this number.
+    pub(super) fn row(&mut self, source: usize, row: &Observation<'_>) {
         if let Some(moment) = row.moment() {
             let (first, last) = self.period.unwrap_or((moment, moment));
             self.period = Some((first.min(moment), last.max(moment)));
@@ -67,6 +73,27 @@ impl Gather {
             cell.add(row);
         }
         self.jobs.row(row);
+        if let Some(details) = &mut self.details {
+            details.row(source, row);
+        }
+    }
+
+    /// Counts what a row of `ledger.loss` says is missing.
+    pub(super) fn loss(&mut self, row: &Observation<'_>) {
+        if let Some(details) = &mut self.details {
+            details.loss(row);
+        }
+    }
+
+    /// The ids of the calls of a source that are still to be read as a whole.
+    pub(super) fn incomplete(&self, source: usize) -> Vec<String> {
+        self.details.as_ref().map(|details| details.incomplete(source)).unwrap_or_default()
+    }
+
+    pub(super) fn complete(&mut self, source: usize, found: &FoundCalls) {
+        if let Some(details) = &mut self.details {
+            details.complete(source, found);
+        }
     }
 
     pub(super) fn report(mut self, questions: &Questions) -> Report {
@@ -77,16 +104,27 @@ impl Gather {
             by_event_type.entry(cell.event_type().to_owned()).or_default().push(cell);
         }
         let events = by_event_type.into_iter();
-        let event = |(event_type, cells): (String, Vec<Cell>)| EventFigures {
-            groups: groups(&self.grouping, questions, &event_type, &cells, &self.window),
-            figures: Cell::together(&cells).figures(&self.window),
-            event_type,
-            detail: None,
+        let event = |(event_type, cells): (String, Vec<Cell>)| {
+            let (figures, durations) = Cell::together(&cells).figures_and_durations(&self.window);
+            let detail = self.details.as_mut();
+            EventFigures {
+                groups: groups(&self.grouping, questions, &event_type, &cells, &self.window),
+                figures,
+                detail: detail.map(|details| details.figures(&event_type, &durations, self.period)),
+                event_type,
+            }
         };
         let mut events: Vec<_> = events.map(event).collect();
         events.sort_by_key(|event| Reverse(event.figures.calls));
         let (jobs, attempts) = self.jobs.figures();
-        Report { window: self.window, events, jobs, attempts, unreadable: self.unreadable, losses: None }
+        Report {
+            window: self.window,
+            events,
+            jobs,
+            attempts,
+            unreadable: self.unreadable,
+            losses: self.details.map(Details::into_losses),
+        }
     }
 }
 

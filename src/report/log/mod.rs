@@ -116,6 +116,10 @@ impl Logs {
 }
 
 impl RowSource for Logs {
+    fn passes_whole_rows(&self) -> bool {
+        true
+    }
+
     async fn read(
         &mut self,
         selection: &Selection,

@@ -109,9 +109,7 @@ fn offer(selection: &Selection, row: &[Option<&[u8]>], each: &mut (dyn FnMut(&Re
         is_object: *is_object == Some(&[1]),
         texts: &texts,
     };
-    if selection.holds(&reading) {
-        each(&reading);
-    }
+    selection.pass(&reading, each);
 }
 
 /// `None` for `infinity`.
@@ -124,7 +122,7 @@ fn select(selection: &Selection, table: &TableName, extra: &ExtraColumns) -> Str
     let texts: String =
         selection.asked.iter().map(|asked| format!(", {}", expression(asked, extra))).collect();
     let mut conditions = Vec::new();
-    if let Some(types) = &selection.event_types {
+    if let Some(types) = selection.read_types() {
         let types: Vec<_> = types.iter().map(|name| literal(name)).collect();
         conditions.push(format!("event_type::text IN ({})", types.join(", ")));
     }
@@ -135,12 +133,8 @@ fn select(selection: &Selection, table: &TableName, extra: &ExtraColumns) -> Str
     if !window.is_empty() {
         conditions.push(format!("(created_at IS NULL OR {})", window.join(" AND ")));
     }
-    let is = |asked, text| format!("{} = {}", expression(asked, extra), literal(text));
-    // So that no other row crosses the wire.
-    let any = selection.any.iter().filter_map(|(asked, text)| Some(is(selection.asked.get(*asked)?, text)));
-    let any: Vec<_> = any.collect();
-    if !any.is_empty() {
-        conditions.push(format!("({})", any.join(" OR ")));
+    if !selection.any.is_empty() {
+        conditions.push(format!("({})", any(selection, extra)));
     }
     let all =
         if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
@@ -149,6 +143,25 @@ fn select(selection: &Selection, table: &TableName, extra: &ExtraColumns) -> Str
          FROM {}{all}) TO STDOUT (FORMAT binary)",
         table.quoted()
     )
+}
+
+/// Whether the server has one of these texts there, so that no other row crosses the wire. Constants without a type take that
+/// of the column `id`, so that its index finds UUIDs.
+fn any(selection: &Selection, extra: &ExtraColumns) -> String {
+    let (mut ids, mut others) = (Vec::new(), Vec::new());
+    for (asked, text) in &selection.any {
+        match selection.asked.get(*asked) {
+            Some(Asked::Id) if extra.has("id") && uuid::Uuid::try_parse(text).is_ok() => {
+                ids.push(literal(text));
+            }
+            Some(asked) => others.push(format!("{} = {}", expression(asked, extra), literal(text))),
+            None => {}
+        }
+    }
+    if !ids.is_empty() {
+        others.push(format!("id IN ({})", ids.join(", ")));
+    }
+    others.join(" OR ")
 }
 
 fn expression(asked: &Asked, extra: &ExtraColumns) -> String {

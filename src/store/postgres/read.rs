@@ -74,7 +74,7 @@ async fn rows(
 ) -> Result<(), StepError> {
     let query = sqlx::query_as(AssertSqlSafe(table.in_sql(&select(extra)).into_owned()))
         .persistent(false)
-        .bind(&selection.event_types)
+        .bind(selection.read_types())
         .bind(selection.since_text())
         .bind(selection.until_text());
     let mut rows: Rows<'_> = query.fetch(connection);

@@ -36,6 +36,11 @@ pub(crate) struct ReadRow {
 
 /// Where a report reads rows: a database, or the log of a service.
 pub(crate) trait RowSource {
+    /// Whether the source reads every row as a whole, so that all of it may be asked for at no cost.
+    fn passes_whole_rows(&self) -> bool {
+        false
+    }
+
     /// Passes what the selection asks of every selected row to `each`, in no order, one row at a time.
     ///
     /// A source of whole rows passes each to [`Selection::offer`], which selects.

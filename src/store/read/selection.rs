@@ -28,7 +28,12 @@ pub(crate) struct Selection {
     pub(crate) columns: Arc<ColumnMap>,
     /// One of these places in `asked` must have this text, unless there are none.
     pub(crate) any: Vec<(usize, String)>,
+    /// Whether rows of `ledger.loss` are passed on too, whatever the event types and the conditions.
+    pub(crate) losses: bool,
 }
+
+/// The event type of the rows that say how many others are missing.
+pub(crate) const LOSS: &str = "ledger.loss";
 
 /// One text of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,8 +109,8 @@ impl Selection {
 
     /// Reads what is asked of a whole row, and passes it on if the row is selected.
     pub(crate) fn offer(&self, row: &ReadRow, each: &mut (dyn FnMut(&Reading<'_>) + Send)) {
-        let named = |types: &Vec<String>| types.contains(&row.event_type);
-        if !self.event_types.as_ref().is_none_or(named) || !self.takes(row.created_at) {
+        let is_read = self.names(&row.event_type) || self.losses && row.event_type == LOSS;
+        if !is_read || !self.takes(row.created_at) {
             return;
         }
         let context = row.context.as_deref().and_then(Context::parse);
@@ -117,9 +122,34 @@ impl Selection {
             is_object: context.is_some(),
             texts: &texts,
         };
-        if self.holds(&reading) {
-            each(&reading);
+        self.pass(&reading, each);
+    }
+
+    /// Passes a row on, if the source is to.
+    pub(crate) fn pass(&self, reading: &Reading<'_>, each: &mut (dyn FnMut(&Reading<'_>) + Send)) {
+        if self.is_loss(reading) || self.holds(reading) {
+            each(reading);
         }
+    }
+
+    /// Whether the row is passed on because it says how many others are missing.
+    pub(crate) fn is_loss(&self, reading: &Reading<'_>) -> bool {
+        self.losses && reading.event_type == LOSS
+    }
+
+    /// Whether a row that was passed on has the event type and meets the conditions.
+    pub(crate) fn asks_for(&self, reading: &Reading<'_>) -> bool {
+        !self.is_loss(reading) || self.names(reading.event_type) && self.holds(reading)
+    }
+
+    /// The event types to read; `None` for all.
+    pub(crate) fn read_types(&self) -> Option<Vec<&str>> {
+        let types = self.event_types.as_ref()?.iter().map(String::as_str);
+        Some(types.chain(self.losses.then_some(LOSS)).collect())
+    }
+
+    fn names(&self, event_type: &str) -> bool {
+        self.event_types.as_ref().is_none_or(|types| types.iter().any(|name| name == event_type))
     }
 
     /// Whether the row is of the time that is asked for. A row without a readable time is.

@@ -24,6 +24,10 @@ const MOST_COLUMNS: usize = 63;
 const COLUMNS: &str = "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0";
 
 impl RowSource for Sqlite {
+    fn passes_whole_rows(&self) -> bool {
+        true
+    }
+
     async fn read(
         &mut self,
         selection: &Selection,
@@ -40,8 +44,8 @@ impl Sqlite {
         selection: &Selection,
         each: &mut (dyn FnMut(&Reading<'_>) + Send),
     ) -> Result<(), sqlx::Error> {
-        let event_types = selection.event_types.as_ref();
-        let event_types = event_types.map(|types| serde_json::Value::from(types.clone()).to_string());
+        let event_types = selection.read_types();
+        let event_types = event_types.map(|types| serde_json::Value::from(types).to_string());
         let select = select(&self.extra_columns(selection).await?);
         let query = sqlx::query_as(AssertSqlSafe(self.table.in_sql(&select).into_owned()))
             .bind(event_types)

@@ -1,0 +1,106 @@
+//! Durations by size.
+
+use crate::report::detail::DurationBar;
+use crate::report::samples::Sorted;
+
+/// More bars are no longer a picture.
+const MOST_BARS: i32 = 200;
+
+/// Preferred numbers (ISO 3, R 20): neighbours differ by about an eighth, and people can read them.
+const EDGES: [&str; 20] = [
+    "1", "1.12", "1.25", "1.4", "1.6", "1.8", "2", "2.24", "2.5", "2.8", "3.15", "3.55", "4", "4.5", "5",
+    "5.6", "6.3", "7.1", "8", "9",
+];
+const EDGES_A_DECADE: i32 = 20;
+
+/// How many of the edges one bar spans, so that all values fit in as many bars as are shown.
+const SPANS: [i32; 5] = [1, 2, 4, 20, 100];
+
+/// The bars from the least value to the greatest. Values that are not above 0 have the first one to themselves.
+pub(super) fn histogram(sorted: &Sorted) -> Vec<DurationBar> {
+    let mut bars: Vec<DurationBar> = Vec::new();
+    let mut positive = sorted.bars().skip_while(|(value, _)| *value <= 0.0).peekable();
+    let mut low = sorted.bars().take_while(|(value, _)| *value <= 0.0);
+    if let Some((from, n)) = low.next() {
+        bars.push(DurationBar { from, to: 0.0, n: n + low.map(|(_, n)| n).sum::<u64>() });
+    }
+    let (Some((least, _)), Some(most)) = (positive.peek().copied(), sorted.max()) else { return bars };
+    let span = span(least, most, bars.len() as i32);
+    let mut place = place(least).div_euclid(span) * span;
+    let mut bar = bar_at(place, span);
+    for (value, n) in positive {
+        while value >= bar.to && bar.to < f64::MAX {
+            bars.push(bar);
+            place += span;
+            bar = bar_at(place, span);
+        }
+        bar.n += n;
+    }
+    bars.push(bar);
+    bars
+}
+
+fn bar_at(place: i32, span: i32) -> DurationBar {
+    DurationBar { from: edge(place), to: edge(place + span), n: 0 }
+}
+
+/// The fewest edges a bar that give few enough bars.
+fn span(least: f64, most: f64, others: i32) -> i32 {
+    let (first, last) = (place(least), place(most));
+    let fits = |span: &i32| last.div_euclid(*span) - first.div_euclid(*span) + 1 + others <= MOST_BARS;
+    SPANS.into_iter().find(fits).unwrap_or(EDGES_A_DECADE * EDGES_A_DECADE)
+}
+
+/// The last edge that is at most this value, counted from 1.
+fn place(value: f64) -> i32 {
+    let mut place = (value.log10() * f64::from(EDGES_A_DECADE)).floor() as i32;
+    while edge(place) > value {
+        place -= 1;
+    }
+    while edge(place + 1) <= value && edge(place) < f64::MAX {
+        place += 1;
+    }
+    place
+}
+
+/// The number that is written so: a product would be off by its last digit.
+fn edge(place: i32) -> f64 {
+    let digits = EDGES.get(place.rem_euclid(EDGES_A_DECADE) as usize).copied().unwrap_or("1");
+    let edge = format!("{digits}e{}", place.div_euclid(EDGES_A_DECADE)).parse().unwrap_or(f64::MAX);
+    f64::min(edge, f64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::Samples;
+
+    fn bars(values: &[f64]) -> Vec<(f64, f64, u64)> {
+        let mut samples = Samples::default();
+        values.iter().for_each(|value| samples.take(Some(*value)));
+        histogram(&samples.into_sorted()).iter().map(|bar| (bar.from, bar.to, bar.n)).collect()
+    }
+
+    #[test]
+    fn a_value_on_an_edge_begins_a_bar_and_no_bar_is_left_out() {
+        assert_eq!(bars(&[1.12, 1.13, 1.6]), [(1.12, 1.25, 2), (1.25, 1.4, 0), (1.4, 1.6, 0), (1.6, 1.8, 1)]);
+        assert_eq!(bars(&[0.0009, 0.001]), [(0.0009, 0.001, 1), (0.001, 0.00112, 1)]);
+        assert_eq!(bars(&[]), []);
+    }
+
+    #[test]
+    fn values_that_are_not_above_zero_have_a_bar_of_their_own() {
+        assert_eq!(bars(&[-3.0, 0.0, 7.1]), [(-3.0, 0.0, 2), (7.1, 8.0, 1)]);
+        assert_eq!(bars(&[0.0, 0.0]), [(0.0, 0.0, 2)]);
+    }
+
+    #[test]
+    fn values_of_any_size_fit_in_two_hundred_bars() {
+        for (least, most) in [(1e-3, 1e7), (1e-9, 1e12), (f64::MIN_POSITIVE, f64::MAX), (5e-324, 1e308)] {
+            let all = bars(&[-1.0, least, 1.0, most]);
+            assert!(all.len() <= 200, "{} bars", all.len());
+            assert_eq!(all.iter().map(|bar| bar.2).sum::<u64>(), 4);
+            assert!(all.windows(2).skip(1).all(|two| two[0].1 == two[1].0 && two[0].0 < two[0].1));
+        }
+    }
+}
