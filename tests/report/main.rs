@@ -10,6 +10,7 @@ mod foreign_rows;
 mod groups;
 mod jobs;
 mod live;
+mod pages;
 #[cfg(feature = "cli")]
 mod schema;
 #[cfg(feature = "cli")]
