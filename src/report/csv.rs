@@ -3,7 +3,7 @@
 use super::answer::{EventFigures, Figures, JobFigures, Report, Share, Spread, moment_text};
 use crate::escape::visible;
 
-const HEADER: &str = "window_start,window_end,metric,dimension,value,unit,sample_size,source\n";
+pub(super) const HEADER: &str = "window_start,window_end,metric,dimension,value,unit,sample_size,source\n";
 
 impl Report {
     /// All figures in long form: `window_start`, `window_end`, `metric`, `dimension`, `value`, `unit`, `sample_size` and
@@ -12,6 +12,10 @@ impl Report {
         let mut lines = Lines { out: HEADER.to_owned(), start: String::new(), end: String::new() };
         lines.start = moment_text(self.window.since.or(self.window.first)).unwrap_or_default();
         lines.end = moment_text(self.window.until.or(self.window.last)).unwrap_or_default();
+        if let Some(rollup) = &self.rollup {
+            let calls = self.events.iter().map(|event| event.figures.calls).sum();
+            lines.line("percentile_error", "", Some(rollup.error_bound), "ratio", calls, "");
+        }
         self.events.iter().for_each(|event| lines.event(event));
         for (event_type, attempts) in &self.attempts {
             let of = format!("event_type={event_type}");
@@ -116,7 +120,7 @@ impl Lines {
 }
 
 /// A cell, quoted where it must be. A spreadsheet takes a text that begins with one of these signs for a formula.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let text = visible(text);
     let text = if text.starts_with(['=', '+', '@']) { format!("'{text}") } else { text };
     if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }

@@ -12,6 +12,10 @@ mod jobs;
 mod live;
 mod pages;
 #[cfg(feature = "cli")]
+mod logs;
+#[cfg(feature = "cli")]
+mod rollup;
+#[cfg(feature = "cli")]
 mod schema;
 #[cfg(feature = "cli")]
 mod serve;
