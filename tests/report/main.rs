@@ -10,9 +10,9 @@ mod foreign_rows;
 mod groups;
 mod jobs;
 mod live;
-mod pages;
 #[cfg(feature = "cli")]
 mod logs;
+mod pages;
 #[cfg(feature = "cli")]
 mod rollup;
 #[cfg(feature = "cli")]
