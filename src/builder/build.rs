@@ -73,7 +73,8 @@ impl Builder {
         let rules = self.all_rules()?;
         let route = self.route();
         // The rules of `instrumented` stand behind them, and may find nothing left to name.
-        let dead = self.rules.dead();
+        let mut dead = self.rules.dead();
+        dead.extend(self.instrumented.iter().filter_map(|name| Rules::dead_crate(name)));
         if let Some(dead) = dead.first().filter(|_| self.strict) {
             return Err(Error::config(format!("strict: {dead}")));
         }

@@ -29,6 +29,29 @@ pub struct Report {
     /// `None` without [`Question::detail`](super::Question::detail).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub losses: Option<Losses>,
+    /// What was rolled up, if the answer comes from a rollup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollup: Option<RolledUp>,
+}
+
+/// How far an answer comes from a rollup, and how exact it is. Its counts are exact.
+///
+/// `Display` is the same in sentences.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RolledUp {
+    /// The hours before this moment are rolled up. Later rows were read one by one.
+    #[serde(serialize_with = "rfc3339")]
+    pub until: Option<SystemTime>,
+    /// The run that rolled them up. Rows that came later into these hours count from the next run on.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: Option<SystemTime>,
+    /// No percentile of a duration is further from the exact one than this share.
+    pub error_bound: f64,
+    /// The rows that were read one by one.
+    pub rows_read: u64,
+    /// Sentences on what is missing or wider than it was asked for.
+    pub notes: Vec<String>,
 }
 
 /// A period, and the rows in it.

@@ -12,6 +12,10 @@ impl Report {
         let mut lines = Lines { out: HEADER.to_owned(), start: String::new(), end: String::new() };
         lines.start = moment_text(self.window.since.or(self.window.first)).unwrap_or_default();
         lines.end = moment_text(self.window.until.or(self.window.last)).unwrap_or_default();
+        if let Some(rollup) = &self.rollup {
+            let calls = self.events.iter().map(|event| event.figures.calls).sum();
+            lines.line("percentile_error", "", Some(rollup.error_bound), "ratio", calls, "");
+        }
         self.events.iter().for_each(|event| lines.event(event));
         for (event_type, attempts) in &self.attempts {
             let of = format!("event_type={event_type}");

@@ -16,6 +16,8 @@ mod observe;
 mod page;
 mod question;
 mod render;
+#[cfg(feature = "postgres")]
+mod rollup;
 mod samples;
 mod stats;
 mod story;
@@ -24,7 +26,7 @@ use std::path::Path;
 
 pub use self::answer::{
     Attempts, AttemptsBar, EventFigures, Figures, FlowFigures, GroupFigures, Intervals, JobAttempts,
-    JobFigures, Reason, Report, ResultFigures, Share, Spread, Window,
+    JobFigures, Reason, Report, ResultFigures, RolledUp, Share, Spread, Window,
 };
 pub use self::compare::{Compare, compared::Compared, snapshot::Snapshot};
 pub use self::detail::{Detail, DurationBar, ListedCall, Losses, TimeStep, VersionRows};
@@ -35,6 +37,8 @@ pub use self::log::UnreadLines;
 use self::observe::Questions;
 pub use self::page::page;
 pub use self::question::Question;
+#[cfg(feature = "postgres")]
+pub use self::rollup::{RolledHours, Rollup};
 pub use self::stats::gates::GateResult;
 pub use self::story::{Ending, RowKind, Story, StoryRow, Wait, story, story_of_logs};
 use crate::error::Error;
@@ -60,6 +64,10 @@ use crate::store::{TableName, open_to_read};
 /// # }
 /// ```
 pub async fn report<U: AsRef<str>>(question: &Question, urls: &[U]) -> Result<Report, Error> {
+    #[cfg(feature = "postgres")]
+    if question.rollup {
+        return rollup::report(question, urls).await;
+    }
     let mut sources = Vec::new();
     for url in urls {
         sources.push(open_to_read(url.as_ref(), &question.table)?);

@@ -83,6 +83,8 @@ const RESULT: usize = 8;
 const ATTEMPTS: usize = 9;
 const WITHIN: usize = 10;
 const TRACE: usize = 11;
+#[cfg(feature = "postgres")]
+const MEASURED: usize = 11;
 
 impl Questions {
     /// `selection` says which rows; its conditions name their texts by [`Questions::place`].
@@ -149,6 +151,25 @@ impl Questions {
     /// What to read.
     pub(crate) fn selection(&self) -> &Selection {
         &self.selection
+    }
+
+    /// The texts that the figures are read from.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn measured(&self) -> impl Iterator<Item = &Asked> {
+        self.selection.asked.iter().take(MEASURED)
+    }
+
+    /// What rows are grouped by, in the order of [`Observation::raw_by`].
+    #[cfg(feature = "postgres")]
+    pub(crate) fn grouped_by(&self) -> Vec<By> {
+        let by = |place: &Place| match *place {
+            Place::Hour => By::Hour,
+            Place::Day => By::Day,
+            Place::Text(place) => {
+                By::Text(self.selection.asked.get(place).cloned().unwrap_or(Asked::EventType))
+            }
+        };
+        self.by.iter().map(by).collect()
     }
 
     /// A value of [`Observation::raw_by`], as a report shows it.
@@ -345,15 +366,7 @@ impl<'a> Observation<'a> {
 
     /// Writes the event type and the values that rows are grouped by, in a form that no other values have.
     pub(crate) fn write_key(&self, key: &mut String) {
-        key.push_str(self.event_type());
-        for value in self.raw_by() {
-            key.push('\0');
-            if let Some(value) = value {
-                // Writing to a String cannot fail.
-                write!(key, "{}:", value.len()).ok();
-                key.push_str(&value);
-            }
-        }
+        write_key(key, self.event_type(), self.raw_by());
     }
 
     /// `None` if the row has no such text.
@@ -363,6 +376,24 @@ impl<'a> Observation<'a> {
 
     fn number(&self, place: usize) -> Option<f64> {
         self.text(place)?.parse().ok().filter(|number: &f64| number.is_finite())
+    }
+}
+
+/// As [`Observation::write_key`].
+pub(super) fn write_key(
+    key: &mut String,
+    event_type: &str,
+    values: impl Iterator<Item = Option<impl AsRef<str>>>,
+) {
+    key.push_str(event_type);
+    for value in values {
+        key.push('\0');
+        if let Some(value) = value {
+            let value = value.as_ref();
+            // Writing to a String cannot fail.
+            write!(key, "{}:", value.len()).ok();
+            key.push_str(value);
+        }
     }
 }
 
@@ -380,7 +411,7 @@ impl Place {
     }
 }
 
-fn hours(moment: Timestamp) -> i64 {
+pub(super) fn hours(moment: Timestamp) -> i64 {
     moment.as_second().div_euclid(3600)
 }
 

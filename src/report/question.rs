@@ -26,6 +26,8 @@ pub struct Question {
     rules: Option<Rules>,
     pub(super) table: TableName,
     pub(super) detail: bool,
+    #[cfg(feature = "postgres")]
+    pub(super) rollup: bool,
 }
 
 /// The keys by which the rows of an event type are grouped.
@@ -110,6 +112,16 @@ impl Question {
         Ok(self)
     }
 
+    /// Whether the answer comes from a [`Rollup`](super::Rollup), and from rows only where none is rolled up (`false`).
+    ///
+    /// Counts are exact, percentiles within [`RolledUp::error_bound`](super::RolledUp::error_bound). The keys of
+    /// [`by`](Self::by) and of conditions must be those of the rollup.
+    #[cfg(feature = "postgres")]
+    pub fn rollup(mut self, rollup: bool) -> Self {
+        self.rollup = rollup;
+        self
+    }
+
     /// Whether the answer has [details](super::Detail) on each event type, and the [losses](super::Losses). Without this it
     /// has none.
     pub fn detail(mut self, detail: bool) -> Self {
@@ -151,6 +163,11 @@ impl Question {
         if !self.by.is_empty() {
             return Grouping::Together(self.by.iter().map(|(key, _)| key.clone()).collect());
         }
+        Grouping::Each(self.rule_keys())
+    }
+
+    /// The keys by which the rules group the rows of each event type.
+    pub(super) fn rule_keys(&self) -> Vec<(String, Vec<String>)> {
         let rules = self.known_rules();
         let mut each: Vec<(String, Vec<String>)> = Vec::new();
         for (event_type, rule) in by_event_type(&rules) {
@@ -158,7 +175,14 @@ impl Question {
                 each.push((event_type.to_owned(), rule.report_by.clone()));
             }
         }
-        Grouping::Each(each)
+        each
+    }
+
+    /// The questions to each row of a rollup: it is grouped by all keys, those of the rules too.
+    #[cfg(feature = "postgres")]
+    pub(super) fn rollup_questions(&self) -> Questions {
+        let questions = Questions::new(&self.known_rules(), Selection::default());
+        questions.by(self.by.iter().map(|(_, by)| by.clone())).by(places(&self.rule_keys()))
     }
 
     pub(super) fn jobs(&self) -> Vec<JobRule> {

@@ -97,6 +97,15 @@ impl Samples {
         }
     }
 
+    /// From values, each with how often it came.
+    #[cfg(feature = "postgres")]
+    pub(super) fn of_counts(values: impl Iterator<Item = (f64, u64)>) -> Self {
+        let mut all: Vec<(u64, u32)> =
+            values.map(|(value, count)| (ordered(value), u32::try_from(count).unwrap_or(u32::MAX))).collect();
+        all.sort_unstable();
+        Self(Counts::of(all.into_iter().filter(|(_, count)| *count > 0), std::iter::empty()))
+    }
+
     pub(super) fn extend(&mut self, other: &Self) {
         self.0.extend(&other.0);
     }
@@ -184,7 +193,7 @@ pub(super) fn ordered(value: f64) -> u64 {
     if bits & SIGN == 0 { bits | SIGN } else { !bits }
 }
 
-fn value(ordered: u64) -> f64 {
+pub(super) fn value(ordered: u64) -> f64 {
     f64::from_bits(if ordered & SIGN == 0 { !ordered } else { ordered & !SIGN })
 }
 

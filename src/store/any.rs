@@ -44,6 +44,21 @@ pub(crate) fn open_to_read(url: &str, table: &TableName) -> Result<AnyStore, Err
     open(url, table, &ColumnMap::default(), false)
 }
 
+/// Connects to the tables of a rollup, which only Postgres has.
+#[cfg(all(feature = "report", feature = "postgres"))]
+pub(crate) async fn open_rollup(
+    url: &str,
+    table: &TableName,
+    writes: bool,
+) -> Result<super::RollupTables, Error> {
+    match scheme(url)? {
+        Scheme::Postgres => super::Postgres::from_url(url)?.named(table.clone()).rollup_tables(writes).await,
+        Scheme::Sqlite => Err(Error::config(
+            "only Postgres has rollups: leave out --rollup, and the report reads the rows of the SQLite file",
+        )),
+    }
+}
+
 fn scheme(url: &str) -> Result<Scheme, Error> {
     match url.split_once(':') {
         Some(("postgres" | "postgresql", _)) => Ok(Scheme::Postgres),
@@ -90,6 +105,15 @@ impl Store for AnyStore {
             Self::Postgres(ref mut store) => store.insert(batch, attempt).await,
             #[cfg(feature = "sqlite")]
             Self::Sqlite(ref mut store) => store.insert(batch, attempt).await,
+        }
+    }
+
+    async fn reach(&mut self) -> Result<(), InsertError> {
+        match *self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(ref mut store) => store.reach().await,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(ref mut store) => store.reach().await,
         }
     }
 }

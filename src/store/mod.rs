@@ -8,6 +8,8 @@ mod memory;
 mod postgres;
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 pub(crate) mod read;
+#[cfg(all(feature = "report", feature = "postgres"))]
+pub(crate) mod rolled;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg_attr(
@@ -21,12 +23,16 @@ pub(crate) mod time;
 use std::fmt;
 use std::future::Future;
 
+#[cfg(all(feature = "report", feature = "postgres"))]
+pub(crate) use self::any::open_rollup;
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 pub(crate) use self::any::open_to_read;
 pub(crate) use self::any::{AnyStore, open};
 pub use self::memory::Memory;
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
+#[cfg(all(feature = "report", feature = "postgres"))]
+pub(crate) use self::postgres::rollup::{RollupTables, rollup_schema};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::Sqlite;
 pub(crate) use self::table_name::TableName;
@@ -72,6 +78,15 @@ pub trait Store: Send + 'static {
     /// # Errors
     /// When the batch was not stored. [`InsertError::failure`] decides what the writer does next.
     fn insert(&mut self, batch: &[Row], attempt: Attempt) -> impl Future<Output = Result<(), InsertError>>;
+
+    /// Whether a row could be stored now, asked some seconds after the start of a program that has no row yet. A store
+    /// without this method says yes.
+    ///
+    /// # Errors
+    /// When an [`insert`](Self::insert) would fail. The ledger writes the message to stderr, and asks again.
+    fn reach(&mut self) -> impl Future<Output = Result<(), InsertError>> {
+        std::future::ready(Ok(()))
+    }
 }
 
 /// Whether the rows of a batch may be stored already.

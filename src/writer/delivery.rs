@@ -15,6 +15,7 @@ use super::bisect::{Batch, Drift, Origin, Rejection};
 use super::control::{Control, Orders, Stopped};
 use super::finish::Rest;
 use super::notices::{LossRows, Notices, Problem};
+use super::reach::Reach;
 use super::source::{Next, Source};
 use super::waiting::Waiting;
 use super::{WriterOptions, caught, unless};
@@ -29,13 +30,13 @@ const ON_ITS_WAY_LIMIT: Duration = Duration::from_millis(250);
 /// The number of rows that tells bad rows from drift.
 const ENOUGH_ROWS: usize = 1000;
 /// Failures that end when a batch is stored.
-const STORE_FAILURES: [Problem; 3] = [Problem::Retry, Problem::Hold, Problem::Drift];
+pub(super) const STORE_FAILURES: [Problem; 3] = [Problem::Retry, Problem::Hold, Problem::Drift];
 
 pub(super) struct Delivery<'a, S> {
-    store: S,
+    pub(super) store: S,
     pub(super) source: &'a RefCell<Source>,
     queue: Arc<Queue>,
-    control: Arc<Control>,
+    pub(super) control: Arc<Control>,
     pub(super) notices: Rc<Notices>,
     flush_interval: Duration,
     /// The batch in delivery.
@@ -48,6 +49,7 @@ pub(super) struct Delivery<'a, S> {
     /// The last batch from the spool whose rows are all stored, quarantined or waiting.
     pub(super) done: Option<Origin>,
     backoff: Backoff,
+    pub(super) reach: Reach,
     /// Whether a stop has already cut a wait short.
     has_hurried: bool,
     /// The number of the latest finished flush.
@@ -73,6 +75,7 @@ impl<'a, S: Store> Delivery<'a, S> {
             takes_rows: false,
             done: None,
             backoff: Backoff::default(),
+            reach: Reach::default(),
             has_hurried: false,
             flushed: 0,
             due: Instant::now() + options.flush_interval,
@@ -91,6 +94,7 @@ impl<'a, S: Store> Delivery<'a, S> {
             if self.round(orders).await.is_err() || orders.stop.is_some() {
                 return;
             }
+            self.reach().await;
             self.rest(orders).await;
         }
     }
@@ -216,6 +220,7 @@ impl<'a, S: Store> Delivery<'a, S> {
     /// Tries the next piece. Returns `false` if none is left.
     async fn try_next(&mut self) -> Result<bool, Stopped> {
         let Some((rows, attempt)) = self.hand.as_mut().and_then(Batch::next) else { return Ok(false) };
+        self.reach.has_row();
         match insert(&mut self.store, self.source, &self.control, rows, attempt).await? {
             Ok(()) => self.stored(),
             Err(error) => self.failed(&error).await,
@@ -329,7 +334,8 @@ impl<'a, S: Store> Delivery<'a, S> {
     /// Waits for enough rows, for an order newer than `orders`, or for the flush interval.
     async fn rest(&self, orders: Orders) {
         if self.control.orders() == orders && !self.source.borrow().has_enough() {
-            let until = self.waiting.next().map_or(self.due, |next| next.min(self.due));
+            let until =
+                [self.waiting.next(), self.reach.at()].into_iter().flatten().fold(self.due, Instant::min);
             self.control.woken_by(until).await;
         }
     }

@@ -28,6 +28,7 @@ mod models;
 mod notices;
 mod pump;
 mod quarantine;
+mod reach;
 mod source;
 mod spooling;
 mod waiting;

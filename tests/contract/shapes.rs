@@ -2,11 +2,13 @@
 
 use std::future::{self, Future};
 use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use support::Ledger;
-use tracing::{Instrument as _, Span, info_span, instrument};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Instrument as _, Metadata, Span, Subscriber, info_span, instrument};
 use tracing_ledger::{Rule, Rules};
 
 /// As many calls as the manual says.
@@ -124,6 +126,69 @@ fn poll_once(future: impl Future) {
     drop(pin!(future).poll(&mut Context::from_waker(Waker::noop())));
 }
 
+/// Writes down the calls that a span makes to tracing.
+#[derive(Clone, Default)]
+struct Calls(Arc<Mutex<Vec<&'static str>>>);
+
+impl Calls {
+    fn of(work: impl FnOnce()) -> Vec<&'static str> {
+        let calls = Self::default();
+        tracing::subscriber::with_default(calls.clone(), work);
+        let calls = calls.0.lock().expect("nothing panics");
+        calls.clone()
+    }
+
+    fn note(&self, call: &'static str) {
+        self.0.lock().expect("nothing panics").push(call);
+    }
+}
+
+impl Subscriber for Calls {
+    fn enabled(&self, meta: &Metadata<'_>) -> bool {
+        meta.target() == module_path!()
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        self.note("new_span");
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {
+        self.note("record");
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {
+        self.note("record_follows_from");
+    }
+
+    fn event(&self, _: &Event<'_>) {
+        self.note("event");
+    }
+
+    fn enter(&self, _: &Id) {
+        self.note("enter");
+    }
+
+    fn exit(&self, _: &Id) {
+        self.note("exit");
+    }
+
+    fn try_close(&self, _: Id) -> bool {
+        self.note("try_close");
+        true
+    }
+}
+
+/// This is why a callsite has to prove itself, and why one that never shows a second enter cannot be found out.
+#[test]
+fn a_future_that_is_dropped_after_its_first_poll_makes_the_same_calls_as_a_function() {
+    let function = Calls::of(plain);
+    assert_eq!(function, ["new_span", "enter", "exit", "try_close"]);
+    assert_eq!(Calls::of(|| poll_once(by_hand(2))), function);
+    let again = Calls::of(|| poll_once(yields(1).instrument(info_span!("instrumented"))));
+    assert_eq!(again, ["new_span", "enter", "exit", "enter", "exit", "try_close"], "to drop the future");
+}
+
 #[test]
 fn a_future_that_was_polled_twice_once_is_a_future_for_good() {
     let ledger = ledger();
@@ -239,8 +304,9 @@ fn a_function_that_gives_its_span_away_is_not_sure() {
 }
 
 mod hidden {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use tracing::subscriber::Interest;
-    use tracing::{Metadata, Subscriber};
     use tracing_subscriber::layer;
     use tracing_subscriber::prelude::*;
 
@@ -256,7 +322,7 @@ mod hidden {
         let rule = Rule::span("returns").target(module_path!());
         let builder = tracing_ledger::builder().rules(Rules::from_rules([rule]).expect("a sound rule"));
         let (ledger, guard) = builder.build_with(memory.clone()).expect("a ledger");
-        let subscriber = tracing_subscriber::registry().with(HidesEvents).with(ledger);
+        let subscriber = tracing_subscriber::registry().with(HidesEvents::default()).with(ledger);
         tracing::subscriber::with_default(subscriber, || (0..3).for_each(|_| poll_once(returns())));
         guard.shutdown(support::DEADLINE).expect("memory is there");
         let rows = memory.rows();
@@ -266,8 +332,37 @@ mod hidden {
         }
     }
 
+    /// The manual warns of it: a filter that changes its mind tells no layer.
+    #[test]
+    fn a_return_that_a_filter_hides_later_reads_cancelled() {
+        #[instrument(ret(level = "trace"))]
+        async fn reports() {}
+
+        let memory = tracing_ledger::store::Memory::default();
+        let rule = Rule::span("reports").target(module_path!());
+        let builder = tracing_ledger::builder().rules(Rules::from_rules([rule]).expect("a sound rule"));
+        let (ledger, guard) = builder.build_with(memory.clone()).expect("a ledger");
+        let filter = HidesEvents::default();
+        filter.lets_events.store(true, Ordering::Relaxed);
+        let lets_events = Arc::clone(&filter.lets_events);
+        let subscriber = tracing_subscriber::registry().with(filter).with(ledger);
+        tracing::subscriber::with_default(subscriber, || {
+            poll_once(reports());
+            lets_events.store(false, Ordering::Relaxed);
+            poll_once(reports());
+        });
+        guard.shutdown(support::DEADLINE).expect("memory is there");
+        let has =
+            |row: &tracing_ledger::Row, outcome| row.context.contains(&format!(r#""outcome":"{outcome}""#));
+        let rows = memory.rows();
+        assert!(has(&rows[0], "ok") && has(&rows[1], "cancelled"), "{rows:?}");
+    }
+
     /// A global filter that decides call by call, as an `EnvFilter` with fields does.
-    struct HidesEvents;
+    #[derive(Default)]
+    struct HidesEvents {
+        lets_events: Arc<AtomicBool>,
+    }
 
     impl<S: Subscriber> tracing_subscriber::Layer<S> for HidesEvents {
         fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
@@ -275,7 +370,7 @@ mod hidden {
         }
 
         fn enabled(&self, meta: &Metadata<'_>, _: layer::Context<'_, S>) -> bool {
-            meta.is_span()
+            meta.is_span() || self.lets_events.load(Ordering::Relaxed)
         }
     }
 }

@@ -3,3 +3,4 @@
 mod bad_input;
 mod on_stderr;
 mod silent_setups;
+mod unreachable;

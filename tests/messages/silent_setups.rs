@@ -157,6 +157,7 @@ fn the_child_process_does_what_it_is_told() {
         "a barred target" => {
             run(with_rules("[[rule]]\nspan = 'work'\n[[rule]]\nevent = '*'\ntarget = 'sqlx::pool'\n"))
         }
+        "a barred crate" => run(with_rules("[[rule]]\nspan = 'work'\n").instrumented("sqlx-core")),
         "fields that are not there" => run(with_rules(
             "[[rule]]\nspan = 'work'\nrename = { vebrose = 'v' }\ninherit = ['flow']\n\
              success = { field = 'statsu', below = 500 }\nnest = { opt = { as = 'options' } }\n",
@@ -278,6 +279,10 @@ fn a_barred_target() {
         &only_word("a barred target"),
         &["rule 2 (event = \"*\") has the target \"sqlx::pool\"", "never become rows"],
     );
+    assert_has(
+        &only_word("a barred crate"),
+        &["instrumented(\"sqlx-core\") makes no rows", "\"sqlx::query\""],
+    );
 }
 
 #[test]
@@ -337,6 +342,9 @@ fn a_strict_ledger_is_not_built_with_a_rule_that_nothing_can_meet() {
         let error = built.expect_err("a rule is dead");
         assert!(error.is_config() && error.to_string().starts_with("strict: rule "), "{error}");
     }
+    let built = tracing_ledger::builder().instrumented("sqlx").strict(true);
+    let error = built.build_with::<Registry>(Memory::default()).expect_err("it makes no rows");
+    assert!(error.to_string().starts_with("strict: instrumented(\"sqlx\")"), "{error}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod compare;
 mod doctor;
 mod report;
+mod rollup;
 mod rows;
 mod schema;
 mod serve;
@@ -25,6 +26,7 @@ use clap::{Parser, Subcommand};
 
 use self::doctor::Doctor;
 use self::report::ReportOptions;
+use self::rollup::RollupOptions;
 use self::schema::Schema;
 use self::serve::Serve;
 use self::story::StoryOptions;
@@ -53,6 +55,8 @@ enum Command {
     Watch(Watch),
     /// The page of the report on 127.0.0.1, over the rows as they come.
     Serve(Serve),
+    /// Rolls past hours up into tables beside the rows, from which `report --rollup` answers at once.
+    Rollup(RollupOptions),
     /// Looks whether a ledger works: database, rights, table, rules and spool.
     Doctor(Doctor),
     /// Prints the statements that make the table and its indexes.
@@ -63,7 +67,7 @@ enum Command {
 const NO_ROW: u8 = 3;
 
 /// In messages.
-const COMMANDS: &str = "report, story, watch, serve, compare, baseline, doctor or schema";
+const COMMANDS: &str = "report, story, watch, serve, compare, baseline, rollup, doctor or schema";
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
@@ -73,6 +77,7 @@ fn main() -> ExitCode {
         Ok(Cli { command: Command::Serve(options) }) => finish(options.run()),
         Ok(Cli { command: Command::Baseline(command) }) => compare::baseline(&command),
         Ok(Cli { command: Command::Compare(options) }) => compare::compare(&options),
+        Ok(Cli { command: Command::Rollup(options) }) => finish(run(options.run())),
         Ok(Cli { command: Command::Doctor(options) }) => options.run(),
         Ok(Cli { command: Command::Schema(options) }) => {
             finish(options.text().and_then(|text| Ok(print(&text).map(|()| ExitCode::SUCCESS)?)))

@@ -60,6 +60,10 @@ pub(super) struct ReportOptions {
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
 
+    /// Answers from what the command rollup has rolled up: at once, and with percentiles within 1 %
+    #[arg(long)]
+    rollup: bool,
+
     /// Adds histograms, figures over time, the slowest and the failed calls, and the losses; only JSON shows them
     #[arg(long)]
     detail: bool,
@@ -109,6 +113,9 @@ impl ReportOptions {
         if self.from_log.is_empty() {
             return Ok(report(&question, &self.database_url).await?);
         }
+        if self.rollup {
+            return Err("a log is not rolled up: leave out --rollup".into());
+        }
         let (answer, unread) = report_of_logs(&question, &self.from_log).await?;
         if unread.count() > 0 {
             complain("note", &unread.to_string());
@@ -117,8 +124,8 @@ impl ReportOptions {
     }
 
     fn question(&self) -> Result<Question, Box<dyn Error>> {
-        let mut question =
-            Question::new().table(&self.table)?.detail(self.detail || matches!(self.format, Format::Html));
+        let detail = self.detail || matches!(self.format, Format::Html);
+        let mut question = Question::new().table(&self.table)?.detail(detail).rollup(self.rollup);
         for event_type in &self.event {
             question = question.event(event_type);
         }

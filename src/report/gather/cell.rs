@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use super::interval::intervals;
 use crate::report::answer::{Figures, Reason, Share, Spread, Window};
 use crate::report::observe::Observation;
+#[cfg(feature = "postgres")]
+use crate::report::observe::write_key;
 use crate::report::samples::{Samples, Sorted};
 use crate::report::stats::block_counts::BlockCounts;
 use crate::report::stats::blocks::unit_block;
@@ -18,37 +20,50 @@ const MOST_REASONS: usize = 1000;
 const OTHER_REASONS: &str = "(other reasons)";
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cell {
-    event_type: String,
+pub(in crate::report) struct Cell {
+    pub(in crate::report) event_type: String,
     by: Vec<Option<String>>,
     /// The sources, of which a figure needs to know only whether there are several.
-    sources: Vec<String>,
-    count: u64,
-    succeeded: u64,
-    failed: u64,
-    outcomes: BTreeMap<String, u64>,
-    reasons: BTreeMap<(Option<String>, Option<String>), u64>,
-    durations: Samples,
+    pub(in crate::report) sources: Vec<String>,
+    pub(in crate::report) count: u64,
+    pub(in crate::report) succeeded: u64,
+    pub(in crate::report) failed: u64,
+    pub(in crate::report) outcomes: BTreeMap<String, u64>,
+    pub(in crate::report) reasons: BTreeMap<(Option<String>, Option<String>), u64>,
+    pub(in crate::report) durations: Samples,
     /// The durations again, for their intervals.
-    blocks: BlockCounts,
-    last: Option<Timestamp>,
+    pub(in crate::report) blocks: BlockCounts,
+    pub(in crate::report) last: Option<Timestamp>,
 }
 
 impl Cell {
-    pub(super) fn new(row: &Observation<'_>) -> Self {
+    pub(in crate::report) fn new(row: &Observation<'_>) -> Self {
         let by = row.raw_by().map(|value| value.map(|value| value.into_owned())).collect();
-        Self { event_type: row.event_type().to_owned(), by, ..Self::default() }
+        Self::of(row.event_type(), by)
     }
 
-    pub(super) fn event_type(&self) -> &str {
+    /// Without rows.
+    pub(in crate::report) fn of(event_type: &str, by: Vec<Option<String>>) -> Self {
+        Self { event_type: event_type.to_owned(), by, ..Self::default() }
+    }
+
+    pub(in crate::report) fn event_type(&self) -> &str {
         &self.event_type
     }
 
-    pub(super) fn by(&self, place: usize) -> Option<&str> {
+    pub(in crate::report) fn by(&self, place: usize) -> Option<&str> {
         self.by.get(place)?.as_deref()
     }
 
-    pub(super) fn add(&mut self, row: &Observation<'_>) {
+    /// The key of its rows.
+    #[cfg(feature = "postgres")]
+    pub(in crate::report) fn key(&self) -> String {
+        let mut key = String::new();
+        write_key(&mut key, &self.event_type, self.by.iter().map(Option::as_ref));
+        key
+    }
+
+    pub(in crate::report) fn add(&mut self, row: &Observation<'_>) {
         self.count += 1;
         self.last = self.last.max(row.moment());
         self.durations.take(row.duration_ms());
@@ -76,13 +91,13 @@ impl Cell {
         }
     }
 
-    fn source(&mut self, source: &str) {
+    pub(in crate::report) fn source(&mut self, source: &str) {
         if self.sources.len() < 2 && !self.sources.iter().any(|known| known == source) {
             self.sources.push(source.to_owned());
         }
     }
 
-    fn reason(&mut self, reason: (Option<String>, Option<String>), count: u64) {
+    pub(in crate::report) fn reason(&mut self, reason: (Option<String>, Option<String>), count: u64) {
         let is_new = self.reasons.len() >= MOST_REASONS && !self.reasons.contains_key(&reason);
         let reason = if is_new { (None, Some(OTHER_REASONS.to_owned())) } else { reason };
         *self.reasons.entry(reason).or_default() += count;

@@ -32,6 +32,18 @@ impl Flows {
         Self { flows: names.iter().map(tally).collect(), jobs: Vec::new() }
     }
 
+    /// Counts rows whose bookings are not known.
+    #[cfg(feature = "postgres")]
+    pub(super) fn rolled_events(&mut self, event_type: &str, count: u64) {
+        for flow in &mut self.flows {
+            match event_type.strip_prefix(flow.name.as_str()) {
+                Some(".timeout") => flow.timeouts += count,
+                Some(".succeeded") => flow.successes += count,
+                _ => {}
+            }
+        }
+    }
+
     pub(super) fn row(&mut self, row: &Observation<'_>, booking: fn(&str) -> u64) {
         let event_type = row.event_type();
         for flow in &mut self.flows {

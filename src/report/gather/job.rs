@@ -18,10 +18,6 @@ pub(super) struct Jobs(Vec<JobTally>);
 struct JobTally {
     rule: JobRule,
     results: BTreeMap<Option<String>, ResultTally>,
-    /// The milliseconds of jobs that have both times: their calls, and all.
-    within_ms: f64,
-    total_ms: f64,
-    timed: u64,
     calls_of_booking: Counts,
     calls: u64,
     calls_without_booking: u64,
@@ -29,19 +25,20 @@ struct JobTally {
 }
 
 #[derive(Debug, Default)]
-struct ResultTally {
-    count: u64,
-    attempts: Samples,
-    durations: Samples,
+pub(in crate::report) struct ResultTally {
+    pub(in crate::report) count: u64,
+    pub(in crate::report) attempts: Samples,
+    pub(in crate::report) durations: Samples,
+    /// The milliseconds of jobs that have both times: their calls, and all.
+    pub(in crate::report) within_ms: f64,
+    pub(in crate::report) total_ms: f64,
+    pub(in crate::report) timed: u64,
 }
 
 impl Jobs {
     pub(super) fn new(rules: Vec<JobRule>) -> Self {
         let tally = |rule: JobRule| JobTally {
             results: BTreeMap::new(),
-            within_ms: 0.0,
-            total_ms: 0.0,
-            timed: 0,
             calls_of_booking: Counts::default(),
             calls: 0,
             calls_without_booking: 0,
@@ -61,6 +58,20 @@ impl Jobs {
                 tally.flows.row(row, booking);
             }
         }
+    }
+
+    /// Adds jobs that are rolled up.
+    #[cfg(feature = "postgres")]
+    pub(super) fn rolled(&mut self, event_type: &str, result: Option<String>, jobs: ResultTally) {
+        if let Some(tally) = self.0.iter_mut().find(|tally| tally.rule.event_type == event_type) {
+            tally.results.insert(result, jobs);
+        }
+    }
+
+    /// Adds rows that are rolled up, of any event type.
+    #[cfg(feature = "postgres")]
+    pub(super) fn rolled_events(&mut self, event_type: &str, count: u64) {
+        self.0.iter_mut().for_each(|tally| tally.flows.rolled_events(event_type, count));
     }
 
     /// The jobs, and the calls of each booking by the event type of the calls.
@@ -90,9 +101,9 @@ impl JobTally {
         tally.attempts.take(row.attempts());
         tally.durations.take(row.duration_ms());
         if let (Some(within), Some(total)) = (row.within_ms(), row.duration_ms()) {
-            self.within_ms += within;
-            self.total_ms += total;
-            self.timed += 1;
+            tally.within_ms += within;
+            tally.total_ms += total;
+            tally.timed += 1;
         }
         self.flows.job(row, booking);
     }
@@ -107,7 +118,13 @@ impl JobTally {
 
     fn figures(self) -> JobFigures {
         let mut all = Samples::default();
-        self.results.values().for_each(|tally| all.extend(&tally.attempts));
+        let (mut within_ms, mut total_ms, mut timed) = (0.0, 0.0, 0);
+        for tally in self.results.values() {
+            all.extend(&tally.attempts);
+            within_ms += tally.within_ms;
+            total_ms += tally.total_ms;
+            timed += tally.timed;
+        }
         let result = |(result, tally): (Option<String>, ResultTally)| ResultFigures {
             result,
             count: tally.count,
@@ -116,14 +133,14 @@ impl JobTally {
         };
         let mut results: Vec<_> = self.results.into_iter().map(result).collect();
         results.sort_by_key(|result| Reverse(result.count));
-        let rate = (self.total_ms > 0.0).then(|| self.within_ms / self.total_ms);
+        let rate = (total_ms > 0.0).then(|| within_ms / total_ms);
         JobFigures {
             event_type: self.rule.event_type,
             of: self.rule.of,
             jobs: results.iter().map(|result| result.count).sum(),
             results,
             attempts: of_jobs(&all.into_sorted()),
-            calls_share: Share { n: self.timed, rate },
+            calls_share: Share { n: timed, rate },
             flows: self.flows.figures(),
         }
     }

@@ -1,10 +1,10 @@
 //! Computes the answer from rows, one at a time.
 
-mod cell;
+pub(super) mod cell;
 mod detail;
 mod flow;
 mod interval;
-mod job;
+pub(super) mod job;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -15,6 +15,8 @@ use self::cell::Cell;
 use self::detail::Details;
 pub(super) use self::detail::FoundCalls;
 use self::job::Jobs;
+#[cfg(feature = "postgres")]
+use self::job::ResultTally;
 use super::answer::{EventFigures, GroupFigures, Report, Window};
 use super::observe::{Observation, Questions};
 use super::question::{Grouping, Question};
@@ -96,6 +98,26 @@ impl Gather {
         }
     }
 
+    /// Adds the figures of rows that are rolled up, once for all rows that are in the same cell.
+    #[cfg(feature = "postgres")]
+    pub(super) fn rolled_cell(&mut self, cell: Cell) {
+        self.jobs.rolled_events(cell.event_type(), cell.count);
+        self.index.insert(cell.key(), self.cells.len());
+        self.cells.push(cell);
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(super) fn rolled_jobs(&mut self, event_type: &str, result: Option<String>, tally: ResultTally) {
+        self.jobs.rolled(event_type, result, tally);
+    }
+
+    /// The first and the last moment of these rows.
+    #[cfg(feature = "postgres")]
+    pub(super) fn rolled_rows(&mut self, unreadable: u64, period: Option<(Timestamp, Timestamp)>) {
+        self.unreadable += unreadable;
+        self.period = period;
+    }
+
     pub(super) fn report(mut self, questions: &Questions) -> Report {
         self.window.first = self.period.map(|(first, _)| first.into());
         self.window.last = self.period.map(|(_, last)| last.into());
@@ -124,6 +146,7 @@ impl Gather {
             attempts,
             unreadable: self.unreadable,
             losses: self.details.map(Details::into_losses),
+            rollup: None,
         }
     }
 }

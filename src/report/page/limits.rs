@@ -30,7 +30,7 @@ pub(super) fn limits(report: Option<&Report>, compared: Option<&Compared>) -> Ma
 }
 
 fn of_report(report: &Report) -> Vec<String> {
-    let mut sentences = Vec::new();
+    let mut sentences: Vec<String> = report.rollup.iter().map(ToString::to_string).collect();
     if report.unreadable > 0 {
         let rows = if report.unreadable == 1 { "row" } else { "rows" };
         sentences.push(format!(

@@ -9,7 +9,7 @@ use super::fit::without_contexts;
 use super::*;
 use crate::report::answer::{
     Attempts, AttemptsBar, EventFigures, Figures, FlowFigures, GroupFigures, JobAttempts, JobFigures, Reason,
-    ResultFigures, Share, Spread,
+    ResultFigures, RolledUp, Share, Spread,
 };
 use crate::report::detail::{Detail, DurationBar, ListedCall, TimeStep, VersionRows};
 
@@ -170,6 +170,7 @@ fn example() -> Report {
         attempts: BTreeMap::from([("auto_assign.quote".to_owned(), attempts)]),
         unreadable: 1,
         losses: Some(Losses { rows: 2, lost: 17, by: BTreeMap::from([("queue_full".to_owned(), 17)]) }),
+        rollup: None,
     }
 }
 
@@ -234,6 +235,17 @@ fn hostile_texts_are_shown_and_do_nothing() {
     assert!(html.contains(r"\u{202e}"), "what is hidden is shown");
     assert!(html.contains("… (1048576 bytes)"), "a long reason is cut");
     assert!(without_contexts(&html) <= 150_000);
+}
+
+#[test]
+fn a_page_from_a_rollup_says_so() {
+    let (until, at) = (moment(0), moment(60));
+    let notes = vec!["A note.".to_owned()];
+    let rollup = RolledUp { until, at, error_bound: 1.0 / 128.0, rows_read: 7, notes };
+    let html = page(&Report { rollup: Some(rollup), ..example() }, None);
+    assert!(
+        html.contains("percentiles are within 0.8 %. 7 other rows were read.") && html.contains("A note.")
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::fmt::{self, Write};
 
 pub(super) use self::job::whole;
 use self::unit::{decimal, duration_or_none, range};
-use super::answer::{EventFigures, Figures, GroupFigures, Report, Share, Spread, moment_text};
+use super::answer::{EventFigures, Figures, GroupFigures, Report, RolledUp, Share, Spread, moment_text};
 use super::grid::{Grid, NONE};
 use crate::escape::visible_json;
 
@@ -54,6 +54,10 @@ fn heading(report: &Report) -> String {
         out.push_str("\n\n");
         out.push_str(EMPTY);
     }
+    if let Some(rollup) = &report.rollup {
+        // Writing to a String cannot fail.
+        write!(out, "\n\n{rollup}").ok();
+    }
     if report.unreadable > 0 {
         let rows = if report.unreadable == 1 { "row" } else { "rows" };
         // Writing to a String cannot fail.
@@ -65,6 +69,22 @@ fn heading(report: &Report) -> String {
         .ok();
     }
     out
+}
+
+impl fmt::Display for RolledUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = |moment| moment_text(moment).map_or(NONE.to_owned(), |text| text[..19].to_owned() + "Z");
+        write!(
+            f,
+            "Rolled up until {} by the run of {}: counts are exact, and percentiles are within {:.1} %. {} other rows were read. \
+         Rows that came into these hours since count from the next run on.",
+            moment(self.until),
+            moment(self.at),
+            self.error_bound * 100.0,
+            self.rows_read,
+        )?;
+        self.notes.iter().try_for_each(|note| write!(f, " {note}"))
+    }
 }
 
 fn period(report: &Report) -> String {

@@ -58,14 +58,19 @@ fn size(value: f64) -> u16 {
 impl BlockCounts {
     /// `at` is in microseconds since 1970.
     pub(crate) fn add(&mut self, value: f64, at: i64, unit: u8) {
-        let time = loop {
-            match self.times.place(at) {
-                Some(place) => break place,
-                None => self.lengthen(self.times.step + 1),
-            }
-        };
+        let time = self.place(at);
         self.n += 1;
         self.count(size(value), usize::from(unit) % UNITS, time);
+    }
+
+    /// The place of the block of time.
+    fn place(&mut self, at: i64) -> usize {
+        loop {
+            match self.times.place(at) {
+                Some(place) => return place,
+                None => self.lengthen(self.times.step + 1),
+            }
+        }
     }
 
     fn count(&mut self, size: u16, unit: usize, time: usize) {
@@ -74,22 +79,51 @@ impl BlockCounts {
             if self.single.len() == MOST_SINGLE {
                 let single = std::mem::take(&mut self.single);
                 single.into_iter().map(Packed::parts).for_each(|(size, unit, time)| {
-                    self.tally(size, unit, time);
+                    self.tally(size, unit, time, 1);
                 });
             }
         } else {
-            self.tally(size, unit, time);
+            self.tally(size, unit, time, 1);
         }
     }
 
-    fn tally(&mut self, size: u16, unit: usize, time: usize) {
+    fn tally(&mut self, size: u16, unit: usize, time: usize, count: u32) {
         let counts = self.counts(size);
-        counts[unit] = counts[unit].saturating_add(1);
-        counts[UNITS + time] = counts[UNITS + time].saturating_add(1);
+        counts[unit] = counts[unit].saturating_add(count);
+        counts[UNITS + time] = counts[UNITS + time].saturating_add(count);
     }
 
     fn counts(&mut self, size: u16) -> &mut Counts {
         self.sizes.entry(size).or_insert_with(|| Box::new([0; UNITS + TIME_BLOCKS]))
+    }
+
+    /// How many values each size and unit have.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn by_unit(&self) -> BTreeMap<(u16, u8), u32> {
+        let mut counts = BTreeMap::new();
+        for (size, unit, _) in self.single.iter().copied().map(Packed::parts) {
+            *counts.entry((size, unit as u8)).or_default() += 1;
+        }
+        for (size, row) in &self.sizes {
+            let units = row.iter().take(UNITS).zip(0..).filter(|(count, _)| **count > 0);
+            units.for_each(|(count, unit)| *counts.entry((*size, unit)).or_default() += count);
+        }
+        counts
+    }
+
+    /// Adds values of one size, unit and time.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn add_counted(&mut self, (size, unit): (u16, u8), at: i64, count: u32) {
+        let (unit, time) = (usize::from(unit) % UNITS, self.place(at));
+        self.n += u64::from(count);
+        let mut left = count;
+        while left > 0 && self.sizes.is_empty() {
+            self.count(size, unit, time);
+            left -= 1;
+        }
+        if left > 0 {
+            self.tally(size, unit, time, left);
+        }
     }
 
     pub(crate) fn extend(&mut self, other: &Self) {
@@ -105,7 +139,7 @@ impl BlockCounts {
             return;
         }
         for (size, unit, time) in std::mem::take(&mut self.single).into_iter().map(Packed::parts) {
-            self.tally(size, unit, time);
+            self.tally(size, unit, time, 1);
         }
         for (size, others) in &other.sizes {
             let own = self.counts(*size);

@@ -99,6 +99,16 @@ impl Rules {
         kinds
     }
 
+    /// The mistake of a crate in `instrumented` whose spans never become rows.
+    pub(crate) fn dead_crate(name: &str) -> Option<String> {
+        is_barred(&name.replace('-', "_")).then(|| {
+            format!(
+                "instrumented({name:?}) makes no rows, because spans and events of sqlx and of the ledger itself never become \
+                 rows: for queries of the application write a rule whose `event` has the target \"sqlx::query\", or take it out"
+            )
+        })
+    }
+
     /// Mistakes that show before any callsite is known: rules that no callsite can meet.
     pub(crate) fn dead(&self) -> Vec<String> {
         let mut dead = Vec::new();

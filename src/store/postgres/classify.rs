@@ -13,8 +13,6 @@ use sqlx::postgres::PgDatabaseError;
 
 use self::tls::{OR_PREFER, is_version_1, no_tls, refused_certificate};
 use super::table::TableFound;
-#[cfg(feature = "report")]
-use crate::error::Error;
 use crate::escape::visible;
 use crate::store::{Failure, InsertError};
 
@@ -32,6 +30,11 @@ pub(super) enum Step {
     /// Keys and triggers may come as late as this.
     Commit,
     Read,
+    /// Use the tables of a rollup.
+    #[cfg(feature = "report")]
+    Rollup,
+    #[cfg(feature = "report")]
+    CreateRollup,
 }
 
 /// A step that failed, and the cause.
@@ -241,8 +244,11 @@ fn class_of_driver(error: &sqlx::Error) -> Failure {
 
 /// What happened and what to do, if the code tells.
 fn remedy(failed: &StepError, error: &PgDatabaseError) -> Option<&'static str> {
-    let step = failed.step;
-    Some(match (error.code(), step) {
+    #[cfg(feature = "report")]
+    if let remedy @ Some(_) = super::rollup::remedy(failed.step, error.code()) {
+        return remedy;
+    }
+    Some(match (error.code(), failed.step) {
         ("23514", _) if is_without_partition(error) => {
             "create the partition for these rows, or a DEFAULT partition"
         }
@@ -325,6 +331,8 @@ impl fmt::Display for Step {
             Self::Create => "cannot create the table observability_events in Postgres",
             Self::Insert | Self::Look | Self::Rows | Self::Commit => "cannot insert into Postgres",
             Self::Read => "cannot read observability_events from Postgres",
+            #[cfg(feature = "report")]
+            Self::Rollup | Self::CreateRollup => "cannot roll up observability_events in Postgres",
         })
     }
 }
@@ -379,7 +387,7 @@ impl From<StepError> for InsertError {
 }
 
 #[cfg(feature = "report")]
-impl From<StepError> for Error {
+impl From<StepError> for crate::error::Error {
     fn from(error: StepError) -> Self {
         match error.cause {
             StepCause::TimedOut(_) => Self::timeout(error.to_string()),

@@ -17,13 +17,15 @@ mod copy;
 mod project;
 #[cfg(feature = "report")]
 mod read;
+#[cfg(feature = "report")]
+pub(super) mod rollup;
 mod table;
 
 use std::fmt;
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection};
 
 use self::address::{Address, Environment};
 use self::classify::{Step, StepError};
@@ -242,9 +244,28 @@ impl Store for Postgres {
     async fn insert(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
         self.insert_batch(batch, attempt).await.map_err(|error| error.about(&self.table))
     }
+
+    async fn reach(&mut self) -> Result<(), InsertError> {
+        if self.connection.is_some() {
+            return Ok(());
+        }
+        self.insert_nothing().await.map_err(|error| InsertError::from(error).about(&self.table))
+    }
 }
 
 impl Postgres {
+    /// Fails where an insert would. A program without rows keeps no connection.
+    async fn insert_nothing(&mut self) -> Result<(), WriteError> {
+        let mut connection = self.connect(Purpose::Write).await?;
+        begin(&mut connection, Step::Insert).await?;
+        let table = table::look(&mut connection, &self.table, &self.columns).await??;
+        insert(&mut connection, &table.insert, &[], &self.columns).await?;
+        roll_back(&mut connection, Step::Insert).await?;
+        // Nothing depends on it.
+        connection.close().await.ok();
+        Ok(())
+    }
+
     async fn insert_batch(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
         if batch.is_empty() {
             return Ok(());

@@ -142,6 +142,9 @@ mod sqlite {
 /// The driver's stream of rows.
 pub(super) type Rows<'a> = Pin<Box<dyn Stream<Item = Result<Columns, sqlx::Error>> + Send + 'a>>;
 
-pub(super) async fn next(rows: &mut Rows<'_>) -> Result<Option<Columns>, sqlx::Error> {
+pub(super) async fn next<S, T>(rows: &mut Pin<Box<S>>) -> Result<Option<T>, sqlx::Error>
+where
+    S: Stream<Item = Result<T, sqlx::Error>> + ?Sized,
+{
     poll_fn(|context| rows.as_mut().poll_next(context)).await.transpose()
 }

@@ -213,6 +213,12 @@ impl Sqlite {
         Ok(values)
     }
 
+    /// Fails where every insert would.
+    async fn explain_insert(&mut self) -> Result<(), sqlx::Error> {
+        let explain = AssertSqlSafe(format!("EXPLAIN {}", self.insert_statement()));
+        sqlx::query(explain).execute(self.connection().await?).await.map(drop)
+    }
+
     /// Lets go of a file that is no longer the one that the URL names.
     async fn check_file(&mut self) -> Result<(), InsertError> {
         let Some(open) = &mut self.open else { return Ok(()) };
@@ -313,6 +319,18 @@ impl Store for Sqlite {
             open.written += rows.len();
         }
         Ok(())
+    }
+
+    async fn reach(&mut self) -> Result<(), InsertError> {
+        if self.open.is_some() {
+            return Ok(());
+        }
+        let explained = self.explain_insert().await;
+        // A program without rows keeps no file open. A database in memory ends with its connection.
+        if self.open.as_ref().is_some_and(|open| open.file.is_some()) {
+            self.close().await;
+        }
+        explained.map_err(|error| classify::insert_error(&error).about(&self.table))
     }
 }
 

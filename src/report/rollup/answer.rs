@@ -1,0 +1,171 @@
+//! Answers from whole hours that are rolled up, and from the rows around them.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+use super::histogram::ERROR_BOUND;
+use super::merge::Merge;
+use super::{hour_text, moment};
+use crate::error::Error;
+use crate::report::answer::{Report, RolledUp, Share};
+use crate::report::gather::Gather;
+use crate::report::observe::{Questions, hours};
+use crate::report::question::Question;
+use crate::store::read::{Reading, RowSource, Selection};
+use crate::store::rolled::{Coverage, RolledCell};
+use crate::store::{RollupTables, open_rollup, open_to_read};
+
+/// Which part of the answer comes from where: the hours from one to before another from the rollup.
+struct Plan {
+    coverage: Coverage,
+    /// `None` where no whole hour is asked for.
+    hours: Option<(i64, i64)>,
+    since: Option<SystemTime>,
+    until: Option<SystemTime>,
+    /// The hours that count as a whole, because some of their rows are gone.
+    widened: Vec<i64>,
+}
+
+/// As [`report`](super::super::report).
+pub(in crate::report) async fn report<U: AsRef<str>>(
+    question: &Question,
+    urls: &[U],
+) -> Result<Report, Error> {
+    let details = question.detail;
+    let mut question = question.clone().detail(false);
+    let mut databases = Vec::new();
+    for url in urls {
+        let mut tables = open_rollup(url.as_ref(), &question.table, false).await?;
+        let plan = Plan::of(&question, &mut tables).await?;
+        databases.push((url.as_ref(), tables, plan));
+    }
+    for (.., plan) in &databases {
+        question.since = question.since.min(plan.since);
+        question.until = question.until.max(plan.until).filter(|_| question.until.is_some());
+    }
+    let questions = question.questions();
+    let mut gather = Gather::new(&question);
+    let mut merge = Merge::new(&questions);
+    for (_, tables, plan) in &mut databases {
+        let each = &mut |cell: RolledCell| merge.add(&cell);
+        if let Some(hours) = plan.hours {
+            tables.cells(hours, questions.selection().event_types.clone(), each).await?;
+        }
+    }
+    merge.into(&mut gather)?;
+    let mut rows_read = 0;
+    for (url, _, plan) in &databases {
+        for selection in plan.selections(&questions).into_iter().enumerate() {
+            rows_read += read(url, &question, &questions, selection, &mut gather).await?;
+        }
+    }
+    let mut report = gather.report(&questions);
+    let plans: Vec<&Plan> = databases.iter().map(|(.., plan)| plan).collect();
+    let mut notes = notes(&report, &plans);
+    if details {
+        notes.push("Details are not rolled up: leave out --rollup for them.".to_owned());
+    }
+    // These need all rows of a booking.
+    report.attempts.clear();
+    let flows = report.jobs.iter_mut().flat_map(|job| &mut job.flows);
+    flows.for_each(|flow| flow.handed_over = Share::default());
+    report.rollup = Some(rolled_up(&plans, rows_read, notes));
+    Ok(report)
+}
+
+/// Reads the rows around the hours. Those without a time belong to any period, and count only the first time.
+async fn read(
+    url: &str,
+    question: &Question,
+    questions: &Questions,
+    (number, selection): (usize, Selection),
+    gather: &mut Gather,
+) -> Result<u64, Error> {
+    let mut rows = 0;
+    let each = &mut |reading: &Reading<'_>| {
+        if number == 0 || reading.created_at.is_some() {
+            rows += 1;
+            gather.row(0, &questions.observe(reading));
+        }
+    };
+    open_to_read(url, &question.table)?.read(&selection, each).await?;
+    Ok(rows)
+}
+
+/// On what is missing, or wider than it was asked for.
+fn notes(report: &Report, plans: &[&Plan]) -> Vec<String> {
+    let widened = plans.iter().flat_map(|plan| &plan.widened).map(|hour| hour_text(*hour));
+    let widened = widened
+        .map(|hour| format!("The hour from {hour} counts as a whole, because some of its rows are gone."));
+    let mut notes: Vec<String> = widened.collect();
+    if !report.attempts.is_empty() || !report.jobs.is_empty() {
+        notes.push(
+            "The calls of each booking, and the bookings that jobs took over from a flow, are not rolled up: leave out \
+             --rollup for them."
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+fn rolled_up(plans: &[&Plan], rows_read: u64, notes: Vec<String>) -> RolledUp {
+    let until = plans.iter().map(|plan| plan.coverage.until).min();
+    let at = plans.iter().map(|plan| plan.coverage.at).min();
+    RolledUp {
+        until: until.and_then(moment).map(SystemTime::from),
+        at: at.and_then(|at| Timestamp::from_microsecond(at).ok()).map(SystemTime::from),
+        error_bound: ERROR_BOUND,
+        rows_read,
+        notes,
+    }
+}
+
+impl Plan {
+    async fn of(question: &Question, tables: &mut RollupTables) -> Result<Self, Error> {
+        let Some(coverage) = tables.coverage().await? else {
+            return Err(Error::config("nothing is rolled up yet: run tracing-ledger rollup"));
+        };
+        let Question { mut since, mut until, .. } = *question;
+        let mut widened = Vec::new();
+        let begin = first_whole(since).unwrap_or(i64::MIN);
+        let mut from = begin.max(coverage.from);
+        let mut to = until.map_or(i64::MAX, hour_of).min(coverage.until);
+        let is_covered = |hour: &i64| (coverage.from..coverage.until).contains(hour);
+        if let Some(hour) = since.map(hour_of).filter(|hour| *hour < begin).filter(is_covered)
+            && tables.has_lost_rows(hour).await?
+        {
+            (from, since) = (hour, moment(hour).map(SystemTime::from));
+            widened.push(hour);
+        }
+        let is_cut = |hour: &i64| first_whole(until).is_some_and(|after| *hour < after);
+        if let Some(hour) = until.map(hour_of).filter(is_cut).filter(is_covered)
+            && tables.has_lost_rows(hour).await?
+        {
+            (to, until) = (hour + 1, moment(hour + 1).map(SystemTime::from));
+            widened.push(hour);
+        }
+        widened.dedup();
+        let hours = (from < to).then_some((from, to));
+        Ok(Self { coverage, hours, since, until, widened })
+    }
+
+    /// The rows before the hours, and those after them.
+    fn selections(&self, questions: &Questions) -> Vec<Selection> {
+        let selection = |since, until| Selection { since, until, ..questions.selection().clone() };
+        let Some((from, to)) = self.hours else { return vec![selection(self.since, self.until)] };
+        let at = |hour| moment(hour).map(SystemTime::from);
+        vec![selection(self.since, at(from)), selection(at(to), self.until)]
+    }
+}
+
+fn hour_of(time: SystemTime) -> i64 {
+    Timestamp::try_from(time).map_or(i64::MIN, hours)
+}
+
+/// The first hour that does not begin before this moment.
+fn first_whole(time: Option<SystemTime>) -> Option<i64> {
+    let hour = hour_of(time?);
+    let begins = moment(hour).map(SystemTime::from);
+    Some(if begins == time { hour } else { hour + 1 })
+}

@@ -1,0 +1,315 @@
+//! Puts the figures of hours together, as far as they are asked for.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+
+use jiff::Timestamp;
+
+use super::definition;
+use super::histogram::{self, Histogram};
+use super::tally::{Details, JobDetails};
+use crate::error::Error;
+use crate::report::gather::Gather;
+use crate::report::gather::cell::Cell;
+use crate::report::gather::job::ResultTally;
+use crate::report::observe::{By, Questions};
+use crate::report::samples::{Samples, ordered, value};
+use crate::store::read::Reading;
+use crate::store::rolled::RolledCell;
+
+/// In microseconds.
+const HOUR: i64 = 3_600_000_000;
+
+/// The figures so far.
+pub(super) struct Merge<'a> {
+    questions: &'a Questions,
+    by: Vec<By>,
+    kinds: HashMap<String, Kind>,
+    totals: Vec<Total>,
+    /// The places of totals.
+    index: HashMap<String, usize>,
+    jobs: BTreeMap<(String, Option<String>), JobTotal>,
+    unreadable: u64,
+    period: Option<(i64, i64)>,
+    unfit: Unfit,
+    key: String,
+}
+
+/// An event type and the values of a group: they are understood once.
+struct Kind {
+    definition: String,
+    /// A key that is asked for and not rolled up.
+    missing: Option<String>,
+    /// Whether the conditions hold.
+    is_selected: bool,
+    /// In the order of the places; hours and days have none.
+    values: Vec<Option<String>>,
+    /// If rows are not grouped by hour or day.
+    total: Option<usize>,
+}
+
+#[derive(Default)]
+struct Total {
+    cell: Cell,
+    durations: Histogram,
+    max: Option<f64>,
+}
+
+#[derive(Default)]
+struct JobTotal {
+    count: u64,
+    attempts: BTreeMap<u64, u64>,
+    durations: Histogram,
+    max: Option<f64>,
+    times: JobDetails,
+}
+
+/// Figures that the question cannot have, by event type: why, and the last hour of them.
+#[derive(Default)]
+struct Unfit(BTreeMap<(String, Why), i64>);
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Why {
+    OtherRules,
+    NoKey(String),
+}
+
+impl<'a> Merge<'a> {
+    pub(super) fn new(questions: &'a Questions) -> Self {
+        Self {
+            by: questions.grouped_by(),
+            questions,
+            kinds: HashMap::new(),
+            totals: Vec::new(),
+            index: HashMap::new(),
+            jobs: BTreeMap::new(),
+            unreadable: 0,
+            period: None,
+            unfit: Unfit::default(),
+            key: String::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, rolled: &RolledCell) -> Result<(), Error> {
+        self.key.clear();
+        self.key.push_str(&rolled.event_type);
+        self.key.push('\0');
+        self.key.push_str(&rolled.groups);
+        if !self.kinds.contains_key(&self.key) {
+            let kind = self.kind(rolled)?;
+            self.kinds.insert(self.key.clone(), kind);
+        }
+        let Some(kind) = self.kinds.get_mut(&self.key) else { return Ok(()) };
+        if kind.definition != rolled.definition {
+            self.unfit.note(rolled, Why::OtherRules);
+            return Ok(());
+        }
+        if let Some(key) = &kind.missing {
+            self.unfit.note(rolled, Why::NoKey(key.clone()));
+            return Ok(());
+        }
+        if !kind.is_selected {
+            return Ok(());
+        }
+        let place = match kind.total {
+            Some(place) => place,
+            None => {
+                let (place, is_of_all_hours) =
+                    total(&self.by, kind, rolled, &mut self.index, &mut self.totals);
+                kind.total = Some(place).filter(|_| is_of_all_hours);
+                place
+            }
+        };
+        let mut details: Details = serde_json::from_str(&rolled.details).map_err(|_| damaged(rolled.hour))?;
+        let job = details.job.take();
+        if let Some(total) = self.totals.get_mut(place) {
+            total.add(rolled, details).ok_or_else(|| damaged(rolled.hour))?;
+        }
+        if let Some(job) = job {
+            let total = self.jobs.entry((rolled.event_type.clone(), rolled.result.clone())).or_default();
+            total.add(rolled, job).ok_or_else(|| damaged(rolled.hour))?;
+        }
+        self.unreadable += count(rolled.unreadable);
+        if let (Some(first), Some(last)) = (rolled.first, rolled.last) {
+            let (from, to) = self.period.unwrap_or((first, last));
+            self.period = Some((from.min(first), to.max(last)));
+        }
+        Ok(())
+    }
+
+    fn kind(&self, rolled: &RolledCell) -> Result<Kind, Error> {
+        let event_type = rolled.event_type.as_str();
+        let groups: BTreeMap<String, Option<String>> =
+            serde_json::from_str(&rolled.groups).map_err(|_| damaged(rolled.hour))?;
+        let mut missing = None;
+        let mut value = |key: Option<String>| {
+            let key = key?;
+            match groups.get(&key) {
+                Some(value) => value.clone(),
+                None if key == "event_type" => Some(event_type.to_owned()),
+                None => {
+                    missing = Some(key);
+                    None
+                }
+            }
+        };
+        let values = self.by.iter().map(|by| value(definition::group(by, event_type))).collect();
+        let selection = self.questions.selection();
+        let mut texts = vec![None; selection.asked.len()];
+        for condition in &selection.conditions {
+            if let (Some(text), Some(asked)) =
+                (texts.get_mut(condition.asked), selection.asked.get(condition.asked))
+            {
+                *text = value(definition::key(asked, event_type));
+            }
+        }
+        let texts: Vec<_> = texts.iter().map(Option::as_deref).collect();
+        let reading = Reading { created_at: None, event_type, is_object: true, texts: &texts };
+        Ok(Kind {
+            definition: definition::definition(self.questions, event_type),
+            missing,
+            is_selected: selection.holds(&reading),
+            values,
+            total: None,
+        })
+    }
+
+    /// Passes everything on, unless some figures are not those that are asked for.
+    pub(super) fn into(self, gather: &mut Gather) -> Result<(), Error> {
+        self.unfit.check()?;
+        for total in self.totals {
+            let mut cell = total.cell;
+            cell.durations = total.durations.samples(total.max);
+            gather.rolled_cell(cell);
+        }
+        for ((event_type, result), total) in self.jobs {
+            gather.rolled_jobs(&event_type, result, total.tally());
+        }
+        let moment = |at| Timestamp::from_microsecond(at).ok();
+        let period = self.period.and_then(|(first, last)| moment(first).zip(moment(last)));
+        gather.rolled_rows(self.unreadable, period);
+        Ok(())
+    }
+}
+
+/// The place of the total that these figures belong to, and whether those of other hours do too.
+fn total(
+    by: &[By],
+    kind: &Kind,
+    rolled: &RolledCell,
+    index: &mut HashMap<String, usize>,
+    totals: &mut Vec<Total>,
+) -> (usize, bool) {
+    let mut is_of_all_hours = true;
+    let mut values = Vec::with_capacity(by.len());
+    for (by, value) in by.iter().zip(&kind.values) {
+        is_of_all_hours &= matches!(by, By::Text(_));
+        values.push(match by {
+            By::Hour => Some(rolled.hour.to_string()),
+            By::Day => Some(rolled.hour.div_euclid(24).to_string()),
+            By::Text(_) => value.clone(),
+        });
+    }
+    let cell = Cell::of(&rolled.event_type, values);
+    let place = *index.entry(cell.key()).or_insert_with(|| {
+        totals.push(Total { cell, ..Total::default() });
+        totals.len() - 1
+    });
+    (place, is_of_all_hours)
+}
+
+impl Total {
+    fn add(&mut self, rolled: &RolledCell, details: Details) -> Option<()> {
+        let Self { cell, durations, max } = self;
+        cell.count += count(rolled.calls);
+        cell.succeeded += count(rolled.succeeded);
+        cell.failed += count(rolled.failed);
+        cell.last = cell.last.max(rolled.last.and_then(|at| Timestamp::from_microsecond(at).ok()));
+        details.sources.iter().for_each(|source| cell.source(source));
+        for (outcome, count) in details.outcomes {
+            *cell.outcomes.entry(outcome).or_default() += count;
+        }
+        for (category, code, count) in details.reasons {
+            cell.reason((category, code), count);
+        }
+        *max = greater(*max, rolled.duration_max_ms);
+        let at = rolled.hour * HOUR;
+        histogram::units(&rolled.units, |place, count| cell.blocks.add_counted(place, at, count))?;
+        durations.merge(&rolled.durations)
+    }
+}
+
+impl JobTotal {
+    fn add(&mut self, rolled: &RolledCell, job: JobDetails) -> Option<()> {
+        self.count += count(rolled.calls);
+        for (attempts, jobs) in job.attempts {
+            *self.attempts.entry(ordered(attempts)).or_default() += jobs;
+        }
+        self.times.within_ms += job.within_ms;
+        self.times.total_ms += job.total_ms;
+        self.times.timed += job.timed;
+        self.max = greater(self.max, rolled.duration_max_ms);
+        self.durations.merge(&rolled.durations)
+    }
+
+    fn tally(self) -> ResultTally {
+        let attempts = self.attempts.into_iter().map(|(attempts, jobs)| (value(attempts), jobs));
+        ResultTally {
+            count: self.count,
+            attempts: Samples::of_counts(attempts),
+            durations: self.durations.samples(self.max),
+            within_ms: self.times.within_ms,
+            total_ms: self.times.total_ms,
+            timed: self.times.timed,
+        }
+    }
+}
+
+impl Unfit {
+    fn note(&mut self, rolled: &RolledCell, why: Why) {
+        let last = self.0.entry((rolled.event_type.clone(), why)).or_insert(rolled.hour);
+        *last = rolled.hour.max(*last);
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let latest = self.0.iter().max_by_key(|(_, last)| **last);
+        let Some(((event_type, why), last)) = latest else { return Ok(()) };
+        let after = super::hour_text(last + 1);
+        let mut message = format!("the rollup of {}, before {after}, ", event_type.escape_debug());
+        // Writing to a String cannot fail.
+        match why {
+            Why::OtherRules => message.push_str(
+                "was made with other rules than this report's: give the rules of the rollup (--rules)",
+            ),
+            Why::NoKey(key) => {
+                write!(message, "has no key {}: ask for others", key.escape_debug()).unwrap_or_default()
+            }
+        }
+        write!(
+            message,
+            ", begin the report there (--since {after}), leave out --rollup, or roll up again what has its rows: \
+             tracing-ledger rollup --rebuild"
+        )
+        .ok();
+        if let Why::NoKey(key) = why {
+            write!(message, " --by {}", key.escape_debug()).ok();
+        }
+        Err(Error::config(message))
+    }
+}
+
+fn greater(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    one.into_iter().chain(other).reduce(f64::max)
+}
+
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+fn damaged(hour: i64) -> Error {
+    let hour = super::hour_text(hour);
+    Error::database(format!(
+        "the rollup of {hour} cannot be read, because something else has changed it: delete the lines of that hour from both \
+         of its tables, and run tracing-ledger rollup --since {hour}"
+    ))
+}

@@ -1,0 +1,62 @@
+//! The words where the compiler has removed what a rule names. A package of its own, because features are shared by all
+//! that is built together.
+#![cfg(test)]
+
+use std::process::Command;
+use std::time::Duration;
+
+use tracing::{debug_span, info_span};
+use tracing_ledger::Rules;
+use tracing_ledger::store::Memory;
+use tracing_subscriber::prelude::*;
+
+/// Names to the child what it is to do.
+const CHILD: &str = "LEDGER_TEST_LEVELS";
+const COMPILED: &str = "; this program was compiled without spans and events more verbose than info \
+     (a feature such as release_max_level_info of tracing)";
+
+/// What the ledger says on the stderr of a process that does `what`, after the line at the start.
+fn words_by(what: &str) -> Vec<String> {
+    let output = Command::new(std::env::current_exe().expect("the test knows itself"))
+        .args(["--exact", "the_child_process_does_what_it_is_told", "--nocapture"])
+        .env(CHILD, what)
+        .output()
+        .expect("the test starts itself");
+    let stderr = String::from_utf8(output.stderr).expect("it speaks text");
+    assert!(output.status.success(), "{stderr}");
+    stderr
+        .lines()
+        .filter_map(|line| line.strip_prefix("tracing-ledger: "))
+        .skip(1)
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_child_process_does_what_it_is_told() {
+    let Ok(what) = std::env::var(CHILD) else { return };
+    let rules: Rules =
+        "[[rule]]\nspan = \"detail\"\n[[rule]]\nspan = \"work\"\n".parse().expect("good rules");
+    let (ledger, guard) =
+        tracing_ledger::builder().rules(rules).build_with(Memory::default()).expect("a ledger");
+    tracing_subscriber::registry().with(ledger).init();
+    if what == "a span of each level" {
+        info_span!("work").in_scope(|| ());
+    }
+    debug_span!("detail").in_scope(|| ());
+    guard.shutdown(Duration::from_secs(300)).expect("memory takes everything");
+}
+
+#[test]
+fn a_rule_that_names_what_the_compiler_has_removed_is_told() {
+    let said = words_by("a span of each level");
+    assert_eq!(said, [format!("rule 1 (span = \"detail\") has met no span{COMPILED}")]);
+}
+
+#[test]
+fn a_program_from_which_the_compiler_has_removed_everything_is_told() {
+    let said = words_by("only what is removed");
+    let wanted =
+        format!("no span and no event of the program came to the ledger, so there are no rows{COMPILED}");
+    assert_eq!(said, [wanted]);
+}

@@ -1,0 +1,554 @@
+//! A report from a rollup has the counts of one from the rows, and its percentiles within 1 %, whatever became of the rows.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use support::{Cluster, SqliteFile, until};
+use tracing_ledger::Rules;
+use tracing_ledger::report::{Figures, Question, Report, Rollup, Spread, report};
+
+/// 2026-02-02T00:00:00Z
+const START: u64 = 1_769_990_400;
+
+/// Rows of several event types, evenly over some hours.
+const ROWS: &str = r#"
+    INSERT INTO observability_events (created_at, source, event_type, context, booking_id)
+    SELECT to_timestamp(1769990400 + {from} * 3600) + i * interval '{hours} hours' / {rows}, 'api', 'http.request',
+        CASE WHEN i % 997 = 0 THEN '[]' WHEN i % 991 = 0 THEN NULL ELSE jsonb_strip_nulls(jsonb_build_object(
+            'duration_ms', CASE WHEN i % 13 <> 0 THEN round((exp(3 + 1.5 * sin(i * 12.9898) + i % 7 * 0.3))::numeric, 3) END,
+            'success', CASE WHEN i % 11 <> 0 THEN i % 5 <> 0 END,
+            'outcome', CASE WHEN i % 5 <> 0 THEN 'ok' ELSE 'error' END,
+            'reason', CASE WHEN i % 5 = 0 THEN 'reason ' || i % 3 END,
+            'route', CASE WHEN i % 17 <> 0 THEN '/' || i % 4 END,
+            'http', jsonb_build_object('status', 200 + i % 2 * 300))) END, NULL
+    FROM generate_series(0, {rows} - 1) i;
+    INSERT INTO observability_events (created_at, source, event_type, context, booking_id)
+    SELECT to_timestamp(1769990400 + {from} * 3600) + i * interval '{hours} hours' / {rows}, 'auto_assign', 'auto_assign.summary',
+        jsonb_build_object('result', (ARRAY['succeeded', 'cutoff', 'error'])[1 + i % 3], 'attemptsUsed', i % 5,
+            'quoteDurationMs', 10 + i % 90, 'totalDurationMs', 200 + i % 700), gen_random_uuid()
+    FROM generate_series(0, {rows} - 1) i;
+    INSERT INTO observability_events (created_at, source, event_type, context, booking_id)
+    SELECT to_timestamp(1769990400 + {from} * 3600) + i * interval '{hours} hours' / {rows}, 'auto_assign',
+        CASE i % 3 WHEN 0 THEN 'inline_auto_assign.timeout' WHEN 1 THEN 'inline_auto_assign.succeeded' ELSE 'auto_assign.quote' END,
+        jsonb_build_object('planner_duration_ms', i % 100, 'planner_success', i % 2 = 0, 'flow', 'job',
+            'planner_strategy', jsonb_build_object('maxTables', i % 2)), gen_random_uuid()
+    FROM generate_series(0, {rows} - 1) i;
+"#;
+
+/// As many rows of requests, of jobs, and of other events.
+fn rows(from: u32, hours: u32, rows: u32) -> String {
+    let texts = [("{from}", from), ("{hours}", hours), ("{rows}", rows)];
+    texts.iter().fold(ROWS.to_owned(), |sql, (name, number)| sql.replace(name, &number.to_string()))
+}
+
+/// A database with 60 hours of rows.
+fn database() -> String {
+    let url = Cluster::shared().database();
+    psql(&url, &rows(0, 60, 2400));
+    url
+}
+
+fn psql(url: &str, sql: &str) -> String {
+    Cluster::shared().psql(url, sql)
+}
+
+fn number(url: &str, sql: &str) -> u64 {
+    psql(url, sql).parse().expect("a number")
+}
+
+fn at(hour: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(START + hour * 3600)
+}
+
+fn rollup() -> Rollup {
+    let by = Rollup::new().by("route").and_then(|rollup| rollup.by("http.status"));
+    by.expect("keys").create(true)
+}
+
+async fn roll_up(url: &str) -> tracing_ledger::report::RolledHours {
+    rollup().run(url).await.expect("rolled up")
+}
+
+async fn exact(question: &Question, url: &str) -> Report {
+    report(question, &[url]).await.expect("a report")
+}
+
+async fn rolled(question: &Question, url: &str) -> Report {
+    report(&question.clone().rollup(true), &[url]).await.expect("a report of the rollup")
+}
+
+/// Asks both ways, and returns the answer from the rollup.
+async fn ask(question: &Question, url: &str) -> Report {
+    let (exact, rolled) = (exact(question, url).await, rolled(question, url).await);
+    assert_same(&exact, &rolled);
+    rolled
+}
+
+fn assert_same(exact: &Report, rolled: &Report) {
+    assert_eq!((exact.window, exact.unreadable), (rolled.window, rolled.unreadable));
+    assert!(rolled.rollup.is_some() && exact.rollup.is_none());
+    let types =
+        |report: &Report| report.events.iter().map(|event| event.event_type.clone()).collect::<Vec<_>>();
+    assert_eq!(types(exact), types(rolled));
+    for (exact, rolled) in exact.events.iter().zip(&rolled.events) {
+        assert_figures(&exact.figures, &rolled.figures);
+        assert_eq!(exact.groups.len(), rolled.groups.len());
+        for group in &exact.groups {
+            let same = rolled.groups.iter().find(|other| other.by == group.by);
+            assert_figures(&group.figures, &same.unwrap_or_else(|| panic!("{:?}", group.by)).figures);
+        }
+    }
+    assert_eq!(exact.jobs.len(), rolled.jobs.len());
+    for (exact, rolled) in exact.jobs.iter().zip(&rolled.jobs) {
+        assert_eq!((exact.jobs, &exact.attempts), (rolled.jobs, &rolled.attempts));
+        assert_eq!(exact.calls_share.n, rolled.calls_share.n);
+        assert_near(exact.calls_share.rate, rolled.calls_share.rate);
+        for (exact, rolled) in exact.results.iter().zip(&rolled.results) {
+            assert_eq!((&exact.result, exact.count), (&rolled.result, rolled.count));
+            assert_eq!(exact.attempts, rolled.attempts);
+            assert_spread(&exact.duration_ms, &rolled.duration_ms);
+        }
+        for (exact, rolled) in exact.flows.iter().zip(&rolled.flows) {
+            assert_eq!(exact.timeouts, rolled.timeouts);
+            assert_eq!(rolled.handed_over.rate, None);
+        }
+    }
+}
+
+fn assert_figures(exact: &Figures, rolled: &Figures) {
+    let counts = |figures: &Figures| {
+        let mut figures = figures.clone();
+        figures.duration_ms = Spread::default();
+        figures
+    };
+    assert_eq!(counts(exact), counts(rolled));
+    assert_spread(&exact.duration_ms, &rolled.duration_ms);
+}
+
+fn assert_spread(exact: &Spread, rolled: &Spread) {
+    assert_eq!((exact.n, exact.max), (rolled.n, rolled.max));
+    for (exact, rolled) in [(exact.median, rolled.median), (exact.p95, rolled.p95), (exact.p99, rolled.p99)] {
+        assert_near(exact, rolled);
+    }
+}
+
+fn assert_near(exact: Option<f64>, rolled: Option<f64>) {
+    let near = match (exact, rolled) {
+        (Some(exact), Some(rolled)) => (exact - rolled).abs() <= exact.abs() * 0.01,
+        (None, None) => true,
+        _ => false,
+    };
+    assert!(near, "{exact:?} {rolled:?}");
+}
+
+#[tokio::test]
+async fn counts_are_equal_and_percentiles_within_one_percent() {
+    let url = database();
+    let done = roll_up(&url).await;
+    assert_eq!((done.hours, done.rows, done.until), (60, 7_200, Some(at(60))));
+    let by =
+        |keys: &[&str]| keys.iter().fold(Question::new(), |question, key| question.by(key).expect("a key"));
+    let answer = ask(&Question::new(), &url).await;
+    assert_eq!(answer.rollup.as_ref().map(|rollup| rollup.rows_read), Some(0));
+    assert!(answer.jobs[0].flows[0].timeouts.n > 0);
+    for keys in [&["route"][..], &["http.status", "route"], &["hour"], &["day", "route"]] {
+        ask(&by(keys).event("http.request"), &url).await;
+    }
+    for condition in ["http.status>=500", "route!=/1", "route=/2", "event_type=auto_assign.quote"] {
+        let question = Question::new().event("http.request").condition(condition).expect("a condition");
+        ask(&question, &url).await;
+    }
+}
+
+#[tokio::test]
+async fn intervals_are_those_of_the_rows() {
+    let url = Cluster::shared().database();
+    // Four calls of a booking resemble each other, and are hours apart.
+    psql(
+        &url,
+        "INSERT INTO observability_events (created_at, source, event_type, context, booking_id)
+         SELECT '2026-02-02T00:00:00Z'::timestamptz + i * interval '90 seconds' + i % 4 * interval '1 hour', 'api', 'call',
+             jsonb_build_object('duration_ms', round((exp(3 + sin(i / 4 * 12.9898) + 0.2 * sin(i * 78.233)))::numeric, 3)),
+             ('00000000-0000-4000-8000-' || lpad((i / 4)::text, 12, '0'))::uuid
+         FROM generate_series(0, 7999) i",
+    );
+    roll_up(&url).await;
+    let answers = [exact(&Question::new(), &url).await, rolled(&Question::new(), &url).await];
+    let [exact, rolled] =
+        answers.map(|answer| answer.events[0].figures.duration_ms.interval.expect("intervals"));
+    for (exact, rolled) in [(exact.median, rolled.median), (exact.p95, rolled.p95), (exact.p99, rolled.p99)] {
+        let (exact, rolled) = (exact.expect("an interval"), rolled.expect("an interval"));
+        for (exact, rolled) in [(exact.0, rolled.0), (exact.1, rolled.1)] {
+            assert!((exact / rolled - 1.0).abs() < 0.02, "{exact} {rolled}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_around_the_whole_hours_come_from_the_table() {
+    let url = database();
+    roll_up(&url).await;
+    psql(&url, &rows(70, 2, 100));
+    let minutes = |hour: u64, minutes: u64| at(hour) + Duration::from_secs(minutes * 60);
+    for (since, until) in [
+        (Some(minutes(3, 7)), Some(minutes(9, 41))),
+        (Some(minutes(3, 7)), Some(minutes(3, 41))),
+        (Some(minutes(3, 7)), Some(minutes(4, 41))),
+        (Some(at(3)), Some(at(9))),
+        (Some(minutes(58, 30)), None),
+        (None, Some(minutes(70, 30))),
+        (Some(at(61)), None),
+        (Some(at(500)), None),
+    ] {
+        let question = since.map_or(Question::new(), |since| Question::new().since(since));
+        ask(&until.map_or(question.clone(), |until| question.until(until)), &url).await;
+    }
+}
+
+#[tokio::test]
+async fn rows_of_now_and_of_the_future_are_read() {
+    let url = database();
+    psql(
+        &url,
+        "INSERT INTO observability_events (created_at, source, event_type, context) VALUES
+         (now(), 'api', 'http.request', '{\"duration_ms\": 5}'),
+         (now() + interval '1 year', 'api', 'http.request', '{\"duration_ms\": 6}'),
+         ('infinity', 'api', 'http.request', '{\"duration_ms\": 7}'),
+         ('-infinity', 'api', 'http.request', '{\"duration_ms\": 8}')",
+    );
+    assert_eq!(roll_up(&url).await.until, Some(at(60)));
+    let answer = ask(&Question::new(), &url).await;
+    assert_eq!(answer.rollup.map(|rollup| rollup.rows_read), Some(4));
+    ask(&Question::new().since(at(59)), &url).await;
+}
+
+#[tokio::test]
+async fn late_rows_and_replays_count_once() {
+    let url = database();
+    roll_up(&url).await;
+    psql(&url, &rows(20, 2, 50));
+    let late = rollup().since(at(0)).run(&url).await.expect("rolled up");
+    assert_eq!(late.hours, 2, "{late:?}");
+    ask(&Question::new(), &url).await;
+    psql(&url, "INSERT INTO observability_events SELECT * FROM observability_events ON CONFLICT DO NOTHING");
+    let replayed = rollup().since(at(0)).run(&url).await.expect("rolled up");
+    assert_eq!((replayed.hours, replayed.rows), (0, 0), "{replayed:?}");
+    ask(&Question::new(), &url).await;
+}
+
+#[tokio::test]
+async fn a_run_without_a_time_goes_on_where_the_last_one_ended() {
+    let url = database();
+    roll_up(&url).await;
+    psql(&url, &rows(60, 30, 90));
+    // These are late by more than fourteen days.
+    psql(&url, &rows(20, 2, 50));
+    let done = roll_up(&url).await;
+    assert_eq!((done.hours, done.until), (30, Some(at(90))));
+}
+
+#[tokio::test]
+async fn the_rows_before_the_first_hour_are_read() {
+    let url = database();
+    rollup().since(at(50)).run(&url).await.expect("rolled up");
+    let answer = ask(&Question::new(), &url).await;
+    assert_eq!(answer.rollup.map(|rollup| rollup.rows_read), Some(6_000));
+    let done = rollup().since(at(0)).run(&url).await.expect("rolled up");
+    assert_eq!((done.hours, done.rows), (50, 6_000));
+    assert_eq!(ask(&Question::new(), &url).await.rollup.map(|rollup| rollup.rows_read), Some(0));
+}
+
+#[tokio::test]
+async fn hours_whose_rows_are_deleted_keep_their_figures() {
+    let url = database();
+    roll_up(&url).await;
+    let before = rolled(&Question::new(), &url).await;
+    psql(&url, "DELETE FROM observability_events WHERE created_at < '2026-02-03T06:10:00Z'");
+    for _ in 0..2 {
+        rollup().since(at(0)).run(&url).await.expect("rolled up");
+        assert_eq!(rolled(&Question::new(), &url).await.events, before.events);
+    }
+    // Rows that come later than that into an hour without rows are added, and are no second time.
+    let of_requests = |report: &Report| report.event("http.request").map(|event| event.figures.calls);
+    psql(&url, &rows(5, 1, 30));
+    for _ in 0..2 {
+        rollup().since(at(0)).run(&url).await.expect("rolled up");
+        let with_late = rolled(&Question::new(), &url).await;
+        assert_eq!(of_requests(&with_late), of_requests(&before).map(|calls| calls + 30));
+    }
+    // And those into an hour that has lost some cannot be told from the rest.
+    psql(&url, &rows(30, 1, 5));
+    let done = rollup().since(at(0)).run(&url).await.expect("rolled up");
+    assert_eq!((done.hours, done.undecided), (0, 1));
+    assert!(done.to_string().contains("In 1 hour, late rows do not count"), "{done}");
+    // A rebuild takes nothing away.
+    let rebuilt = rollup().rebuild(true).run(&url).await.expect("rolled up");
+    assert_eq!(rebuilt.kept + rebuilt.hours, 60);
+    assert_eq!(
+        of_requests(&rolled(&Question::new(), &url).await),
+        of_requests(&before).map(|calls| calls + 30)
+    );
+}
+
+#[tokio::test]
+async fn an_hour_that_has_lost_rows_counts_as_a_whole() {
+    let url = database();
+    roll_up(&url).await;
+    let whole = rolled(&Question::new().since(at(10)).until(at(20)), &url).await;
+    psql(&url, "DELETE FROM observability_events");
+    let minutes = |hour, minutes: u64| at(hour) + Duration::from_secs(minutes * 60);
+    let wider = rolled(&Question::new().since(minutes(10, 7)).until(minutes(19, 5)), &url).await;
+    assert_eq!((wider.window, &wider.events), (whole.window, &whole.events));
+    let text = wider.to_string();
+    assert!(text.contains("The hour from 2026-02-02T10:00:00Z counts as a whole"), "{text}");
+    let within = rolled(&Question::new().since(minutes(10, 7)).until(minutes(10, 9)), &url).await;
+    assert_eq!((within.window.since, within.window.until), (Some(at(10)), Some(at(11))));
+}
+
+#[tokio::test]
+async fn keys_that_are_not_rolled_up_are_refused_with_what_to_do() {
+    let url = database();
+    roll_up(&url).await;
+    for question in [
+        Question::new().by("region").expect("a key"),
+        Question::new().condition("region=eu").expect("a condition"),
+    ] {
+        let error = report(&question.rollup(true), &[&url]).await.expect_err("refused");
+        assert!(error.is_config());
+        let text = error.to_string();
+        for part in ["has no key region", "--since 2026-02-04T12:00:00Z", "--rebuild --by region"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn figures_by_other_rules_are_not_mixed() {
+    let url = database();
+    roll_up(&url).await;
+    let rules: Rules = "[[rule]]\nspan = \"request\"\nevent_type = \"http.request\"\nduration = \"took\""
+        .parse()
+        .expect("rules");
+    let question = Question::new().rules(rules.clone()).event("http.request");
+    let error = report(&question.clone().rollup(true), &[&url]).await.expect_err("refused");
+    assert!(error.to_string().contains("was made with other rules than this report's"), "{error}");
+    // The other event types are as they were.
+    let question = question.event("inline_auto_assign.timeout");
+    assert!(report(&question.rollup(true), &[&url]).await.is_err());
+    let other = rollup().rules(rules.clone());
+    let error = other.run(&url).await.expect_err("refused");
+    assert!(error.is_config() && error.to_string().contains("by adding --rebuild"), "{error}");
+    let error = Rollup::new().by("route").expect("a key").run(&url).await.expect_err("refused");
+    assert!(error.to_string().contains("with --by route,http.status, and this command is with --by route"));
+    // Hours that have their rows are made anew, and the others cannot be.
+    psql(&url, "DELETE FROM observability_events WHERE created_at < '2026-02-02T10:00:00Z'");
+    other.clone().rebuild(true).run(&url).await.expect("rolled up");
+    other.run(&url).await.expect("by the rules of the last hours");
+    let question = Question::new().rules(rules).event("http.request");
+    let error = report(&question.clone().rollup(true), &[&url]).await.expect_err("refused");
+    assert!(error.to_string().contains("--since 2026-02-02T10:00:00Z"), "{error}");
+    ask(&question.since(at(10)), &url).await;
+}
+
+fn command(url: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tracing-ledger"));
+    command.args(arguments).env("DATABASE_URL", url).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+const ROLL_UP: [&str; 4] = ["rollup", "--by", "route,http.status", "--create"];
+
+fn run(url: &str, arguments: &[&str]) -> Output {
+    command(url, arguments).output().expect("it starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+#[tokio::test]
+async fn the_command_prints_the_tables_before_it_makes_them() {
+    let url = database();
+    let output = run(&url, &["rollup"]);
+    assert_eq!(output.status.code(), Some(1));
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(stdout.contains("CREATE TABLE IF NOT EXISTS observability_events_rollup_hours"), "{stdout}");
+    assert!(stderr.contains("run it with --create, which makes observability_events_rollup and"), "{stderr}");
+    assert_eq!(psql(&url, "SELECT to_regclass('observability_events_rollup')"), "");
+    let missing = run(&url, &["report", "--rollup"]);
+    assert!(text(&missing.stderr).contains("run tracing-ledger rollup"), "{}", text(&missing.stderr));
+    // The statements are complete.
+    psql(&url, &stdout);
+    let output = run(&url, &["rollup"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let stdout = text(&output.stdout);
+    assert!(stdout.starts_with("Rolled up 7200 rows of 60 hours into "), "{stdout}");
+    let output = run(&url, &["report", "--rollup"]);
+    let stdout = text(&output.stdout);
+    assert!(stdout.contains("Rolled up until 2026-02-04T12:00:00Z by the run of "), "{stdout}");
+    assert!(stdout.contains("percentiles are within 0.8 %. 0 other rows were read."), "{stdout}");
+    for (format, part) in
+        [("json", "\"error_bound\": 0.0078125"), ("csv", ",percentile_error,,0.0078125,ratio,7200,")]
+    {
+        let stdout = text(&run(&url, &["report", "--rollup", "--format", format]).stdout);
+        assert!(stdout.contains(part), "{stdout}");
+    }
+}
+
+#[tokio::test]
+async fn missing_rights_are_named() {
+    let url = database();
+    psql(
+        &url,
+        "CREATE ROLE roller LOGIN; GRANT SELECT ON observability_events TO roller; REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+    );
+    let as_roller = url.replace("postgres@", "roller@");
+    let stderr = text(&run(&as_roller, &ROLL_UP).stderr);
+    let grant = "GRANT SELECT, INSERT, UPDATE, DELETE ON observability_events_rollup, observability_events_rollup_hours TO";
+    assert!(stderr.contains("may not create the tables of the rollup") && stderr.contains(grant), "{stderr}");
+    psql(&url, &rollup().statements().expect("statements"));
+    for arguments in [&ROLL_UP[..], &["report", "--rollup"]] {
+        let stderr = text(&run(&as_roller, arguments).stderr);
+        assert!(
+            stderr.contains("may not use the tables of the rollup") && stderr.contains(grant),
+            "{stderr}"
+        );
+    }
+    psql(&url, &format!("{grant} roller"));
+    let output = run(&as_roller, &ROLL_UP);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    psql(
+        &url,
+        "REVOKE INSERT, UPDATE, DELETE ON observability_events_rollup, observability_events_rollup_hours FROM roller",
+    );
+    assert_eq!(run(&as_roller, &["report", "--rollup"]).status.code(), Some(0));
+    psql(&url, "REVOKE SELECT ON observability_events FROM roller");
+    let stderr = text(&run(&as_roller, &["report", "--rollup"]).stderr);
+    assert!(stderr.contains("GRANT SELECT ON observability_events TO"), "{stderr}");
+}
+
+/// A session that holds a lock for which the run waits when it writes the hour 2026-02-03T12.
+struct Gate {
+    psql: Child,
+    stdin: Option<ChildStdin>,
+}
+
+impl Gate {
+    fn close(url: &str) -> Self {
+        psql(
+            url,
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             IF NEW.hour = '2026-02-03T12:00:00Z' THEN PERFORM pg_advisory_xact_lock(77); END IF; RETURN NEW; END $$; \
+             CREATE TRIGGER wait BEFORE INSERT ON observability_events_rollup_hours \
+             FOR EACH ROW EXECUTE FUNCTION wait()",
+        );
+        let mut psql = Command::new(Cluster::shared().program("psql"))
+            .args(["-X", "-q", "-A", "-t", "-d", url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("psql starts");
+        let mut stdin = psql.stdin.take().expect("a pipe");
+        writeln!(stdin, "SELECT pg_advisory_lock(77);\n\\echo locked").expect("psql listens");
+        let mut lines = BufReader::new(psql.stdout.take().expect("a pipe")).lines();
+        assert!(lines.any(|line| line.is_ok_and(|line| line == "locked")));
+        Self { psql, stdin: Some(stdin) }
+    }
+
+    fn open(mut self) {
+        drop(self.stdin.take());
+        self.psql.wait().expect("psql ends");
+    }
+}
+
+fn until_it_waits(url: &str) {
+    until("the run waits", || {
+        number(
+            url,
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = 77",
+        ) == 1
+    });
+}
+
+#[tokio::test]
+async fn a_killed_run_leaves_whole_hours_and_the_next_one_goes_on() {
+    let url = database();
+    psql(&url, &rollup().statements().expect("statements"));
+    let gate = Gate::close(&url);
+    let mut child = command(&url, &ROLL_UP).spawn().expect("it starts");
+    until_it_waits(&url);
+    child.kill().expect("SIGKILL");
+    child.wait().expect("it ends");
+    gate.open();
+    until("the server has noticed", || {
+        number(&url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+    });
+    let hours = "SELECT count(*) FROM observability_events_rollup_hours";
+    assert_eq!(number(&url, hours), 24);
+    let answer = ask(&Question::new(), &url).await;
+    assert_eq!(answer.rollup.map(|rollup| rollup.rows_read), Some(36 * 120));
+    let done = roll_up(&url).await;
+    assert_eq!((done.hours, number(&url, hours)), (36, 60));
+    let sums = "SELECT count(*) FROM observability_events_rollup_hours h WHERE rows <> \
+                (SELECT sum(calls) FROM observability_events_rollup c WHERE c.hour = h.hour)";
+    assert_eq!(number(&url, sums), 0);
+    assert_eq!(ask(&Question::new(), &url).await.rollup.map(|rollup| rollup.rows_read), Some(0));
+}
+
+#[tokio::test]
+async fn of_two_runs_at_once_one_gives_up() {
+    let url = database();
+    psql(&url, &rollup().statements().expect("statements"));
+    let gate = Gate::close(&url);
+    let first = command(&url, &ROLL_UP).spawn().expect("it starts");
+    until_it_waits(&url);
+    let second = run(&url, &ROLL_UP);
+    assert_eq!(second.status.code(), Some(1));
+    let stderr = text(&second.stderr);
+    assert!(
+        stderr.contains("another rollup of observability_events is running: wait for its end"),
+        "{stderr}"
+    );
+    gate.open();
+    let first = first.wait_with_output().expect("it ends");
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    ask(&Question::new(), &url).await;
+}
+
+#[tokio::test]
+async fn several_databases_are_read_as_one() {
+    let (one, other) = (database(), database());
+    psql(&other, &rows(60, 3, 90));
+    for url in [&one, &other] {
+        roll_up(url).await;
+    }
+    let urls = [one, other];
+    let question = Question::new();
+    let exact = report(&question, &urls).await.expect("a report");
+    assert_same(&exact, &report(&question.rollup(true), &urls).await.expect("a report"));
+}
+
+#[tokio::test]
+async fn the_table_may_have_another_name() {
+    let url = Cluster::shared().empty_database();
+    let name = "Other.The events";
+    psql(&url, "CREATE SCHEMA \"Other\"");
+    psql(&url, &tracing_ledger::store::Postgres::schema(name).expect("a name"));
+    psql(&url, &rows(0, 5, 50).replace("observability_events", "\"Other\".\"The events\""));
+    rollup().table(name).expect("a name").run(&url).await.expect("rolled up");
+    assert_eq!(number(&url, "SELECT count(*) FROM \"Other\".\"The events_rollup_hours\""), 5);
+    ask(&Question::new().table(name).expect("a name"), &url).await;
+    let long = "x".repeat(60);
+    assert!(Rollup::new().table(&long).expect_err("too long").is_config());
+}
+
+#[tokio::test]
+async fn sqlite_has_no_rollup() {
+    let file = SqliteFile::new();
+    let error = Rollup::new().run(&file.url()).await.expect_err("refused");
+    assert!(error.is_config() && error.to_string().contains("only Postgres has rollups"), "{error}");
+    assert!(report(&Question::new().rollup(true), &[file.url()]).await.is_err());
+    let output = run("", &["report", "--rollup", "--from-log", "x"]);
+    assert!(text(&output.stderr).contains("a log is not rolled up"), "{}", text(&output.stderr));
+}
