@@ -35,6 +35,14 @@ impl WebDriverCompatibleCommand for Post {
     }
 }
 
+/// Passes a browser with the usual preferences to the test.
+pub(crate) async fn browse<F>(test: impl FnOnce(Client) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    with_browser(json!({}), test).await;
+}
+
 /// Passes a browser to the test, and ends it also if the test fails.
 pub(crate) async fn with_browser<F>(options: Value, test: impl FnOnce(Client) -> F)
 where
@@ -64,9 +72,9 @@ async fn driver() -> (Child, u16) {
     let mut lines = BufReader::new(driver.stdout.take().expect("piped")).lines();
     let port = async {
         while let Some(line) = lines.next_line().await.expect("readable") {
-            let words = line.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
+            let mut words = line.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
             if line.contains("started successfully") {
-                return words.last().and_then(|port| port.parse().ok()).expect("a port");
+                return words.next_back().and_then(|port| port.parse().ok()).expect("a port");
             }
         }
         panic!("chromedriver ended at once");
@@ -107,7 +115,8 @@ pub(crate) async fn requests(client: &Client) -> Vec<String> {
     let messages = entries.iter().filter_map(message);
     let sent = messages.filter(|message| message["message"]["method"] == "Network.requestWillBeSent");
     let url = |message: Value| message["message"]["params"]["request"]["url"].as_str().map(str::to_owned);
-    sent.filter_map(url).collect()
+    // The browser's own page, before the first one that it opens.
+    sent.filter_map(url).filter(|url| !url.starts_with("chrome://")).collect()
 }
 
 async fn log(client: &Client, kind: &str) -> Vec<Value> {

@@ -3,7 +3,7 @@
 use fantoccini::Client;
 use serde_json::Value;
 
-use super::browser::{console, keep, requests, run, with_browser};
+use super::browser::{browse, console, keep, requests, run};
 use super::rows::rows;
 use super::site::{Page, Site};
 
@@ -13,7 +13,7 @@ const SHOWN: &str = include_str!("shown.js");
 #[tokio::test]
 async fn a_report_shows_the_figures_of_the_json_and_asks_for_nothing() {
     let page = Page::of_rows(&rows(1.0), &[]);
-    with_browser(Value::Null, async move |client| {
+    browse(async move |client| {
         opens_in_silence(&client, &page).await;
         let shown = shown(&client).await;
         assert!(shown.len() > 300, "{} values", shown.len());
@@ -38,7 +38,7 @@ async fn a_report_shows_the_figures_of_the_json_and_asks_for_nothing() {
 async fn a_comparison_shows_the_figures_of_the_json_and_asks_for_nothing() {
     let gates = ["--gate", "p95<=+10%", "--gate", "success>=-1pt"];
     let page = Page::of_two(&rows(1.0), &rows(1.4), &gates);
-    with_browser(Value::Null, async move |client| {
+    browse(async move |client| {
         opens_in_silence(&client, &page).await;
         let shown = shown(&client).await;
         assert!(shown.iter().any(|(pointer, ..)| pointer.starts_with("/comparison/")));
@@ -56,7 +56,7 @@ pub(crate) async fn opens_in_silence(client: &Client, page: &Page) {
         client.goto(&url).await.expect("it opens");
         let ready = run(client, "return document.getElementById('controls')?.hidden ?? false").await;
         assert_eq!(ready, false, "the script has run");
-        assert_eq!(console(client).await, [String::new(); 0], "{url}");
+        assert_eq!(console(client).await, Vec::<String>::new(), "{url}");
         let asked = requests(client).await;
         assert!(asked.iter().all(|asked| *asked == url || asked.starts_with("data:")), "{asked:?}");
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::browser::{keep, run, with_browser};
+use super::browser::{browse, keep, run};
 use super::figures::opens_in_silence;
 use super::rows::{row, rows};
 use super::site::Page;
@@ -28,7 +28,7 @@ fn hostile_rows() -> Vec<Value> {
 #[tokio::test]
 async fn hostile_texts_are_shown_and_harmless() {
     let page = Page::of_rows(&hostile_rows(), &["--by", "tenant"]);
-    with_browser(Value::Null, async move |client| {
+    browse(async move |client| {
         opens_in_silence(&client, &page).await;
         assert_eq!(run(&client, "return window.attacked ?? false").await, false);
         assert_eq!(run(&client, "return document.querySelectorAll('img, script').length").await, 2);
@@ -55,7 +55,7 @@ async fn five_thousand_groups_make_no_larger_page() {
     };
     let page = Page::of_rows(&(0..5000).map(groups).collect::<Vec<_>>(), &["--by", "tenant"]);
     assert!(without_contexts(&page.html) <= 150_000, "{} bytes", without_contexts(&page.html));
-    with_browser(Value::Null, async move |client| opens_in_silence(&client, &page).await).await;
+    browse(async move |client| opens_in_silence(&client, &page).await).await;
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! A page on a phone, on paper, in light and in dark.
 
 use fantoccini::wd::PrintConfigurationBuilder;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::browser::{devtools, keep, run, with_browser};
+use super::browser::{browse, devtools, keep, run};
 use super::rows::rows;
 use super::site::{Page, Site};
 
@@ -13,7 +13,7 @@ const CONTRAST: &str = include_str!("contrast.js");
 #[tokio::test]
 async fn a_page_fits_a_phone() {
     let page = Page::of_rows(&rows(1.0), &[]);
-    with_browser(Value::Null, async move |client| {
+    browse(async move |client| {
         let site = Site::serve(page.html.clone(), "");
         let phone = json!({ "width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": true });
         devtools(&client, "Emulation.setDeviceMetricsOverride", phone).await;
@@ -34,7 +34,7 @@ async fn a_page_fits_a_phone() {
 #[tokio::test]
 async fn a_page_prints() {
     let page = Page::of_rows(&rows(1.0), &[]);
-    with_browser(Value::Null, async move |client| {
+    browse(async move |client| {
         let site = Site::serve(page.html.clone(), "");
         client.goto(&site.url).await.expect("it opens");
         let paper = PrintConfigurationBuilder::default().background(false).build().expect("usual margins");
@@ -54,7 +54,7 @@ async fn a_page_prints() {
 #[tokio::test]
 async fn texts_have_contrast_in_light_and_in_dark() {
     let page = Page::of_two(&rows(1.0), &rows(1.4), &["--gate", "p95<=+10%", "--gate", "success>=-1pt"]);
-    with_browser(Value::Null, async move |client| {
+    browse(async move |client| {
         let site = Site::serve(page.html.clone(), "");
         for scheme in ["light", "dark"] {
             let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
