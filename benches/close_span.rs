@@ -48,6 +48,7 @@ fn within_a_job() -> Vec<TableRow> {
         row("job: floor", BASE, |spans| floor(JOB, spans)),
         row(BASE, BASE, |spans| filtered_floor(JOB, spans)),
         row("job: tracing-ledger", BASE, |spans| ledger(JOB, spans)),
+        row("job: tracing-ledger, ids", "job: tracing-ledger", |spans| with_ids(JOB, spans)),
         row("job: tracing-opentelemetry", "job: tracing-ledger", |spans| open_telemetry(JOB, spans)),
         row("job: fmt, JSON, non-blocking", "job: tracing-ledger", |spans| json_lines(JOB, spans)),
     ]
@@ -61,6 +62,7 @@ fn alone() -> Vec<TableRow> {
         row("floor", BASE, |spans| floor(CALL, spans)),
         row(BASE, BASE, |spans| filtered_floor(CALL, spans)),
         row("tracing-ledger", BASE, |spans| ledger(CALL, spans)),
+        row("tracing-ledger, ids", "tracing-ledger", |spans| with_ids(CALL, spans)),
         row("tracing-opentelemetry", "tracing-ledger", |spans| open_telemetry(CALL, spans)),
         row("fmt, JSON, non-blocking", "tracing-ledger", |spans| json_lines(CALL, spans)),
     ]
@@ -95,6 +97,11 @@ fn filtered_floor(workload: Workload, spans: u64) -> [f64; 2] {
 
 fn ledger(workload: Workload, spans: u64) -> [f64; 2] {
     settled(workload, spans, builder(), Discard::default(), |stats| stats.written)
+}
+
+/// With the ids that join rows.
+fn with_ids(workload: Workload, spans: u64) -> [f64; 2] {
+    settled(workload, spans, builder().ids(true), Discard::default(), |stats| stats.written)
 }
 
 /// With a spool and that store, which may be one that takes no rows.

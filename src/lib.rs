@@ -13,6 +13,7 @@
 //! [logs]: crate::_docs::logs
 //! [baseline]: crate::_docs::baseline
 //! [doctor]: crate::_docs::doctor
+//! [watch]: crate::_docs::watch
 //!
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -108,6 +109,14 @@ pub mod _docs {
 
     #[doc = include_str!("../docs/baseline.md")]
     pub mod baseline {}
+
+    /// [constants]: crate::_docs::constants
+    /// [contract]: crate::_docs::contract
+    /// [logs]: crate::_docs::logs
+    /// [report]: crate::_docs::report
+    ///
+    #[doc = include_str!("../docs/watch.md")]
+    pub mod watch {}
 
     // `scripts/adopt` and `tests/crates` run the code of these pages, with crates that are not at hand here.
     /// [doctor]: crate::_docs::doctor

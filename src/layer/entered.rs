@@ -41,6 +41,9 @@ pub(super) struct EnteredSpans {
     ledger: u32,
 }
 
+/// The current span as the registry knows it.
+pub(super) struct Asked(Option<u64>);
+
 impl Default for EnteredSpans {
     fn default() -> Self {
         static LEDGERS: AtomicU32 = AtomicU32::new(0);
@@ -54,13 +57,22 @@ impl EnteredSpans {
         SPANS.with(|spans| spans.push(self.ledger, id.into_u64()));
     }
 
-    /// Leaves the span; what is returned is the current one then.
+    /// Leaves the span. Returns what the registry says is current then, where it has to be asked.
+    ///
+    /// Asking it may drop its last reference to a span, which then closes. So it is asked before any lock is taken.
     #[inline]
-    pub(super) fn exit<S: Subscriber>(&self, id: &Id, ctx: &Context<'_, S>) -> Option<Id> {
+    pub(super) fn exit<S: Subscriber>(&self, id: &Id, ctx: &Context<'_, S>) -> Option<Asked> {
         SPANS.with(|spans| {
             spans.remove(self.ledger, id.into_u64());
-            self.innermost(spans, ctx)
+            spans.overrun.get().then(|| Asked(ctx.current_span().id().map(Id::into_u64)))
         })
+    }
+
+    /// The id of the current span, where `exit` has returned that.
+    #[inline]
+    pub(super) fn known(&self, asked: Option<Asked>) -> Option<u64> {
+        let own = || SPANS.with(|spans| spans.innermost(self.ledger));
+        asked.map_or_else(own, |Asked(current)| current)
     }
 
     /// A number of the calling thread, which none that runs at the same time has.

@@ -72,7 +72,7 @@ impl Recorder {
         let span = ctx.event_span(event)?;
         let own = || {
             let nearest = self.followed(ctx.event_scope(event)?)?;
-            self.nearest_ids(&mut self.spans.cursor(), nearest)
+            self.nearest_ids(&mut self.spans.cursor(&nearest), nearest)
         };
         self.otel_ids(span.scope()).or_else(own).map(Ids::of_event)
     }

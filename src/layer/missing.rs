@@ -1,7 +1,7 @@
 //! What a record takes from the spans around it: inherited fields, and a place in their tallies.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::span::{OpenSpan, tally};
 use crate::record::{Fields, Record};
@@ -14,9 +14,9 @@ pub(super) struct Missing {
     names: NameSet,
     /// It is a call that no enclosing span has counted yet.
     is_uncounted: bool,
-    /// The time that the call adds to the total of its kind. A call within a call of the same kind adds none, because
-    /// the outer one includes it.
-    time: Duration,
+    /// The nanoseconds that the call adds to the total of its kind. A call within a call of the same kind adds none,
+    /// because the outer one includes it.
+    time: u64,
     /// When the call ended: its span may close later, when the last to hold it lets go.
     ended: Instant,
 }
@@ -31,7 +31,8 @@ impl Missing {
             names = own.fold(names, |names, index| names & !(1 << index));
         }
         let is_uncounted = row.is_span && row.is_collected;
-        Self { row, names, is_uncounted, time: record.head.duration(), ended: record.head.ended }
+        let time = if is_uncounted { record.head.duration().as_nanos() as u64 } else { 0 };
+        Self { row, names, is_uncounted, time, ended: record.head.ended }
     }
 
     #[inline]
@@ -46,7 +47,7 @@ impl Missing {
                 self.is_uncounted = !self.count_in(outer, &outer_row.collects);
             }
             if is_same_kind(&outer_row.event_type, &self.row.event_type) {
-                self.time = Duration::ZERO;
+                self.time = 0;
             }
         } else if !self.row.rule.inherits_from(plan.meta.name()) {
             return;

@@ -9,6 +9,7 @@
 //! - Every look-up may fail (a parent filtered out, a span closed), and then the record does without.
 //! - A forked child takes no lock: each hook below looks for the fork first.
 
+mod collector;
 mod entered;
 mod gate;
 mod ids;
@@ -150,10 +151,10 @@ where
     }
 
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
-        if !self.recorder.is_forked() {
+        if self.recorder.is_forked() {
+            self.recorder.close_in_child(&id, &ctx);
+        } else {
             self.recorder.close(&id, &ctx);
-        } else if let Some(span) = ctx.span(&id) {
-            self.recorder.refuse_in_child(span.metadata());
         }
     }
 

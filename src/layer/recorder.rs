@@ -10,6 +10,7 @@ use tracing::{Metadata, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
+use super::collector::Collector;
 use super::entered::EnteredSpans;
 use super::ids::OtelIds;
 use super::missing::Missing;
@@ -18,7 +19,7 @@ use super::spans::{Cursor, OpenCalls, Spans};
 use crate::queue::Queue;
 use crate::record::{Fields, Record, Verdict};
 use crate::rules::model::SuccessTest;
-use crate::rules::plan::{Action, Plan, Plans, RowPlan, is_same_kind};
+use crate::rules::plan::{Action, Plan, Plans, RowPlan};
 
 /// Collects what the rules name.
 pub(super) struct Recorder {
@@ -61,15 +62,16 @@ impl Recorder {
         let mut fields = Fields::of_thread();
         attrs.record(&mut *fields);
         let row = plan.row();
-        let mut cursor = self.spans.cursor();
+        let mut cursor = self.spans.cursor(id);
         let outer = current.as_ref().or(attrs.parent());
-        let parent = outer.and_then(|outer| self.parent(&mut cursor, outer, id, ctx));
-        let number = match (row, &parent) {
-            (Some(row), Some(parent)) => self.number(&mut cursor, row, parent),
-            _ => None,
-        };
+        let (parent, number) =
+            outer.map_or((None, None), |outer| self.parent(&mut cursor, row, outer, id, ctx));
         let may_be_counted = parent.is_some() && row.is_some_and(|row| row.is_collected);
-        let open = cursor.begin(id, plan);
+        let open = match cursor.reuse(id) {
+            Some(open) => open,
+            None => cursor.begin(id, plan),
+        };
+        open.reset(plan);
         open.parent = parent;
         open.home = current.filter(|_| may_be_counted);
         open.record.head.number = number;
@@ -81,7 +83,7 @@ impl Recorder {
             self.join(&mut cursor, id);
         }
         cursor.rest();
-        fields.give_back();
+        fields.give_back_clear();
     }
 
     /// The nearest of these spans, from the inside outwards, that is followed.
@@ -92,19 +94,39 @@ impl Recorder {
         scope.map(|span| span.id()).find(|id| self.spans.with(id, |_| ()).is_some())
     }
 
-    /// The nearest enclosing span that is followed, where `outer` is the one that encloses the span.
+    /// The nearest enclosing span that is followed, where `outer` is the one that encloses the span, and the number of the
+    /// call within the one that numbers it.
     #[inline]
-    fn parent<S>(&self, cursor: &mut Cursor<'_>, outer: &Id, id: &Id, ctx: &Context<'_, S>) -> Option<Id>
+    fn parent<S>(
+        &self,
+        cursor: &mut Cursor<'_>,
+        row: Option<&RowPlan>,
+        outer: &Id,
+        id: &Id,
+        ctx: &Context<'_, S>,
+    ) -> (Option<Id>, Option<u32>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
+        let numbered = row.and_then(|row| Some((row, row.numbered_within.as_ref()?)));
         // The usual end of the search, without asking the registry.
-        if cursor.get(outer).is_some() {
-            return Some(outer.clone());
-        }
-        // The registry may close a span when it lets go of one.
-        cursor.rest();
-        self.farther_parent(id, ctx)
+        let parent = match cursor.get(outer) {
+            Some(open) => {
+                let number = numbered.and_then(|(row, within)| open.next_number(row, within));
+                if numbered.is_none() || number.is_some() {
+                    return (Some(outer.clone()), number);
+                }
+                outer.clone()
+            }
+            None => {
+                // The registry may close a span when it lets go of one.
+                cursor.rest();
+                let Some(parent) = self.farther_parent(id, ctx) else { return (None, None) };
+                parent
+            }
+        };
+        let number = numbered.and_then(|(row, within)| self.number(cursor, row, within, parent.clone()));
+        (Some(parent), number)
     }
 
     #[cold]
@@ -116,7 +138,7 @@ impl Recorder {
     }
 
     /// Goes outwards through the followed spans until `f` says that it has all it wants.
-    #[inline]
+    #[inline(always)]
     pub(super) fn outwards(
         &self,
         cursor: &mut Cursor<'_>,
@@ -133,17 +155,13 @@ impl Recorder {
         }
     }
 
-    /// The number of a new call within the nearest enclosing span that numbers its kind.
-    #[inline]
-    fn number(&self, cursor: &mut Cursor<'_>, row: &RowPlan, parent: &Id) -> Option<u32> {
-        let within = row.numbered_within.as_ref()?;
+    /// The number of a new call within the nearest of these spans that numbers its kind.
+    #[cold]
+    fn number(&self, cursor: &mut Cursor<'_>, row: &RowPlan, within: &Arc<str>, from: Id) -> Option<u32> {
         let mut number = None;
-        self.outwards(cursor, parent.clone(), |open| {
-            if open.record.head.plan.row().is_none_or(|outer| !is_same_kind(&outer.event_type, within)) {
-                return ControlFlow::Continue(());
-            }
-            number = Some(open.children.get_or_insert_default().next_number(&row.event_type));
-            ControlFlow::Break(())
+        self.outwards(cursor, from, |open| {
+            number = open.next_number(row, within);
+            if number.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         number
     }
@@ -176,7 +194,7 @@ impl Recorder {
         }
         let scope = ctx.event_span(event).into_iter().flat_map(|span| span.scope());
         if let Some(parent) = self.followed(scope) {
-            self.complete(&mut self.spans.cursor(), &mut record.fields, missing, parent);
+            self.complete(&mut self.spans.cursor(&parent), &mut record.fields, missing, parent);
         }
         record.redact();
         if !record.is_left_out() {
@@ -194,7 +212,7 @@ impl Recorder {
         let Some(nearest) = self.followed(scope) else { return };
         let mut fields = Fields::of_thread();
         event.record(&mut *fields);
-        self.outwards(&mut self.spans.cursor(), nearest, |open| {
+        self.outwards(&mut self.spans.cursor(&nearest), nearest, |open| {
             let slots = open.record.head.plan.row().and_then(|row| plan.slots_in(row));
             let Some(slots) = slots else { return ControlFlow::Continue(()) };
             open.fields_mut().take(&fields, slots);
@@ -239,8 +257,8 @@ impl Recorder {
     }
 
     pub(super) fn record(&self, id: &Id, values: &tracing::span::Record<'_>) {
-        if let Some(mut collector) = self.spans.collect(id) {
-            values.record(&mut collector);
+        if let Some(cursor) = self.spans.at(id) {
+            values.record(&mut Collector { cursor, place: self.spans.place(id), id });
         }
     }
 
@@ -255,18 +273,14 @@ impl Recorder {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        // Not under the lock: this may drop the registry's last reference to a span, which then closes.
         let current = self.entered.exit(id, ctx);
-        if !self.spans.may_follow(id) {
-            return;
+        let Some(mut cursor) = self.spans.at(id) else { return };
+        let Some(open) = cursor.get(id) else { return };
+        if open.record.head.plan.row().is_some() {
+            open.exit(Instant::now(), || self.entered.known(current), EnteredSpans::thread());
         }
-        let is_to_join = self.spans.with(id, |open| {
-            if open.record.head.plan.row().is_some() {
-                open.exit(Instant::now(), current, EnteredSpans::thread());
-            }
-            open.has_ids_after(1)
-        });
-        if OtelIds::IS_ON && is_to_join == Some(true) {
+        if OtelIds::IS_ON && open.has_ids_after(1) {
+            cursor.rest();
             self.join_otel(id, ctx);
         }
     }
@@ -275,15 +289,12 @@ impl Recorder {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        if !self.spans.may_follow(id) {
-            return;
-        }
-        let mut cursor = self.spans.cursor();
+        let Some(mut cursor) = self.spans.at(id) else { return };
         if OtelIds::IS_ON && cursor.get(id).is_some_and(|open| open.has_ids_after(0)) {
             cursor.rest();
             self.join_otel(id, ctx);
         }
-        let Some(open) = cursor.get(id) else { return };
+        let Some(mut open) = cursor.take(id) else { return };
         if let Some(shape) = &open.record.head.plan.shape {
             open.judge(shape, EnteredSpans::thread());
         }
@@ -291,16 +302,11 @@ impl Recorder {
             && let Some(parent) = open.parent.take()
         {
             let missing = Missing::of(&open.record, row);
-            let mut fields = Fields::of_thread();
-            std::mem::swap(&mut open.record.fields, &mut fields);
-            self.complete(&mut cursor, &mut fields, missing, parent);
-            // The span ends but once: its place is still its own.
-            if let Some(open) = cursor.get(id) {
-                std::mem::swap(&mut open.record.fields, &mut fields);
-            }
-            fields.give_back();
+            self.complete(&mut cursor, &mut open.record.fields, missing, parent);
         }
-        let detached = cursor.end(id, |open| self.hand_over(open)).flatten();
+        let detached = self.hand_over(&mut open);
+        open.clear();
+        cursor.put_back(id, open);
         cursor.rest();
         if let Some(record) = detached {
             self.queue.offer(record);
@@ -330,6 +336,16 @@ impl Recorder {
             Action::Row(row) => self.point(plan, row, event, ctx),
             Action::Verdict { is_error } => self.verdict(plan, *is_error, event, ctx),
             Action::Carry | Action::Give => {}
+        }
+    }
+
+    #[cold]
+    pub(super) fn close_in_child<S>(&self, id: &Id, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if let Some(span) = ctx.span(id) {
+            self.refuse_in_child(span.metadata());
         }
     }
 

@@ -83,8 +83,8 @@ impl OpenSpan {
     /// Begins anew in the same place, which is clear.
     #[inline]
     pub(super) fn reset(&mut self, plan: &'static Plan) {
-        self.parent = None;
         self.record.reset(plan);
+        self.parent = None;
         self.entered_unwinding = 0;
         self.has_ended = false;
         self.exits = 0;
@@ -131,12 +131,12 @@ impl OpenSpan {
         self.entered_unwinding = self.entered_unwinding.saturating_add(1);
     }
 
-    /// The span was left, to `current`.
+    /// The span was left, to the `current` one.
     #[inline]
-    pub(super) fn exit(&mut self, now: Instant, current: Option<Id>, thread: usize) {
+    pub(super) fn exit(&mut self, now: Instant, current: impl FnOnce() -> Option<u64>, thread: usize) {
         self.exits = self.exits.saturating_add(1);
         self.left_on = thread;
-        let is_home = self.home.is_some() && self.home == current;
+        let is_home = self.home.as_ref().is_some_and(|home| current() == Some(home.into_u64()));
         let panicked = thread::panicking() && !self.was_entered_unwinding();
         if self.has_ended || self.was_home && !is_home && !panicked {
             return;
@@ -197,6 +197,14 @@ impl OpenSpan {
         }
     }
 
+    /// The number of a new call within this span, if it numbers calls of that kind.
+    #[inline]
+    pub(super) fn next_number(&mut self, row: &RowPlan, within: &Arc<str>) -> Option<u32> {
+        let is_within =
+            self.record.head.plan.row().is_some_and(|outer| is_same_kind(&outer.event_type, within));
+        is_within.then(|| self.children.get_or_insert_default().next_number(&row.event_type))
+    }
+
     /// Makes room for tallies in a new span, if its rule collects anything.
     #[inline]
     pub(super) fn prepare_tallies(&mut self, row: &RowPlan) {
@@ -229,17 +237,14 @@ impl Children {
 
 /// Counts a row that ended within a span; whether the span's rule collects its kind.
 #[inline]
-pub(super) fn tally(
-    tallies: &mut [Tally],
-    collects: &[Arc<str>],
-    event_type: &Arc<str>,
-    total: Duration,
-) -> bool {
+pub(super) fn tally(tallies: &mut [Tally], collects: &[Arc<str>], event_type: &Arc<str>, time: u64) -> bool {
     let mut collected = false;
-    for (_, tally) in collects.iter().zip(tallies).filter(|(of, _)| is_same_kind(of, event_type)) {
-        tally.count = tally.count.saturating_add(1);
-        tally.total = tally.total.saturating_add(total);
-        collected = true;
+    for (of, tally) in collects.iter().zip(tallies) {
+        if is_same_kind(of, event_type) {
+            tally.count = tally.count.saturating_add(1);
+            tally.total = tally.total.saturating_add(time);
+            collected = true;
+        }
     }
     collected
 }

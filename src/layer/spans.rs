@@ -5,22 +5,18 @@
 //! number, lowest free first. So a span is found by indexing, under a lock that two threads hardly ever want, in memory
 //! that the span before it has warmed. Ids of any other make are found too, only slower.
 //!
-//! Two of these locks are never held at once, and no user code runs under one: [`Collector`] lets go of its lock before
-//! it formats. A chunk's lock may be taken under one of them, never the other way round.
+//! Two of these locks are never held at once, and no user code runs under one: [`Collector`](super::collector::Collector) lets
+//! go of its lock before it formats. A chunk's lock may be taken under one of them, never the other way round.
 
 use std::collections::HashMap;
-use std::error::Error;
-use std::fmt;
-use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::thread;
 
-use tracing::field::{Field, Visit};
+use parking_lot::{Mutex, MutexGuard};
 use tracing::span::Id;
 
 use super::span::OpenSpan;
-use crate::record::Fields;
 use crate::rules::plan::Plan;
 
 /// Shards for each processor. Threads are assigned by number, so few threads that run at once share a shard.
@@ -54,12 +50,12 @@ struct Shard {
 struct Slots {
     /// By thread and by number within the thread.
     threads: Vec<Vec<Slot>>,
-    others: HashMap<Id, OpenSpan>,
+    others: HashMap<Id, Box<OpenSpan>>,
 }
 
 /// Where the slot of an id is, within its shard.
 #[derive(Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     /// Among the threads of the shard.
     thread: usize,
     /// Within the thread.
@@ -70,7 +66,8 @@ struct Place {
 /// other layers have one too.
 #[derive(Debug, Default)]
 struct Slot {
-    id: Option<Id>,
+    /// Zero if no span is here.
+    id: u64,
     open: Option<Box<OpenSpan>>,
 }
 
@@ -91,42 +88,42 @@ impl Spans {
         OpenCalls(Arc::downgrade(&self.shards))
     }
 
-    /// Whether the span may be followed; `false` for most that are not, and then at once.
+    /// A cursor at a span, if the span may be followed; `None` for most that are not, and then at once.
     #[inline]
-    pub(super) fn may_follow(&self, id: &Id) -> bool {
-        self.shard(id).is_used()
-    }
-
-    /// Takes more fields for a span, if it may be followed.
-    #[inline]
-    pub(super) fn collect<'a>(&'a self, id: &'a Id) -> Option<Collector<'a>> {
-        let shard = self.shard(id);
-        shard.is_used().then(|| Collector { shard, place: self.place(id), id, slots: None })
+    pub(super) fn at(&self, id: &Id) -> Option<Cursor<'_>> {
+        let cursor = self.cursor(id);
+        cursor.shard.is_used().then_some(cursor)
     }
 
     /// Runs `f` on a span that is followed.
     #[inline]
     pub(super) fn with<T>(&self, id: &Id, f: impl FnOnce(&mut OpenSpan) -> T) -> Option<T> {
-        self.shard(id).lock().get(id, self.place(id)).map(f)
+        self.cursor(id).get(id).map(f)
     }
 
-    /// To go from span to span.
+    /// To go from span to span, from that one.
     #[inline]
-    pub(super) fn cursor(&self) -> Cursor<'_> {
-        Cursor { spans: self, at: None }
-    }
-
-    #[inline]
-    fn shard(&self, id: &Id) -> &Shard {
-        &self.shards[(id.into_u64() >> THREAD_SHIFT) as usize & (self.shards.len() - 1)]
+    pub(super) fn cursor(&self, id: &Id) -> Cursor<'_> {
+        let thread = thread_of(id);
+        Cursor { spans: self, thread, shard: self.shard(thread), slots: None }
     }
 
     #[inline]
-    fn place(&self, id: &Id) -> Place {
-        let id = id.into_u64();
-        let thread = (id >> THREAD_SHIFT & ((1 << THREAD_BITS) - 1)) as usize >> self.shard_bits;
-        Place { thread, index: (id & ((1 << THREAD_SHIFT) - 1)) as usize }
+    fn shard(&self, thread: usize) -> &Shard {
+        &self.shards[thread & (self.shards.len() - 1)]
     }
+
+    #[inline]
+    pub(super) fn place(&self, id: &Id) -> Place {
+        let index = id.into_u64() & ((1 << THREAD_SHIFT) - 1);
+        Place { thread: thread_of(id) >> self.shard_bits, index: index as usize }
+    }
+}
+
+/// The thread that an id of the registry names.
+#[inline]
+fn thread_of(id: &Id) -> usize {
+    (id.into_u64() >> THREAD_SHIFT) as usize & ((1 << THREAD_BITS) - 1)
 }
 
 /// The calls under way: spans that will have a row when they end. None once the layer is gone.
@@ -142,17 +139,16 @@ impl OpenCalls {
     /// How many there are. It neither waits nor allocates: a shard whose lock is held counts for nothing.
     pub(crate) fn count(&self) -> u64 {
         let Some(shards) = self.0.upgrade() else { return 0 };
-        shards.iter().filter_map(|shard| shard.slots.try_lock().ok()).map(|slots| slots.calls()).sum()
+        shards.iter().filter_map(|shard| shard.slots.try_lock()).map(|slots| slots.calls()).sum()
     }
 
     /// Follows them no longer, so that their ends are not counted; how many there were.
     pub(crate) fn abandon(&self) -> u64 {
         let Some(shards) = self.0.upgrade() else { return 0 };
         let abandoned = shards.iter().map(|shard| {
-            let mut slots = shard.lock();
+            let mut slots = shard.slots.lock();
             let calls = slots.abandon_calls();
-            let followed = shard.followed.load(Ordering::Relaxed);
-            shard.followed.store(followed - calls as usize, Ordering::Relaxed);
+            shard.follow(-(calls as isize));
             calls
         });
         abandoned.sum()
@@ -165,10 +161,11 @@ impl Shard {
         self.followed.load(Ordering::Relaxed) > 0
     }
 
+    /// So many more spans are followed, or fewer. Only under the lock.
     #[inline]
-    fn lock(&self) -> MutexGuard<'_, Slots> {
-        // Nothing panics under the lock; if it did, the slots would still be whole.
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn follow(&self, more: isize) {
+        let followed = self.followed.load(Ordering::Relaxed);
+        self.followed.store(followed.wrapping_add_signed(more), Ordering::Relaxed);
     }
 }
 
@@ -176,141 +173,111 @@ impl Shard {
 /// shard, as those of one thread are.
 pub(super) struct Cursor<'a> {
     spans: &'a Spans,
-    at: Option<(&'a Shard, MutexGuard<'a, Slots>)>,
+    /// The thread in the id of the span, and the shard of that thread.
+    thread: usize,
+    shard: &'a Shard,
+    slots: Option<MutexGuard<'a, Slots>>,
 }
 
-impl<'a> Cursor<'a> {
+impl Cursor<'_> {
     /// Goes to a span; `None` where it is not followed.
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(&mut self, id: &Id) -> Option<&mut OpenSpan> {
         let place = self.spans.place(id);
-        self.slots(id).1.get(id, place)
+        self.slots(id).get(id, place)
     }
 
-    /// Begins to follow a span; what is returned is as new.
+    /// Goes to the span that the cursor was made for, and that has this place.
+    #[inline(always)]
+    pub(super) fn stay(&mut self, id: &Id, place: Place) -> Option<&mut OpenSpan> {
+        let shard = self.shard;
+        self.slots.get_or_insert_with(|| shard.slots.lock()).get(id, place)
+    }
+
+    /// Begins to follow a span in a place that an earlier one has left; `None` where there is no such place.
     #[inline]
+    pub(super) fn reuse(&mut self, id: &Id) -> Option<&mut OpenSpan> {
+        let place = self.spans.place(id);
+        let shard = self.shard_of(id);
+        let open = self.slots(id).reuse(id, place)?;
+        shard.follow(1);
+        Some(open)
+    }
+
+    /// Begins to follow a span in a new place.
+    #[cold]
     pub(super) fn begin(&mut self, id: &Id, plan: &'static Plan) -> &mut OpenSpan {
         let place = self.spans.place(id);
-        let (shard, slots) = self.slots(id);
-        let (added, open) = slots.vacant(id, place, plan);
-        if added {
-            let followed = shard.followed.load(Ordering::Relaxed);
-            shard.followed.store(followed + 1, Ordering::Relaxed);
+        let shard = self.shard_of(id);
+        let (is_new, open) = self.slots(id).new_place(id, place, plan);
+        if is_new {
+            shard.follow(1);
         }
+        // A span that never ended may have left something.
+        open.clear();
         open
     }
 
-    /// Runs `f` on a span that ends, and follows the span no longer.
+    /// Takes a span that ends out of its place, and follows it no longer.
     #[inline]
-    pub(super) fn end<T>(&mut self, id: &Id, f: impl FnOnce(&mut OpenSpan) -> T) -> Option<T> {
+    pub(super) fn take(&mut self, id: &Id) -> Option<Box<OpenSpan>> {
         let place = self.spans.place(id);
-        let (shard, slots) = self.slots(id);
-        let result = slots.vacate(id, place, f)?;
-        let followed = shard.followed.load(Ordering::Relaxed);
-        shard.followed.store(followed - 1, Ordering::Relaxed);
-        Some(result)
+        let open = self.slots(id).take(id, place)?;
+        self.shard.follow(-1);
+        Some(open)
+    }
+
+    /// Puts a span that has ended back into its place, for the next one there.
+    #[inline]
+    pub(super) fn put_back(&mut self, id: &Id, open: Box<OpenSpan>) {
+        let place = self.spans.place(id);
+        self.slots(id).put_back(place, open);
     }
 
     /// Holds no lock until it goes on.
     #[inline]
     pub(super) fn rest(&mut self) {
-        self.at = None;
-    }
-
-    #[inline]
-    fn slots(&mut self, id: &Id) -> (&'a Shard, &mut Slots) {
-        let shard = self.spans.shard(id);
-        if self.at.as_ref().is_some_and(|(at, _)| !ptr::eq(*at, shard)) {
-            // Before the next is taken: never are two held.
-            self.rest();
-        }
-        let (_, slots) = self.at.get_or_insert_with(|| (shard, shard.lock()));
-        (shard, slots)
-    }
-}
-
-/// Puts fields straight where they belong, under the lock of the span's shard.
-///
-/// Values that are to be formatted are formatted apart and without the lock: their `Debug` is the user's, and may
-/// take its time, emit spans, or panic.
-pub(super) struct Collector<'a> {
-    shard: &'a Shard,
-    place: Place,
-    id: &'a Id,
-    slots: Option<MutexGuard<'a, Slots>>,
-}
-
-impl Collector<'_> {
-    fn put(&mut self, put: impl FnOnce(&mut Fields)) {
-        let slots = self.slots.get_or_insert_with(|| self.shard.lock());
-        if let Some(open) = slots.get(self.id, self.place) {
-            put(open.fields_mut());
-        }
-    }
-
-    fn format(&mut self, format: impl FnOnce(&mut Fields)) {
         self.slots = None;
-        let mut apart = Fields::of_thread();
-        format(&mut apart);
-        self.put(|fields| fields.merge(&apart));
-        apart.give_back();
+    }
+
+    #[inline(always)]
+    fn slots(&mut self, id: &Id) -> &mut Slots {
+        let shard = self.shard_of(id);
+        self.slots.get_or_insert_with(|| shard.slots.lock())
     }
 }
 
-impl Visit for Collector<'_> {
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(|fields| fields.record_bool(field, value));
+impl<'a> Cursor<'a> {
+    /// The shard of the span, to which it goes.
+    #[inline(always)]
+    fn shard_of(&mut self, id: &Id) -> &'a Shard {
+        let thread = thread_of(id);
+        if thread != self.thread {
+            self.go(thread);
+        }
+        self.shard
     }
 
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(|fields| fields.record_i64(field, value));
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(|fields| fields.record_u64(field, value));
-    }
-
-    fn record_i128(&mut self, field: &Field, value: i128) {
-        self.put(|fields| fields.record_i128(field, value));
-    }
-
-    fn record_u128(&mut self, field: &Field, value: u128) {
-        self.put(|fields| fields.record_u128(field, value));
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(|fields| fields.record_f64(field, value));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(|fields| fields.record_str(field, value));
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.format(|apart| apart.record_error(field, value));
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.format(|apart| apart.record_debug(field, value));
+    #[cold]
+    #[inline(never)]
+    fn go(&mut self, thread: usize) {
+        // Before the next lock is taken: never are two held.
+        self.rest();
+        (self.thread, self.shard) = (thread, self.spans.shard(thread));
     }
 }
 
 impl Slots {
-    /// The place of a span that begins, and whether it is one more.
+    /// Begins a span in a place that an earlier one has left.
     #[inline]
-    fn vacant(&mut self, id: &Id, place: Place, plan: &'static Plan) -> (bool, &mut OpenSpan) {
-        let slot = self.threads.get(place.thread).and_then(|thread| thread.get(place.index));
-        if !slot.is_some_and(|slot| slot.id.is_none() && slot.open.is_some()) {
-            return self.new_place(id, place, plan);
-        }
-        let slot = &mut self.threads[place.thread][place.index];
-        slot.id = Some(id.clone());
-        let open = slot.open.get_or_insert_with(|| Box::new(OpenSpan::new(plan)));
-        open.reset(plan);
-        (true, open)
+    fn reuse(&mut self, id: &Id, place: Place) -> Option<&mut OpenSpan> {
+        let slot = self.threads.get_mut(place.thread).and_then(|thread| thread.get_mut(place.index));
+        let Some(Slot { id: free @ 0, open: Some(open) }) = slot else { return None };
+        *free = id.into_u64();
+        Some(open)
     }
 
-    #[cold]
+    /// A new place for a span that begins, and whether it is one more.
     fn new_place(&mut self, id: &Id, place: Place, plan: &'static Plan) -> (bool, &mut OpenSpan) {
         if place.index >= DIRECT {
             return self.other(id, plan);
@@ -323,43 +290,47 @@ impl Slots {
             thread.resize_with(place.index + 1, Slot::default);
         }
         // No other live span of the registry has this place.
-        if self.threads[place.thread][place.index].id.as_ref().is_some_and(|other| other != id) {
+        if ![0, id.into_u64()].contains(&self.threads[place.thread][place.index].id) {
             return self.other(id, plan);
         }
         let slot = &mut self.threads[place.thread][place.index];
-        let added = slot.id.replace(id.clone()).is_none();
-        let open = slot.open.get_or_insert_with(|| Box::new(OpenSpan::new(plan)));
-        open.reset(plan);
-        (added, open)
+        let is_new = std::mem::replace(&mut slot.id, id.into_u64()) == 0;
+        (is_new, slot.open.get_or_insert_with(|| Box::new(OpenSpan::new(plan))))
     }
 
     fn other(&mut self, id: &Id, plan: &'static Plan) -> (bool, &mut OpenSpan) {
-        let added = self.others.remove(id).is_none();
-        (added, self.others.entry(id.clone()).or_insert_with(|| OpenSpan::new(plan)))
+        let is_new = self.others.remove(id).is_none();
+        (is_new, self.others.entry(id.clone()).or_insert_with(|| Box::new(OpenSpan::new(plan))))
     }
 
-    #[inline]
+    #[inline(always)]
     fn get(&mut self, id: &Id, place: Place) -> Option<&mut OpenSpan> {
         let slot = self.threads.get_mut(place.thread).and_then(|thread| thread.get_mut(place.index));
         match slot {
-            Some(slot) if slot.id.as_ref() == Some(id) => slot.open.as_deref_mut(),
-            _ if self.others.is_empty() => None,
-            _ => self.others.get_mut(id),
+            Some(slot) if slot.id == id.into_u64() => slot.open.as_deref_mut(),
+            _ => get_other(&mut self.others, id),
         }
     }
 
-    /// Runs `f` on the span and makes its place free.
+    /// Takes the span out and makes its place free.
     #[inline]
-    fn vacate<T>(&mut self, id: &Id, place: Place, f: impl FnOnce(&mut OpenSpan) -> T) -> Option<T> {
+    fn take(&mut self, id: &Id, place: Place) -> Option<Box<OpenSpan>> {
         let slot = self.threads.get_mut(place.thread).and_then(|thread| thread.get_mut(place.index));
-        let Some(slot) = slot.filter(|slot| slot.id.as_ref() == Some(id)) else {
-            return self.others.remove(id).map(|mut open| f(&mut open));
-        };
-        slot.id = None;
-        let open = slot.open.as_deref_mut()?;
-        let result = f(open);
-        open.clear();
-        Some(result)
+        match slot {
+            Some(slot) if slot.id == id.into_u64() => {
+                slot.id = 0;
+                slot.open.take()
+            }
+            _ => take_other(&mut self.others, id),
+        }
+    }
+
+    #[inline]
+    fn put_back(&mut self, place: Place, open: Box<OpenSpan>) {
+        let slot = self.threads.get_mut(place.thread).and_then(|thread| thread.get_mut(place.index));
+        if let Some(Slot { id: 0, open: empty }) = slot {
+            *empty = Some(open);
+        }
     }
 
     fn calls(&self) -> u64 {
@@ -377,8 +348,21 @@ impl Slots {
     }
 }
 
+/// Out of line, as is all that spans rarely need: so what they all need is small enough to be inlined.
+#[cold]
+#[inline(never)]
+fn get_other<'a>(others: &'a mut HashMap<Id, Box<OpenSpan>>, id: &Id) -> Option<&'a mut OpenSpan> {
+    others.get_mut(id).map(|open| &mut **open)
+}
+
+#[cold]
+#[inline(never)]
+fn take_other(others: &mut HashMap<Id, Box<OpenSpan>>, id: &Id) -> Option<Box<OpenSpan>> {
+    others.remove(id)
+}
+
 impl Slot {
     fn is_call(&self) -> bool {
-        self.id.is_some() && self.open.as_ref().is_some_and(|open| open.is_call())
+        self.id != 0 && self.open.as_ref().is_some_and(|open| open.is_call())
     }
 }

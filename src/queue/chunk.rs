@@ -71,7 +71,18 @@ impl Chunk {
             tallies: self.tallies.len() as u32,
             truncated: fields.truncated,
         };
-        self.heads.push((head.take(), end));
+        if has_room(&self.heads, 1) {
+            self.heads.push((head.take(), end));
+        } else {
+            self.grow((head.take(), end));
+        }
+    }
+
+    /// Out of line, so that the usual head is written to its place at once.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, head: (Head, End)) {
+        self.heads.push(head);
     }
 
     /// The records in their order.

@@ -9,7 +9,6 @@
 //! 64 × 64 KiB and one more record each.
 
 use std::cell::Cell;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::chunk::Chunk;
@@ -47,12 +46,6 @@ pub(super) struct Chunks {
 #[derive(Default)]
 #[repr(align(128))]
 struct Lane(Mutex<Chunk>);
-
-impl Lane {
-    fn lock(&self) -> MutexGuard<'_, Chunk> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl Chunks {
     /// Makes the chunks for a queue of so many records.
@@ -97,7 +90,7 @@ impl Chunks {
             LANE.with(|own| own.set(Some(lane)));
             lane
         });
-        self.lanes[lane].lock()
+        self.lanes[lane].0.lock()
     }
 
     /// Lets the calling thread fill that lane from now on.
@@ -136,7 +129,11 @@ impl Chunks {
 
     /// Puts every present record before all later ones.
     pub(super) fn seal(&self) {
-        self.lanes.iter().map(Lane::lock).filter(|chunk| chunk.len() > 0).for_each(|chunk| self.send(chunk));
+        self.lanes
+            .iter()
+            .map(|lane| lane.0.lock())
+            .filter(|chunk| chunk.len() > 0)
+            .for_each(|chunk| self.send(chunk));
     }
 
     /// The bytes of the full chunks that wait.
@@ -155,15 +152,15 @@ impl Chunks {
 ///
 /// Models do not see its lock, because it orders only the use of memory.
 #[derive(Default)]
-struct Spare(std::sync::Mutex<Vec<Chunk>>);
+struct Spare(parking_lot::Mutex<Vec<Chunk>>);
 
 impl Spare {
     fn take(&self) -> Option<Chunk> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.0.lock().pop()
     }
 
     fn keep(&self, chunk: Chunk) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.lock();
         if kept.len() < SPARE {
             kept.push(chunk);
         }

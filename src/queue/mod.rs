@@ -22,7 +22,6 @@ mod tests;
 mod words;
 
 use std::cell::Cell;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -249,9 +248,9 @@ impl Queue {
                 decided => return decided,
             }
             let remaining = timeout.checked_sub(started.elapsed()).ok_or(Refusal::Full)?;
-            let lock = self.room_lock.lock().unwrap_or_else(PoisonError::into_inner);
             // The lock only keeps a wake-up from falling between the check and the wait.
-            drop(self.room.wait_timeout_while(lock, remaining, |()| self.is_full() && !self.is_closed()));
+            let mut lock = self.room_lock.lock();
+            self.room.wait_while_for(&mut lock, |()| self.is_full() && !self.is_closed(), remaining);
         }
     }
 

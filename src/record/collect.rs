@@ -29,6 +29,12 @@ impl Fields {
     #[inline]
     pub(crate) fn give_back(mut self: Box<Self>) {
         self.clear();
+        self.give_back_clear();
+    }
+
+    /// As [`give_back`](Self::give_back), for fields that are empty already.
+    #[inline]
+    pub(crate) fn give_back_clear(self: Box<Self>) {
         KEPT.try_with(|kept| kept.set(Some(self))).ok();
     }
 

@@ -145,18 +145,21 @@ impl Fields {
 
     /// Puts a value in the order of slots. A callsite gives its fields in that order, so the usual place is the last.
     #[inline]
-    pub(crate) fn put(&mut self, new: Entry) {
-        let is_last = self.values.last().is_none_or(|last| last.slot < new.slot);
-        if is_last && has_room(&self.values, 1) && self.values.len() < MAX_FIELDS {
-            self.values.push(new);
+    pub(crate) fn put(&mut self, Entry { bits, slot, kind }: Entry) {
+        let is_last = self.values.last().is_none_or(|last| last.slot < slot);
+        if is_last && self.values.len() < MAX_FIELDS && has_room(&self.values, 1) {
+            self.values.push(Entry { bits, slot, kind });
         } else {
-            self.put_in_order(new);
+            self.put_in_order(bits, slot, kind);
         }
     }
 
-    /// Out of line, as is all that may grow a buffer: so the usual path saves no registers.
+    /// Out of line, as is all that may grow a buffer: so the usual path saves no registers. It takes the parts of the
+    /// entry, which then stay in registers too.
     #[cold]
-    fn put_in_order(&mut self, new: Entry) {
+    #[inline(never)]
+    fn put_in_order(&mut self, bits: u64, slot: u16, kind: Kind) {
+        let new = Entry { bits, slot, kind };
         match self.values.binary_search_by_key(&new.slot, |entry| entry.slot) {
             Ok(at) => self.values[at] = new,
             Err(at) if self.values.len() < MAX_FIELDS => self.values.insert(at, new),

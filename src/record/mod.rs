@@ -73,7 +73,8 @@ pub(crate) enum Verdict {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) count: u32,
-    pub(crate) total: Duration,
+    /// In nanoseconds.
+    pub(crate) total: u64,
 }
 
 impl Record {

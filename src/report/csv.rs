@@ -3,7 +3,7 @@
 use super::answer::{EventFigures, Figures, JobFigures, Report, Share, Spread, moment_text};
 use crate::escape::visible;
 
-const HEADER: &str = "window_start,window_end,metric,dimension,value,unit,sample_size,source\n";
+pub(super) const HEADER: &str = "window_start,window_end,metric,dimension,value,unit,sample_size,source\n";
 
 impl Report {
     /// All figures in long form: `window_start`, `window_end`, `metric`, `dimension`, `value`, `unit`, `sample_size` and
@@ -120,7 +120,7 @@ impl Lines {
 }
 
 /// A cell, quoted where it must be. A spreadsheet takes a text that begins with one of these signs for a formula.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let text = visible(text);
     let text = if text.starts_with(['=', '+', '@']) { format!("'{text}") } else { text };
     if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }

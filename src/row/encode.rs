@@ -239,7 +239,7 @@ fn collected<'a>(context: &mut Object<'a>, tallies: &[Tally], row: &'a RowPlan) 
     for (collect, tally) in row.rule.collect.iter().zip(tallies) {
         let value = match collect.figure {
             Figure::Count => Value::U64(tally.count.into()).into(),
-            Figure::Total => Json::millis(tally.total),
+            Figure::Total => Json::millis(Duration::from_nanos(tally.total)),
         };
         context.set(&collect.key, value);
     }

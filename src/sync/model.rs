@@ -1,11 +1,11 @@
 //! Types that loom lacks, built from those that it has. Time does not pass here, so a wait ends only when another thread
 //! ends it.
 
-use std::sync::{LockResult, PoisonError};
+use std::ops::{Deref, DerefMut};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64};
-pub(crate) use loom::sync::{Mutex, MutexGuard};
 
 /// Like std's; loom's does not support `const`.
 macro_rules! per_thread {
@@ -17,6 +17,37 @@ macro_rules! per_thread {
     };
 }
 pub(crate) use per_thread as thread_local;
+
+/// Like parking_lot's, as the two below.
+#[derive(Default)]
+pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+/// Empty only while its thread waits.
+pub(crate) struct MutexGuard<'a, T>(Option<loom::sync::MutexGuard<'a, T>>);
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(loom::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        MutexGuard(Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+impl<T> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("it does not wait")
+    }
+}
+
+impl<T> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.as_mut().expect("it does not wait")
+    }
+}
 
 #[derive(Default)]
 pub(crate) struct Condvar(loom::sync::Condvar);
@@ -31,16 +62,22 @@ impl Condvar {
     }
 
     /// Waits without a timeout.
-    pub(crate) fn wait_timeout_while<'a, T>(
+    pub(crate) fn wait_while_for<T>(
         &self,
-        mut guard: MutexGuard<'a, T>,
-        _: Duration,
+        guard: &mut MutexGuard<'_, T>,
         mut condition: impl FnMut(&mut T) -> bool,
-    ) -> LockResult<(MutexGuard<'a, T>, ())> {
-        while condition(&mut guard) {
-            guard = self.0.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        _: Duration,
+    ) {
+        while condition(guard) {
+            guard.wait(&self.0);
         }
-        Ok((guard, ()))
+    }
+}
+
+impl<T> MutexGuard<'_, T> {
+    fn wait(&mut self, condvar: &loom::sync::Condvar) {
+        let waited = self.0.take().map(|guard| condvar.wait(guard).unwrap_or_else(PoisonError::into_inner));
+        self.0 = waited;
     }
 }
 
@@ -57,22 +94,18 @@ impl Notify {
     }
 
     pub(crate) fn notify_one(&self) {
-        *lock(&self.is_told) = true;
+        *self.is_told.lock() = true;
         self.told.notify_one();
     }
 
     /// Blocks the thread, while tokio's lets the other tasks of the runtime run.
     pub(crate) async fn notified(&self) {
-        let mut is_told = lock(&self.is_told);
+        let mut is_told = self.is_told.lock();
         while !*is_told {
-            is_told = self.told.wait(is_told).unwrap_or_else(PoisonError::into_inner);
+            is_told.wait(&self.told);
         }
         *is_told = false;
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Like crossbeam's.
@@ -80,7 +113,7 @@ pub(crate) mod channel {
     use std::collections::VecDeque;
     use std::sync::Arc;
 
-    use super::{Mutex, lock};
+    use super::Mutex;
 
     pub(crate) struct Sender<T>(Arc<Mutex<VecDeque<T>>>);
     pub(crate) struct Receiver<T>(Arc<Mutex<VecDeque<T>>>);
@@ -95,14 +128,14 @@ pub(crate) mod channel {
 
     impl<T> Sender<T> {
         pub(crate) fn send(&self, item: T) -> Result<(), Unavailable> {
-            lock(&self.0).push_back(item);
+            self.0.lock().push_back(item);
             Ok(())
         }
     }
 
     impl<T> Receiver<T> {
         pub(crate) fn try_recv(&self) -> Result<T, Unavailable> {
-            lock(&self.0).pop_front().ok_or(Unavailable)
+            self.0.lock().pop_front().ok_or(Unavailable)
         }
     }
 }

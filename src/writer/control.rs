@@ -1,7 +1,6 @@
 //! The guard's orders to the writer, and the writer's answers.
 
 use std::collections::VecDeque;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
@@ -93,8 +92,9 @@ impl Control {
 
     fn wait_while(&self, deadline: Instant, unmet: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let remaining = deadline.saturating_duration_since(Instant::now());
-        let waited = self.progress.wait_timeout_while(self.lock(), remaining, |state| unmet(state));
-        waited.unwrap_or_else(PoisonError::into_inner).0
+        let mut state = self.lock();
+        self.progress.wait_while_for(&mut state, |state| unmet(state), remaining);
+        state
     }
 
     pub(crate) fn orders(&self) -> Orders {
@@ -161,7 +161,7 @@ impl Control {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

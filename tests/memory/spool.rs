@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::counting::peak_of;
-use support::{DEADLINE, SOON, alone, until_on_disk};
+use support::{DEADLINE, SOON, alone, until, until_on_disk};
 use tracing::Dispatch;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Store};
 use tracing_ledger::{Guard, Overflow, Row};
@@ -36,9 +36,15 @@ impl Store for FakeDatabase {
 }
 
 fn open(dir: &Path, is_away: bool) -> (Dispatch, Guard) {
-    let builder = tracing_ledger::builder().spool_dir(dir).batch_size(BATCH);
-    let builder = builder.queue_capacity(BATCH).overflow(Overflow::Block(DEADLINE));
-    let (layer, guard) = builder.build_with(FakeDatabase { is_away }).expect("a ledger");
+    let mut opened = None;
+    // A shutdown waits for the rows to be on disk, and not for the writer to let go of the directory.
+    until("the spool is free", || {
+        let builder = tracing_ledger::builder().spool_dir(dir).batch_size(BATCH);
+        let builder = builder.queue_capacity(BATCH).overflow(Overflow::Block(DEADLINE));
+        opened = builder.build_with(FakeDatabase { is_away }).ok();
+        opened.is_some()
+    });
+    let (layer, guard) = opened.expect("a ledger");
     (tracing_subscriber::registry().with(layer).into(), guard)
 }
 

@@ -183,6 +183,14 @@ fn every_format_has_the_verdicts() {
         (json["result"].as_str(), json["gates"][0]["result"].as_str()),
         (Some("broken"), Some("broken"))
     );
+    let (_, csv) = compare(&[&sides[..], &["--format", "csv"]].concat());
+    for part in [
+        ",p95_verdict,event_type=api.call,worse,,,change\n",
+        ",p95<=+10%,event_type=api.call,broken,,,gate\n",
+        ",p95_high,event_type=api.call,",
+    ] {
+        assert!(csv.contains(part), "{part}: {csv}");
+    }
     let median = json["figures"].as_array().expect("figures").iter().find(|one| one["metric"] == "p50");
     let median = median.expect("a median");
     assert_eq!(median["verdict"], "worse");

@@ -11,6 +11,8 @@ mod groups;
 mod jobs;
 mod live;
 #[cfg(feature = "cli")]
+mod logs;
+#[cfg(feature = "cli")]
 mod rollup;
 #[cfg(feature = "cli")]
 mod schema;

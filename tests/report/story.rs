@@ -153,15 +153,48 @@ async fn the_text_names_waits_reasons_and_the_end() {
     assert!(at("waits after cancelled") < at("auto_assign.summary "), "{text}");
     assert!(at("auto_assign.quote #2 job") < at("waits after hard.no_tables"), "{text}");
     assert!(at("waits after hard.no_tables") < at("auto_assign.quote #3 job"), "{text}");
-    assert!(lines[at("waits after hard.no_tables")].contains("39.65 s"), "{text}");
-    let end = "Ended with auto_assign.summary: succeeded, at attempt 3, 41.20 s after the booking's first call began.";
+    assert!(lines[at("waits after hard.no_tables")].contains("39.6 s"), "{text}");
+    let end = "Ended with auto_assign.summary: succeeded, at attempt 3, 41.2 s after the booking's first call began.";
     assert_eq!(lines[lines.len() - 1], end);
     assert!(
-        text.contains("auto_assign.summary: calls 2, time in calls 250.50 ms, time waiting 39.75 s."),
+        text.contains("auto_assign.summary: calls 2, time in calls 250 ms, time waiting 39.7 s."),
         "{text}"
     );
     let wide = story.to_text(120);
     assert!(wide.lines().any(|line| line.chars().count() > 80), "{wide}");
+}
+
+/// The texts of the elements with this place in the JSON.
+fn cell<'a>(page: &'a str, row: &str, column: usize) -> &'a str {
+    let row = page.split_once(&format!("data-at=\"{row}\"")).expect("the row").1;
+    let row = row.split_once("</tr>").expect("its end").0;
+    let cell = row.split("</td>").nth(column).expect("the cell");
+    let raw = cell.rsplit_once("data-value=\"").map(|(_, rest)| rest.split('"').next().expect("a value"));
+    raw.unwrap_or_else(|| cell.rsplit('>').next().expect("a text"))
+}
+
+#[tokio::test]
+async fn the_page_has_the_same_numbers_and_every_context() {
+    let file = sqlite(&confirmed_at_the_third()).await;
+    let story = tell(&booking(), &file.url()).await;
+    let page = story.to_html();
+    for (place, row) in story.rows.iter().enumerate() {
+        let took = row.duration_ms.map_or("–".to_owned(), |ms| serde_json::json!(ms).to_string());
+        assert_eq!(cell(&page, &format!("/rows/{place}"), 1).trim(), took, "{place}");
+        assert!(page.contains(row.id.as_deref().expect("an id")), "{place}");
+    }
+    for (place, wait) in story.waits.iter().enumerate() {
+        assert_eq!(
+            cell(&page, &format!("/waits/{place}"), 1),
+            serde_json::json!(wait.duration_ms).to_string()
+        );
+    }
+    assert!(
+        page.contains("waits after hard.no_tables") && page.contains("at attempt 3, 41.2 s after"),
+        "{page}"
+    );
+    assert!(page.contains("quoteDurationMs") && page.contains("Content-Security-Policy"), "{page}");
+    assert!(!page.contains(" src=") && !page.contains("href=\"http"), "{page}");
 }
 
 #[tokio::test]
@@ -283,9 +316,14 @@ async fn rows_of_others_do_no_harm() {
     let file = sqlite(&[circle("a", "b"), circle("b", "a"), circle("c", "c"), long]).await;
     let story = tell(&booking(), &file.url()).await;
     assert_eq!(story.rows.len(), 4);
-    for text in [story.to_string(), story.to_json()] {
+    for text in [story.to_string(), story.to_json(), story.to_html()] {
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
     }
+    let page = story.to_html();
+    assert!(
+        !page.contains("<script>\u{202e}") && page.contains("&lt;script&gt;") && page.len() < 100_000,
+        "{page}"
+    );
     assert!(story.to_string().len() < 4000);
     let json: Value = serde_json::from_str(&story.to_json()).expect("JSON");
     let mut outcomes = json["rows"].as_array().expect("rows").iter().map(|row| &row["outcome"]);
@@ -310,6 +348,8 @@ async fn the_command_prints_it_and_says_where_nothing_was_found() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let story = tell(&booking(), &file.url()).await;
     assert_eq!(String::from_utf8_lossy(&output.stdout), story.to_string());
+    let output = run(&[&booking(), "--format", "html"], &file.url());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), story.to_html());
     let output = run(&[&booking(), "--format", "json"], &file.url());
     assert_eq!(String::from_utf8_lossy(&output.stdout), story.to_json() + "\n");
     let nobody = Uuid::from_u128(7).to_string();

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::console::Console;
 use crate::db::Db;
-use crate::planner::{HOLD, Planner};
+use crate::planner::Planner;
 
 /// The state of the service.
 pub struct App {
@@ -29,6 +29,8 @@ pub struct Settings {
     pub inline_timeout: Duration,
     /// The planner takes this many percent longer.
     pub slower: u32,
+    /// About how long the planner waits for the tables: at least half of it, at most twice.
+    pub latency: Duration,
 }
 
 /// By how much waits are shorter than in production: delays, timeouts and holds, but not the cutoff, which depends on
@@ -48,15 +50,20 @@ pub struct Open<'a>(&'a Jobs);
 
 impl App {
     pub fn new(db: Db, settings: Settings, console: Console) -> Self {
-        let planner = Planner::new(db.clone(), settings.pace.of(HOLD), settings.slower);
+        let planner = Planner::new(db.clone(), settings);
         Self { db, planner, settings, jobs: Jobs::default(), console }
     }
 }
 
 impl Settings {
     /// The settings of production.
-    pub const PRODUCTION: Self =
-        Self { pace: Pace(1), max_retries: 3, inline_timeout: Duration::from_secs(12), slower: 0 };
+    pub const PRODUCTION: Self = Self {
+        pace: Pace(1),
+        max_retries: 3,
+        inline_timeout: Duration::from_secs(12),
+        slower: 0,
+        latency: Duration::ZERO,
+    };
 }
 
 impl Pace {

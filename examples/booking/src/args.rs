@@ -11,6 +11,7 @@ cargo run --example booking -- [OPTIONS]
   --time-scale N  delays, timeouts and holds pass N times as fast as in production [default: 10]
   --calm          no panic of the planner, and no guest who hangs up
   --slower N      the planner takes N percent longer [default: 0]
+  --latency N     the planner waits about N ms for the tables, as from a database in another place [default: 0]
   --serve         keep serving after the run, until Ctrl-C
   --port N        the port to serve on, on 127.0.0.1 [default: any free one]
   --help          this text
@@ -24,6 +25,7 @@ pub(crate) struct Args {
     pub(crate) time_scale: u32,
     pub(crate) calm: bool,
     pub(crate) slower: u32,
+    pub(crate) latency: u32,
     pub(crate) serve: bool,
     pub(crate) port: u16,
     pub(crate) help: bool,
@@ -32,11 +34,13 @@ pub(crate) struct Args {
 impl Args {
     /// Reads the words after the program's name.
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut args = Self { time_scale: 10, calm: false, slower: 0, serve: false, port: 0, help: false };
+        let mut args =
+            Self { time_scale: 10, calm: false, slower: 0, latency: 0, serve: false, port: 0, help: false };
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--calm" => args.calm = true,
                 "--slower" => args.slower = number(&word, words.next())?,
+                "--latency" => args.latency = number(&word, words.next())?,
                 "--serve" => args.serve = true,
                 "--help" | "-h" => args.help = true,
                 "--port" => args.port = number(&word, words.next())?,

@@ -88,7 +88,12 @@ async fn open(url: &str, args: Args) -> Result<Arc<App>, Box<dyn Error>> {
     let db = Db::open(url).await?;
     db.reset().await?;
     Floor::furnish(&db).await?;
-    let settings = Settings { pace: Pace(args.time_scale), slower: args.slower, ..Settings::PRODUCTION };
+    let settings = Settings {
+        pace: Pace(args.time_scale),
+        slower: args.slower,
+        latency: Duration::from_millis(args.latency.into()),
+        ..Settings::PRODUCTION
+    };
     Ok(Arc::new(App::new(db, settings, Console::new(say))))
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tracing::{Span, field, instrument};
 use uuid::Uuid;
 
+use crate::app::Settings;
 use crate::bookings::{Booking, Trigger, now_ms};
 use crate::db::Db;
 use crate::floor::{Candidate, Floor, KITCHEN_COVERS, Strategy, Table, most_seats};
@@ -28,6 +29,7 @@ pub struct Planner {
     book: Book,
     hold_ms: i64,
     slower: u32,
+    latency: Duration,
     calls: AtomicU64,
     tripped: AtomicBool,
 }
@@ -52,12 +54,13 @@ pub enum NoHold {
 }
 
 impl Planner {
-    pub fn new(db: Db, hold: Duration, slower: u32) -> Self {
+    pub fn new(db: Db, settings: Settings) -> Self {
         Self {
             db,
             book: Book::default(),
-            hold_ms: i64::try_from(hold.as_millis()).unwrap_or(i64::MAX),
-            slower,
+            hold_ms: i64::try_from(settings.pace.of(HOLD).as_millis()).unwrap_or(i64::MAX),
+            slower: settings.slower,
+            latency: settings.latency,
             calls: AtomicU64::new(0),
             tripped: AtomicBool::new(false),
         }
@@ -109,6 +112,9 @@ impl Planner {
 
     async fn quote(&self, booking: &Booking, strategy: Strategy, attempt: Uuid) -> Result<Quote, Trouble> {
         let floor = Floor::load(&self.db).await?;
+        if !self.latency.is_zero() {
+            tokio::time::sleep(self.latency.mul_f64(spread(attempt))).await;
+        }
         self.stumble(booking);
         let taken = holds::taken(&self.db, booking).await?;
         let candidates = match short_list(&floor, &taken, booking, strategy) {
@@ -128,6 +134,13 @@ impl Planner {
         let asked = booking.note.as_deref() == Some(DEFECT_NOTE);
         assert!(!asked || self.tripped.swap(true, Ordering::Relaxed), "{DEFECT}");
     }
+}
+
+/// From a half to two, as often below one as above: the last bytes of the id are random.
+fn spread(id: Uuid) -> f64 {
+    let [.., high, low] = *id.as_bytes();
+    let chance = f64::from(u16::from_be_bytes([high, low])) / f64::from(u16::MAX);
+    (2.0 * chance - 1.0).exp2()
 }
 
 /// The strategy: new guests sit together, and guests who change a booking may sit apart.

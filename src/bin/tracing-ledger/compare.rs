@@ -84,7 +84,7 @@ struct Choice {
     table: String,
 
     /// Only this event type; give several for more
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     event: Vec<String>,
 
     /// Also by these columns or keys of the context, hour or day, with commas between them
@@ -113,6 +113,8 @@ enum ComparedFormat {
     Md,
     /// One JSON object
     Json,
+    /// One line for each figure
+    Csv,
     /// A page with charts: one file that needs no network
     Html,
 }
@@ -193,7 +195,7 @@ fn compared(options: &Compare) -> Result<Compared, Box<dyn Error>> {
 }
 
 fn note(unread: &UnreadLines) {
-    if unread.count() > 0 {
+    if !unread.is_empty() {
         complain("note", &unread.to_string());
     }
 }
@@ -203,6 +205,7 @@ fn output(options: &Compare, compared: &Compared) -> Result<(), Box<dyn Error>> 
         ComparedFormat::Text => super::text(compared, options.out.is_none()),
         ComparedFormat::Md => compared.to_markdown(),
         ComparedFormat::Json => compared.to_json() + "\n",
+        ComparedFormat::Csv => compared.to_csv(),
         ComparedFormat::Html => html(options, compared)?,
     };
     match &options.out {

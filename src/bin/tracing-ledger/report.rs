@@ -117,7 +117,7 @@ impl ReportOptions {
             return Err("a log is not rolled up: leave out --rollup".into());
         }
         let (answer, unread) = report_of_logs(&question, &self.from_log).await?;
-        if unread.count() > 0 {
+        if !unread.is_empty() {
             complain("note", &unread.to_string());
         }
         Ok(answer)

@@ -3,6 +3,7 @@
 use std::env;
 use std::error::Error;
 use std::fs;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -72,6 +73,8 @@ enum StoryFormat {
     Text,
     /// One JSON object
     Json,
+    /// One page, that needs no network
+    Html,
 }
 
 impl StoryOptions {
@@ -84,6 +87,7 @@ impl StoryOptions {
         let text = match self.format {
             StoryFormat::Text => story.to_text(self.columns()),
             StoryFormat::Json => story.to_json() + "\n",
+            StoryFormat::Html => story.to_html(),
         };
         match &self.out {
             Some(path) => {
@@ -124,7 +128,10 @@ impl StoryOptions {
     /// A file has the usual columns, whatever the terminal has.
     fn columns(&self) -> usize {
         let of_shell = || env::var("COLUMNS").ok()?.parse().ok();
-        if self.out.is_some() { COLUMNS } else { of_shell().unwrap_or(COLUMNS) }
+        let of_terminal = || Some(usize::from(crossterm::terminal::size().ok()?.0));
+        let is_terminal = self.out.is_none() && io::stdout().is_terminal();
+        let own = of_shell().or_else(|| if is_terminal { of_terminal() } else { None });
+        if self.out.is_some() { COLUMNS } else { own.unwrap_or(COLUMNS) }
     }
 }
 

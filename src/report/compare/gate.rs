@@ -22,6 +22,7 @@ impl GateSpec {
             (None, Some((metric, bound))) => (metric, false, bound),
             _ => return Err(mistake("a gate has one <= or >=")),
         };
+        let (metric, bound) = (metric.trim(), bound.trim());
         if !metrics().any(|known| known == metric) {
             let known: Vec<_> = metrics().collect();
             return Err(mistake(&format!("no metric has that name: use {}", known.join(", "))));
@@ -60,14 +61,15 @@ fn amount(bound: &str, metric: &str, is_change: bool) -> Option<f64> {
     if metric == ATTEMPTS {
         return finite(bound);
     }
-    match bound.strip_suffix("ms") {
-        Some(number) => finite(number),
-        None => finite(bound.strip_suffix('s')?).map(|seconds| seconds * 1000.0),
-    }
+    UNITS.iter().find_map(|(unit, length)| Some(finite(bound.strip_suffix(unit)?)? * length))
 }
 
+/// Units of durations, in milliseconds.
+const UNITS: [(&str, f64); 6] =
+    [("µs", 0.001), ("us", 0.001), ("ms", 1.0), ("s", 1000.0), ("min", 60_000.0), ("h", 3_600_000.0)];
+
 fn finite(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|number: &f64| number.is_finite())
+    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 #[cfg(test)]
@@ -81,6 +83,8 @@ mod tests {
             ("p50<=-5%", true, Limit::AtMost(0.95_f64.ln())),
             ("p99<=800ms", false, Limit::AtMost(800.0)),
             ("p90<=1.5s", false, Limit::AtMost(1500.0)),
+            ("p50 <= 250 µs", false, Limit::AtMost(0.25)),
+            ("p99<=2min", false, Limit::AtMost(120_000.0)),
             ("success>=-1pt", true, Limit::AtLeast(-0.01)),
             ("success>=99%", false, Limit::AtLeast(0.99)),
             ("attempts.mean<=2.25", false, Limit::AtMost(2.25)),

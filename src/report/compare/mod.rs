@@ -1,6 +1,7 @@
 //! Baselines, and comparisons that know when they cannot tell.
 
 pub(super) mod compared;
+mod csv;
 pub(super) mod gate;
 mod histogram;
 mod mix;

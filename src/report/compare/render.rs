@@ -284,7 +284,7 @@ pub(in crate::report) fn why(gated: &GateLine) -> String {
             None => reasons.push(format!("no values {name}")),
             Some(side) if !side.has_enough_blocks() => {
                 let blocks = side.variances.times.blocks;
-                reasons.push(format!("{blocks} of {} days, parts or runs {name}", side.least_blocks));
+                reasons.push(format!("{blocks} of {} {} {name}", side.least_blocks, needed_blocks(side)));
             }
             Some(side) if !side.can_decide() => {
                 let (size, least) = (side.effective_size(ALPHA), side.least_to_decide());
@@ -297,6 +297,15 @@ pub(in crate::report) fn why(gated: &GateLine) -> String {
         return "your own baseline differs from itself".to_owned();
     }
     reasons.join("; ")
+}
+
+/// The blocks of time that a side has too few of.
+fn needed_blocks(side: &Estimate) -> &'static str {
+    match side.least_blocks {
+        least if least == TimeBlocks::Days.least() => "days",
+        least if least == TimeBlocks::Parts.least() => "parts",
+        _ => "runs",
+    }
 }
 
 fn interval_breaks(gated: &GateLine, interval: Interval) -> bool {

@@ -35,6 +35,9 @@ impl Rows {
         }
         let ends = text.split_once("..").map(|(from, to)| (end(from), end(to)));
         if let Some((Some(from), Some(to))) = ends {
+            if from.zip(to).is_some_and(|(from, to)| from >= to) {
+                return Err(Error::config("a window ends before it begins: write the earlier time first"));
+            }
             return Ok(Self::Window(from, to));
         }
         if !text.contains("://") && PathBuf::from(text).is_file() {
@@ -97,5 +100,6 @@ mod tests {
         let error = Rows::parse("postgres://bob:hunter2@db/app?x=y").expect_err("no side");
         assert!(!error.to_string().contains("hunter2"), "{error}");
         assert!(Rows::parse("missing.json").is_err());
+        assert!(Rows::parse("2026-11-08..2026-11-01").is_err());
     }
 }

@@ -15,12 +15,21 @@ pub(super) enum Line {
     /// Whole rows, or as much as the older system wrote of them.
     Rows(Vec<ReadRow>),
     /// A span has closed.
-    Closed { at: Option<Timestamp>, target: Option<String>, spans: Spans, took: SignedDuration },
+    Closed {
+        at: Option<Timestamp>,
+        target: Option<String>,
+        spans: Spans,
+        took: SignedDuration,
+        /// Whether the line names no span around it where there may be some.
+        is_alone: bool,
+    },
     /// The function in the innermost span has returned `Err`.
     Failed { spans: Spans, error: String },
     /// The function in the innermost span has returned.
     Returned { spans: Spans, value: String },
-    /// Any other event.
+    /// Any other event in a span.
+    Within { spans: Spans },
+    /// Any other line.
     Other,
 }
 
@@ -31,6 +40,15 @@ pub(super) type Spans = Vec<Span>;
 pub(super) struct Span {
     pub(super) name: String,
     pub(super) fields: Fields,
+}
+
+/// Whether the spans may be the same at a later moment: a span gains fields, and loses none.
+pub(super) fn is_same(earlier: &[Span], later: &[Span]) -> bool {
+    earlier.len() == later.len()
+        && earlier.iter().zip(later).all(|(earlier, later)| {
+            earlier.name == later.name
+                && earlier.fields.iter().all(|(key, value)| later.fields.get(key) == Some(value))
+        })
 }
 
 /// What an event of the `fmt` layer means.
@@ -51,13 +69,13 @@ pub(super) fn of_event(
         let times = text("time.busy").zip(text("time.idle")).ok_or("it has no time.busy and time.idle")?;
         let took = duration(&times.0).zip(duration(&times.1)).and_then(|(busy, idle)| busy.checked_add(idle));
         let took = took.ok_or("time.busy or time.idle is not a time")?;
-        return Ok(Line::Closed { at, target, spans, took });
+        return Ok(Line::Closed { at, target, spans, took, is_alone: false });
     }
     // `#[instrument(err, ret)]` writes events with one field and no message.
     Ok(match (fields.len(), text("error"), text("return")) {
         (1, Some(error), _) => Line::Failed { spans, error },
         (1, _, Some(value)) => Line::Returned { spans, value },
-        _ => Line::Other,
+        _ => Line::Within { spans },
     })
 }
 

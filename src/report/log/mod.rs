@@ -6,6 +6,7 @@ mod fmt_text;
 mod input;
 mod line;
 mod older;
+mod parents;
 mod row;
 mod spans;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use self::input::{Input, Next};
 use self::line::Line;
+use self::parents::Parents;
 use self::row::Table;
 use self::spans::Calls;
 use crate::error::Error;
@@ -31,13 +33,15 @@ const NAMED: usize = 3;
 pub(crate) struct Logs {
     files: Vec<PathBuf>,
     calls: Calls,
+    parents: Parents,
     unread: UnreadLines,
 }
 
-/// The lines of a log that could not be read. `Display` gives their number, and where and why for the first.
+/// What could not be read of a log. `Display` gives the number of lines, and where and why for the first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnreadLines {
     count: u64,
+    alone: u64,
     /// File, line and why.
     first: Vec<(PathBuf, u64, &'static str)>,
 }
@@ -45,7 +49,7 @@ pub struct UnreadLines {
 impl Logs {
     /// `-` is stdin.
     pub(crate) fn new(files: Vec<PathBuf>, rules: &Rules) -> Self {
-        Self { files, calls: Calls::new(rules), unread: UnreadLines::default() }
+        Self { files, calls: Calls::new(rules), parents: Parents::default(), unread: UnreadLines::default() }
     }
 
     pub(crate) fn into_unread(self) -> UnreadLines {
@@ -96,6 +100,10 @@ impl Logs {
     fn line(&mut self, file: &Path, number: u64, text: &str, each: &mut dyn FnMut(&ReadRow)) {
         match line::read(text) {
             Ok(Line::Rows(rows)) => rows.into_iter().for_each(|row| each(&self.calls.completed(row))),
+            // JSON alone leaves open which spans are around one that closes.
+            Ok(line) if text.trim_start().starts_with('{') => {
+                self.calls.take(self.parents.complete(line), each)
+            }
             Ok(line) => self.calls.take(line, each),
             Err(why) => self.unread.add(file, number, why),
         }
@@ -129,6 +137,7 @@ impl RowSource for Logs {
             self.read_file(&file, &mut |row| selection.offer(row, each))?;
         }
         self.calls.finish(&mut |row| selection.offer(row, each));
+        self.unread.alone = self.calls.alone();
         Ok(())
     }
 }
@@ -139,8 +148,19 @@ impl UnreadLines {
         self.count
     }
 
+    /// How many rows may lack fields of the spans around them, because JSON lines name no span around them.
+    pub fn rows_alone(&self) -> u64 {
+        self.alone
+    }
+
+    /// Whether everything could be read.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0 && self.alone == 0
+    }
+
     pub(super) fn extend(&mut self, other: Self) {
         self.count += other.count;
+        self.alone += other.alone;
         self.first.extend(other.first);
         self.first.truncate(NAMED);
     }
@@ -155,13 +175,21 @@ impl UnreadLines {
 
 impl fmt::Display for UnreadLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} cannot be read",
-            if self.count == 1 { "1 line".to_owned() } else { format!("{} lines", self.count) }
-        )?;
+        let number = |n: u64, of: &str| if n == 1 { format!("1 {of}") } else { format!("{n} {of}s") };
+        if self.count > 0 || self.alone == 0 {
+            write!(f, "{} cannot be read", number(self.count, "line"))?;
+        }
         for (file, number, why) in &self.first {
             write!(f, "; {}:{number}: {why}", file.display())?;
+        }
+        if self.alone > 0 {
+            let separator = if self.count > 0 { "; " } else { "" };
+            write!(
+                f,
+                "{separator}{} may lack fields that a rule inherits: where their spans close, JSON names no span \
+                 around them (an event within each call does, and so does the text format)",
+                number(self.alone, "row")
+            )?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::line::{Fields, Line, Span, Spans};
+use super::line::{Fields, Line, Span, Spans, is_same};
 use crate::rules::Rules;
 use crate::rules::model::{Figure, MatchKind, Nest, RuleSpec, SuccessTest};
 use crate::store::read::ReadRow;
@@ -26,6 +26,7 @@ pub(super) struct Calls {
     reporting: HashSet<String>,
     /// Calls that reported nothing, until another call of their name does.
     silent: Vec<Call>,
+    alone: u64,
 }
 
 #[derive(Debug, PartialEq)]
@@ -76,6 +77,7 @@ impl Calls {
             ended: VecDeque::new(),
             reporting: HashSet::new(),
             silent: Vec::new(),
+            alone: 0,
         }
     }
 
@@ -84,9 +86,24 @@ impl Calls {
         match line {
             Line::Failed { spans, error } => self.report(spans, Report::Failed(error)),
             Line::Returned { spans, value } => self.report(spans, Report::Returned(value)),
-            Line::Closed { at, target, spans, took } => self.close(at, target, spans, took, each),
-            Line::Rows(_) | Line::Other => {}
+            Line::Closed { at, target, spans, took, is_alone } => {
+                self.note_alone(&spans, target.as_deref(), is_alone);
+                self.close(at, target, spans, took, each);
+            }
+            Line::Rows(_) | Line::Within { .. } | Line::Other => {}
         }
+    }
+
+    fn note_alone(&mut self, spans: &Spans, target: Option<&str>, is_alone: bool) {
+        let Some(span) = spans.last().filter(|_| is_alone) else { return };
+        let rule = self.rule_of(span, target);
+        let lacks = rule.is_some_and(|rule| rule.inherit.iter().any(|name| !span.fields.contains_key(name)));
+        self.alone += u64::from(lacks);
+    }
+
+    /// How many calls may lack fields that their rule inherits.
+    pub(super) fn alone(&self) -> u64 {
+        self.alone
     }
 
     /// Passes on the calls that only the end of all logs decides: other calls of their name reported an outcome, or none
@@ -156,7 +173,7 @@ impl Calls {
     }
 
     fn row(&mut self, call: Call, end: End) -> ReadRow {
-        let mut context = context(&call, &end);
+        let mut context = context(&call, &self.with_constants(&call), &end);
         self.collect(&call, &mut context);
         let Call { at, target, event_type, rule, .. } = call;
         let [restaurant_id, booking_id] =
@@ -171,6 +188,18 @@ impl Calls {
             booking_id,
             context: Some(Value::Object(context).to_string()),
         }
+    }
+
+    /// The spans around a call from which it may inherit, with the constants of their rules.
+    fn with_constants(&self, call: &Call) -> Spans {
+        let around = call.parents.iter().filter(|parent| call.rule.inherits_from(&parent.name));
+        let with_constants = |mut parent: Span| {
+            for (key, value) in self.rule_of(&parent, None).iter().flat_map(|rule| &rule.set) {
+                parent.fields.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+            parent
+        };
+        around.cloned().map(with_constants).collect()
     }
 
     /// The reports of the closing span, which was not yet filled when it made them.
@@ -254,7 +283,7 @@ impl Calls {
 }
 
 /// The values that the rule measures, and the fields.
-fn context(call: &Call, end: &End) -> Fields {
+fn context(call: &Call, around: &[Span], end: &End) -> Fields {
     let Call { rule, span, .. } = call;
     let keys = &rule.keys;
     let mut context = Map::new();
@@ -284,17 +313,8 @@ fn context(call: &Call, end: &End) -> Fields {
         let other = if end.outcome == "ok" { "unknown" } else { end.outcome };
         context.insert(key.clone(), own.unwrap_or_else(|| other.into()));
     }
-    add_fields(rule, span, &call.parents, &mut context);
+    add_fields(rule, span, around, &mut context);
     context
-}
-
-/// Whether the spans may be the same at a later moment: a span gains fields, and loses none.
-fn is_same(earlier: &[Span], later: &[Span]) -> bool {
-    earlier.len() == later.len()
-        && earlier.iter().zip(later).all(|(earlier, later)| {
-            earlier.name == later.name
-                && earlier.fields.iter().all(|(key, value)| later.fields.get(key) == Some(value))
-        })
 }
 
 /// `None` if the span says that it makes no row.
@@ -331,9 +351,9 @@ fn recorded_success(rule: &RuleSpec, span: &Span, reports: &[Report]) -> Option<
 }
 
 /// The fields of the span, those it inherits, and the constants of the rule.
-fn add_fields(rule: &RuleSpec, span: &Span, parents: &Spans, context: &mut Fields) {
+fn add_fields(rule: &RuleSpec, span: &Span, around: &[Span], context: &mut Fields) {
     let inherited = rule.inherit.iter().filter_map(|name| {
-        let from = parents.iter().rev().find_map(|parent| parent.fields.get(name));
+        let from = around.iter().rev().find_map(|parent| parent.fields.get(name));
         from.filter(|_| !span.fields.contains_key(name)).map(|value| (name, value))
     });
     for (name, value) in span.fields.iter().chain(inherited) {
@@ -357,6 +377,11 @@ fn add_fields(rule: &RuleSpec, span: &Span, parents: &Spans, context: &mut Field
         }
         let key = rule.rename.iter().find(|(from, _)| from == name).map_or(name, |(_, to)| to);
         context.insert(key.clone(), value.clone());
+    }
+    for nest in &rule.nest {
+        if let Value::Object(object) = context.entry(nest.key.clone()).or_insert_with(|| json!({})) {
+            nest.keys.iter().for_each(|(_, key)| _ = object.entry(key.clone()).or_insert(Value::Null));
+        }
     }
     for (key, value) in &rule.set {
         context.entry(key.clone()).or_insert_with(|| value.clone());

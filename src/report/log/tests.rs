@@ -65,6 +65,13 @@ fn work() {
 }
 
 fn log_of<S: Subscriber + Send + Sync + 'static>(make: impl FnOnce(Buffer) -> S) -> Vec<u8> {
+    log_of_work(make, work)
+}
+
+fn log_of_work<S: Subscriber + Send + Sync + 'static>(
+    make: impl FnOnce(Buffer) -> S,
+    work: impl FnOnce(),
+) -> Vec<u8> {
     let buffer = Buffer::default();
     tracing::subscriber::with_default(make(buffer.clone()), work);
     let bytes = buffer.0.lock().expect("no writer panicked");
@@ -73,6 +80,11 @@ fn log_of<S: Subscriber + Send + Sync + 'static>(make: impl FnOnce(Buffer) -> S)
 
 /// Event type and the given keys of all rows, and the number of lines that cannot be read.
 fn rows_of(log: &[u8], keys: &[&str]) -> (Vec<Vec<Option<String>>>, u64) {
+    let (rows, unread) = rows_and_unread(log, keys);
+    (rows, unread.count())
+}
+
+fn rows_and_unread(log: &[u8], keys: &[&str]) -> (Vec<Vec<Option<String>>>, UnreadLines) {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("service.log");
     fs::write(&file, log).expect("written");
@@ -86,7 +98,7 @@ fn rows_of(log: &[u8], keys: &[&str]) -> (Vec<Vec<Option<String>>>, u64) {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(logs.read(&selection, each)).expect("readable");
-    (rows, logs.into_unread().count())
+    (rows, logs.into_unread())
 }
 
 fn table(rows: &Value) -> Vec<Vec<Option<String>>> {
@@ -136,6 +148,39 @@ fn every_format_of_the_fmt_layer_is_read() {
         assert_eq!(rows, expected(), "{name}: {}", String::from_utf8_lossy(&log));
         assert_eq!(unread, 0, "{name}");
     }
+}
+
+#[test]
+fn a_call_that_is_dropped_elsewhere_inherits_from_the_spans_around_it() {
+    let dropped = |speaks: bool, elsewhere: Span| {
+        let job = info_span!("auto_assign.job", trigger = "creation");
+        let quote = job.in_scope(|| info_span!("auto_assign.quote", success = true));
+        if speaks {
+            quote.in_scope(|| info!("searching"));
+        }
+        elsewhere.in_scope(|| drop(quote));
+    };
+    let row = |speaks, elsewhere: fn() -> Span, is_json| {
+        let fmt = || tracing_subscriber::fmt().with_span_events(FmtSpan::CLOSE).with_ansi(false);
+        let log = if is_json {
+            log_of_work(|to| fmt().json().with_writer(to).finish(), || dropped(speaks, elsewhere()))
+        } else {
+            log_of_work(|to| fmt().with_writer(to).finish(), || dropped(speaks, elsewhere()))
+        };
+        let (rows, unread) = rows_and_unread(&log, &["trigger"]);
+        (rows.first().and_then(|row| row.get(1)?.clone()), unread.rows_alone(), unread.count())
+    };
+    let other = || info_span!("sweeper", trigger = "modification");
+    let creation = || Some("creation".to_owned());
+    for elsewhere in [Span::none as fn() -> Span, other] {
+        assert_eq!(row(true, elsewhere, true), (creation(), 0, 0));
+        assert_eq!(row(false, elsewhere, false), (creation(), 0, 0), "text");
+    }
+    assert_eq!(
+        row(false, Span::none, true),
+        (None, 2, 0),
+        "nothing says what is around the call and the job"
+    );
 }
 
 #[test]

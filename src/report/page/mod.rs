@@ -15,6 +15,7 @@ mod limits;
 mod shell;
 mod show;
 mod spread;
+mod story;
 mod table;
 mod time;
 mod verdict;

@@ -5,7 +5,7 @@ mod build;
 mod find;
 mod found;
 mod logs;
-mod text;
+pub(super) mod text;
 
 use std::path::Path;
 

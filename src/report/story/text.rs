@@ -4,10 +4,11 @@ use std::fmt::{self, Write};
 
 use super::answer::{RowKind, Story, StoryRow, Wait};
 use super::build::why;
+use super::found::MOST_ROWS;
 use crate::report::answer::moment_text;
 use crate::report::escape;
 use crate::report::grid::NONE;
-use crate::report::render::unit::decimal;
+use crate::report::render::unit::duration;
 
 /// The columns of a terminal whose width is unknown.
 const WIDTH: usize = 80;
@@ -62,7 +63,7 @@ impl Story {
     }
 
     /// The waits that a reader meets before this row: a call, or a job. The events of the attempt come before its wait.
-    pub(super) fn waits_before(&self, place: usize) -> impl Iterator<Item = &Wait> {
+    pub(in crate::report) fn waits_before(&self, place: usize) -> impl Iterator<Item = &Wait> {
         let is_event = |row: &StoryRow| row.kind == RowKind::Event;
         self.waits.iter().filter(move |wait| {
             let follows = self.rows.iter().skip(wait.after + 1).position(|row| !is_event(row));
@@ -84,32 +85,38 @@ impl Story {
             // Writing to a String cannot fail.
             writeln!(out, "\n{ending}").ok();
         }
-        if self.left_out > 0 {
-            let rows = if self.left_out == 1 { "row is" } else { "rows are" };
-            writeln!(
-                out,
-                "\n{} later {rows} left out: a story has at most {}. Ask for a shorter time by --since and --until.",
-                self.left_out,
-                super::found::MOST_ROWS
-            )
-            .ok();
+        if let Some(text) = self.left_out_text() {
+            writeln!(out, "\n{text}").ok();
         }
         out
     }
 
+    pub(in crate::report) fn left_out_text(&self) -> Option<String> {
+        let rows = if self.left_out == 1 { "row is" } else { "rows are" };
+        (self.left_out > 0).then(|| {
+            format!(
+                "{} later {rows} left out: a story has at most {MOST_ROWS}. Ask for a shorter time by --since and --until.",
+                self.left_out
+            )
+        })
+    }
+
     /// How much of each job was calls, as its row has it.
-    pub(super) fn job_lines(&self) -> impl Iterator<Item = String> {
+    pub(in crate::report) fn job_lines(&self) -> impl Iterator<Item = String> {
         let jobs = self.rows.iter().filter(|row| row.kind == RowKind::Job);
         jobs.filter_map(|job| {
             let (all, within) = (job.duration_ms?, job.calls_ms?);
             let calls = job.calls.map_or(NONE.to_owned(), |calls| calls.to_string());
-            let waiting = time((all - within).max(0.0));
+            let waiting = duration((all - within).max(0.0));
             let name = escape::text(&job.event_type);
-            Some(format!("{name}: calls {calls}, time in calls {}, time waiting {waiting}.", time(within)))
+            Some(format!(
+                "{name}: calls {calls}, time in calls {}, time waiting {waiting}.",
+                duration(within)
+            ))
         })
     }
 
-    pub(super) fn ending_text(&self) -> Option<String> {
+    pub(in crate::report) fn ending_text(&self) -> Option<String> {
         let ending = self.ending.as_ref()?;
         let has_succeeded =
             self.rows.iter().any(|row| row.attempt == Some(ending.attempts) && row.success == Some(true));
@@ -126,7 +133,7 @@ impl Story {
         if let Some(after) = ending.after_ms {
             let of =
                 if self.rows.iter().any(|row| row.booking_id.is_some()) { "the booking's" } else { "the" };
-            write!(text, ", {} after {of} first call began", time(after)).ok();
+            write!(text, ", {} after {of} first call began", duration(after)).ok();
         }
         Some(text + ".")
     }
@@ -138,16 +145,6 @@ pub(super) fn listed(names: &[String]) -> String {
     match names.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         _ => names.concat(),
-    }
-}
-
-/// A duration in a unit that suits it.
-pub(super) fn time(ms: f64) -> String {
-    match ms {
-        ms if ms < 1000.0 => format!("{} ms", decimal(Some(ms))),
-        ms if ms < 600_000.0 => format!("{} s", decimal(Some(ms / 1000.0))),
-        ms if ms < 36_000_000.0 => format!("{} min", decimal(Some(ms / 60_000.0))),
-        ms => format!("{} h", decimal(Some(ms / 3_600_000.0))),
     }
 }
 
@@ -200,7 +197,14 @@ impl Layout {
         let bar = self.bar(wait.offset_ms, wait.offset_ms + wait.duration_ms, '─');
         self.line(
             out,
-            ["", &time(wait.offset_ms), &time(wait.duration_ms), &self.cut_right(&name, self.name), &bar, ""],
+            [
+                "",
+                &duration(wait.offset_ms),
+                &duration(wait.duration_ms),
+                &self.cut_right(&name, self.name),
+                &bar,
+                "",
+            ],
         );
     }
 
@@ -238,16 +242,16 @@ impl Layout {
 }
 
 fn optional(ms: Option<f64>) -> String {
-    ms.map(time).unwrap_or_default()
+    ms.map(duration).unwrap_or_default()
 }
 
 /// Milliseconds from the beginning of the story to the end of the row.
-pub(super) fn end_ms(row: &StoryRow) -> Option<f64> {
+pub(in crate::report) fn end_ms(row: &StoryRow) -> Option<f64> {
     Some(row.offset_ms? + row.duration_ms.unwrap_or_default().max(0.0))
 }
 
 /// How many rows are around each.
-pub(super) fn depths(rows: &[StoryRow]) -> Vec<usize> {
+pub(in crate::report) fn depths(rows: &[StoryRow]) -> Vec<usize> {
     let mut depths: Vec<usize> = Vec::with_capacity(rows.len());
     for row in rows {
         // The row around it comes before it.
@@ -270,7 +274,7 @@ fn name(row: &StoryRow, depth: usize) -> String {
 }
 
 /// How the row ended.
-pub(super) fn says(row: &StoryRow) -> String {
+pub(in crate::report) fn says(row: &StoryRow) -> String {
     let said = match row.kind {
         RowKind::Job => row.result.as_ref().or(row.outcome.as_ref()),
         _ if row.success == Some(true) => row.outcome.as_ref(),

@@ -1,0 +1,80 @@
+//! Which spans are around a call. Where a span closes, lines of JSON have the spans of the thread instead: they are those
+//! around the call only if the call is dropped there. Earlier lines of the same call have the right ones.
+
+use std::collections::VecDeque;
+
+use super::line::{Line, Span, Spans, is_same};
+
+/// The most open spans that are remembered.
+const MOST_OPEN: usize = 1000;
+
+/// The spans in which events were, each with those around it.
+#[derive(Default)]
+pub(super) struct Parents {
+    open: VecDeque<Spans>,
+}
+
+impl Parents {
+    /// Remembers the spans of a line of JSON, and gives a span that closes those around it.
+    pub(super) fn complete(&mut self, line: Line) -> Line {
+        match line {
+            Line::Closed { at, target, spans, took, .. } => {
+                // The list is true of the span that the thread is in.
+                self.note(&spans[..spans.len().saturating_sub(1)]);
+                let (spans, is_alone) = self.around(spans);
+                Line::Closed { at, target, spans, took, is_alone }
+            }
+            Line::Within { spans } => {
+                self.note(&spans);
+                Line::Within { spans }
+            }
+            Line::Failed { spans, error } => {
+                self.note(&spans);
+                Line::Failed { spans, error }
+            }
+            Line::Returned { spans, value } => {
+                self.note(&spans);
+                Line::Returned { spans, value }
+            }
+            other => other,
+        }
+    }
+
+    fn note(&mut self, spans: &[Span]) {
+        if spans.is_empty() {
+            return;
+        }
+        match self.open.iter_mut().rev().find(|open| is_same(open, spans)) {
+            Some(open) => *open = spans.to_vec(),
+            None => {
+                if self.open.len() == MOST_OPEN {
+                    self.open.pop_front();
+                }
+                self.open.push_back(spans.to_vec());
+                self.note(&spans[..spans.len() - 1]);
+            }
+        }
+    }
+
+    /// The spans with the right ones around the last, and whether nothing says which these are.
+    fn around(&mut self, closing: Spans) -> (Spans, bool) {
+        let is_own = |open: &Spans| {
+            open.last()
+                .zip(closing.last())
+                .is_some_and(|(open, own)| is_same(std::slice::from_ref(open), std::slice::from_ref(own)))
+        };
+        // Calls with the same name and fields may be open within several spans.
+        let same = self.open.iter().position(|open| is_same(open, &closing));
+        let place = same.or_else(|| self.open.iter().position(is_own));
+        let Some(mut open) = place.and_then(|place| self.open.remove(place)) else {
+            let is_alone = closing.len() == 1;
+            return (closing, is_alone);
+        };
+        if same.is_some() {
+            return (closing, false);
+        }
+        open.pop();
+        open.extend(closing.into_iter().next_back());
+        (open, false)
+    }
+}
