@@ -79,7 +79,7 @@ fn equal(shown: &[(String, String, Value)], json: &Value) {
                 raw == expected || serde_json::from_str::<String>(raw).is_ok_and(|raw| raw == *expected)
             }
             Value::Number(number) => raw.parse().ok() == number.as_f64(),
-            other => raw == other.to_string(),
+            other => other == raw || serde_json::from_str::<Value>(raw).is_ok_and(|raw| raw == *other),
         };
         assert!(is_equal, "{pointer} is {expected}, shown as {text} ({raw})");
     }

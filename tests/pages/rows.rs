@@ -44,7 +44,7 @@ pub(crate) fn rows(factor: f64) -> Vec<Value> {
         row(number, number * 288, "orders.create", context)
     };
     let quote = |number: u64| {
-        let fails = number % 9 == 0;
+        let fails = number.is_multiple_of(9);
         let context = json!({
             "planner_duration_ms": (factor * (noise(number + 77) * 3.0).exp() * 9000.0).round() / 1000.0,
             "planner_success": !fails, "outcome": if fails { "error" } else { "ok" }, "flow": (["inline", "job"][number as usize % 2]),
@@ -54,7 +54,7 @@ pub(crate) fn rows(factor: f64) -> Vec<Value> {
     };
     let job = |number: u64| {
         let context = json!({
-            "attemptsUsed": 1 + number % 4, "result": (["succeeded", "exhausted"][usize::from(number % 5 == 0)]),
+            "attemptsUsed": 1 + number % 4, "result": (["succeeded", "exhausted"][usize::from(number.is_multiple_of(5))]),
             "totalDurationMs": 100.5 * (1 + number % 7) as f64, "quoteDurationMs": 20.25, "trigger": "creation",
         });
         row(20_000 + number, number * 1500, "auto_assign.summary", context)
