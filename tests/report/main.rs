@@ -12,6 +12,7 @@ mod jobs;
 mod live;
 #[cfg(feature = "cli")]
 mod logs;
+mod pages;
 #[cfg(feature = "cli")]
 mod rollup;
 #[cfg(feature = "cli")]

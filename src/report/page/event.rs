@@ -12,7 +12,7 @@ use super::show::{Shown, foreign, or_none, step};
 use super::spread::{Bucket, Durations};
 use super::table::{Cell, Column, Row, Table};
 use super::time::OverTime;
-use crate::report::answer::{EventFigures, Report, Spread};
+use crate::report::answer::{EventFigures, Reason, Report, Spread};
 use crate::report::compare::overlay::Overlay;
 
 /// More reasons are left out.
@@ -169,7 +169,7 @@ fn tile(name: &str, shown: &Shown, key: &str, small: Option<Markup>) -> Markup {
     html! {
         div {
             dt { (name) }
-            dd { (shown.at(key)) @if let Some(small) = small { small { (small) } } }
+            dd { (shown.at(key)) @if let Some(small) = small { " " small { (small) } } }
         }
     }
 }
@@ -193,27 +193,22 @@ fn reasons(event: &EventFigures) -> Markup {
     let all = &event.figures.reasons;
     let most = all.iter().map(|reason| reason.count).max().unwrap_or_default().max(1);
     let left_out = all.len().saturating_sub(MOST_REASONS);
-    let row = |(place, reason): (usize, &crate::report::answer::Reason)| {
-        let width = round(reason.count as f64 / most as f64 * 150.0);
-        let bar = html! {
-            svg width="150" height="10" viewBox="0 0 150 10" aria-hidden="true" {
-                path d=(format!("M0 0h{width}v10H0z")) fill=(ORANGE) {}
-            }
-        };
-        let cells = vec![
-            Cell::Text(or_none(reason.category.as_deref())),
+    let mut columns = vec![Column::text("reason"), Column::figure("calls", "/count"), Column::derived("")];
+    let has_category = all.iter().any(|reason| reason.category.is_some());
+    if has_category {
+        columns.insert(0, Column::text("category"));
+    }
+    let row = |(place, reason): (usize, &Reason)| {
+        let mut cells = vec![
             Cell::Text(or_none(reason.code.as_deref())),
             Cell::Figure(Shown::count(reason.count)),
-            Cell::Drawn(bar),
+            Cell::Drawn(bar(reason.count as f64 / most as f64)),
         ];
+        if has_category {
+            cells.insert(0, Cell::Text(or_none(reason.category.as_deref())));
+        }
         Row { at: step(&place.to_string()), cells }
     };
-    let columns = vec![
-        Column::text("category"),
-        Column::text("reason"),
-        Column::figure("calls", "/count"),
-        Column::derived(""),
-    ];
     let more = if left_out > 0 { format!(" ({left_out} more are in the JSON)") } else { String::new() };
     let table = Table {
         caption: format!("{} that did not succeed{more}", foreign(&event.event_type)),
@@ -222,4 +217,12 @@ fn reasons(event: &EventFigures) -> Markup {
         rows: all.iter().take(MOST_REASONS).enumerate().map(row).collect(),
     };
     html! { @if !all.is_empty() { h3 { "Reasons" } (table.draw()) } }
+}
+
+fn bar(share: f64) -> Markup {
+    html! {
+        svg width="150" height="10" viewBox="0 0 150 10" aria-hidden="true" {
+            path d=(format!("M0 0h{}v10H0z", round(share * 150.0))) fill=(ORANGE) {}
+        }
+    }
 }

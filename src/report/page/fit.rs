@@ -33,23 +33,23 @@ impl Room {
         let share = |all: usize, parts: usize, most: usize| (all / parts.max(1)).min(most);
         let events = report.events.len();
         Self {
-            time_rows: share(90, events, 48),
-            bucket_rows: share(90, events, 40),
+            time_rows: share(160, events, 48),
+            bucket_rows: share(160, events, 40),
             groups: share(48, report.events.iter().map(lists).sum(), 16),
             calls: fair_share(report),
         }
         .at_least(Self::LEAST)
     }
 
-    fn half(self) -> Self {
-        let Self { time_rows, bucket_rows, groups, calls } = self;
-        let half = Self {
-            time_rows: time_rows / 2,
-            bucket_rows: bucket_rows / 2,
-            groups: groups / 2,
-            calls: calls / 2,
+    /// Rows of tables are the first to go, as the charts show them too.
+    fn divided(self, rows: usize, others: usize) -> Self {
+        let divided = Self {
+            time_rows: self.time_rows / rows,
+            bucket_rows: self.bucket_rows / rows,
+            groups: self.groups / others,
+            calls: self.calls / others,
         };
-        half.at_least(Self::LEAST)
+        divided.at_least(Self::LEAST)
     }
 
     fn at_least(self, least: Self) -> Self {
@@ -78,7 +78,8 @@ impl Fit {
     pub(super) fn of(report: &Report, overlays: &[Overlay], used: usize) -> Self {
         let most = Room::of(report);
         let fit = |room| Self::with_room(&Section { report, overlays, room }, used);
-        let rooms = [most, most.half(), most.half().half()].into_iter();
+        let rooms = [(1, 1), (2, 1), (4, 1), (8, 2), (8, 4)].into_iter();
+        let rooms = rooms.map(|(rows, others)| most.divided(rows, others));
         rooms.map(fit).find(|fit| fit.all).unwrap_or_else(|| fit(Room::LEAST))
     }
 

@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::chart::{BLUE, ORANGE, Scale, duration_label, round};
+use super::chart::{BLUE, ORANGE, Scale, round};
 use super::show::{Shown, foreign, or_none, step};
 use super::table::{Cell, Column, Row, Table};
 use crate::report::answer::{EventFigures, Figures, GroupFigures};
+use crate::report::render::unit::range;
 
 const WIDTH: f64 = 190.0;
 
@@ -21,7 +22,10 @@ pub(super) fn groups(event: &EventFigures, most: usize) -> Markup {
     let numbered: Vec<_> = event.groups.iter().enumerate().collect();
     html! {
         @for groups in numbered.chunk_by(|(_, one), (_, other)| keys(one) == keys(other)) {
-            (multiples(event, groups, most))
+            // Rows without any of the keys are no group.
+            @if groups.iter().any(|(_, group)| group.by.iter().any(|(_, value)| value.is_some())) {
+                (multiples(event, groups, most))
+            }
         }
     }
 }
@@ -44,8 +48,8 @@ fn multiples(event: &EventFigures, groups: &[(usize, &GroupFigures)], most: usiz
         h3 { "By " (keys) }
         @if x.is_some() {
             p.soft {
-                "From the median (dot) to p95 (thick) and the maximum (thin), on one logarithmic axis from "
-                (duration_label(lo)) " to " (duration_label(hi)) "; below it, the share that succeeded."
+                "Median (dot), p95 (thick) and maximum (thin) on a logarithmic axis, " (range((lo, hi)))
+                "; below, the share that succeeded."
             }
         }
         ul.multiples {

@@ -142,13 +142,13 @@ fn controls(report: Option<&Report>) -> Markup {
 fn overview(report: &Report) -> Markup {
     let mut columns = vec![Column::text("event type")];
     columns.extend(figure_columns());
-    columns.extend([Column::figure("rows per hour", "/rows_per_hour"), Column::text("last")]);
+    columns.extend([Column::figure("rows per hour", "/rows_per_hour"), Column::derived("last")]);
     let rows = report.events.iter().enumerate().map(|(number, event)| {
         let name = html! { a href={ "#event-" (number) } { (foreign(&event.event_type)) } };
         let mut cells = vec![Cell::DrawnText(name)];
         cells.extend(figure_cells(&event.figures));
         cells.push(Cell::Figure(Shown::decimal(event.figures.rows_per_hour)));
-        cells.push(Cell::Text(short_moment(event.figures.last)));
+        cells.push(Cell::Derived(short_moment(event.figures.last)));
         Row { at: step(&number.to_string()), cells }
     });
     let table = Table {

@@ -72,7 +72,7 @@
   }
 
   // Time: all charts show the same part of it, as shares of the whole.
-  const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800,
+  const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 259200, 604800,
     1209600, 2419200, 7257600, 31536000];
   const plots = all("svg[data-zoom]").map((plot) => {
     const chart = plot.parentNode.closest("svg");
@@ -91,7 +91,7 @@
     const group = chart.querySelector(".ticks");
     const [first, length] = data.time;
     const [lo, hi] = [from, to].map((share) => first + share * steps * length);
-    const step = STEPS.find((step) => (hi - lo) / step <= 5) ?? STEPS.at(-1);
+    const step = STEPS.find((step) => (hi - lo) / step <= 6) ?? STEPS.at(-1);
     const template = group.querySelector("text") ?? document.createElementNS(SVG, "text");
     const y = template.getAttribute("y") ?? String(chart.viewBox.baseVal.height - 5);
     all("text", group).forEach((text) => text.remove());

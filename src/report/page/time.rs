@@ -110,7 +110,7 @@ impl<'a> OverTime<'a> {
         let ticks: Vec<Tick> =
             y.nice(5).into_iter().map(|value| (y.at(value), duration_label(value))).collect();
         let axes = html! {
-            (chart.y_axis(&ticks)) (chart.x_axis(&time_ticks(&self.x, 5))) (chart.marks(&self.deploys()))
+            (chart.y_axis(&ticks)) (chart.x_axis(&time_ticks(&self.x, 6))) (chart.marks(&self.deploys()))
         };
         let path = |of: fn(&Spread) -> Option<f64>| {
             steps(self.steps().iter().map(|step| of(&step.duration_ms).map(|value| y.at(value))))
@@ -130,7 +130,8 @@ impl<'a> OverTime<'a> {
         let rate = Scale::linear([0.0, 1.0], [SUCCESS_HEIGHT, 2.0]);
         let success = Ink::line(BLUE, 1.8, None);
         let shown: Vec<_> = names.iter().map(|name| cut(name, 20)).collect();
-        let mut legend = vec![("success", success)];
+        let has_success = self.steps().iter().any(|step| step.success.rate.is_some());
+        let mut legend = if has_success { vec![("success", success)] } else { Vec::new() };
         legend.extend(shown.iter().zip(&names).map(|(shown, name)| (shown.as_str(), outcome_ink(name))));
         let chart = Chart {
             title: &format!("Success and outcomes of {} over time", self.event_type),
@@ -142,17 +143,25 @@ impl<'a> OverTime<'a> {
         };
         let ticks = y.nice(3).into_iter().filter(|value| value.fract() == 0.0);
         let mut ticks: Vec<Tick> = ticks.map(|value| (y.at(value), value.to_string())).collect();
-        ticks.extend([0.0, 1.0].map(|share| (rate.at(share), format!("{}%", share * 100.0))));
-        let axes = html! { (chart.y_axis(&ticks)) (chart.x_axis(&time_ticks(&self.x, 5))) };
+        if has_success {
+            ticks.extend([0.0, 1.0].map(|share| (rate.at(share), format!("{}%", share * 100.0))));
+        }
+        let axes = html! { (chart.y_axis(&ticks)) (chart.x_axis(&time_ticks(&self.x, 6))) };
         let line = steps(self.steps().iter().map(|step| step.success.rate.map(|share| rate.at(share))));
         let plot = html! {
             (self.deploy_lines())
             @for (place, name) in names.iter().enumerate() {
                 (outcome_ink(name).draw(&self.stack(&names[..place], name, &y)))
             }
+            @if names.is_empty() { (Ink::area(GREY, 0.6).draw(&self.calls(&y))) }
             (success.draw_over_time(&line))
         };
         chart.draw(&axes, &plot)
+    }
+
+    /// Bars of all rows, for events without an outcome.
+    fn calls(&self, y: &Scale) -> String {
+        stairs(&self.steps().iter().map(|step| [y.at(step.calls as f64), HEIGHT]).collect::<Vec<_>>())
     }
 
     /// The bars of one outcome, on those of the outcomes before it.

@@ -39,9 +39,32 @@ pub(super) fn verdict(compared: &Compared) -> Markup {
     html! {
         section #verdict data-at="/comparison" {
             h2 { "Before and after" @if !compared.gates.is_empty() { ": " (gate_word(compared.result(), "/result")) } }
-            ul.plain { @for line in lines(compared) { li { (text_of(&line, foreign)) } } }
-            (all.draw())
+            ul { @for line in lines(compared) { li { (text_of(&line, foreign)) } } }
+            (summary(compared))
+            div.verdict { (all.draw()) }
             @if !rows.is_empty() { (table(compared, &name, rows).folded()) }
+        }
+    }
+}
+
+/// What changed, in a sentence for each kind of verdict.
+fn summary(compared: &Compared) -> Markup {
+    let kinds = [Judgement::Worse, Judgement::Better, Judgement::NoDifferenceShown, Judgement::NotEnoughData];
+    let of = |kind| {
+        let own = compared.pairs.iter().filter(move |pair| pair.by.is_empty() && pair.judgement() == kind);
+        let own: Vec<_> = own.collect();
+        let events = own.chunk_by(|one, other| one.event_type == other.event_type).map(|figures| {
+            let names: Vec<_> = figures.iter().map(|pair| pair.metric.as_str()).collect();
+            format!("{} of {}", names.join(", "), foreign(&figures[0].event_type))
+        });
+        events.collect::<Vec<_>>().join("; ")
+    };
+    html! {
+        ul {
+            @for kind in kinds {
+                @let figures = of(kind);
+                @if !figures.is_empty() { li { (judgement(kind)) " " (figures) } }
+            }
         }
     }
 }
@@ -61,7 +84,6 @@ fn table(compared: &Compared, caption: &str, rows: Vec<Row>) -> Table {
         Column::figure("change", "/change/value"),
         Column::derived("95 % interval"),
         Column::derived("n"),
-        Column::derived("effective n"),
         Column::derived(format!("{}s", block_word(compared.after.blocks))),
     ];
     Table { caption: caption.to_owned(), at: String::new(), columns, rows }
@@ -74,25 +96,29 @@ fn pair_row(number: usize, pair: &Pair, scales: &Scales) -> Row {
     };
     let word = judgement(pair.judgement());
     let mut cells =
-        vec![Cell::Drawn(word), Cell::Text(foreign(&pair.event_type)), Cell::Text(foreign(&figure))];
+        vec![Cell::DrawnText(word), Cell::Text(foreign(&pair.event_type)), Cell::Text(foreign(&figure))];
     cells.extend(figures(&format!("/figures/{number}"), pair, None, scales));
     Row { at: String::new(), cells }
 }
 
 fn gate_row(number: usize, figure: usize, gate: &GateLine, scales: &Scales) -> Row {
     let word = gate_word(gate.result, &format!("/gates/{number}/result"));
+    // The interval has a column of its own.
+    let (why, within) = (why(gate), shown(&gate.pair).map(|(_, within)| range(&gate.pair.metric, within)));
+    let within = within.unwrap_or_default();
     let needed = gate.needed().filter(|_| gate.result == GateResult::Undecided);
     let text = html! {
-        b { (gate.spec.text) } br; small { (why(gate)) }
+        b { (gate.spec.text) }
+        @if why != within { br; small { (why) } }
         @if let Some(needed) = needed {
             small {
-                "; needs n "
+                br; "needs n "
                 (Shown::new(format!("{needed:.0}"), needed).at(&format!("/gates/{number}/needs_n")))
             }
         }
     };
     let mut cells =
-        vec![Cell::Drawn(word), Cell::Text(foreign(&gate.pair.event_type)), Cell::DrawnText(text)];
+        vec![Cell::DrawnText(word), Cell::Text(foreign(&gate.pair.event_type)), Cell::DrawnText(text)];
     cells.extend(figures(&format!("/figures/{figure}"), &gate.pair, Some(gate), scales));
     Row { at: String::new(), cells }
 }
@@ -116,20 +142,27 @@ fn figures(at: &str, pair: &Pair, gate: Option<&GateLine>, scales: &Scales) -> V
             Some(side) => of(side).at(&format!("{name}{key}")),
             None => html! { (NONE) },
         });
-        Cell::Drawn(html! { span data-at=(at) { (of[0]) " → " (of[1]) } })
+        html! { (of[0]) " → " (of[1]) }
     };
     vec![
         side(&pair.before),
         side(&pair.after),
         change,
         Cell::Drawn(html! { div data-at=(at) { (interval(pair, gate, scales)) } }),
-        both("/n", |side| Shown::count(side.n)),
-        both("/effective_n", |side| {
-            let size = side.effective_size(ALPHA);
-            Shown::new(format!("{size:.0}"), size)
+        Cell::Drawn(html! {
+            span data-at=(at) { (both("/n", |side| Shown::count(side.n))) }
+            br;
+            small data-at=(at) { "effective " (both("/effective_n", effective)) }
         }),
-        both("/time_blocks", |side| Shown::count(side.variances.times.blocks.into())),
+        Cell::Drawn(html! {
+            span data-at=(at) { (both("/time_blocks", |side| Shown::count(side.variances.times.blocks.into()))) }
+        }),
     ]
+}
+
+fn effective(side: &Estimate) -> Shown {
+    let size = side.effective_size(ALPHA);
+    Shown::new(format!("{size:.0}"), size)
 }
 
 /// The interval of the change, if there is data to show one.

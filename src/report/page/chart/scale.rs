@@ -85,9 +85,9 @@ pub(in crate::report::page) fn duration_label(milliseconds: f64) -> String {
 }
 
 /// The steps of an axis of time, in seconds. The script has the same.
-const STEPS: [i64; 23] = [
+const STEPS: [i64; 24] = [
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400,
-    172_800, 604_800, 1_209_600, 2_419_200, 7_257_600,
+    172_800, 259_200, 604_800, 1_209_600, 2_419_200, 7_257_600,
 ];
 
 /// Moments in UTC between two seconds since 1970: at most `most`, with the date where a day begins.
