@@ -14,6 +14,7 @@
 //! [baseline]: crate::_docs::baseline
 //! [doctor]: crate::_docs::doctor
 //! [watch]: crate::_docs::watch
+//! [page]: crate::_docs::page
 //!
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -100,9 +101,13 @@ pub mod _docs {
 
     /// [logs]: crate::_docs::logs
     /// [baseline]: crate::_docs::baseline
+    /// [page]: crate::_docs::page
     ///
     #[doc = include_str!("../docs/report.md")]
     pub mod report {}
+
+    #[doc = include_str!("../docs/page.md")]
+    pub mod page {}
 
     #[doc = include_str!("../docs/logs.md")]
     pub mod logs {}

@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tracing_ledger::report::{Question, report as report_on, report_of_logs};
+use tracing_ledger::report::{Question, page, report as report_on, report_of_logs};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter, Targets};
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::prelude::*;
@@ -43,6 +43,8 @@ const FILE: &str = "booking-demo.sqlite3";
 const LOG: &str = "booking-demo.log";
 /// The file for the report in Markdown.
 const BASELINE: &str = "baseline.md";
+/// The same as a page with charts.
+const PAGE: &str = "baseline.html";
 
 fn main() -> ExitCode {
     match run() {
@@ -120,6 +122,8 @@ async fn report(app: &App, url: &str, began: SystemTime, calm: bool) -> Result<E
     let report = report_on(&Question::new().since(began), &[url]).await?;
     let (of_log, unread) = report_of_logs(&Question::new(), &[LOG]).await?;
     std::fs::write(BASELINE, report.to_markdown())?;
+    let detailed = report_on(&Question::new().since(began).detail(true), &[url]).await?;
+    std::fs::write(PAGE, page(&detailed, None))?;
     let db = Db::open(url).await?;
     let check = Check::of(app, &db, calm).await?.with_log(&report, &of_log, unread.count());
     db.close().await;
@@ -127,6 +131,7 @@ async fn report(app: &App, url: &str, began: SystemTime, calm: bool) -> Result<E
     say(&format!("\n{report}\n{}", check.text()));
     say(&format!(
         "rows: SELECT * FROM observability_events ORDER BY created_at  -- in {place}; the report is in {BASELINE}\n\
+         the same report as a page with charts: open {PAGE} in a browser\n\
          the same report from the log: tracing-ledger report --from-log {LOG}"
     ));
     Ok(check.exit_code())

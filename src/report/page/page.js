@@ -185,6 +185,7 @@
     });
     chart.setAttribute("tabindex", "0");
     chart.addEventListener("keydown", (key) => {
+      if (shown < 0) shown = own.time ? Math.round(from * count) - 1 : -1;
       const moves = { ArrowLeft: shown - 1, ArrowRight: shown + 1, Home: 0, End: count - 1 };
       const zooms = { "+": "in", "-": "out", "0": "all" };
       if (key.key in moves) show(moves[key.key]);

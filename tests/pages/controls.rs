@@ -1,0 +1,117 @@
+//! Sorting, filters, zoom and the crosshair, by pointer and by keyboard. The state is in the address.
+
+use fantoccini::{Client, Locator};
+
+use super::browser::{browse, console, run};
+use super::rows::rows;
+use super::site::{Page, Site};
+
+const TAB: &str = "\u{e004}";
+const ENTER: &str = "\u{e007}";
+const RIGHT: &str = "\u{e014}";
+
+/// Opens an ordinary report from a server, because a file's address cannot be reloaded with another hash.
+async fn open(client: &Client, page: &Page) -> Site {
+    let site = Site::serve(page.html.clone(), "");
+    client.goto(&site.url).await.expect("it opens");
+    site
+}
+
+async fn hash(client: &Client) -> String {
+    client.current_url().await.expect("an address").fragment().unwrap_or_default().to_owned()
+}
+
+const NUMBERS: &str = "const table = [...document.querySelectorAll('table')].find((table) => table.querySelector('th[aria-sort]')); \
+     const place = table.querySelector('th[aria-sort]').cellIndex; \
+     return [...table.tBodies[0].rows].map((row) => row.cells[place]) \
+     .map((cell) => Number(cell.dataset.value ?? cell.textContent)).map((number) => number || -1)";
+
+#[tokio::test]
+async fn a_column_sorts_its_table_and_the_address_keeps_the_order() {
+    let page = Page::of_rows(&rows(1.0), &[]);
+    browse(async move |client| {
+        let site = open(&client, &page).await;
+        let button = "th[data-key=\"/duration_ms/p95\"] button";
+        client.find(Locator::Css(button)).await.expect("a button").click().await.expect("clickable");
+        let numbers: Vec<f64> = serde_json::from_value(run(&client, NUMBERS).await).expect("numbers");
+        assert!(numbers.len() >= 3 && numbers.is_sorted_by(|one, other| one >= other), "{numbers:?}");
+        client.find(Locator::Css(button)).await.expect("a button").click().await.expect("clickable");
+        let upwards: Vec<f64> = serde_json::from_value(run(&client, NUMBERS).await).expect("numbers");
+        assert!(upwards.is_sorted(), "{upwards:?}");
+        let hash = hash(&client).await;
+        client.goto("about:blank").await.expect("it opens");
+        client.goto(&format!("{}#{hash}", site.url)).await.expect("it opens");
+        let again: Vec<f64> = serde_json::from_value(run(&client, NUMBERS).await).expect("numbers");
+        assert_eq!(again, upwards, "{hash}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn filters_hide_other_events_and_calls_and_are_in_the_address() {
+    let page = Page::of_rows(&rows(1.0), &[]);
+    browse(async move |client| {
+        let site = open(&client, &page).await;
+        let visible = "return [...document.querySelectorAll('section[data-event]')].filter((one) => !one.hidden) \
+                       .map((one) => one.dataset.event)";
+        assert!(run(&client, visible).await.as_array().expect("sections").len() >= 3);
+        let select = client.find(Locator::Id("event")).await.expect("a list");
+        select.select_by_label("orders.create").await.expect("an option");
+        assert_eq!(run(&client, visible).await, serde_json::json!(["orders.create"]));
+        let find = client.find(Locator::Id("find")).await.expect("a field");
+        find.send_keys("out of stock").await.expect("writable");
+        let calls = "return [...document.querySelectorAll('section[data-event=\"orders.create\"] .calls details:not(.more)')] \
+                     .map((one) => [one.hidden, one.textContent.includes('out of stock')])";
+        let calls: Vec<(bool, bool)> = serde_json::from_value(run(&client, calls).await).expect("pairs");
+        assert!(calls.iter().all(|(hidden, has)| hidden != has), "{calls:?}");
+        assert!(calls.iter().any(|(hidden, _)| *hidden) && calls.iter().any(|(hidden, _)| !hidden));
+        let hash = hash(&client).await;
+        client.goto("about:blank").await.expect("it opens");
+        client.goto(&format!("{}#{hash}", site.url)).await.expect("it opens");
+        assert_eq!(run(&client, visible).await, serde_json::json!(["orders.create"]));
+        assert_eq!(run(&client, "return document.getElementById('find').value").await, "out of stock");
+        client.goto("about:blank").await.expect("it opens");
+        client.goto(&format!("{}#event=%3Cb%3E&time=9-x&sort0=99d&sortx=1a", site.url)).await.expect("it opens");
+        assert!(run(&client, visible).await.as_array().expect("sections").len() >= 3, "a wrong state is none");
+        assert_eq!(console(&client).await, Vec::<String>::new());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn everything_is_reached_and_used_by_keyboard() {
+    let page = Page::of_rows(&rows(1.0), &[]);
+    browse(async move |client| {
+        let _site = open(&client, &page).await;
+        let kind = "const one = document.activeElement; return [one.id || one.dataset.time || one.dataset.chart && 'chart' \
+                    || one.closest('th') && 'column' || one.tagName, getComputedStyle(one).outlineStyle !== 'none']";
+        let mut seen: Vec<String> = Vec::new();
+        for _ in 0..120 {
+            client.active_element().await.expect("a focus").send_keys(TAB).await.expect("writable");
+            let (name, is_marked): (String, bool) = serde_json::from_value(run(&client, kind).await).expect("a pair");
+            assert!(is_marked || name == "BODY", "{name} shows its focus");
+            let active = client.active_element().await.expect("a focus");
+            let is_new = !seen.contains(&name);
+            if is_new && name == "column" {
+                active.send_keys(ENTER).await.expect("writable");
+                assert_ne!(run(&client, "return document.querySelectorAll('th[aria-sort]').length").await, 0);
+            } else if is_new && name == "SUMMARY" {
+                active.send_keys(ENTER).await.expect("writable");
+                assert_eq!(run(&client, "return document.activeElement.parentElement.open").await, true);
+            } else if is_new && name == "chart" {
+                active.send_keys(RIGHT).await.expect("writable");
+                let text = run(&client, "return document.activeElement.nextElementSibling.textContent").await;
+                assert!(text.as_str().is_some_and(|text| text.contains(" · ")), "{text}");
+            } else if is_new && name == "in" {
+                active.send_keys(ENTER).await.expect("writable");
+                assert!(hash(&client).await.contains("time=0.25"), "zoom is in the address");
+            }
+            seen.push(name);
+            if ["event", "find", "in", "column", "SUMMARY", "chart"].iter().all(|part| seen.iter().any(|name| name == part)) {
+                return;
+            }
+        }
+        panic!("not all is reached: {seen:?}");
+    })
+    .await;
+}

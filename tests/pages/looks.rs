@@ -1,0 +1,76 @@
+//! A page on a phone, on paper, in light and in dark.
+
+use fantoccini::wd::PrintConfigurationBuilder;
+use serde_json::json;
+
+use super::browser::{browse, devtools, keep, run};
+use super::rows::rows;
+use super::site::{Page, Site};
+
+/// The texts whose contrast is below that of WCAG 2.2, level AA.
+const CONTRAST: &str = include_str!("contrast.js");
+
+#[tokio::test]
+async fn a_page_fits_a_phone() {
+    let page = Page::of_rows(&rows(1.0), &[]);
+    browse(async move |client| {
+        let site = Site::serve(page.html.clone(), "");
+        let phone = json!({ "width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": true });
+        devtools(&client, "Emulation.setDeviceMetricsOverride", phone).await;
+        client.goto(&site.url).await.expect("it opens");
+        run(&client, "document.querySelectorAll('details').forEach((one) => { one.open = true; })").await;
+        let widths =
+            run(&client, "return [document.documentElement.scrollWidth, document.body.scrollWidth]").await;
+        assert_eq!(widths, json!([360, 360]), "nothing is wider than the screen");
+        let small = "return [...document.querySelectorAll('main p, main td, main li')] \
+                     .filter((one) => parseFloat(getComputedStyle(one).fontSize) < 11).length";
+        assert_eq!(run(&client, small).await, 0, "texts are large enough to read");
+        run(&client, "document.querySelectorAll('details').forEach((one) => { one.open = false; })").await;
+        keep(&client, "phone").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_prints() {
+    let page = Page::of_rows(&rows(1.0), &[]);
+    browse(async move |client| {
+        let site = Site::serve(page.html.clone(), "");
+        client.goto(&site.url).await.expect("it opens");
+        let paper = PrintConfigurationBuilder::default().background(false).build().expect("usual margins");
+        let pdf = client.print(paper).await.expect("a PDF");
+        assert!(pdf.starts_with(b"%PDF"));
+        let text = String::from_utf8_lossy(&pdf);
+        let pages = text.matches("/Type /Page\n").count();
+        assert!((2..200).contains(&pages), "{pages} pages");
+        let place = super::browser::target().join("pages");
+        std::fs::create_dir_all(&place)
+            .and_then(|()| std::fs::write(place.join("report.pdf"), &pdf))
+            .expect("written");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn texts_have_contrast_in_light_and_in_dark() {
+    let page = Page::of_two(&rows(1.0), &rows(1.4), &["--gate", "p95<=+10%", "--gate", "success>=-1pt"]);
+    browse(async move |client| {
+        let site = Site::serve(page.html.clone(), "");
+        for scheme in ["light", "dark"] {
+            let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+            devtools(&client, "Emulation.setEmulatedMedia", features).await;
+            client.goto(&site.url).await.expect("it opens");
+            run(&client, "document.querySelectorAll('details').forEach((one) => { one.open = true; })").await;
+            let (count, weak): (u64, Vec<String>) =
+                serde_json::from_value(run(&client, CONTRAST).await).expect("a pair");
+            assert!(count > 200, "{count} texts");
+            assert!(weak.is_empty(), "{scheme}: {weak:#?}");
+            run(&client, "document.querySelectorAll('details').forEach((one) => { one.open = false; })")
+                .await;
+            keep(&client, scheme).await;
+        }
+        let colours = run(&client, "return getComputedStyle(document.documentElement).colorScheme").await;
+        assert!(colours.as_str().is_some_and(|text| text.contains("dark")), "{colours}");
+    })
+    .await;
+}

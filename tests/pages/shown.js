@@ -1,0 +1,15 @@
+// Follows what src/report/page/mod.rs says of data-at and data-key.
+const key = (element) => {
+  if (element.dataset.key !== undefined) return element.dataset.key;
+  if (element.tagName !== "TD") return undefined;
+  return element.closest("table").tHead?.rows[0].cells[element.cellIndex]?.dataset.key;
+};
+const shown = [];
+for (const element of document.querySelectorAll("[data-key], td")) {
+  const own = key(element);
+  if (own === undefined || own === "-" || (element.tagName === "TH" && element.closest("thead"))) continue;
+  let at = "";
+  for (let around = element; around; around = around.parentElement) at = (around.dataset?.at ?? "") + at;
+  shown.push([at + own, element.textContent, element.dataset.value ?? null]);
+}
+return shown;
