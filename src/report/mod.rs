@@ -13,7 +13,9 @@ mod grid;
 mod live;
 mod log;
 mod observe;
+mod packed;
 mod page;
+mod progress;
 mod question;
 mod render;
 #[cfg(feature = "postgres")]
@@ -36,6 +38,7 @@ use self::log::Logs;
 pub use self::log::UnreadLines;
 use self::observe::Questions;
 pub use self::page::page;
+pub use self::progress::Progress;
 pub use self::question::Question;
 #[cfg(feature = "postgres")]
 pub use self::rollup::{RolledHours, Rollup};
@@ -96,6 +99,10 @@ pub async fn report_of_logs<P: AsRef<Path>>(
 /// The report on all rows of these sources together.
 pub(crate) async fn read(question: &Question, sources: &mut [impl RowSource]) -> Result<Report, Error> {
     let questions = question.questions();
+    let progress = question.progress.clone().unwrap_or_default();
+    if question.progress.is_some() {
+        progress.expect(expected(&questions, sources).await?);
+    }
     let mut gather = Gather::new(question);
     for (number, source) in sources.iter_mut().enumerate() {
         let mut questions = questions.clone();
@@ -103,6 +110,7 @@ pub(crate) async fn read(question: &Question, sources: &mut [impl RowSource]) ->
             questions = questions.detailed(source.passes_whole_rows());
         }
         let each = &mut |reading: &Reading<'_>| {
+            progress.add_row();
             let row = questions.observe(reading);
             if questions.selection().is_loss(reading) {
                 gather.loss(&row);
@@ -115,6 +123,18 @@ pub(crate) async fn read(question: &Question, sources: &mut [impl RowSource]) ->
         complete(&mut gather, &questions, number, source).await?;
     }
     Ok(gather.report(&questions))
+}
+
+/// About how many rows are selected; 0 if a source cannot tell.
+async fn expected(questions: &Questions, sources: &mut [impl RowSource]) -> Result<u64, Error> {
+    let mut sum = 0;
+    for source in sources {
+        match source.expected(questions.selection()).await? {
+            Some(rows) => sum += rows,
+            None => return Ok(0),
+        }
+    }
+    Ok(sum)
 }
 
 /// Reads the calls that are shown one by one as a whole, if the source has not done so yet.

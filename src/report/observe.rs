@@ -1,7 +1,6 @@
 //! What a report asks of every row, and what the rows of each event type answer: the rules say under which key.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Timestamp;
@@ -203,7 +202,7 @@ fn measured(rules: &Rules) -> Vec<Asked> {
     let key = |role: fn(&RuleSpec) -> Option<String>, otherwise: &[&str]| {
         let otherwise = otherwise.iter().map(|key| (*key).to_owned()).collect();
         let mut choice = Choice { of: Vec::new(), otherwise };
-        for (event_type, rule) in by_event_type(rules) {
+        for (event_type, rule) in by_event_type(rules).filter(|(event_type, _)| !event_type.contains('*')) {
             let keys: Vec<String> = role(rule).into_iter().collect();
             if choice.keys(event_type) != keys && !choice.of.iter().any(|(name, _)| name == event_type) {
                 choice.of.push((event_type.to_owned(), keys));
@@ -365,7 +364,7 @@ impl<'a> Observation<'a> {
     }
 
     /// Writes the event type and the values that rows are grouped by, in a form that no other values have.
-    pub(crate) fn write_key(&self, key: &mut String) {
+    pub(crate) fn write_key(&self, key: &mut Vec<u8>) {
         write_key(key, self.event_type(), self.raw_by());
     }
 
@@ -381,19 +380,17 @@ impl<'a> Observation<'a> {
 
 /// As [`Observation::write_key`].
 pub(super) fn write_key(
-    key: &mut String,
+    key: &mut Vec<u8>,
     event_type: &str,
     values: impl Iterator<Item = Option<impl AsRef<str>>>,
 ) {
-    key.push_str(event_type);
+    let mut write = |value: Option<&str>| {
+        key.extend_from_slice(&value.map_or(usize::MAX, str::len).to_le_bytes());
+        key.extend_from_slice(value.unwrap_or_default().as_bytes());
+    };
+    write(Some(event_type));
     for value in values {
-        key.push('\0');
-        if let Some(value) = value {
-            let value = value.as_ref();
-            // Writing to a String cannot fail.
-            write!(key, "{}:", value.len()).ok();
-            key.push_str(value);
-        }
+        write(value.as_ref().map(AsRef::as_ref));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use super::observe::{By, Questions, by_event_type};
+use super::progress::Progress;
 use crate::error::Error;
 use crate::rules::Rules;
 use crate::store::TableName;
@@ -25,6 +26,7 @@ pub struct Question {
     pub(super) until: Option<SystemTime>,
     rules: Option<Rules>,
     pub(super) table: TableName,
+    pub(super) progress: Option<Progress>,
     pub(super) detail: bool,
     #[cfg(feature = "postgres")]
     pub(super) rollup: bool,
@@ -126,6 +128,12 @@ impl Question {
     /// has none.
     pub fn detail(mut self, detail: bool) -> Self {
         self.detail = detail;
+        self
+    }
+
+    /// Counts the rows that are read there, for another thread that shows how far the report is.
+    pub fn progress(mut self, progress: &Progress) -> Self {
+        self.progress = Some(progress.clone());
         self
     }
 

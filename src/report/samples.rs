@@ -3,118 +3,131 @@
 use std::mem;
 
 use super::answer::Spread;
+use super::packed::Packed;
 
-/// Numbers, each with how often it came. Memory grows with the numbers that differ: durations have three decimals.
+/// Numbers, each with how often it came. Memory grows with the numbers that differ.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counts {
-    /// Ascending.
-    numbers: Vec<u64>,
-    counts: Vec<u32>,
+    packed: Packed,
     fresh: Vec<u64>,
 }
 
 /// Fewer fresh numbers are not worth a merge.
-const FRESH: usize = 8192;
+const FRESH: usize = 1024;
+/// Fresh numbers take no more memory than the others.
+const FRESH_SHARE: usize = size_of::<u64>();
 
 impl Counts {
     pub(super) fn add(&mut self, number: u64) {
-        self.add_within(FRESH, number);
-    }
-
-    fn add_within(&mut self, most_fresh: usize, number: u64) {
         self.fresh.push(number);
-        if self.fresh.len() >= most_fresh.max(self.numbers.len()) {
+        if self.fresh.len() >= FRESH.max(self.packed.size() / FRESH_SHARE) {
             self.merge();
         }
     }
 
     /// Every number with its count, in ascending order.
-    pub(super) fn into_pairs(mut self) -> impl Iterator<Item = (u64, u32)> {
+    pub(super) fn into_pairs(mut self) -> impl Iterator<Item = (u64, u64)> {
         self.merge();
-        self.numbers.into_iter().zip(self.counts)
+        self.packed.into_pairs()
     }
 
     fn extend(&mut self, other: &Self) {
-        let old = mem::take(self);
-        let mut other = other.clone();
-        let mut own = old;
-        own.merge();
-        other.merge();
-        *self =
-            Self::of(own.numbers.into_iter().zip(own.counts), other.numbers.into_iter().zip(other.counts));
+        self.fresh.extend_from_slice(&other.fresh);
+        self.merge();
+        self.packed = merged(&self.packed, other.packed.pairs(), other.packed.size());
     }
 
     /// Replaces each number by another. The order stays.
     fn replace(&mut self, by: fn(u64) -> u64) {
-        let numbers = mem::take(self).into_pairs().map(|(number, count)| (by(number), count));
-        *self = Self::of(numbers, std::iter::empty());
+        for (number, count) in mem::take(self).into_pairs() {
+            self.packed.push(by(number), count);
+        }
     }
 
     fn merge(&mut self) {
         let mut fresh = mem::take(&mut self.fresh);
-        if fresh.is_empty() {
-            return;
-        }
-        fresh.sort_unstable();
-        let old = mem::take(&mut self.numbers).into_iter().zip(mem::take(&mut self.counts));
-        *self = Self::of(old, fresh.into_iter().map(|number| (number, 1)));
-    }
-
-    /// Merges two ascending sequences.
-    fn of(one: impl Iterator<Item = (u64, u32)>, other: impl Iterator<Item = (u64, u32)>) -> Self {
-        let (mut one, mut other) = (one.peekable(), other.peekable());
-        let mut merged = Self::default();
-        loop {
-            let next = match (one.peek(), other.peek()) {
-                (Some(a), Some(b)) if a.0 <= b.0 => one.next(),
-                (Some(_), None) => one.next(),
-                _ => other.next(),
-            };
-            let Some((number, count)) = next else { return merged };
-            match merged.counts.last_mut() {
-                Some(last) if merged.numbers.last() == Some(&number) => *last = last.saturating_add(count),
-                _ => {
-                    merged.numbers.push(number);
-                    merged.counts.push(count);
-                }
-            }
+        if !fresh.is_empty() {
+            fresh.sort_unstable();
+            let size = fresh.len();
+            self.packed = merged(&self.packed, fresh.into_iter().map(|number| (number, 1)), size);
         }
     }
 }
 
+/// Merges two ascending sequences. `size` is a guess, in bytes.
+fn merged(one: &Packed, other: impl Iterator<Item = (u64, u64)>, size: usize) -> Packed {
+    let mut merged = Packed::with_capacity(one.size() + size);
+    let (mut one, mut other) = (one.pairs().peekable(), other.peekable());
+    loop {
+        let next = match (one.peek(), other.peek()) {
+            (Some(a), Some(b)) if a.0 <= b.0 => one.next(),
+            (Some(_), None) => one.next(),
+            _ => other.next(),
+        };
+        let Some((number, count)) = next else { break };
+        merged.push(number, count);
+    }
+    merged.shrink();
+    merged
+}
+
 /// The values of one figure, exact.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Samples(Counts);
+pub(super) struct Samples {
+    /// Values with up to three decimals, as the ledger writes durations: near integers take few bytes.
+    thousandths: Counts,
+    others: Counts,
+}
 
 /// The sign bit of a number.
 const SIGN: u64 = 1 << 63;
+/// Up to here an `f64` holds every integer.
+const MOST_THOUSANDTHS: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
 
 impl Samples {
     /// Adds the value, if it is a finite number.
     pub(super) fn take(&mut self, value: Option<f64>) {
-        if let Some(value) = value.filter(|value| value.is_finite()) {
-            self.0.add(ordered(value));
+        let Some(value) = value.filter(|value| value.is_finite()) else { return };
+        match thousandths(value) {
+            Some(number) => self.thousandths.add(number),
+            None => self.others.add(ordered(value)),
         }
     }
 
     /// From values, each with how often it came.
     #[cfg(feature = "postgres")]
     pub(super) fn of_counts(values: impl Iterator<Item = (f64, u64)>) -> Self {
-        let mut all: Vec<(u64, u32)> =
-            values.map(|(value, count)| (ordered(value), u32::try_from(count).unwrap_or(u32::MAX))).collect();
-        all.sort_unstable();
-        Self(Counts::of(all.into_iter().filter(|(_, count)| *count > 0), std::iter::empty()))
+        let mut all: Vec<_> = values.filter(|(_, count)| *count > 0).collect();
+        all.sort_unstable_by(|(one, _), (other, _)| one.total_cmp(other));
+        let mut samples = Self::default();
+        for (value, count) in all {
+            match thousandths(value) {
+                Some(number) => samples.thousandths.packed.push(number, count),
+                None => samples.others.packed.push(ordered(value), count),
+            }
+        }
+        samples
     }
 
     pub(super) fn extend(&mut self, other: &Self) {
-        self.0.extend(&other.0);
+        self.thousandths.extend(&other.thousandths);
+        self.others.extend(&other.others);
     }
 
     pub(super) fn into_sorted(self) -> Sorted {
+        let one = self.thousandths.into_pairs().map(|(number, count)| (of_thousandths(number), count));
+        let other = self.others.into_pairs().map(|(bits, count)| (value(bits), count));
+        let (mut one, mut other) = (one.peekable(), other.peekable());
         let mut end = 0;
-        let steps = self.0.into_pairs().map(|(bits, count)| {
-            end += u64::from(count);
-            (value(bits), end)
+        let steps = std::iter::from_fn(|| {
+            // No value is in both.
+            let is_first = match (one.peek(), other.peek()) {
+                (Some(a), Some(b)) => a.0 < b.0,
+                (a, _) => a.is_some(),
+            };
+            let (value, count) = if is_first { one.next() } else { other.next() }?;
+            end += count;
+            Some((value, end))
         });
         Sorted(steps.collect())
     }
@@ -122,6 +135,17 @@ impl Samples {
     pub(super) fn spread(self) -> Spread {
         self.into_sorted().spread()
     }
+}
+
+/// A number for a value that is the nearest to a whole number of thousandths. Numbers are in the order of the values.
+fn thousandths(value: f64) -> Option<u64> {
+    let number = (value * 1000.0).round();
+    let is_exact = number.abs() < MOST_THOUSANDTHS && number / 1000.0 == value;
+    is_exact.then_some((number as i64).cast_unsigned() ^ SIGN)
+}
+
+fn of_thousandths(number: u64) -> f64 {
+    (number ^ SIGN).cast_signed() as f64 / 1000.0
 }
 
 /// The values of one figure, of which there are many: they are rounded once they are more than two thousand.
@@ -133,8 +157,6 @@ pub(super) struct FewSamples {
 }
 
 const MOST_EXACT: u64 = 2000;
-/// There are many such figures, so each has few fresh numbers.
-const FEW_FRESH: usize = 1024;
 /// Of the 52 bits of a fraction, 7 are kept. The middle of what they have in common is within 0.4 % of each value.
 const ROUNDED: u64 = 1 << (52 - 7);
 
@@ -145,7 +167,7 @@ impl FewSamples {
         self.n += 1;
         self.max = Some(self.max.map_or(value, |max| max.max(value)));
         let number = ordered(value);
-        self.counts.add_within(FEW_FRESH, if self.is_rounded() { rounded(number) } else { number });
+        self.counts.add(if self.is_rounded() { rounded(number) } else { number });
         if self.n == MOST_EXACT + 1 {
             self.counts.replace(rounded);
         }
@@ -167,7 +189,7 @@ impl FewSamples {
 
     pub(super) fn spread(self) -> Spread {
         let at_most = |value: Option<f64>| Some(value?.min(self.max?));
-        let spread = Samples(self.counts).spread();
+        let spread = Samples { others: self.counts, ..Samples::default() }.spread();
         Spread {
             median: at_most(spread.median),
             p95: at_most(spread.p95),
@@ -296,6 +318,31 @@ mod tests {
         let values = [1.5, -2.0, 0.0, -0.0, 1.5, 1e300, -1e300];
         let bars: Vec<_> = samples(&values).into_sorted().bars().collect();
         assert_eq!(bars, [(-1e300, 1), (-2.0, 1), (0.0, 2), (1.5, 2), (1e300, 1)]);
+    }
+
+    #[test]
+    fn every_value_comes_back_to_the_bit() {
+        let values = [
+            0.1,
+            0.001,
+            0.0005,
+            1.0 / 3.0,
+            -12.345,
+            1e15,
+            1e16,
+            9e12,
+            9_007_199_254_740.993,
+            5e-324,
+            f64::MAX,
+        ];
+        for value in values {
+            let bars: Vec<_> = samples(&[value]).into_sorted().bars().collect();
+            assert_eq!(bars, [(value, 1)]);
+        }
+        let mut sorted = values;
+        sorted.sort_by(f64::total_cmp);
+        let all: Vec<_> = samples(&values).into_sorted().bars().map(|(value, _)| value).collect();
+        assert_eq!(all, sorted);
     }
 
     #[test]

@@ -160,6 +160,15 @@ impl AnyStore {
 
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 impl super::read::RowSource for AnyStore {
+    async fn expected(&mut self, selection: &super::read::Selection) -> Result<Option<u64>, Error> {
+        match *self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(ref mut store) => store.expected(selection).await,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(ref mut store) => store.expected(selection).await,
+        }
+    }
+
     fn passes_whole_rows(&self) -> bool {
         match self {
             #[cfg(feature = "postgres")]

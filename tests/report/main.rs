@@ -12,7 +12,10 @@ mod jobs;
 mod live;
 #[cfg(feature = "cli")]
 mod logs;
+mod million;
 mod pages;
+#[cfg(feature = "cli")]
+mod progress;
 #[cfg(feature = "cli")]
 mod rollup;
 #[cfg(feature = "cli")]

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use tracing_ledger::Rules;
 use tracing_ledger::report::{Question, Report, event_types, page, report, report_of_logs};
 
+use super::progress::ProgressLine;
 use super::since::Since;
 use super::{NO_ROW, complain, print, text};
 
@@ -111,6 +112,11 @@ impl ReportOptions {
     async fn answer(&self) -> Result<Report, Box<dyn Error>> {
         let question = self.question()?;
         if self.from_log.is_empty() {
+            let line = ProgressLine::start();
+            let question = match &line {
+                Some(line) => question.progress(line.progress()),
+                None => question,
+            };
             return Ok(report(&question, &self.database_url).await?);
         }
         if self.rollup {

@@ -57,8 +57,8 @@ impl Cell {
 
     /// The key of its rows.
     #[cfg(feature = "postgres")]
-    pub(in crate::report) fn key(&self) -> String {
-        let mut key = String::new();
+    pub(in crate::report) fn key(&self) -> Vec<u8> {
+        let mut key = Vec::new();
         write_key(&mut key, &self.event_type, self.by.iter().map(Option::as_ref));
         key
     }

@@ -10,6 +10,9 @@ use crate::report::observe::Observation;
 use crate::report::question::JobRule;
 use crate::report::samples::{Counts, Samples, Sorted};
 
+/// How many bits of a booking say in which part it is counted.
+const BOOKING_BITS: u32 = 4;
+
 /// The jobs of every rule that has them.
 #[derive(Debug)]
 pub(super) struct Jobs(Vec<JobTally>);
@@ -18,7 +21,8 @@ pub(super) struct Jobs(Vec<JobTally>);
 struct JobTally {
     rule: JobRule,
     results: BTreeMap<Option<String>, ResultTally>,
-    calls_of_booking: Counts,
+    /// By the first bits of the bookings, so that little memory is needed to merge one part.
+    calls_of_booking: Vec<Counts>,
     calls: u64,
     calls_without_booking: u64,
     flows: Flows,
@@ -39,7 +43,7 @@ impl Jobs {
     pub(super) fn new(rules: Vec<JobRule>) -> Self {
         let tally = |rule: JobRule| JobTally {
             results: BTreeMap::new(),
-            calls_of_booking: Counts::default(),
+            calls_of_booking: vec![Counts::default(); 1 << BOOKING_BITS],
             calls: 0,
             calls_without_booking: 0,
             flows: Flows::new(&rule.flows),
@@ -111,7 +115,11 @@ impl JobTally {
     fn call(&mut self, row: &Observation<'_>) {
         self.calls += 1;
         match row.booking() {
-            Some(name) => self.calls_of_booking.add(booking(name)),
+            Some(name) => {
+                let booking = booking(name);
+                let part = (booking >> (u64::BITS - BOOKING_BITS)) as usize;
+                self.calls_of_booking.get_mut(part).into_iter().for_each(|calls| calls.add(booking));
+            }
             None => self.calls_without_booking += 1,
         }
     }
@@ -164,10 +172,10 @@ fn of_jobs(sorted: &Sorted) -> JobAttempts {
     }
 }
 
-fn of_bookings(calls: Counts, calls_without_booking: u64) -> Attempts {
+fn of_bookings(calls: Vec<Counts>, calls_without_booking: u64) -> Attempts {
     let mut samples = Samples::default();
-    for (_, calls) in calls.into_pairs() {
-        samples.take(Some(f64::from(calls)));
+    for (_, calls) in calls.into_iter().flat_map(Counts::into_pairs) {
+        samples.take(Some(calls as f64));
     }
     let sorted = samples.into_sorted();
     Attempts { per_booking: sorted.spread(), histogram: histogram(&sorted), calls_without_booking }

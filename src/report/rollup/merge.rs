@@ -27,7 +27,7 @@ pub(super) struct Merge<'a> {
     kinds: HashMap<String, Kind>,
     totals: Vec<Total>,
     /// The places of totals.
-    index: HashMap<String, usize>,
+    index: HashMap<Vec<u8>, usize>,
     jobs: BTreeMap<(String, Option<String>), JobTotal>,
     unreadable: u64,
     period: Option<(i64, i64)>,
@@ -197,7 +197,7 @@ fn total(
     by: &[By],
     kind: &Kind,
     rolled: &RolledCell,
-    index: &mut HashMap<String, usize>,
+    index: &mut HashMap<Vec<u8>, usize>,
     totals: &mut Vec<Total>,
 ) -> (usize, bool) {
     let mut is_of_all_hours = true;

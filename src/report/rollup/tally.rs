@@ -1,7 +1,6 @@
 //! Counts rows into the figures of their hours.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt::Write;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,9 +18,9 @@ pub(super) struct HourTally<'a> {
     by: Vec<By>,
     jobs: &'a [JobRule],
     hours: &'a BTreeSet<i64>,
-    cells: HashMap<String, HourCell>,
+    cells: HashMap<Vec<u8>, HourCell>,
     /// The key of the row at hand.
-    key: String,
+    key: Vec<u8>,
 }
 
 struct HourCell {
@@ -69,7 +68,7 @@ impl<'a> HourTally<'a> {
     /// Rows of other hours do not count.
     pub(super) fn new(questions: &'a Questions, jobs: &'a [JobRule], hours: &'a BTreeSet<i64>) -> Self {
         let by = questions.grouped_by();
-        Self { questions, by, jobs, hours, cells: HashMap::new(), key: String::new() }
+        Self { questions, by, jobs, hours, cells: HashMap::new(), key: Vec::new() }
     }
 
     pub(super) fn row(&mut self, row: &Observation<'_>) {
@@ -80,12 +79,11 @@ impl<'a> HourTally<'a> {
         }
         let is_job = self.jobs.iter().any(|job| job.event_type == row.event_type());
         self.key.clear();
-        // Writing to a String cannot fail.
-        write!(self.key, "{hour}\0").ok();
+        self.key.extend_from_slice(&hour.to_le_bytes());
         row.write_key(&mut self.key);
         if let Some(result) = row.result().filter(|_| is_job) {
-            self.key.push('\u{1}');
-            self.key.push_str(result);
+            self.key.push(1);
+            self.key.extend_from_slice(result.as_bytes());
         }
         if !self.cells.contains_key(&self.key) {
             self.cells.insert(self.key.clone(), HourCell::new(hour, row, is_job));

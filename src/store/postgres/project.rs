@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::Poll;
 
 use futures_core::Stream;
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use super::connect::{statement, within};
 use super::read::ROW_TIMEOUT;
 use crate::columns::ColumnMap;
 use crate::store::TableName;
-use crate::store::read::{Asked, ExtraColumns, Reading, Selection};
+use crate::store::read::{Asked, Choice, ExtraColumns, Reading, Selection};
 use crate::store::table_name::quoted;
 
 /// The columns that the role may read and the server does not make itself, and whether they have the usual types, which the binary format and the
@@ -29,8 +30,8 @@ const COLUMNS: &str = "SELECT attname::text, attname = 'context' AND atttypid = 
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 /// The signature, the flags, and the length of an extension, which is none so far.
 const HEADER: usize = 19;
-/// `created_at`, `event_type`, and whether the context is an object.
-const OWN: usize = 3;
+/// The bytes that share a timer. The server sends each row as a piece of its own, and a timer for each takes longer than the row.
+const BATCH: usize = 64 * 1024;
 
 /// The columns that may hold keys of the context, and whether the table can be read by [`rows`].
 pub(super) async fn look(
@@ -46,6 +47,20 @@ pub(super) async fn look(
     Ok((ExtraColumns::new(names, columns), is_usual))
 }
 
+/// About how many rows are selected, by the planner's estimate.
+pub(super) async fn estimate(
+    connection: &mut PgConnection,
+    table: &TableName,
+    extra: &ExtraColumns,
+    selection: &Selection,
+) -> Result<Option<u64>, StepError> {
+    let sql = format!("EXPLAIN SELECT FROM {}{}", table.quoted(), conditions(selection, extra));
+    let plan = sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_one(connection);
+    let plan: String = statement(Step::Read, plan).await?;
+    let rows = plan.split_once(" rows=").map_or("", |(_, rest)| rest);
+    Ok(rows.split(' ').next().and_then(|rows| rows.parse().ok()))
+}
+
 pub(super) async fn rows(
     connection: &mut PgConnection,
     table: &TableName,
@@ -53,31 +68,54 @@ pub(super) async fn rows(
     selection: &Selection,
     each: &mut (dyn FnMut(&Reading<'_>) + Send),
 ) -> Result<(), StepError> {
-    let sql = select(selection, table, extra);
-    let mut pieces = within(Step::Read, ROW_TIMEOUT, connection.copy_out_raw(&sql)).await?;
+    let projection = Projection::new(selection, extra);
+    let sql = projection.select(table, extra);
+    let mut stream = within(Step::Read, ROW_TIMEOUT, connection.copy_out_raw(&sql)).await?;
+    let mut pieces = Vec::new();
     let mut rest = Vec::new();
-    let mut begin = HEADER;
-    while let Some(piece) = within(Step::Read, ROW_TIMEOUT, next(&mut pieces)).await? {
-        rest.extend_from_slice(&piece);
-        let mut row = Vec::with_capacity(OWN + selection.asked.len());
-        let mut at = begin;
-        while let Some(end) = tuple(&rest, at, &mut row) {
-            offer(selection, &row, each);
-            at = end;
+    let mut header = HEADER;
+    while within(Step::Read, ROW_TIMEOUT, next(&mut stream, &mut pieces)).await? {
+        let mut values = Values::default();
+        for piece in &pieces {
+            if header == 0 && rest.is_empty() {
+                let done = projection.rows(piece, &mut values, each);
+                rest.extend_from_slice(piece.get(done..).unwrap_or_default());
+            } else {
+                // The first row comes behind the header, and a server between may cut rows in two.
+                rest.extend_from_slice(piece);
+                let Some(bytes) = rest.get(header..) else { continue };
+                let done = header + projection.rows(bytes, &mut Values::default(), each);
+                rest.drain(..done);
+                header = 0;
+            }
         }
-        // The header may not be there as a whole yet.
-        let done = at.min(rest.len());
-        begin = at - done;
-        rest.drain(..done);
+        pieces.clear();
     }
     Ok(())
 }
 
-async fn next<S, T>(pieces: &mut Pin<Box<S>>) -> Result<Option<T>, sqlx::Error>
+/// Waits for the next pieces, and returns whether there are any.
+async fn next<S, T>(stream: &mut Pin<Box<S>>, pieces: &mut Vec<T>) -> Result<bool, sqlx::Error>
 where
     S: Stream<Item = Result<T, sqlx::Error>> + ?Sized,
+    T: AsRef<[u8]>,
 {
-    poll_fn(|context| pieces.as_mut().poll_next(context)).await.transpose()
+    let mut size = 0;
+    poll_fn(|context| {
+        while size < BATCH {
+            match stream.as_mut().poll_next(context) {
+                Poll::Ready(Some(piece)) => {
+                    let piece = piece?;
+                    size += piece.as_ref().len();
+                    pieces.push(piece);
+                }
+                Poll::Pending if pieces.is_empty() => return Poll::Pending,
+                Poll::Ready(None) | Poll::Pending => break,
+            }
+        }
+        Poll::Ready(Ok(!pieces.is_empty()))
+    })
+    .await
 }
 
 /// Splits the tuple that begins at `at`, and returns its end; `None` if it is not there as a whole, or is the trailer.
@@ -99,17 +137,93 @@ fn tuple<'a>(bytes: &'a [u8], at: usize, row: &mut Vec<Option<&'a [u8]>>) -> Opt
     Some(bytes.len() - rest.len())
 }
 
-fn offer(selection: &Selection, row: &[Option<&[u8]>], each: &mut (dyn FnMut(&Reading<'_>) + Send)) {
-    let Some(([created_at, event_type, is_object], texts)) = row.split_first_chunk::<OWN>() else { return };
-    let texts: Vec<Option<&str>> =
-        texts.iter().map(|bytes| bytes.and_then(|bytes| str::from_utf8(bytes).ok())).collect();
-    let reading = Reading {
-        created_at: created_at.and_then(moment),
-        event_type: event_type.and_then(|bytes| str::from_utf8(bytes).ok()).unwrap_or_default(),
-        is_object: *is_object == Some(&[1]),
-        texts: &texts,
-    };
-    selection.pass(&reading, each);
+/// Where the texts of a selection are among the columns that the server sends.
+struct Projection<'s> {
+    selection: &'s Selection,
+    columns: Vec<String>,
+    /// `None` for a text that no row has.
+    places: Vec<Option<usize>>,
+    event_type: EventType<'s>,
+}
+
+enum EventType<'s> {
+    Always(&'s str),
+    Column(usize),
+}
+
+/// The values of one row, and the texts among them.
+#[derive(Default)]
+struct Values<'a> {
+    columns: Vec<Option<&'a [u8]>>,
+    texts: Vec<Option<&'a str>>,
+}
+
+const CREATED_AT: usize = 0;
+const IS_NO_OBJECT: usize = 1;
+
+impl<'s> Projection<'s> {
+    /// Each value costs the server a call, and so does each comparison of an event type.
+    fn new(selection: &'s Selection, extra: &ExtraColumns) -> Self {
+        let types = selection.read_types();
+        let types = types.as_deref();
+        // Most contexts are objects, and null is the cheapest value.
+        let is_no_object = "CASE WHEN jsonb_typeof(context) = 'object' THEN NULL ELSE true END";
+        let mut columns = vec!["created_at".to_owned(), is_no_object.to_owned()];
+        let event_type = match types {
+            Some([one]) => EventType::Always(one),
+            _ => EventType::Column(place(&mut columns, EVENT_TYPE.to_owned())),
+        };
+        let texts = selection.asked.iter().map(|asked| expression(asked, types, extra));
+        let places = texts.map(|text| Some(place(&mut columns, text?))).collect();
+        Self { selection, columns, places, event_type }
+    }
+
+    /// Passes on the rows that are there as a whole, and returns their length.
+    fn rows<'a>(
+        &self,
+        bytes: &'a [u8],
+        values: &mut Values<'a>,
+        each: &mut (dyn FnMut(&Reading<'_>) + Send),
+    ) -> usize {
+        let mut at = 0;
+        while let Some(end) = tuple(bytes, at, &mut values.columns) {
+            self.row(values, each);
+            at = end;
+        }
+        at
+    }
+
+    fn row(&self, values: &mut Values<'_>, each: &mut (dyn FnMut(&Reading<'_>) + Send)) {
+        let Values { columns, texts } = values;
+        let value = |place: usize| columns.get(place).copied().flatten();
+        let text = |place: usize| value(place).and_then(|bytes| str::from_utf8(bytes).ok());
+        texts.clear();
+        texts.extend(self.places.iter().map(|place| text((*place)?)));
+        let reading = Reading {
+            created_at: value(CREATED_AT).and_then(moment),
+            event_type: match self.event_type {
+                EventType::Always(name) => name,
+                EventType::Column(place) => text(place).unwrap_or_default(),
+            },
+            is_object: value(IS_NO_OBJECT).is_none(),
+            texts,
+        };
+        self.selection.pass(&reading, each);
+    }
+
+    fn select(&self, table: &TableName, extra: &ExtraColumns) -> String {
+        let (columns, table) = (self.columns.join(", "), table.quoted());
+        let conditions = conditions(self.selection, extra);
+        format!("COPY (SELECT {columns} FROM {table}{conditions}) TO STDOUT (FORMAT binary)")
+    }
+}
+
+/// The place of a column, which is asked for only once.
+fn place(columns: &mut Vec<String>, column: String) -> usize {
+    columns.iter().position(|other| *other == column).unwrap_or_else(|| {
+        columns.push(column);
+        columns.len() - 1
+    })
 }
 
 /// `None` for `infinity`.
@@ -118,31 +232,29 @@ fn moment(bytes: &[u8]) -> Option<Timestamp> {
     Timestamp::from_microsecond(microseconds.checked_add(POSTGRES_EPOCH)?).ok()
 }
 
-fn select(selection: &Selection, table: &TableName, extra: &ExtraColumns) -> String {
-    let texts: String =
-        selection.asked.iter().map(|asked| format!(", {}", expression(asked, extra))).collect();
+const EVENT_TYPE: &str = "event_type::text";
+
+/// The clause `WHERE`, if there is a condition.
+fn conditions(selection: &Selection, extra: &ExtraColumns) -> String {
     let mut conditions = Vec::new();
     if let Some(types) = selection.read_types() {
         let types: Vec<_> = types.iter().map(|name| literal(name)).collect();
-        conditions.push(format!("event_type::text IN ({})", types.join(", ")));
+        conditions.push(format!("{EVENT_TYPE} IN ({})", types.join(", ")));
     }
     let since = selection.since_text().map(|since| format!("created_at >= {}", literal(&since)));
-    let until = selection.until_text();
-    let until = until.map(|until| format!("(created_at < {} OR created_at = 'infinity')", literal(&until)));
+    let until = selection.until_text().map(|until| format!("created_at < {}", literal(&until)));
     let window: Vec<_> = since.into_iter().chain(until).collect();
     if !window.is_empty() {
-        conditions.push(format!("(created_at IS NULL OR {})", window.join(" AND ")));
+        // Each of the three can use an index on the time.
+        conditions.push(format!(
+            "(created_at IS NULL OR created_at IN ('-infinity', 'infinity') OR {})",
+            window.join(" AND ")
+        ));
     }
     if !selection.any.is_empty() {
         conditions.push(format!("({})", any(selection, extra)));
     }
-    let all =
-        if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-    format!(
-        "COPY (SELECT created_at, event_type::text, COALESCE(jsonb_typeof(context) = 'object', false){texts} \
-         FROM {}{all}) TO STDOUT (FORMAT binary)",
-        table.quoted()
-    )
+    if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
 }
 
 /// Whether the server has one of these texts there, so that no other row crosses the wire. Constants without a type take that
@@ -154,7 +266,10 @@ fn any(selection: &Selection, extra: &ExtraColumns) -> String {
             Some(Asked::Id) if extra.has("id") && uuid::Uuid::try_parse(text).is_ok() => {
                 ids.push(literal(text));
             }
-            Some(asked) => others.push(format!("{} = {}", expression(asked, extra), literal(text))),
+            Some(asked) => {
+                let has = |sql| format!("{sql} = {}", literal(text));
+                others.extend(expression(asked, None, extra).map(has));
+            }
             None => {}
         }
     }
@@ -164,37 +279,50 @@ fn any(selection: &Selection, extra: &ExtraColumns) -> String {
     others.join(" OR ")
 }
 
-fn expression(asked: &Asked, extra: &ExtraColumns) -> String {
+/// The expression for rows of these event types; `None` if it is null for all of them.
+fn expression(asked: &Asked, types: Option<&[&str]>, extra: &ExtraColumns) -> Option<String> {
     let id = |name| {
         let key = format!("context->>'{name}'");
         if extra.has(name) { format!("COALESCE({name}::text, {key})") } else { key }
     };
-    match asked {
-        Asked::Id if !extra.has("id") => "NULL::text".to_owned(),
+    Some(match asked {
+        Asked::Id if !extra.has("id") => return None,
         Asked::Id => "id::text".to_owned(),
         Asked::Context if extra.all().is_empty() => "context::text".to_owned(),
         Asked::Context => format!(
             "CASE jsonb_typeof(context) WHEN 'object' THEN ({} || context)::text ELSE context::text END",
             object(extra)
         ),
-        Asked::EventType => "event_type::text".to_owned(),
+        Asked::EventType => EVENT_TYPE.to_owned(),
         Asked::Source => "source::text".to_owned(),
         Asked::Severity => "severity::text".to_owned(),
         Asked::RestaurantId => id("restaurant_id"),
         Asked::BookingId => id("booking_id"),
-        Asked::Key(choice) => {
-            let otherwise = first(&choice.otherwise, extra);
-            let of = choice.of.iter();
-            let cases: String = of
-                .map(|(name, keys)| format!("WHEN {} THEN {} ", literal(name), first(keys, extra)))
-                .collect();
-            if cases.is_empty() {
-                otherwise
-            } else {
-                format!("CASE event_type::text {cases}ELSE {otherwise} END")
-            }
+        Asked::Key(choice) => return chosen(choice, types, extra),
+    })
+}
+
+fn chosen(choice: &Choice, types: Option<&[&str]>, extra: &ExtraColumns) -> Option<String> {
+    let named = choice.of.iter().map(|(name, keys)| (name.as_str(), keys.as_slice()));
+    let (mut cases, otherwise): (Vec<_>, _) = match types.and_then(<[_]>::split_last) {
+        Some((last, others)) => {
+            (others.iter().map(|name| (*name, choice.keys(name))).collect(), choice.keys(last))
         }
+        None => (named.collect(), choice.otherwise.as_slice()),
+    };
+    // The first of two for the same event type counts.
+    while cases.last().is_some_and(|(_, keys)| *keys == otherwise) {
+        cases.pop();
     }
+    if cases.is_empty() {
+        return first(otherwise, extra);
+    }
+    let null = || "NULL::text".to_owned();
+    let cases = cases.into_iter().map(|(name, keys)| {
+        format!("WHEN {} THEN {} ", literal(name), first(keys, extra).unwrap_or_else(null))
+    });
+    let otherwise = first(otherwise, extra).unwrap_or_else(null);
+    Some(format!("CASE {EVENT_TYPE} {}ELSE {otherwise} END", cases.collect::<String>()))
 }
 
 /// The values of the columns that hold keys of the context, as `jsonb` without those that are null.
@@ -208,14 +336,14 @@ pub(super) fn object(extra: &ExtraColumns) -> String {
     )
 }
 
-fn first(keys: &[String], extra: &ExtraColumns) -> String {
+fn first(keys: &[String], extra: &ExtraColumns) -> Option<String> {
     let columns = |key| extra.of(key).map(|name| format!("{}::text", quoted(name)));
     let values: Vec<_> =
         keys.iter().flat_map(|key| paths("context", key).into_iter().chain(columns(key))).collect();
     match values.as_slice() {
-        [] => "NULL::text".to_owned(),
-        [one] => one.clone(),
-        several => format!("COALESCE({})", several.join(", ")),
+        [] => None,
+        [one] => Some(one.clone()),
+        several => Some(format!("COALESCE({})", several.join(", "))),
     }
 }
 

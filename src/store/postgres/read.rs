@@ -18,7 +18,7 @@ pub(super) const ROW_TIMEOUT: Duration = Duration::from_secs(300);
 const BEGIN: &str = "BEGIN READ ONLY; \
      SET LOCAL statement_timeout = '15min'; \
      SET LOCAL lock_timeout = '10s'; \
-     SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0";
+     SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL jit = off";
 
 /// The texts have the form of those in SQLite, so that both databases give the same rows. The casts read each type of a column
 /// that the ledger can write. Beside the usual types they do nothing, so that an index serves.
@@ -31,6 +31,11 @@ const SELECT: &str = "SELECT id::text, \
      AND ($3::text IS NULL OR created_at::timestamptz < $3::text::timestamptz OR created_at::timestamptz = 'infinity'))";
 
 impl RowSource for Postgres {
+    async fn expected(&mut self, selection: &Selection) -> Result<Option<u64>, Error> {
+        let read = self.estimate(selection).await;
+        read.map_err(|error| Error::from(error).reworded(|message| self.table.in_message(message)))
+    }
+
     /// Needs the right to `SELECT`.
     async fn read(
         &mut self,
@@ -43,16 +48,33 @@ impl RowSource for Postgres {
 }
 
 impl Postgres {
-    async fn rows(
-        &mut self,
-        selection: &Selection,
-        each: &mut (dyn FnMut(&Reading<'_>) + Send),
-    ) -> Result<(), StepError> {
+    async fn reader(&mut self) -> Result<PgConnection, StepError> {
         let mut connection = match self.connection.take() {
             Some(Connected { connection, .. }) => connection,
             None => self.connect(Purpose::Read).await?,
         };
         simple(&mut connection, Step::Read, BEGIN).await?;
+        Ok(connection)
+    }
+
+    async fn estimate(&mut self, selection: &Selection) -> Result<Option<u64>, StepError> {
+        let mut connection = self.reader().await?;
+        let (extra, is_usual) = project::look(&mut connection, &self.table, &selection.columns).await?;
+        let rows = match is_usual {
+            true => project::estimate(&mut connection, &self.table, &extra, selection).await?,
+            false => None,
+        };
+        commit(&mut connection, Step::Read).await?;
+        self.connection = Some(Connected { connection, table: None });
+        Ok(rows)
+    }
+
+    async fn rows(
+        &mut self,
+        selection: &Selection,
+        each: &mut (dyn FnMut(&Reading<'_>) + Send),
+    ) -> Result<(), StepError> {
+        let mut connection = self.reader().await?;
         let (extra, is_usual) = project::look(&mut connection, &self.table, &selection.columns).await?;
         if is_usual {
             project::rows(&mut connection, &self.table, &extra, selection, each).await?;

@@ -36,6 +36,14 @@ pub(crate) struct ReadRow {
 
 /// Where a report reads rows: a database, or the log of a service.
 pub(crate) trait RowSource {
+    /// About how many rows are selected, if the source can tell without reading them.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    async fn expected(&mut self, _: &Selection) -> Result<Option<u64>, Error> {
+        Ok(None)
+    }
+
     /// Whether the source reads every row as a whole, so that all of it may be asked for at no cost.
     fn passes_whole_rows(&self) -> bool {
         false
