@@ -105,7 +105,7 @@ fn window(report: &Report, is_compared: bool) -> Markup {
             p { "No row of the ledger is selected. Check the period and the event types." }
         } @else {
             p {
-                b { (rows) } " rows of " (report.events.len()) " event types, from " (short_moment(first)) " to " (short_moment(last)) " UTC"
+                b { (rows) } " rows of " (report.events.len()) @if report.events.len() == 1 { " event type, from " } @else { " event types, from " } (short_moment(first)) " to " (short_moment(last)) " UTC"
                 @if since.is_some() { ", counted since " (short_moment(since)) }
                 @if until.is_some() { ", before " (short_moment(until)) }
                 "."
