@@ -120,7 +120,7 @@ fn short_line(compared: &Compared) -> Option<Line> {
     let parts = [&compared.before, &compared.after].iter().any(|side| side.blocks == TimeBlocks::Parts);
     parts.then(|| {
         vec![own(
-            "A short window is accepted: its parts stand for days, and drift from day to day is not covered.",
+            "A short window is accepted: eight equal parts stand for days, so changes from day to day are not covered.",
         )]
     })
 }

@@ -25,8 +25,8 @@ pub(super) fn fair_share(report: &Report) -> usize {
 
 pub(super) fn calls(detail: &Detail, most: usize) -> Markup {
     html! {
-        (list("Slowest calls", "slowest", &detail.slowest, most))
-        (list("Failed calls, the newest first", "failed", &detail.failed, most))
+        (list("Slowest calls of this event type", "slowest", &detail.slowest, most))
+        (list("Failed calls of this event type, the newest first", "failed", &detail.failed, most))
     }
 }
 
@@ -67,8 +67,12 @@ fn line(call: &ListedCall) -> Markup {
         @if call.duration_ms.is_some() {
             b data-key="/duration_ms" data-value=[duration.raw] { (duration.text) } " · "
         }
-        (or_none(call.outcome.as_deref()))
-        @if call.success == Some(false) && call.outcome.as_deref() == Some("ok") { " · no success" }
+        // A planner that returns and finds nothing is `ok` without success.
+        @if call.success == Some(false) && call.outcome.as_deref() == Some("ok") {
+            "no success"
+        } @else {
+            (or_none(call.outcome.as_deref()))
+        }
         @if let Some(reason) = &call.reason { " · " (foreign(reason)) }
         " · " small { (short_moment(call.created_at)) }
     }

@@ -7,9 +7,9 @@ use crate::report::answer::{EventFigures, Report, moment_text};
 use crate::report::compare::compared::Compared;
 use crate::report::stats::contrast::Judgement;
 
-/// From fewer values a p99 is hardly more than the maximum.
+/// From fewer values a p99 is close to the maximum.
 const FEW_FOR_P99: u64 = 100;
-/// From fewer values a p95 is hardly more than the maximum.
+/// From fewer values a p95 is close to the maximum.
 const FEW_FOR_P95: u64 = 20;
 
 pub(super) fn limits(report: Option<&Report>, compared: Option<&Compared>) -> Markup {
@@ -45,7 +45,7 @@ fn of_report(report: &Report) -> Vec<String> {
         report,
         "No duration is known",
         |event| event.figures.duration_ms.n == 0,
-        "a rule names the key that has it",
+        "name its key with `duration` in the rule of the event type",
     ));
     sentences.extend(listed(
         report,
@@ -83,7 +83,7 @@ fn few(report: &Report, least: u64, level: &str) -> Option<String> {
         report,
         &format!("The {level} rests on fewer than {least} durations"),
         is_few,
-        "it is hardly more than the maximum",
+        "it is close to the maximum and rests on a few calls",
     )
 }
 

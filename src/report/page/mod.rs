@@ -100,15 +100,17 @@ fn window(report: &Report, is_compared: bool) -> Markup {
     let Window { since, until, first, last } = report.window;
     let rows: u64 = report.events.iter().map(|event| event.figures.calls).sum();
     html! {
-        @if is_compared { p.soft { "Below the comparison: the rows of the side after." } }
+        @if is_compared { p.soft { "The sections below the comparison show the rows of the side after." } }
         @if report.is_empty() {
             p { "No row of the ledger is selected. Check the period and the event types." }
         } @else {
             p {
-                b { (rows) } " rows of " (report.events.len()) @if report.events.len() == 1 { " event type, from " } @else { " event types, from " } (short_moment(first)) " to " (short_moment(last)) " UTC"
+                b { (rows) } " rows of " (report.events.len()) (if report.events.len() == 1 { " event type" } else { " event types" })
+                ", from " (short_moment(first)) " to " (short_moment(last)) " UTC"
                 @if since.is_some() { ", counted since " (short_moment(since)) }
                 @if until.is_some() { ", before " (short_moment(until)) }
                 "."
+                @if let Some(losses) = &report.losses { " " a href="#losses" { "Rows lost" } ": " (losses.lost) "." }
             }
         }
     }
@@ -176,8 +178,8 @@ fn lost(losses: &Losses) -> Markup {
         section #losses data-at="/report/losses" {
             h2 { "Losses" }
             p {
-                b { (Shown::count(losses.lost).at("/lost")) } " rows are missing, by "
-                (Shown::count(losses.rows).at("/rows")) " rows of ledger.loss in the window."
+                "Rows lost: " b { (Shown::count(losses.lost).at("/lost")) } ". The ledger reports losses in rows of ledger.loss: "
+                "the window has " (Shown::count(losses.rows).at("/rows")) "."
             }
             @if !losses.by.is_empty() { (table.draw()) }
         }

@@ -198,7 +198,7 @@ fn a_page_shows_the_figures_as_the_text_does() {
         html.contains(&format!(r#"data-value="{}""#, 12.345_678 * 3.456_789)),
         "the raw value of the p95"
     );
-    assert!(html.contains("hard.no_capacity") && html.contains("17</span></b> rows are missing"));
+    assert!(html.contains("hard.no_capacity") && html.contains("Rows lost: <b>"));
 }
 
 #[test]

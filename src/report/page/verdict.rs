@@ -21,52 +21,94 @@ const MOST_GROUPS: usize = 60;
 
 pub(super) fn verdict(compared: &Compared) -> Markup {
     let totals = || compared.pairs.iter().enumerate().filter(|(_, pair)| pair.by.is_empty());
-    let groups: Vec<_> = compared.pairs.iter().enumerate().filter(|(_, pair)| !pair.by.is_empty()).collect();
     let scales = Scales::of(totals().map(|(_, pair)| pair));
     let gates = compared.gates.iter().enumerate().map(|(number, gate)| {
         let figure = compared.pairs.iter().position(|pair| is_of(gate, pair)).unwrap_or_default();
         gate_row(number, figure, gate, &scales)
     });
-    let figures = totals().map(|(number, pair)| pair_row(number, pair, &scales));
-    let all = table(compared, "Gates and figures, before and after", gates.chain(figures).collect());
-    let left_out = groups.len().saturating_sub(MOST_GROUPS);
-    let rows = groups.into_iter().take(MOST_GROUPS).map(|(number, pair)| pair_row(number, pair, &scales));
-    let mut name = "Figures of groups, before and after".to_owned();
-    if left_out > 0 {
-        name += &format!(" ({left_out} more are in the JSON)");
-    }
-    let rows: Vec<_> = rows.collect();
+    let has_gate = |pair: &Pair| compared.gates.iter().any(|gate| is_of(gate, pair));
+    let (open, told): (Vec<_>, Vec<_>) = totals()
+        .filter(|(_, pair)| !has_gate(pair))
+        .partition(|(_, pair)| pair.judgement() == Judgement::NotEnoughData);
+    let row = |(number, pair): (usize, &Pair)| pair_row(number, pair, &scales);
+    let all: Vec<_> = gates.chain(told.into_iter().map(row)).collect();
+    let open: Vec<_> = open.into_iter().map(row).collect();
     html! {
         section #verdict data-at="/comparison" {
-            h2 { "Before and after" @if !compared.gates.is_empty() { ": " (gate_word(compared.result(), "/result")) } }
-            ul { @for line in lines(compared) { li { (text_of(&line, foreign)) } } }
+            h2 { "Before and after" @if !compared.gates.is_empty() { ", gates " (gate_word(compared.result(), "/result")) } }
             (summary(compared))
-            div.verdict { (all.draw()) }
-            @if !rows.is_empty() { (table(compared, &name, rows).folded()) }
+            @if !all.is_empty() { div.verdict { (table(compared, "Gates and figures, before and after", all).draw()) } }
+            @if !open.is_empty() {
+                (table(compared, &format!("{} figures without enough data", open.len()), open).folded())
+            }
+            (groups(compared, &scales))
+            h3 { "How the sides were compared" }
+            ul { @for line in lines(compared) { li { (text_of(&line, foreign)) } } }
         }
     }
 }
 
-/// What changed, in a sentence for each kind of verdict.
+fn groups(compared: &Compared, scales: &Scales) -> Markup {
+    let own: Vec<_> = compared.pairs.iter().enumerate().filter(|(_, pair)| !pair.by.is_empty()).collect();
+    let mut name = "Figures of groups, before and after".to_owned();
+    if own.len() > MOST_GROUPS {
+        name += &format!(" ({} more are in the JSON)", own.len() - MOST_GROUPS);
+    }
+    let rows = own.into_iter().take(MOST_GROUPS).map(|(number, pair)| pair_row(number, pair, scales));
+    let rows: Vec<_> = rows.collect();
+    html! { @if !rows.is_empty() { (table(compared, &name, rows).folded()) } }
+}
+
+/// The answer in sentences: the gates, and each figure that is better or worse.
 fn summary(compared: &Compared) -> Markup {
-    let kinds = [Judgement::Worse, Judgement::Better, Judgement::NoDifferenceShown, Judgement::NotEnoughData];
-    let of = |kind| {
-        let own = compared.pairs.iter().filter(move |pair| pair.by.is_empty() && pair.judgement() == kind);
-        let own: Vec<_> = own.collect();
-        let events = own.chunk_by(|one, other| one.event_type == other.event_type).map(|figures| {
-            let names: Vec<_> = figures.iter().map(|pair| pair.metric.as_str()).collect();
-            format!("{} of {}", names.join(", "), foreign(&figures[0].event_type))
-        });
-        events.collect::<Vec<_>>().join("; ")
-    };
+    let totals = || compared.pairs.iter().filter(|pair| pair.by.is_empty());
+    let changed = [Judgement::Worse, Judgement::Better]
+        .into_iter()
+        .flat_map(|kind| totals().filter(move |pair| pair.judgement() == kind));
     html! {
         ul {
-            @for kind in kinds {
-                @let figures = of(kind);
-                @if !figures.is_empty() { li { (judgement(kind)) " " (figures) } }
-            }
+            @if !compared.gates.is_empty() { li { (gates_in_words(&compared.gates)) } }
+            @for pair in changed { li { (judgement(pair.judgement())) " " (change_in_words(pair)) } }
+            @let same = names(totals().filter(|pair| pair.judgement() == Judgement::NoDifferenceShown));
+            @if !same.is_empty() { li { (judgement(Judgement::NoDifferenceShown)) " " (same) } }
+            @let open = totals().filter(|pair| pair.judgement() == Judgement::NotEnoughData).count();
+            @if open > 0 { li { (judgement(Judgement::NotEnoughData)) " for " (open) " of " (totals().count()) " figures" } }
         }
     }
+}
+
+fn gates_in_words(gates: &[GateLine]) -> String {
+    let counts = [GateResult::Broken, GateResult::Undecided, GateResult::Holds].map(|result| {
+        let count = gates.iter().filter(|gate| gate.result == result).count();
+        (count > 0).then(|| format!("{count} {}", result_word(result)))
+    });
+    let counts: Vec<_> = counts.into_iter().flatten().collect();
+    format!("Gates: {}.", counts.join(", "))
+}
+
+/// Such as `p50 of orders.create: 36.4 ms → 71.7 ms (+97.0 %, 95 % interval +79.4% to +117.5%)`.
+fn change_in_words(pair: &Pair) -> String {
+    let side = |side: &Option<Estimate>| match side {
+        Some(side) => value(&pair.metric, side.value),
+        None => NONE.to_owned(),
+    };
+    let change = match shown(pair) {
+        Some((change, within)) => {
+            format!(" ({}, 95 % interval {})", amount(&pair.metric, change), range(&pair.metric, within))
+        }
+        None => String::new(),
+    };
+    let name = format!("{} of {}", pair.metric, foreign(&pair.event_type));
+    format!("{name}: {} → {}{change}", side(&pair.before), side(&pair.after))
+}
+
+fn names<'a>(pairs: impl Iterator<Item = &'a Pair>) -> String {
+    let own: Vec<_> = pairs.collect();
+    let events = own.chunk_by(|one, other| one.event_type == other.event_type).map(|figures| {
+        let names: Vec<_> = figures.iter().map(|pair| pair.metric.as_str()).collect();
+        format!("{} of {}", names.join(", "), foreign(&figures[0].event_type))
+    });
+    events.collect::<Vec<_>>().join("; ")
 }
 
 fn is_of(gate: &GateLine, pair: &Pair) -> bool {
