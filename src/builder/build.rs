@@ -128,7 +128,7 @@ impl Builder {
         let mark = Uuid::now_v7().to_string();
         // The spool belongs to the service.
         let builder = Self {
-            rules: checkup::marking_rules()?,
+            rules: checkup::marking_rules(subject.rules.constants())?,
             instrumented: Vec::new(),
             spool_dir: None,
             ..self.clone()

@@ -143,7 +143,10 @@ impl Census {
             route.say(NoticeKind::Discovery, format_args!("{more} more: see Guard::callsites"));
         }
         if let Some(rule) = callsite::first_rule(&list) {
-            route.say(NoticeKind::Discovery, format_args!("a file of rules may begin so: {rule}"));
+            route.say(
+                NoticeKind::Discovery,
+                format_args!("a file of rules may have the line builtin = true, and then: {rule}"),
+            );
         }
     }
 

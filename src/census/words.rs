@@ -63,7 +63,9 @@ impl<'a> Words<'a> {
         }
         let mut words: Vec<_> = self.hidden(program).into_iter().collect();
         let is_hidden = !words.is_empty();
-        if self.rules.iter().all(Option::is_none) && !is_hidden {
+        // An idle program has shown nothing yet.
+        let has_shown = at_end || !self.callsites.is_empty();
+        if has_shown && self.rules.iter().all(Option::is_none) && !is_hidden {
             words.extend(self.nothing_met(program));
         }
         words.extend(self.unmet(program, at_end));
@@ -142,9 +144,9 @@ impl<'a> Words<'a> {
     }
 
     fn hidden(&self, program: &Program) -> Option<String> {
-        let first = program.hidden.first()?;
-        let rule = self.plans.rule_of(first)?;
-        let more = program.hidden.len() - 1;
+        let mut hidden = program.hidden.iter().filter_map(|meta| Some((meta, self.plans.rule_of(meta)?)));
+        let (first, rule) = hidden.next()?;
+        let more = hidden.count();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         Some(format!(
             "a global filter hides {}{more} from the ledger, though {} names it: attach the filter to the layer that it is \

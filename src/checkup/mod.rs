@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value};
 
 use crate::columns::ColumnMap;
 use crate::error::Error;
 use crate::finding::Checkup;
 use crate::queue;
+use crate::row::Row;
 use crate::rules::Rules;
 use crate::spool;
 use crate::store::{self, AnyStore, TableName};
@@ -59,11 +62,11 @@ impl Subject {
             checkup.ok("database", "not looked at: rows go to a store of the program's own");
             return checkup;
         };
-        let kinds = self.rules.kinds();
+        let rows = self.rows();
         let looked = within(timeout, async move || {
             let mut checkup = Checkup::default();
             match place.open() {
-                Ok(mut store) => store.check(&kinds, &mut checkup).await,
+                Ok(mut store) => store.check(&rows, &mut checkup).await,
                 Err(error) => checkup.wrong("connection", format!("{error:#}")),
             }
             checkup
@@ -73,6 +76,18 @@ impl Subject {
             None => checkup.unknown("database", format!("no answer within {timeout:?}")),
         }
         checkup
+    }
+
+    /// A row of each event type, with the constants of all rows.
+    fn rows(&self) -> Vec<Row> {
+        let constants: Map<_, _> = self.rules.constants().iter().cloned().collect();
+        let context = Value::Object(constants).to_string();
+        let kinds = self.rules.kinds().into_iter();
+        let rows = kinds.map(|(event_type, source)| Row {
+            context: context.clone(),
+            ..Row::new(SystemTime::now(), source, event_type)
+        });
+        rows.collect()
     }
 
     fn look_at_rules(&self, checkup: &mut Checkup) {
@@ -103,9 +118,9 @@ impl Subject {
     }
 }
 
-/// The rules of the marked row.
-pub(crate) fn marking_rules() -> Result<Rules, Error> {
-    Rules::from_rules([crate::rules::Rule::event(MARKED).target(MARKED)])
+/// The rules of the marked row, which has the constants of all rows too.
+pub(crate) fn marking_rules(constants: &[(String, Value)]) -> Result<Rules, Error> {
+    Rules::from_rules([crate::rules::Rule::event(MARKED).target(MARKED)])?.with_constants(constants)
 }
 
 /// Emits the marked row.

@@ -134,12 +134,12 @@ impl AnyStore {
         not(any(feature = "postgres", feature = "sqlite")),
         expect(unused_variables, reason = "without a built-in store there is no variant to pass them to")
     )]
-    pub(crate) async fn check(&mut self, kinds: &[(String, String)], checkup: &mut Checkup) {
+    pub(crate) async fn check(&mut self, rows: &[Row], checkup: &mut Checkup) {
         match *self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(ref mut store) => store.check(kinds, checkup).await,
+            Self::Postgres(ref mut store) => store.check(rows, checkup).await,
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(ref mut store) => store.check(kinds, checkup).await,
+            Self::Sqlite(ref mut store) => store.check(rows, checkup).await,
         }
     }
 

@@ -113,6 +113,20 @@ fn a_constraint_that_rejects_the_rows_of_a_rule_is_found() {
 }
 
 #[test]
+fn the_rows_that_are_tried_have_the_constants_of_all_rows() {
+    let url = Cluster::shared().database();
+    Cluster::shared().psql(
+        &url,
+        "ALTER TABLE observability_events ADD CHECK ((context ->> 'service' = 'orders') IS TRUE)",
+    );
+    let rules = "builtin = true\n[all]\nset = { service = 'orders' }\n".parse().expect("good rules");
+    let builder = tracing_ledger::builder().rules(rules);
+    let checkup = builder.check_by_writing(&url, TIMEOUT).expect("the options are right");
+    assert_eq!(checkup.health(), Health::Ok, "{checkup}");
+    assert_eq!(check(&tracing_ledger::builder(), &url).health(), Health::Wrong, "without the constant");
+}
+
+#[test]
 fn a_server_that_is_not_there_could_not_be_looked_at() {
     let url = format!("postgres://someone:s3cret@127.0.0.1:{}/app", free_port());
     assert_fault(
@@ -186,4 +200,6 @@ fn the_command_ends_with_the_state() {
     let away = format!("postgres://someone:s3cret@127.0.0.1:{}/app", free_port());
     let unknown = doctor(&["--database-url", &away]);
     assert_eq!(unknown.status.code(), Some(2), "{}", said(&unknown));
+    let nothing = doctor(&["--database-url", &url, "--rules", "no-such-file.toml"]);
+    assert_eq!(nothing.status.code(), Some(2), "rules that cannot be read: nothing was looked at");
 }

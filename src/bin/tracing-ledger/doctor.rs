@@ -42,7 +42,8 @@ impl Doctor {
             Ok(checkup) => checkup,
             Err(error) => {
                 super::complain("error", &format!("{error:#}"));
-                return ExitCode::FAILURE;
+                // Nothing was looked at.
+                return ExitCode::from(2);
             }
         };
         if let Err(error) = super::print(&checkup.to_string()) {

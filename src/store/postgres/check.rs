@@ -37,8 +37,8 @@ const TRAFFIC: &str = "SELECT event_type::text, count(*) FILTER (WHERE created_a
 type Traffic = (String, i64, i64, String, i64);
 
 impl Postgres {
-    /// Looks, and notes what there is; `kinds` are the event types and sources of the rules.
-    pub(crate) async fn check(&mut self, kinds: &[(String, String)], checkup: &mut Checkup) {
+    /// Looks, and notes what there is; `rows` has one row of each event type.
+    pub(crate) async fn check(&mut self, rows: &[Row], checkup: &mut Checkup) {
         let mut connection = match self.connector.connect(Purpose::Write).await {
             Ok(connection) => connection,
             Err(error) => {
@@ -47,7 +47,7 @@ impl Postgres {
             }
         };
         checkup.ok("connection", "the server answers and takes the login");
-        if let Err(error) = self.look_around(&mut connection, kinds, checkup).await {
+        if let Err(error) = self.look_around(&mut connection, rows, checkup).await {
             checkup.unknown("database", self.table.in_message(&error.to_string()));
         }
     }
@@ -55,13 +55,13 @@ impl Postgres {
     async fn look_around(
         &self,
         connection: &mut PgConnection,
-        kinds: &[(String, String)],
+        rows: &[Row],
         checkup: &mut Checkup,
     ) -> Result<(), StepError> {
         begin(connection, Step::Insert).await?;
         tls(connection, checkup).await?;
         clock(connection, checkup).await?;
-        let inserts = self.inserts(connection, kinds, checkup).await?;
+        let inserts = self.inserts(connection, rows, checkup).await?;
         roll_back(connection, Step::Insert).await?;
         if inserts {
             begin(connection, Step::Look).await?;
@@ -76,7 +76,7 @@ impl Postgres {
     async fn inserts(
         &self,
         connection: &mut PgConnection,
-        kinds: &[(String, String)],
+        rows: &[Row],
         checkup: &mut Checkup,
     ) -> Result<bool, StepError> {
         let name = &self.table;
@@ -88,19 +88,19 @@ impl Postgres {
             }
         };
         let mut refused = Vec::new();
-        for (event_type, source) in kinds {
-            let row = Row::new(SystemTime::now(), source.as_str(), event_type.as_str());
+        for row in rows {
             simple(connection, Step::Insert, "SAVEPOINT ledger_check").await?;
-            let inserted = match insert(connection, &found.insert, &[row], &self.columns).await {
-                // Keys that are checked at the end are checked now.
-                Ok(_) => simple(connection, Step::Rows, "SET CONSTRAINTS ALL IMMEDIATE")
-                    .await
-                    .map_err(WriteError::Step),
-                Err(error) => Err(error),
-            };
+            let inserted =
+                match insert(connection, &found.insert, std::slice::from_ref(row), &self.columns).await {
+                    // Keys that are checked at the end are checked now.
+                    Ok(_) => simple(connection, Step::Rows, "SET CONSTRAINTS ALL IMMEDIATE")
+                        .await
+                        .map_err(WriteError::Step),
+                    Err(error) => Err(error),
+                };
             if let Err(error) = inserted.map_err(|error| error.in_table(&found)) {
                 let is_gone = matches!(&error, WriteError::Step(error) if !error.is_answer());
-                refused.push((event_type, InsertError::from(error).to_string()));
+                refused.push((&row.event_type, InsertError::from(error).to_string()));
                 if is_gone {
                     break;
                 }
@@ -113,14 +113,14 @@ impl Postgres {
                 "rights",
                 format!(
                     "the role may insert; rows of each event type were tried and taken back: {}",
-                    kinds.len()
+                    rows.len()
                 ),
             );
             return Ok(true);
         };
         let error = name.in_message(error);
         // The same for all of them is a matter of the table or of the role.
-        if refused.iter().all(|(_, other)| name.in_message(other) == error) && refused.len() == kinds.len() {
+        if refused.iter().all(|(_, other)| name.in_message(other) == error) && refused.len() == rows.len() {
             let topic = if error.contains("GRANT") { "rights" } else { "table" };
             checkup.wrong(topic, error);
             return Ok(!refused[0].1.contains("42P01"));

@@ -1,7 +1,5 @@
 //! Looks whether the file takes rows, without leaving one.
 
-use std::time::SystemTime;
-
 use sqlx::AssertSqlSafe;
 
 use super::{Sqlite, classify, run};
@@ -15,18 +13,18 @@ const TRAFFIC: &str = "SELECT event_type, count(*), max(created_at), sum(length(
 
 impl Sqlite {
     /// As for Postgres.
-    pub(crate) async fn check(&mut self, kinds: &[(String, String)], checkup: &mut Checkup) {
+    pub(crate) async fn check(&mut self, rows: &[Row], checkup: &mut Checkup) {
         if let Err(error) = self.connection().await {
             return checkup
                 .wrong("connection", classify::insert_error(&error).about(&self.table).to_string());
         }
         checkup.ok("connection", "the file is a SQLite database");
         let mut refused = false;
-        for (event_type, source) in kinds {
-            if let Err(error) = self.try_row(source, event_type).await {
+        for row in rows {
+            if let Err(error) = self.try_row(row).await {
                 refused = true;
                 let error = classify::insert_error(&error).about(&self.table);
-                checkup.wrong("table", format!("rows of {event_type:?} are rejected: {error}"));
+                checkup.wrong("table", format!("rows of {:?} are rejected: {error}", row.event_type));
                 break;
             }
         }
@@ -34,17 +32,16 @@ impl Sqlite {
             let text = format!(
                 "{} takes rows; rows of each event type were tried and taken back: {}",
                 self.table,
-                kinds.len()
+                rows.len()
             );
             checkup.ok("table", text);
             self.look_around(checkup).await.ok();
         }
     }
 
-    async fn try_row(&mut self, source: &str, event_type: &str) -> Result<(), sqlx::Error> {
-        let row = Row::new(SystemTime::now(), source, event_type);
+    async fn try_row(&mut self, row: &Row) -> Result<(), sqlx::Error> {
         let insert = AssertSqlSafe(self.insert_statement());
-        let Ok(values) = self.values(&row) else { return Ok(()) };
+        let Ok(values) = self.values(row) else { return Ok(()) };
         let connection = self.connection().await?;
         run(connection, "BEGIN IMMEDIATE").await?;
         let query = values.into_iter().fold(sqlx::query(insert), |query, value| query.bind(value));
