@@ -190,8 +190,9 @@ impl<'a> Words<'a> {
             }
             let near = if near.is_empty() { String::new() } else { seen(&near) };
             words.push(format!(
-                "{} has met no {kind}{near}{}",
+                "{}{} has met no {kind}{near}{}",
                 rule.title(index),
+                rule.conditions(),
                 levels(program, self.plans)
             ));
         }
@@ -203,7 +204,7 @@ impl<'a> Words<'a> {
         words
     }
 
-    /// Callsites whose names look like those of the rule, or that the rule names but for another condition.
+    /// Callsites whose names look like those of the rule, or that the rule names and whose targets look like its own.
     fn near(&self, rule: &RuleSpec) -> Vec<&'static Metadata<'static>> {
         let of_kind = self
             .callsites
@@ -214,7 +215,14 @@ impl<'a> Words<'a> {
         let names = || of_kind.iter().map(|meta| meta.name());
         let wanted = rule.matches.names.iter();
         let near: Vec<_> = wanted.flat_map(|name| nearest(&name.0, names())).collect();
-        of_kind.iter().copied().filter(|meta| near.contains(&meta.name())).collect()
+        let targets = || of_kind.iter().map(|meta| meta.target());
+        let target = rule.matches.target.iter();
+        let near_targets: Vec<_> = target.flat_map(|target| nearest(&target.0, targets())).collect();
+        let is_named = |meta: &Metadata<'_>| rule.matches.names.iter().any(|name| name.matches(meta.name()));
+        let is_near = |meta: &&Metadata<'static>| {
+            near.contains(&meta.name()) || is_named(meta) && near_targets.contains(&meta.target())
+        };
+        of_kind.iter().copied().filter(is_near).collect()
     }
 }
 

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Timestamp;
-use serde_json::Value;
 
+use super::key::{Place, hours, write_key};
 use crate::rules::Rules;
 use crate::rules::model::{Collect, Figure, MatchKind, RuleSpec};
 use crate::store::read::{Asked, Choice, Reading, Selection};
@@ -53,13 +53,6 @@ pub(crate) struct Whole<'a> {
     pub(crate) restaurant: Option<&'a str>,
     /// JSON text.
     pub(crate) context: Option<&'a str>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    Hour,
-    Day,
-    Text(usize),
 }
 
 /// What one row says.
@@ -375,57 +368,5 @@ impl<'a> Observation<'a> {
 
     fn number(&self, place: usize) -> Option<f64> {
         self.text(place)?.parse().ok().filter(|number: &f64| number.is_finite())
-    }
-}
-
-/// As [`Observation::write_key`].
-pub(super) fn write_key(
-    key: &mut Vec<u8>,
-    event_type: &str,
-    values: impl Iterator<Item = Option<impl AsRef<str>>>,
-) {
-    let mut write = |value: Option<&str>| {
-        key.extend_from_slice(&value.map_or(usize::MAX, str::len).to_le_bytes());
-        key.extend_from_slice(value.unwrap_or_default().as_bytes());
-    };
-    write(Some(event_type));
-    for value in values {
-        write(value.as_ref().map(AsRef::as_ref));
-    }
-}
-
-impl Place {
-    fn label<'t>(&self, raw: &'t str) -> Option<Cow<'t, str>> {
-        let hours = |hours: i64, format| {
-            let moment = Timestamp::from_second(hours.checked_mul(3600)?).ok()?;
-            Some(moment.strftime(format).to_string().into())
-        };
-        match self {
-            Self::Text(_) => label(raw),
-            Self::Hour => hours(raw.parse().ok()?, "%Y-%m-%dT%H:00Z"),
-            Self::Day => hours(raw.parse::<i64>().ok()?.checked_mul(24)?, "%Y-%m-%d"),
-        }
-    }
-}
-
-pub(super) fn hours(moment: Timestamp) -> i64 {
-    moment.as_second().div_euclid(3600)
-}
-
-/// An object becomes `key=value, …`, sorted by key, because `jsonb` has an order of its own and SQLite keeps the order in
-/// which keys were written. Each database has spaces of its own in it.
-fn label(text: &str) -> Option<Cow<'_, str>> {
-    let value = match text.as_bytes() {
-        [b'{' | b'[', ..] => serde_json::from_str(text).ok(),
-        _ => None,
-    };
-    match value {
-        None => Some(text.into()),
-        Some(Value::Object(object)) => {
-            let mut parts: Vec<_> = object.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            parts.sort_unstable();
-            (!parts.is_empty()).then(|| parts.join(", ").into())
-        }
-        Some(list) => Some(list.to_string().into()),
     }
 }

@@ -227,7 +227,9 @@ fn a_rule_with_another_target() {
     let said = only_word("a rule with another target");
     assert_has(
         &said,
-        &["rule 1 (span = \"work\") has met no span; seen: \"work\" (messages::silent_setups)"],
+        &[
+            "rule 1 (span = \"work\") with target = \"orders\" has met no span; seen: \"work\" (messages::silent_setups)",
+        ],
     );
 }
 

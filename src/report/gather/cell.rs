@@ -8,9 +8,9 @@ use jiff::Timestamp;
 
 use super::interval::intervals;
 use crate::report::answer::{Figures, Reason, Share, Spread, Window};
-use crate::report::observe::Observation;
 #[cfg(feature = "postgres")]
-use crate::report::observe::write_key;
+use crate::report::key::write_key;
+use crate::report::observe::Observation;
 use crate::report::samples::{Samples, Sorted};
 use crate::report::stats::block_counts::BlockCounts;
 use crate::report::stats::blocks::unit_block;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{definition, histogram};
 use crate::report::gather::cell::Cell;
-use crate::report::observe::{By, Observation, Questions, hours};
+use crate::report::key::hours;
+use crate::report::observe::{By, Observation, Questions};
 use crate::report::question::JobRule;
 use crate::report::samples::Samples;
 use crate::store::rolled::RolledCell;

@@ -160,6 +160,16 @@ impl RuleSpec {
         format!("rule {} ({} = {names})", index + 1, self.matches.kind.key())
     }
 
+    /// What the rule wants beside the name, such as ` with target = "orders"`; empty if the name is all.
+    pub(crate) fn conditions(&self) -> String {
+        let Match { target, level, fields, .. } = &self.matches;
+        let target = target.iter().map(|target| format!("target = {:?}", target.0));
+        let level = level.iter().map(|level| format!("level {level} or less verbose"));
+        let fields = fields.iter().map(|field| format!("the field {field:?}"));
+        let all: Vec<_> = target.chain(level).chain(fields).collect();
+        if all.is_empty() { String::new() } else { format!(" with {}", all.join(", ")) }
+    }
+
     /// Whether the rule comes with the crate. A user can correct none of them.
     pub(crate) fn is_builtin(&self) -> bool {
         // `Builder::instrumented` repeats a built-in rule, for programs that leave these out.
