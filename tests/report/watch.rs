@@ -76,6 +76,17 @@ async fn one_frame_has_the_figures_of_the_report_of_its_window() {
     }
 }
 
+#[tokio::test]
+async fn one_frame_shows_the_groups_that_are_asked_for() {
+    let url = database(Cluster::shared()).await;
+    let output =
+        run(&["watch", "--once", "--window", "10min", "--event", "auto_assign.quote", "--by", "flow"], &url);
+    let frame = String::from_utf8(output.stdout).expect("UTF-8");
+    for flow in ["inline", "job"] {
+        assert!(frame.lines().any(|line| line.trim_start().starts_with(flow)), "{flow}: {frame}");
+    }
+}
+
 #[test]
 fn one_frame_says_by_its_status_that_nothing_was_found() {
     let output = run(&["watch", "--once"], &Cluster::shared().database());

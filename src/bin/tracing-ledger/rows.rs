@@ -36,6 +36,11 @@ pub(crate) struct RowsOptions {
 }
 
 impl RowsOptions {
+    /// Whether groups are asked for.
+    pub(crate) fn is_grouped(&self) -> bool {
+        !self.by.is_empty()
+    }
+
     pub(crate) fn question(&self) -> Result<Question, Box<dyn Error>> {
         let mut question = Question::new().table(&self.table)?;
         question = self.event.iter().fold(question, Question::event);

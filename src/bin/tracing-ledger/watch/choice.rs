@@ -80,7 +80,8 @@ impl Choice {
         self.group = self.group.take().filter(|keys| self.group_keys(view).contains(keys));
     }
 
-    fn step_group(&mut self, view: &LiveView) {
+    /// Shows the groups by the next keys, and after the last ones the event types again.
+    pub(super) fn step_group(&mut self, view: &LiveView) {
         let known = self.group_keys(view);
         let at = self.group.as_ref().and_then(|keys| known.iter().position(|other| other == keys));
         self.group = known.into_iter().nth(at.map_or(0, |at| at + 1));

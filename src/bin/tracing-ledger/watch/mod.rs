@@ -55,7 +55,11 @@ impl Watch {
         })?;
         let is_empty = view.report.is_empty();
         let until = view.report.window.until.unwrap_or_else(SystemTime::now);
-        let screen = Screen { view: Some(view), away: None, choice: Choice::new(self.window), now: until };
+        let mut choice = Choice::new(self.window);
+        if self.rows.is_grouped() {
+            choice.step_group(&view);
+        }
+        let screen = Screen { view: Some(view), away: None, choice, now: until };
         let [columns, lines] = ["COLUMNS", "LINES"].map(|name| env::var(name).ok()?.parse::<u16>().ok());
         print(&screen.text(columns.unwrap_or(80), lines))?;
         if is_empty {
