@@ -65,7 +65,7 @@ pub struct StoryRow {
     pub created_at: Option<SystemTime>,
     /// Milliseconds from the beginning of the story to `start`.
     pub offset_ms: Option<f64>,
-    /// In milliseconds. That of an event is what the event says of something that has ended.
+    /// In milliseconds. That of an event is what the event reports about something that has ended.
     pub duration_ms: Option<f64>,
     /// Such as `error`.
     pub outcome: Option<String>,
