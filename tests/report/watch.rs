@@ -205,8 +205,8 @@ async fn many_sizes_in_a_row_leave_a_whole_frame() {
             let shown: Vec<&str> = pane.lines().collect();
             shown.len() == usize::from(lines)
                 && shown[0].starts_with(title)
-                && shown.iter().filter(|line| line.starts_with("↑↓ event")).count() == 1
-                && shown[usize::from(lines) - 1].starts_with("↑↓ event")
+                && shown.iter().filter(|line| line.starts_with("q quit")).count() == 1
+                && shown[usize::from(lines) - 1].starts_with("q quit")
         });
     }
     terminal.keys(&["q"]);

@@ -73,7 +73,7 @@ impl Screen {
                 .failures
                 .len()
                 .clamp(1, MOST_FAILURES)
-                .min((room / 3).max(room.saturating_sub(2 * rows.len())));
+                .min((room / 3).max(usize::from(room > 1)).max(room.saturating_sub(2 * rows.len())));
             lines.extend(self.table(view, &rows, room.saturating_sub(failures), width));
             lines.push(Line::default());
             lines.extend(self.failures(view, failures, width));
@@ -177,7 +177,7 @@ impl Screen {
         let window = seconds(self.choice.window);
         let group = self.choice.group.as_ref().map_or("none".to_owned(), |keys| keys.join(","));
         Line::styled(
-            format!("↑↓ event  g group: {}  w/W window: {window}  q quit", visible(&group)),
+            format!("q quit  ↑↓ event  g group: {}  w/W window: {window}", visible(&group)),
             Modifier::DIM,
         )
     }

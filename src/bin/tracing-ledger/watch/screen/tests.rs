@@ -73,7 +73,7 @@ async fn a_frame_of_80_by_24_has_every_part() {
     assert!(lines[6].starts_with("ledger.loss "), "{lines:#?}");
     assert_eq!(lines[8], "last failures");
     assert!(lines[9].contains("auto_assign.quote hard.no_tables after 5.00 ms"), "{lines:#?}");
-    assert_eq!(lines[23], "↑↓ event  g group: none  w/W window: 2 min  q quit");
+    assert_eq!(lines[23], "q quit  ↑↓ event  g group: none  w/W window: 2 min");
 }
 
 #[tokio::test]
@@ -101,7 +101,10 @@ async fn rows_that_cannot_be_read_leave_the_last_figures() {
         assert!(lines[1].starts_with(" CANNOT READ since "), "{lines:#?}");
         assert!(lines[2].starts_with("cannot connect·[2J word"), "{lines:#?}");
         assert!(lines[3].starts_with("word"), "the reason has as many lines as it needs: {lines:#?}");
-        assert!(lines[5].starts_with("auto_assign.quote") || lines[5].starts_with("…gn.quote"), "{lines:#?}");
+        assert!(
+            lines[5].starts_with("auto_assign.quote") || lines[5].starts_with("…ign.quote"),
+            "{lines:#?}"
+        );
         assert!(lines[usize::from(height) - 1].contains("event"), "{lines:#?}");
     }
 }
@@ -116,7 +119,7 @@ async fn keys_pick_group_event_and_window() {
     press(&mut screen, KeyCode::Char('g'));
     let lines = drawn(&screen, 80, 24);
     assert!(lines[3].starts_with("auto_assign.quote b…"), "{lines:#?}");
-    assert!(lines[4].starts_with("inline ") && lines[5].starts_with("job "), "{lines:#?}");
+    assert!(lines[4].starts_with("inline ") && lines[6].starts_with("job "), "{lines:#?}");
     assert!(lines[23].contains("group: flow"), "{lines:#?}");
     press(&mut screen, KeyCode::Down);
     assert!(drawn(&screen, 80, 24)[23].contains("group: none"), "the next event type has no such group");
@@ -136,8 +139,11 @@ async fn any_size_is_drawn() {
     let small = drawn(&screen, 40, 10);
     assert!(small[0].starts_with("watch  ") && small[0].ends_with('Z'), "{small:#?}");
     assert!(small[4].starts_with("…ign.quote     0.50   80.0%     30.50"), "{small:#?}");
-    assert!(small[7].contains("auto_assign.quote hard.no_tables"), "{small:#?}");
-    assert!(small[8].starts_with(" LOSSES: 7 rows") && small[9].starts_with("↑↓ event"), "{small:#?}");
+    assert!(small[7].contains("auto_assign.quote hard."), "{small:#?}");
+    assert!(
+        small[8].starts_with(" LOSSES: 7 rows") && small[9].starts_with("q quit  ↑↓ event"),
+        "{small:#?}"
+    );
     let wide = drawn(&screen, 200, 60);
     assert!(wide[59].contains("q quit"), "{wide:#?}");
 }
