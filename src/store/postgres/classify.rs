@@ -332,7 +332,7 @@ impl fmt::Display for Step {
             Self::Insert | Self::Look | Self::Rows | Self::Commit => "cannot insert into Postgres",
             Self::Read => "cannot read observability_events from Postgres",
             #[cfg(feature = "report")]
-            Self::Rollup | Self::CreateRollup => "cannot roll up observability_events in Postgres",
+            Self::Rollup | Self::CreateRollup => "cannot use the rollup of observability_events in Postgres",
         })
     }
 }
