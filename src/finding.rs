@@ -30,6 +30,8 @@ pub struct Finding {
 pub enum Health {
     /// As it should be.
     Ok,
+    /// Rows that the ledger may never write would be rejected.
+    Warning,
     /// It could not be looked at.
     Unknown,
     /// Rows are lost, refused or late, or reports are slow, until someone acts.
@@ -48,6 +50,10 @@ impl Checkup {
 
     pub(crate) fn ok(&mut self, topic: &'static str, text: impl Into<String>) {
         self.note(topic, Health::Ok, text);
+    }
+
+    pub(crate) fn warning(&mut self, topic: &'static str, text: impl Into<String>) {
+        self.note(topic, Health::Warning, text);
     }
 
     pub(crate) fn wrong(&mut self, topic: &'static str, text: impl Into<String>) {
@@ -69,6 +75,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.health {
             Health::Ok => "ok",
+            Health::Warning => "warn",
             Health::Unknown => "?",
             Health::Wrong => "WRONG",
         };
