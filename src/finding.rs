@@ -52,10 +52,6 @@ impl Checkup {
         self.note(topic, Health::Ok, text);
     }
 
-    pub(crate) fn warning(&mut self, topic: &'static str, text: impl Into<String>) {
-        self.note(topic, Health::Warning, text);
-    }
-
     pub(crate) fn wrong(&mut self, topic: &'static str, text: impl Into<String>) {
         self.note(topic, Health::Wrong, text);
     }

@@ -32,7 +32,7 @@ impl Sqlite {
                 !trial.guessed.is_empty() || self.try_row(&self.with_fields(&trial.row)).await.is_ok();
             let (health, error) =
                 (if is_guessed { Health::Warning } else { Health::Wrong }, error.to_string());
-            match refused.iter_mut().find(|(other, text, _)| (*other, &*text) == (health, &error)) {
+            match refused.iter_mut().find(|(other, text, _)| *other == health && *text == error) {
                 Some((.., same)) => same.push(trial.clone()),
                 None => refused.push((health, error, vec![trial.clone()])),
             }

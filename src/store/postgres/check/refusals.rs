@@ -207,7 +207,7 @@ impl<'a> Refusals<'a> {
                 self.name.quoted(),
                 quoted(column)
             );
-            checkup.warning("constraints", text);
+            checkup.note("constraints", Health::Warning, text);
         }
     }
 
