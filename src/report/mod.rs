@@ -34,7 +34,7 @@ pub use self::answer::{
 pub use self::compare::{Compare, compared::Compared, snapshot::Snapshot};
 pub use self::detail::{Detail, DurationBar, ListedCall, Losses, TimeStep, VersionRows};
 use self::gather::{FoundCalls, Gather};
-pub use self::live::{Live, LiveFailure, LiveView, RowsOverTime};
+pub use self::live::{Live, LiveFailure, LiveView};
 use self::log::Logs;
 pub use self::log::UnreadLines;
 use self::observe::Questions;

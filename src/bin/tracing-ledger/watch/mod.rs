@@ -18,7 +18,7 @@ use self::choice::Choice;
 use self::screen::Screen;
 use super::rows::RowsOptions;
 use super::span::short_window;
-use super::{NO_ROW, complain, print, runtime};
+use super::{NO_ROW, complain, is_dumb, print, runtime};
 
 #[derive(Args)]
 pub(super) struct Watch {
@@ -43,6 +43,9 @@ impl Watch {
         }
         if !io::stdout().is_terminal() {
             return Err("stdout is no terminal: use --once for one frame as text".into());
+        }
+        if is_dumb() {
+            return Err("TERM says that this terminal shows only lines: use --once for one frame as text, or set TERM".into());
         }
         terminal::run(live, self.window)?;
         Ok(ExitCode::SUCCESS)
