@@ -16,6 +16,7 @@ mod log;
 mod observe;
 mod packed;
 mod page;
+mod preferred;
 mod progress;
 mod question;
 mod render;

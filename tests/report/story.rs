@@ -409,6 +409,9 @@ async fn the_command_prints_it_and_says_where_nothing_was_found() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), story.to_html());
     let output = run(&[&booking(), "--format", "json"], &file.url());
     assert_eq!(String::from_utf8_lossy(&output.stdout), story.to_json() + "\n");
+    let output = run(&[&booking(), "--where", "flow=job", "--format", "json"], &file.url());
+    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(json["rows"].as_array().map(Vec::len), Some(3), "{json}");
     let nobody = Uuid::from_u128(7).to_string();
     for nothing in [
         &[nobody.as_str()][..],

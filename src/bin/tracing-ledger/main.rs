@@ -5,6 +5,7 @@
 
 mod compare;
 mod doctor;
+mod output;
 mod progress;
 mod report;
 mod rollup;

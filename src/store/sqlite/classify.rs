@@ -132,8 +132,8 @@ pub(super) fn reference_error(error: &sqlx::Error, keys: (bool, bool)) -> Insert
 #[cfg(feature = "report")]
 pub(super) fn read_from_missing(name: &str) -> Error {
     Error::database(format!(
-        "cannot read observability_events from SQLite: the file {name} is gone or was never there; put it back, or correct \
-         the path in the URL"
+        "cannot read observability_events from SQLite: the file {name} is gone or was never there; put it back, correct \
+         the path in the URL, or let the service make it by create_table(true)"
     ))
 }
 

@@ -16,14 +16,14 @@ use tracing_ledger::report::Live;
 
 use self::choice::Choice;
 use self::screen::Screen;
-use super::rows::RowsOptions;
+use super::rows::LiveOptions;
 use super::span::short_window;
 use super::{NO_ROW, complain, is_dumb, print, runtime};
 
 #[derive(Args)]
 pub(super) struct Watch {
     #[command(flatten)]
-    rows: RowsOptions,
+    rows: LiveOptions,
 
     /// The length of the window at the beginning, such as 30s, 5min or 1h
     #[arg(long, value_name = "SPAN", default_value = "5min", value_parser = short_window)]
@@ -59,7 +59,7 @@ impl Watch {
         let is_empty = view.report.is_empty();
         let until = view.report.window.until.unwrap_or_else(SystemTime::now);
         let mut choice = Choice::new(self.window);
-        if self.rows.is_grouped() {
+        if !self.rows.by.is_empty() {
             choice.step_group(&view);
         }
         let screen = Screen { view: Some(view), away: None, choice, now: until };
