@@ -44,6 +44,12 @@ impl Plans {
         self.rules.list.iter().position(|rule| rule.matches.names(meta))
     }
 
+    /// The place of the first rule that takes fields of this event.
+    pub(crate) fn taker_of(&self, meta: &Metadata<'_>) -> Option<usize> {
+        let takes = |rule: &Arc<RuleSpec>| rule.takes.iter().any(|take| take.names(meta));
+        self.rules.list.iter().position(takes).filter(|_| meta.is_event())
+    }
+
     /// Whether the level of the callsite is one that is recorded.
     pub(crate) fn is_recorded_level(&self, meta: &Metadata<'_>) -> bool {
         self.is_wanted_level(meta)
@@ -133,8 +139,11 @@ impl Match {
 }
 
 impl RuleSpec {
-    /// Such as `rule 1 (span = "work")`.
+    /// Such as `rule 1 (span = "work")`, or `instrumented("shop")`.
     pub(crate) fn title(&self, index: usize) -> String {
+        if let Some(name) = &self.of_crate {
+            return format!("instrumented({name:?})");
+        }
         let names: Vec<_> = self.matches.names.iter().map(|name| format!("{:?}", name.0)).collect();
         let names = if let [name] = &*names { name.clone() } else { format!("[{}]", names.join(", ")) };
         format!("rule {} ({} = {names})", index + 1, self.matches.kind.key())
@@ -142,6 +151,9 @@ impl RuleSpec {
 
     /// What the rule wants beside the name, such as ` with target = "orders"`; empty if the name is all.
     pub(crate) fn conditions(&self) -> String {
+        if self.of_crate.is_some() {
+            return String::new();
+        }
         let Match { target, level, fields, .. } = &self.matches;
         let target = target.iter().map(|target| format!("target = {:?}", target.0));
         let level = level.iter().map(|level| format!("level {level} or less verbose"));
