@@ -79,26 +79,6 @@ impl Plans {
 }
 
 impl Rules {
-    /// The event types that the rules make, as far as they say so, with the source of each.
-    pub(crate) fn kinds(&self) -> Vec<(String, String)> {
-        let mut kinds: Vec<(String, String)> = Vec::new();
-        for rule in self.list.iter() {
-            let source = rule.source.as_deref().unwrap_or("ledger.check");
-            let names = rule.matches.names.iter().map(|name| &*name.0).filter(|name| !name.contains('*'));
-            let own = rule.event_type.as_deref();
-            for event_type in own.into_iter().chain(names.filter(|_| own.is_none())) {
-                let kind = (event_type.to_owned(), source.to_owned());
-                if !kinds.contains(&kind) {
-                    kinds.push(kind);
-                }
-            }
-        }
-        if kinds.is_empty() {
-            kinds.push(("ledger.check".to_owned(), "ledger.check".to_owned()));
-        }
-        kinds
-    }
-
     /// The mistake of a crate in `instrumented` whose spans never become rows.
     pub(crate) fn dead_crate(name: &str) -> Option<String> {
         is_barred(&name.replace('-', "_")).then(|| {

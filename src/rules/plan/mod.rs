@@ -5,6 +5,7 @@
 
 mod advice;
 mod discovery;
+mod kinds;
 mod made;
 mod matching;
 mod names;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use tracing::Metadata;
 
 pub(crate) use self::advice::Wanted;
+pub(crate) use self::kinds::RowKind;
 use self::made::Made;
 pub(crate) use self::names::{NameField, NameFields};
 pub(crate) use self::plans::Plans;
