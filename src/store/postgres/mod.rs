@@ -31,8 +31,7 @@ use self::address::{Address, Environment};
 use self::classify::{Step, StepError};
 use self::connect::{Connector, Purpose, begin, commit, roll_back, simple, statement};
 use self::table::TableFound;
-use super::filled::{Filled, schema};
-use super::table_name::quoted;
+use super::filled::{Filled, added, schema};
 use super::{Attempt, InsertError, SCHEMA, Store, TableName, time};
 use crate::columns::ColumnMap;
 use crate::error::Error;
@@ -155,14 +154,9 @@ impl Postgres {
         Ok(TableName::parse(table)?.in_sql(SCHEMA).into_owned())
     }
 
-    /// As [`schema`](Self::schema), with these columns also where the table is there already.
+    /// As [`schema`](Self::schema), with these columns.
     pub(crate) fn schema_with(table: &TableName, columns: &ColumnMap) -> String {
-        let usual = "observability_events";
-        let add =
-            |(_, column)| format!("ALTER TABLE {usual} ADD COLUMN IF NOT EXISTS {} text;\n", quoted(column));
-        let added: Vec<_> = columns.own().map(add).collect();
-        let gap = if added.is_empty() { "" } else { "\n" };
-        table.in_sql(&format!("{}{gap}{}", schema(SCHEMA, columns), added.concat())).into_owned()
+        table.in_sql(&(schema(SCHEMA, columns) + &*added(columns))).into_owned()
     }
 
     /// Whether to apply `schema.sql` to a database without the table. Off by default: nothing is altered.
