@@ -87,7 +87,7 @@ async fn filters_hide_other_events_and_calls_and_are_in_the_address() {
 
 #[tokio::test]
 async fn an_event_type_filters_the_verdict_too_and_comes_into_view() {
-    let page = Page::of_two(&rows(1.0), &rows(1.4), &["--gate", "p95<=+10%"]);
+    let page = Page::of_two(&rows(1.0), &rows(1.4), &["--gate", "p95<=+10%", "--accept-short-window"]);
     browse(async move |client| {
         let _site = open(&client, &page).await;
         run(&client, "scrollTo(0, document.body.scrollHeight)").await;
@@ -115,14 +115,14 @@ async fn an_event_type_filters_the_verdict_too_and_comes_into_view() {
 
 #[tokio::test]
 async fn a_column_of_both_sides_is_sorted_by_the_value_before() {
-    let page = Page::of_two(&rows(1.0), &rows(1.4), &[]);
+    let page = Page::of_two(&rows(1.0), &rows(1.4), &["--accept-short-window"]);
     browse(async move |client| {
         let _site = open(&client, &page).await;
-        let rows = "return [...document.querySelector('.verdict table').tBodies[0].rows].map((row) => \
+        let rows = "return [...document.querySelector('#verdict table').tBodies[0].rows].map((row) => \
                     [row.cells[1].textContent + row.cells[2].textContent, Number(row.querySelector('[data-key=\"/before/n\"]').textContent)])";
         let mut expected: Vec<(String, f64)> = serde_json::from_value(run(&client, rows).await).expect("pairs");
         expected.sort_by(|one, other| other.1.total_cmp(&one.1));
-        let click = "[...document.querySelectorAll('.verdict th button')].find((one) => one.textContent === 'n').click()";
+        let click = "[...document.querySelectorAll('#verdict th button')].find((one) => one.textContent === 'n').click()";
         run(&client, click).await;
         let sorted: Vec<(String, f64)> = serde_json::from_value(run(&client, rows).await).expect("pairs");
         assert!(sorted.len() > 3 && sorted[0].1 > sorted[sorted.len() - 1].1, "{sorted:?}");

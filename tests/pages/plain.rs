@@ -42,10 +42,10 @@ async fn a_page_is_readable_behind_the_policy_of_a_build_server() {
 }
 
 /// What is read on a page when all of it is unfolded, without controls and without spaces, which depend on the style.
-async fn text(client: &Client) -> String {
-    let unfolded = "document.querySelectorAll('details').forEach((one) => { one.open = true; }); \
+async fn unfolded(client: &Client) -> String {
+    let unfold = "document.querySelectorAll('details').forEach((one) => { one.open = true; }); \
                     document.querySelectorAll('form').forEach((one) => one.remove()); return document.body.innerText";
-    run(client, unfolded).await.as_str().expect("a text").split_whitespace().collect()
+    run(client, unfold).await.as_str().expect("a text").split_whitespace().collect()
 }
 
 /// The text where nothing is forbidden.
@@ -56,7 +56,7 @@ async fn whole(page: &Page) -> String {
         let site = Site::serve(html, "");
         client.goto(&site.url).await.expect("it opens");
         assert_eq!(run(&client, "return document.getElementById('controls').hidden").await, false);
-        send.send(text(&client).await).expect("it is awaited");
+        send.send(unfolded(&client).await).expect("it is awaited");
     })
     .await;
     receive.await.expect("a text")
@@ -83,7 +83,7 @@ async fn is_readable(client: &Client, page: &Page, whole: &str) {
     let summary = run(client, "const one = document.querySelector('figure details, details'); one.querySelector('summary').click(); \
                                return one.open && one.innerText.length > 20").await;
     assert_eq!(summary, true, "tables open without a script");
-    let text = text(client).await;
+    let text = unfolded(client).await;
     let same = text.chars().zip(whole.chars()).take_while(|(one, other)| one == other).count();
     let rest = |text: &str| text.chars().skip(same.saturating_sub(20)).take(80).collect::<String>();
     assert!(text == whole, "{:?} instead of {:?}", rest(&text), rest(whole));

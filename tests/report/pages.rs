@@ -105,7 +105,7 @@ fn figures(html: &str) -> Vec<(String, String)> {
             }
             _ => {}
         }
-        if !matches!(name, "!DOCTYPE" | "meta" | "input" | "br") && !tag.ends_with('/') {
+        if !matches!(name, "!DOCTYPE" | "meta" | "link" | "input" | "br") && !tag.ends_with('/') {
             let at = around.map_or("", |element| &element.at).to_owned();
             let at = at + &attribute(tag, "data-at").unwrap_or_default();
             let (each, value) = (attribute(tag, "data-each"), attribute(tag, "data-value"));

@@ -72,7 +72,7 @@ impl Section<'_> {
         let overlay = self.overlays.iter().position(|overlay| overlay.event_type == event.event_type);
         let durations = match overlay {
             Some(place) => Some(both_sides(place, &self.overlays[place])),
-            None => detail.map(|detail| Durations {
+            None => detail.filter(|_| !self.has_few(event)).map(|detail| Durations {
                 event_type: name.clone(),
                 buckets: detail.histogram.iter().map(|bar| bucket(bar.from, bar.to, vec![bar.n])).collect(),
                 sides: &["calls"],
@@ -81,19 +81,26 @@ impl Section<'_> {
             }),
         };
         html! {
+            @if self.has_few(event) && event.figures.duration_ms.n > 0 {
+                p.soft { "No charts of so few durations, to keep the page small: see the list of calls." }
+            }
             div.charts {
                 @if let Some(over_time) = &over_time {
-                    div.inside data-at={ "/report/events/" (number) } { (self.over_time(over_time)) }
+                    div.inside data-at={ "/report/events/" (number) } { (self.over_time(over_time, self.has_few(event))) }
                 }
                 @if let Some(durations) = &durations { (self.durations(durations)) }
             }
         }
     }
 
-    fn over_time(&self, over_time: &OverTime<'_>) -> Markup {
+    fn has_few(&self, event: &EventFigures) -> bool {
+        event.figures.duration_ms.n < self.room.durations
+    }
+
+    fn over_time(&self, over_time: &OverTime<'_>, has_few: bool) -> Markup {
         let rows = self.room.rows;
         html! {
-            @if let Some(percentiles) = over_time.percentiles() {
+            @if let Some(percentiles) = over_time.percentiles().filter(|_| !has_few) {
                 (figure("Duration over time", &percentiles, &over_time.percentiles_table(rows)))
             }
             (figure("Success and outcomes over time", &over_time.outcomes(), &over_time.outcomes_table(rows)))

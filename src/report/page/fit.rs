@@ -23,10 +23,12 @@ pub(super) struct Room {
     pub(super) rows: usize,
     pub(super) groups: usize,
     pub(super) calls: usize,
+    /// An event type with fewer durations has no charts of them: they are in its list of calls.
+    pub(super) durations: u64,
 }
 
 impl Room {
-    const LEAST: Self = Self { rows: 6, groups: 3, calls: 2 };
+    const LEAST: Self = Self { rows: 6, groups: 3, calls: 2, durations: 20 };
     /// Rows of tables are the first to go, as the charts show them too.
     const ROWS: [usize; 9] = [200, 64, 40, 28, 20, 14, 10, 8, 6];
 
@@ -34,13 +36,15 @@ impl Room {
     fn all(report: &Report) -> impl Iterator<Item = Self> {
         let lists = report.events.iter().map(lists).sum::<usize>().max(1);
         let (groups, calls) = ((48 / lists).min(16), fair_share(report));
+        let all_charts = move |rows| Self { rows, groups, calls, durations: 0 };
         let divided = move |rows, by: usize| Self {
             rows,
             groups: (groups / by).max(Self::LEAST.groups),
             calls: calls / by,
+            ..Self::LEAST
         };
-        let fewer = [2, 4].map(|by| divided(Self::LEAST.rows, by));
-        Self::ROWS.into_iter().map(move |rows| divided(rows, 1)).chain(fewer).chain([Self::LEAST])
+        let fewer = [(14, 1), (6, 1), (6, 2), (6, 4)].map(|(rows, by)| divided(rows, by));
+        Self::ROWS.into_iter().map(all_charts).chain(fewer).chain([Self::LEAST])
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) fn shell(title: &str, body: &Markup) -> String {
                 // Browsers choose dark colours of their own where a policy forbids the style.
                 meta name="color-scheme" content="light dark";
                 meta name="generator" content=(concat!("tracing-ledger ", env!("CARGO_PKG_VERSION")));
+                // Else a browser asks for /favicon.ico.
+                link rel="icon" href="data:,";
                 title { (title) }
                 style { (PreEscaped(&*STYLE)) }
             }

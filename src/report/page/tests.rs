@@ -212,6 +212,17 @@ fn long_contexts_leave_the_tables_as_they_are() {
     assert_eq!(rows(&html), short);
 }
 
+/// Their few durations are in the lists of calls.
+#[test]
+fn charts_of_few_durations_go_before_calls_do() {
+    let mut report = example();
+    report.events.extend((0..8).map(|number| event(&format!("few.{number}"), 12, 5.0, 0)));
+    let html = page(&report, None);
+    assert!(html.contains("No charts of so few durations") && !html.contains("The rest is left out"));
+    let calls = html.matches("<pre>").count();
+    assert!((180..=200).contains(&calls), "{calls}");
+}
+
 #[test]
 fn each_chart_has_a_table_of_its_own() {
     let html = page(&example(), None);
