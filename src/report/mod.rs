@@ -16,6 +16,7 @@ mod log;
 mod observe;
 mod packed;
 mod page;
+mod preferred;
 mod progress;
 mod question;
 mod render;
@@ -34,7 +35,7 @@ pub use self::answer::{
 pub use self::compare::{Compare, compared::Compared, snapshot::Snapshot};
 pub use self::detail::{Detail, DurationBar, ListedCall, Losses, TimeStep, VersionRows};
 use self::gather::{FoundCalls, Gather};
-pub use self::live::{Live, LiveFailure, LiveView, RowsOverTime};
+pub use self::live::{Live, LiveFailure, LiveView};
 use self::log::Logs;
 pub use self::log::UnreadLines;
 use self::observe::Questions;

@@ -126,6 +126,22 @@ async fn a_report_goes_to_a_file_and_counts_several_databases() {
 }
 
 #[tokio::test]
+async fn a_link_that_is_written_to_stays_a_link() {
+    let file = ledger_with_a_call().await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let [link, target] = ["link", "target"].map(|name| dir.path().join(name));
+    std::os::unix::fs::symlink(&target, &link).expect("a link");
+    let path = link.to_str().expect("UTF-8");
+    for arguments in [&["report"][..], &["compare", "..", ".."]] {
+        let output = run(&[arguments, &["--database-url", &file.url(), "--out", path]].concat());
+        assert_eq!(stdout(&output), "", "{}", stderr(&output));
+        assert!(std::fs::read_to_string(&target).expect("written").contains("auto_assign.quote"));
+        assert!(std::fs::symlink_metadata(&link).expect("there").is_symlink());
+        std::fs::remove_file(&target).expect("it was there");
+    }
+}
+
+#[tokio::test]
 async fn rules_may_come_from_a_file() {
     let file = ledger_with_a_call().await;
     let rules = tempfile::NamedTempFile::new().expect("a file");

@@ -55,6 +55,14 @@ async fn assert_same(live: &mut Live, question: &Question, url: &str) -> LiveVie
     let window = view.report.window;
     let same = question.clone().since(window.since.expect("a window")).until(window.until.expect("a window"));
     assert_eq!(view.report, report(&same, &[url]).await.expect("a report"));
+    let mut begin = window.since;
+    for part in &view.over_time {
+        assert_eq!(part.window.since, begin, "no time is left out");
+        begin = part.window.until;
+        let same = question.clone().since(part.window.since.expect("a time")).until(begin.expect("a time"));
+        assert_eq!(*part, report(&same, &[url]).await.expect("a report"));
+    }
+    assert_eq!((begin, view.over_time.len()), (window.until, 12));
     view
 }
 
@@ -78,11 +86,8 @@ async fn every_figure_is_that_of_a_report_of_the_window() {
                 let view = assert_same(&mut live, &question, &url).await;
                 assert!(!view.report.is_empty());
                 let quotes = view.report.event("auto_assign.quote").expect("quotes");
-                let steps = view
-                    .over_time
-                    .iter()
-                    .find(|steps| steps.event_type == "auto_assign.quote" && steps.by.is_empty());
-                assert_eq!(steps.map(|steps| steps.rows.iter().sum()), Some(quotes.figures.calls));
+                let parts = view.over_time.iter().filter_map(|part| part.event("auto_assign.quote"));
+                assert_eq!(parts.map(|part| part.figures.calls).sum::<u64>(), quotes.figures.calls);
             }
         }
     }
@@ -138,6 +143,32 @@ async fn looks_share_one_connection_and_find_the_database_again() {
     insert(&url, &[quote(30, 1.0, true)]).await;
     let view = assert_same(&mut live, &Question::new(), &url).await;
     assert_eq!(view.report.event("auto_assign.quote").map(|event| event.figures.calls), Some(50));
+}
+
+#[tokio::test]
+async fn a_file_that_is_moved_or_replaced_is_named_and_the_new_one_is_read() {
+    let file = SqliteFile::new();
+    let [moved, beside] = ["moved", "beside"].map(|name| file.path().with_file_name(name));
+    let write = async |path: &std::path::Path, rows: &[Row]| {
+        let store = Sqlite::from_url(&format!("sqlite:{}", path.display())).expect("a URL");
+        store.create_table(true).insert(rows, Attempt::First).await.expect("stored");
+    };
+    write(&file.path(), &rows()).await;
+    let mut live = Live::new(&Question::new(), WINDOW, &[file.url()]).expect("a URL");
+    assert_same(&mut live, &Question::new(), &file.url()).await;
+    std::fs::rename(file.path(), &moved).expect("moved");
+    for _ in 0..2 {
+        let error = live.look().await.expect_err("the file is not there").to_string();
+        assert!(error.contains("the file ledger.sqlite3 is gone"), "{error}");
+    }
+    std::fs::rename(&moved, file.path()).expect("moved back");
+    assert_same(&mut live, &Question::new(), &file.url()).await;
+    write(&beside, &[quote(500, 1.0, true)]).await;
+    std::fs::rename(&beside, file.path()).expect("replaced");
+    let error = live.look().await.expect_err("it is another file").to_string();
+    assert!(error.contains("the file was replaced"), "{error}");
+    let view = assert_same(&mut live, &Question::new(), &file.url()).await;
+    assert_eq!(view.report.event("auto_assign.quote").map(|event| event.figures.calls), Some(1));
 }
 
 #[tokio::test]

@@ -197,6 +197,63 @@ async fn the_page_has_the_same_numbers_and_every_context() {
     assert!(!page.contains(" src=") && !page.contains("href=\"http"), "{page}");
 }
 
+/// The milliseconds of a text such as `1.63 ms`.
+fn milliseconds(text: &str) -> f64 {
+    let (number, unit) = text.trim().split_once(' ').unwrap_or_else(|| panic!("{text:?} has a unit"));
+    let scale = [("µs", 0.001), ("ms", 1.0), ("s", 1000.0)].into_iter().find(|(known, _)| *known == unit);
+    number.parse::<f64>().expect("a number") * scale.expect("a known unit").1
+}
+
+#[tokio::test]
+async fn rows_and_waits_are_in_the_order_of_the_column_at_in_text_page_and_json() {
+    let mut rows = confirmed_at_the_third();
+    // Happens in the middle of the job, and ends something that began before all else.
+    rows.push(row(5000, "inline_auto_assign.late", r#"{"durationMs": 99999}"#));
+    // Its clock is behind that of the job around it.
+    let span = r#""trace_id": "t", "span_id": "a""#;
+    rows.push(row(6000, "orders.note", &format!("{{{span}}}")));
+    rows.push(row(6100, "orders.call", &format!(r#"{{{span}, "outcome": "ok", "duration_ms": 50}}"#)));
+    let file = sqlite(&rows).await;
+    let story = tell(&booking(), &file.url()).await;
+    let mut json: Vec<(String, f64)> = Vec::new();
+    json.extend(
+        story
+            .rows
+            .iter()
+            .enumerate()
+            .map(|(place, row)| (format!("/rows/{place}"), row.offset_ms.expect("a beginning"))),
+    );
+    assert!(json.is_sorted_by_key(|(_, at)| *at), "{json:?}");
+    json.extend(
+        story.waits.iter().enumerate().map(|(place, wait)| (format!("/waits/{place}"), wait.offset_ms)),
+    );
+    json.sort_by(|(_, one), (_, other)| one.total_cmp(other));
+    let page = story.to_html();
+    let places: Vec<&str> = page
+        .split("data-at=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|at| at.contains('s'))
+        .collect();
+    let expected: Vec<&str> = json.iter().map(|(place, _)| place.as_str()).collect();
+    assert_eq!(places, expected, "the page");
+    let text = story.to_text(150);
+    let lines: Vec<&str> = text.lines().skip(4).take_while(|line| !line.is_empty()).collect();
+    assert_eq!(lines.len(), json.len(), "{text}");
+    for ((place, at), line) in json.iter().zip(&lines) {
+        assert_eq!(cell(&page, place, 0), serde_json::json!(at).to_string(), "{place}");
+        let shown: String = line.chars().take(9).collect();
+        assert!((milliseconds(&shown) - at).abs() <= at * 0.005, "{place} is at {at}: {line}");
+    }
+    let note = story.rows.iter().find(|row| row.event_type == "orders.note").expect("the note");
+    assert_eq!((note.offset_ms, note.start), (Some(6050.0), Some(at(6050))), "not before the call around it");
+    // The event stands between the job and this call of it.
+    let line =
+        |part| *lines.iter().find(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}: {text}"));
+    assert!(line("quote #3 job").ends_with("in auto_assign.summary, ok"), "{text}");
+    assert!(line("quote #2 job").ends_with(" hard.no_tables"), "{text}");
+}
+
 #[tokio::test]
 async fn a_job_contains_only_the_calls_of_its_booking_flow_and_time() {
     let other = |mut row: Row| {
@@ -352,6 +409,9 @@ async fn the_command_prints_it_and_says_where_nothing_was_found() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), story.to_html());
     let output = run(&[&booking(), "--format", "json"], &file.url());
     assert_eq!(String::from_utf8_lossy(&output.stdout), story.to_json() + "\n");
+    let output = run(&[&booking(), "--where", "flow=job", "--format", "json"], &file.url());
+    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(json["rows"].as_array().map(Vec::len), Some(3), "{json}");
     let nobody = Uuid::from_u128(7).to_string();
     for nothing in [
         &[nobody.as_str()][..],

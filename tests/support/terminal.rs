@@ -44,6 +44,17 @@ impl Terminal {
         self.tmux(&["capture-pane", "-p"])
     }
 
+    /// The same with the sequences of colours and styles.
+    pub fn styled_pane(&self) -> String {
+        self.tmux(&["capture-pane", "-p", "-e"])
+    }
+
+    /// Whether the cursor is shown, and whether a program has the alternate screen.
+    pub fn cursor_and_alternate_screen(&self) -> (bool, bool) {
+        let flags = self.tmux(&["display-message", "-p", "#{cursor_flag} #{alternate_on}"]);
+        (flags.starts_with('1'), flags.trim_end().ends_with('1'))
+    }
+
     /// Waits until the terminal shows this, and returns all that it shows.
     #[track_caller]
     pub fn wait_for(&self, text: &str) -> String {

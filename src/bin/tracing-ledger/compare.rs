@@ -3,15 +3,15 @@
 //! Exit status: 0 if all gates hold, 1 if one is broken, 2 if one is undecided or there is no answer.
 
 use std::error::Error;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
-use tracing_ledger::Rules;
 use tracing_ledger::report::{Compare as Comparer, Compared, GateResult, Snapshot, UnreadLines, page};
 
-use super::{complain, print};
+use super::complain;
+use super::output::{Format, write};
+use super::rows::RowsOptions;
 
 /// The status of an undecided gate, and of a question without an answer.
 const UNDECIDED: u8 = 2;
@@ -63,7 +63,7 @@ pub(crate) struct Compare {
 
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
-    format: ComparedFormat,
+    format: Format,
 
     /// Write to this file instead of stdout
     #[arg(long, value_name = "FILE")]
@@ -79,44 +79,16 @@ struct Choice {
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: Vec<String>,
 
-    /// The table of the rows, as TABLE or SCHEMA.TABLE
-    #[arg(long, value_name = "NAME", env = "TRACING_LEDGER_TABLE", default_value = tracing_ledger::Builder::DEFAULT_TABLE)]
-    table: String,
-
-    /// Only this event type; give several for more
-    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
-    event: Vec<String>,
+    #[command(flatten)]
+    rows: RowsOptions,
 
     /// Also by these columns or keys of the context, hour or day, with commas between them
     #[arg(long, value_name = "KEYS", value_delimiter = ',')]
     by: Vec<String>,
 
-    /// Only rows with this, such as status>=500; give several for all of them
-    #[arg(long = "where", value_name = "CONDITION")]
-    condition: Vec<String>,
-
-    /// Which key is the duration, the success and the attempts [default: the built-in rules]
-    #[arg(long, value_name = "FILE")]
-    rules: Option<PathBuf>,
-
     /// Decide by eight parts of a window that has fewer than six days
     #[arg(long)]
     accept_short_window: bool,
-}
-
-#[derive(Clone, Copy, Default, ValueEnum)]
-enum ComparedFormat {
-    /// Aligned tables
-    #[default]
-    Text,
-    /// Markdown for a pull request
-    Md,
-    /// One JSON object
-    Json,
-    /// One line for each figure
-    Csv,
-    /// A page with charts: one file that needs no network
-    Html,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -129,14 +101,12 @@ enum Undecided {
 
 impl Choice {
     fn comparer(&self) -> Result<Comparer, Box<dyn Error>> {
-        let mut comparer = Comparer::new().table(&self.table)?.short_window(self.accept_short_window);
-        if let Some(path) = &self.rules {
-            comparer = comparer.rules(Rules::from_path(path)?);
-        }
-        comparer = self.database_url.iter().fold(comparer, Comparer::database_url);
-        comparer = self.event.iter().fold(comparer, Comparer::event);
-        comparer = self.by.iter().fold(comparer, Comparer::by);
-        Ok(self.condition.iter().fold(comparer, Comparer::condition))
+        let comparer = Comparer::new().table(&self.rows.table)?.short_window(self.accept_short_window);
+        let comparer = comparer.rules(self.rows.rules()?);
+        let comparer = self.database_url.iter().fold(comparer, Comparer::database_url);
+        let comparer = self.rows.event.iter().fold(comparer, Comparer::event);
+        let comparer = self.by.iter().fold(comparer, Comparer::by);
+        Ok(self.rows.conditions.iter().fold(comparer, Comparer::condition))
     }
 }
 
@@ -157,7 +127,7 @@ fn save(options: &Save) -> Result<(), Box<dyn Error>> {
         }
     })?;
     note(snapshot.unread_lines());
-    write(&options.file, &snapshot.to_json())
+    write(Some(&options.file), &snapshot.to_json())
 }
 
 pub(crate) fn compare(options: &Compare) -> ExitCode {
@@ -202,16 +172,13 @@ fn note(unread: &UnreadLines) {
 
 fn output(options: &Compare, compared: &Compared) -> Result<(), Box<dyn Error>> {
     let text = match options.format {
-        ComparedFormat::Text => super::text(compared, options.out.is_none()),
-        ComparedFormat::Md => compared.to_markdown(),
-        ComparedFormat::Json => compared.to_json() + "\n",
-        ComparedFormat::Csv => compared.to_csv(),
-        ComparedFormat::Html => html(options, compared)?,
+        Format::Text => super::text(compared, options.out.is_none()),
+        Format::Md => compared.to_markdown(),
+        Format::Json => compared.to_json() + "\n",
+        Format::Csv => compared.to_csv(),
+        Format::Html => html(options, compared)?,
     };
-    match &options.out {
-        Some(file) => write(file, &text),
-        None => Ok(print(&text)?),
-    }
+    write(options.out.as_deref(), &text)
 }
 
 /// With the rows of the side after, if it has some.
@@ -220,14 +187,6 @@ fn html(options: &Compare, compared: &Compared) -> Result<String, Box<dyn Error>
     let rows = options.choice.comparer()?;
     let rows = super::runtime()?.block_on(rows.rows(after, compared))?;
     Ok(rows.map_or_else(|| compared.to_html(), |rows| page(&rows, Some(compared))))
-}
-
-/// Writes a file beside the one that it replaces first, so that a full disk leaves the old one.
-fn write(file: &Path, text: &str) -> Result<(), Box<dyn Error>> {
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".new");
-    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, file));
-    written.map_err(|error| format!("cannot write the file: {error}").into())
 }
 
 /// No answer is never a pass.

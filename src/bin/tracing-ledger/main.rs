@@ -5,6 +5,7 @@
 
 mod compare;
 mod doctor;
+mod output;
 mod progress;
 mod report;
 mod rollup;
@@ -107,12 +108,16 @@ fn print(text: &str) -> io::Result<()> {
 /// The text of an answer, with colours if it goes to a terminal that shows them.
 fn text(answer: &impl Display, goes_to_stdout: bool) -> String {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-    let is_dumb = env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
-    if goes_to_stdout && io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb {
+    if goes_to_stdout && io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb() {
         format!("{answer:#}")
     } else {
         answer.to_string()
     }
+}
+
+/// Whether the terminal understands nothing but text.
+fn is_dumb() -> bool {
+    env::var_os("TERM").is_none_or(|terminal| terminal == "dumb")
 }
 
 /// Prints one line to stderr.

@@ -7,52 +7,101 @@ use clap::Args;
 use tracing_ledger::Rules;
 use tracing_ledger::report::Question;
 
+use super::since::Since;
+
 #[derive(Args)]
 pub(crate) struct RowsOptions {
-    /// The database: postgres://…, or sqlite:… in a build with that feature; several are read as one (in the environment
-    /// `ps` does not show it)
-    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true, required = true)]
-    pub(crate) database_url: Vec<String>,
-
     /// The table of the rows, as TABLE or SCHEMA.TABLE
     #[arg(long, value_name = "NAME", env = "TRACING_LEDGER_TABLE", default_value = tracing_ledger::Builder::DEFAULT_TABLE)]
-    table: String,
+    pub(crate) table: String,
 
     /// Only rows of this event type; may be given again
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
-    event: Vec<String>,
-
-    /// Groups by these keys of the context together, with dots into nested objects, or by source or severity
-    #[arg(long, value_name = "KEYS", value_delimiter = ',')]
-    by: Vec<String>,
+    pub(crate) event: Vec<String>,
 
     /// Only rows for which this holds, such as status>=500; may be given again
     #[arg(long = "where", value_name = "CONDITION")]
-    conditions: Vec<String>,
+    pub(crate) conditions: Vec<String>,
 
     /// The rules that made the rows: they say which keys have the duration, the success and the reason
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
 }
 
+// Rows as they come.
+#[derive(Args)]
+pub(crate) struct LiveOptions {
+    /// The database: postgres://…, or sqlite:… in a build with that feature; several are read as one (in the environment
+    /// `ps` does not show it)
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true, required = true)]
+    pub(crate) database_url: Vec<String>,
+
+    #[command(flatten)]
+    rows: RowsOptions,
+
+    /// Groups by these keys of the context together, with dots into nested objects, or by source or severity
+    #[arg(long, value_name = "KEYS", value_delimiter = ',')]
+    pub(crate) by: Vec<String>,
+}
+
+// Rows of a period, or of a log.
+#[derive(Args)]
+pub(crate) struct PastOptions {
+    /// The database: postgres://…, or sqlite:… in a build with that feature; several are read as one (in the environment
+    /// `ps` does not show it)
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        required_unless_present = "from_log"
+    )]
+    pub(crate) database_url: Vec<String>,
+
+    /// Reads these logs of a service instead of a database; - is stdin, and .gz and .zst are unpacked
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) from_log: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) rows: RowsOptions,
+
+    /// Only rows from this time on: RFC 3339, or a span before now such as 2h or 7d
+    #[arg(long, value_name = "TIME", visible_alias = "from")]
+    since: Option<Since>,
+
+    /// Only rows before this time
+    #[arg(long, value_name = "TIME", visible_alias = "to")]
+    until: Option<Since>,
+}
+
 impl RowsOptions {
-    /// Whether groups are asked for.
-    pub(crate) fn is_grouped(&self) -> bool {
-        !self.by.is_empty()
+    pub(crate) fn rules(&self) -> Result<Rules, tracing_ledger::Error> {
+        self.rules.as_ref().map_or_else(|| Ok(Rules::builtin()), Rules::from_path)
     }
 
+    fn question(&self, by: &[String]) -> Result<Question, Box<dyn Error>> {
+        let question = Question::new().table(&self.table)?.rules(self.rules()?);
+        let question = self.event.iter().fold(question, Question::event);
+        let question = by.iter().try_fold(question, |question, key| question.by(key))?;
+        Ok(self.conditions.iter().try_fold(question, |question, condition| question.condition(condition))?)
+    }
+}
+
+impl LiveOptions {
     pub(crate) fn question(&self) -> Result<Question, Box<dyn Error>> {
-        let mut question = Question::new().table(&self.table)?;
-        question = self.event.iter().fold(question, Question::event);
-        for key in &self.by {
-            question = question.by(key)?;
+        self.rows.question(&self.by)
+    }
+}
+
+impl PastOptions {
+    pub(crate) fn question(&self, by: &[String]) -> Result<Question, Box<dyn Error>> {
+        let mut question = self.rows.question(by)?;
+        if let Some(Since(since)) = self.since {
+            question = question.since(since);
         }
-        for condition in &self.conditions {
-            question = question.condition(condition)?;
+        if let Some(Since(until)) = self.until {
+            question = question.until(until);
         }
-        Ok(match &self.rules {
-            Some(path) => question.rules(Rules::from_path(path)?),
-            None => question,
-        })
+        Ok(question)
     }
 }

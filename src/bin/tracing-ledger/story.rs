@@ -2,17 +2,16 @@
 
 use std::env;
 use std::error::Error;
-use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use tracing_ledger::Rules;
-use tracing_ledger::report::{Question, Story, story, story_of_logs};
+use tracing_ledger::report::{Story, story, story_of_logs};
 
-use super::since::Since;
-use super::{NO_ROW, complain, print};
+use super::output::write;
+use super::rows::PastOptions;
+use super::{NO_ROW, complain};
 
 /// The columns of a terminal whose width is unknown.
 const COLUMNS: usize = 80;
@@ -22,40 +21,8 @@ pub(super) struct StoryOptions {
     /// The id of a booking, a restaurant, a row, a trace or a span, or KEY=VALUE with a key of the context
     id: String,
 
-    /// The database: postgres://…, or sqlite:… in a build with that feature; several are read as one (in the environment
-    /// `ps` does not show it)
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "DATABASE_URL",
-        hide_env_values = true,
-        required_unless_present = "from_log"
-    )]
-    database_url: Vec<String>,
-
-    /// The table of the rows, as TABLE or SCHEMA.TABLE
-    #[arg(long, value_name = "NAME", env = "TRACING_LEDGER_TABLE", default_value = tracing_ledger::Builder::DEFAULT_TABLE)]
-    table: String,
-
-    /// Reads these logs of a service instead of a database; - is stdin, and .gz and .zst are unpacked
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    from_log: Vec<PathBuf>,
-
-    /// Only rows of this event type; may be given again
-    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
-    event: Vec<String>,
-
-    /// Only rows from this time on: RFC 3339, or a span before now such as 2h or 7d
-    #[arg(long, value_name = "TIME", visible_alias = "from")]
-    since: Option<Since>,
-
-    /// Only rows before this time
-    #[arg(long, value_name = "TIME", visible_alias = "to")]
-    until: Option<Since>,
-
-    /// The rules that made the rows: they say which rows are jobs, and which keys have the duration and the reason
-    #[arg(long, value_name = "FILE")]
-    rules: Option<PathBuf>,
+    #[command(flatten)]
+    rows: PastOptions,
 
     /// How to print it
     #[arg(long, value_enum, default_value_t)]
@@ -89,40 +56,20 @@ impl StoryOptions {
             StoryFormat::Json => story.to_json() + "\n",
             StoryFormat::Html => story.to_html(),
         };
-        match &self.out {
-            Some(path) => {
-                fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?
-            }
-            None => print(&text)?,
-        }
+        write(self.out.as_deref(), &text)?;
         Ok(ExitCode::SUCCESS)
     }
 
     async fn story(&self) -> Result<Story, Box<dyn Error>> {
-        let question = self.question()?;
-        if self.from_log.is_empty() {
-            return Ok(story(&self.id, &question, &self.database_url).await?);
+        let question = self.rows.question(&[])?;
+        if self.rows.from_log.is_empty() {
+            return Ok(story(&self.id, &question, &self.rows.database_url).await?);
         }
-        let (story, unread) = story_of_logs(&self.id, &question, &self.from_log).await?;
+        let (story, unread) = story_of_logs(&self.id, &question, &self.rows.from_log).await?;
         if unread.count() > 0 {
             complain("note", &unread.to_string());
         }
         Ok(story)
-    }
-
-    fn question(&self) -> Result<Question, Box<dyn Error>> {
-        let mut question = Question::new().table(&self.table)?;
-        question = self.event.iter().fold(question, |question, event_type| question.event(event_type));
-        if let Some(Since(since)) = self.since {
-            question = question.since(since);
-        }
-        if let Some(Since(until)) = self.until {
-            question = question.until(until);
-        }
-        Ok(match &self.rules {
-            Some(path) => question.rules(Rules::from_path(path)?),
-            None => question,
-        })
     }
 
     /// A file has the usual columns, whatever the terminal has.

@@ -5,11 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::snapshot::{SideFigures, Snapshot};
+use crate::report::preferred::{self, edge};
 use crate::report::stats::quantile::Ranked;
-
-/// Preferred numbers, in hundredths: the edges of buckets in each power of ten.
-const EDGES: [u16; 20] =
-    [100, 112, 125, 140, 160, 180, 200, 224, 250, 280, 315, 355, 400, 450, 500, 560, 630, 710, 800, 900];
 
 /// The durations of one event type on both sides.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -67,16 +64,7 @@ fn place(value: f64) -> Option<i32> {
     }
     // No clock is finer than this, and no call is shorter.
     let value = value.max(1e-6);
-    let near = (value.log10() * EDGES.len() as f64).floor() as i32;
-    (near - 1..=near + 1).rev().find(|place| edge(*place) <= value)
-}
-
-fn edge(place: i32) -> f64 {
-    let digits = EDGES.len() as i32;
-    let (power, index) = (place.div_euclid(digits) - 2, place.rem_euclid(digits));
-    let hundredths = f64::from(EDGES[index.unsigned_abs() as usize]);
-    // A division by a whole power rounds once, so that 0.56 is 0.56.
-    if power < 0 { hundredths / 10_f64.powi(-power) } else { hundredths * 10_f64.powi(power) }
+    Some(preferred::place(value))
 }
 
 #[cfg(test)]

@@ -7,15 +7,15 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant, SystemTime};
 
 use self::kept::{KeptRow, KeptRows};
-pub use self::view::{LiveFailure, LiveView, RowsOverTime};
+pub use self::view::{LiveFailure, LiveView};
 use super::observe::Questions;
 use super::question::Question;
 use crate::error::Error;
 use crate::store::read::{Asked, Choice, Reading, RowSource, Selection};
 use crate::store::{AnyStore, open_to_read, time};
 
-/// The event type of rows about losses.
-const LOSS: &str = "ledger.loss";
+/// The window is shown in so many parts.
+const PARTS: u32 = 12;
 
 /// The rows of the last minutes in these databases, which are read as one.
 ///
@@ -129,20 +129,12 @@ impl Live {
     }
 
     async fn read_since(&mut self, since: SystemTime, new: &mut Vec<KeptRow>) -> Result<(), Error> {
-        let all = self.questions.selection();
-        let mut event_types = all.event_types.clone();
-        if let Some(types) = event_types.as_mut().filter(|types| !types.iter().any(|name| name == LOSS)) {
-            types.push(LOSS.to_owned());
-        }
-        // Losses count whatever the conditions are.
-        let selection =
-            Selection { event_types, since: Some(since), until: None, conditions: Vec::new(), ..all.clone() };
+        let all = self.questions.selection().clone();
+        let selection = Selection { since: Some(since), until: None, losses: true, ..all };
         let id = self.extra.id;
         let each = &mut |reading: &Reading<'_>| {
-            if reading.event_type == LOSS || all.holds(reading) {
-                new.push(KeptRow::new(reading, id));
-                kept::shorten(new, 2 * Self::MOST_ROWS, Self::MOST_ROWS);
-            }
+            new.push(KeptRow::new(reading, id));
+            kept::shorten(new, 2 * Self::MOST_ROWS, Self::MOST_ROWS);
         };
         for source in &mut self.sources {
             source.read(&selection, each).await?;
@@ -179,8 +171,15 @@ impl Live {
         let question = self.question.clone().since(since).until(until);
         let report = super::read(&question, &mut [KeptRows(&self.rows)]).await?;
         let period = (since, until);
+        let length = until.duration_since(since).unwrap_or_default();
+        let mut over_time = Vec::new();
+        for part in 0..PARTS {
+            let [from, to] = [part, part + 1].map(|parts| micros(since + length * parts / PARTS));
+            let question = self.question.clone().since(from).until(to);
+            over_time.push(super::read(&question, &mut [KeptRows(&self.rows)]).await?);
+        }
         Ok(LiveView {
-            over_time: view::over_time(&self.rows, &self.questions, &self.question.grouping(), period),
+            over_time,
             failures: view::failures(&self.rows, &self.questions, period),
             losses: view::losses(&self.rows, self.extra.cause, self.extra.count, period),
             silent_since: view::silent_since(&report, self.last, until),

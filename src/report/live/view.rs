@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use super::LOSS;
 use super::kept::KeptRow;
 use crate::report::answer::Report;
-use crate::report::observe::{Observation, Questions};
-use crate::report::question::Grouping;
+use crate::report::observe::Questions;
+use crate::store::read::LOSS;
 
-/// The steps of [`RowsOverTime`].
-const STEPS: usize = 12;
 /// More failures are not in the view.
 const MOST_FAILURES: usize = 50;
 /// A shorter silence says nothing.
@@ -24,8 +21,8 @@ const GAPS: u32 = 10;
 pub struct LiveView {
     /// The report of the window.
     pub report: Report,
-    /// The rows over time, of each event type and group of the report.
-    pub over_time: Vec<RowsOverTime>,
+    /// The reports of twelve equal parts of the window, one after the other.
+    pub over_time: Vec<Report>,
     /// The calls that did not succeed, the newest first: at most 50.
     pub failures: Vec<LiveFailure>,
     /// How many rows are missing, by cause: the sums of the rows of `ledger.loss`.
@@ -36,18 +33,6 @@ pub struct LiveView {
     pub silent_since: Option<SystemTime>,
     /// Whether the window is shorter than it should be, because it has too many rows.
     pub is_cut: bool,
-}
-
-/// The rows of one event type or group over time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RowsOverTime {
-    /// The event type.
-    pub event_type: String,
-    /// The keys and values of the group; empty for all rows of the event type.
-    pub by: Vec<(String, Option<String>)>,
-    /// The numbers of rows in twelve equal parts of the window.
-    pub rows: [u64; STEPS],
 }
 
 /// One call that did not succeed.
@@ -67,8 +52,6 @@ pub struct LiveFailure {
 }
 
 type Period = (SystemTime, SystemTime);
-/// The keys and values of a group.
-type Values = Vec<(String, Option<String>)>;
 
 fn within(
     rows: &[KeptRow],
@@ -76,42 +59,6 @@ fn within(
 ) -> impl DoubleEndedIterator<Item = (SystemTime, &KeptRow)> {
     let rows = rows.iter().filter_map(|row| Some((row.created_at()?, row)));
     rows.filter(move |(at, _)| *at >= since && *at < until)
-}
-
-pub(super) fn over_time(
-    rows: &[KeptRow],
-    questions: &Questions,
-    grouping: &Grouping,
-    period: Period,
-) -> Vec<RowsOverTime> {
-    let length = period.1.duration_since(period.0).unwrap_or_default().as_secs_f64();
-    let mut counts: BTreeMap<(String, Values), [u64; STEPS]> = BTreeMap::new();
-    for (at, row) in within(rows, period) {
-        let since = at.duration_since(period.0).unwrap_or_default().as_secs_f64();
-        let step = ((since / length * STEPS as f64) as usize).min(STEPS - 1);
-        let groups = row.reading(|reading| groups(questions, grouping, &questions.observe(reading)));
-        for by in std::iter::once(Vec::new()).chain(groups) {
-            counts.entry((row.event_type().to_owned(), by)).or_default()[step] += 1;
-        }
-    }
-    let counted = counts.into_iter();
-    counted.map(|((event_type, by), rows)| RowsOverTime { event_type, by, rows }).collect()
-}
-
-/// The groups of the report that the row is in.
-fn groups(questions: &Questions, grouping: &Grouping, row: &Observation<'_>) -> Vec<Values> {
-    let labels = row.raw_by().enumerate();
-    let labels: Vec<Option<String>> =
-        labels.map(|(place, raw)| raw.and_then(|raw| questions.label(place, &raw))).collect();
-    match grouping {
-        Grouping::Together(keys) => vec![keys.iter().cloned().zip(labels).collect()],
-        Grouping::Each(each) => {
-            let keys =
-                each.iter().find(|(known, _)| known == row.event_type()).map(|(_, keys)| keys.as_slice());
-            let keys = keys.unwrap_or_default().iter().cloned();
-            keys.zip(labels).map(|value| vec![value]).collect()
-        }
-    }
 }
 
 pub(super) fn failures(rows: &[KeptRow], questions: &Questions, period: Period) -> Vec<LiveFailure> {

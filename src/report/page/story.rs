@@ -8,7 +8,7 @@ use super::show::{Shown, cut, foreign};
 use super::table::{Cell, Column, Row, Table};
 use crate::escape::visible_json;
 use crate::report::answer::moment_text;
-use crate::report::story::text::{depths, end_ms, says};
+use crate::report::story::text::end_ms;
 use crate::report::story::{RowKind, Story, StoryRow, Wait};
 
 /// The width of the bars.
@@ -45,14 +45,16 @@ impl Story {
 
     fn waterfall(&self) -> Table {
         let total = self.rows.iter().filter_map(end_ms).fold(0.0, f64::max);
-        let depths = depths(&self.rows);
         let mut rows = Vec::new();
-        for (place, (row, depth)) in self.rows.iter().zip(depths).enumerate() {
+        for (place, row) in self.rows.iter().enumerate() {
             for wait in self.waits_before(place) {
                 let number = self.waits.iter().position(|other| other == wait).unwrap_or_default();
                 rows.push(Row { at: format!("/waits/{number}"), cells: wait_cells(wait, total) });
             }
-            rows.push(Row { at: format!("/rows/{place}"), cells: cells(row, depth, total) });
+            rows.push(Row {
+                at: format!("/rows/{place}"),
+                cells: cells(row, self.depth(place), self.says(place), total),
+            });
         }
         let columns = vec![
             Column::text("what"),
@@ -81,30 +83,24 @@ impl Story {
     }
 }
 
-fn cells(row: &StoryRow, depth: usize, total: f64) -> Vec<Cell> {
+fn cells(row: &StoryRow, depth: usize, says: String, total: f64) -> Vec<Cell> {
     let indent = "\u{a0}".repeat(3 * depth.min(8));
     let attempt = row.attempt.map(|number| format!(" #{number}")).unwrap_or_default();
     let flow =
         row.flow.as_deref().filter(|_| row.kind != RowKind::Job).map(|flow| format!(" {}", foreign(flow)));
     let name = format!("{indent}{}{attempt}{}", foreign(&row.event_type), flow.unwrap_or_default());
-    // An event is where it happened, and the JSON has where it began.
-    let at = match row.kind {
-        RowKind::Event if row.duration_ms.is_some() => Cell::Derived(Shown::duration(end_ms(row)).text),
-        _ => Cell::Figure(Shown::duration(row.offset_ms)),
-    };
     let colour = match row.kind {
         RowKind::Job => GREY,
         _ if row.success == Some(false) => ORANGE,
         _ => BLUE,
     };
-    let from = if row.kind == RowKind::Event { end_ms(row) } else { row.offset_ms };
-    let bar = from.zip(end_ms(row)).map(|(from, to)| bar(from, to, total, colour, HEIGHT));
+    let bar = row.offset_ms.zip(end_ms(row)).map(|(from, to)| bar(from, to, total, colour, HEIGHT));
     vec![
         Cell::Text(name),
-        at,
+        Cell::Figure(Shown::duration(row.offset_ms)),
         Cell::Figure(Shown::duration(row.duration_ms)),
         Cell::Drawn(bar.unwrap_or_default()),
-        Cell::Text(says(row)),
+        Cell::Text(says),
     ]
 }
 

@@ -26,9 +26,9 @@ pub struct Story {
     /// When the last row ended.
     #[serde(serialize_with = "rfc3339")]
     pub last: Option<SystemTime>,
-    /// The rows by their beginning. Those within a job or a call follow it at once.
+    /// The rows, in the order of their beginning.
     pub rows: Vec<StoryRow>,
-    /// The times between two attempts.
+    /// The times between two attempts, in the order of their beginning.
     pub waits: Vec<Wait>,
     /// How it ended; `None` where several bookings have rows, where rows are left out, and where there is no row.
     pub ending: Option<Ending>,
@@ -56,7 +56,8 @@ pub struct StoryRow {
     pub booking_id: Option<String>,
     /// The column, else the key of the context.
     pub restaurant_id: Option<String>,
-    /// `created_at` less the duration.
+    /// When it began: `created_at`, less the duration of a call or job. Where the clocks say that it began before the row
+    /// around it, it is the beginning of that row.
     #[serde(serialize_with = "rfc3339")]
     pub start: Option<SystemTime>,
     /// When the call ended, or when the event happened.
@@ -64,7 +65,7 @@ pub struct StoryRow {
     pub created_at: Option<SystemTime>,
     /// Milliseconds from the beginning of the story to `start`.
     pub offset_ms: Option<f64>,
-    /// In milliseconds.
+    /// In milliseconds. That of an event is what the event reports about something that has ended.
     pub duration_ms: Option<f64>,
     /// Such as `error`.
     pub outcome: Option<String>,

@@ -30,7 +30,7 @@ pub(super) fn build(question: &Question, id: &str, named: &Named, rows: Rows) ->
         rows.kept.rows.into_iter().map(|row| Timed::new(question, &jobs, row)).collect();
     timed.sort_by(|one, other| one.key().cmp(&other.key()));
     nest(&mut timed, &jobs);
-    let mut timed = in_tree(timed);
+    let mut timed = in_order(timed);
     let groups = attempts(&mut timed, &jobs);
     let first = timed.iter().filter_map(|row| row.start).min();
     let last = timed.iter().filter_map(|row| row.row.moment).max();
@@ -64,15 +64,14 @@ impl Timed {
         } else {
             RowKind::Event
         };
-        let start = row.moment.and_then(|end| start(end, row.duration_ms));
+        // The duration in an event is that of something else.
+        let duration = row.duration_ms.filter(|_| kind != RowKind::Event);
+        let start = row.moment.and_then(|end| start(end, duration));
         Self { row, kind, start, within: None, attempt: None }
     }
 
-    /// Calls are in the order of their beginning, the outer one first. An event is where it happened.
     fn key(&self) -> (bool, Option<Timestamp>, bool, Option<Timestamp>, &Option<String>) {
-        let is_event = self.kind == RowKind::Event;
-        let at = if is_event { self.row.moment } else { self.start };
-        (at.is_none(), at, is_event, self.row.moment, &self.row.id)
+        (self.start.is_none(), self.start, self.kind == RowKind::Event, self.row.moment, &self.row.id)
     }
 
     fn into_row(self, first: Option<Timestamp>, found_as: Option<&(Place, String)>) -> StoryRow {
@@ -184,27 +183,24 @@ fn job_around(rows: &[Timed], jobs: &[JobRule], row: &Timed) -> Option<usize> {
 
 fn is_at_its_time(around: &Timed, row: &Timed) -> bool {
     let (Some(from), Some(to)) = (around.start, around.row.moment) else { return false };
-    let begin = if row.kind == RowKind::Event { row.row.moment } else { row.start };
-    let (Some(begin), Some(end)) = (begin, row.row.moment) else { return false };
+    let (Some(begin), Some(end)) = (row.start, row.row.moment) else { return false };
     begin.duration_since(from) >= -SLACK && end.duration_since(to) <= SLACK
 }
 
-/// Puts each row behind the one around it.
-fn in_tree(rows: Vec<Timed>) -> Vec<Timed> {
-    let mut inner: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
-    let mut open: Vec<usize> = Vec::new();
-    for (place, row) in rows.iter().enumerate() {
-        match row.within {
-            Some(around) => inner[around].push(place),
-            None => open.push(place),
-        }
+/// Puts the rows in the order of their beginning. A row begins no earlier than those around it, whose times come from
+/// other readings of the clocks.
+fn in_order(mut rows: Vec<Timed>) -> Vec<Timed> {
+    let around = |rows: &[Timed], place: usize| -> Vec<usize> {
+        std::iter::successors(rows[place].within, |place| rows[*place].within).collect()
+    };
+    let outwards: Vec<Vec<usize>> = (0..rows.len()).map(|place| around(&rows, place)).collect();
+    let starts: Vec<_> = rows.iter().map(|row| row.start).collect();
+    for (row, around) in rows.iter_mut().zip(&outwards) {
+        row.start =
+            row.start.map(|start| around.iter().filter_map(|place| starts[*place]).fold(start, Ord::max));
     }
-    open.reverse();
-    let mut order = Vec::with_capacity(rows.len());
-    while let Some(place) = open.pop() {
-        order.push(place);
-        open.extend(inner[place].iter().rev());
-    }
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by_key(|place| (rows[*place].start.is_none(), rows[*place].start, outwards[*place].len()));
     let mut new_place = vec![0; rows.len()];
     for (new, old) in order.iter().enumerate() {
         new_place[*old] = new;
@@ -258,7 +254,7 @@ fn waits(rows: &[Timed], groups: &[Vec<usize>], first: Timestamp) -> Vec<Wait> {
             reason: reason.cloned(),
         });
     }
-    waits.sort_by_key(|wait| wait.before);
+    waits.sort_by(|one, other| one.offset_ms.total_cmp(&other.offset_ms));
     waits
 }
 

@@ -37,7 +37,7 @@ impl Story {
         layout.header(&mut out);
         for (place, row) in self.rows.iter().enumerate() {
             self.waits_before(place).for_each(|wait| layout.wait(&mut out, wait));
-            layout.row(&mut out, place, row);
+            layout.row(&mut out, row, self.depth(place), &self.says(place));
         }
         out.push_str(&self.last_lines());
         out
@@ -62,13 +62,35 @@ impl Story {
         format!("{name}: {rows}\n{} to {}", times[0], times[1])
     }
 
-    /// The waits that a reader meets before this row: a call, or a job. The events of the attempt come before its wait.
+    /// The waits that begin before this row, and not before the one above it.
     pub(in crate::report) fn waits_before(&self, place: usize) -> impl Iterator<Item = &Wait> {
-        let is_event = |row: &StoryRow| row.kind == RowKind::Event;
-        self.waits.iter().filter(move |wait| {
-            let follows = self.rows.iter().skip(wait.after + 1).position(|row| !is_event(row));
-            follows.is_some_and(|events| wait.after + 1 + events == place)
-        })
+        let is_later = |place: usize, wait: &Wait| {
+            self.rows.get(place).is_some_and(|row| row.offset_ms.is_none_or(|at| at > wait.offset_ms))
+        };
+        let above = place.checked_sub(1);
+        self.waits
+            .iter()
+            .filter(move |wait| is_later(place, wait) && !above.is_some_and(|above| is_later(above, wait)))
+    }
+
+    /// How many rows are around this one.
+    pub(in crate::report) fn depth(&self, place: usize) -> usize {
+        let around = |place: &usize| self.rows.get(*place).and_then(|row| row.within);
+        std::iter::successors(around(&place), around).count()
+    }
+
+    /// How the row ended, and what it is in where the lines above mislead, because calls overlap.
+    pub(in crate::report) fn says(&self, place: usize) -> String {
+        let Some(row) = self.rows.get(place) else { return String::new() };
+        let is_hidden = |around: &usize| {
+            let depth = self.depth(place);
+            (0..place).rev().find(|above| self.depth(*above) < depth) != Some(*around)
+        };
+        let around = row.within.filter(is_hidden);
+        let around = around.and_then(|around| self.rows.get(around));
+        let around = around.map(|around| format!("in {}", escape::text(&around.event_type)));
+        let parts = around.into_iter().chain(ended(row));
+        parts.collect::<Vec<_>>().join(", ")
     }
 
     /// The times of the jobs, how it ended, and what is left out.
@@ -153,42 +175,37 @@ struct Layout {
     name: usize,
     bar: usize,
     rest: usize,
-    depths: Vec<usize>,
     total_ms: f64,
 }
 
 impl Layout {
     fn new(story: &Story, columns: usize) -> Self {
-        let depths = depths(&story.rows);
         let longest = LONGEST_NAME + columns.saturating_sub(WIDTH) / 4;
-        let widths = story.rows.iter().zip(&depths).map(|(row, depth)| name(row, *depth).chars().count());
+        let names = story.rows.iter().enumerate().map(|(place, row)| name(row, story.depth(place)));
+        let widths = names.map(|name| name.chars().count());
         let name = widths.max().unwrap_or_default().clamp(10, longest);
         // Two columns of times, and a space between all columns.
         let left = columns.saturating_sub(2 * (TIME + 1) + name + 1);
         let bar = (left / 2).clamp(LEAST_BAR, MOST_BAR);
         let total_ms = story.rows.iter().filter_map(end_ms).fold(0.0, f64::max);
-        Self { name, bar, rest: left.saturating_sub(bar + 1), depths, total_ms }
+        Self { name, bar, rest: left.saturating_sub(bar + 1), total_ms }
     }
 
     fn header(&self, out: &mut String) {
         writeln!(out, "\n{:>TIME$} {:>TIME$}", "at", "took").ok();
     }
 
-    fn row(&self, out: &mut String, place: usize, row: &StoryRow) {
-        let at = if row.kind == RowKind::Event { end_ms(row) } else { row.offset_ms };
-        let name = self.cut_left(&name(row, self.depths.get(place).copied().unwrap_or_default()));
+    fn row(&self, out: &mut String, row: &StoryRow, depth: usize, says: &str) {
+        let name = self.cut_left(&name(row, depth));
         let mark = match row.kind {
             RowKind::Job => '░',
             RowKind::Call => '█',
             RowKind::Event => '·',
         };
-        let bar = match (row.offset_ms, end_ms(row)) {
-            (Some(_), Some(to)) if row.kind == RowKind::Event => self.bar(to, to, mark),
-            (Some(from), Some(to)) => self.bar(from, to, mark),
-            _ => String::new(),
-        };
+        let bar = row.offset_ms.zip(end_ms(row)).map(|(from, to)| self.bar(from, to, mark));
+        let [at, took] = [row.offset_ms, row.duration_ms].map(|ms| ms.map(duration).unwrap_or_default());
         let named = if row.named { ">" } else { "" };
-        self.line(out, [named, &optional(at), &optional(row.duration_ms), &name, &bar, &says(row)]);
+        self.line(out, [named, &at, &took, &name, &bar.unwrap_or_default(), says]);
     }
 
     fn wait(&self, out: &mut String, wait: &Wait) {
@@ -241,24 +258,10 @@ impl Layout {
     }
 }
 
-fn optional(ms: Option<f64>) -> String {
-    ms.map(duration).unwrap_or_default()
-}
-
 /// Milliseconds from the beginning of the story to the end of the row.
 pub(in crate::report) fn end_ms(row: &StoryRow) -> Option<f64> {
-    Some(row.offset_ms? + row.duration_ms.unwrap_or_default().max(0.0))
-}
-
-/// How many rows are around each.
-pub(in crate::report) fn depths(rows: &[StoryRow]) -> Vec<usize> {
-    let mut depths: Vec<usize> = Vec::with_capacity(rows.len());
-    for row in rows {
-        // The row around it comes before it.
-        let depth = row.within.and_then(|around| depths.get(around)).map_or(0, |depth| depth + 1);
-        depths.push(depth);
-    }
-    depths
+    let duration = row.duration_ms.filter(|_| row.kind != RowKind::Event);
+    Some(row.offset_ms? + duration.unwrap_or_default().max(0.0))
 }
 
 fn name(row: &StoryRow, depth: usize) -> String {
@@ -273,12 +276,11 @@ fn name(row: &StoryRow, depth: usize) -> String {
     format!("{indent}{event_type}{attempt}{}", flow.unwrap_or_default())
 }
 
-/// How the row ended.
-pub(in crate::report) fn says(row: &StoryRow) -> String {
+fn ended(row: &StoryRow) -> Option<String> {
     let said = match row.kind {
         RowKind::Job => row.result.as_ref().or(row.outcome.as_ref()),
         _ if row.success == Some(true) => row.outcome.as_ref(),
         _ => why(&row.reason_code, &row.reason, &row.outcome),
     };
-    said.map(|said| escape::text(said)).unwrap_or_default()
+    said.map(|said| escape::text(said))
 }

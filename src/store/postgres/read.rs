@@ -15,10 +15,14 @@ use crate::store::read::{ExtraColumns, ReadRow, Reading, RowSource, Rows, Select
 /// The timeout for the next row: a report may search all of a large table for it.
 pub(super) const ROW_TIMEOUT: Duration = Duration::from_secs(300);
 
+/// A server that can ends the statement of a client that is gone, which might search a large table in vain. The setting is of
+/// Postgres 14 and later, and of some platforms.
 const BEGIN: &str = "BEGIN READ ONLY; \
      SET LOCAL statement_timeout = '15min'; \
      SET LOCAL lock_timeout = '10s'; \
-     SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL jit = off";
+     SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL jit = off; \
+     SELECT set_config('client_connection_check_interval', '2s', true) \
+     WHERE current_setting('client_connection_check_interval', true) IS NOT NULL AND version() LIKE '%linux%'";
 
 /// The texts have the form of those in SQLite, so that both databases give the same rows. The casts read each type of a column
 /// that the ledger can write. Beside the usual types they do nothing, so that an index serves.

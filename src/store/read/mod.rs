@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 
 pub(super) use self::extra::ExtraColumns;
 use self::extra::with_columns;
-pub(crate) use self::selection::{Asked, Choice, Comparison, Condition, Reading, Selection};
+pub(crate) use self::selection::{Asked, Choice, Comparison, Condition, LOSS, Reading, Selection};
 use crate::error::Error;
 
 /// The columns of a row that reports use.

@@ -127,6 +127,21 @@ pub(super) fn reference_error(error: &sqlx::Error, keys: (bool, bool)) -> Insert
 }
 
 #[cfg(feature = "report")]
+pub(super) fn read_from_missing(name: &str) -> Error {
+    Error::database(format!(
+        "cannot read observability_events from SQLite: the file {name} is gone or was never there; put it back, correct \
+         the path in the URL, or let the service make it by create_table(true)"
+    ))
+}
+
+#[cfg(feature = "report")]
+pub(super) fn read_from_changed() -> Error {
+    Error::database(
+        "cannot read observability_events from SQLite: the file was replaced; the next try reads the new one",
+    )
+}
+
+#[cfg(feature = "report")]
 pub(super) fn read_error(error: &sqlx::Error) -> Error {
     let text = describe(error);
     let hint = if primary(error) == CANTOPEN {

@@ -72,6 +72,13 @@ impl Location {
         }
     }
 
+    /// The name of a file that should be there and is not.
+    #[cfg(feature = "report")]
+    pub(super) fn missing(&self) -> Option<String> {
+        let path = self.path.as_deref().filter(|path| !path.exists())?;
+        path.file_name().map(|name| visible(&name.to_string_lossy()))
+    }
+
     /// The file that is there now; `None` for a database in memory.
     pub(super) fn look(&self) -> Option<Seen> {
         self.path.as_deref().map(Seen::at)

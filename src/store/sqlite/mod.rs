@@ -21,7 +21,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnection, SqliteJournalMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
-use self::location::{Location, Seen};
+use self::location::{Change, Location, Seen};
 use super::filled::{self, Filled};
 use super::table_name::quoted;
 use super::{Attempt, Failure, InsertError, Store, TableName, time};
@@ -219,17 +219,22 @@ impl Sqlite {
         sqlx::query(explain).execute(self.connection().await?).await.map(drop)
     }
 
-    /// Lets go of a file that is no longer the one that the URL names.
     async fn check_file(&mut self) -> Result<(), InsertError> {
-        let Some(open) = &mut self.open else { return Ok(()) };
-        let (Some(before), Some(now)) = (open.file, self.location.look()) else { return Ok(()) };
+        let changed = self.changed_file().await;
+        changed.map_or(Ok(()), |(change, written)| Err(classify::changed(change, written)))
+    }
+
+    /// Lets go of a file that is no longer the one that the URL names, and says how many rows went there.
+    async fn changed_file(&mut self) -> Option<(Change, usize)> {
+        let open = self.open.as_mut()?;
+        let (before, now) = open.file.zip(self.location.look())?;
         let Some(change) = now.change(&before) else {
             open.file = Some(now);
-            return Ok(());
+            return None;
         };
         let written = open.written;
         self.close().await;
-        Err(classify::changed(change, written))
+        Some((change, written))
     }
 
     /// Closes the file if a person has to act: it may be replaced.

@@ -2,6 +2,7 @@
 
 use sqlx::AssertSqlSafe;
 
+use super::location::Change;
 use super::{Sqlite, classify};
 use crate::error::Error;
 use crate::store::read::{ExtraColumns, ReadRow, Reading, RowSource, Rows, Selection, next};
@@ -33,8 +34,17 @@ impl RowSource for Sqlite {
         selection: &Selection,
         each: &mut (dyn FnMut(&Reading<'_>) + Send),
     ) -> Result<(), Error> {
-        let read = self.rows(selection, each).await;
-        read.map_err(|error| classify::read_error(&error).reworded(|message| self.table.in_message(message)))
+        // Whoever follows the rows reads all of a new file, and so must know of it.
+        let read = match self.changed_file().await {
+            Some((Change::Gone, _)) => Err(classify::read_from_changed()),
+            _ => self.rows(selection, each).await.map_err(|error| classify::read_error(&error)),
+        };
+        let error = match (read, self.location.missing()) {
+            (Ok(()), _) => return Ok(()),
+            (Err(_), Some(name)) => classify::read_from_missing(&name),
+            (Err(error), None) => error,
+        };
+        Err(error.reworded(|message| self.table.in_message(message)))
     }
 }
 

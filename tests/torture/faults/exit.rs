@@ -3,7 +3,8 @@
 use std::thread;
 
 use crate::proxy::Weather;
-use crate::scene::{FaultVerdict, Round, Scene, Setup, SpoolChoice};
+use crate::scene::{DRAINED_WITHIN, FaultVerdict, Round, Scene, Setup, SpoolChoice};
+use crate::wait::until;
 
 /// A shutdown keeps its deadline whatever the database does, and what it says of the rows is true.
 pub(crate) fn by_the_deadline(mut round: Round) -> FaultVerdict {
@@ -17,9 +18,13 @@ pub(crate) fn by_the_deadline(mut round: Round) -> FaultVerdict {
     scene.verdict_of_exit(deadline, |_, proxy| proxy.weather(Weather::Fair))
 }
 
-/// The same with the table locked: the server has the statement, and works on it.
+/// A try that waits for the lock, and that has only begun: the server gives it up two seconds after its begin.
+const WAITS_FOR_THE_LOCK: &str = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() \
+    AND wait_event_type = 'Lock' AND clock_timestamp() - query_start < interval '0.5 s'";
+
+/// The same with the table locked: the server has the statement, and works on it past the deadline.
 pub(crate) fn while_locked(mut round: Round) -> FaultVerdict {
-    let deadline = round.rng.ms(0..1000);
+    let deadline = round.rng.ms(0..500);
     let mut scene = Scene::open(round, Setup { spool: SpoolChoice::No, ..Setup::default() });
     scene.calm();
     let (cluster, admin) = (scene.stage.cluster.clone(), scene.stage.admin.clone());
@@ -28,6 +33,7 @@ pub(crate) fn while_locked(mut round: Round) -> FaultVerdict {
         cluster.try_psql(&admin, lock).expect_err("its session is ended")
     });
     scene.backlog();
+    until(DRAINED_WITHIN, "a try waits for the lock", || scene.stage.psql(WAITS_FOR_THE_LOCK) == "t");
     scene.verdict_of_exit(deadline, |stage, _| {
         let unlock = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                       WHERE datname = current_database() AND query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";

@@ -26,7 +26,7 @@ use tokio::task::LocalSet;
 use self::answer::Site;
 use self::pages::Pages;
 use self::token::Token;
-use super::rows::RowsOptions;
+use super::rows::LiveOptions;
 use super::span::window;
 use super::{complain, print, runtime};
 
@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Args)]
 pub(super) struct Serve {
     #[command(flatten)]
-    rows: RowsOptions,
+    rows: LiveOptions,
 
     /// The length of the window, which ends now
     #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = window)]

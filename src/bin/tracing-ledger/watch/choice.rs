@@ -23,6 +23,8 @@ pub(super) struct Choice {
 pub(super) enum Reaction {
     Nothing,
     Quit,
+    /// Go to the background, for `fg`.
+    Suspend,
     /// The window has another length.
     Reread,
 }
@@ -46,6 +48,7 @@ impl Choice {
         let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
             KeyCode::Char('c') if is_control => return Reaction::Quit,
+            KeyCode::Char('z') if is_control => return Reaction::Suspend,
             KeyCode::Char('q') | KeyCode::Esc => return Reaction::Quit,
             KeyCode::Char('w') => return self.step_window(true),
             KeyCode::Char('W') => return self.step_window(false),

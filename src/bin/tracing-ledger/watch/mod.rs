@@ -16,14 +16,14 @@ use tracing_ledger::report::Live;
 
 use self::choice::Choice;
 use self::screen::Screen;
-use super::rows::RowsOptions;
+use super::rows::LiveOptions;
 use super::span::short_window;
-use super::{NO_ROW, complain, print, runtime};
+use super::{NO_ROW, complain, is_dumb, print, runtime};
 
 #[derive(Args)]
 pub(super) struct Watch {
     #[command(flatten)]
-    rows: RowsOptions,
+    rows: LiveOptions,
 
     /// The length of the window at the beginning, such as 30s, 5min or 1h
     #[arg(long, value_name = "SPAN", default_value = "5min", value_parser = short_window)]
@@ -44,6 +44,9 @@ impl Watch {
         if !io::stdout().is_terminal() {
             return Err("stdout is no terminal: use --once for one frame as text".into());
         }
+        if is_dumb() {
+            return Err("TERM says that this terminal shows only lines: use --once for one frame as text, or set TERM".into());
+        }
         terminal::run(live, self.window)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -56,7 +59,7 @@ impl Watch {
         let is_empty = view.report.is_empty();
         let until = view.report.window.until.unwrap_or_else(SystemTime::now);
         let mut choice = Choice::new(self.window);
-        if self.rows.is_grouped() {
+        if !self.rows.by.is_empty() {
             choice.step_group(&view);
         }
         let screen = Screen { view: Some(view), away: None, choice, now: until };

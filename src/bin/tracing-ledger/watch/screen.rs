@@ -9,14 +9,20 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget};
-use tracing_ledger::report::{Figures, LiveFailure, LiveView, RowsOverTime};
+use tracing_ledger::report::{EventFigures, Figures, LiveFailure, LiveView, Report};
 
 use super::choice::{Choice, keys};
 
-/// The columns of the figures and of the sparkline, with the spaces before them.
-const FIGURES: usize = 9 + 8 + 3 * 10 + 13;
+/// The columns of a sparkline, with the space before it.
+const SPARKLINE: usize = 13;
+/// The same of all figures.
+const FIGURES: usize = 9 + 8 + 3 * 10 + SPARKLINE;
+/// The columns of the title.
+const TITLE: usize = 78;
+/// The lines above the table, as a rule.
+const HEAD: usize = 3;
 /// The lines above and below the table and the failures.
-const FRAME: usize = 8;
+const FRAME: usize = HEAD + 5;
 const LEAST_LINES: u16 = 24;
 const MOST_FAILURES: usize = 20;
 const NONE: &str = "–";
@@ -31,7 +37,7 @@ pub(super) struct Screen {
     pub(super) now: SystemTime,
 }
 
-/// The database does not answer.
+/// The rows cannot be read.
 pub(super) struct Away {
     pub(super) since: SystemTime,
     pub(super) why: String,
@@ -41,8 +47,8 @@ impl Screen {
     /// The frame as text, which is as high as it must be unless `lines` says otherwise.
     pub(super) fn text(&self, columns: u16, lines: Option<u16>) -> String {
         let view = self.view.as_ref();
-        let rows =
-            view.map_or(0, |view| table_rows(&self.choice, view).len() + view.failures.len().min(5) + FRAME);
+        let rows = view
+            .map_or(0, |view| 2 * table_rows(&self.choice, view).len() + view.failures.len().min(5) + FRAME);
         let high = u16::try_from(rows).unwrap_or(u16::MAX).max(LEAST_LINES);
         let area = Rect::new(0, 0, columns.clamp(40, 400), lines.unwrap_or(high).clamp(10, 1000));
         let mut buffer = Buffer::empty(area);
@@ -58,16 +64,16 @@ impl Screen {
 
     pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer) {
         let (width, height) = (usize::from(area.width), usize::from(area.height));
-        let mut lines = self.head();
+        let mut lines = self.head(width, height / 4);
         if let Some(view) = &self.view {
-            let room = height.saturating_sub(FRAME);
+            let room = (height + HEAD).saturating_sub(FRAME + lines.len());
             let rows = table_rows(&self.choice, view);
             // The table has two thirds of the room, and the failures have the rest.
             let failures = view
                 .failures
                 .len()
                 .clamp(1, MOST_FAILURES)
-                .min((room / 3).max(room.saturating_sub(rows.len())));
+                .min((room / 3).max(usize::from(room > 1)).max(room.saturating_sub(2 * rows.len())));
             lines.extend(self.table(view, &rows, room.saturating_sub(failures), width));
             lines.push(Line::default());
             lines.extend(self.failures(view, failures, width));
@@ -79,36 +85,42 @@ impl Screen {
         Paragraph::new(lines).render(area, buffer);
     }
 
-    fn head(&self) -> Vec<Line<'_>> {
+    /// With at most so many lines of advice.
+    fn head(&self, width: usize, most: usize) -> Vec<Line<'_>> {
         let window = self.view.as_ref().map(|view| &view.report.window);
+        let (name, format) = match width {
+            ..TITLE => ("watch", "%H:%M:%SZ"),
+            _ => ("tracing-ledger watch", "%Y-%m-%dT%H:%M:%S.%6fZ"),
+        };
         let [since, until] = [window.and_then(|window| window.since), window.and_then(|window| window.until)]
-            .map(|moment| moment.map_or(NONE.to_owned(), |moment| time(moment, "%Y-%m-%dT%H:%M:%S.%6fZ")));
-        let title = Line::styled(format!("tracing-ledger watch  {since} to {until}"), Modifier::BOLD);
-        let [status, advice] = self.status();
-        vec![title, status, advice]
+            .map(|moment| moment.map_or(NONE.to_owned(), |moment| time(moment, format)));
+        let title = Line::styled(format!("{name}  {since} to {until}"), Modifier::BOLD);
+        let (status, advice) = self.status();
+        let advice = wrapped(&advice, width).into_iter().take(most.max(1)).map(Line::raw);
+        [title, status].into_iter().chain(advice).collect()
     }
 
     /// Whether rows come, in loud words where they do not, and what to check then.
-    fn status(&self) -> [Line<'_>; 2] {
+    fn status(&self) -> (Line<'_>, String) {
         if let Some(Away { since, why }) = &self.away {
-            let text = format!(" DATABASE AWAY since {}, trying again ", clock(*since));
-            return [loud(text), Line::raw(visible(why))];
+            return (loud(format!(" CANNOT READ since {}, trying again ", clock(*since))), visible(why));
         }
         let Some(view) = &self.view else {
-            return [Line::raw("reading the rows of the window …"), Line::default()];
+            return (Line::raw("reading the rows of the window …"), String::new());
         };
         let ago = |moment: SystemTime| seconds(self.now.duration_since(moment).unwrap_or_default());
-        let advice = "check the service, its layer and this database: tracing-ledger doctor";
+        let advice = "check the service, its layer and this database: tracing-ledger doctor".to_owned();
         match (view.silent_since, view.last) {
             (Some(since), _) => {
-                [loud(format!(" NO ROWS since {}, {} ago ", clock(since), ago(since))), Line::raw(advice)]
+                (loud(format!(" NO ROWS since {}, {} ago ", clock(since), ago(since))), advice)
             }
             (None, Some(last)) => {
                 let calls: u64 = view.report.events.iter().map(|event| event.figures.calls).sum();
                 let cut = if view.is_cut { "; the window is shorter, it has too many rows" } else { "" };
-                [Line::raw(format!("{calls} rows, the last one {} ago{cut}", ago(last))), Line::default()]
+                let rows = if calls == 1 { "row" } else { "rows" };
+                (Line::raw(format!("{calls} {rows}, the last one {} ago{cut}", ago(last))), String::new())
             }
-            (None, None) => [loud(" NO ROWS in the window ".to_owned()), Line::raw(advice)],
+            (None, None) => (loud(" NO ROWS in the window ".to_owned()), advice),
         }
     }
 
@@ -131,9 +143,21 @@ impl Screen {
         let mut lines = vec![Line::styled(header, Modifier::UNDERLINED)];
         let picked = rows.iter().position(|row| row.is_picked).unwrap_or_default();
         let (room, skipped) = (room.max(1), picked.saturating_sub(room.max(1).saturating_sub(1)));
+        // The medians have what is left, those of the picked event type first.
+        let has_picked = rows.iter().any(|row| row.is_picked);
+        let mut left = if width < FIGURES + 10 { 0 } else { room.saturating_sub(rows.len()) };
         for row in rows.iter().skip(skipped).take(room) {
             let line = Line::raw(row.line(name, &view.over_time));
             lines.push(if row.is_picked { line.style(Modifier::REVERSED) } else { line });
+            let medians = if row.is_picked || left > usize::from(has_picked) {
+                row.medians(name, &view.over_time)
+            } else {
+                None
+            };
+            if left > 0 {
+                left -= usize::from(medians.is_some());
+                lines.extend(medians.map(Line::raw));
+            }
         }
         lines
     }
@@ -153,7 +177,7 @@ impl Screen {
         let window = seconds(self.choice.window);
         let group = self.choice.group.as_ref().map_or("none".to_owned(), |keys| keys.join(","));
         Line::styled(
-            format!("↑↓ event  g group: {}  w/W window: {window}  q quit", visible(&group)),
+            format!("q quit  ↑↓ event  g group: {}  w/W window: {window}", visible(&group)),
             Modifier::DIM,
         )
     }
@@ -171,7 +195,7 @@ struct Shown<'a> {
 fn table_rows<'a>(choice: &Choice, view: &'a LiveView) -> Vec<Shown<'a>> {
     let picked = choice.event(view);
     let Some(wanted) = &choice.group else {
-        let shown = |event: &'a tracing_ledger::report::EventFigures| Shown {
+        let shown = |event: &'a EventFigures| Shown {
             name: event.event_type.clone(),
             event_type: &event.event_type,
             by: &[],
@@ -196,11 +220,32 @@ fn table_rows<'a>(choice: &Choice, view: &'a LiveView) -> Vec<Shown<'a>> {
 }
 
 impl Shown<'_> {
-    fn line(&self, name: usize, over_time: &[RowsOverTime]) -> String {
+    /// Its figures in each part of the window, where it has rows.
+    fn over_time<'r>(&self, parts: &'r [Report]) -> impl Iterator<Item = Option<&'r Figures>> {
+        parts.iter().map(|part| {
+            let event = part.event(self.event_type)?;
+            if self.by.is_empty() {
+                return Some(&event.figures);
+            }
+            event.groups.iter().find(|group| group.by == self.by).map(|group| &group.figures)
+        })
+    }
+
+    /// The medians over time, if there are any, below the rows over time.
+    fn medians(&self, name: usize, parts: &[Report]) -> Option<String> {
+        let medians: Vec<Option<f64>> =
+            self.over_time(parts).map(|figures| figures?.duration_ms.median).collect();
+        let least = medians.iter().copied().flatten().reduce(f64::min)?;
+        let most = medians.iter().copied().flatten().reduce(f64::max);
+        let scale = format!("median from {} to {} ms", decimal(Some(least)), decimal(most));
+        Some(format!("{scale:>0$} {1}", name + FIGURES - SPARKLINE, sparkline(medians)))
+    }
+
+    fn line(&self, name: usize, parts: &[Report]) -> String {
         let figures = self.figures;
         let success = figures.success.rate.map_or(NONE.to_owned(), |rate| format!("{:.1}%", rate * 100.0));
         let spread = &figures.duration_ms;
-        let steps = over_time.iter().find(|steps| steps.event_type == self.event_type && steps.by == self.by);
+        let rows = self.over_time(parts).map(|figures| figures.map(|figures| figures.calls as f64));
         format!(
             "{:<name$} {:>8} {success:>7} {:>9} {:>9} {:>9} {}",
             cut_left(&visible(&self.name), name),
@@ -208,7 +253,7 @@ impl Shown<'_> {
             decimal(spread.median),
             decimal(spread.p95),
             decimal(spread.p99),
-            steps.map(|steps| sparkline(&steps.rows)).unwrap_or_default(),
+            sparkline(rows.collect()),
         )
     }
 }
@@ -222,14 +267,15 @@ fn cut_left(text: &str, width: usize) -> String {
     std::iter::once('…').chain(text.chars().skip(count + 1 - width)).collect()
 }
 
-/// A step without rows is blank.
-fn sparkline(rows: &[u64]) -> String {
-    let most = rows.iter().copied().max().unwrap_or_default().max(1);
-    let bar = |rows: &u64| match rows {
-        0 => ' ',
-        rows => BARS[((rows * 8).div_ceil(most) as usize).clamp(1, 8) - 1],
+/// The tallest bar is the greatest value. A part without a value is blank.
+fn sparkline(values: Vec<Option<f64>>) -> String {
+    let most = values.iter().copied().flatten().fold(0.0, f64::max);
+    let bar = |value: &Option<f64>| match value {
+        None => ' ',
+        Some(value) if most > 0.0 => BARS[((value * 8.0 / most).ceil() as usize).clamp(1, 8) - 1],
+        Some(_) => BARS[0],
     };
-    rows.iter().map(bar).collect()
+    values.iter().map(bar).collect()
 }
 
 fn failure_line(failure: &LiveFailure) -> String {
@@ -284,7 +330,23 @@ fn decimal(value: Option<f64>) -> String {
 /// Text of a row may drive no terminal, and has one column for each character.
 fn visible(text: &str) -> String {
     let shown = |c: char| if c.is_control() || !c.is_ascii() && !c.is_alphanumeric() { '·' } else { c };
-    text.chars().take(200).map(shown).collect()
+    text.chars().take(400).map(shown).collect()
+}
+
+/// The words of a text in lines of this width, one at least.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn cut(text: &str, width: usize) -> String {

@@ -8,8 +8,9 @@ use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, SystemTime};
 
 use crossterm::event::{self, Event};
+use crossterm::terminal::{EnterAlternateScreen, disable_raw_mode, enable_raw_mode};
 use ratatui::DefaultTerminal;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use tracing_ledger::report::Live;
 
 use super::choice::{Choice, Reaction};
@@ -21,12 +22,12 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Shows the last minutes until a key or a signal ends it. The terminal is restored, also after a panic.
 pub(super) fn run(live: Live, window: Duration) -> Result<(), Box<dyn Error>> {
-    let ended = Arc::new(AtomicBool::new(false));
-    for signal in [SIGHUP, SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&ended))?;
+    let [ended, continued] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+    for (signal, flag) in [(SIGHUP, &ended), (SIGINT, &ended), (SIGTERM, &ended), (SIGCONT, &continued)] {
+        signal_hook::flag::register(signal, Arc::clone(flag))?;
     }
     let reader = Reader::start(live)?;
-    in_terminal(|terminal| show(terminal, &reader, window, &ended))
+    in_terminal(|terminal| show(terminal, &reader, window, [&ended, &continued]))
 }
 
 /// Its hook restores the terminal before a panic is printed.
@@ -44,20 +45,14 @@ fn show(
     terminal: &mut DefaultTerminal,
     reader: &Reader,
     window: Duration,
-    ended: &AtomicBool,
+    [ended, continued]: [&AtomicBool; 2],
 ) -> Result<(), Box<dyn Error>> {
     let mut screen = Screen { view: None, away: None, choice: Choice::new(window), now: SystemTime::now() };
     while !ended.load(Ordering::Relaxed) {
-        loop {
-            match reader.news.try_recv() {
-                Ok(News::View(view)) => (screen.view, screen.away) = (Some(*view), None),
-                Ok(News::Away(why)) => {
-                    let since = screen.away.take().map_or_else(SystemTime::now, |away| away.since);
-                    screen.away = Some(Away { since, why });
-                }
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return Err("the thread that reads rows has ended".into()),
-            }
+        take_news(&mut screen, reader)?;
+        // The shell or another program had the terminal.
+        if continued.swap(false, Ordering::Relaxed) {
+            enter(terminal)?;
         }
         screen.now = SystemTime::now();
         terminal.draw(|frame| screen.draw(frame.area(), frame.buffer_mut()))?;
@@ -65,11 +60,42 @@ fn show(
             match screen.choice.key(key, screen.view.as_ref()) {
                 Reaction::Quit => return Ok(()),
                 Reaction::Reread => reader.set_window(screen.choice.window),
+                Reaction::Suspend => suspend(terminal)?,
                 Reaction::Nothing => {}
             }
         }
     }
     Ok(())
+}
+
+fn take_news(screen: &mut Screen, reader: &Reader) -> Result<(), Box<dyn Error>> {
+    loop {
+        match reader.news.try_recv() {
+            Ok(News::View(view)) => (screen.view, screen.away) = (Some(*view), None),
+            Ok(News::Away(why)) => {
+                let since = screen.away.take().map_or_else(SystemTime::now, |away| away.since);
+                screen.away = Some(Away { since, why });
+            }
+            Err(TryRecvError::Empty) => return Ok(()),
+            Err(TryRecvError::Disconnected) => return Err("the thread that reads rows has ended".into()),
+        }
+    }
+}
+
+/// Stops the process, as Ctrl-Z does elsewhere, and goes on when a shell continues it. Without such a shell nothing happens.
+fn suspend(terminal: &mut DefaultTerminal) -> Result<(), Box<dyn Error>> {
+    terminal.show_cursor()?;
+    ratatui::try_restore()?;
+    signal_hook::low_level::raise(SIGTSTP)?;
+    enter(terminal)
+}
+
+/// Takes the terminal again, whatever has become of it.
+fn enter(terminal: &mut DefaultTerminal) -> Result<(), Box<dyn Error>> {
+    disable_raw_mode()?;
+    enable_raw_mode()?;
+    crossterm::execute!(io::stdout(), EnterAlternateScreen)?;
+    Ok(terminal.clear()?)
 }
 
 /// A key or a new size; `None` after a while without one.

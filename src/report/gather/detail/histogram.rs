@@ -1,17 +1,11 @@
 //! Durations by size.
 
 use crate::report::detail::DurationBar;
+use crate::report::preferred::{EDGES_A_DECADE, edge, place};
 use crate::report::samples::Sorted;
 
 /// More bars are no longer a picture.
 const MOST_BARS: i32 = 200;
-
-/// Preferred numbers (ISO 3, R 20): neighbours differ by about an eighth, and people can read them.
-const EDGES: [&str; 20] = [
-    "1", "1.12", "1.25", "1.4", "1.6", "1.8", "2", "2.24", "2.5", "2.8", "3.15", "3.55", "4", "4.5", "5",
-    "5.6", "6.3", "7.1", "8", "9",
-];
-const EDGES_A_DECADE: i32 = 20;
 
 /// How many of the edges one bar spans, so that all values fit in as many bars as are shown.
 const SPANS: [i32; 5] = [1, 2, 4, 20, 100];
@@ -49,25 +43,6 @@ fn span(least: f64, most: f64, others: i32) -> i32 {
     let (first, last) = (place(least), place(most));
     let fits = |span: &i32| last.div_euclid(*span) - first.div_euclid(*span) + 1 + others <= MOST_BARS;
     SPANS.into_iter().find(fits).unwrap_or(EDGES_A_DECADE * EDGES_A_DECADE)
-}
-
-/// The last edge that is at most this value, counted from 1.
-fn place(value: f64) -> i32 {
-    let mut place = (value.log10() * f64::from(EDGES_A_DECADE)).floor() as i32;
-    while edge(place) > value {
-        place -= 1;
-    }
-    while edge(place + 1) <= value && edge(place) < f64::MAX {
-        place += 1;
-    }
-    place
-}
-
-/// The number that is written so: a product would be off by its last digit.
-fn edge(place: i32) -> f64 {
-    let digits = EDGES.get(place.rem_euclid(EDGES_A_DECADE) as usize).copied().unwrap_or("1");
-    let edge = format!("{digits}e{}", place.div_euclid(EDGES_A_DECADE)).parse().unwrap_or(f64::MAX);
-    f64::min(edge, f64::MAX)
 }
 
 #[cfg(test)]

@@ -68,10 +68,12 @@ async fn a_frame_of_80_by_24_has_every_part() {
     assert_eq!(lines[1], "61 rows, the last one 1 s ago");
     assert_eq!(lines[3], "event type             rows/s success median ms    p95 ms    p99 ms rows");
     assert_eq!(lines[4], "auto_assign.quote        0.50   80.0%     30.50     57.05     59.41       ██████");
-    assert!(lines[5].starts_with("ledger.loss "), "{lines:#?}");
-    assert_eq!(lines[7], "last failures");
-    assert!(lines[8].contains("auto_assign.quote hard.no_tables after 5.00 ms"), "{lines:#?}");
-    assert_eq!(lines[23], "↑↓ event  g group: none  w/W window: 2 min  q quit");
+    let medians = "                                       median from 5.50 to 55.50 ms       █▇▆▄▃▁";
+    assert_eq!(lines[5], medians, "each ten seconds have ten durations");
+    assert!(lines[6].starts_with("ledger.loss "), "{lines:#?}");
+    assert_eq!(lines[8], "last failures");
+    assert!(lines[9].contains("auto_assign.quote hard.no_tables after 5.00 ms"), "{lines:#?}");
+    assert_eq!(lines[23], "q quit  ↑↓ event  g group: none  w/W window: 2 min");
 }
 
 #[tokio::test]
@@ -90,13 +92,21 @@ async fn losses_are_loud_and_silence_is_louder() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_leaves_the_last_figures() {
+async fn rows_that_cannot_be_read_leave_the_last_figures() {
     let mut screen = screen(&rows(), 120).await;
-    screen.away = Some(Away { since: now(), why: "cannot connect\u{1b}[2J".to_owned() });
-    let lines = drawn(&screen, 80, 24);
-    assert!(lines[1].starts_with(" DATABASE AWAY since "), "{lines:#?}");
-    assert_eq!(lines[2], "cannot connect·[2J");
-    assert!(lines[4].starts_with("auto_assign.quote"), "{lines:#?}");
+    screen.away =
+        Some(Away { since: now(), why: "cannot connect\u{1b}[2J".to_owned() + &" word".repeat(20) });
+    for (width, height) in [(80, 24), (40, 10)] {
+        let lines = drawn(&screen, width, height);
+        assert!(lines[1].starts_with(" CANNOT READ since "), "{lines:#?}");
+        assert!(lines[2].starts_with("cannot connect·[2J word"), "{lines:#?}");
+        assert!(lines[3].starts_with("word"), "the reason has as many lines as it needs: {lines:#?}");
+        assert!(
+            lines[5].starts_with("auto_assign.quote") || lines[5].starts_with("…ign.quote"),
+            "{lines:#?}"
+        );
+        assert!(lines[usize::from(height) - 1].contains("event"), "{lines:#?}");
+    }
 }
 
 #[tokio::test]
@@ -109,7 +119,7 @@ async fn keys_pick_group_event_and_window() {
     press(&mut screen, KeyCode::Char('g'));
     let lines = drawn(&screen, 80, 24);
     assert!(lines[3].starts_with("auto_assign.quote b…"), "{lines:#?}");
-    assert!(lines[4].starts_with("inline ") && lines[5].starts_with("job "), "{lines:#?}");
+    assert!(lines[4].starts_with("inline ") && lines[6].starts_with("job "), "{lines:#?}");
     assert!(lines[23].contains("group: flow"), "{lines:#?}");
     press(&mut screen, KeyCode::Down);
     assert!(drawn(&screen, 80, 24)[23].contains("group: none"), "the next event type has no such group");
@@ -126,6 +136,14 @@ async fn any_size_is_drawn() {
     for (width, height) in [(1, 1), (10, 3), (40, 10), (79, 23), (200, 60), (300, 2)] {
         assert_eq!(drawn(&screen, width, height).len(), usize::from(height));
     }
+    let small = drawn(&screen, 40, 10);
+    assert!(small[0].starts_with("watch  ") && small[0].ends_with('Z'), "{small:#?}");
+    assert!(small[4].starts_with("…ign.quote     0.50   80.0%     30.50"), "{small:#?}");
+    assert!(small[7].contains("auto_assign.quote hard."), "{small:#?}");
+    assert!(
+        small[8].starts_with(" LOSSES: 7 rows") && small[9].starts_with("q quit  ↑↓ event"),
+        "{small:#?}"
+    );
     let wide = drawn(&screen, 200, 60);
     assert!(wide[59].contains("q quit"), "{wide:#?}");
 }
