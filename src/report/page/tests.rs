@@ -216,7 +216,7 @@ fn long_contexts_leave_the_tables_as_they_are() {
 #[test]
 fn charts_of_few_durations_go_before_calls_do() {
     let mut report = example();
-    report.events.extend((0..8).map(|number| event(&format!("few.{number}"), 12, 5.0, 0)));
+    report.events.extend((0..4).map(|number| event(&format!("few.{number}"), 12, 5.0, 0)));
     let html = page(&report, None);
     assert!(html.contains("No charts of so few durations") && !html.contains("The rest is left out"));
     let calls = html.matches("<pre>").count();
