@@ -49,8 +49,9 @@ impl Plot<'_> {
         for (at, place) in self.places.iter().enumerate() {
             self.text(&mut svg, self.across(at), HEIGHT - BOTTOM + 20.0, "middle", place);
         }
-        for ((name, values), colour) in self.lines.iter().zip(COLOURS) {
-            self.line(&mut svg, name, values, colour);
+        for (((name, values), colour), name_y) in self.lines.iter().zip(COLOURS).zip(self.name_ys()) {
+            self.line(&mut svg, values, colour);
+            self.text(&mut svg, WIDTH - RIGHT - 10.0, name_y + 4.0, "start", name);
         }
         svg + "</svg>\n"
     }
@@ -72,7 +73,19 @@ impl Plot<'_> {
         }
     }
 
-    fn line(&self, svg: &mut String, name: &str, values: &[f64], colour: &str) {
+    /// Where the name of each line stands: at its end, and below the name of a line that ends close by.
+    fn name_ys(&self) -> Vec<f64> {
+        let ends = self.lines.iter().map(|(_, values)| self.up(values.last().copied().unwrap_or_default()));
+        let mut ys: Vec<_> = ends.collect();
+        let mut from_above: Vec<usize> = (0..ys.len()).collect();
+        from_above.sort_by(|one, other| ys[*one].total_cmp(&ys[*other]));
+        for pair in from_above.windows(2) {
+            ys[pair[1]] = ys[pair[1]].max(ys[pair[0]] + 15.0);
+        }
+        ys
+    }
+
+    fn line(&self, svg: &mut String, values: &[f64], colour: &str) {
         let points = values.iter().enumerate().map(|(at, value)| (self.across(at), self.up(*value)));
         let path: Vec<_> = points.clone().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         put(
@@ -82,11 +95,8 @@ impl Plot<'_> {
                 path.join(" ")
             ),
         );
-        for (x, y) in points.clone() {
+        for (x, y) in points {
             put(svg, format_args!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>"));
-        }
-        if let Some((x, y)) = points.clone().next_back() {
-            self.text(svg, x + 10.0, y + 4.0, "start", name);
         }
     }
 

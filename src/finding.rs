@@ -30,6 +30,8 @@ pub struct Finding {
 pub enum Health {
     /// As it should be.
     Ok,
+    /// Rows that the ledger may never write would be rejected.
+    Warning,
     /// It could not be looked at.
     Unknown,
     /// Rows are lost, refused or late, or reports are slow, until someone acts.
@@ -69,6 +71,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.health {
             Health::Ok => "ok",
+            Health::Warning => "warn",
             Health::Unknown => "?",
             Health::Wrong => "WRONG",
         };

@@ -3,6 +3,10 @@
 use super::Builder;
 use crate::columns::ColumnMap;
 use crate::error::Error;
+#[cfg(feature = "postgres")]
+use crate::store::Postgres;
+#[cfg(feature = "sqlite")]
+use crate::store::Sqlite;
 use crate::store::TableName;
 
 impl Builder {
@@ -34,6 +38,26 @@ impl Builder {
     /// and the rows wait for it. A store of your own, given to [`build_with`](Self::build_with), does not see this option.
     pub fn create_table(self, create: bool) -> Self {
         Self { create_table: create, ..self }
+    }
+
+    /// The statements that make the [table](Self::table) for Postgres, with the columns that the [rules](Self::rules) and
+    /// [`column`](Self::column) name, as text. Where the table is there already, they add these columns.
+    ///
+    /// # Errors
+    /// [`Error::is_config`] when the name of the table or of a column is wrong.
+    #[cfg(feature = "postgres")]
+    pub fn schema(&self) -> Result<String, Error> {
+        Ok(Postgres::schema_with(&self.table_name()?, &self.filled()?))
+    }
+
+    /// The statements that make the table for SQLite: see [`schema`](Self::schema). SQLite adds no column to a table that is
+    /// there already.
+    ///
+    /// # Errors
+    /// As [`schema`](Self::schema).
+    #[cfg(feature = "sqlite")]
+    pub fn sqlite_schema(&self) -> Result<String, Error> {
+        Ok(Sqlite::schema_with(&self.table_name()?, &self.filled()?))
     }
 
     pub(super) fn table_name(&self) -> Result<TableName, Error> {

@@ -9,12 +9,14 @@ mod probe;
 mod words;
 
 use std::collections::HashSet;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use tracing::Metadata;
 use tracing::callsite::Identifier;
+use tracing::dispatcher::{self, WeakDispatch};
+use tracing::{Dispatch, Metadata};
 
 pub use self::callsite::Callsite;
 use self::probe::Program;
@@ -38,6 +40,12 @@ pub(crate) struct Census {
     count: AtomicUsize,
     /// The layer was added to a subscriber.
     is_added: AtomicBool,
+    /// That subscriber was asked for its level, as tracing does when somebody installs it.
+    is_installed: AtomicBool,
+    /// That subscriber, where it has told.
+    subscriber: OnceLock<WeakDispatch>,
+    /// Tracing has asked all filters anew, as after a reload.
+    is_asked_anew: AtomicBool,
     built: Instant,
     said: Mutex<Said>,
 }
@@ -61,13 +69,55 @@ struct Said {
 
 impl Census {
     pub(crate) fn new(plans: Arc<Plans>) -> Self {
-        let (found, count, is_added, said) = Default::default();
-        Self { plans, found, count, is_added, built: Instant::now(), said }
+        let (found, count, said, subscriber) = Default::default();
+        let (is_added, is_installed, is_asked_anew) = Default::default();
+        let built = Instant::now();
+        Self { plans, found, count, is_added, is_installed, subscriber, is_asked_anew, built, said }
+    }
+
+    /// Of a program about which there is nothing to say.
+    #[cfg(test)]
+    pub(crate) fn of_nothing() -> Arc<Self> {
+        let plans = Plans::new(crate::rules::Rules::new(), tracing::level_filters::LevelFilter::OFF);
+        Arc::new(Self::new(Arc::new(plans)))
     }
 
     /// Notes that the layer was added to a subscriber.
     pub(crate) fn added(&self) {
         self.is_added.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that the subscriber with the layer was asked for its level.
+    pub(crate) fn installed(&self) {
+        self.is_installed.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes the subscriber with the layer. A layer in an `Option` is not told.
+    pub(crate) fn belongs_to(&self, subscriber: &Dispatch) {
+        self.subscriber.get_or_init(|| subscriber.downgrade());
+    }
+
+    /// The subscriber with the layer, as far as it is known and there.
+    fn subscriber(&self) -> Option<Dispatch> {
+        let known = self.subscriber.get().and_then(WeakDispatch::upgrade);
+        known.or_else(|| Some(dispatcher::get_default(Dispatch::clone)).filter(|of| self.is_in(of)))
+    }
+
+    /// Whether that subscriber was dropped, such as one that could not be installed.
+    fn is_gone(&self) -> bool {
+        self.subscriber.get().is_some_and(|subscriber| subscriber.upgrade().is_none())
+    }
+
+    fn is_in(&self, subscriber: &Dispatch) -> bool {
+        subscriber.downcast_ref::<Arc<Self>>().is_some_and(|own| ptr::eq(&**own, self))
+    }
+
+    /// Learns whether a filter that was reloaded hides events of `ret`, before the writer judges silent calls by them.
+    pub(crate) fn follow_filters(&self) {
+        // Mostly read: a swap for every chunk would be a write.
+        if self.is_asked_anew.load(Ordering::Acquire) && self.is_asked_anew.swap(false, Ordering::AcqRel) {
+            probe::follow_returns(self);
+        }
     }
 
     /// Notes a callsite. Tracing may register one more than once.
@@ -76,7 +126,10 @@ impl Census {
             return;
         }
         let mut found = lock(&self.found);
-        if found.callsites.len() < LIMIT && found.known.insert(meta.callsite()) {
+        if found.known.contains(&meta.callsite()) {
+            self.is_asked_anew.store(true, Ordering::Release);
+        } else if found.callsites.len() < LIMIT {
+            found.known.insert(meta.callsite());
             found.first.get_or_insert_with(Instant::now);
             found.callsites.push(meta);
             self.count.store(found.callsites.len(), Ordering::Relaxed);
@@ -97,6 +150,7 @@ impl Census {
 
     /// Says what there is to say by now. Costs next to nothing where there is nothing new.
     pub(crate) fn look(&self, route: &Route) {
+        self.follow_filters();
         let count = self.count.load(Ordering::Relaxed);
         let mut said = lock(&self.said);
         let is_new = std::mem::replace(&mut said.looked_at, count) != count;
@@ -127,7 +181,7 @@ impl Census {
             self.say_list(route);
         }
         let callsites = self.callsites();
-        let program = Program::of(self, at_end && callsites.is_empty());
+        let program = Program::of(self, callsites.is_empty() && (at_end || self.is_gone()));
         let words = Words::about(&self.plans, &callsites).of_the_run(&program, at_end);
         self.say(route, words.into_iter().map(|text| (NoticeKind::Setup, text)));
     }

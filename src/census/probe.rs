@@ -4,7 +4,7 @@
 //! is registered, so a short-lived one, which wants none of them, learns their names. Afterwards tracing is asked to forget
 //! its answers. All of it runs on a thread of its own, because the questions leave marks on the thread that asks.
 
-use std::ptr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -21,6 +21,10 @@ use crate::queue;
 pub(super) struct Program {
     /// The layer was added to a subscriber.
     pub(super) is_added: bool,
+    /// Somebody has installed that subscriber, for some thread at least.
+    pub(super) was_installed: bool,
+    /// That subscriber is gone.
+    pub(super) is_gone: bool,
     /// That subscriber is the one that this thread sees.
     pub(super) is_installed: bool,
     /// Callsites that a filter keeps from the layer.
@@ -37,19 +41,17 @@ impl Program {
     /// Looks; `asks_all` also where the layer is not in the subscriber.
     pub(super) fn of(census: &Census, asks_all: bool) -> Self {
         let dispatch = dispatcher::get_default(Dispatch::clone);
-        let is_installed = dispatch.downcast_ref::<Arc<Census>>().is_some_and(|own| ptr::eq(&**own, census));
+        let is_installed = census.is_in(&dispatch);
         let look = move || {
-            queue::suppress_this_thread();
             let registered = if is_installed || asks_all { registered() } else { Vec::new() };
             let hidden = if is_installed { hidden(census, &dispatch, &registered) } else { Vec::new() };
             (registered, hidden)
         };
-        let looked = thread::scope(|scope| {
-            thread::Builder::new().spawn_scoped(scope, look).ok().and_then(|thread| thread.join().ok())
-        });
-        let (registered, hidden) = looked.unwrap_or_default();
+        let (registered, hidden) = apart(look).unwrap_or_default();
         Self {
-            is_added: census.is_added.load(std::sync::atomic::Ordering::Relaxed),
+            is_added: census.is_added.load(Ordering::Relaxed),
+            was_installed: is_installed || census.is_installed.load(Ordering::Relaxed),
+            is_gone: census.is_gone(),
             is_installed,
             hidden,
             registered,
@@ -59,7 +61,25 @@ impl Program {
     }
 }
 
-/// Callsites that a rule names and whose spans and events do not reach the layer.
+/// Runs on a thread of its own, of which the ledger records nothing.
+fn apart<T: Send>(look: impl FnOnce() -> T + Send) -> Option<T> {
+    let look = || {
+        queue::suppress_this_thread();
+        look()
+    };
+    thread::scope(|scope| thread::Builder::new().spawn_scoped(scope, look).ok()?.join().ok())
+}
+
+/// Asks for the events of `ret` that have told how calls ended: where a filter hides one by now, silence tells nothing.
+pub(super) fn follow_returns(census: &Census) {
+    let plans = census.callsites().into_iter().filter_map(|meta| census.plans.get(meta));
+    let reporting: Vec<_> = plans.filter_map(|plan| Some((plan, plan.reported_by()?))).collect();
+    let Some(dispatch) = census.subscriber().filter(|_| !reporting.is_empty()) else { return };
+    let passes = |event: &Metadata<'_>| *event.level() <= LevelFilter::current() && dispatch.enabled(event);
+    apart(|| reporting.iter().filter(|(_, event)| !passes(event)).for_each(|(plan, _)| plan.lost_return()));
+}
+
+/// Callsites that a rule names or takes fields of, and whose spans and events do not reach the layer.
 fn hidden(
     census: &Census,
     dispatch: &Dispatch,
@@ -68,7 +88,7 @@ fn hidden(
     let known: Vec<_> = lock(&census.found).known.iter().cloned().collect();
     let plans = &census.plans;
     let is_hidden = |meta: &&'static Metadata<'static>| {
-        plans.rule_of(meta).is_some()
+        (plans.rule_of(meta).is_some() || plans.taker_of(meta).is_some())
             && plans.is_recorded_level(meta)
             && (!known.contains(&meta.callsite()) || !plans.has_made_rows(meta) && !dispatch.enabled(meta))
     };

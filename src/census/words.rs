@@ -8,7 +8,7 @@ use tracing::level_filters::LevelFilter;
 use super::near::nearest;
 use super::probe::Program;
 use crate::notice::NoticeKind;
-use crate::rules::model::{MatchKind, RuleSpec};
+use crate::rules::model::{MatchKind, RuleSpec, Take, TakeFrom};
 use crate::rules::plan::{Plans, Wanted};
 
 /// The most names that one line lists.
@@ -69,6 +69,7 @@ impl<'a> Words<'a> {
             words.extend(self.nothing_met(program));
         }
         words.extend(self.unmet(program, at_end));
+        words.extend(self.untaken(program, at_end));
         for (index, rule) in self.own_rules() {
             let met = self.met(index);
             let refused = met.iter().any(|meta| self.plans.refuses(rule, meta));
@@ -126,6 +127,13 @@ impl<'a> Words<'a> {
                     .to_owned(),
             );
         }
+        if !program.was_installed {
+            return Some(
+                "the subscriber with the layer has not been installed, so there are no rows: call init() on it before the \
+                 first span, and keep the guard until the end of main"
+                    .to_owned(),
+            );
+        }
         if program.is_installed && program.hidden.is_empty() {
             return at_end.then(|| {
                 format!(
@@ -134,7 +142,7 @@ impl<'a> Words<'a> {
                 )
             });
         }
-        (!program.is_installed && at_end).then(|| {
+        (!program.is_installed && (at_end || program.is_gone)).then(|| {
             format!(
                 "the subscriber with the layer got no span and no event of the program, so there are no rows{}: install it \
                  with init() before the first span, and keep the guard until the end of main",
@@ -144,12 +152,19 @@ impl<'a> Words<'a> {
     }
 
     fn hidden(&self, program: &Program) -> Option<String> {
-        let mut hidden = program.hidden.iter().filter_map(|meta| Some((meta, self.plans.rule_of(meta)?)));
-        let (first, rule) = hidden.next()?;
+        let takes = |meta| {
+            Some((
+                self.plans.taker_of(meta).filter(|rule| self.rules.contains(&Some(*rule)))?,
+                "takes fields of",
+            ))
+        };
+        let wanted = |meta| self.plans.rule_of(meta).map(|rule| (rule, "names")).or_else(|| takes(meta));
+        let mut hidden = program.hidden.iter().filter_map(|meta| Some((meta, wanted(meta)?)));
+        let (first, (rule, verb)) = hidden.next()?;
         let more = hidden.count();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         Some(format!(
-            "a global filter hides {}{more} from the ledger, though {} names it: attach the filter to the layer that it is \
+            "a global filter hides {}{more} from the ledger, though {} {verb} it: attach the filter to the layer that it is \
              meant for, as in fmt::layer().with_filter(EnvFilter::from_default_env())",
             place(first),
             self.plans.rules()[rule].title(rule),
@@ -183,6 +198,10 @@ impl<'a> Words<'a> {
             if program.hidden.iter().any(|meta| self.plans.rule_of(meta) == Some(index)) {
                 continue;
             }
+            if let Some(name) = &rule.of_crate {
+                words.extend(self.no_crate(name, program, at_end));
+                continue;
+            }
             let kind = if rule.matches.kind == MatchKind::Span { "span" } else { "event" };
             let near = self.near(rule);
             if !at_end && near.is_empty() {
@@ -202,6 +221,93 @@ impl<'a> Words<'a> {
             words.push(format!("{more} more rules have met nothing: see Guard::callsites"));
         }
         words
+    }
+
+    /// No span of a crate in `instrumented` came. Before the end only if its name looks like a mistake.
+    fn no_crate(&self, name: &str, program: &Program, at_end: bool) -> Option<String> {
+        let target = name.replace('-', "_");
+        let crates = self.callsites.iter().filter(|meta| meta.is_span());
+        let mut crates: Vec<_> = crates.filter_map(|meta| meta.target().split("::").next()).collect();
+        crates.sort_unstable();
+        crates.dedup();
+        let near = nearest(&target, crates.iter().copied());
+        if !at_end && near.is_empty() {
+            return None;
+        }
+        let others = crates.into_iter().filter(|other| !near.contains(other));
+        let listed: Vec<_> =
+            near.iter().copied().chain(others).take(NAMES).map(|name| format!("{name:?}")).collect();
+        let seen =
+            if listed.is_empty() { String::new() } else { format!("; seen: spans of {}", listed.join(", ")) };
+        let dashes =
+            if *name == target { "" } else { " (a target has \"_\" where the name of a package has \"-\")" };
+        Some(format!(
+            "instrumented({name:?}) has met no span with the target {target:?}{dashes}{seen}: give it \
+             env!(\"CARGO_CRATE_NAME\"){}",
+            levels(program, self.plans)
+        ))
+    }
+
+    /// Rules whose spans came, and that take fields of events that did not, or that do not declare them. Before the end
+    /// only those that look like a mistake.
+    fn untaken(&self, program: &Program, at_end: bool) -> Vec<String> {
+        let mut words = Vec::new();
+        for (index, rule) in self.own_rules().filter(|(index, _)| self.rules.contains(&Some(*index))) {
+            for take in &rule.takes {
+                let events: Vec<_> = self
+                    .callsites
+                    .iter()
+                    .filter(|meta| meta.is_event() && take.names(meta))
+                    .copied()
+                    .collect();
+                if events.is_empty() && !program.hidden.iter().any(|meta| take.names(meta)) {
+                    words.extend(self.no_event(rule, index, take, program, at_end));
+                }
+                let lacks = |field: &&String| {
+                    !events.iter().any(|meta| meta.fields().field(field.as_str()).is_some())
+                };
+                // Other events of the target may have the rest.
+                let is_all = !events.is_empty() && take.fields.iter().all(|field| lacks(&field));
+                let is_near = |field: &&String| {
+                    !nearest(field, events.iter().flat_map(|meta| names_of(meta))).is_empty()
+                };
+                let missed =
+                    take.fields.iter().filter(lacks).filter(|field| is_near(field) || is_all && at_end);
+                words.extend(missed.map(|field| missing(rule, index, "takes", field, &events)));
+            }
+        }
+        words
+    }
+
+    fn no_event(
+        &self,
+        rule: &RuleSpec,
+        index: usize,
+        take: &Take,
+        program: &Program,
+        at_end: bool,
+    ) -> Option<String> {
+        let events = || self.callsites.iter().filter(|meta| meta.is_event()).copied();
+        let (from, near) = match &take.from {
+            TakeFrom::Event(name) => {
+                (format!("event = {:?}", name.0), nearest(&name.0, events().map(|meta| meta.name())))
+            }
+            TakeFrom::Target(name) => {
+                (format!("target = {:?}", name.0), nearest(&name.0, events().map(|meta| meta.target())))
+            }
+        };
+        let is_near = |meta: &&Metadata<'_>| near.contains(&meta.name()) || near.contains(&meta.target());
+        let near: Vec<_> = events().filter(is_near).collect();
+        let fields: Vec<_> = take.fields.iter().map(|field| format!("{field:?}")).collect();
+        (at_end || !near.is_empty()).then(|| {
+            format!(
+                "{} takes {} of events with {from}, and has met none{}{}",
+                rule.title(index),
+                fields.join(", "),
+                seen(&near),
+                levels(program, self.plans)
+            )
+        })
     }
 
     /// Callsites whose names look like those of the rule, or that the rule names and whose targets look like its own.

@@ -1,7 +1,7 @@
 //! Is it working? Looks at the rules, the spool and the database of a ledger, on a thread of its own.
 
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -13,11 +13,15 @@ use crate::finding::Checkup;
 use crate::queue;
 use crate::row::Row;
 use crate::rules::Rules;
+use crate::rules::plan::RowKind;
+use crate::severity::Severity;
 use crate::spool;
-use crate::store::{self, AnyStore, TableName};
+use crate::store::{self, AnyStore, TableName, Trial};
 
 /// The event type of the marked row.
 const MARKED: &str = "ledger.check";
+/// The event type and source of the rows about losses, which the ledger writes beside those of its rules.
+const LOSSES: (&str, &str) = ("ledger.loss", "tracing-ledger");
 
 /// What there is to look at.
 #[derive(Clone, Debug)]
@@ -62,11 +66,11 @@ impl Subject {
             checkup.ok("database", "not looked at: rows go to a store of the program's own");
             return checkup;
         };
-        let rows = self.rows();
+        let trials = self.trials();
         let looked = within(timeout, async move || {
             let mut checkup = Checkup::default();
             match place.open() {
-                Ok(mut store) => store.check(&rows, &mut checkup).await,
+                Ok(mut store) => store.check(&trials, &mut checkup).await,
                 Err(error) => checkup.wrong("connection", format!("{error:#}")),
             }
             checkup
@@ -78,16 +82,32 @@ impl Subject {
         checkup
     }
 
-    /// A row of each event type, with the constants of all rows.
-    fn rows(&self) -> Vec<Row> {
+    /// A row of each event type, source and severity that the ledger can write, with the constants of all rows.
+    fn trials(&self) -> Vec<Trial> {
         let constants: Map<_, _> = self.rules.constants().iter().cloned().collect();
         let context = Value::Object(constants).to_string();
-        let kinds = self.rules.kinds().into_iter();
-        let rows = kinds.map(|(event_type, source)| Row {
-            context: context.clone(),
-            ..Row::new(SystemTime::now(), source, event_type)
+        let (event_type, source) = LOSSES;
+        let losses = RowKind {
+            event_type: event_type.to_owned(),
+            source: source.to_owned(),
+            severities: vec![Severity::Warning],
+            is_type_guessed: false,
+            is_source_guessed: false,
+        };
+        let trials = self.rules.kinds().into_iter().chain([losses]).flat_map(|kind| {
+            let guesses = [(kind.is_type_guessed, "event_type"), (kind.is_source_guessed, "source")];
+            let guessed: Vec<_> =
+                guesses.into_iter().filter(|(is_guessed, _)| *is_guessed).map(|(_, column)| column).collect();
+            let (source, event_type): (Arc<str>, Arc<str>) = (kind.source.into(), kind.event_type.into());
+            let row = |severity| Row {
+                severity,
+                context: context.clone(),
+                ..Row::new(SystemTime::now(), Arc::clone(&source), Arc::clone(&event_type))
+            };
+            let trial = |severity| Trial { row: row(severity), guessed: guessed.clone() };
+            kind.severities.into_iter().map(trial).collect::<Vec<_>>()
         });
-        rows.collect()
+        trials.collect()
     }
 
     fn look_at_rules(&self, checkup: &mut Checkup) {

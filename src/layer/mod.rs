@@ -102,6 +102,7 @@ where
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
         self.gate.on_register_dispatch(dispatch);
         self.recorder.otel.registered(dispatch);
+        self.census.belongs_to(dispatch);
     }
 
     fn register_callsite(&self, meta: &'static Metadata<'static>) -> Interest {
@@ -113,6 +114,7 @@ where
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
+        self.census.installed();
         self.gate.max_level_hint()
     }
 

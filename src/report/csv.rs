@@ -7,7 +7,7 @@ pub(super) const HEADER: &str = "window_start,window_end,metric,dimension,value,
 
 impl Report {
     /// All figures in long form: `window_start`, `window_end`, `metric`, `dimension`, `value`, `unit`, `sample_size` and
-    /// `source`. The dimension is `key=value;…`. A figure without samples has an empty value.
+    /// `source`. The dimension is `key=value;…`, with `\` before each `;` and `\` of a value. A figure without samples has an empty value.
     pub fn to_csv(&self) -> String {
         let mut lines = Lines { out: HEADER.to_owned(), start: String::new(), end: String::new() };
         lines.start = moment_text(self.window.since.or(self.window.first)).unwrap_or_default();
@@ -18,7 +18,7 @@ impl Report {
         }
         self.events.iter().for_each(|event| lines.event(event));
         for (event_type, attempts) in &self.attempts {
-            let of = format!("event_type={event_type}");
+            let of = part("event_type", event_type);
             lines.spread("attempts_per_booking", &of, &attempts.per_booking, "calls", "");
             for bar in &attempts.histogram {
                 let of = format!("{of};attempts={}", bar.attempts);
@@ -46,13 +46,13 @@ impl Lines {
     }
 
     fn event(&mut self, event: &EventFigures) {
-        let own = format!("event_type={}", event.event_type);
+        let own = part("event_type", &event.event_type);
         self.figures(&own, &event.figures);
         for group in &event.groups {
             let by = group
                 .by
                 .iter()
-                .map(|(key, value)| format!(";{key}={}", value.as_deref().unwrap_or_default()));
+                .map(|(key, value)| format!(";{}", part(key, value.as_deref().unwrap_or_default())));
             self.figures(&(own.clone() + &by.collect::<String>()), &group.figures);
         }
     }
@@ -64,17 +64,17 @@ impl Lines {
         self.share("success", of, &figures.success, source);
         self.spread("duration", of, &figures.duration_ms, "ms", source);
         for (outcome, count) in &figures.outcomes {
-            let of = format!("{of};outcome={outcome}");
+            let of = format!("{of};{}", part("outcome", outcome));
             self.line("outcome", &of, Some(*count as f64), "rows", figures.calls, source);
         }
         for reason in &figures.reasons {
-            let of = format!("{of};reason={}", reason.code.as_deref().unwrap_or_default());
+            let of = format!("{of};{}", part("reason", reason.code.as_deref().unwrap_or_default()));
             self.line("reason", &of, Some(reason.count as f64), "rows", figures.calls, source);
         }
     }
 
     fn job(&mut self, job: &JobFigures) {
-        let own = format!("event_type={}", job.event_type);
+        let own = part("event_type", &job.event_type);
         let attempts = &job.attempts;
         let figures =
             [("mean", attempts.mean), ("p50", attempts.p50), ("p90", attempts.p90), ("max", attempts.max)];
@@ -87,7 +87,7 @@ impl Lines {
         }
         self.share("time_in_calls", &own, &job.calls_share, "");
         for result in &job.results {
-            let of = format!("{own};result={}", result.result.as_deref().unwrap_or_default());
+            let of = format!("{own};{}", part("result", result.result.as_deref().unwrap_or_default()));
             self.line("jobs", &of, Some(result.count as f64), "jobs", job.jobs, "");
             self.spread("attempts", &of, &result.attempts, "calls", "");
             self.spread("duration", &of, &result.duration_ms, "ms", "");
@@ -119,9 +119,24 @@ impl Lines {
     }
 }
 
+/// A part of the dimension. What separates parts is marked where it is in a value.
+fn part(key: &str, value: &str) -> String {
+    format!("{key}={}", value.replace('\\', r"\\").replace(';', r"\;"))
+}
+
 /// A cell, quoted where it must be. A spreadsheet takes a text that begins with one of these signs for a formula.
 pub(super) fn cell(text: &str) -> String {
     let text = visible(text);
     let text = if text.starts_with(['=', '+', '@']) { format!("'{text}") } else { text };
     if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_dimension_are_told_from_values_that_look_like_parts() {
+        assert_eq!(part("route", r"/a;status=5\"), r"route=/a\;status=5\\");
+    }
 }

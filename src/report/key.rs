@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde_json::Value;
 
+/// Every value of the rows of further groups, where there are too many.
+pub(super) const OTHER_GROUPS: &str = "(other groups)";
+
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
@@ -36,6 +39,7 @@ impl Place {
             Some(moment.strftime(format).to_string().into())
         };
         match self {
+            Self::Hour | Self::Day if raw == OTHER_GROUPS => Some(raw.into()),
             Self::Text(_) => label(raw),
             Self::Hour => hours(raw.parse().ok()?, "%Y-%m-%dT%H:00Z"),
             Self::Day => hours(raw.parse::<i64>().ok()?.checked_mul(24)?, "%Y-%m-%d"),

@@ -169,6 +169,11 @@ impl Questions {
         self.by.get(place)?.label(raw).map(Cow::into_owned)
     }
 
+    /// Whether the rows are grouped by their time there.
+    pub(super) fn is_time(&self, place: usize) -> bool {
+        matches!(self.by.get(place), Some(Place::Hour | Place::Day))
+    }
+
     pub(crate) fn observe<'a>(&'a self, reading: &'a Reading<'a>) -> Observation<'a> {
         Observation { reading, questions: self }
     }

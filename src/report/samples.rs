@@ -20,9 +20,7 @@ const FRESH_SHARE: usize = size_of::<u64>();
 impl Counts {
     pub(super) fn add(&mut self, number: u64) {
         self.fresh.push(number);
-        if self.fresh.len() >= FRESH.max(self.packed.size() / FRESH_SHARE) {
-            self.merge();
-        }
+        self.merge_many();
     }
 
     /// Every number with its count, in ascending order.
@@ -33,8 +31,17 @@ impl Counts {
 
     fn extend(&mut self, other: &Self) {
         self.fresh.extend_from_slice(&other.fresh);
-        self.merge();
-        self.packed = merged(&self.packed, other.packed.pairs(), other.packed.size());
+        self.merge_many();
+        if other.packed.pairs().next().is_some() {
+            self.packed = merged(&self.packed, other.packed.pairs(), other.packed.size());
+        }
+    }
+
+    /// A merge takes as long as there are numbers, so it waits until there are many fresh ones.
+    fn merge_many(&mut self) {
+        if self.fresh.len() >= FRESH.max(self.packed.size() / FRESH_SHARE) {
+            self.merge();
+        }
     }
 
     /// Replaces each number by another. The order stays.
@@ -293,13 +300,9 @@ mod tests {
     }
 
     #[test]
-    fn a_single_value_is_every_percentile() {
+    fn a_single_value_is_every_percentile_and_without_one_there_is_none() {
         let one = samples(&[7.0]).spread();
         assert_eq!([one.median, one.p95, one.p99, one.max], [Some(7.0); 4]);
-    }
-
-    #[test]
-    fn without_values_there_are_no_percentiles() {
         let none = samples(&[]).spread();
         assert_eq!((none.n, none.median, none.max), (0, None, None));
     }
@@ -363,6 +366,14 @@ mod tests {
             let (rough, exact) = (rough.expect("some"), exact.expect("some"));
             assert!((rough / exact - 1.0).abs() < 0.004, "{rough} for {exact}");
         }
+    }
+
+    #[test]
+    fn few_values_of_each_of_many_parts_are_not_merged_part_by_part() {
+        let mut all = Samples::default();
+        (0..100).for_each(|value| all.extend(&samples(&[f64::from(value)])));
+        assert_eq!(all.thousandths.fresh.len(), 100);
+        assert_eq!(all.into_sorted().n(), 100);
     }
 
     #[test]

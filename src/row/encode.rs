@@ -5,15 +5,14 @@ use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tracing::level_filters::LevelFilter;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::Row;
 use super::json::{Json, Object};
 use super::outcome::{Given, Judgement, Outcome};
-use crate::notice::{self, NoticeKind};
+use super::remedy::{Named, notice_name, notice_unknown};
 use crate::record::{Head, Ids, Tally, Value, Values};
-use crate::rules::model::{Figure, ID_KEYS, Redact, SeverityRule, Silent, Success};
+use crate::rules::model::{Figure, ID_KEYS, Redact, SeverityRule};
 use crate::rules::plan::{Destination, NameField, RowPlan};
 use crate::rules::range::range_of;
 use crate::severity::Severity;
@@ -82,12 +81,14 @@ impl Row {
         if values.truncated {
             context.set("_truncated", Value::Bool(true).into());
         }
-        let named = row.names.as_deref();
+        let names = row.names.as_deref();
+        let source = names.and_then(|names| names.source.as_ref());
+        let event_type = names.and_then(|names| names.event_type.as_ref());
         Some(Self {
             id: time_ordered_id(created_at),
             created_at,
-            source: name(named.and_then(|names| names.source.as_ref()), values, &row.source),
-            event_type: name(named.and_then(|names| names.event_type.as_ref()), values, &row.event_type),
+            source: name(head, source, values, &row.source, Named::Source),
+            event_type: name(head, event_type, values, &row.event_type, Named::EventType),
             severity,
             restaurant_id: context.take_uuid("restaurant_id"),
             booking_id: context.take_uuid("booking_id"),
@@ -97,49 +98,22 @@ impl Row {
 }
 
 /// The name that the record gives in this field, or else the one that its rule gives.
-fn name(field: Option<&NameField>, values: Values<'_>, by_rule: &Arc<str>) -> Arc<str> {
-    let given = field.and_then(|field| Some((field, values.get(field.index)?.text()?.trim())));
-    let given = given.filter(|(_, text)| !text.is_empty());
-    given.map_or_else(|| Arc::clone(by_rule), |(field, text)| field.name(text))
-}
-
-/// Prints one notice for each callsite whose calls report no outcome, with the remedy.
-fn notice_unknown(head: &Head, row: &RowPlan) {
-    // A function that proves itself needs no remedy, and neither does a rule that asks for this.
-    let is_wanted = row.rule.silent == Some(Silent::Unknown);
-    if is_wanted || head.plan.is_learning() || !head.plan.is_first_unknown() {
-        return;
-    }
-    let meta = head.plan.meta;
-    let place = format_args!("{}:{}", meta.file().unwrap_or("?"), meta.line().unwrap_or_default());
-    let (name, remedy) = (meta.name(), remedy(head, row));
-    notice::say(NoticeKind::Outcome, format_args!("the outcome of {name:?} ({place}) is unknown: {remedy}"));
-}
-
-/// What makes the outcome known.
-fn remedy(head: &Head, row: &RowPlan) -> String {
-    let meta = head.plan.meta;
-    let Success { field, .. } = &row.rule.success;
-    if head.plan.is_return_hidden() {
-        let target = meta.target();
-        return format!(
-            "another filter hides the event that its `ret` emits: let the events of {target:?} pass at that level, or \
-             attach the filter to the layer that it is meant for"
-        );
-    }
-    if row.rule.success.is_compared() && row.slot_of(field, meta).is_none() {
-        return format!(
-            "its rule reads the success from {field:?}, which the span does not declare: declare it, or \"take\" it from \
-             an event"
-        );
-    }
-    let result = if row.rule.keys.result.is_some() { "result" } else { "success as a bool" };
-    let is_hidden = LevelFilter::current() < LevelFilter::TRACE;
-    let level =
-        if is_hidden { "; the level must be one that the filters of the program let through" } else { "" };
-    format!(
-        "write `ret(level = \"trace\")` in its #[instrument], and `err` if it returns a Result{level}; or record the \
-         field {result}"
+fn name(
+    head: &Head,
+    field: Option<&NameField>,
+    values: Values<'_>,
+    by_rule: &Arc<str>,
+    named: Named,
+) -> Arc<str> {
+    let Some(field) = field else { return Arc::clone(by_rule) };
+    let value = values.get(field.index);
+    let text = value.and_then(Value::text).map(str::trim).filter(|text| !text.is_empty());
+    text.map_or_else(
+        || {
+            notice_name(head, field.index, value, named);
+            Arc::clone(by_rule)
+        },
+        |text| field.name(text),
     )
 }
 
@@ -325,8 +299,14 @@ fn severity(head: &Head, values: Values<'_>, row: &RowPlan, natural: Severity) -
         SeverityRule::Natural | SeverityRule::Outcome => natural,
         SeverityRule::Constant(severity) => *severity,
         SeverityRule::Field { field, map } => {
-            let value = row.slot_of(field, head.plan.meta).and_then(|slot| values.get(slot));
-            value.and_then(|value| severity_of(value, map)).unwrap_or(natural)
+            let slot = row.slot_of(field, head.plan.meta);
+            let value = slot.and_then(|slot| values.get(slot));
+            let severity = value.and_then(|value| severity_of(value, map));
+            // A map names some values, and leaves others as they are.
+            if let Some(slot) = slot.filter(|_| severity.is_none() && map.is_empty()) {
+                notice_name(head, slot, value, Named::Severity);
+            }
+            severity.unwrap_or(natural)
         }
     }
 }

@@ -3,6 +3,7 @@
 mod encode;
 mod json;
 mod outcome;
+mod remedy;
 
 use std::sync::Arc;
 use std::time::SystemTime;

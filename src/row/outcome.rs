@@ -104,11 +104,13 @@ fn outcome(head: &Head, reported: Reported) -> (Outcome, Option<bool>) {
         _ if head.panicked => (Outcome::Panic, Some(false)),
         (_, Some(Verdict::Failed)) => (Outcome::Error, Some(false)),
         // This callsite reports its return value, so the call never returned.
-        (Reported::Success(_), None) if head.plan.reports() => (Outcome::Cancelled, Some(false)),
+        (Reported::Success(_), None) if head.plan.reported_at(head.ended) => {
+            (Outcome::Cancelled, Some(false))
+        }
         (Reported::Success(success), _) => (Outcome::Ok, Some(success)),
         (Reported::Nothing, Some(Verdict::Returned)) => (Outcome::Ok, Some(true)),
         (Reported::Unclear, _) => (Outcome::Unknown, None),
-        (Reported::Nothing, None) => match head.plan.silence() {
+        (Reported::Nothing, None) => match head.plan.silence(head.ended) {
             Silent::Ok => (Outcome::Ok, Some(true)),
             Silent::Cancelled => (Outcome::Cancelled, Some(false)),
             Silent::Unknown => (Outcome::Unknown, None),

@@ -99,7 +99,9 @@ impl Rules {
             rule.severity_field(severity, [("", Severity::Info); 0])
         };
         let spans = by_fields(Rule::span("*")).reason("reason");
-        Self::from_rules([spans, by_fields(Rule::event("*").fields([event]))])
+        let rules = Self::from_rules([spans, by_fields(Rule::event("*").fields([event]))])?;
+        let name = Some(Arc::from(crate_name));
+        Ok(rules.each(|rule| rule.of_crate.clone_from(&name)))
     }
 
     /// Reads a TOML file of rules.
@@ -208,10 +210,16 @@ impl Rules {
     }
 
     fn with_codes(self, codes: &Arc<ReasonCodes>) -> Self {
-        let with = |rule: &Arc<RuleSpec>| {
-            Arc::new(RuleSpec { reason_codes: Arc::clone(codes), ..RuleSpec::clone(rule) })
+        self.each(|rule| rule.reason_codes = Arc::clone(codes))
+    }
+
+    fn each(self, change: impl Fn(&mut RuleSpec)) -> Self {
+        let changed = |rule: &Arc<RuleSpec>| {
+            let mut rule = RuleSpec::clone(rule);
+            change(&mut rule);
+            Arc::new(rule)
         };
-        Self { list: self.list.iter().map(with).collect(), ..self }
+        Self { list: self.list.iter().map(changed).collect(), ..self }
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) const ID_KEYS: [&str; 3] = ["trace_id", "span_id", "parent_span_id"];
 /// One rule: which spans or events it names, and what row they become.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RuleSpec {
+    /// The crate that `Builder::instrumented` was given, for the rules that it makes.
+    pub(crate) of_crate: Option<Arc<str>>,
     pub(crate) matches: Match,
     /// `event_type`; `None` takes the name of the span or event.
     pub(crate) event_type: Option<Arc<str>>,

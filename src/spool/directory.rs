@@ -1,7 +1,9 @@
 //! The directory on disk: it has one owner, only that user may read it, and no link leads out of it.
 
+use std::ffi::CString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -91,13 +93,45 @@ fn make(path: &Path) -> Result<(), Error> {
     check(path, &found.map_err(|error| failed("cannot look at the spool directory", path, error))?)
 }
 
-/// Whether there is a directory that this process may own.
+/// Whether there is a directory that this process may own and write to. If there is none, it can be made.
 pub(super) fn look(path: &Path) -> Result<bool, Error> {
     match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if is_missing(&error) => look_above(path).map(|()| false),
         Err(error) => Err(failed("cannot look at the spool directory", path, error)),
-        Ok(found) => check(path, &found).map(|()| true),
+        Ok(found) => {
+            check(path, &found)?;
+            try_access(path).map_err(|error| failed("cannot write to the spool directory", path, error))?;
+            Ok(true)
+        }
     }
+}
+
+/// Whether a directory can be made there.
+fn look_above(path: &Path) -> Result<(), Error> {
+    let cannot = |error| failed("cannot tell the place of the spool directory", path, error);
+    let path = std::path::absolute(path).map_err(cannot)?;
+    let is_there = |above: &&Path| !above.symlink_metadata().is_err_and(|error| is_missing(&error));
+    let Some(above) = path.ancestors().skip(1).find(is_there) else { return Ok(()) };
+    let tried = fs::metadata(above).and_then(|found| match found.is_dir() {
+        true => try_access(above),
+        false => Err(io::ErrorKind::NotADirectory.into()),
+    });
+    let what = format!("the spool directory {} is not there and cannot be made in", path.display());
+    tried.map_err(|error| failed(&what, above, error))
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// Whether this process may make files there, as far as the system can tell without a try.
+#[expect(unsafe_code, reason = "std does not ask the system for it")]
+fn try_access(path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: the path ends with a NUL and outlives the call.
+    let status =
+        unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::W_OK | libc::X_OK, libc::AT_EACCESS) };
+    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn check(path: &Path, found: &Metadata) -> Result<(), Error> {

@@ -113,6 +113,7 @@ pub(super) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
         io::ErrorKind::PermissionDenied => {
             "let the service's user read and write there (chown -R, chmod 700, or fsGroup in Kubernetes)"
         }
+        io::ErrorKind::NotADirectory => "name a path whose parents are directories",
         io::ErrorKind::NotFound => "make its parent directory, and keep others from removing it",
         _ if error.raw_os_error() == Some(libc::ELOOP) => {
             "put a file or directory there in place of the symbolic link"

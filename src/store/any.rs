@@ -1,6 +1,6 @@
 //! The store that a URL names.
 
-use super::{Attempt, InsertError, Store, TableName};
+use super::{Attempt, InsertError, Store, TableName, Trial};
 use crate::columns::ColumnMap;
 use crate::error::Error;
 use crate::finding::Checkup;
@@ -129,17 +129,17 @@ impl AnyStore {
         }
     }
 
-    /// Looks whether the database takes rows of these event types and sources, and notes what there is.
+    /// Looks whether the database takes these rows, and notes what there is.
     #[cfg_attr(
         not(any(feature = "postgres", feature = "sqlite")),
         expect(unused_variables, reason = "without a built-in store there is no variant to pass them to")
     )]
-    pub(crate) async fn check(&mut self, rows: &[Row], checkup: &mut Checkup) {
+    pub(crate) async fn check(&mut self, trials: &[Trial], checkup: &mut Checkup) {
         match *self {
             #[cfg(feature = "postgres")]
-            Self::Postgres(ref mut store) => store.check(rows, checkup).await,
+            Self::Postgres(ref mut store) => store.check(trials, checkup).await,
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(ref mut store) => store.check(rows, checkup).await,
+            Self::Sqlite(ref mut store) => store.check(trials, checkup).await,
         }
     }
 

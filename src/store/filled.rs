@@ -85,6 +85,13 @@ pub(super) fn schema<'a>(usual: &'a str, columns: &ColumnMap) -> Cow<'a, str> {
     format!("{}{own}\n);{indexes}\n", table.trim_end_matches(',')).into()
 }
 
+/// The statements that add the columns to a table which is there already.
+#[cfg(feature = "postgres")]
+pub(super) fn added(columns: &ColumnMap) -> String {
+    let alter = "ALTER TABLE observability_events ADD COLUMN IF NOT EXISTS";
+    columns.own().map(|(_, name)| format!("{alter} {} text;\n", quoted(name))).collect()
+}
+
 /// The entries of an object. The values keep every digit.
 struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 

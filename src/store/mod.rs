@@ -19,6 +19,7 @@ mod sqlite;
 mod table_name;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod time;
+mod trial;
 
 use std::fmt;
 use std::future::Future;
@@ -36,6 +37,7 @@ pub(crate) use self::postgres::rollup::{RollupTables, rollup_schema};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::Sqlite;
 pub(crate) use self::table_name::TableName;
+pub(crate) use self::trial::Trial;
 use crate::row::Row;
 
 /// The statements that make the table `observability_events` in Postgres and its indexes, or leave those that exist as they

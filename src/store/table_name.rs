@@ -51,6 +51,18 @@ impl TableName {
         *self == Self::default()
     }
 
+    /// The schema that the name has.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
+    /// The name without the schema.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The name for a statement, quoted where it is not the usual one.
     pub(crate) fn quoted(&self) -> String {
         if self.is_usual() {
@@ -78,7 +90,13 @@ impl TableName {
 
     /// A message about the usual table as one about this table.
     pub(crate) fn in_message(&self, message: &str) -> String {
-        if self.is_usual() { message.to_owned() } else { message.replace(USUAL, &self.to_string()) }
+        if self.is_usual() {
+            return message.to_owned();
+        }
+        // A constraint keeps its name when its table gets another one.
+        let longer = format!("\"{USUAL}_");
+        let parts = message.split(&longer).map(|part| part.replace(USUAL, &self.to_string()));
+        parts.collect::<Vec<_>>().join(&longer)
     }
 }
 
@@ -127,6 +145,18 @@ mod tests {
             name.in_sql("CREATE INDEX observability_events_source_idx ON observability_events (source)"),
             "CREATE INDEX \"a\"\"observability_events_source_idx\" ON \"Log's\".\"a\"\"observability_events\" (source)"
         );
+    }
+
+    #[test]
+    fn a_message_keeps_the_name_of_a_constraint() {
+        let name = TableName::parse("calls").expect("a name");
+        assert_eq!(
+            name.in_message(
+                "ALTER TABLE observability_events DROP CONSTRAINT \"observability_events_check\""
+            ),
+            "ALTER TABLE calls DROP CONSTRAINT \"observability_events_check\""
+        );
+        assert_eq!(name.in_message("the table observability_events_rollup"), "the table calls_rollup");
     }
 
     #[test]

@@ -137,7 +137,8 @@ async fn run<S: Store>(
     census: Arc<Census>,
 ) {
     let notices = Rc::new(Notices::new(queue.clone()));
-    let source = Source::new(queue, control.clone(), notices.clone(), options.batch_size, spool);
+    let of_source = Arc::clone(&census);
+    let source = Source::new(queue, control.clone(), notices.clone(), of_source, options.batch_size, spool);
     let source = RefCell::new(source);
     let mut delivery = Delivery::new(store, &source, &options);
     let mut pump = Pump::new(&source, census);
@@ -214,7 +215,8 @@ mod tests {
         let queue = Arc::new(Queue::new(100, Overflow::default(), 10));
         let (control, memory) = (Arc::<Control>::default(), Memory::default());
         let notices = Rc::new(Notices::new(queue.clone()));
-        let source = RefCell::new(Source::new(queue, control.clone(), notices.clone(), 10, None));
+        let source = Source::new(queue, control.clone(), notices.clone(), Census::of_nothing(), 10, None);
+        let source = RefCell::new(source);
         control.ask_stop(Instant::now() + Duration::from_secs(60));
         let row = Row::new(std::time::SystemTime::now(), "test", "test");
         let minute = Duration::from_secs(60);

@@ -122,7 +122,6 @@ mod tests {
     use super::super::open_spool;
     use super::*;
     use crate::queue::Queue;
-    use crate::rules::plan::Plans;
     use crate::spool::{self, SMALLEST_LIMIT};
     use crate::{LedgerLayer, Overflow, Rules};
 
@@ -132,9 +131,10 @@ mod tests {
         let limits = spool::SpoolOptions { limit_bytes: SMALLEST_LIMIT, sync_interval: None };
         let spool = dir.map(|dir| open_spool(dir, limits, &queue).expect("it can be opened"));
         let notices = Rc::new(Notices::new(queue.clone()));
-        let source = RefCell::new(Source::new(queue.clone(), Arc::default(), notices, 50, spool));
-        let plans = Arc::new(Plans::new(Rules::builtin(), tracing_subscriber::filter::LevelFilter::TRACE));
-        let pump = Pump::new(&source, Arc::new(Census::new(plans)));
+        let census = Census::of_nothing();
+        let source = Source::new(queue.clone(), Arc::default(), notices, Arc::clone(&census), 50, spool);
+        let source = RefCell::new(source);
+        let pump = Pump::new(&source, census);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let layer =
             LedgerLayer::new(Rules::builtin(), tracing_subscriber::filter::LevelFilter::TRACE, queue.clone());

@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::bisect::{Batch, Origin};
 use super::control::Control;
 use super::notices::Notices;
+use crate::census::Census;
 use crate::error::Error;
 use crate::queue::chunk::Chunk;
 use crate::queue::{Cause, Queue};
@@ -32,6 +33,7 @@ pub(super) struct Source {
     pub(super) queue: Arc<Queue>,
     pub(super) control: Arc<Control>,
     pub(super) notices: Rc<Notices>,
+    census: Arc<Census>,
     pub(super) batch_size: usize,
     /// Where rows go onto disk, if anywhere.
     pub(super) place: Option<(PathBuf, SpoolOptions)>,
@@ -89,6 +91,7 @@ impl Source {
         queue: Arc<Queue>,
         control: Arc<Control>,
         notices: Rc<Notices>,
+        census: Arc<Census>,
         batch_size: usize,
         spool: Option<Spool>,
     ) -> Self {
@@ -97,6 +100,7 @@ impl Source {
             queue,
             control,
             notices,
+            census,
             batch_size,
             place: spool.as_ref().map(Spool::place),
             spool,
@@ -225,7 +229,10 @@ impl Source {
         while made.bytes < BATCH_BYTES {
             let step = STEP_BYTES.min(BATCH_BYTES - made.bytes);
             let mut bytes = 0;
-            for chunk in self.queue.take(rows, step) {
+            let chunks = self.queue.take(rows, step);
+            // Between the end of these calls and their judgement.
+            self.census.follow_filters();
+            for chunk in chunks {
                 rows = rows.saturating_sub(chunk.len());
                 bytes += chunk.bytes();
                 self.make_rows(&chunk, anchor, made);

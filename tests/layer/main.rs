@@ -3,4 +3,5 @@
 mod beside_fmt;
 mod compositions;
 mod first_calls_at_once;
+mod reloaded_filters;
 mod unnamed_callsites;

@@ -2,10 +2,13 @@
 //! that is built together.
 #![cfg(test)]
 
+use std::future::Future;
+use std::pin::pin;
 use std::process::Command;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use tracing::{debug_span, info_span};
+use tracing::{debug_span, info_span, instrument};
 use tracing_ledger::Rules;
 use tracing_ledger::store::Memory;
 use tracing_subscriber::prelude::*;
@@ -32,9 +35,23 @@ fn words_by(what: &str) -> Vec<String> {
         .collect()
 }
 
+/// The compiler removes the event of this `ret`.
+#[instrument(ret(level = "trace"))]
+async fn silent() {}
+
+#[instrument(ret(level = "info"))]
+async fn told() {}
+
+fn end(call: impl Future<Output = ()>) {
+    assert!(pin!(call).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+}
+
 #[test]
 fn the_child_process_does_what_it_is_told() {
     let Ok(what) = std::env::var(CHILD) else { return };
+    if what == "async functions" {
+        return async_functions();
+    }
     let rules: Rules =
         "[[rule]]\nspan = \"detail\"\n[[rule]]\nspan = \"work\"\n".parse().expect("good rules");
     let (ledger, guard) =
@@ -45,6 +62,31 @@ fn the_child_process_does_what_it_is_told() {
     }
     debug_span!("detail").in_scope(|| ());
     guard.shutdown(Duration::from_secs(300)).expect("memory takes everything");
+}
+
+fn async_functions() {
+    let rules: Rules = "[[rule]]\nspan = [\"silent\", \"told\"]\n".parse().expect("good rules");
+    let memory = Memory::default();
+    let (ledger, guard) =
+        tracing_ledger::builder().rules(rules).build_with(memory.clone()).expect("a ledger");
+    tracing_subscriber::registry().with(ledger).init();
+    end(silent());
+    end(told());
+    guard.shutdown(Duration::from_secs(300)).expect("memory takes everything");
+    let rows = memory.rows();
+    let outcome = |row: &tracing_ledger::Row| row.context.contains("\"outcome\":\"ok\"");
+    assert_eq!(rows.iter().map(outcome).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn the_remedy_of_an_unknown_outcome_is_one_that_the_compiler_leaves_in_the_program() {
+    let said = words_by("async functions");
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert!(said[0].starts_with("the outcome of \"silent\" (tests/levels/lib.rs:"), "{said:#?}");
+    let remedy = "is unknown: write `ret(level = \"info\")` in its #[instrument]";
+    let cause = "this program was compiled without events more verbose than info (a feature such as release_max_level_info of \
+                 tracing)";
+    assert!(said[0].contains(remedy) && said[0].contains(cause), "{said:#?}");
 }
 
 #[test]

@@ -176,7 +176,7 @@ fn a_guard_that_is_dropped_at_once_is_reported_once_per_ledger_with_the_remedy()
     assert_eq!(said.matches("tracing-ledger: a span ended after its guard was").count(), 2, "{said}");
     assert_eq!(said.matches("tracing-ledger: the layer was not added to a subscriber").count(), 1, "{said}");
     assert_eq!(
-        said.matches("tracing-ledger: the subscriber with the layer got no span").count(),
+        said.matches("tracing-ledger: the subscriber with the layer has not been installed").count(),
         1,
         "{said}"
     );

@@ -3,9 +3,10 @@
 use std::process::Command;
 
 use support::DEADLINE;
-use tracing::instrument;
+use tracing::field::Empty;
+use tracing::{info_span, instrument};
 use tracing_ledger::store::Memory;
-use tracing_ledger::{Builder, Guard, LedgerLayer, Rules};
+use tracing_ledger::{Builder, Guard, LedgerLayer, NoticeKind, Rules};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::{EnvFilter, Registry, fmt, prelude::*};
 
@@ -51,6 +52,7 @@ fn assert_has(text: &str, parts: &[&str]) {
 #[instrument(err, ret(level = "trace"))]
 fn work(email: &str, verbose: bool) -> Result<(), String> {
     tracing::info!(name: "work.done", code = 7);
+    tracing::trace!(name: "work.detail", target: "details", { step = 1 }, "a step");
     Ok(())
 }
 
@@ -90,6 +92,30 @@ fn run(builder: Builder) {
 
 fn calls() {
     (0..3).for_each(|_| work("a@b.c", true).expect("it works"));
+}
+
+/// Prints the first word about the set-up that comes by itself, and those at the end.
+fn until_told(builder: Builder, program: impl FnOnce(LedgerLayer<Registry>)) {
+    let (said, hear) = std::sync::mpsc::channel();
+    let builder = builder.on_notice(move |notice| {
+        if notice.kind() == NoticeKind::Setup {
+            said.send(notice.to_string()).ok();
+        }
+    });
+    let (ledger, guard) = build(builder);
+    program(ledger);
+    print(format_args!("tracing-ledger: {}", hear.recv_timeout(DEADLINE).expect("a word before the end")));
+    drop(guard);
+    hear.try_iter().for_each(|word| print(format_args!("tracing-ledger: {word}")));
+}
+
+fn names_that_are_none() {
+    info_span!("seven", ledger.event = 7, success = true);
+    info_span!("empty", ledger.event = " ", ledger.source = 1, success = true);
+    info_span!("absent", ledger.event = Empty, success = true);
+    info_span!("warn", ledger.event = "w", ledger.severity = "warn", success = true);
+    info_span!("by_name", ledger.event = true, success = true);
+    tracing::info!(name: "event", { ledger.event = 1.5 }, "an event");
 }
 
 #[expect(clippy::print_stderr, reason = "the parent reads it")]
@@ -195,6 +221,47 @@ fn the_child_process_does_what_it_is_told() {
         })),
         "discovery" => run(with_rules("[[rule]]\nevent = 'work.done'\n")),
         "silence" => run(with_rules("[[rule]]\nspan = 'wrok'\n").on_notice(|_| ())),
+        what => does_more(what),
+    }
+}
+
+fn does_more(what: &str) {
+    match what {
+        "a subscriber that nobody installs, with a filter" => {
+            until_told(tracing_ledger::builder(), |ledger| {
+                let _registry = tracing_subscriber::registry().with(ledger).with(EnvFilter::new("info"));
+                calls();
+            });
+        }
+        "a subscriber that comes second" => {
+            fmt().with_writer(std::io::sink).init();
+            until_told(tracing_ledger::builder(), |ledger| {
+                tracing_subscriber::registry().with(ledger).try_init().expect_err("there is one");
+                calls();
+            });
+        }
+        "another crate" => run(tracing_ledger::builder().instrumented("message-s")),
+        "an event to take from that never comes" => run(with_rules(
+            "[[rule]]\nspan = 'work'\ntake = [{ event = 'work.dnoe', fields = ['code', 'size'] }, \
+             { target = 'tower_http', fields = ['status'] }]\n",
+        )),
+        "fields to take that are not there" => run(with_rules(
+            "[[rule]]\nspan = 'work'\ntake = [{ event = 'work.done', fields = ['kode', 'code'] }, \
+             { event = 'work.*', fields = ['latency'] }]\n",
+        )),
+        "an event to take from that a filter hides" => {
+            let rules = "[[rule]]\nspan = 'work'\ntake = { event = 'work.detail', fields = ['step'] }\n";
+            let (ledger, guard) = build(with_rules(rules));
+            tracing_subscriber::registry().with(ledger).with(EnvFilter::new("trace,details=off")).init();
+            calls();
+            guard.shutdown(DEADLINE).expect("memory takes everything");
+        }
+        "names that are none" => {
+            let (ledger, guard) = build(tracing_ledger::builder());
+            tracing_subscriber::registry().with(ledger).init();
+            (0..20).for_each(|_| names_that_are_none());
+            guard.shutdown(DEADLINE).expect("memory takes everything");
+        }
         other => panic!("what is {other:?}?"),
     }
 }
@@ -263,7 +330,80 @@ fn a_layer_that_nobody_adds() {
 #[test]
 fn a_subscriber_that_nobody_installs() {
     let said = only_word("a subscriber that nobody installs");
-    assert_has(&said, &["the subscriber with the layer got no span", "\"work\"", "init()"]);
+    assert_has(&said, &["the subscriber with the layer has not been installed", "call init()"]);
+}
+
+/// The filter is innocent.
+#[test]
+fn a_subscriber_that_nobody_installs_is_named_before_the_end() {
+    let said = said_by("a subscriber that nobody installs, with a filter", &[]);
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert_has(&said[0], &["the subscriber with the layer has not been installed", "call init()"]);
+    let said = said_by("a subscriber that comes second", &[]);
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert_has(&said[0], &["the subscriber with the layer got no span", "install it with init()"]);
+}
+
+#[test]
+fn a_crate_without_spans() {
+    let said = words_by("another crate", &[]);
+    let wanted = "instrumented(\"message-s\") has met no span with the target \"message_s\" (a target has \"_\" where the \
+                  name of a package has \"-\"); seen: spans of \"messages\": give it env!(\"CARGO_CRATE_NAME\")";
+    assert!(said.iter().any(|line| line == wanted), "{said:#?}");
+    assert!(!said.concat().contains("span = \"*\""), "{said:#?}");
+}
+
+#[test]
+fn an_event_to_take_from_that_never_comes() {
+    let said = words_by("an event to take from that never comes", &[]);
+    let wanted = [
+        "rule 1 (span = \"work\") takes \"code\", \"size\" of events with event = \"work.dnoe\", and has met none; seen: \
+         \"work.done\" (messages::silent_setups)",
+        "rule 1 (span = \"work\") takes \"status\" of events with target = \"tower_http\", and has met none",
+    ];
+    assert_eq!(said, wanted);
+}
+
+#[test]
+fn fields_to_take_that_are_not_there() {
+    let said = words_by("fields to take that are not there", &[]);
+    assert_eq!(said.len(), 2, "{said:#?}");
+    let near =
+        "rule 1 (span = \"work\") takes \"kode\", which \"work.done\" (tests/messages/silent_setups.rs:";
+    assert_has(&said[0], &[near, "does not declare; it has code"]);
+    assert_has(&said[1], &["takes \"latency\", which \"work.done\"", "and 1 others do not declare"]);
+}
+
+#[test]
+fn an_event_to_take_from_that_a_filter_hides() {
+    let said = only_word("an event to take from that a filter hides");
+    let wanted = "a global filter hides \"work.detail\" (tests/messages/silent_setups.rs:";
+    assert_has(&said, &[wanted, "though rule 1 (span = \"work\") takes fields of it: attach the filter"]);
+}
+
+#[test]
+fn names_that_are_none_are_told_once() {
+    let mut said = words_by("names that are none", &[]);
+    said.sort();
+    let event =
+        "write a text, such as ledger.event = \"orders.create\", or false where there is to be no row";
+    let parts = [
+        ["\"absent\" (", ") declares ledger.event, and no call has recorded a value", event],
+        ["\"empty\" (", ") has ledger.event = \" \", which is no event type", event],
+        ["\"empty\" (", ") has ledger.source = 1, which is no source", "such as ledger.source = \"orders\""],
+        ["\"event\" (", ") has ledger.event = 1.5, which is no event type", event],
+        ["\"seven\" (", ") has ledger.event = 7, which is no event type", event],
+        [
+            "\"warn\" (",
+            ") has ledger.severity = \"warn\", which is no severity",
+            "write \"info\", \"warning\"",
+        ],
+    ];
+    assert_eq!(said.len(), parts.len(), "{said:#?}");
+    for (line, parts) in said.iter().zip(parts) {
+        assert_has(line, &parts);
+        assert_has(line, &["(tests/messages/silent_setups.rs:"]);
+    }
 }
 
 #[test]

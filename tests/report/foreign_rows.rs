@@ -207,6 +207,24 @@ async fn every_shape_of_the_table_in_postgres_is_read() {
 }
 
 #[tokio::test]
+async fn a_text_that_is_no_time_is_one_unreadable_row() {
+    let url = Cluster::shared().database();
+    Cluster::shared().psql(
+        &url,
+        &format!(
+            "ALTER TABLE observability_events ALTER created_at DROP DEFAULT, ALTER created_at TYPE text; \
+             INSERT INTO observability_events (created_at, source, event_type, context) \
+             SELECT time, 'test', 'auto_assign.quote', {CONTEXT} FROM unnest(ARRAY[{TIME}, 'garbage', '2026-02-31', \
+             '2026-01-31 09:00:00.5+01']) AS time"
+        ),
+    );
+    for (since, count) in [(None, 4), (Some(moment()), 4), (Some(moment() + Duration::from_secs(1)), 2)] {
+        let report = report_since(&url, since).await;
+        assert_eq!((quote_count(&report), report.unreadable), (count, 2), "{since:?}");
+    }
+}
+
+#[tokio::test]
 async fn nulls_in_postgres_are_unreadable_rows_and_count() {
     let url = Cluster::shared().empty_database();
     let table = LOOSE.replace(

@@ -115,6 +115,7 @@ async fn a_key_may_have_a_dot_of_its_own() {
 async fn hours_days_and_columns_group_too() {
     let answer = ask(Question::new().event("http.request").by("hour").expect("a key")).await;
     let hours: Vec<_> = groups(&answer).iter().map(|group| (group.0[0].to_owned(), group.1)).collect();
+    assert!(hours.is_sorted(), "in the order of time: {hours:?}");
     assert!(hours.contains(&("2026-02-02T02:00Z".to_owned(), 20)), "{hours:?}");
     assert!(hours.contains(&("2026-02-02T03:00Z".to_owned(), 61)), "{hours:?}");
     for (key, value) in

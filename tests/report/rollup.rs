@@ -282,6 +282,12 @@ async fn hours_whose_rows_are_deleted_keep_their_figures() {
     let done = rollup().since(at(0)).run(&url).await.expect("rolled up");
     assert_eq!((done.hours, done.undecided), (0, 1));
     assert!(done.to_string().contains("In 1 hour, late rows do not count"), "{done}");
+    let later = rollup().since(at(0)).run(&url).await.expect("rolled up");
+    assert_eq!((later.hours, later.undecided), (0, 0));
+    let text = rolled(&Question::new(), &url).await.to_string();
+    let note = "2 hours have lost a part of the rows: rows that have come late since then do not count.";
+    assert!(text.contains(note), "{text}");
+    assert!(!before.to_string().contains("lost a part"), "{before}");
     // A rebuild takes nothing away.
     let rebuilt = rollup().rebuild(true).run(&url).await.expect("rolled up");
     assert_eq!(rebuilt.kept + rebuilt.hours, 60);
@@ -317,7 +323,9 @@ async fn keys_that_are_not_rolled_up_are_refused_with_what_to_do() {
         let error = report(&question.rollup(true), &[&url]).await.expect_err("refused");
         assert!(error.is_config());
         let text = error.to_string();
-        for part in ["has no key region", "--since 2026-02-04T12:00:00Z", "--rebuild --by region"] {
+        for part in
+            ["has no key region", "--since 2026-02-04T12:00:00Z", "--rebuild --by route,http.status,region"]
+        {
             assert!(text.contains(part), "{text}");
         }
     }

@@ -326,6 +326,21 @@ async fn a_kill_leaves_no_session_and_no_statement_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn watch_ends_with_its_terminal() {
+    let cluster = Cluster::shared();
+    let url = database(cluster).await;
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    for signal in ["", "trap \"\" HUP;"] {
+        let terminal = Terminal::start(80, 24);
+        terminal.run(&format!("{signal} {COMMAND} watch --database-url {url}"));
+        terminal.wait_for("auto_assign.quote");
+        assert_eq!(cluster.psql(&url, sessions), "1");
+        drop(terminal);
+        support::until("it has ended", || cluster.psql(&url, sessions) == "0");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_goes_away_is_named_and_found_again() {
     let cluster = Cluster::start();
     let url = database(&cluster).await;

@@ -109,7 +109,11 @@ fn a_constraint_that_rejects_the_rows_of_a_rule_is_found() {
     cluster.psql(&url, "ALTER TABLE observability_events ADD CHECK (event_type <> 'orders.create')");
     let rules = "builtin = true\n[[rule]]\nspan = 'work'\nevent_type = 'orders.create'\n";
     let checkup = check(&tracing_ledger::builder().rules(rules.parse().expect("good rules")), &url);
-    assert_fault(&checkup, "constraints", Health::Wrong, &["rows of \"orders.create\" are rejected"]);
+    let remedy = "ALTER TABLE observability_events DROP CONSTRAINT \"observability_events_event_type_check\"";
+    let words = ["rows of \"orders.create\" are rejected", remedy, "or change the event_type in their rules"];
+    assert_fault(&checkup, "constraints", Health::Wrong, &words);
+    cluster.psql(&url, remedy);
+    assert_eq!(check(&tracing_ledger::builder(), &url).health(), Health::Ok);
 }
 
 #[test]
@@ -155,6 +159,62 @@ fn a_spool_with_quarantined_rows_is_wrong() {
         Health::Wrong,
         &["is not a directory"],
     );
+}
+
+#[test]
+fn a_spool_that_cannot_be_made_is_wrong() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").expect("it is written");
+    let url = Cluster::shared().database();
+    for spool in [file.join("spool"), file.join("deeper/spool")] {
+        let checkup = check(&tracing_ledger::builder().spool_dir(&spool), &url);
+        let place = format!("cannot be made in {}", file.display());
+        assert_fault(
+            &checkup,
+            "spool",
+            Health::Wrong,
+            &[&place, "name a path whose parents are directories"],
+        );
+    }
+    let checkup = check(&tracing_ledger::builder().spool_dir(dir.path().join("deep/er")), &url);
+    assert_eq!(checkup.health(), Health::Ok, "{checkup}");
+}
+
+/// Root may write everywhere, so it asks as somebody else.
+#[cfg(feature = "cli")]
+#[test]
+fn a_spool_that_the_user_may_not_write_is_wrong() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::process::CommandExt as _;
+
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let url = Cluster::shared().database();
+    let may =
+        |mode| std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(mode)).expect("its own");
+    may(0o555);
+    // Where an account without rights may start it.
+    let program = std::env::temp_dir().join(format!("tracing-ledger-{}", uuid::Uuid::now_v7()));
+    std::fs::copy(env!("CARGO_BIN_EXE_tracing-ledger"), &program).expect("it is copied");
+    let place = dir.path().display();
+    for (spool, words) in [
+        (dir.path().join("spool"), format!("cannot be made in {place}")),
+        (dir.path().to_owned(), format!("cannot write to the spool directory {place}")),
+    ] {
+        let mut command = Command::new(&program);
+        command.args(["doctor", "--database-url", &url, "--spool"]).arg(&spool).current_dir("/");
+        if dir.path().metadata().expect("it is there").uid() == 0 {
+            let (user, group) = support::unprivileged();
+            command.uid(user).gid(group);
+        }
+        let output = command.output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let remedy = "let the service's user read and write there (chown";
+        assert!(said.contains("WRONG spool") && said.contains(&words) && said.contains(remedy), "{said}");
+        assert_eq!(output.status.code(), Some(1), "{said}");
+    }
+    may(0o755);
+    std::fs::remove_file(program).expect("it is there");
 }
 
 #[test]

@@ -4,6 +4,8 @@ mod addresses;
 mod columns;
 mod create_table;
 mod doctor;
+mod doctor_places;
+mod doctor_rows;
 mod least_rights;
 mod one_row;
 mod outage;

@@ -13,6 +13,7 @@ mod wait;
 pub use alone::alone;
 pub use cluster::{Cluster, free_port};
 pub use gate::{GateKey, Gated, gated};
+pub use install::unprivileged;
 pub use ledger::{DEADLINE, Ledger, StoredRow, only};
 pub use sqlite::SqliteFile;
 pub use terminal::Terminal;

@@ -1,6 +1,6 @@
 //! `tracing-ledger doctor`: looks whether a ledger works.
 //!
-//! Exit status: 0 if all is well, 1 if something is wrong, 2 if something could not be looked at.
+//! Exit status: 0 if nothing is wrong, 1 if something is wrong, 2 if something could not be looked at.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,7 +50,7 @@ impl Doctor {
             super::complain("error", &error.to_string());
         }
         match checkup.health() {
-            Health::Ok => ExitCode::SUCCESS,
+            Health::Ok | Health::Warning => ExitCode::SUCCESS,
             Health::Wrong => ExitCode::FAILURE,
             _ => ExitCode::from(2),
         }

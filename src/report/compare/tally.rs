@@ -1,12 +1,13 @@
 //! Collects the measurements of one event type or group, and makes its figures.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::snapshot::{SavedFigure, SideFigures};
 use crate::report::observe::Observation;
+use crate::report::samples::Counts;
 use crate::report::stats::HALVES_ALPHA;
-use crate::report::stats::blocks::{Measurement, TimeBlocks, unit_block};
+use crate::report::stats::blocks::{Measurement, TimeAndUnit, TimeBlocks, period, unit_block};
 use crate::report::stats::contrast::Contrast;
 use crate::report::stats::estimate::Estimate;
 use crate::report::stats::quantile::Ranked;
@@ -16,12 +17,14 @@ pub(super) const LEVELS: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p95",
 pub(in crate::report) const SUCCESS: &str = "success";
 pub(super) const ATTEMPTS: &str = "attempts.mean";
 
+/// Memory is sixteen bytes for a duration, eight for a success, and some for a unit.
 #[derive(Debug, Default)]
 pub(super) struct EventTally {
     rows: u64,
-    units: HashSet<u64>,
+    units: Counts,
     durations: Vec<Measurement>,
-    successes: Vec<Measurement>,
+    succeeded: Vec<TimeAndUnit>,
+    failed: Vec<TimeAndUnit>,
     /// The calls that each row says it took.
     attempts: Vec<Measurement>,
     /// The calls of each booking, and its first one.
@@ -31,10 +34,15 @@ pub(super) struct EventTally {
 impl EventTally {
     pub(super) fn add(&mut self, row: &Observation<'_>, at: i64, unit: u64) {
         self.rows += 1;
-        self.units.insert(unit);
-        let measurement = |value| Measurement { value, at, unit: unit_block(unit) };
+        self.units.add(unit);
+        let place = TimeAndUnit::new(at, unit_block(unit));
+        let measurement = |value| Measurement { value, place };
         self.durations.extend(row.duration_ms().map(measurement));
-        self.successes.extend(row.success().map(|success| measurement(f64::from(u8::from(success)))));
+        match row.success() {
+            Some(true) => self.succeeded.push(place),
+            Some(false) => self.failed.push(place),
+            None => {}
+        }
         self.attempts.extend(row.attempts().map(measurement));
         if row.booking().is_some() {
             let (calls, first) = self.bookings.entry(unit).or_insert((0, at));
@@ -49,30 +57,46 @@ impl EventTally {
         by: Vec<Option<String>>,
         blocks: TimeBlocks,
     ) -> SideFigures {
-        let values = self.durations.iter().map(|one| one.value).collect();
-        let durations = Arc::new(Ranked::new(values));
-        let mut figures = Vec::new();
-        for (name, level) in LEVELS {
-            let quantile = |ranked: &Arc<Ranked>, all: &[_]| Estimate::quantile(level, ranked, all, blocks);
-            let own = |all: &[Measurement]| {
-                quantile(&Arc::new(Ranked::new(all.iter().map(|one| one.value).collect())), all)
-            };
-            let estimate = quantile(&durations, &self.durations);
-            figures.extend(figure(name, estimate, halves(&self.durations, blocks).map(|half| own(&half))));
-        }
-        let successes = &self.successes;
-        let rate = |all: &[Measurement]| Estimate::rate(all, blocks);
-        figures.extend(figure(SUCCESS, rate(successes), halves(successes, blocks).map(|half| rate(&half))));
-        let calls = self.bookings.iter().map(|(&unit, &(calls, at))| Measurement {
-            value: calls as f64,
-            at,
-            unit: unit_block(unit),
-        });
-        let attempts = if self.attempts.is_empty() { calls.collect() } else { self.attempts };
-        let mean = |all: &[Measurement]| Estimate::mean(all, blocks);
-        figures.extend(figure(ATTEMPTS, mean(&attempts), halves(&attempts, blocks).map(|half| mean(&half))));
-        SideFigures { event_type, by, rows: self.rows, units: self.units.len() as u64, durations, figures }
+        let Self { rows, units, durations, succeeded, failed, attempts, bookings } = self;
+        let (durations, mut figures) = quantiles(durations, blocks);
+        let of = |value: f64| move |place: TimeAndUnit| Measurement { value, place };
+        let mut successes: Vec<_> = succeeded.into_iter().map(of(1.0)).collect();
+        successes.extend(failed.into_iter().map(of(0.0)));
+        figures.extend(figure_of(SUCCESS, successes, blocks, Estimate::rate));
+        let calls = bookings
+            .iter()
+            .map(|(&unit, &(calls, at))| of(calls as f64)(TimeAndUnit::new(at, unit_block(unit))));
+        let attempts = if attempts.is_empty() { calls.collect() } else { attempts };
+        figures.extend(figure_of(ATTEMPTS, attempts, blocks, Estimate::mean));
+        let units = units.into_pairs().count() as u64;
+        SideFigures { event_type, by, rows, units, durations, figures }
     }
+}
+
+/// The durations in ascending order, and the figures of their quantiles.
+fn quantiles(mut durations: Vec<Measurement>, blocks: TimeBlocks) -> (Arc<Ranked>, Vec<SavedFigure>) {
+    let ranked = |all: &[Measurement]| Arc::new(Ranked::new(all.iter().map(|one| one.value).collect()));
+    let whole = ranked(&durations);
+    let odd = order(&mut durations, blocks);
+    let halves = <[_; 2]>::from(durations.split_at(odd)).map(|half| (ranked(half), half));
+    let mut figures = Vec::new();
+    for (name, level) in LEVELS {
+        let quantile = |ranked: &Arc<Ranked>, all: &[_]| Estimate::quantile(level, ranked, all, blocks);
+        let parts = halves.each_ref().map(|(ranked, half)| quantile(ranked, half));
+        figures.extend(figure(name, quantile(&whole, &durations), parts));
+    }
+    (whole, figures)
+}
+
+fn figure_of(
+    name: &str,
+    mut all: Vec<Measurement>,
+    blocks: TimeBlocks,
+    estimate: fn(&[Measurement], TimeBlocks) -> Option<Estimate>,
+) -> Option<SavedFigure> {
+    let odd = order(&mut all, blocks);
+    let halves = <[_; 2]>::from(all.split_at(odd)).map(|half| estimate(half, blocks));
+    figure(name, estimate(&all, blocks), halves)
 }
 
 fn figure(name: &str, whole: Option<Estimate>, halves: [Option<Estimate>; 2]) -> Option<SavedFigure> {
@@ -85,14 +109,19 @@ fn figure(name: &str, whole: Option<Estimate>, halves: [Option<Estimate>; 2]) ->
     Some(SavedFigure { metric: name.to_owned(), value, n, variances, halves })
 }
 
-/// Every other block of time, and the rest.
-fn halves(all: &[Measurement], blocks: TimeBlocks) -> [Vec<Measurement>; 2] {
-    let at = all.iter().map(|one| one.at);
-    let (first, last) = (at.clone().min().unwrap_or_default(), at.max().unwrap_or_default());
-    let place = |one: &Measurement| blocks.block(one.at, first, last);
-    let mut order = BTreeMap::new();
-    all.iter().for_each(|one| _ = order.insert(place(one), false));
-    order.values_mut().enumerate().for_each(|(number, odd)| *odd = number % 2 == 1);
-    let (odd, even) = all.iter().partition(|one| order.get(&place(one)).copied().unwrap_or_default());
-    [odd, even]
+/// Moves the measurements of every other block of time before the others, and returns how many they are.
+fn order(all: &mut [Measurement], blocks: TimeBlocks) -> usize {
+    let (first, last) = period(all);
+    let block = |one: &Measurement| blocks.block(one.place.at(), first, last);
+    let mut is_odd = BTreeMap::new();
+    all.iter().for_each(|one| _ = is_odd.insert(block(one), false));
+    is_odd.values_mut().enumerate().for_each(|(number, is_odd)| *is_odd = number % 2 == 1);
+    let mut odd = 0;
+    for place in 0..all.len() {
+        if all.get(place).is_some_and(|one| is_odd.get(&block(one)) == Some(&true)) {
+            all.swap(odd, place);
+            odd += 1;
+        }
+    }
+    odd
 }

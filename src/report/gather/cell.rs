@@ -8,12 +8,14 @@ use jiff::Timestamp;
 
 use super::interval::intervals;
 use crate::report::answer::{Figures, Reason, Share, Spread, Window};
-#[cfg(feature = "postgres")]
-use crate::report::key::write_key;
+use crate::report::key::{OTHER_GROUPS, write_key};
 use crate::report::observe::Observation;
 use crate::report::samples::{Samples, Sorted};
 use crate::report::stats::block_counts::BlockCounts;
 use crate::report::stats::blocks::unit_block;
+
+/// The rows of further groups are one group: a key may be different in every row.
+pub(in crate::report) const MOST_CELLS: usize = 20_000;
 
 /// More reasons of one cell are counted together: a reason may be any text.
 const MOST_REASONS: usize = 1000;
@@ -47,8 +49,18 @@ impl Cell {
         Self { event_type: event_type.to_owned(), by, ..Self::default() }
     }
 
+    /// For the rows of further groups, which are grouped by so many values.
+    pub(in crate::report) fn of_others(event_type: &str, places: usize) -> Self {
+        Self::of(event_type, vec![Some(OTHER_GROUPS.to_owned()); places])
+    }
+
     pub(in crate::report) fn event_type(&self) -> &str {
         &self.event_type
+    }
+
+    /// How many values its rows are grouped by.
+    pub(super) fn places(&self) -> usize {
+        self.by.len()
     }
 
     pub(in crate::report) fn by(&self, place: usize) -> Option<&str> {
@@ -56,7 +68,6 @@ impl Cell {
     }
 
     /// The key of its rows.
-    #[cfg(feature = "postgres")]
     pub(in crate::report) fn key(&self) -> Vec<u8> {
         let mut key = Vec::new();
         write_key(&mut key, &self.event_type, self.by.iter().map(Option::as_ref));

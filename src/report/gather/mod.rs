@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-use self::cell::Cell;
+use self::cell::{Cell, MOST_CELLS};
 use self::detail::Details;
 pub(super) use self::detail::FoundCalls;
 use self::job::Jobs;
@@ -31,6 +31,7 @@ pub(super) struct Gather {
     window: Window,
     period: Option<(Timestamp, Timestamp)>,
     cells: Vec<Cell>,
+    most_cells: usize,
     index: HashMap<Vec<u8>, usize>,
     /// The key of the row at hand.
     key: Vec<u8>,
@@ -46,6 +47,7 @@ impl Gather {
             window: Window { since: question.since, until: question.until, first: None, last: None },
             period: None,
             cells: Vec::new(),
+            most_cells: MOST_CELLS,
             index: HashMap::new(),
             key: Vec::new(),
             jobs: Jobs::new(question.jobs()),
@@ -65,11 +67,7 @@ impl Gather {
         row.write_key(&mut self.key);
         let cell = match self.index.get(&self.key) {
             Some(cell) => *cell,
-            None => {
-                self.cells.push(Cell::new(row));
-                self.index.insert(self.key.clone(), self.cells.len() - 1);
-                self.cells.len() - 1
-            }
+            None => self.place_of_new(row),
         };
         if let Some(cell) = self.cells.get_mut(cell) {
             cell.add(row);
@@ -78,6 +76,21 @@ impl Gather {
         if let Some(details) = &mut self.details {
             details.row(source, row);
         }
+    }
+
+    /// The place of a cell for the row, which is that of all others if there are too many.
+    fn place_of_new(&mut self, row: &Observation<'_>) -> usize {
+        let mut cell = Cell::new(row);
+        if self.cells.len() >= self.most_cells {
+            cell = Cell::of_others(row.event_type(), cell.places());
+            self.key = cell.key();
+        }
+        let next = self.cells.len();
+        let place = *self.index.entry(self.key.clone()).or_insert(next);
+        if place == next {
+            self.cells.push(cell);
+        }
+        place
     }
 
     /// Counts what a row of `ledger.loss` says is missing.
@@ -191,7 +204,38 @@ fn groups_by(
         by: keys.iter().cloned().zip(values).collect(),
         figures: Cell::together(cells).figures(window),
     };
+    // They are in the order of their values.
     let mut groups: Vec<_> = grouped.into_iter().map(figures).collect();
-    groups.sort_by_key(|group| Reverse(group.figures.calls));
+    if !places.first().is_some_and(|place| questions.is_time(*place)) {
+        groups.sort_by_key(|group| Reverse(group.figures.calls));
+    }
     groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::key::OTHER_GROUPS;
+    use crate::store::read::{Asked, Reading};
+
+    #[test]
+    fn further_groups_are_one_group() {
+        let question = Question::new().by("route").expect("a key");
+        let questions = question.questions();
+        let mut gather = Gather { most_cells: 3, ..Gather::new(&question) };
+        let is_route = |asked: &Asked| matches!(asked, Asked::Key(key) if key.otherwise == ["route"]);
+        let asked = &questions.selection().asked;
+        for route in ["a", "b", "a", "c", "d", "e", "d", "a", "a"] {
+            let texts: Vec<_> = asked.iter().map(|asked| is_route(asked).then_some(route)).collect();
+            let reading = Reading { created_at: None, event_type: "call", is_object: true, texts: &texts };
+            gather.row(0, &questions.observe(&reading));
+        }
+        let report = gather.report(&questions);
+        let groups = report.events[0].groups.iter();
+        let groups: Vec<_> =
+            groups.map(|group| (group.by[0].1.clone().expect("a value"), group.figures.calls)).collect();
+        let expected = [("a", 4), (OTHER_GROUPS, 3), ("b", 1), ("c", 1)];
+        assert_eq!(groups, expected.map(|(value, calls)| (value.to_owned(), calls)));
+        assert_eq!(report.events[0].figures.calls, 9);
+    }
 }

@@ -1,6 +1,8 @@
 //! Rows that were exported: objects of JSON, and CSV.
 
-use csv::{ReaderBuilder, StringRecord};
+use std::io::{Cursor, SeekFrom};
+
+use csv::{Position, Reader, ReaderBuilder, StringRecord};
 use serde_json::Value;
 
 use super::line::Fields;
@@ -53,7 +55,9 @@ fn moment_of_export(text: &str) -> Option<jiff::Timestamp> {
 
 /// Whether the first line of a log begins a table of CSV.
 pub(super) fn begins_csv(line: &str) -> bool {
-    record(line).is_some_and(|first| first.iter().any(|name| name == "event_type") || has_values(&first))
+    Records::default()
+        .read(line)
+        .is_some_and(|first| first.iter().any(|name| name == "event_type") || has_values(&first))
 }
 
 /// Whether the record is a row, and no header. A row that goes on in the next line has fewer columns at first.
@@ -69,6 +73,7 @@ pub(super) struct Table {
     /// The lines of a row whose quotes are open, and the number of the first.
     open: String,
     from: u64,
+    records: Records,
 }
 
 impl Table {
@@ -79,7 +84,8 @@ impl Table {
         line: &str,
         each: &mut dyn FnMut(u64, Result<ReadRow, &'static str>),
     ) {
-        let begins_again = !self.open.is_empty() && record(line).is_some_and(|record| has_values(&record));
+        let begins_again =
+            !self.open.is_empty() && self.records.read(line).is_some_and(|record| has_values(&record));
         if begins_again || self.open.len() > LONGEST_ROW {
             self.finish(each);
         }
@@ -106,7 +112,7 @@ impl Table {
 
     /// `None` for the header and for a blank line.
     fn row(&mut self, text: &str) -> Option<Result<ReadRow, &'static str>> {
-        let record = record(text)?;
+        let record = self.records.read(text)?;
         if self.columns.is_empty() {
             let is_row = has_values(&record);
             let columns = if is_row {
@@ -128,10 +134,23 @@ impl Table {
     }
 }
 
-fn record(text: &str) -> Option<StringRecord> {
-    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
-    let mut record = StringRecord::new();
-    matches!(reader.read_record(&mut record), Ok(true)).then_some(record)
+/// Reads records one by one. A new reader for each would take longer than the record, because it builds its tables.
+struct Records(Reader<Cursor<Vec<u8>>>);
+
+impl Default for Records {
+    fn default() -> Self {
+        let reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(Cursor::default());
+        Self(reader)
+    }
+}
+
+impl Records {
+    fn read(&mut self, text: &str) -> Option<StringRecord> {
+        *self.0.get_mut() = Cursor::new(text.as_bytes().to_vec());
+        self.0.seek_raw(SeekFrom::Start(0), Position::new()).ok()?;
+        let mut record = StringRecord::new();
+        matches!(self.0.read_record(&mut record), Ok(true)).then_some(record)
+    }
 }
 
 #[cfg(test)]

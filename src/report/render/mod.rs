@@ -141,13 +141,16 @@ fn groups_of(event_type: &str, groups: &[GroupFigures]) -> Grid {
         [own, shown.cells(&group.figures)].concat()
     };
     let rest = groups.len().saturating_sub(MOST_GROUPS);
+    // Those by a time are in its order, and the last ones are of now.
+    let is_over_time = keys.first().is_some_and(|key| matches!(key.as_str(), "hour" | "day"));
+    let (which, left_out) = if is_over_time { ("last", rest) } else { ("largest", 0) };
     let more =
-        if rest > 0 { format!(" (the {MOST_GROUPS} largest of {})", groups.len()) } else { String::new() };
+        if rest > 0 { format!(" (the {MOST_GROUPS} {which} of {})", groups.len()) } else { String::new() };
     Grid {
         title: format!("{event_type} by {}{more}", keys.join(", ")),
         names: keys.len(),
         header: keys.into_iter().chain(shown.columns()).collect(),
-        rows: groups.iter().take(MOST_GROUPS).map(row).collect(),
+        rows: groups.iter().skip(left_out).take(MOST_GROUPS).map(row).collect(),
     }
 }
 

@@ -65,9 +65,10 @@ pub(in crate::report) fn range((from, to): (f64, f64)) -> String {
     format!("{low} to {}", duration(to))
 }
 
-/// Three digits, or as many as a whole number has.
+/// Three digits, or as many as a whole number has, up to a billion.
 fn digits(number: f64) -> String {
     match number.abs() {
+        size if size >= 1e9 => format!("{number:.2e}"),
         size if size >= 99.95 => format!("{number:.0}"),
         size if size >= 9.995 => format!("{number:.1}"),
         0.0 => "0".to_owned(),
@@ -112,6 +113,7 @@ mod tests {
             (90_000.0, "1.50 min"),
             (7_200_000.0, "2.00 h"),
             (1e12, "277778 h"),
+            (-1e300, "-2.78e293 h"),
             (-12.5, "-12.5 ms"),
         ] {
             assert_eq!(duration(milliseconds), text);

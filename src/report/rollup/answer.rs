@@ -26,6 +26,8 @@ struct Plan {
     until: Option<SystemTime>,
     /// The hours that count as a whole, because some of their rows are gone.
     widened: Vec<i64>,
+    /// How many hours have lost a part of their rows.
+    partly_gone: i64,
 }
 
 /// As [`report`](super::super::report).
@@ -48,13 +50,15 @@ pub(in crate::report) async fn report<U: AsRef<str>>(
     let questions = question.questions();
     let mut gather = Gather::new(&question);
     let mut merge = Merge::new(&questions);
+    let mut keys = String::new();
     for (_, tables, plan) in &mut databases {
+        keys = tables.making().await?.map_or(keys, |making| making.keys);
         let each = &mut |cell: RolledCell| merge.add(&cell);
         if let Some(hours) = plan.hours {
             tables.cells(hours, questions.selection().event_types.clone(), each).await?;
         }
     }
-    merge.into(&mut gather)?;
+    merge.into(&mut gather, &keys)?;
     let mut rows_read = 0;
     for (url, _, plan) in &databases {
         for selection in plan.selections(&questions).into_iter().enumerate() {
@@ -100,6 +104,14 @@ fn notes(report: &Report, plans: &[&Plan]) -> Vec<String> {
     let widened = widened
         .map(|hour| format!("The hour from {hour} counts as a whole, because some of its rows are gone."));
     let mut notes: Vec<String> = widened.collect();
+    let partly_gone: i64 = plans.iter().map(|plan| plan.partly_gone).sum();
+    if partly_gone > 0 {
+        let hours =
+            if partly_gone == 1 { "1 hour has".to_owned() } else { format!("{partly_gone} hours have") };
+        notes.push(format!(
+            "{hours} lost a part of the rows: rows that have come late since then do not count."
+        ));
+    }
     if !report.attempts.is_empty() || !report.jobs.is_empty() {
         notes.push(
             "The calls of each booking, and the bookings that jobs took over from a flow, are not rolled up: leave out \
@@ -148,7 +160,11 @@ impl Plan {
         }
         widened.dedup();
         let hours = (from < to).then_some((from, to));
-        Ok(Self { coverage, hours, since, until, widened })
+        let partly_gone = match hours {
+            Some(hours) => tables.partly_gone(hours).await?,
+            None => 0,
+        };
+        Ok(Self { coverage, hours, since, until, widened, partly_gone })
     }
 
     /// The rows before the hours, and those after them.

@@ -10,7 +10,7 @@ use super::histogram::{self, Histogram};
 use super::tally::{Details, JobDetails};
 use crate::error::Error;
 use crate::report::gather::Gather;
-use crate::report::gather::cell::Cell;
+use crate::report::gather::cell::{Cell, MOST_CELLS};
 use crate::report::gather::job::ResultTally;
 use crate::report::observe::{By, Questions};
 use crate::report::samples::{Samples, ordered, value};
@@ -175,8 +175,10 @@ impl<'a> Merge<'a> {
     }
 
     /// Passes everything on, unless some figures are not those that are asked for.
-    pub(super) fn into(self, gather: &mut Gather) -> Result<(), Error> {
-        self.unfit.check()?;
+    ///
+    /// `keys` are those of `--by` that the rollup was made with.
+    pub(super) fn into(self, gather: &mut Gather, keys: &str) -> Result<(), Error> {
+        self.unfit.check(keys)?;
         for total in self.totals {
             let mut cell = total.cell;
             cell.durations = total.durations.samples(total.max);
@@ -210,7 +212,10 @@ fn total(
             By::Text(_) => value.clone(),
         });
     }
-    let cell = Cell::of(&rolled.event_type, values);
+    let mut cell = Cell::of(&rolled.event_type, values);
+    if totals.len() >= MOST_CELLS && !index.contains_key(&cell.key()) {
+        cell = Cell::of_others(&rolled.event_type, by.len());
+    }
     let place = *index.entry(cell.key()).or_insert_with(|| {
         totals.push(Total { cell, ..Total::default() });
         totals.len() - 1
@@ -233,8 +238,8 @@ impl Total {
             cell.reason((category, code), count);
         }
         *max = greater(*max, rolled.duration_max_ms);
-        let at = rolled.hour * HOUR;
-        histogram::units(&rolled.units, |place, count| cell.blocks.add_counted(place, at, count))?;
+        let time = cell.blocks.place(rolled.hour * HOUR);
+        histogram::units(&rolled.units, |place, count| cell.blocks.add_counted(place, time, count))?;
         durations.merge(&rolled.durations)
     }
 }
@@ -271,7 +276,7 @@ impl Unfit {
         *last = rolled.hour.max(*last);
     }
 
-    fn check(&self) -> Result<(), Error> {
+    fn check(&self, keys: &str) -> Result<(), Error> {
         let latest = self.0.iter().max_by_key(|(_, last)| **last);
         let Some(((event_type, why), last)) = latest else { return Ok(()) };
         let after = super::hour_text(last + 1);
@@ -292,7 +297,9 @@ impl Unfit {
         )
         .ok();
         if let Why::NoKey(key) = why {
-            write!(message, " --by {}", key.escape_debug()).ok();
+            // A rebuild without the other keys would lose them.
+            let keys: Vec<_> = keys.split(',').filter(|key| !key.is_empty()).chain([key.as_str()]).collect();
+            write!(message, " --by {}", keys.join(",").escape_debug()).ok();
         }
         Err(Error::config(message))
     }

@@ -3,21 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::blocks::{TimeBlocks, UNIT_BLOCKS, Variance, Variances};
-
-/// Blocks of time that are kept apart. One more makes all of them longer.
-const TIME_BLOCKS: usize = 64;
+use super::sizes::Sizes;
+use super::times::{DAY, TIME_BLOCKS, Times};
 
 /// Up to this number, values are kept one by one, in four bytes each; then as one row of counts for each size.
 const MOST_SINGLE: usize = 65_536;
 
-/// The lengths of blocks in seconds. Each divides the next; from a day on, each is twice as long.
-const LENGTHS: [i64; 10] = [1, 5, 15, 60, 300, 900, 3600, 14_400, 28_800, DAY];
-const DAY: i64 = 86_400;
-
 const UNITS: usize = UNIT_BLOCKS as usize;
-
-/// The counts of one size: by unit, then by time.
-type Counts = [u32; UNITS + TIME_BLOCKS];
 
 /// Values of one figure by size and block. Sizes within 3 % count as one, so memory has a bound: about 0.2 MB for values
 /// within a factor of 1,000.
@@ -25,15 +17,9 @@ type Counts = [u32; UNITS + TIME_BLOCKS];
 pub(crate) struct BlockCounts {
     times: Times,
     single: Vec<Packed>,
-    sizes: BTreeMap<u16, Box<Counts>>,
+    /// By unit, then by time.
+    sizes: Sizes<{ UNITS + TIME_BLOCKS }>,
     n: u64,
-}
-
-/// Blocks of time in the order in which they came.
-#[derive(Clone, Debug, Default)]
-struct Times {
-    step: u32,
-    labels: Vec<i64>,
 }
 
 /// The size, the unit and the place of the block of time.
@@ -64,7 +50,7 @@ impl BlockCounts {
     }
 
     /// The place of the block of time.
-    fn place(&mut self, at: i64) -> usize {
+    pub(crate) fn place(&mut self, at: i64) -> usize {
         loop {
             match self.times.place(at) {
                 Some(place) => return place,
@@ -88,13 +74,9 @@ impl BlockCounts {
     }
 
     fn tally(&mut self, size: u16, unit: usize, time: usize, count: u32) {
-        let counts = self.counts(size);
+        let counts = self.sizes.counts(size);
         counts[unit] = counts[unit].saturating_add(count);
         counts[UNITS + time] = counts[UNITS + time].saturating_add(count);
-    }
-
-    fn counts(&mut self, size: u16) -> &mut Counts {
-        self.sizes.entry(size).or_insert_with(|| Box::new([0; UNITS + TIME_BLOCKS]))
     }
 
     /// How many values each size and unit have.
@@ -104,17 +86,17 @@ impl BlockCounts {
         for (size, unit, _) in self.single.iter().copied().map(Packed::parts) {
             *counts.entry((size, unit as u8)).or_default() += 1;
         }
-        for (size, row) in &self.sizes {
+        for (size, row) in self.sizes.iter() {
             let units = row.iter().take(UNITS).zip(0..).filter(|(count, _)| **count > 0);
-            units.for_each(|(count, unit)| *counts.entry((*size, unit)).or_default() += count);
+            units.for_each(|(count, unit)| *counts.entry((size, unit)).or_default() += count);
         }
         counts
     }
 
-    /// Adds values of one size, unit and time.
+    /// Adds values of one size and unit. `time` is from [`BlockCounts::place`], and no other place was asked for since.
     #[cfg(feature = "postgres")]
-    pub(crate) fn add_counted(&mut self, (size, unit): (u16, u8), at: i64, count: u32) {
-        let (unit, time) = (usize::from(unit) % UNITS, self.place(at));
+    pub(crate) fn add_counted(&mut self, (size, unit): (u16, u8), time: usize, count: u32) {
+        let unit = usize::from(unit) % UNITS;
         self.n += u64::from(count);
         let mut left = count;
         while left > 0 && self.sizes.is_empty() {
@@ -141,8 +123,8 @@ impl BlockCounts {
         for (size, unit, time) in std::mem::take(&mut self.single).into_iter().map(Packed::parts) {
             self.tally(size, unit, time, 1);
         }
-        for (size, others) in &other.sizes {
-            let own = self.counts(*size);
+        for (size, others) in other.sizes.iter() {
+            let own = self.sizes.counts(size);
             let (units, times) = others.split_at(UNITS);
             own.iter_mut().zip(units).for_each(|(own, other)| *own = own.saturating_add(*other));
             for (place, other) in places.iter().zip(times) {
@@ -156,14 +138,12 @@ impl BlockCounts {
         if step <= self.times.step {
             return;
         }
-        let mut longer = Times { step, labels: Vec::new() };
-        let places: Vec<usize> = self.times.labels_at(step).map(|label| longer.place_of(label)).collect();
-        self.times = longer;
+        let places = self.times.lengthen(step);
         for packed in &mut self.single {
             let (size, unit, time) = packed.parts();
             *packed = Packed::new(size, unit, places[time]);
         }
-        for counts in self.sizes.values_mut() {
+        for counts in self.sizes.iter_mut() {
             let mut times = [0; TIME_BLOCKS];
             for (place, count) in places.iter().zip(&counts[UNITS..]) {
                 times[*place] += count;
@@ -225,8 +205,8 @@ impl BlockCounts {
             add(of, unit, 1.0);
             add(of, UNITS + time, 1.0);
         }
-        for (of, counts) in &self.sizes {
-            counts.iter().enumerate().for_each(|(block, count)| add(*of, block, f64::from(*count)));
+        for (of, counts) in self.sizes.iter() {
+            counts.iter().enumerate().for_each(|(block, count)| add(of, block, f64::from(*count)));
         }
         (below, at, all)
     }
@@ -242,63 +222,9 @@ impl BlockCounts {
     }
 }
 
-impl Times {
-    fn length(&self) -> i64 {
-        length(self.step)
-    }
-
-    /// `None` if there are enough blocks already.
-    fn place(&mut self, at: i64) -> Option<usize> {
-        let label = at.div_euclid(1_000_000).div_euclid(self.length());
-        // Most rows come in the order of time.
-        let known = self.labels.iter().rposition(|known| *known == label);
-        known.or_else(|| (self.labels.len() < TIME_BLOCKS).then(|| self.place_of(label)))
-    }
-
-    fn place_of(&mut self, label: i64) -> usize {
-        self.labels.iter().position(|known| *known == label).unwrap_or_else(|| {
-            self.labels.push(label);
-            self.labels.len() - 1
-        })
-    }
-
-    /// The labels that these blocks have where they are longer.
-    fn labels_at(&self, step: u32) -> impl Iterator<Item = i64> {
-        let factor = length(step) / self.length();
-        self.labels.iter().map(move |label| label.div_euclid(factor))
-    }
-
-    /// The first step at which both have few enough blocks together.
-    fn common_step(&self, other: &Self) -> u32 {
-        let mut step = self.step.max(other.step);
-        loop {
-            let mut labels: Vec<_> = self.labels_at(step).chain(other.labels_at(step)).collect();
-            labels.sort_unstable();
-            labels.dedup();
-            if labels.len() <= TIME_BLOCKS {
-                return step;
-            }
-            step += 1;
-        }
-    }
-
-    /// When each block begins, in seconds.
-    fn begins(&self) -> impl Iterator<Item = i64> {
-        let length = self.length();
-        self.labels.iter().map(move |label| label * length)
-    }
-}
-
-fn length(step: u32) -> i64 {
-    match LENGTHS.get(step as usize) {
-        Some(length) => *length,
-        None => DAY << (step + 1 - LENGTHS.len() as u32),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::blocks::Measurement;
+    use super::super::blocks::{Measurement, TimeAndUnit};
     use super::super::quantile::Ranked;
     use super::*;
 
@@ -312,14 +238,14 @@ mod tests {
             let value = (1.0 + (i * 7919 % 1009) as f64)
                 * f64::from(50 + unit)
                 * if day % 2 == 0 { 1.2 } else { 1.0 };
-            Measurement { value, at: i * days * DAY * SECOND / n, unit }
+            Measurement { value, place: TimeAndUnit::new(i * days * DAY * SECOND / n, unit) }
         };
         (0..n).map(each).collect()
     }
 
     fn counted(sample: &[Measurement]) -> BlockCounts {
         let mut counts = BlockCounts::default();
-        sample.iter().for_each(|one| counts.add(one.value, one.at, one.unit));
+        sample.iter().for_each(|one| counts.add(one.value, one.place.at(), one.place.unit()));
         counts
     }
 
@@ -333,8 +259,13 @@ mod tests {
 
     #[track_caller]
     fn near(one: Variance, other: Variance) {
+        near_to(one, other, 0.1);
+    }
+
+    #[track_caller]
+    fn near_to(one: Variance, other: Variance, by: f64) {
         assert_eq!(one.blocks, other.blocks);
-        assert!((one.value / other.value - 1.0).abs() < 0.1, "{one:?} is not {other:?}");
+        assert!((one.value / other.value - 1.0).abs() < by, "{one:?} is not {other:?}");
     }
 
     #[test]
@@ -367,11 +298,38 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn counts_by_unit_and_time_are_the_values_again() {
+        for n in [3000, 200_000] {
+            let sample = sample(n, 14);
+            let whole = counted(&sample);
+            let mut back = BlockCounts::default();
+            let hour_of = |one: &Measurement| one.place.at() / (3600 * SECOND);
+            for hour in sample.chunk_by(|one, next| hour_of(one) == hour_of(next)) {
+                let time = back.place(hour[0].place.at());
+                for (place, count) in counted(hour).by_unit() {
+                    back.add_counted(place, time, count);
+                }
+            }
+            assert_eq!((back.n(), back.time_blocks()), (whole.n(), whole.time_blocks()));
+            for level in LEVELS {
+                let (value, _) = exact(&sample, level);
+                let (back, whole) = (back.variances(level, value), whole.variances(level, value));
+                // Only the order of the sums differs.
+                near_to(back.units, whole.units, 1e-9);
+                near_to(back.times, whole.times, 1e-9);
+            }
+        }
+    }
+
     #[test]
     fn a_short_time_has_eight_parts_and_a_long_one_longer_blocks() {
         let over = |seconds: i64| {
-            let each =
-                |i: i64| Measurement { value: 1.0, at: i * seconds * SECOND / 5000, unit: (i % 64) as u8 };
+            let each = |i: i64| Measurement {
+                value: 1.0,
+                place: TimeAndUnit::new(i * seconds * SECOND / 5000, (i % 64) as u8),
+            };
             let counts = counted(&(0..5000).map(each).collect::<Vec<_>>());
             (counts.time_blocks(), counts.variances(0.5, 1.0).times.blocks)
         };
@@ -386,7 +344,7 @@ mod tests {
     #[test]
     fn a_time_far_away_costs_one_block() {
         let mut sample = sample(4000, 20);
-        sample[0].at = -62_000_000_000 * SECOND;
+        sample[0].place = TimeAndUnit::new(-30_000_000_000 * SECOND, 0);
         let counts = counted(&sample);
         assert!(counts.variances(0.5, 1.0).times.blocks >= 6, "{:?}", counts.times);
     }
@@ -394,6 +352,6 @@ mod tests {
     #[test]
     fn memory_has_a_bound() {
         let counts = counted(&sample(300_000, 30));
-        assert!(counts.single.is_empty() && counts.sizes.len() < 500, "{} sizes", counts.sizes.len());
+        assert!(counts.single.is_empty() && counts.sizes.iter().count() < 500, "{counts:?}");
     }
 }

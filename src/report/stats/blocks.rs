@@ -20,10 +20,27 @@ const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Measurement {
     pub(crate) value: f64,
-    /// Microseconds since 1970, or the number of the run.
-    pub(crate) at: i64,
-    /// The block of its unit, below [`UNIT_BLOCKS`].
-    pub(crate) unit: u8,
+    pub(crate) place: TimeAndUnit,
+}
+
+/// A time and the block of a unit, in eight bytes: a comparison keeps those of every row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimeAndUnit(i64);
+
+impl TimeAndUnit {
+    /// `at` is in microseconds since 1970, or the number of the run. A time before the year 828 or after 3111 is taken for the
+    /// last one that fits. `unit` is below [`UNIT_BLOCKS`].
+    pub(crate) fn new(at: i64, unit: u8) -> Self {
+        Self(at.clamp(i64::MIN >> u8::BITS, i64::MAX >> u8::BITS) << u8::BITS | i64::from(unit))
+    }
+
+    pub(crate) fn at(self) -> i64 {
+        self.0 >> u8::BITS
+    }
+
+    pub(crate) fn unit(self) -> u8 {
+        self.0 as u8 % UNIT_BLOCKS
+    }
 }
 
 /// How measurements are divided by time.
@@ -114,10 +131,10 @@ impl Variances {
         let mut times = BTreeMap::<i64, f64>::new();
         for measurement in measurements {
             let residual = residual(measurement.value);
-            let unit = usize::from(measurement.unit % UNIT_BLOCKS);
+            let unit = usize::from(measurement.place.unit());
             units[unit] += residual;
             used[unit] = true;
-            *times.entry(blocks.block(measurement.at, first, last)).or_default() += residual;
+            *times.entry(blocks.block(measurement.place.at(), first, last)).or_default() += residual;
         }
         let n = measurements.len() as f64;
         let used = used.into_iter().filter(|used| *used).count();
@@ -151,8 +168,9 @@ impl Variances {
     }
 }
 
-fn period(measurements: &[Measurement]) -> (i64, i64) {
-    let at = measurements.iter().map(|measurement| measurement.at);
+/// The first and the last moment.
+pub(crate) fn period(measurements: &[Measurement]) -> (i64, i64) {
+    let at = measurements.iter().map(|measurement| measurement.place.at());
     (at.clone().min().unwrap_or_default(), at.max().unwrap_or_default())
 }
 
@@ -161,7 +179,7 @@ mod tests {
     use super::*;
 
     fn measurement(value: f64, day: i64, unit: u8) -> Measurement {
-        Measurement { value, at: day * DAY, unit }
+        Measurement { value, place: TimeAndUnit::new(day * DAY, unit) }
     }
 
     #[test]
@@ -187,6 +205,19 @@ mod tests {
         let four: Vec<_> = four.into_iter().map(|(value, day)| measurement(value, day, 0)).collect();
         let variances = Variances::of(&four, TimeBlocks::Days, |value| value - 0.5);
         assert_eq!(variances.times, Variance { value: 0.25, blocks: 2 });
+    }
+
+    #[test]
+    fn a_place_keeps_its_time_and_unit() {
+        for at in [0, 1, -1, 1_790_000_000_123_456, -30_000_000_000_000_000] {
+            for unit in [0, 1, UNIT_BLOCKS - 1] {
+                let place = TimeAndUnit::new(at, unit);
+                assert_eq!((place.at(), place.unit()), (at, unit));
+            }
+        }
+        let (first, last) = (TimeAndUnit::new(i64::MIN, 7), TimeAndUnit::new(i64::MAX, 7));
+        assert!(first.at() < -36_000_000_000_000_000 && last.at() > 36_000_000_000_000_000);
+        assert_eq!([first.unit(), last.unit()], [7, 7]);
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Contrast<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::blocks::{Measurement, TimeBlocks};
+    use super::super::blocks::{Measurement, TimeAndUnit, TimeBlocks};
     use super::super::quantile::Ranked;
     use super::*;
     use std::sync::Arc;
@@ -89,13 +89,19 @@ mod tests {
 
     fn rate(hits: usize, n: usize) -> Estimate {
         let value = |i: usize| f64::from(u8::from(i * hits % n < hits));
-        let each = |i: usize| Measurement { value: value(i), at: (i % 7) as i64 * DAY, unit: (i % 64) as u8 };
+        let each = |i: usize| Measurement {
+            value: value(i),
+            place: TimeAndUnit::new((i % 7) as i64 * DAY, (i % 64) as u8),
+        };
         Estimate::rate(&(0..n).map(each).collect::<Vec<_>>(), TimeBlocks::Days).expect("values")
     }
 
     fn median(scale: f64, n: usize) -> Estimate {
         let value = |i: usize| scale * (1.0 + (i * 37 % n) as f64 / n as f64);
-        let each = |i: usize| Measurement { value: value(i), at: (i % 7) as i64 * DAY, unit: (i % 64) as u8 };
+        let each = |i: usize| Measurement {
+            value: value(i),
+            place: TimeAndUnit::new((i % 7) as i64 * DAY, (i % 64) as u8),
+        };
         let all: Vec<_> = (0..n).map(each).collect();
         let ranked = Arc::new(Ranked::new(all.iter().map(|one| one.value).collect()));
         Estimate::quantile(0.5, &ranked, &all, TimeBlocks::Days).expect("values")

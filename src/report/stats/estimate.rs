@@ -140,6 +140,7 @@ fn wilson(rate: f64, n: f64, alpha: f64) -> Interval {
 
 #[cfg(test)]
 mod tests {
+    use super::super::blocks::TimeAndUnit;
     use super::*;
 
     /// Newcombe, "Two-sided confidence intervals for the single proportion" (1998), table I, method 3.
@@ -156,7 +157,10 @@ mod tests {
     #[test]
     fn a_share_of_all_rests_on_the_units() {
         let alike: Vec<_> = (0..100)
-            .map(|i| Measurement { value: 1.0, at: i * 86_400_000_000 / 10, unit: (i % 4) as u8 })
+            .map(|i| Measurement {
+                value: 1.0,
+                place: TimeAndUnit::new(i * 86_400_000_000 / 10, (i % 4) as u8),
+            })
             .collect();
         let rate = Estimate::rate(&alike, TimeBlocks::Days).expect("values");
         assert_eq!((rate.value, rate.effective_size(0.05)), (1.0, 4.0));

@@ -22,6 +22,8 @@ pub(crate) mod quantile;
 #[cfg(test)]
 #[expect(clippy::print_stdout, reason = "it prints the tables of docs/baseline.md")]
 mod simulation;
+mod sizes;
+mod times;
 
 /// The share of intervals that do not cover the true value.
 pub(crate) const ALPHA: f64 = 0.05;

@@ -10,7 +10,8 @@ pub(crate) struct Ranked(Vec<(f64, u64)>);
 impl Ranked {
     pub(crate) fn new(mut values: Vec<f64>) -> Self {
         values.sort_unstable_by(f64::total_cmp);
-        Self(values.into_iter().zip(1..).collect())
+        let equal = values.chunk_by(|one, other| one.total_cmp(other).is_eq());
+        Self::from_counts(equal.filter_map(|equal| Some((*equal.first()?, equal.len() as u64))))
     }
 
     /// From values with their counts, in ascending order.

@@ -14,7 +14,7 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
 use super::ALPHA;
-use super::blocks::{Measurement, TimeBlocks, UNIT_BLOCKS};
+use super::blocks::{Measurement, TimeAndUnit, TimeBlocks, UNIT_BLOCKS};
 use super::contrast::{Contrast, Judgement};
 use super::distributions::normal;
 use super::estimate::Estimate;
@@ -49,7 +49,7 @@ impl World {
                 }
                 let own = self.icc.sqrt() * common + (1.0 - self.icc).sqrt() * noise(rng);
                 let value = scale * (SIGMA * own + shocks[hour]).exp();
-                all.push(Measurement { value, at: hour as i64 * HOUR, unit });
+                all.push(Measurement { value, place: TimeAndUnit::new(hour as i64 * HOUR, unit) });
             }
         }
         all

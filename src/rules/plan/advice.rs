@@ -44,6 +44,12 @@ impl Plans {
         self.rules.list.iter().position(|rule| rule.matches.names(meta))
     }
 
+    /// The place of the first rule that takes fields of this event.
+    pub(crate) fn taker_of(&self, meta: &Metadata<'_>) -> Option<usize> {
+        let takes = |rule: &Arc<RuleSpec>| rule.takes.iter().any(|take| take.names(meta));
+        self.rules.list.iter().position(takes).filter(|_| meta.is_event())
+    }
+
     /// Whether the level of the callsite is one that is recorded.
     pub(crate) fn is_recorded_level(&self, meta: &Metadata<'_>) -> bool {
         self.is_wanted_level(meta)
@@ -79,26 +85,6 @@ impl Plans {
 }
 
 impl Rules {
-    /// The event types that the rules make, as far as they say so, with the source of each.
-    pub(crate) fn kinds(&self) -> Vec<(String, String)> {
-        let mut kinds: Vec<(String, String)> = Vec::new();
-        for rule in self.list.iter() {
-            let source = rule.source.as_deref().unwrap_or("ledger.check");
-            let names = rule.matches.names.iter().map(|name| &*name.0).filter(|name| !name.contains('*'));
-            let own = rule.event_type.as_deref();
-            for event_type in own.into_iter().chain(names.filter(|_| own.is_none())) {
-                let kind = (event_type.to_owned(), source.to_owned());
-                if !kinds.contains(&kind) {
-                    kinds.push(kind);
-                }
-            }
-        }
-        if kinds.is_empty() {
-            kinds.push(("ledger.check".to_owned(), "ledger.check".to_owned()));
-        }
-        kinds
-    }
-
     /// The mistake of a crate in `instrumented` whose spans never become rows.
     pub(crate) fn dead_crate(name: &str) -> Option<String> {
         is_barred(&name.replace('-', "_")).then(|| {
@@ -153,8 +139,11 @@ impl Match {
 }
 
 impl RuleSpec {
-    /// Such as `rule 1 (span = "work")`.
+    /// Such as `rule 1 (span = "work")`, or `instrumented("shop")`.
     pub(crate) fn title(&self, index: usize) -> String {
+        if let Some(name) = &self.of_crate {
+            return format!("instrumented({name:?})");
+        }
         let names: Vec<_> = self.matches.names.iter().map(|name| format!("{:?}", name.0)).collect();
         let names = if let [name] = &*names { name.clone() } else { format!("[{}]", names.join(", ")) };
         format!("rule {} ({} = {names})", index + 1, self.matches.kind.key())
@@ -162,6 +151,9 @@ impl RuleSpec {
 
     /// What the rule wants beside the name, such as ` with target = "orders"`; empty if the name is all.
     pub(crate) fn conditions(&self) -> String {
+        if self.of_crate.is_some() {
+            return String::new();
+        }
         let Match { target, level, fields, .. } = &self.matches;
         let target = target.iter().map(|target| format!("target = {:?}", target.0));
         let level = level.iter().map(|level| format!("level {level} or less verbose"));

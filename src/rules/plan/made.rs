@@ -47,6 +47,11 @@ impl Plan {
         self.made.add(if is_cut { u64::MAX } else { fields.filter_map(bit).fold(0, |all, bit| all | bit) });
     }
 
+    /// Whether there were calls enough, and none has recorded the field.
+    pub(crate) fn never_records(&self, field: usize) -> bool {
+        self.made.lacks(field)
+    }
+
     /// The fields that the span declares, that no call has recorded, and that are likely meant to have a value.
     pub(crate) fn unrecorded(&self) -> Vec<&'static str> {
         let Some(row) = self.row().filter(|row| row.is_span && row.is_of_user()) else { return Vec::new() };

@@ -5,6 +5,7 @@
 
 mod advice;
 mod discovery;
+mod kinds;
 mod made;
 mod matching;
 mod names;
@@ -13,13 +14,15 @@ mod shape;
 mod table;
 mod take;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use once_cell::sync::OnceCell;
 use tracing::Metadata;
 
 pub(crate) use self::advice::Wanted;
+pub(crate) use self::kinds::RowKind;
 use self::made::Made;
 pub(crate) use self::names::{NameField, NameFields};
 pub(crate) use self::plans::Plans;
@@ -44,15 +47,26 @@ pub(crate) struct Plan {
     pub(crate) may_give: NameSet,
     /// This callsite has been seen to tell its outcome by a `return` event.
     reports: AtomicBool,
-    /// Tracing knows the `return` event of its `ret`.
-    has_return_event: AtomicBool,
+    /// Set when another filter has begun to hide that event: the moment at which it came again, if it did.
+    lost: OnceCell<Mutex<Option<Instant>>>,
+    /// The `return` event of its `ret`, if tracing knows one.
+    return_event: OnceCell<&'static Metadata<'static>>,
     /// What its spans have shown, where nothing else tells how a silent call ended.
     pub(crate) shape: Option<Shape>,
     /// The rules that take fields of this event.
     takers: Vec<Taker>,
     made: Made,
-    /// It has been said that outcomes are unknown here.
-    said_unknown: AtomicBool,
+    /// The notices about its rows so far, a bit for each [`Told`].
+    told: AtomicU8,
+}
+
+/// A notice about the rows of a callsite, which comes once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Told {
+    Unknown,
+    EventType,
+    Source,
+    Severity,
 }
 
 #[derive(Debug)]
@@ -146,8 +160,8 @@ impl Plan {
             Action::Row(row) if row.may_be_silent() => Some(Shape::default()),
             _ => None,
         };
-        let (reports, has_return_event, made, said_unknown) = Default::default();
-        Self { meta, action, gives, may_give, reports, has_return_event, shape, takers, made, said_unknown }
+        let (reports, lost, return_event, made, told) = Default::default();
+        Self { meta, action, gives, may_give, reports, lost, return_event, shape, takers, made, told }
     }
 
     pub(crate) fn row(&self) -> Option<&RowPlan> {
@@ -186,13 +200,16 @@ impl Plan {
     /// Notes an event beside this span.
     fn knows(&self, event: &Plan) {
         if matches!(event.action, Action::Verdict { is_error: false }) {
-            self.has_return_event.store(true, Ordering::Relaxed);
+            self.return_event.get_or_init(|| event.meta);
         }
     }
 
     pub(crate) fn saw_report(&self) {
         // A plain store on every call would move the cache line between cores.
         if !self.reports.load(Ordering::Relaxed) {
+            if let Some(mut came_again) = self.lost() {
+                *came_again = Some(Instant::now());
+            }
             self.reports.store(true, Ordering::Relaxed);
         }
     }
@@ -202,14 +219,36 @@ impl Plan {
         self.reports.load(Ordering::Relaxed)
     }
 
-    /// Whether this is the first call of unknown outcome here.
-    pub(crate) fn is_first_unknown(&self) -> bool {
-        !self.said_unknown.swap(true, Ordering::Relaxed)
+    /// Whether this notice about the callsite is the first of its kind.
+    pub(crate) fn is_first(&self, told: Told) -> bool {
+        let bit = 1 << told as u8;
+        self.told.fetch_or(bit, Ordering::Relaxed) & bit == 0
     }
 
-    /// Whether another filter hides the event of its `ret`, so that silence means nothing.
-    pub(crate) fn is_return_hidden(&self) -> bool {
-        self.has_return_event.load(Ordering::Relaxed) && !self.reports()
+    /// Whether this callsite told what it returns when a call ended at that moment.
+    pub(crate) fn reported_at(&self, ended: Instant) -> bool {
+        self.reports() && self.lost().is_none_or(|came_again| came_again.is_some_and(|since| since <= ended))
+    }
+
+    fn lost(&self) -> Option<MutexGuard<'_, Option<Instant>>> {
+        self.lost.get().map(|lost| lost.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether another filter hid the event of its `ret` from a call that ended at that moment, so that silence means
+    /// nothing.
+    pub(crate) fn is_return_hidden(&self, ended: Instant) -> bool {
+        self.return_event.get().is_some() && !self.reported_at(ended)
+    }
+
+    /// The event of its `ret`, where spans have told by it what they return.
+    pub(crate) fn reported_by(&self) -> Option<&'static Metadata<'static>> {
+        self.return_event.get().copied().filter(|_| self.reports())
+    }
+
+    /// Another filter has begun to hide the event of its `ret`.
+    pub(crate) fn lost_return(&self) {
+        self.lost.get_or_init(Mutex::default);
+        self.reports.store(false, Ordering::Relaxed);
     }
 
     /// Whether the callsite may still prove that it is a function.
@@ -217,10 +256,10 @@ impl Plan {
         self.shape.as_ref().is_some_and(Shape::is_open) && !self.reports()
     }
 
-    /// What silence of this callsite means; see "Outcome of a call" in DESIGN.md.
-    pub(crate) fn silence(&self) -> Silent {
+    /// What the silence of a call means that ended at that moment; see "Outcome of a call" in DESIGN.md.
+    pub(crate) fn silence(&self, ended: Instant) -> Silent {
         let Some(row) = self.row() else { return Silent::Unknown };
-        let is_cut_short = (row.declares_outcome || self.reports()) && !self.is_return_hidden();
+        let is_cut_short = (row.declares_outcome || self.reported_at(ended)) && !self.is_return_hidden(ended);
         row.rule.silent.unwrap_or(if is_cut_short { Silent::Cancelled } else { Silent::Unknown })
     }
 }

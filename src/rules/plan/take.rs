@@ -49,7 +49,8 @@ pub(super) fn slots<'a>(rule: &'a RuleSpec, meta: &Metadata<'a>) -> (Vec<&'a str
 }
 
 impl Take {
-    fn names(&self, meta: &Metadata<'_>) -> bool {
+    /// Whether these are its events.
+    pub(crate) fn names(&self, meta: &Metadata<'_>) -> bool {
         match &self.from {
             TakeFrom::Event(name) => name.matches(meta.name()),
             TakeFrom::Target(target) => covers(target, meta.target()),

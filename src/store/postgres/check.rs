@@ -1,16 +1,20 @@
 //! Looks whether the database takes rows, without leaving one.
 
+mod place;
+mod refusals;
+mod trials;
+
 use std::time::SystemTime;
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
+use self::trials::Tester;
 use super::classify::{Step, StepError};
-use super::connect::{Purpose, begin, roll_back, simple, statement};
-use super::{Postgres, WriteError, insert, table};
+use super::connect::{Purpose, begin, roll_back, statement};
+use super::{Postgres, table};
 use crate::finding::{Checkup, Health};
-use crate::row::Row;
-use crate::store::{InsertError, TableName};
+use crate::store::{TableName, Trial};
 
 /// Clocks that differ more make `created_at` wrong for those who compare services.
 const SKEW: f64 = 2.0;
@@ -26,6 +30,13 @@ const INDEXES: &str = "SELECT COALESCE((string_to_array(i.indkey::text, ' '))[1]
      WHERE i.indrelid = to_regclass('observability_events') AND i.indisvalid";
 const IS_TABLE: &str = "SELECT COALESCE((SELECT relkind IN ('r', 'p') FROM pg_class \
      WHERE oid = to_regclass('observability_events')), false)";
+/// Keys of the table and its partitions that tell no row that is sent again, and the constraints that have made them.
+const OTHER_KEYS: &str = "SELECT i.indexrelid::regclass::text, i.indrelid::regclass::text, quote_ident(k.conname) FROM pg_index i \
+     LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('u', 'p', 'x') \
+     WHERE (i.indrelid = to_regclass('observability_events') OR i.indrelid IN \
+     (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('observability_events'))) \
+     AND i.indisunique AND NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attname = 'id' \
+     AND a.attnum::text = ANY (string_to_array(i.indkey::text, ' '))) ORDER BY 1";
 const MAY_READ: &str =
     "SELECT COALESCE(has_table_privilege(to_regclass('observability_events'), 'SELECT'), false)";
 const TRAFFIC: &str = "SELECT event_type::text, count(*) FILTER (WHERE created_at > now() - interval '1 hour'), count(*), \
@@ -37,17 +48,17 @@ const TRAFFIC: &str = "SELECT event_type::text, count(*) FILTER (WHERE created_a
 type Traffic = (String, i64, i64, String, i64);
 
 impl Postgres {
-    /// Looks, and notes what there is; `rows` has one row of each event type.
-    pub(crate) async fn check(&mut self, rows: &[Row], checkup: &mut Checkup) {
+    /// Looks, and notes what there is, also whether the table takes these rows.
+    pub(crate) async fn check(&mut self, trials: &[Trial], checkup: &mut Checkup) {
         let mut connection = match self.connector.connect(Purpose::Write).await {
             Ok(connection) => connection,
             Err(error) => {
-                let health = if error.refuses_login() { Health::Wrong } else { Health::Unknown };
+                let health = if error.is_lasting() { Health::Wrong } else { Health::Unknown };
                 return checkup.note("connection", health, error.to_string());
             }
         };
         checkup.ok("connection", "the server answers and takes the login");
-        if let Err(error) = self.look_around(&mut connection, rows, checkup).await {
+        if let Err(error) = self.look_around(&mut connection, trials, checkup).await {
             checkup.unknown("database", self.table.in_message(&error.to_string()));
         }
     }
@@ -55,16 +66,17 @@ impl Postgres {
     async fn look_around(
         &self,
         connection: &mut PgConnection,
-        rows: &[Row],
+        trials: &[Trial],
         checkup: &mut Checkup,
     ) -> Result<(), StepError> {
         begin(connection, Step::Insert).await?;
         tls(connection, checkup).await?;
         clock(connection, checkup).await?;
-        let inserts = self.inserts(connection, rows, checkup).await?;
+        let inserts = self.inserts(connection, trials, checkup).await?;
         roll_back(connection, Step::Insert).await?;
         if inserts {
             begin(connection, Step::Look).await?;
+            keys(connection, &self.table, checkup).await?;
             indexes(connection, &self.table, checkup).await?;
             traffic(connection, &self.table, checkup).await?;
             roll_back(connection, Step::Look).await?;
@@ -76,61 +88,21 @@ impl Postgres {
     async fn inserts(
         &self,
         connection: &mut PgConnection,
-        rows: &[Row],
+        trials: &[Trial],
         checkup: &mut Checkup,
     ) -> Result<bool, StepError> {
         let name = &self.table;
-        let found = match table::look(connection, name, &self.columns).await? {
-            Ok(found) => found,
+        if !place::look(connection, name, checkup).await? {
+            return Ok(false);
+        }
+        match table::look(connection, name, &self.columns).await? {
+            Ok(found) => {
+                Tester::new(connection, name, &found, &self.columns).await?.try_all(trials, checkup).await?;
+            }
             Err(error) => {
                 checkup.wrong("table", name.in_message(&error.to_string()));
-                return Ok(true);
+                return Ok(false);
             }
-        };
-        let mut refused = Vec::new();
-        for row in rows {
-            simple(connection, Step::Insert, "SAVEPOINT ledger_check").await?;
-            let inserted =
-                match insert(connection, &found.insert, std::slice::from_ref(row), &self.columns).await {
-                    // Keys that are checked at the end are checked now.
-                    Ok(_) => simple(connection, Step::Rows, "SET CONSTRAINTS ALL IMMEDIATE")
-                        .await
-                        .map_err(WriteError::Step),
-                    Err(error) => Err(error),
-                };
-            if let Err(error) = inserted.map_err(|error| error.in_table(&found)) {
-                let is_gone = matches!(&error, WriteError::Step(error) if !error.is_answer());
-                refused.push((&row.event_type, InsertError::from(error).to_string()));
-                if is_gone {
-                    break;
-                }
-            }
-            simple(connection, Step::Insert, "ROLLBACK TO SAVEPOINT ledger_check").await?;
-        }
-        let Some((event_type, error)) = refused.first() else {
-            checkup.ok("table", format!("{name} has the columns and keys that the rows need"));
-            checkup.ok(
-                "rights",
-                format!(
-                    "the role may insert; rows of each event type were tried and taken back: {}",
-                    rows.len()
-                ),
-            );
-            return Ok(true);
-        };
-        let error = name.in_message(error);
-        // The same for all of them is a matter of the table or of the role.
-        if refused.iter().all(|(_, other)| name.in_message(other) == error) && refused.len() == rows.len() {
-            let topic = if error.contains("GRANT") { "rights" } else { "table" };
-            checkup.wrong(topic, error);
-            return Ok(!refused[0].1.contains("42P01"));
-        }
-        checkup.wrong("constraints", format!("rows of {event_type:?} are rejected: {error}"));
-        for (event_type, error) in &refused[1..] {
-            checkup.wrong(
-                "constraints",
-                format!("rows of {event_type:?} are rejected: {}", name.in_message(error)),
-            );
         }
         Ok(true)
     }
@@ -177,6 +149,31 @@ async fn clock(connection: &mut PgConnection, checkup: &mut Checkup) -> Result<(
         );
     } else {
         checkup.ok("clock", format!("the clock of the server is {skew:+.3} s from that of this machine"));
+    }
+    Ok(())
+}
+
+/// `ON CONFLICT DO NOTHING` is for rows that are sent again, and means every key.
+async fn keys(
+    connection: &mut PgConnection,
+    name: &TableName,
+    checkup: &mut Checkup,
+) -> Result<(), StepError> {
+    let sql = AssertSqlSafe(name.in_sql(OTHER_KEYS).into_owned());
+    let found = sqlx::query_as(sql).persistent(false).fetch_all(connection);
+    let found: Vec<(String, String, Option<String>)> = statement(Step::Look, found).await?;
+    for (index, table, constraint) in found {
+        let drop = match constraint {
+            Some(constraint) => format!("ALTER TABLE {table} DROP CONSTRAINT {constraint}"),
+            None => format!("DROP INDEX {index}"),
+        };
+        checkup.wrong(
+            "constraints",
+            format!(
+                "a row that repeats the values of the unique key {index} is left out without an error: let the owner run {drop}, \
+                 or add the column id to the key"
+            ),
+        );
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! Only the server's messages about statements are passed on. Its messages about connections and logins name the user, and
 //! a pooler may send such a message late.
 
+mod remedy;
 mod tls;
 
 use std::fmt;
@@ -11,10 +12,14 @@ use std::time::Duration;
 
 use sqlx::postgres::PgDatabaseError;
 
+use self::remedy::remedy;
 use self::tls::{OR_PREFER, is_version_1, no_tls, refused_certificate};
 use super::table::TableFound;
 use crate::escape::visible;
 use crate::store::{Failure, InsertError};
+
+const UNREACHED: &str =
+    "; check the host and the port of the URL, that the server runs, and that no firewall is between";
 
 /// The step that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,10 +78,17 @@ impl StepError {
         Self::new(Step::Connect, StepCause::Address(failure, message))
     }
 
-    /// Whether the user, the password or the database is wrong.
+    /// Whether the user, the password or the database is wrong, or none may connect to it.
     pub(super) fn refuses_login(&self) -> bool {
         let sqlstate = self.sqlstate().unwrap_or_default();
-        sqlstate.starts_with("28") || sqlstate.starts_with("3D")
+        let is_of_database = self.step == Step::Connect && matches!(sqlstate, "42501" | "55000");
+        sqlstate.starts_with("28") || sqlstate.starts_with("3D") || is_of_database
+    }
+
+    /// Whether no wait helps: someone has to change the URL or the server.
+    pub(super) fn is_lasting(&self) -> bool {
+        let is_of_tls = matches!(self.cause, StepCause::Sql(sqlx::Error::Tls(_)));
+        is_of_tls || self.failure() == Failure::Hold
     }
 
     /// The message without the step.
@@ -129,6 +141,48 @@ impl StepError {
         self.is_of_other_column = column.is_some_and(|column| !table.fills(column));
         self.references = references;
         self
+    }
+
+    /// The column that may not be NULL, if that is the fault.
+    pub(super) fn null_column(&self) -> Option<&str> {
+        let error = self.database().filter(|error| error.code() == "23502" && !is_in_function(error))?;
+        error.column()
+    }
+
+    /// The constraint that rejects the row, if the error names one.
+    pub(super) fn constraint(&self) -> Option<&str> {
+        self.database().and_then(PgDatabaseError::constraint)
+    }
+
+    /// Whether a value does not fit the type of its column.
+    pub(super) fn is_of_type(&self) -> bool {
+        let of_domain = |error: &PgDatabaseError| error.data_type().is_some();
+        self.database().is_some_and(|error| error.code().starts_with("22") || of_domain(error))
+    }
+
+    /// The functions of the server in which it happened.
+    pub(super) fn place(&self) -> &str {
+        self.database().and_then(PgDatabaseError::r#where).unwrap_or_default()
+    }
+
+    /// Whether a value is too long for its column.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.sqlstate() == Some("22001")
+    }
+
+    /// Whether the role lacks a right.
+    pub(super) fn is_of_rights(&self) -> bool {
+        self.sqlstate() == Some("42501")
+    }
+
+    /// Whether another session or a timeout is in the way, so that the row was not judged.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self.sqlstate(), Some("55P03" | "57014" | "40001" | "40P01"))
+    }
+
+    /// Whether the ledger itself copes with it: the row waits, then goes without the reference.
+    pub(super) fn is_of_usual_reference(&self) -> bool {
+        matches!(self.failure(), Failure::Reference { .. })
     }
 
     /// Whether the server said so, and the connection is sound.
@@ -242,83 +296,6 @@ fn class_of_driver(error: &sqlx::Error) -> Failure {
     }
 }
 
-/// What happened and what to do, if the code tells.
-fn remedy(failed: &StepError, error: &PgDatabaseError) -> Option<&'static str> {
-    #[cfg(feature = "report")]
-    if let remedy @ Some(_) = super::rollup::remedy(failed.step, error.code()) {
-        return remedy;
-    }
-    Some(match (error.code(), failed.step) {
-        ("23514", _) if is_without_partition(error) => {
-            "create the partition for these rows, or a DEFAULT partition"
-        }
-        ("23502", _) if failed.concerns_all_rows(error) => {
-            "the ledger does not know this column; give it a default, or drop its NOT NULL"
-        }
-        ("42501", _) if error.routine() == Some("ExecWithCheckOptions") => {
-            "let the owner write a policy FOR INSERT that lets these rows in"
-        }
-        (code, Step::Rows | Step::Commit)
-            if code.starts_with("42") && is_in_function(error) || is_raised(error) && code != "P0001" =>
-        {
-            "correct the trigger or function of the table that failed"
-        }
-        ("22P05", _) => {
-            "the encoding of the database lacks a character of the row; a database with the encoding UTF8 has them all"
-        }
-        ("55000", _) => {
-            "an object of the database is not in the state that the statement needs; see the server's log"
-        }
-        ("XX000", _) => {
-            "an internal error of the server; if a node of a cluster is away, it passes when the node is back; see the \
-             server's log"
-        }
-        ("42P01", _) => {
-            "the table observability_events does not exist; apply schema.sql, which the command tracing-ledger schema --table \
-             observability_events prints, or use create_table(true)"
-        }
-        ("3F000", Step::Create) => "there is no schema for the table; name one in the role's search_path",
-        ("42501", _) if error.routine() == Some("check_enable_rls") => {
-            "row_security is off for this role, and a policy applies to it; set it to on for the role or in the options of the URL"
-        }
-        ("42501", Step::Create) => {
-            "the role may not create the table; let its owner apply schema.sql, and leave create_table off"
-        }
-        ("42501", Step::Read) => {
-            "the role may not read; let the owner run GRANT SELECT ON observability_events TO that role"
-        }
-        ("42501", _) => {
-            "the role may not write; let the owner run GRANT INSERT ON observability_events TO that role, and GRANT USAGE \
-             ON SEQUENCE for a column with a sequence"
-        }
-        ("42703" | "42804", _) => {
-            "the table observability_events has other columns than expected; compare it with schema.sql"
-        }
-        ("25006", _) => {
-            "the server takes no writes: it is a standby, and the URL has to name the primary; or \
-             default_transaction_read_only is on, for the role, the database or the server"
-        }
-        ("55P03", _) => "another session holds a lock that these rows need; end its transaction",
-        ("57014", _) => "the statement was cancelled; see statement_timeout and the server's log",
-        ("57P03", _) => "the server is starting up or shutting down; wait until it is up",
-        ("3D000", _) => "the database does not exist; create it, or correct the name in the URL",
-        ("28000", _) => {
-            "the login was refused; check the user of the URL and the server's pg_hba.conf: if it takes logins only by TLS, \
-             then the URL needs sslmode=verify-full, or require"
-        }
-        (code, _) if code.starts_with("28") => {
-            "the login was refused; check the user and password of the URL, and the server's pg_hba.conf"
-        }
-        (code, _) if code.starts_with("08") => {
-            "the connection failed at the server or at its pooler; see their logs"
-        }
-        (code, _) if code.starts_with("53") => {
-            "the server has no connections, memory or disk space left; free some"
-        }
-        _ => return None,
-    })
-}
-
 /// Whether the server's message names no user and may be passed on.
 fn may_quote(step: Step, sqlstate: &str) -> bool {
     step != Step::Connect && !["08", "28", "3D"].contains(&sqlstate.get(..2).unwrap_or_default())
@@ -332,7 +309,7 @@ impl fmt::Display for Step {
             Self::Insert | Self::Look | Self::Rows | Self::Commit => "cannot insert into Postgres",
             Self::Read => "cannot read observability_events from Postgres",
             #[cfg(feature = "report")]
-            Self::Rollup | Self::CreateRollup => "cannot roll up observability_events in Postgres",
+            Self::Rollup | Self::CreateRollup => "cannot use the rollup of observability_events in Postgres",
         })
     }
 }
@@ -341,7 +318,10 @@ impl fmt::Display for StepError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.step)?;
         match &self.cause {
-            StepCause::TimedOut(after) => write!(f, "no answer within {} s", after.as_secs()),
+            StepCause::TimedOut(after) => {
+                write!(f, "no answer within {} s", after.as_secs())?;
+                f.write_str(if self.step == Step::Connect { UNREACHED } else { "" })
+            }
             StepCause::Address(_, message) => f.write_str(message),
             StepCause::Sql(sqlx::Error::Database(_)) => {
                 self.database().map_or(Ok(()), |error| describe(f, self, error))
@@ -356,6 +336,7 @@ impl fmt::Display for StepError {
                     "a Unix socket or a certificate file is missing or may not be opened; for a socket, check that the server \
                      runs and listens on it with the URL's port; for a certificate, check sslrootcert, sslcert and sslkey",
                 ),
+                (Step::Connect, _) => write!(f, "{error}{UNREACHED}"),
                 _ => write!(f, "{error}"),
             },
             StepCause::Sql(sqlx::Error::Tls(error)) => f.write_str(no_tls(&error.to_string())),

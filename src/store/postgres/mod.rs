@@ -31,7 +31,7 @@ use self::address::{Address, Environment};
 use self::classify::{Step, StepError};
 use self::connect::{Connector, Purpose, begin, commit, roll_back, simple, statement};
 use self::table::TableFound;
-use super::filled::{Filled, schema};
+use super::filled::{Filled, added, schema};
 use super::{Attempt, InsertError, SCHEMA, Store, TableName, time};
 use crate::columns::ColumnMap;
 use crate::error::Error;
@@ -152,6 +152,11 @@ impl Postgres {
     /// As [`table`](Self::table).
     pub fn schema(table: &str) -> Result<String, Error> {
         Ok(TableName::parse(table)?.in_sql(SCHEMA).into_owned())
+    }
+
+    /// As [`schema`](Self::schema), with these columns.
+    pub(crate) fn schema_with(table: &TableName, columns: &ColumnMap) -> String {
+        table.in_sql(&(schema(SCHEMA, columns) + &*added(columns))).into_owned()
     }
 
     /// Whether to apply `schema.sql` to a database without the table. Off by default: nothing is altered.

@@ -18,10 +18,11 @@ use crate::store::TableName;
 use crate::store::read::{Asked, Choice, ExtraColumns, Reading, Selection};
 use crate::store::table_name::quoted;
 
-/// The columns that the role may read and the server does not make itself, and whether they have the usual types, which the binary format and the
-/// operators below need.
+/// The columns that the role may read and the server does not make itself, whether they have the usual types, which the binary
+/// format and the operators below need, and whether they hold a time as text.
 const COLUMNS: &str = "SELECT attname::text, attname = 'context' AND atttypid = 'jsonb'::regtype \
-     OR attname = 'created_at' AND atttypid = 'timestamptz'::regtype FROM pg_attribute a \
+     OR attname = 'created_at' AND atttypid = 'timestamptz'::regtype, \
+     attname = 'created_at' AND atttypid IN ('text'::regtype, 'varchar'::regtype) FROM pg_attribute a \
      WHERE attrelid = to_regclass('observability_events') AND attnum > 0 AND NOT attisdropped \
      AND COALESCE(to_jsonb(a) ->> 'attgenerated', '') = '' \
      AND (attname IN ('context', 'created_at') OR has_column_privilege(attrelid, attnum, 'SELECT'))";
@@ -33,18 +34,28 @@ const HEADER: usize = 19;
 /// The bytes that share a timer. The server sends each row as a piece of its own, and a timer for each takes longer than the row.
 const BATCH: usize = 64 * 1024;
 
-/// The columns that may hold keys of the context, and whether the table can be read by [`rows`].
+/// What a table has.
+pub(super) struct Look {
+    /// The columns that may hold keys of the context.
+    pub(super) extra: ExtraColumns,
+    /// Whether the table can be read by [`rows`].
+    pub(super) is_usual: bool,
+    /// Whether times are texts, of which any may be no time.
+    pub(super) has_text_times: bool,
+}
+
 pub(super) async fn look(
     connection: &mut PgConnection,
     table: &TableName,
     columns: &ColumnMap,
-) -> Result<(ExtraColumns, bool), StepError> {
+) -> Result<Look, StepError> {
     let sql = AssertSqlSafe(table.in_sql(COLUMNS).into_owned());
-    let found: Vec<(String, bool)> =
+    let found: Vec<(String, bool, bool)> =
         statement(Step::Read, sqlx::query_as(sql).persistent(false).fetch_all(connection)).await?;
-    let (names, usual): (Vec<String>, Vec<bool>) = found.into_iter().unzip();
-    let is_usual = usual.into_iter().filter(|is_usual| *is_usual).count() == 2;
-    Ok((ExtraColumns::new(names, columns), is_usual))
+    let is_usual = found.iter().filter(|(_, is_usual, _)| *is_usual).count() == 2;
+    let has_text_times = found.iter().any(|(.., is_text)| *is_text);
+    let names = found.into_iter().map(|(name, ..)| name).collect();
+    Ok(Look { extra: ExtraColumns::new(names, columns), is_usual, has_text_times })
 }
 
 /// About how many rows are selected, by the planner's estimate.

@@ -7,10 +7,11 @@ use sqlx::postgres::PgConnection;
 
 use super::classify::{Step, StepError};
 use super::connect::{Purpose, commit, simple, within};
+use super::project::Look;
 use super::{Connected, Postgres, project};
 use crate::error::Error;
 use crate::store::TableName;
-use crate::store::read::{ExtraColumns, ReadRow, Reading, RowSource, Rows, Selection, next};
+use crate::store::read::{ReadRow, Reading, RowSource, Rows, Selection, next};
 
 /// The timeout for the next row: a report may search all of a large table for it.
 pub(super) const ROW_TIMEOUT: Duration = Duration::from_secs(300);
@@ -24,15 +25,20 @@ const BEGIN: &str = "BEGIN READ ONLY; \
      SELECT set_config('client_connection_check_interval', '2s', true) \
      WHERE current_setting('client_connection_check_interval', true) IS NOT NULL AND version() LIKE '%linux%'";
 
-/// The texts have the form of those in SQLite, so that both databases give the same rows. The casts read each type of a column
-/// that the ledger can write. Beside the usual types they do nothing, so that an index serves.
-const SELECT: &str = "SELECT id::text, \
-     to_char(created_at::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
-     event_type::text, source::text, severity::text, restaurant_id::text, booking_id::text, context::text, \
-     NULL::text FROM observability_events \
-     WHERE ($1::text[] IS NULL OR event_type::text = ANY($1)) AND (created_at IS NULL \
+/// The time has the form of those in SQLite, so that both databases give the same rows.
+const TIME: &str = "to_char(created_at::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+/// The rows of the window.
+const IN_WINDOW: &str = "created_at IS NULL \
      OR created_at::timestamptz >= COALESCE($2::text::timestamptz, '-infinity') \
-     AND ($3::text IS NULL OR created_at::timestamptz < $3::text::timestamptz OR created_at::timestamptz = 'infinity'))";
+     AND ($3::text IS NULL OR created_at::timestamptz < $3::text::timestamptz OR created_at::timestamptz = 'infinity')";
+/// All rows: the server would refuse a text that is no time, so [`Selection::offer`] selects.
+const ANY_TIME: &str = "$2::text IS NULL OR $3::text IS NULL OR true";
+
+/// The casts read each type of a column that the ledger can write. Beside the usual types they do nothing, so that an index
+/// serves.
+const SELECT: &str = "SELECT id::text, {time}, event_type::text, source::text, severity::text, restaurant_id::text, booking_id::text, context::text, \
+     NULL::text FROM observability_events \
+     WHERE ($1::text[] IS NULL OR event_type::text = ANY($1)) AND ({window})";
 
 impl RowSource for Postgres {
     async fn expected(&mut self, selection: &Selection) -> Result<Option<u64>, Error> {
@@ -63,9 +69,9 @@ impl Postgres {
 
     async fn estimate(&mut self, selection: &Selection) -> Result<Option<u64>, StepError> {
         let mut connection = self.reader().await?;
-        let (extra, is_usual) = project::look(&mut connection, &self.table, &selection.columns).await?;
-        let rows = match is_usual {
-            true => project::estimate(&mut connection, &self.table, &extra, selection).await?,
+        let look = project::look(&mut connection, &self.table, &selection.columns).await?;
+        let rows = match look.is_usual {
+            true => project::estimate(&mut connection, &self.table, &look.extra, selection).await?,
             false => None,
         };
         commit(&mut connection, Step::Read).await?;
@@ -79,11 +85,11 @@ impl Postgres {
         each: &mut (dyn FnMut(&Reading<'_>) + Send),
     ) -> Result<(), StepError> {
         let mut connection = self.reader().await?;
-        let (extra, is_usual) = project::look(&mut connection, &self.table, &selection.columns).await?;
-        if is_usual {
-            project::rows(&mut connection, &self.table, &extra, selection, each).await?;
+        let look = project::look(&mut connection, &self.table, &selection.columns).await?;
+        if look.is_usual {
+            project::rows(&mut connection, &self.table, &look.extra, selection, each).await?;
         } else {
-            rows(&mut connection, &self.table, &extra, selection, each).await?;
+            rows(&mut connection, &self.table, &look, selection, each).await?;
         }
         commit(&mut connection, Step::Read).await?;
         self.connection = Some(Connected { connection, table: None });
@@ -94,11 +100,11 @@ impl Postgres {
 async fn rows(
     connection: &mut PgConnection,
     table: &TableName,
-    extra: &ExtraColumns,
+    look: &Look,
     selection: &Selection,
     each: &mut (dyn FnMut(&Reading<'_>) + Send),
 ) -> Result<(), StepError> {
-    let query = sqlx::query_as(AssertSqlSafe(table.in_sql(&select(extra)).into_owned()))
+    let query = sqlx::query_as(AssertSqlSafe(table.in_sql(&select(look)).into_owned()))
         .persistent(false)
         .bind(selection.read_types())
         .bind(selection.since_text())
@@ -111,8 +117,9 @@ async fn rows(
 }
 
 /// The statement for a table with these columns.
-fn select(extra: &ExtraColumns) -> String {
-    let mut select = SELECT.to_owned();
+fn select(Look { extra, has_text_times, .. }: &Look) -> String {
+    let (time, window) = if *has_text_times { ("created_at", ANY_TIME) } else { (TIME, IN_WINDOW) };
+    let mut select = SELECT.replace("{time}", time).replace("{window}", window);
     for name in ["id", "restaurant_id", "booking_id"] {
         if !extra.has(name) {
             select = select.replace(&format!(" {name}::text"), " NULL::text");

@@ -188,7 +188,8 @@ impl Column {
         let Self { name, usual, .. } = self;
         let Some((_, declared, _, base, is_enum, modifier, ..)) = found else {
             return Err(held(&format!(
-                "the table observability_events has no column {name}; compare it with schema.sql"
+                "the table observability_events has no column {name}; let its owner run ALTER TABLE observability_events ADD COLUMN \
+                 {name} {usual}, and compare it with schema.sql"
             )));
         };
         check_made(found, usual)?;
@@ -201,7 +202,7 @@ impl Column {
         }
         Err(held(&format!(
             "the column {name} of observability_events is of type {declared}; make it {usual}, or a text that is long \
-             enough"
+             enough, by ALTER TABLE observability_events ALTER COLUMN {name} TYPE {usual}"
         )))
     }
 }
@@ -223,7 +224,9 @@ fn check_own(key: &str, name: &str, found: Option<&ColumnFound>) -> Result<(), I
 fn check_made(found: Option<&ColumnFound>, usual: &str) -> Result<(), InsertError> {
     match found {
         Some((name, _, _, _, _, _, true, ..)) => Err(held(&format!(
-            "the server itself makes the column {name} of observability_events; make it a plain column of type {usual}"
+            "the server itself makes the column {name} of observability_events; make it a plain column of type {usual}, by ALTER \
+             TABLE observability_events ALTER COLUMN {} DROP EXPRESSION, or DROP IDENTITY",
+            quoted(name)
         ))),
         _ => Ok(()),
     }
@@ -257,7 +260,7 @@ fn check_keys(keys: KeysFound) -> Result<(), InsertError> {
         ))),
         (true, ..) => Err(held(
             "observability_events, or a partition, has no unique key on id, so a row that is sent again would be there \
-             twice; add PRIMARY KEY (id)",
+             twice; add PRIMARY KEY (id), by ALTER TABLE observability_events ADD PRIMARY KEY (id)",
         )),
         _ => Ok(()),
     }

@@ -90,10 +90,11 @@ impl From<Columns> for ReadRow {
     }
 }
 
-/// Reads RFC 3339, and a time without an offset as UTC, as SQLite does.
+/// Reads RFC 3339, a time without an offset as UTC, as SQLite does, and an offset of hours, as Postgres writes it.
 pub(crate) fn moment(text: &str) -> Option<Timestamp> {
     let in_utc = || Some(text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
-    text.parse().ok().or_else(in_utc)
+    let has_hours = || matches!(text.as_bytes(), [.., b'+' | b'-', b'0'..=b'9', b'0'..=b'9']);
+    text.parse().ok().or_else(in_utc).or_else(|| has_hours().then(|| format!("{text}:00").parse().ok())?)
 }
 
 #[cfg(feature = "postgres")]

@@ -1,10 +1,12 @@
 //! Looks whether the file takes rows, without leaving one.
 
+use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;
 
 use super::{Sqlite, classify, run};
-use crate::finding::Checkup;
+use crate::finding::{Checkup, Health};
 use crate::row::Row;
+use crate::store::{Failure, Trial};
 
 const INDEXES: &str = "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND tbl_name = ?1 \
      AND sql LIKE '%(event_type, created_at%'";
@@ -13,30 +15,50 @@ const TRAFFIC: &str = "SELECT event_type, count(*), max(created_at), sum(length(
 
 impl Sqlite {
     /// As for Postgres.
-    pub(crate) async fn check(&mut self, rows: &[Row], checkup: &mut Checkup) {
+    pub(crate) async fn check(&mut self, trials: &[Trial], checkup: &mut Checkup) {
         if let Err(error) = self.connection().await {
             return checkup
                 .wrong("connection", classify::insert_error(&error).about(&self.table).to_string());
         }
         checkup.ok("connection", "the file is a SQLite database");
-        let mut refused = false;
-        for row in rows {
-            if let Err(error) = self.try_row(row).await {
-                refused = true;
-                let error = classify::insert_error(&error).about(&self.table);
-                checkup.wrong("table", format!("rows of {:?} are rejected: {error}", row.event_type));
-                break;
+        let mut refused: Vec<(Health, String, Vec<Trial>)> = Vec::new();
+        for trial in trials {
+            let Err(error) = self.try_row(&trial.row).await else { continue };
+            let error = classify::insert_error(&error).about(&self.table);
+            if error.failure() != Failure::Quarantine {
+                return checkup.wrong("table", error.to_string());
+            }
+            let is_guessed =
+                !trial.guessed.is_empty() || self.try_row(&self.with_fields(&trial.row)).await.is_ok();
+            let (health, error) =
+                (if is_guessed { Health::Warning } else { Health::Wrong }, error.to_string());
+            match refused.iter_mut().find(|(other, text, _)| *other == health && *text == error) {
+                Some((.., same)) => same.push(trial.clone()),
+                None => refused.push((health, error, vec![trial.clone()])),
             }
         }
-        if !refused {
+        if !refused.iter().any(|(health, ..)| *health == Health::Wrong) {
             let text = format!(
-                "{} takes rows; rows of each event type were tried and taken back: {}",
+                "{} takes rows; rows of each event type, source and severity were tried and taken back: {}",
                 self.table,
-                rows.len()
+                trials.len()
             );
             checkup.ok("table", text);
-            self.look_around(checkup).await.ok();
         }
+        for (health, error, of) in &refused {
+            let guessed = " if they lack the fields of \"columns\", or have names such as these";
+            let guessed = if *health == Health::Warning { guessed } else { "" };
+            let labels = Trial::labels(of, trials);
+            checkup.note("constraints", *health, format!("rows of {labels} are rejected{guessed}: {error}"));
+        }
+        self.look_around(checkup).await.ok();
+    }
+
+    /// With a value in each column that a field fills.
+    fn with_fields(&self, row: &Row) -> Row {
+        let mut fields: Map<String, Value> = serde_json::from_str(&row.context).unwrap_or_default();
+        fields.extend(self.columns.own().map(|(key, _)| (key.to_owned(), 1.into())));
+        Row { context: Value::Object(fields).to_string(), ..row.clone() }
     }
 
     async fn try_row(&mut self, row: &Row) -> Result<(), sqlx::Error> {

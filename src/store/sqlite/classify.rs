@@ -80,6 +80,9 @@ fn describe(error: &sqlx::Error) -> String {
             "{text}: another connection has held it for {} s; end its transaction",
             super::BUSY_TIMEOUT.as_secs()
         ),
+        CONSTRAINT => format!(
+            "{text}; change what the rules write, or make the table anew without this constraint, which SQLite cannot drop"
+        ),
         FULL => format!("{text}; free some space, or raise the limit of the file's size"),
         CANTOPEN => format!(
             "{text}; check that the directory in the URL exists and that the process may write to it, and use \

@@ -135,6 +135,11 @@ impl Sqlite {
         Ok(TableName::parse(table)?.in_sql(SCHEMA).into_owned())
     }
 
+    /// As [`schema`](Self::schema), with these columns.
+    pub(crate) fn schema_with(table: &TableName, columns: &ColumnMap) -> String {
+        table.in_sql(&filled::schema(SCHEMA, columns)).into_owned()
+    }
+
     /// Whether to create the file and the table if they are missing. Off by default.
     pub fn create_table(mut self, create: bool) -> Self {
         self.create_table = create;

@@ -1,15 +1,17 @@
 //! The terminal: keys, frames, and its old state at every end.
 
 use std::error::Error;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::TryRecvError;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crossterm::event::{self, Event};
 use crossterm::terminal::{EnterAlternateScreen, disable_raw_mode, enable_raw_mode};
 use ratatui::DefaultTerminal;
+use ratatui::layout::{Position, Rect};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use tracing_ledger::report::Live;
 
@@ -17,7 +19,7 @@ use super::choice::{Choice, Reaction};
 use super::reader::{News, Reader};
 use super::screen::{Away, Screen};
 
-/// A signal is noticed within this time.
+/// A signal and the end of the terminal are noticed within this time.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Shows the last minutes until a key or a signal ends it. The terminal is restored, also after a panic.
@@ -48,7 +50,8 @@ fn show(
     [ended, continued]: [&AtomicBool; 2],
 ) -> Result<(), Box<dyn Error>> {
     let mut screen = Screen { view: None, away: None, choice: Choice::new(window), now: SystemTime::now() };
-    while !ended.load(Ordering::Relaxed) {
+    let events = events()?;
+    while !ended.load(Ordering::Relaxed) && io::stdin().is_terminal() {
         take_news(&mut screen, reader)?;
         // The shell or another program had the terminal.
         if continued.swap(false, Ordering::Relaxed) {
@@ -56,7 +59,7 @@ fn show(
         }
         screen.now = SystemTime::now();
         terminal.draw(|frame| screen.draw(frame.area(), frame.buffer_mut()))?;
-        if let Some(Event::Key(key)) = next()? {
+        if let Some(Event::Key(key)) = next(&events)? {
             match screen.choice.key(key, screen.view.as_ref()) {
                 Reaction::Quit => return Ok(()),
                 Reaction::Reread => reader.set_window(screen.choice.window),
@@ -95,16 +98,33 @@ fn enter(terminal: &mut DefaultTerminal) -> Result<(), Box<dyn Error>> {
     disable_raw_mode()?;
     enable_raw_mode()?;
     crossterm::execute!(io::stdout(), EnterAlternateScreen)?;
-    Ok(terminal.clear()?)
+    // `clear` would ask the terminal where its cursor is, and the thread of the keys would get the answer.
+    let size = terminal.size()?;
+    Ok(terminal.resize(Rect::from((Position::ORIGIN, size)))?)
 }
 
-/// A key or a new size; `None` after a while without one.
-fn next() -> io::Result<Option<Event>> {
-    let polled = match event::poll(TICK) {
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
-        polled => polled?,
-    };
-    if polled { event::read().map(Some) } else { Ok(None) }
+/// Keys and new sizes. Crossterm never returns from its read of a terminal that is gone, so a thread of its own reads.
+fn events() -> io::Result<Receiver<io::Result<Event>>> {
+    let (tell, events) = mpsc::channel();
+    thread::Builder::new().name("keys".to_owned()).spawn(move || {
+        loop {
+            let event = event::read();
+            let interrupted = event.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted);
+            if !interrupted && tell.send(event).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(events)
+}
+
+/// The next one; `None` after a while without one.
+fn next(events: &Receiver<io::Result<Event>>) -> Result<Option<Event>, Box<dyn Error>> {
+    match events.recv_timeout(TICK) {
+        Ok(event) => Ok(Some(event?)),
+        Err(RecvTimeoutError::Timeout) => Ok(None),
+        Err(RecvTimeoutError::Disconnected) => Err("the thread that reads keys has ended".into()),
+    }
 }
 
 #[cfg(test)]

@@ -94,6 +94,17 @@ impl RollupTables {
         rows.first().map_or(Ok(false), |row| self.value(row, 0))
     }
 
+    /// How many hours of this period have lost a part of their rows: late rows of them are in no figure.
+    pub(crate) async fn partly_gone(&mut self, (from, until): (i64, i64)) -> Result<i64, Error> {
+        let sql = format!(
+            "SELECT count(*) FROM {} WHERE {} AND live > 0 AND live < rows",
+            self.hours.quoted(),
+            period()
+        );
+        let rows = self.ask(Step::Rollup, &sql, |query| query.bind(from).bind(until)).await?;
+        rows.first().map_or(Ok(0), |row| self.value(row, 0))
+    }
+
     /// Passes the figures of this period to `each`.
     pub(crate) async fn cells(
         &mut self,

@@ -1,0 +1,80 @@
+//! Looks whether the table is there, and whether the role may go where it is.
+
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
+
+use super::super::classify::{Step, StepError};
+use super::super::connect::statement;
+use crate::finding::Checkup;
+use crate::store::TableName;
+use crate::store::table_name::quoted;
+
+/// Whether the schema is there, and whether the role may use it.
+const SCHEMA: &str = "SELECT true, has_schema_privilege(oid, 'USAGE'), current_user::text FROM pg_namespace WHERE nspname = $1";
+/// Whether the table is there, and the schemas that have one of that name.
+const TABLES: &str = "SELECT to_regclass($1) IS NOT NULL, ARRAY(SELECT n.nspname::text FROM pg_class c \
+     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'f') ORDER BY 1), \
+     current_schemas(false)::text[], current_user::text";
+
+/// Whether there is a table; if not, notes why.
+pub(super) async fn look(
+    connection: &mut PgConnection,
+    name: &TableName,
+    checkup: &mut Checkup,
+) -> Result<bool, StepError> {
+    if let Some(schema) = name.schema() {
+        let found = sqlx::query_as(SCHEMA).bind(schema).persistent(false).fetch_optional(&mut *connection);
+        let found: Option<(bool, bool, String)> = statement(Step::Look, found).await?;
+        let quoted_schema = quoted(schema);
+        match found {
+            None => {
+                checkup.wrong("table", format!(
+                    "the schema {schema} does not exist: let an owner run CREATE SCHEMA {quoted_schema}, apply what the command \
+                     tracing-ledger schema --table {name} prints, and run GRANT USAGE ON SCHEMA {quoted_schema} and GRANT INSERT \
+                     ON {} for the role of the service",
+                    name.quoted()
+                ));
+                return Ok(false);
+            }
+            Some((_, false, role)) => {
+                checkup.wrong("rights", format!(
+                    "the role {role} may not use the schema {schema}: let its owner run GRANT USAGE ON SCHEMA {quoted_schema} TO {}",
+                    quoted(&role)
+                ));
+                return Ok(false);
+            }
+            Some(_) => {}
+        }
+    }
+    is_there(connection, name, checkup).await
+}
+
+async fn is_there(
+    connection: &mut PgConnection,
+    name: &TableName,
+    checkup: &mut Checkup,
+) -> Result<bool, StepError> {
+    let found = sqlx::query_as(AssertSqlSafe(TABLES.to_owned())).bind(name.quoted()).bind(name.name());
+    let found = found.persistent(false).fetch_one(connection);
+    let (is_there, elsewhere, path, role): (bool, Vec<String>, Vec<String>, String) =
+        statement(Step::Look, found).await?;
+    if is_there {
+        return Ok(true);
+    }
+    let make = format!(
+        "the table {name} does not exist: let an owner apply schema.sql, which the command tracing-ledger schema --table {name} \
+         prints, or use create_table(true)"
+    );
+    let text = match elsewhere.first().filter(|_| name.schema().is_none()) {
+        Some(schema) => format!(
+            "no schema of the search path ({}) that the role {role} may use has the table {name}, and the schema {schema} has one: \
+             name it as {schema}.{name} (--table, TRACING_LEDGER_TABLE), and let its owner run GRANT USAGE ON SCHEMA {} TO {}",
+            path.join(", "),
+            quoted(schema),
+            quoted(&role)
+        ),
+        None => make,
+    };
+    checkup.wrong("table", text);
+    Ok(false)
+}
