@@ -230,9 +230,9 @@ async fn rows_and_waits_are_in_the_order_of_the_column_at_in_text_page_and_json(
     json.sort_by(|(_, one), (_, other)| one.total_cmp(other));
     let page = story.to_html();
     let places: Vec<&str> = page
-        .split("data-at=\"")
+        .split("data-at=")
         .skip(1)
-        .filter_map(|rest| rest.split('"').next())
+        .filter_map(|rest| rest.split('>').next())
         .filter(|at| at.contains('s'))
         .collect();
     let expected: Vec<&str> = json.iter().map(|(place, _)| place.as_str()).collect();

@@ -1,6 +1,6 @@
 //! The same page in fewer bytes: most of a page is cells, lines and labels.
 
-/// End tags that a parser adds where they are missing: what follows in a page of ours is always such that it does.
+/// End tags that a parser adds where they are missing. The next tag of a page is always one that makes it do so.
 const OPTIONAL: [&str; 9] =
     ["</td>", "</th>", "</tr>", "</thead>", "</tbody>", "</li>", "</dt>", "</dd>", "</option>"];
 const EMPTY: [&str; 2] = ["path", "circle"];
