@@ -85,7 +85,8 @@ async fn the_served_page_has_the_figures_and_follows_the_rows() {
         let report = page_and_json(&client, &server.address).await;
         assert_eq!(report["events"][0]["calls"], 41);
         // The browser asks for an icon of the JSON.
-        (console(&client).await, requests(&client).await);
+        console(&client).await;
+        requests(&client).await;
         client.goto(&server.address).await.expect("it opens");
         assert_eq!(console(&client).await, Vec::<String>::new());
         let asked = requests(&client).await;
