@@ -93,6 +93,8 @@ fn capabilities(profile: &Path, preferences: Value) -> Capabilities {
         "--disable-gpu",
         "--hide-scrollbars",
         "--window-size=1200,900",
+        // A name of another site that leads to this machine.
+        "--host-resolver-rules=MAP rebound.example 127.0.0.1",
         &format!("--user-data-dir={}", profile.display()),
     ];
     let capabilities = json!({

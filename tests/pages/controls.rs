@@ -65,6 +65,13 @@ async fn filters_hide_other_events_and_calls_and_are_in_the_address() {
         let calls: Vec<(bool, bool)> = serde_json::from_value(run(&client, calls).await).expect("pairs");
         assert!(calls.iter().all(|(hidden, has)| hidden != has), "{calls:?}");
         assert!(calls.iter().any(|(hidden, _)| *hidden) && calls.iter().any(|(hidden, _)| !hidden));
+        let found = run(&client, "return document.getElementById('found').textContent").await;
+        let count = calls.iter().filter(|(hidden, _)| !hidden).count();
+        let shops = "return document.querySelectorAll('section:not([hidden]) .multiples li').length";
+        let groups = run(&client, shops).await;
+        assert_eq!(found, format!("{count} of {} calls, 0 of {groups} groups", calls.len()));
+        let unfolded = "return [...document.querySelectorAll('section:not([hidden]) details.more')].every((one) => one.hidden || one.open)";
+        assert_eq!(run(&client, unfolded).await, true, "what is found is not folded");
         let hash = hash(&client).await;
         client.goto("about:blank").await.expect("it opens");
         client.goto(&format!("{}#{hash}", site.url)).await.expect("it opens");
@@ -79,11 +86,57 @@ async fn filters_hide_other_events_and_calls_and_are_in_the_address() {
 }
 
 #[tokio::test]
+async fn an_event_type_filters_the_verdict_too_and_comes_into_view() {
+    let page = Page::of_two(&rows(1.0), &rows(1.4), &["--gate", "p95<=+10%", "--accept-short-window"]);
+    browse(async move |client| {
+        let _site = open(&client, &page).await;
+        run(&client, "scrollTo(0, document.body.scrollHeight)").await;
+        let select = client.find(Locator::Id("event")).await.expect("a list");
+        select.select_by_label("orders.create").await.expect("an option");
+        // Of the verdict, of the table of all event types, and of the sentences.
+        let left = "const heads = (table) => [...table.tHead.rows[0].cells].map((head) => head.textContent); \
+                    const of = (table) => [...table.tBodies[0].rows].filter((row) => !row.hidden) \
+                      .map((row) => row.cells[heads(table).indexOf('event type')].textContent); \
+                    const tables = [...document.querySelectorAll('#verdict table, #overview table')]; \
+                    const lines = [...document.querySelectorAll('#verdict li[data-of]')].filter((one) => !one.hidden); \
+                    return [tables.map(of), lines.map((one) => one.dataset.of)]";
+        let (tables, lines): (Vec<Vec<String>>, Vec<String>) =
+            serde_json::from_value(run(&client, left).await).expect("texts");
+        assert!(tables.len() >= 2 && !tables[0].is_empty() && !lines.is_empty(), "{tables:?} {lines:?}");
+        assert_eq!(tables[tables.len() - 1], ["orders.create"]);
+        let mut names = tables.iter().flatten().chain(&lines);
+        assert!(names.all(|name| name == "orders.create"), "{tables:?} {lines:?}");
+        let top = "return document.querySelector('[data-event=\"orders.create\"]').getBoundingClientRect().top / innerHeight";
+        let top = run(&client, top).await.as_f64().expect("a number");
+        assert!((0.0..0.5).contains(&top), "the section begins at {top} of the window");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_column_of_both_sides_is_sorted_by_the_value_before() {
+    let page = Page::of_two(&rows(1.0), &rows(1.4), &["--accept-short-window"]);
+    browse(async move |client| {
+        let _site = open(&client, &page).await;
+        let rows = "return [...document.querySelector('#verdict table').tBodies[0].rows].map((row) => \
+                    [row.cells[1].textContent + row.cells[2].textContent, Number(row.querySelector('[data-key=\"/before/n\"]').textContent)])";
+        let mut expected: Vec<(String, f64)> = serde_json::from_value(run(&client, rows).await).expect("pairs");
+        expected.sort_by(|one, other| other.1.total_cmp(&one.1));
+        let click = "[...document.querySelectorAll('#verdict th button')].find((one) => one.textContent === 'n').click()";
+        run(&client, click).await;
+        let sorted: Vec<(String, f64)> = serde_json::from_value(run(&client, rows).await).expect("pairs");
+        assert!(sorted.len() > 3 && sorted[0].1 > sorted[sorted.len() - 1].1, "{sorted:?}");
+        assert_eq!(sorted, expected);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn everything_is_reached_and_used_by_keyboard() {
     let page = Page::of_rows(&rows(1.0), &[]);
     browse(async move |client| {
         let _site = open(&client, &page).await;
-        let kind = "const one = document.activeElement; return [one.id || one.dataset.time || one.dataset.chart && 'chart' \
+        let kind = "const one = document.activeElement; return [one.id || one.dataset.time || one.dataset.axis && 'chart' \
                     || one.closest('th') && 'column' || one.tagName, getComputedStyle(one).outlineStyle !== 'none']";
         let mut seen: Vec<String> = Vec::new();
         for _ in 0..120 {
@@ -101,7 +154,11 @@ async fn everything_is_reached_and_used_by_keyboard() {
             } else if is_new && name == "chart" {
                 active.send_keys(RIGHT).await.expect("writable");
                 let text = run(&client, "return document.activeElement.nextElementSibling.textContent").await;
-                assert!(text.as_str().is_some_and(|text| text.contains(" · ")), "{text}");
+                let row = "const row = document.activeElement.closest('figure').querySelector('tbody').rows[0]; \
+                           return [...row.cells].map((cell) => cell.textContent)";
+                let cells: Vec<String> = serde_json::from_value(run(&client, row).await).expect("texts");
+                let text = text.as_str().expect("a text");
+                assert!(text.contains(" · ") && cells.iter().all(|cell| text.contains(cell)), "{text}: {cells:?}");
             } else if is_new && name == "in" {
                 active.send_keys(ENTER).await.expect("writable");
                 assert!(hash(&client).await.contains("time=0.25"), "zoom is in the address");

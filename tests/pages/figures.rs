@@ -63,12 +63,12 @@ pub(crate) async fn opens_in_silence(client: &Client, page: &Page) {
     assert!(site.asked().iter().all(|line| line.starts_with("GET /page.html")), "{:?}", site.asked());
 }
 
-async fn shown(client: &Client) -> Vec<(String, String, Value)> {
+pub(crate) async fn shown(client: &Client) -> Vec<(String, String, Value)> {
     let shown = run(client, SHOWN).await;
     serde_json::from_value(shown).expect("triples")
 }
 
-fn equal(shown: &[(String, String, Value)], json: &Value) {
+pub(crate) fn equal(shown: &[(String, String, Value)], json: &Value) {
     for (pointer, text, raw) in shown {
         let expected =
             json.pointer(pointer).unwrap_or_else(|| panic!("the JSON has no {pointer}, shown as {text}"));

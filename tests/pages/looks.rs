@@ -4,7 +4,7 @@ use fantoccini::wd::PrintConfigurationBuilder;
 use serde_json::json;
 
 use super::browser::{browse, devtools, keep, run};
-use super::rows::rows;
+use super::rows::{row, rows};
 use super::site::{Page, Site};
 
 /// The texts whose contrast is below that of WCAG 2.2, level AA.
@@ -71,6 +71,72 @@ async fn texts_have_contrast_in_light_and_in_dark() {
         }
         let colours = run(&client, "return getComputedStyle(document.documentElement).colorScheme").await;
         assert!(colours.as_str().is_some_and(|text| text.contains("dark")), "{colours}");
+    })
+    .await;
+}
+
+/// Pictures without a name, and ids that are there twice.
+const NAMELESS: &str = "const is_named = (svg) => { \
+       const title = svg.querySelector(':scope > title')?.textContent ?? ''; \
+       const label = svg.getAttribute('aria-label') ?? document.getElementById(svg.getAttribute('aria-labelledby'))?.textContent; \
+       return svg.getAttribute('role') === 'img' && title.length > 5 && label === title; }; \
+     const svgs = [...document.querySelectorAll('svg')].filter((svg) => !svg.closest('[aria-hidden=true]')); \
+     const ids = [...document.querySelectorAll('[id]')].map((one) => one.id); \
+     return [svgs.length, svgs.filter((svg) => !is_named(svg)).map((svg) => svg.outerHTML.slice(0, 150)), \
+             ids.filter((id, place) => ids.indexOf(id) !== place)]";
+
+#[tokio::test]
+async fn each_picture_that_says_something_has_a_name() {
+    let page = Page::of_two(&rows(1.0), &rows(1.4), &["--gate", "p95<=+10%"]);
+    browse(async move |client| {
+        let site = Site::serve(page.html.clone(), "");
+        client.goto(&site.url).await.expect("it opens");
+        let (count, nameless, twice): (u64, Vec<String>, Vec<String>) =
+            serde_json::from_value(run(&client, NAMELESS).await).expect("a triple");
+        assert!(count > 20, "{count} pictures");
+        assert!(nameless.is_empty() && twice.is_empty(), "{nameless:#?} {twice:?}");
+        // What the browser tells to a screen reader.
+        devtools(&client, "Accessibility.enable", json!({})).await;
+        let tree = devtools(&client, "Accessibility.getFullAXTree", json!({})).await;
+        let nodes = tree["nodes"].as_array().expect("nodes");
+        let images =
+            || nodes.iter().filter(|node| ["image", "img"].iter().any(|role| node["role"]["value"] == *role));
+        assert!(images().count() > 10, "{} pictures", images().count());
+        for image in images() {
+            assert!(image["name"]["value"].as_str().is_some_and(|name| name.len() > 5), "{image}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn long_names_of_groups_are_whole() {
+    let name =
+        |number: u64| format!("maxTables={number}, requireAdjacency=true, {}", "preferWindow".repeat(6));
+    let long = |number: u64| {
+        row(
+            number,
+            number * 40,
+            "orders.create",
+            json!({ "duration_ms": number, "success": true, "plan": name(number % 3) }),
+        )
+    };
+    let page = Page::of_rows(&(0..90).map(long).collect::<Vec<_>>(), &["--by", "plan"]);
+    browse(async move |client| {
+        let site = Site::serve(page.html.clone(), "");
+        for width in [1200, 360] {
+            let size = json!({ "width": width, "height": 740, "deviceScaleFactor": 1, "mobile": false });
+            devtools(&client, "Emulation.setDeviceMetricsOverride", size).await;
+            client.goto(&site.url).await.expect("it opens");
+            let names = "return [...document.querySelectorAll('.multiples b')].map((one) => [one.innerText, \
+                         one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.clientHeight])";
+            let names: Vec<(String, bool)> =
+                serde_json::from_value(run(&client, names).await).expect("pairs");
+            assert_eq!(names.len(), 3);
+            for (shown, is_whole) in names {
+                assert!(is_whole && (0..3).any(|number| name(number) == shown), "{width}: {shown}");
+            }
+        }
     })
     .await;
 }

@@ -1,7 +1,8 @@
-//! A page is readable where scripts are off, and where a server's policy forbids script and style.
+//! A page has all of its text where scripts are off, and where a server's policy forbids script and style.
 
 use fantoccini::Client;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::browser::{browse, keep, run, with_browser};
 use super::rows::rows;
@@ -14,11 +15,12 @@ const POLICY: &str =
 #[tokio::test]
 async fn a_page_is_readable_where_scripts_are_disabled() {
     let page = Page::of_rows(&rows(1.0), &[]);
+    let whole = whole(&page).await;
     let off = json!({ "profile.managed_default_content_settings.javascript": 2 });
     with_browser(off, async move |client| {
         let site = Site::serve(page.html.clone(), "");
         client.goto(&site.url).await.expect("it opens");
-        is_readable(&client, &page).await;
+        is_readable(&client, &page, &whole).await;
         keep(&client, "without-script").await;
     })
     .await;
@@ -27,10 +29,11 @@ async fn a_page_is_readable_where_scripts_are_disabled() {
 #[tokio::test]
 async fn a_page_is_readable_behind_the_policy_of_a_build_server() {
     let page = Page::of_rows(&rows(1.0), &[]);
+    let whole = whole(&page).await;
     browse(async move |client| {
         let site = Site::serve(page.html.clone(), POLICY);
         client.goto(&site.url).await.expect("it opens");
-        is_readable(&client, &page).await;
+        is_readable(&client, &page, &whole).await;
         let sheets = run(&client, "return getComputedStyle(document.body).maxWidth").await;
         assert_eq!(sheets, "none", "the policy forbids the style");
         keep(&client, "without-script-and-style").await;
@@ -38,7 +41,28 @@ async fn a_page_is_readable_behind_the_policy_of_a_build_server() {
     .await;
 }
 
-async fn is_readable(client: &Client, page: &Page) {
+/// What is read on a page when all of it is unfolded, without controls and without spaces, which depend on the style.
+async fn unfolded(client: &Client) -> String {
+    let unfold = "document.querySelectorAll('details').forEach((one) => { one.open = true; }); \
+                    document.querySelectorAll('form').forEach((one) => one.remove()); return document.body.innerText";
+    run(client, unfold).await.as_str().expect("a text").split_whitespace().collect()
+}
+
+/// The text where nothing is forbidden.
+async fn whole(page: &Page) -> String {
+    let html = page.html.clone();
+    let (send, receive) = oneshot::channel();
+    browse(async move |client| {
+        let site = Site::serve(html, "");
+        client.goto(&site.url).await.expect("it opens");
+        assert_eq!(run(&client, "return document.getElementById('controls').hidden").await, false);
+        send.send(unfolded(&client).await).expect("it is awaited");
+    })
+    .await;
+    receive.await.expect("a text")
+}
+
+async fn is_readable(client: &Client, page: &Page, whole: &str) {
     let hidden = run(client, "return document.getElementById('controls').hidden").await;
     assert_eq!(hidden, true, "the script has not run, and controls that need it are not shown");
     let text = run(client, "return document.body.innerText").await;
@@ -59,4 +83,9 @@ async fn is_readable(client: &Client, page: &Page) {
     let summary = run(client, "const one = document.querySelector('figure details, details'); one.querySelector('summary').click(); \
                                return one.open && one.innerText.length > 20").await;
     assert_eq!(summary, true, "tables open without a script");
+    let text = unfolded(client).await;
+    let same = text.chars().zip(whole.chars()).take_while(|(one, other)| one == other).count();
+    let rest = |text: &str| text.chars().skip(same.saturating_sub(20)).take(80).collect::<String>();
+    assert!(text == whole, "{:?} instead of {:?}", rest(&text), rest(whole));
+    assert!(text.len() > 10_000, "{} bytes", text.len());
 }

@@ -1,11 +1,12 @@
-// Follows what src/report/page/mod.rs says of data-at and data-key.
+// Follows what src/report/page/mod.rs says of data-at, data-key and data-each.
 const key = (element) => {
   if (element.dataset.key !== undefined) return element.dataset.key;
+  if (element.tagName === "B") return element.closest("[data-each]")?.dataset.each;
   if (element.tagName !== "TD") return undefined;
   return element.closest("table").tHead?.rows[0].cells[element.cellIndex]?.dataset.key;
 };
 const shown = [];
-for (const element of document.querySelectorAll("[data-key], td")) {
+for (const element of document.querySelectorAll("[data-key], td, .calls b")) {
   const own = key(element);
   if (own === undefined || own === "-" || (element.tagName === "TH" && element.closest("thead"))) continue;
   let at = "";

@@ -19,14 +19,23 @@ pub(crate) struct Page {
 }
 
 /// The command with all features, which is built already where `scripts/test` runs.
-static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-    let arguments = ["test", "--locked", "--all-features", "--no-run", "--quiet", "--test", "report"];
-    let status =
-        Command::new(env!("CARGO")).args(arguments).current_dir(root).status().expect("cargo starts");
-    assert!(status.success(), "the command cannot be built");
+pub(crate) static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+    cargo(&["test", "--all-features", "--no-run", "--test", "report"]);
     target().join("debug/tracing-ledger")
 });
+
+/// The demo.
+pub(crate) static BOOKING: LazyLock<PathBuf> = LazyLock::new(|| {
+    cargo(&["build", "--example", "booking"]);
+    target().join("debug/examples/booking")
+});
+
+fn cargo(arguments: &[&str]) {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments).args(["--locked", "--quiet"]).current_dir(root);
+    assert!(command.status().expect("cargo starts").success(), "{arguments:?}");
+}
 
 impl Page {
     /// The report on these rows, which are a log of exported ones.
@@ -34,6 +43,17 @@ impl Page {
         let directory = tempfile::tempdir().expect("a directory");
         let log = write(&directory, "rows.ndjson", rows);
         let ask = |format: &[&str]| run(&[&["report", "--from-log", &log], format, more].concat());
+        let html = ask(&["--format", "html"]);
+        let report: Value = serde_json::from_str(&ask(&["--format", "json", "--detail"])).expect("JSON");
+        Self { html, json: json!({ "report": report }), directory }
+    }
+
+    /// The report on a window of a database.
+    pub(crate) fn of_database(url: &str, since: &str, until: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let ask = |format: &[&str]| {
+            run(&[&["report", "--database-url", url, "--since", since, "--until", until], format].concat())
+        };
         let html = ask(&["--format", "html"]);
         let report: Value = serde_json::from_str(&ask(&["--format", "json", "--detail"])).expect("JSON");
         Self { html, json: json!({ "report": report }), directory }

@@ -34,15 +34,44 @@ fn log(first_day: u32, slower: f64) -> String {
 struct Element {
     name: String,
     at: String,
+    /// The key of each `b` inside.
+    each: Option<String>,
     key: Option<String>,
     value: Option<String>,
     text: String,
+}
+
+/// What ends where an element of this name begins.
+fn ended_by(name: &str) -> &'static [&'static str] {
+    match name {
+        "td" | "th" => &["td", "th"],
+        "tr" => &["td", "th", "tr"],
+        "tbody" => &["td", "th", "tr", "thead"],
+        "dt" | "dd" => &["dt", "dd"],
+        "li" => &["li"],
+        "option" => &["option"],
+        _ => &[],
+    }
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let (_, value) = tag.split_once(&format!(" {name}="))?;
+    let value = match value.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next(),
+        None => value.split(' ').next(),
+    };
+    value.map(str::to_owned)
 }
 
 /// Each figure of a page: its pointer, and its raw value or else its text.
 fn figures(html: &str) -> Vec<(String, String)> {
     let (mut open, mut found) = (Vec::<Element>::new(), Vec::new());
     let (mut columns, mut column) = (Vec::<Option<String>>::new(), 0);
+    let mut close = |element: Element| {
+        if let Some(key) = element.key.filter(|key| key != "-") {
+            found.push((element.at + &key, element.value.unwrap_or(element.text)));
+        }
+    };
     let mut rest = html;
     while let Some((text, tag)) = rest.split_once('<') {
         open.iter_mut().for_each(|element| element.text += text);
@@ -50,44 +79,37 @@ fn figures(html: &str) -> Vec<(String, String)> {
         rest = after;
         let name = tag.split(' ').next().unwrap_or_default();
         if let Some(name) = name.strip_prefix('/') {
-            let element = open.pop().expect("an element is open");
-            assert_eq!(element.name, name, "elements are closed in order");
-            if let Some(key) = element.key.filter(|key| key != "-") {
-                found.push((element.at + &key, element.value.unwrap_or(element.text)));
-            }
+            let place = open.iter().rposition(|element| element.name == name).expect("an element is open");
+            let ended = open.split_off(place);
+            let may_be_open = |element: &Element| !ended_by(&element.name).is_empty();
+            assert!(ended[1..].iter().all(may_be_open), "elements are closed in order");
+            ended.into_iter().for_each(&mut close);
             continue;
         }
-        let attribute = |name: &str| {
-            let (_, value) = tag.split_once(&format!(" {name}=\""))?;
-            Some(value.split_once('"').expect("a value ends").0.to_owned())
-        };
-        let mut key = attribute("data-key");
+        while let Some(element) = open.pop_if(|element| ended_by(name).contains(&element.name.as_str())) {
+            close(element);
+        }
+        let around = open.last();
+        let mut key = attribute(tag, "data-key");
         match name {
             "table" => columns.clear(),
             "tr" => column = 0,
+            "th" | "td" if open.iter().any(|element| element.name == "thead") => columns.push(key.take()),
             "th" | "td" => {
-                if tag.contains("scope=\"col\"") {
-                    columns.push(key.take());
-                } else {
-                    key = key.or_else(|| columns.get(column).cloned().flatten());
-                }
+                key = key.or_else(|| columns.get(column).cloned().flatten());
                 column += 1;
             }
+            "b" => key = key.or_else(|| open.iter().rev().find_map(|element| element.each.clone())),
             "script" | "style" => {
                 rest = rest.split_once("</").map_or("", |(_, end)| &rest[rest.len() - end.len() - 2..])
             }
             _ => {}
         }
-        if !matches!(name, "!DOCTYPE" | "meta" | "input" | "br") {
-            let at = open.last().map_or("", |element| &element.at).to_owned();
-            let at = at + &attribute("data-at").unwrap_or_default();
-            open.push(Element {
-                name: name.to_owned(),
-                at,
-                key,
-                value: attribute("data-value"),
-                text: String::new(),
-            });
+        if !matches!(name, "!DOCTYPE" | "meta" | "link" | "input" | "br") && !tag.ends_with('/') {
+            let at = around.map_or("", |element| &element.at).to_owned();
+            let at = at + &attribute(tag, "data-at").unwrap_or_default();
+            let (each, value) = (attribute(tag, "data-each"), attribute(tag, "data-value"));
+            open.push(Element { name: name.to_owned(), at, each, key, value, text: String::new() });
         }
     }
     found
@@ -102,7 +124,7 @@ fn assert_equal(html: &str, json: &Value, least: usize) {
         let same = match value {
             Value::String(text) => *text == shown,
             Value::Null => shown == "–" || shown == "null",
-            number => serde_json::from_str::<Value>(&shown).ok().as_ref() == Some(number),
+            number => serde_json::from_str(&shown).ok() == number.as_f64(),
         };
         assert!(same, "{pointer} is {value}, and the page shows {shown}");
     }

@@ -166,11 +166,11 @@ async fn the_text_names_waits_reasons_and_the_end() {
 
 /// The texts of the elements with this place in the JSON.
 fn cell<'a>(page: &'a str, row: &str, column: usize) -> &'a str {
-    let row = page.split_once(&format!("data-at=\"{row}\"")).expect("the row").1;
-    let row = row.split_once("</tr>").expect("its end").0;
-    let cell = row.split("</td>").nth(column).expect("the cell");
-    let raw = cell.rsplit_once("data-value=\"").map(|(_, rest)| rest.split('"').next().expect("a value"));
-    raw.unwrap_or_else(|| cell.rsplit('>').next().expect("a text"))
+    let row = page.split_once(&format!("data-at={row}>")).expect("the row").1;
+    let row = row.split("<tr").next().expect("its end");
+    let cell = row.split("<td").nth(column + 1).expect("the cell");
+    let raw = cell.split_once("data-value=").map(|(_, rest)| rest.split('>').next().expect("a value"));
+    raw.unwrap_or_else(|| cell.split(['>', '<']).nth(1).expect("a text"))
 }
 
 #[tokio::test]
@@ -230,9 +230,9 @@ async fn rows_and_waits_are_in_the_order_of_the_column_at_in_text_page_and_json(
     json.sort_by(|(_, one), (_, other)| one.total_cmp(other));
     let page = story.to_html();
     let places: Vec<&str> = page
-        .split("data-at=\"")
+        .split("data-at=")
         .skip(1)
-        .filter_map(|rest| rest.split('"').next())
+        .filter_map(|rest| rest.split('>').next())
         .filter(|at| at.contains('s'))
         .collect();
     let expected: Vec<&str> = json.iter().map(|(place, _)| place.as_str()).collect();

@@ -3,13 +3,13 @@
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
-use super::show::{Shown, foreign, or_none, short_moment};
+use super::show::{Days, Shown, foreign, or_none};
 use crate::escape::visible_json;
-use crate::report::answer::Report;
+use crate::report::answer::{Report, moment_text};
 use crate::report::detail::{Detail, ListedCall};
 
 /// On the whole page, to keep it small.
-const MOST_CALLS: usize = 120;
+const MOST_CALLS: usize = 200;
 /// Of a list; the rest is folded.
 const UNFOLDED: usize = 8;
 /// Longer contexts are cut.
@@ -23,25 +23,26 @@ pub(super) fn fair_share(report: &Report) -> usize {
     (0..=MOST_CALLS).rev().find(|share| all(*share) <= MOST_CALLS).unwrap_or_default()
 }
 
-pub(super) fn calls(detail: &Detail, most: usize) -> Markup {
+pub(super) fn calls(report: &Report, detail: &Detail, most: usize) -> Markup {
+    let days = Days::of(report);
     html! {
-        (list("Slowest calls of this event type", "slowest", &detail.slowest, most))
-        (list("Failed calls of this event type, the newest first", "failed", &detail.failed, most))
+        (list("Slowest calls of this event type", "slowest", &detail.slowest, most, days))
+        (list("Failed calls of this event type, the newest first", "failed", &detail.failed, most, days))
     }
 }
 
-fn list(title: &str, key: &str, calls: &[ListedCall], most: usize) -> Markup {
+fn list(title: &str, key: &str, calls: &[ListedCall], most: usize, days: Days) -> Markup {
     let most = most.min(calls.len());
     let left_out = calls.len() - most;
     html! {
         @if !calls.is_empty() {
             h3 { (title) }
-            div.calls data-at={ "/detail/" (key) } {
-                (each(&calls[..most.min(UNFOLDED)], 0))
+            div.calls data-at={ "/detail/" (key) } data-each="/duration_ms" {
+                (each(&calls[..most.min(UNFOLDED)], 0, days))
                 @if most > UNFOLDED {
                     details.more {
                         summary { (most - UNFOLDED) " more" }
-                        (each(&calls[UNFOLDED..most], UNFOLDED))
+                        (each(&calls[UNFOLDED..most], UNFOLDED, days))
                     }
                 }
             }
@@ -50,22 +51,22 @@ fn list(title: &str, key: &str, calls: &[ListedCall], most: usize) -> Markup {
     }
 }
 
-fn each(calls: &[ListedCall], first: usize) -> Markup {
+fn each(calls: &[ListedCall], first: usize, days: Days) -> Markup {
     html! {
         @for (place, call) in (first..).zip(calls) {
             details data-at={ "/" (place) } {
-                summary { (line(call)) }
+                summary { (line(call, days)) }
                 pre { (fields(call)) (context(&call.context)) }
             }
         }
     }
 }
 
-fn line(call: &ListedCall) -> Markup {
+fn line(call: &ListedCall, days: Days) -> Markup {
     let duration = Shown::duration(call.duration_ms);
     html! {
         @if call.duration_ms.is_some() {
-            b data-key="/duration_ms" data-value=[duration.raw] { (duration.text) } " · "
+            b data-value=[duration.raw] { (duration.text) } " · "
         }
         // A planner that returns and finds nothing is `ok` without success.
         @if call.success == Some(false) && call.outcome.as_deref() == Some("ok") {
@@ -74,13 +75,15 @@ fn line(call: &ListedCall) -> Markup {
             (or_none(call.outcome.as_deref()))
         }
         @if let Some(reason) = &call.reason { " · " (foreign(reason)) }
-        " · " small { (short_moment(call.created_at)) }
+        " · " (days.moment(call.created_at))
     }
 }
 
 /// One line for each.
 fn fields(call: &ListedCall) -> String {
+    let at = moment_text(call.created_at);
     let fields = [
+        ("created_at", &at),
         ("id", &call.id),
         ("booking", &call.booking_id),
         ("restaurant", &call.restaurant_id),

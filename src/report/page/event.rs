@@ -4,12 +4,11 @@ use maud::{Markup, html};
 
 use super::calls::calls;
 use super::chart::{ORANGE, round};
-use super::data::Kept;
 use super::fit::Room;
 use super::groups::groups;
 use super::job;
 use super::show::{Shown, foreign, or_none, step};
-use super::spread::{Bucket, Durations};
+use super::spread::{Bucket, Durations, shares_labels};
 use super::table::{Cell, Column, Row, Table};
 use super::time::OverTime;
 use crate::report::answer::{EventFigures, Reason, Report, Spread};
@@ -26,21 +25,21 @@ pub(super) struct Section<'a> {
 }
 
 impl Section<'_> {
-    /// All about the event type; `kept` gets the data of its charts.
-    pub(super) fn full(&self, number: usize, event: &EventFigures, kept: &mut Kept) -> Markup {
+    /// All about the event type.
+    pub(super) fn full(&self, number: usize, event: &EventFigures) -> Markup {
         let at = format!("/report/events/{number}");
         let rest = html! {
-            (self.charts(number, event, kept))
+            (self.charts(number, event))
             div data-at=(at) { (reasons(event)) }
             @if let Some(attempts) = self.report.attempts.get(&event.event_type) {
-                (job::attempts(&event.event_type, attempts))
+                (job::attempts(number, &event.event_type, attempts))
             }
             @for (place, job) in self.report.jobs.iter().enumerate() {
                 @if job.event_type == event.event_type { (job::jobs(place, job)) }
             }
             div data-at=(at) {
                 (groups(event, self.room.groups))
-                @if let Some(detail) = &event.detail { (calls(detail, self.room.calls)) }
+                @if let Some(detail) = &event.detail { (calls(self.report, detail, self.room.calls)) }
             }
         };
         begin(number, event, &rest)
@@ -55,64 +54,89 @@ impl Section<'_> {
         begin(number, event, &rest)
     }
 
-    fn charts(&self, number: usize, event: &EventFigures, kept: &mut Kept) -> Markup {
+    /// Of an event type that only a comparison has.
+    pub(super) fn both_alone(&self, overlay: &Overlay, durations: &Durations<'_>) -> Markup {
+        let name = foreign(&overlay.event_type);
+        html! {
+            section data-event=(name) {
+                h2 { (name) }
+                div.charts { (self.durations(durations)) }
+            }
+        }
+    }
+
+    fn charts(&self, number: usize, event: &EventFigures) -> Markup {
         let name = foreign(&event.event_type);
         let detail = event.detail.as_ref();
-        let over_time = detail.and_then(|detail| OverTime::new(&event.event_type, number, detail));
+        let over_time = detail.and_then(|detail| OverTime::new(self.report, number, detail));
         let overlay = self.overlays.iter().position(|overlay| overlay.event_type == event.event_type);
         let durations = match overlay {
             Some(place) => Some(both_sides(place, &self.overlays[place])),
-            None => detail.map(|detail| Durations {
+            None => detail.filter(|_| !self.has_few(event)).map(|detail| Durations {
                 event_type: name.clone(),
                 buckets: detail.histogram.iter().map(|bar| bucket(bar.from, bar.to, vec![bar.n])).collect(),
                 sides: &["calls"],
                 at: format!("/report/events/{number}/detail/histogram"),
-                data: format!("d{number}"),
+                id: format!("d{number}"),
             }),
         };
-        if let Some(over_time) = &over_time {
-            over_time.keep(kept);
-        }
         html! {
+            @if self.has_few(event) && event.figures.duration_ms.n > 0 {
+                p.soft { "No charts of so few durations, to keep the page small: see the list of calls." }
+            }
             div.charts {
                 @if let Some(over_time) = &over_time {
-                    div.inside data-at={ "/report/events/" (number) } { (self.over_time(over_time)) }
+                    div.inside data-at={ "/report/events/" (number) } { (self.over_time(over_time, self.has_few(event))) }
                 }
-                @if let Some(durations) = &durations { (self.durations(durations, kept)) }
+                @if let Some(durations) = &durations { (self.durations(durations)) }
             }
         }
     }
 
-    fn over_time(&self, over_time: &OverTime<'_>) -> Markup {
-        let table = over_time.table(self.room.time_rows).folded();
+    fn has_few(&self, event: &EventFigures) -> bool {
+        event.figures.duration_ms.n < self.room.durations
+    }
+
+    fn over_time(&self, over_time: &OverTime<'_>, has_few: bool) -> Markup {
+        let rows = self.room.rows;
         html! {
-            @if let Some(percentiles) = over_time.percentiles() {
-                figure.chart {
-                    figcaption { "Duration over time" }
-                    (percentiles)
-                }
+            @if let Some(percentiles) = over_time.percentiles().filter(|_| !has_few) {
+                (figure("Duration over time", &percentiles, &over_time.percentiles_table(rows)))
             }
-            figure.chart {
-                figcaption { "Success and outcomes over time" }
-                (over_time.outcomes())
-                (table)
-            }
+            (figure("Success and outcomes over time", &over_time.outcomes(), &over_time.outcomes_table(rows)))
         }
     }
 
-    pub(super) fn durations(&self, durations: &Durations<'_>, kept: &mut Kept) -> Markup {
+    fn durations(&self, durations: &Durations<'_>) -> Markup {
         let Some([histogram, shares]) = durations.charts() else { return html! {} };
-        durations.keep(kept);
+        let rows = self.room.rows;
         html! {
-            figure.chart {
-                figcaption { "Durations" }
-                (histogram)
-            }
-            figure.chart {
-                figcaption { "Share of calls up to a duration" }
-                (shares)
-                (durations.table(self.room.bucket_rows).folded())
-            }
+            (figure("Durations", &histogram, &durations.histogram_table(rows)))
+            (figure("Share of calls up to a duration", &shares, &durations.shares_table(rows)))
+        }
+    }
+}
+
+/// The axes that several charts have in common.
+pub(super) fn common_axes(report: &Report) -> Markup {
+    let details =
+        report.events.iter().enumerate().filter_map(|(number, event)| Some((number, event.detail.as_ref()?)));
+    let over_time = details.filter_map(|(number, detail)| OverTime::new(report, number, detail)).next();
+    html! {
+        svg width="0" height="0" aria-hidden="true" {
+            @if let Some(over_time) = over_time { (over_time.labels()) }
+            (shares_labels())
+        }
+    }
+}
+
+/// A chart and its table.
+pub(super) fn figure(caption: &str, chart: &Markup, table: &Table) -> Markup {
+    html! {
+        figure.chart {
+            figcaption { (caption) }
+            (chart)
+            (table.folded())
         }
     }
 }
@@ -140,7 +164,7 @@ pub(super) fn both_sides(place: usize, overlay: &Overlay) -> Durations<'_> {
         buckets: each.map(|one| bucket(one.from, one.to, vec![one.before, one.after])).collect(),
         sides: &["before", "after"],
         at: format!("/comparison/durations/{place}/buckets"),
-        data: format!("o{place}"),
+        id: format!("o{place}"),
     }
 }
 
@@ -160,7 +184,7 @@ fn tiles(event: &EventFigures) -> Markup {
                         interval(spread, name)))
                 }
             }
-            (tile("per hour", &Shown::decimal(figures.rows_per_hour), "/rows_per_hour", None))
+            (tile("per hour", &Shown::rate(figures.rows_per_hour), "/rows_per_hour", None))
         }
     }
 }
@@ -221,7 +245,7 @@ fn reasons(event: &EventFigures) -> Markup {
 
 fn bar(share: f64) -> Markup {
     html! {
-        svg width="150" height="10" viewBox="0 0 150 10" aria-hidden="true" {
+        svg width="150" height="10" viewBox="0,0,150,10" aria-hidden="true" {
             path d=(format!("M0 0h{}v10H0z", round(share * 150.0))) fill=(ORANGE) {}
         }
     }

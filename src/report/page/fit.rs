@@ -2,72 +2,58 @@
 
 use std::collections::BTreeMap;
 
-use maud::Markup;
+use maud::{Markup, PreEscaped};
 
 use super::calls::fair_share;
-use super::data::Kept;
-use super::event::Section;
+use super::event::{Section, both_sides};
 use super::groups::lists;
-use super::show::in_script;
+use super::lean::lean;
 use crate::report::answer::{EventFigures, Report};
 use crate::report::compare::overlay::Overlay;
 
-/// Event types are shown in full until the body has so many bytes. Contexts do not count.
-const MOST_FULL: usize = 120_000;
-/// And with their figures alone until it has so many.
-const MOST_SHORT: usize = 123_000;
+/// The bytes of a page. Contexts do not count.
+const MOST: usize = 149_500;
+/// Kept free for event types with their figures alone.
+const SHORT: usize = 3_000;
 
 /// How many rows of a kind each section may have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
-    pub(super) time_rows: usize,
-    pub(super) bucket_rows: usize,
+    /// Of the table below each chart.
+    pub(super) rows: usize,
     pub(super) groups: usize,
     pub(super) calls: usize,
+    /// An event type with fewer durations has no charts of them: they are in its list of calls.
+    pub(super) durations: u64,
 }
 
 impl Room {
-    const LEAST: Self = Self { time_rows: 6, bucket_rows: 6, groups: 3, calls: 2 };
-
-    pub(super) fn of(report: &Report) -> Self {
-        let share = |all: usize, parts: usize, most: usize| (all / parts.max(1)).min(most);
-        let events = report.events.len();
-        Self {
-            time_rows: share(160, events, 48),
-            bucket_rows: share(160, events, 40),
-            groups: share(48, report.events.iter().map(lists).sum(), 16),
-            calls: fair_share(report),
-        }
-        .at_least(Self::LEAST)
-    }
-
+    const LEAST: Self = Self { rows: 6, groups: 3, calls: 2, durations: 20 };
     /// Rows of tables are the first to go, as the charts show them too.
-    fn divided(self, rows: usize, others: usize) -> Self {
-        let divided = Self {
-            time_rows: self.time_rows / rows,
-            bucket_rows: self.bucket_rows / rows,
-            groups: self.groups / others,
-            calls: self.calls / others,
-        };
-        divided.at_least(Self::LEAST)
-    }
+    const ROWS: [usize; 9] = [200, 64, 40, 28, 20, 14, 10, 8, 6];
 
-    fn at_least(self, least: Self) -> Self {
-        Self {
-            time_rows: self.time_rows.max(least.time_rows),
-            bucket_rows: self.bucket_rows.max(least.bucket_rows),
-            groups: self.groups.max(least.groups),
-            calls: self.calls,
-        }
+    /// From the largest to the smallest.
+    fn all(report: &Report) -> impl Iterator<Item = Self> {
+        let lists = report.events.iter().map(lists).sum::<usize>().max(1);
+        let (groups, calls) = ((48 / lists).min(16), fair_share(report));
+        let all_charts = move |rows| Self { rows, groups, calls, durations: 0 };
+        let divided = move |rows, by: usize| Self {
+            rows,
+            groups: (groups / by).max(Self::LEAST.groups),
+            calls: calls / by,
+            ..Self::LEAST
+        };
+        let fewer = [(14, 1), (6, 1), (6, 2), (6, 4)].map(|(rows, by)| divided(rows, by));
+        Self::ROWS.into_iter().map(all_charts).chain(fewer).chain([Self::LEAST])
     }
 }
 
-/// The sections that fit, by the place of their event types.
+/// The sections that fit, by the place of their event types; those that only a comparison has follow.
 #[derive(Default)]
 pub(super) struct Fit {
     pub(super) sections: BTreeMap<usize, Markup>,
-    /// The data of their charts.
-    pub(super) kept: Kept,
+    /// How many event types have none.
+    pub(super) left_out: usize,
     size: usize,
     /// Whether none is shortened or missing.
     all: bool,
@@ -76,33 +62,45 @@ pub(super) struct Fit {
 impl Fit {
     /// All in full, else with less of everything, else some with their figures alone. `used` bytes are taken already.
     pub(super) fn of(report: &Report, overlays: &[Overlay], used: usize) -> Self {
-        let most = Room::of(report);
-        let fit = |room| Self::with_room(&Section { report, overlays, room }, used);
-        let rooms = [(1, 1), (2, 1), (4, 1), (8, 2), (8, 4)].into_iter();
-        let rooms = rooms.map(|(rows, others)| most.divided(rows, others));
-        rooms.map(fit).find(|fit| fit.all).unwrap_or_else(|| fit(Room::LEAST))
+        let mut fit = Self::default();
+        for room in Room::all(report) {
+            fit = Self::with_room(&Section { report, overlays, room }, used);
+            if fit.all {
+                break;
+            }
+        }
+        fit
     }
 
     fn with_room(section: &Section<'_>, used: usize) -> Self {
         let mut fit = Self { size: used, all: true, ..Self::default() };
-        for (number, event) in in_order(section.report) {
-            let mut kept = Kept::new();
-            let full = section.full(number, event, &mut kept);
-            let size = without_contexts(&full.0) + in_script(&kept).len();
-            if fit.size + size <= MOST_FULL {
-                fit.size += size;
-                fit.kept.append(&mut kept);
-                fit.sections.insert(number, full);
-                continue;
+        let Section { report, overlays, .. } = section;
+        for (number, event) in in_order(report) {
+            if !fit.has(number, section.full(number, event), MOST - SHORT) {
+                fit.all = false;
+                fit.left_out += usize::from(!fit.has(number, Section::short(number, event), MOST));
             }
-            fit.all = false;
-            if fit.size <= MOST_SHORT {
-                let short = Section::short(number, event);
-                fit.size += short.0.len();
-                fit.sections.insert(number, short);
+        }
+        let alone = |overlay: &&Overlay| report.event(&overlay.event_type).is_none();
+        for (place, overlay) in overlays.iter().enumerate().filter(|(_, overlay)| alone(overlay)) {
+            let drawn = section.both_alone(overlay, &both_sides(place, overlay));
+            if !fit.has(report.events.len() + place, drawn, MOST) {
+                (fit.all, fit.left_out) = (false, fit.left_out + 1);
             }
         }
         fit
+    }
+
+    /// Takes the section if it ends below so many bytes.
+    fn has(&mut self, number: usize, section: Markup, most: usize) -> bool {
+        let section = lean(&section.0);
+        let size = self.size + without_contexts(&section);
+        let fits = size <= most;
+        if fits {
+            self.size = size;
+            self.sections.insert(number, PreEscaped(section));
+        }
+        fits
     }
 }
 

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::chart::{BLUE, ORANGE, Scale, round};
+use super::chart::{BLUE, ORANGE, Scale, picture, round};
 use super::show::{Shown, foreign, or_none, step};
 use super::table::{Cell, Column, Row, Table};
 use crate::report::answer::{EventFigures, Figures, GroupFigures};
@@ -75,7 +75,7 @@ fn card(group: &GroupFigures, x: Option<&Scale>) -> Markup {
     let name = values(group);
     html! {
         b { (name) }
-        (picture(&group.figures, &name, x))
+        (picture(&format!("Durations and success of {name}"), WIDTH, 24.0, &drawn(&group.figures, x)))
         small {
             (Shown::count(*calls).at("/calls")) " calls, " (Shown::share(success).at("/success/rate"))
             @if duration_ms.median.is_some() {
@@ -86,23 +86,20 @@ fn card(group: &GroupFigures, x: Option<&Scale>) -> Markup {
     }
 }
 
-fn picture(figures: &Figures, name: &str, x: Option<&Scale>) -> Markup {
+fn drawn(figures: &Figures, x: Option<&Scale>) -> Markup {
     let spread = &figures.duration_ms;
     let ends =
         x.and_then(|x| Some([spread.median?, spread.p95?, spread.max?].map(|value| round(x.at(value)))));
     html! {
-        svg role="img" viewBox={ "0 0 " (WIDTH) " 24" } width=(WIDTH) height="24" {
-            title { "Durations and success of " (name) }
-            @if let Some([median, p95, max]) = ends {
-                path d=(format!("M{median} 8H{max}m0 -4v8")) stroke="currentColor" stroke-opacity=".5" fill="none" {}
-                path d=(format!("M{median} 8H{p95}")) stroke=(BLUE) stroke-width="5" {}
-                circle cx=(median) cy="8" r="4" fill=(BLUE) {}
-            }
-            @if let Some(rate) = figures.success.rate {
-                @let end = round(4.0 + rate * (WIDTH - 8.0));
-                path d=(format!("M4 20H{end}")) stroke=(BLUE) stroke-width="3" stroke-opacity=".6" {}
-                @if rate < 1.0 { path d=(format!("M{end} 20H{}", WIDTH - 4.0)) stroke=(ORANGE) stroke-width="3" {} }
-            }
+        @if let Some([median, p95, max]) = ends {
+            path d=(format!("M{median} 8H{max}m0 -4v8")) stroke="currentColor" stroke-opacity=".5" fill="none" {}
+            path d=(format!("M{median} 8H{p95}")) stroke=(BLUE) stroke-width="5" {}
+            circle cx=(median) cy="8" r="4" fill=(BLUE) {}
+        }
+        @if let Some(rate) = figures.success.rate {
+            @let end = round(4.0 + rate * (WIDTH - 8.0));
+            path d=(format!("M4 20H{end}")) stroke=(BLUE) stroke-width="3" stroke-opacity=".6" {}
+            @if rate < 1.0 { path d=(format!("M{end} 20H{}", WIDTH - 4.0)) stroke=(ORANGE) stroke-width="3" {} }
         }
     }
 }

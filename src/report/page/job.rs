@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::chart::{BLUE, Chart, GREY, Ink, PLOT, Scale, Tick, bars, round};
+use super::chart::{Axis, BLUE, Chart, GREY, Ink, PLOT, Scale, Tick, bars, picture, round};
+use super::event::figure;
 use super::show::{Shown, foreign, or_none, step};
 use super::table::{Cell, Column, Row, Table};
 use crate::report::answer::{Attempts, AttemptsBar, FlowFigures, JobFigures, ResultFigures, Share};
@@ -13,7 +14,7 @@ const HEIGHT: f64 = 110.0;
 const MOST_BARS: usize = 40;
 
 /// How many calls a booking took.
-pub(super) fn attempts(event_type: &str, attempts: &Attempts) -> Markup {
+pub(super) fn attempts(number: usize, event_type: &str, attempts: &Attempts) -> Markup {
     let spread = &attempts.per_booking;
     let name = foreign(event_type);
     html! {
@@ -27,18 +28,18 @@ pub(super) fn attempts(event_type: &str, attempts: &Attempts) -> Markup {
                 (Shown::count(attempts.calls_without_booking).at("/calls_without_booking"))
                 " calls name no booking."
             }
-            (histogram(&format!("Bookings by number of {name}"), "bookings", "/histogram", &attempts.histogram))
+            (histogram(&format!("a{number}"), [&format!("Bookings by number of {name}"), "bookings"], "/histogram", &attempts.histogram))
         }
     }
 }
 
-fn histogram(title: &str, counted: &str, at: &str, all: &[AttemptsBar]) -> Markup {
+fn histogram(id: &str, [title, counted]: [&str; 2], at: &str, all: &[AttemptsBar]) -> Markup {
     let shown = &all[..all.len().min(MOST_BARS)];
     let most = shown.iter().map(|bar| bar.count).max().unwrap_or_default().max(1);
     let y = Scale::linear([0.0, most as f64], [HEIGHT, 4.0]);
     let width = PLOT / shown.len().max(1) as f64;
     let desc = format!("{} bars, at most {most} {counted} in one.", shown.len());
-    let chart = Chart { title, desc: &desc, data: "", height: HEIGHT, legend: &[], steps: None };
+    let chart = Chart { title, desc: &desc, id, height: HEIGHT, legend: &[], axis: Axis::Places };
     let ticks = y.nice(4).into_iter().filter(|value| value.fract() == 0.0);
     let ticks: Vec<Tick> = ticks.map(|value| (y.at(value), value.to_string())).collect();
     // Each bar has its label, if there is room for all of them.
@@ -53,13 +54,8 @@ fn histogram(title: &str, counted: &str, at: &str, all: &[AttemptsBar]) -> Marku
         [left + gap, left + width - gap, y.at(bar.count as f64), HEIGHT]
     });
     let plot = Ink::area(BLUE, 0.6).draw(&bars(rectangles));
-    html! {
-        figure.chart {
-            figcaption { (title) }
-            (chart.draw(&axes, &plot))
-            (histogram_table(title, counted, at, shown, all.len() - shown.len()).folded())
-        }
-    }
+    let table = histogram_table(title, counted, at, shown, all.len() - shown.len());
+    figure(title, &chart.draw(&axes, &plot), &table)
 }
 
 fn histogram_table(title: &str, counted: &str, at: &str, shown: &[AttemptsBar], left_out: usize) -> Table {
@@ -96,7 +92,7 @@ pub(super) fn jobs(number: usize, job: &JobFigures) -> Markup {
             (waiting(&job.calls_share, &of))
             (results(&name, &job.results).draw())
             @if !within.histogram.is_empty() {
-                (histogram(&format!("{name} by number of calls"), "jobs", "/attempts/histogram", &within.histogram))
+                (histogram(&format!("j{number}"), [&format!("{name} by number of calls"), "jobs"], "/attempts/histogram", &within.histogram))
             }
             @if !job.flows.is_empty() { (flows(&name, &job.flows).draw()) }
         }
@@ -108,14 +104,15 @@ fn waiting(share: &Share, of: &str) -> Markup {
     let Some(rate) = share.rate else { return html! {} };
     let rest = Share { n: share.n, rate: Some(1.0 - rate) };
     let end = round(rate * 380.0);
+    let label = format!("Time of jobs: {} in calls, {} waiting", percent(share), percent(&rest));
+    let drawn = html! {
+        path d=(format!("M0 2H{end}v14H0z")) fill=(BLUE) {}
+        path d=(format!("M{end} 2H380v14H{end}z")) fill=(GREY) fill-opacity=".5" {}
+    };
     html! {
         figure.chart {
             figcaption { "Time of jobs" }
-            svg role="img" viewBox="0 0 380 18" width="380" height="18" {
-                title { "Time of jobs: " (percent(share)) " in calls, " (percent(&rest)) " waiting" }
-                path d=(format!("M0 2H{end}v14H0z")) fill=(BLUE) {}
-                path d=(format!("M{end} 2H380v14H{end}z")) fill=(GREY) fill-opacity=".5" {}
-            }
+            (picture(&label, 380.0, 18.0, &drawn))
             p {
                 "In calls of " (of) " (blue): " (Shown::share(share).at("/calls_share/rate"))
                 ". Waiting (grey): " (percent(&rest)) ". Of "

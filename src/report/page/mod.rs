@@ -2,15 +2,15 @@
 //!
 //! Each figure carries its place in the JSON: the `data-at` of the elements around it and its own, from the outermost to the
 //! innermost, and then its `data-key`, or else that of its column, make a JSON Pointer. `data-value` has the JSON's value where
-//! the text is another one.
+//! the text is another one. `data-each` is the key of each `b` in a list of calls.
 
 mod calls;
 mod chart;
-mod data;
 mod event;
 mod fit;
 mod groups;
 mod job;
+mod lean;
 mod limits;
 mod shell;
 mod show;
@@ -20,14 +20,13 @@ mod table;
 mod time;
 mod verdict;
 
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, html};
 
-use self::data::Kept;
-use self::event::{Section, both_sides};
-use self::fit::{Fit, Room};
+use self::event::common_axes;
+use self::fit::Fit;
 use self::groups::{figure_cells, figure_columns};
 pub(crate) use self::shell::shell;
-use self::show::{Shown, foreign, in_script, short_moment, step};
+use self::show::{Shown, foreign, short_moment, step};
 use self::table::{Cell, Column, Row, Table};
 use super::answer::{Report, Window};
 use super::compare::compared::Compared;
@@ -51,47 +50,38 @@ impl Compared {
 
 fn draw(report: Option<&Report>, compared: Option<&Compared>) -> String {
     let overlays = compared.map(|compared| overlays(&compared.before, &compared.after)).unwrap_or_default();
-    let mut kept = Kept::new();
-    let overview = report.map(overview);
-    let verdict = compared.map(verdict::verdict);
-    let used = [&overview, &verdict].into_iter().flatten().map(|part| part.0.len()).sum();
-    let sections = sections(report, &overlays, used, &mut kept);
     let title = if compared.is_some() { "Ledger comparison" } else { "Ledger report" };
-    let body = html! {
-        header {
-            h1 { (title) }
-            @if let Some(report) = report { (window(report, compared.is_some())) }
-        }
-        (controls(report))
-        main {
-            @if let Some(verdict) = verdict { (verdict) }
-            @if let Some(overview) = overview { (overview) }
-            (sections)
-            @if let Some(losses) = report.and_then(|report| report.losses.as_ref()) { (lost(losses)) }
-            (limits::limits(report, compared))
-        }
-        script type="application/json" id="data" { (PreEscaped(in_script(&kept))) }
+    let begin = html! {
+        (common_axes(report.unwrap_or(&Report::default())))
+        @if let Some(compared) = compared { (verdict::verdict(compared)) }
+        @if let Some(report) = report { (overview(report)) }
     };
-    shell(title, &body)
+    let end = html! {
+        @if let Some(losses) = report.and_then(|report| report.losses.as_ref()) { (lost(losses)) }
+        (limits::limits(report, compared))
+    };
+    let whole = |sections: &Markup| {
+        let body = html! {
+            header {
+                h1 { (title) }
+                @if let Some(report) = report { (window(report, compared.is_some())) }
+            }
+            (controls(report, compared))
+            main { (begin) (sections) (end) }
+        };
+        shell(title, &body)
+    };
+    let used = whole(&html! {}).len();
+    whole(&sections(report.unwrap_or(&Report::default()), &overlays, used))
 }
 
 /// The event types of the report, then those that only the comparison has.
-fn sections(report: Option<&Report>, overlays: &[Overlay], used: usize, kept: &mut Kept) -> Markup {
-    let empty = Report::default();
-    let report = report.unwrap_or(&empty);
-    let mut fit = Fit::of(report, overlays, used);
-    kept.append(&mut fit.kept);
-    let left_out = report.events.len() - fit.sections.len();
-    let section = Section { report, overlays, room: Room::of(report) };
-    let both_alone = overlays.iter().enumerate().filter(|(_, both)| report.event(&both.event_type).is_none());
+fn sections(report: &Report, overlays: &[Overlay], used: usize) -> Markup {
+    let fit = Fit::of(report, overlays, used);
     html! {
         @for section in fit.sections.values() { (section) }
-        @if left_out > 0 { p.soft { (left_out) " more event types are in the table above and in the JSON." } }
-        @for (place, overlay) in both_alone {
-            section data-event=(foreign(&overlay.event_type)) {
-                h2 { (foreign(&overlay.event_type)) }
-                div.charts { (section.durations(&both_sides(place, overlay), kept)) }
-            }
+        @if fit.left_out > 0 {
+            p.soft { (fit.left_out) " more event types are in the table above and in the JSON." }
         }
     }
 }
@@ -117,18 +107,26 @@ fn window(report: &Report, is_compared: bool) -> Markup {
 }
 
 /// Shown by the script.
-fn controls(report: Option<&Report>) -> Markup {
-    let events = report.map(|report| report.events.as_slice()).unwrap_or_default();
+fn controls(report: Option<&Report>, compared: Option<&Compared>) -> Markup {
+    let events = report.into_iter().flat_map(|report| &report.events).map(|event| event.event_type.as_str());
+    let pairs = compared.into_iter().flat_map(|both| &both.pairs).map(|pair| pair.event_type.as_str());
+    let mut names = Vec::new();
+    for name in events.chain(pairs) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     html! {
         form #controls hidden {
             label {
                 "Event type "
                 select #event {
                     option value="" { "all" }
-                    @for event in events { option { (foreign(&event.event_type)) } }
+                    @for name in names { option { (foreign(name)) } }
                 }
             }
             label { "Find in groups and calls " input #find type="search" autocomplete="off"; }
+            output #found for="find" {}
             span role="group" aria-label="Time" {
                 button type="button" data-time="in" { "Zoom in" } " "
                 button type="button" data-time="out" { "Zoom out" } " "
@@ -149,7 +147,7 @@ fn overview(report: &Report) -> Markup {
         let name = html! { a href={ "#event-" (number) } { (foreign(&event.event_type)) } };
         let mut cells = vec![Cell::DrawnText(name)];
         cells.extend(figure_cells(&event.figures));
-        cells.push(Cell::Figure(Shown::decimal(event.figures.rows_per_hour)));
+        cells.push(Cell::Figure(Shown::rate(event.figures.rows_per_hour)));
         cells.push(Cell::Derived(short_moment(event.figures.last)));
         Row { at: step(&number.to_string()), cells }
     });

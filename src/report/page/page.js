@@ -7,8 +7,7 @@
   const form = document.getElementById("controls");
   const event = document.getElementById("event");
   const find = document.getElementById("find");
-  const source = document.getElementById("data");
-  const data = source ? JSON.parse(source.textContent) : {};
+  const found = document.getElementById("found");
   const state = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
 
   const set = (key, value) => {
@@ -16,10 +15,20 @@
     history.replaceState(null, "", "#" + state);
   };
 
-  // Sorting: the raw value of a cell, or else its text.
+  // The raw value of an element, or else its text.
+  const raw = (element) => element?.dataset.value ?? element?.textContent.trim();
+
+  // A box that scrolls has a name, and is reached by keyboard.
+  all(".scroll").forEach((box) => {
+    box.tabIndex = 0;
+    box.setAttribute("role", "region");
+    box.setAttribute("aria-label", box.querySelector("caption").textContent);
+  });
+
+  // Sorting: by the value of a cell, or the first of several.
   const value = (row, column) => {
     const cell = row.cells[column];
-    const own = cell.dataset.value ?? cell.querySelector("[data-value]")?.dataset.value ?? cell.textContent.trim();
+    const own = cell.dataset.value ?? raw(cell.querySelector("[data-key]")) ?? raw(cell);
     const number = own === "null" || own === "–" ? -Infinity : Number(own.replace(/[^0-9.eE+-]/g, "") || NaN);
     return Number.isNaN(number) || cell.classList.contains("t") || cell.tagName === "TH" ? cell.textContent : number;
   };
@@ -51,14 +60,35 @@
     if (saved && table.tHead.rows[0].cells[saved[1]]) sort(table, Number(saved[1]), saved[2] === "d");
   });
 
-  // Filters: one event type, and a text that a group, a call or a row has.
+  // Filters: one event type, and a text that a group or a call has. Tables of several event types keep the rows of one.
+  const lines = all("[data-of]").map((line) => [line, line.dataset.of]);
+  all("table").forEach((table) => {
+    const column = [...table.tHead.rows[0].cells].findIndex((head) => head.textContent === "event type");
+    if (column >= 0) [...table.tBodies[0].rows].forEach((row) => lines.push([row, row.cells[column].textContent]));
+  });
   const filter = () => {
     const text = find.value.toLowerCase();
-    all("section[data-event]").forEach((section) => {
-      section.hidden = event.value !== "" && section.dataset.event !== event.value;
+    const isOther = (name) => event.value !== "" && name !== event.value;
+    all("section[data-event]").forEach((section) => { section.hidden = isOther(section.dataset.event); });
+    lines.forEach(([line, name]) => { line.hidden = isOther(name); });
+    const count = (query) => {
+      const within = all(query).filter((one) => !one.closest("section[hidden]"));
+      within.forEach((one) => { one.hidden = !one.textContent.toLowerCase().includes(text); });
+      return `${within.filter((one) => !one.hidden).length} of ${within.length}`;
+    };
+    const counts = `${count(".calls details:not(.more)")} calls, ${count(".multiples li")} groups`;
+    found.textContent = text ? counts : "";
+    all("details.more").forEach((more) => {
+      more.hidden = !more.querySelector("details:not([hidden])");
+      if (text) more.open = !more.hidden;
     });
-    const has = (element) => !text || element.textContent.toLowerCase().includes(text);
-    all(".multiples li, .calls details:not(.more)").forEach((element) => { element.hidden = !has(element); });
+  };
+  // To the section of the event type, or else to its line.
+  let section;
+  const follow = () => {
+    const own = all("section[data-event]").find((one) => one.dataset.event === event.value);
+    section = own ?? lines.find(([, name]) => name === event.value)?.[0] ?? section;
+    section?.scrollIntoView();
   };
   if (form) {
     form.hidden = false;
@@ -66,7 +96,7 @@
     event.value = state.get("event") ?? "";
     if (event.selectedIndex < 0) event.value = "";
     find.value = state.get("find") ?? "";
-    event.addEventListener("change", () => { set("event", event.value); filter(); });
+    event.addEventListener("change", () => { set("event", event.value); filter(); follow(); });
     find.addEventListener("input", () => { set("find", find.value); filter(); });
     filter();
   }
@@ -74,12 +104,28 @@
   // Time: all charts show the same part of it, as shares of the whole.
   const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 259200, 604800,
     1209600, 2419200, 7257600, 31536000];
-  const plots = all("svg[data-zoom]").map((plot) => {
-    const chart = plot.parentNode.closest("svg");
-    const { width, height } = plot.viewBox.baseVal;
-    return { plot, chart, steps: width, height, data: data[chart.dataset.chart], left: Number(plot.getAttribute("x")),
-      width: Number(plot.getAttribute("width")) };
+  // The row of the table is what a chart shows at a place: `time` and the first second and the length of a step, or `log` and the
+  // durations at both ends.
+  const charts = all("svg[data-axis]").map((chart) => {
+    const [kind, first, second] = chart.dataset.axis.split(",");
+    const plot = chart.querySelector("svg");
+    const { width: steps, height } = plot.viewBox.baseVal;
+    const [left, width] = ["x", "width"].map((name) => Number(plot.getAttribute(name)));
+    const [lo, hi] = [Number(first), Number(second)];
+    const table = chart.closest("figure").querySelector("table");
+    const heads = [...table.tHead.rows[0].cells].map((head) => [head.textContent, head.dataset.key]);
+    const place = (row) => {
+      if (kind === "time") return Number(row.dataset.at.slice(1)) + 0.5;
+      const edges = [...row.cells].filter((_, column) => ["/from", "/to"].includes(heads[column][1])).map((cell) => Number(raw(cell)));
+      const each = edges.map((edge) => (edge > lo ? Math.log(edge / lo) / Math.log(hi / lo) : 0) * steps);
+      return each.reduce((sum, x) => sum + x, 0) / each.length;
+    };
+    const text = (cell, column) => (cell.tagName === "TH" ? `${cell.textContent} UTC` : `${heads[column][0]} ${cell.textContent}`);
+    const points = [...table.tBodies[0].rows].map((row) => [place(row), [...row.cells].map(text).join(" · ")]);
+    points.sort(([one], [other]) => one - other);
+    return { chart, plot, isTime: kind === "time", first: lo, length: hi, steps, height, left, width, points };
   });
+  const plots = charts.filter((one) => one.isTime);
   let [from, to] = (state.get("time") ?? "").split("-").map(Number);
   if (!(from >= 0 && to > from && to <= 1)) [from, to] = [0, 1];
   const label = (second, step) => {
@@ -87,24 +133,20 @@
     if (second % 86400 === 0) return text.slice(8, 11) + " " + Number(text.slice(5, 7));
     return text.slice(17, step < 60 ? 25 : 22);
   };
-  const ticks = ({ chart, steps, data, left, width }) => {
-    const group = chart.querySelector(".ticks");
-    const [first, length] = data.time;
+  const ticks = ({ steps, first, length, width }) => {
+    const group = document.getElementById("time");
     const [lo, hi] = [from, to].map((share) => first + share * steps * length);
-    const step = STEPS.find((step) => (hi - lo) / step <= 6) ?? STEPS.at(-1);
-    const template = group.querySelector("text") ?? document.createElementNS(SVG, "text");
-    const y = template.getAttribute("y") ?? String(chart.viewBox.baseVal.height - 5);
+    const step = STEPS.find((step) => (hi - lo) / step <= 5) ?? STEPS.at(-1);
     all("text", group).forEach((text) => text.remove());
     let marks = "";
     for (let second = Math.ceil(lo / step) * step; second <= hi; second += step) {
-      const x = left + ((second - lo) / (hi - lo)) * width;
+      const x = ((second - lo) / (hi - lo)) * width;
       const text = document.createElementNS(SVG, "text");
-      text.setAttribute("x", x > left + width - 14 ? left + width + 10 : x);
-      if (x > left + width - 14) text.setAttribute("text-anchor", "end");
-      text.setAttribute("y", y);
+      text.setAttribute("x", x > width - 14 ? width + 10 : x);
+      if (x > width - 14) text.setAttribute("text-anchor", "end");
       text.textContent = label(second, step);
       group.append(text);
-      marks += `M${x} ${Number(y) - 15}v4`;
+      marks += `M${x}-15v4`;
     }
     const line = group.querySelector("path");
     line.setAttribute("d", line.getAttribute("d").replace(/^(M[^M]*).*$/, "$1") + marks);
@@ -113,9 +155,9 @@
     const width = Math.min(1, Math.max(0.02, hi - lo));
     from = Math.min(1 - width, Math.max(0, lo));
     to = from + width;
+    if (plots.length) ticks(plots[0]);
     plots.forEach((one) => {
       one.plot.setAttribute("viewBox", `${from * one.steps} 0 ${width * one.steps} ${one.height}`);
-      if (one.data) ticks(one);
       all(".mark", one.chart).forEach((mark) => {
         const x = (Number(mark.dataset.x) / one.width - from) / width;
         mark.setAttribute("x", one.left + x * one.width + 3);
@@ -137,11 +179,7 @@
   if (to - from < 1) zoom(from, to);
 
   // The crosshair: by pointer, or by arrow keys on a chart that has the focus.
-  const stamp = (second) => new Date(second * 1000).toISOString().slice(0, 19).replace("T", " ");
-  all("svg[data-chart]").forEach((chart) => {
-    const own = data[chart.dataset.chart];
-    const plot = chart.querySelector("svg");
-    if (!own || !plot) return;
+  charts.forEach(({ chart, plot, isTime, left, width, points }) => {
     const readout = document.createElement("output");
     readout.className = "readout";
     chart.after(readout);
@@ -149,47 +187,40 @@
     const attributes = { stroke: "currentColor", fill: "none", "vector-effect": "non-scaling-stroke", display: "none" };
     Object.entries(attributes).forEach(([name, to]) => cross.setAttribute(name, to));
     plot.append(cross);
-    const count = own.rows[0][1].length;
-    const at = (place) => own.at?.[place] ?? place + 0.5;
     let shown = -1;
     const show = (place) => {
-      shown = Math.min(count - 1, Math.max(0, place));
-      cross.setAttribute("d", `M${at(shown)} 0V${plot.viewBox.baseVal.height}`);
+      shown = Math.min(points.length - 1, Math.max(0, place));
+      cross.setAttribute("d", `M${points[shown][0]} 0V${plot.viewBox.baseVal.height}`);
       cross.removeAttribute("display");
-      const [first, step] = own.time ?? [];
-      const name = own.time ? `${stamp(first + shown * step)} UTC` : own.labels[shown];
-      readout.textContent = [name, ...own.rows.map(([name, values]) => `${name} ${values[shown]}`)].join(" · ");
+      readout.textContent = points[shown][1];
     };
     const hide = () => { cross.setAttribute("display", "none"); readout.textContent = ""; };
     const across = (pointer) => {
       const box = chart.getBoundingClientRect();
       const x = ((pointer.clientX - box.left) / box.width) * chart.viewBox.baseVal.width;
-      return (x - Number(plot.getAttribute("x"))) / Number(plot.getAttribute("width"));
+      return (x - left) / width;
     };
     let begun = null;
     chart.addEventListener("pointermove", (pointer) => {
       const view = plot.viewBox.baseVal;
       const x = view.x + across(pointer) * view.width;
-      let nearest = 0;
-      for (let place = 1; place < count; place++) {
-        if (Math.abs(at(place) - x) < Math.abs(at(nearest) - x)) nearest = place;
-      }
-      show(nearest);
+      const distances = points.map(([place]) => Math.abs(place - x));
+      show(distances.indexOf(Math.min(...distances)));
     });
     chart.addEventListener("pointerleave", hide);
     chart.addEventListener("pointerdown", (pointer) => { begun = across(pointer); });
     chart.addEventListener("pointerup", (pointer) => {
       const [lo, hi] = [begun, across(pointer)].sort((a, b) => a - b).map((x) => from + x * (to - from));
-      if (begun !== null && own.time && hi - lo > 0.04 * (to - from)) zoom(lo, hi);
+      if (begun !== null && isTime && hi - lo > 0.04 * (to - from)) zoom(lo, hi);
       begun = null;
     });
     chart.setAttribute("tabindex", "0");
     chart.addEventListener("keydown", (key) => {
-      if (shown < 0) shown = own.time ? Math.round(from * count) - 1 : -1;
-      const moves = { ArrowLeft: shown - 1, ArrowRight: shown + 1, Home: 0, End: count - 1 };
+      if (shown < 0 && isTime) shown = points.findIndex(([place]) => place > plot.viewBox.baseVal.x) - 1;
+      const moves = { ArrowLeft: shown - 1, ArrowRight: shown + 1, Home: 0, End: points.length - 1 };
       const zooms = { "+": "in", "-": "out", "0": "all" };
       if (key.key in moves) show(moves[key.key]);
-      else if (own.time && key.key in zooms) move[zooms[key.key]]();
+      else if (isTime && key.key in zooms) move[zooms[key.key]]();
       else if (key.key === "Escape") hide();
       else return;
       key.preventDefault();

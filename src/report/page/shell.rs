@@ -1,12 +1,16 @@
 //! What all pages share: one style, one script, and the policy that allows these two and nothing else.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+use super::lean::{lean, lean_source, lean_style};
+
+static STYLE: LazyLock<String> = LazyLock::new(|| lean_style(include_str!("page.css")));
+static SCRIPT: LazyLock<String> = LazyLock::new(|| lean_source(include_str!("page.js")));
 
 /// A whole page: it needs no network, and is readable without its style and its script.
 ///
@@ -22,12 +26,14 @@ pub(crate) fn shell(title: &str, body: &Markup) -> String {
                 // Browsers choose dark colours of their own where a policy forbids the style.
                 meta name="color-scheme" content="light dark";
                 meta name="generator" content=(concat!("tracing-ledger ", env!("CARGO_PKG_VERSION")));
+                // Else a browser asks for /favicon.ico.
+                link rel="icon" href="data:,";
                 title { (title) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(&*STYLE)) }
             }
             body {
-                (body)
-                script { (PreEscaped(SCRIPT)) }
+                (PreEscaped(lean(&body.0)))
+                script { (PreEscaped(&*SCRIPT)) }
             }
         }
     }
@@ -36,7 +42,7 @@ pub(crate) fn shell(title: &str, body: &Markup) -> String {
 
 fn policy() -> String {
     let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
-    let (script, style) = (hash(SCRIPT), hash(STYLE));
+    let (script, style) = (hash(&SCRIPT), hash(&STYLE));
     format!(
         "default-src 'none'; script-src {script}; style-src {style}; img-src data:; base-uri 'none'; form-action 'none'"
     )
@@ -50,7 +56,7 @@ mod tests {
     #[test]
     fn style_and_script_are_small_and_fetch_nothing() {
         assert!(SCRIPT.len() <= 15_000, "{} bytes", SCRIPT.len());
-        for text in [STYLE, SCRIPT] {
+        for text in [&*STYLE, &*SCRIPT] {
             for word in ["</", "<!--", "url(", "@import", "eval(", "innerHTML", "fetch(", "import("] {
                 assert!(!text.contains(word), "{word}");
             }

@@ -6,9 +6,9 @@ use maud::{Markup, html};
 use serde::Serialize;
 
 use crate::escape::visible;
-use crate::report::answer::{Share, moment_text};
+use crate::report::answer::{Report, Share, moment_text};
 use crate::report::grid::NONE;
-use crate::report::render::unit::{decimal, duration_or_none};
+use crate::report::render::unit::{decimal, duration_or_none, rate};
 use crate::report::render::{percent, whole};
 
 /// Longer texts of rows are cut.
@@ -33,6 +33,26 @@ pub(super) fn short_moment(moment: Option<SystemTime>) -> String {
     text.get(..19).unwrap_or(&text).replace('T', " ")
 }
 
+/// The date of all rows, if they are of one day. It need not be repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Days {
+    are_one: bool,
+}
+
+impl Days {
+    pub(super) fn of(report: &Report) -> Self {
+        let [first, last] = [report.window.first, report.window.last].map(short_moment);
+        Self { are_one: first.get(..10) == last.get(..10) }
+    }
+
+    /// To the second, in UTC.
+    pub(super) fn moment(self, moment: Option<SystemTime>) -> String {
+        let text = short_moment(moment);
+        let time = text.get(11..).filter(|_| self.are_one).map(str::to_owned);
+        time.unwrap_or(text)
+    }
+}
+
 pub(super) fn or_none(text: Option<&str>) -> String {
     text.map_or(NONE.to_owned(), foreign)
 }
@@ -41,7 +61,7 @@ pub(super) fn or_none(text: Option<&str>) -> String {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Shown {
     pub(super) text: String,
-    /// `None` if the text is the same.
+    /// `None` if the text is the same, or the same number.
     pub(super) raw: Option<String>,
 }
 
@@ -49,7 +69,9 @@ impl Shown {
     pub(super) fn new(text: String, value: impl Serialize) -> Self {
         // Serialising a number cannot fail.
         let raw = serde_json::to_string(&value).unwrap_or_default();
-        let same = raw == text || (raw == "null" && text == NONE);
+        let number = |text: &str| text.parse::<f64>().ok();
+        let is_number = number(&raw).is_some_and(|value| number(&text) == Some(value));
+        let same = raw == text || is_number || (raw == "null" && text == NONE);
         Self { text, raw: (!same).then_some(raw) }
     }
 
@@ -63,6 +85,10 @@ impl Shown {
 
     pub(super) fn decimal(value: Option<f64>) -> Self {
         Self::new(decimal(value), value)
+    }
+
+    pub(super) fn rate(value: Option<f64>) -> Self {
+        Self::new(rate(value), value)
     }
 
     pub(super) fn whole(value: Option<f64>) -> Self {
@@ -84,11 +110,6 @@ pub(super) fn step(key: &str) -> String {
     format!("/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
-/// JSON inside a script element, which no text in it can end.
-pub(super) fn in_script(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default().replace('<', "\\u003c")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +127,11 @@ mod tests {
         assert_eq!(raw(Shown::decimal(Some(12.345_678))).as_deref(), Some("12.345678"));
         assert_eq!(raw(Shown::decimal(Some(12.25))), None);
         assert_eq!(raw(Shown::decimal(None)), None);
+        assert_eq!(raw(Shown::whole(Some(5.0))), None);
+        assert_eq!(
+            Shown::rate(Some(1234.56)),
+            Shown { text: "1235".to_owned(), raw: Some("1234.56".to_owned()) }
+        );
         assert_eq!(raw(Shown::share(&Share { n: 4, rate: Some(0.25) })).as_deref(), Some("0.25"));
         assert_eq!(
             Shown::duration(Some(12_250.0)),
@@ -116,10 +142,5 @@ mod tests {
     #[test]
     fn a_key_is_one_step() {
         assert_eq!(step("a/b~c"), "/a~1b~0c");
-    }
-
-    #[test]
-    fn json_does_not_end_its_script() {
-        assert_eq!(in_script(&"</script>"), r#""\u003c/script>""#);
     }
 }

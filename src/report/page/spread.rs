@@ -3,13 +3,14 @@
 use maud::{Markup, html};
 
 use super::chart::{
-    BLUE, Chart, GREY, Ink, PLOT, Scale, Tick, bars, duration_label, has_room_beside, line, round,
+    Axis, BLUE, Chart, GREY, Ink, PLOT, Scale, Tick, bars, duration_label, has_room_beside, line, y_axis,
 };
-use super::data::{Data, Kept};
 use super::show::Shown;
 use super::table::{Cell, Column, Row, Table};
 
 const HEIGHT: f64 = 140.0;
+/// The id of the axis of shares.
+const SHARES: &str = "shares";
 
 /// How many calls of each side took from one duration to another, in milliseconds.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,8 +28,8 @@ pub(super) struct Durations<'a> {
     pub(super) sides: &'a [&'static str],
     /// From the `data-at` around the charts to the buckets.
     pub(super) at: String,
-    /// The key of the charts' data.
-    pub(super) data: String,
+    /// The beginning of the charts' ids.
+    pub(super) id: String,
 }
 
 /// A bar is an area, and with another one behind it also a line.
@@ -41,16 +42,17 @@ fn inks(sides: usize) -> &'static [(Ink, Ink)] {
 impl Durations<'_> {
     /// `None` without durations.
     pub(super) fn charts(&self) -> Option<[Markup; 2]> {
-        let x = self.x()?;
-        Some([self.histogram(&x), self.shares(&x)])
+        let ends = self.ends()?;
+        let x = Scale::log(ends, [0.0, PLOT]);
+        Some([self.histogram(&x, Axis::Durations(ends)), self.shares(&x, Axis::Durations(ends))])
     }
 
-    /// A logarithmic axis from the shortest duration to the longest.
-    fn x(&self) -> Option<Scale> {
+    /// Of a logarithmic axis: the shortest duration and the longest.
+    fn ends(&self) -> Option<[f64; 2]> {
         let first = self.buckets.iter().find(|bucket| bucket.to > 0.0)?;
         // The first bucket may begin at 0, which has no place on this axis.
         let lo = if first.from > 0.0 { first.from } else { first.to / 10_f64.powf(0.05) };
-        Some(Scale::log([lo, self.buckets.last()?.to], [0.0, PLOT]))
+        Some([lo, self.buckets.last()?.to])
     }
 
     fn sum(&self, side: usize) -> u64 {
@@ -61,7 +63,7 @@ impl Durations<'_> {
         bucket.counts[side] as f64 / self.sum(side).max(1) as f64
     }
 
-    fn histogram(&self, x: &Scale) -> Markup {
+    fn histogram(&self, x: &Scale, axis: Axis) -> Markup {
         let sides = 0..self.sides.len();
         let all = self.buckets.iter().flat_map(|bucket| sides.clone().map(|side| self.share(bucket, side)));
         let most = all.fold(0.0_f64, f64::max);
@@ -71,10 +73,10 @@ impl Durations<'_> {
         let chart = Chart {
             title: &format!("Histogram of the duration of {}", self.event_type),
             desc: &self.desc(),
-            data: &self.data,
+            id: &format!("{}h", self.id),
             height: HEIGHT,
             legend: &legend,
-            steps: None,
+            axis,
         };
         let ticks = y.nice(4).into_iter().map(|share| (y.at(share), share_label(share)));
         let axes = html! { (chart.y_axis(&ticks.collect::<Vec<_>>())) (chart.x_axis(&self.x_ticks(x))) };
@@ -89,19 +91,18 @@ impl Durations<'_> {
     }
 
     /// The share of calls up to each duration.
-    fn shares(&self, x: &Scale) -> Markup {
+    fn shares(&self, x: &Scale, axis: Axis) -> Markup {
         let y = Scale::linear([0.0, 1.0], [HEIGHT, 4.0]);
         let legend: Vec<_> = self.legend(|(_, line)| *line);
         let chart = Chart {
             title: &format!("Share of calls of {} up to each duration", self.event_type),
             desc: &self.desc(),
-            data: &self.data,
+            id: &format!("{}s", self.id),
             height: HEIGHT,
             legend: &legend,
-            steps: None,
+            axis,
         };
-        let ticks = [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| (y.at(share), share_label(share)));
-        let axes = html! { (chart.y_axis(&ticks)) (chart.x_axis(&self.x_ticks(x))) };
+        let axes = html! { (chart.y_axis_of(SHARES)) (chart.x_axis_of(&format!("{}hx", self.id))) };
         let path = |side: usize| {
             let start = self.buckets.first().map(|bucket| (self.edges(bucket, x)[0], HEIGHT));
             let mut sum = 0.0;
@@ -154,13 +155,46 @@ impl Durations<'_> {
         }
     }
 
-    /// The fullest buckets, at most so many, in the order of the durations.
-    pub(super) fn table(&self, most: usize) -> Table {
+    /// How many calls are in each bucket.
+    pub(super) fn histogram_table(&self, most: usize) -> Table {
         let mut columns = vec![Column::figure("from ms", "/from"), Column::figure("to ms", "/to")];
         for side in self.sides {
             let key = if self.sides.len() == 1 { "/n".to_owned() } else { format!("/{side}") };
             columns.push(Column::figure(*side, key));
         }
+        let cells = |place: usize| {
+            let Bucket { from, to, counts } = &self.buckets[place];
+            let mut cells: Vec<_> = [from, to].map(|end| Cell::Figure(Shown::whole(Some(*end)))).into();
+            cells.extend(counts.iter().map(|count| Cell::Figure(Shown::count(*count))));
+            cells
+        };
+        self.table("by duration", most, columns, cells)
+    }
+
+    /// Which share of the calls is in a bucket or in one before it.
+    pub(super) fn shares_table(&self, most: usize) -> Table {
+        let mut columns = vec![Column::figure("up to ms", "/to")];
+        columns.extend(self.sides.iter().map(|side| Column::derived(*side)));
+        let share = |place: usize, side: usize| {
+            let each = self.buckets[..=place].iter().map(|bucket| self.share(bucket, side));
+            Cell::Derived(format!("{:.1}%", each.sum::<f64>() * 100.0))
+        };
+        let cells = |place: usize| {
+            let mut cells = vec![Cell::Figure(Shown::whole(Some(self.buckets[place].to)))];
+            cells.extend((0..self.sides.len()).map(|side| share(place, side)));
+            cells
+        };
+        self.table("up to each duration", most, columns, cells)
+    }
+
+    /// The fullest buckets, at most so many, in the order of the durations.
+    fn table(
+        &self,
+        of: &str,
+        most: usize,
+        columns: Vec<Column>,
+        cells: impl Fn(usize) -> Vec<Cell>,
+    ) -> Table {
         let mut order: Vec<usize> = (0..self.buckets.len()).collect();
         let calls = |place: &usize| self.buckets[*place].counts.iter().sum::<u64>();
         order.retain(|place| calls(place) > 0);
@@ -168,52 +202,20 @@ impl Durations<'_> {
         let left_out = order.len().saturating_sub(most);
         order.truncate(most);
         order.sort_unstable();
-        let mut caption = format!("{} by duration", self.event_type);
+        let mut caption = format!("calls of {} {of}", self.event_type);
         if left_out > 0 {
             caption += &format!(" (the {most} fullest buckets; {left_out} more are in the JSON)");
         }
-        let rows = order.into_iter().map(|place| {
-            let bucket = &self.buckets[place];
-            let mut cells = vec![
-                Cell::Figure(Shown::whole(Some(bucket.from))),
-                Cell::Figure(Shown::whole(Some(bucket.to))),
-            ];
-            cells.extend(bucket.counts.iter().map(|count| Cell::Figure(Shown::count(*count))));
-            Row { at: format!("/{place}"), cells }
-        });
+        let rows = order.into_iter().map(|place| Row { at: format!("/{place}"), cells: cells(place) });
         Table { caption, at: self.at.clone(), columns, rows: rows.collect() }
     }
+}
 
-    /// What the script shows beside the crosshair.
-    pub(super) fn keep(&self, kept: &mut Kept) {
-        let Some(x) = self.x() else { return };
-        let middle = |bucket: &Bucket| {
-            let [left, right] = self.edges(bucket, &x);
-            round(f64::midpoint(left, right))
-        };
-        let mut rows = Vec::new();
-        for (side, name) in self.sides.iter().enumerate() {
-            rows.push((
-                (*name).to_owned(),
-                self.buckets.iter().map(|b| b.counts[side].to_string()).collect(),
-            ));
-            let mut sum = 0.0;
-            let up_to = self.buckets.iter().map(|bucket| {
-                sum += self.share(bucket, side);
-                format!("{:.1}%", sum * 100.0)
-            });
-            rows.push(("up to here".to_owned(), up_to.collect()));
-        }
-        let label =
-            |bucket: &Bucket| format!("{}–{}", duration_label(bucket.from), duration_label(bucket.to));
-        let data = Data {
-            at: self.buckets.iter().map(middle).collect(),
-            labels: self.buckets.iter().map(label).collect(),
-            time: None,
-            rows,
-        };
-        kept.insert(self.data.clone(), data);
-    }
+/// The axis of shares, which all event types have in common.
+pub(super) fn shares_labels() -> Markup {
+    let y = Scale::linear([0.0, 1.0], [HEIGHT, 4.0]);
+    let ticks = [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| (y.at(share), share_label(share)));
+    html! { g id=(SHARES) { (y_axis(0.0, &ticks)) } }
 }
 
 fn share_label(share: f64) -> String {

@@ -60,14 +60,14 @@ impl Column {
 impl Table {
     pub(super) fn draw(&self) -> Markup {
         html! {
-            // A box that scrolls is reached by keyboard.
-            div.scroll role="region" tabindex="0" aria-label=(self.caption) {
+            // The script names it, and makes it reachable by keyboard where the browser does not.
+            div.scroll {
                 table data-at=[some(&self.at)] {
                     caption { (self.caption) }
                     thead {
                         tr {
                             @for column in &self.columns {
-                                th scope="col" class=[column.is_text.then_some("t")] data-key=[column.key.as_deref()] {
+                                th class=[column.is_text.then_some("t")] data-key=[column.key.as_deref()] {
                                     (column.name)
                                 }
                             }
@@ -76,7 +76,7 @@ impl Table {
                     tbody {
                         @for row in &self.rows {
                             tr data-at=[some(&row.at)] {
-                                @for (place, cell) in row.cells.iter().enumerate() { (draw(cell, place)) }
+                                @for (place, (cell, column)) in row.cells.iter().zip(&self.columns).enumerate() { (draw(place, cell, column)) }
                             }
                         }
                     }
@@ -89,23 +89,25 @@ impl Table {
     pub(super) fn folded(&self) -> Markup {
         html! {
             details {
-                summary { "Table: " (self.caption) }
+                summary { "Table" }
                 (self.draw())
             }
         }
     }
 }
 
-fn draw(cell: &Cell, place: usize) -> Markup {
+fn draw(place: usize, cell: &Cell, column: &Column) -> Markup {
+    // Else the cell would have the column's key.
+    let none = column.key.as_ref().map(|_| "-");
     html! {
         @match cell {
-            Cell::Text(text) if place == 0 => { th scope="row" { (text) } },
+            Cell::Text(text) if place == 0 => { th { (text) } },
             Cell::Text(text) => { td.t { (text) } },
             Cell::Figure(shown) => { td data-value=[shown.raw.as_deref()] { (shown.text) } },
             Cell::At(at, shown) => { td data-at=(at) data-value=[shown.raw.as_deref()] { (shown.text) } },
-            Cell::Derived(text) => { td data-key="-" { (text) } },
-            Cell::Drawn(drawn) => { td data-key="-" { (drawn) } },
-            Cell::DrawnText(drawn) => { td.t data-key="-" { (drawn) } },
+            Cell::Derived(text) => { td data-key=[none] { (text) } },
+            Cell::Drawn(drawn) => { td data-key=[none] { (drawn) } },
+            Cell::DrawnText(drawn) => { td.t data-key=[none] { (drawn) } },
         }
     }
 }

@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use super::chart::{
-    BLUE, Chart, GREY, Ink, ORANGE, PLOT, Scale, Tick, bars, duration_label, seconds, stairs, steps,
-    time_ticks,
+    Axis, BLUE, Chart, GREY, Ink, ORANGE, PLOT, Scale, Tick, bars, duration_label, seconds, stairs, steps,
+    time_ticks, x_labels,
 };
-use super::data::{Data, Kept};
-use super::show::{Shown, cut, foreign, short_moment, step};
+use super::show::{Days, Shown, cut, foreign, step};
 use super::table::{Cell, Column, Row, Table};
-use crate::report::answer::Spread;
+use crate::report::answer::{Report, Spread};
 use crate::report::detail::{Detail, TimeStep};
 
 const HEIGHT: f64 = 158.0;
@@ -20,6 +19,9 @@ const SUCCESS_HEIGHT: f64 = 36.0;
 const BARS_TOP: f64 = 52.0;
 /// A version's name may be a commit's hash.
 const VERSION_LENGTH: usize = 12;
+
+/// The id of the axis of time. The script has the same.
+const TIME: &str = "time";
 
 /// The percentiles, and how each is drawn.
 type Level = (&'static str, fn(&Spread) -> Option<f64>, Ink);
@@ -34,17 +36,28 @@ pub(super) struct OverTime<'a> {
     event_type: String,
     detail: &'a Detail,
     x: Scale,
-    /// The key of the charts' data.
-    data: String,
+    axis: Axis,
+    days: Days,
+    /// The beginning of the charts' ids.
+    id: String,
 }
 
 impl<'a> OverTime<'a> {
     /// `None` without steps.
-    pub(super) fn new(event_type: &str, number: usize, detail: &'a Detail) -> Option<Self> {
-        let first = seconds(detail.over_time.first()?.from)?;
+    pub(super) fn new(report: &Report, number: usize, detail: &'a Detail) -> Option<Self> {
+        let first = detail.over_time.first()?;
+        let length = seconds(first.to)? - seconds(first.from)?;
+        let first = seconds(first.from)?;
         let last = seconds(detail.over_time.last()?.to)?;
         let x = Scale::linear([first, last], [0.0, PLOT]);
-        Some(Self { event_type: foreign(event_type), detail, x, data: format!("t{number}") })
+        let axis = Axis::Time { first, length, steps: detail.over_time.len() as f64 };
+        let event_type = foreign(&report.events.get(number)?.event_type);
+        Some(Self { event_type, detail, x, axis, days: Days::of(report), id: format!("t{number}") })
+    }
+
+    /// The axis of time, which all event types share.
+    pub(super) fn labels(&self) -> Markup {
+        x_labels(TIME, &time_ticks(&self.x, 5))
     }
 
     fn steps(&self) -> &'a [TimeStep] {
@@ -102,15 +115,15 @@ impl<'a> OverTime<'a> {
         let chart = Chart {
             title: &format!("Median, p95 and p99 of the duration of {} over time", self.event_type),
             desc: &desc,
-            data: &self.data,
+            id: &format!("{}d", self.id),
             height: HEIGHT,
             legend: &LEVELS.map(|(name, _, ink)| (name, ink)),
-            steps: Some(self.steps().len() as f64),
+            axis: self.axis,
         };
         let ticks: Vec<Tick> =
             y.nice(5).into_iter().map(|value| (y.at(value), duration_label(value))).collect();
         let axes = html! {
-            (chart.y_axis(&ticks)) (chart.x_axis(&time_ticks(&self.x, 6))) (chart.marks(&self.deploys()))
+            (chart.y_axis(&ticks)) (chart.x_axis_of(TIME)) (chart.marks(&self.deploys()))
         };
         let path = |of: fn(&Spread) -> Option<f64>| {
             steps(self.steps().iter().map(|step| of(&step.duration_ms).map(|value| y.at(value))))
@@ -136,17 +149,17 @@ impl<'a> OverTime<'a> {
         let chart = Chart {
             title: &format!("Success and outcomes of {} over time", self.event_type),
             desc: &format!("{} steps of time, at most {most} calls in one.", self.steps().len()),
-            data: &self.data,
+            id: &format!("{}o", self.id),
             height: HEIGHT,
             legend: &legend,
-            steps: Some(self.steps().len() as f64),
+            axis: self.axis,
         };
         let ticks = y.nice(3).into_iter().filter(|value| value.fract() == 0.0);
         let mut ticks: Vec<Tick> = ticks.map(|value| (y.at(value), value.to_string())).collect();
         if has_success {
             ticks.extend([0.0, 1.0].map(|share| (rate.at(share), format!("{}%", share * 100.0))));
         }
-        let axes = html! { (chart.y_axis(&ticks)) (chart.x_axis(&time_ticks(&self.x, 6))) };
+        let axes = html! { (chart.y_axis(&ticks)) (chart.x_axis_of(TIME)) };
         let line = steps(self.steps().iter().map(|step| step.success.rate.map(|share| rate.at(share))));
         let plot = html! {
             (self.deploy_lines())
@@ -189,65 +202,61 @@ impl<'a> OverTime<'a> {
         names
     }
 
-    /// The last steps with rows, at most so many.
-    pub(super) fn table(&self, most: usize) -> Table {
+    /// The percentiles of the last steps with durations, at most so many.
+    pub(super) fn percentiles_table(&self, most: usize) -> Table {
+        let mut columns: Vec<_> =
+            LEVELS.map(|(name, ..)| Column::figure(name, format!("/duration_ms/{name}"))).into();
+        columns.push(Column::figure("n", "/duration_ms/n"));
+        let cells = |step: &TimeStep| {
+            let mut cells: Vec<_> =
+                LEVELS.map(|(_, of, _)| Cell::Figure(Shown::duration(of(&step.duration_ms)))).into();
+            cells.push(Cell::Figure(Shown::count(step.duration_ms.n)));
+            cells
+        };
+        self.table("durations", most, columns, |step| step.duration_ms.n > 0, cells)
+    }
+
+    /// The outcomes of the last steps with rows, at most so many.
+    pub(super) fn outcomes_table(&self, most: usize) -> Table {
         let names = self.outcome_names();
-        let with_rows = self.steps().iter().enumerate().filter(|(_, step)| step.calls > 0);
-        let with_rows: Vec<_> = with_rows.collect();
-        let left_out = with_rows.len().saturating_sub(most);
-        let mut columns = vec![
-            Column::text("from (UTC)"),
-            Column::figure("calls", "/calls"),
-            Column::figure("success", "/success/rate"),
-        ];
-        for (name, ..) in LEVELS {
-            columns.push(Column::figure(name, format!("/duration_ms/{name}")));
-        }
+        let mut columns = vec![Column::figure("calls", "/calls"), Column::figure("success", "/success/rate")];
         columns.extend(
             names.iter().map(|name| Column::figure(cut(name, 40), format!("/outcomes{}", step(name)))),
         );
-        let mut caption = format!("{} over time", self.event_type);
+        let cells = |step: &TimeStep| {
+            let mut cells =
+                vec![Cell::Figure(Shown::count(step.calls)), Cell::Figure(Shown::share(&step.success))];
+            cells.extend(names.iter().map(|name| match step.outcomes.get(*name) {
+                Some(count) => Cell::Figure(Shown::count(*count)),
+                None => Cell::Derived("0".to_owned()),
+            }));
+            cells
+        };
+        self.table("outcomes", most, columns, |step| step.calls > 0, cells)
+    }
+
+    fn table(
+        &self,
+        of: &str,
+        most: usize,
+        mut columns: Vec<Column>,
+        has: fn(&TimeStep) -> bool,
+        cells: impl Fn(&TimeStep) -> Vec<Cell>,
+    ) -> Table {
+        let all: Vec<_> = self.steps().iter().enumerate().filter(|(_, step)| has(step)).collect();
+        let left_out = all.len().saturating_sub(most);
+        let mut caption = format!("{of} of {} over time", self.event_type);
         if left_out > 0 {
-            caption +=
-                &format!(" (the last {most} of {} steps with rows; all are in the JSON)", with_rows.len());
+            caption += &format!(" (the last {most} of {} steps; all are in the JSON)", all.len());
         }
-        let rows = with_rows.into_iter().skip(left_out);
-        let row = |(number, step): (usize, &TimeStep)| Row {
-            at: format!("/{number}"),
-            cells: self.cells(step, &names),
+        columns.insert(0, Column::text("from (UTC)"));
+        let row = |(number, step): (usize, &TimeStep)| {
+            let mut cells = cells(step);
+            cells.insert(0, Cell::Text(self.days.moment(step.from)));
+            Row { at: format!("/{number}"), cells }
         };
-        Table { caption, at: "/detail/over_time".to_owned(), columns, rows: rows.map(row).collect() }
-    }
-
-    fn cells(&self, step: &TimeStep, names: &[&str]) -> Vec<Cell> {
-        let mut cells = vec![
-            Cell::Text(short_moment(step.from)),
-            Cell::Figure(Shown::count(step.calls)),
-            Cell::Figure(Shown::share(&step.success)),
-        ];
-        cells.extend(LEVELS.map(|(_, of, _)| Cell::Figure(Shown::duration(of(&step.duration_ms)))));
-        cells.extend(names.iter().map(|name| match step.outcomes.get(*name) {
-            Some(count) => Cell::Figure(Shown::count(*count)),
-            None => Cell::Derived("0".to_owned()),
-        }));
-        cells
-    }
-
-    /// What the script shows beside the crosshair.
-    pub(super) fn keep(&self, kept: &mut Kept) {
-        let Some([from, to]) = self.steps().first().map(|step| [step.from, step.to].map(seconds)) else {
-            return;
-        };
-        let from = from.unwrap_or_default();
-        let texts = |of: &dyn Fn(&TimeStep) -> Shown| self.steps().iter().map(|step| of(step).text).collect();
-        let mut rows = vec![("calls".to_owned(), texts(&|step| Shown::count(step.calls)))];
-        rows.push(("success".to_owned(), texts(&|step| Shown::share(&step.success))));
-        for (name, of, _) in LEVELS {
-            let show = |step: &TimeStep| Shown::duration(of(&step.duration_ms));
-            rows.push((name.to_owned(), texts(&show)));
-        }
-        let time = Some([from, to.unwrap_or_default() - from]);
-        kept.insert(self.data.clone(), Data { at: Vec::new(), labels: Vec::new(), time, rows });
+        let rows = all.into_iter().skip(left_out).map(row).collect();
+        Table { caption, at: "/detail/over_time".to_owned(), columns, rows }
     }
 }
 

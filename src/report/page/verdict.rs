@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::chart::{BLUE, GREY, ORANGE, round};
+use super::chart::{BLUE, GREY, ORANGE, picture, round};
 use super::show::{Shown, foreign};
 use super::table::{Cell, Column, Row, Table};
 use crate::report::compare::compared::{Compared, GateLine, Pair};
@@ -68,9 +68,15 @@ fn summary(compared: &Compared) -> Markup {
     html! {
         ul {
             @if !compared.gates.is_empty() { li { (gates_in_words(&compared.gates)) } }
-            @for pair in changed { li { (judgement(pair.judgement())) " " (change_in_words(pair)) } }
-            @let same = names(totals().filter(|pair| pair.judgement() == Judgement::NoDifferenceShown));
-            @if !same.is_empty() { li { (judgement(Judgement::NoDifferenceShown)) " " (same) } }
+            @for pair in changed {
+                li data-of=(foreign(&pair.event_type)) { (judgement(pair.judgement())) " " (change_in_words(pair)) }
+            }
+            @let same: Vec<_> = totals().filter(|pair| pair.judgement() == Judgement::NoDifferenceShown).collect();
+            @for figures in same.chunk_by(|one, other| one.event_type == other.event_type) {
+                li data-of=(foreign(&figures[0].event_type)) {
+                    (judgement(Judgement::NoDifferenceShown)) " " (names(figures))
+                }
+            }
             @let open = totals().filter(|pair| pair.judgement() == Judgement::NotEnoughData).count();
             @if open > 0 { li { (judgement(Judgement::NotEnoughData)) " for " (open) " of " (totals().count()) " figures" } }
         }
@@ -102,13 +108,10 @@ fn change_in_words(pair: &Pair) -> String {
     format!("{name}: {} → {}{change}", side(&pair.before), side(&pair.after))
 }
 
-fn names<'a>(pairs: impl Iterator<Item = &'a Pair>) -> String {
-    let own: Vec<_> = pairs.collect();
-    let events = own.chunk_by(|one, other| one.event_type == other.event_type).map(|figures| {
-        let names: Vec<_> = figures.iter().map(|pair| pair.metric.as_str()).collect();
-        format!("{} of {}", names.join(", "), foreign(&figures[0].event_type))
-    });
-    events.collect::<Vec<_>>().join("; ")
+/// Of figures of one event type.
+fn names(figures: &[&Pair]) -> String {
+    let names: Vec<_> = figures.iter().map(|pair| pair.metric.as_str()).collect();
+    format!("{} of {}", names.join(", "), foreign(&figures[0].event_type))
 }
 
 fn is_of(gate: &GateLine, pair: &Pair) -> bool {
@@ -240,20 +243,18 @@ const WIDTH: f64 = 150.0;
 fn bar(change: f64, within: Interval, limit: Option<f64>, most: f64, colour: &str, range: &str) -> Markup {
     let x = |value: f64| round((value / most).clamp(-1.0, 1.0) * (WIDTH / 2.0 - 6.0) + WIDTH / 2.0);
     let (lo, hi) = (x(within.lo), x(within.hi));
-    html! {
-        svg role="img" width=(WIDTH) height="18" viewBox={ "0 0 " (WIDTH) " 18" } {
-            title { "Interval of the change: " (range) }
-            path d=(format!("M0 9H{WIDTH}")) stroke="currentColor" stroke-opacity=".2" {}
-            path d=(format!("M{} 1v16", WIDTH / 2.0)) stroke="currentColor" stroke-opacity=".6" {}
-            path d=(format!("M{lo} 9H{hi}")) stroke=(colour) stroke-width="7" {}
-            @if within.lo < -most { path d=(format!("M{lo} 2v14l-6 -7z")) fill=(colour) {} }
-            @if within.hi > most { path d=(format!("M{hi} 2v14l6 -7z")) fill=(colour) {} }
-            circle cx=(x(change)) cy="9" r="3" fill="currentColor" {}
-            @if let Some(limit) = limit {
-                path d=(format!("M{} 0v18", x(limit))) stroke="currentColor" stroke-dasharray="2 2" {}
-            }
+    let drawn = html! {
+        path d=(format!("M0 9H{WIDTH}")) stroke="currentColor" stroke-opacity=".2" {}
+        path d=(format!("M{} 1v16", WIDTH / 2.0)) stroke="currentColor" stroke-opacity=".6" {}
+        path d=(format!("M{lo} 9H{hi}")) stroke=(colour) stroke-width="7" {}
+        @if within.lo < -most { path d=(format!("M{lo} 2v14l-6 -7z")) fill=(colour) {} }
+        @if within.hi > most { path d=(format!("M{hi} 2v14l6 -7z")) fill=(colour) {} }
+        circle cx=(x(change)) cy="9" r="3" fill="currentColor" {}
+        @if let Some(limit) = limit {
+            path d=(format!("M{} 0v18", x(limit))) stroke="currentColor" stroke-dasharray="2 2" {}
         }
-    }
+    };
+    picture(&format!("Interval of the change: {range}"), WIDTH, 18.0, &drawn)
 }
 
 /// The greatest change that fits in a bar: of a ratio's logarithm, and of a share.

@@ -6,7 +6,7 @@ pub(super) mod unit;
 use std::fmt::{self, Write};
 
 pub(super) use self::job::whole;
-use self::unit::{decimal, duration_or_none, range};
+use self::unit::{duration_or_none, range, rate};
 use super::answer::{EventFigures, Figures, GroupFigures, Report, RolledUp, Share, Spread, moment_text};
 use super::grid::{Grid, NONE};
 use crate::escape::visible_json;
@@ -127,7 +127,7 @@ fn events(events: &[EventFigures]) -> Grid {
         let figures = &event.figures;
         let last = moment_text(figures.last).map_or(NONE.to_owned(), |last| last[..19].to_owned() + "Z");
         let own = vec![event.event_type.clone()];
-        [own, shown.cells(figures), vec![decimal(figures.rows_per_hour), last]].concat()
+        [own, shown.cells(figures), vec![rate(figures.rows_per_hour), last]].concat()
     };
     Grid { title: "Event types".to_owned(), header, names: 1, rows: events.iter().map(row).collect() }
 }

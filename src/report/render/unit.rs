@@ -77,6 +77,11 @@ fn digits(number: f64) -> String {
     }
 }
 
+/// Such as `1235`, `45.1` or `2.50`: a count in an hour.
+pub(in crate::report) fn rate(value: Option<f64>) -> String {
+    value.map_or(NONE.to_owned(), digits)
+}
+
 /// Two decimals, and a third for figures that two would show as next to nothing.
 pub(in crate::report) fn decimal(value: Option<f64>) -> String {
     match value {

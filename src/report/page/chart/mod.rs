@@ -18,6 +18,8 @@ const LEFT: f64 = 46.0;
 /// The height of a line of the legend, which is above the plot.
 const LINE: f64 = 14.0;
 const BOTTOM: f64 = 20.0;
+/// From the axis to the line of its labels.
+const BELOW: f64 = 15.0;
 /// Of the part between the axes.
 pub(super) const PLOT: f64 = WIDTH - LEFT - 10.0;
 /// The width of a character, roughly.
@@ -67,13 +69,49 @@ impl Ink {
 pub(super) struct Chart<'a> {
     pub(super) title: &'a str,
     pub(super) desc: &'a str,
-    /// Of the data that the script shows beside the crosshair.
-    pub(super) data: &'a str,
+    /// Of the title, and of no other element of the page.
+    pub(super) id: &'a str,
     /// Of the part between the axes.
     pub(super) height: f64,
     pub(super) legend: &'a [(&'a str, Ink)],
-    /// A plot of time has a width of so many steps, and the script stretches it; another one has [`PLOT`].
-    pub(super) steps: Option<f64>,
+    pub(super) axis: Axis,
+}
+
+/// What goes from the left to the right. The script finds the row of the table that belongs to a place.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Axis {
+    /// Neighbours have nothing between them.
+    Places,
+    /// From one duration in milliseconds to another, on a logarithmic axis.
+    Durations([f64; 2]),
+    /// The first second since 1970, the length of a step in seconds, and the number of steps. The plot is as wide as there
+    /// are steps, and the script stretches it.
+    Time { first: f64, length: f64, steps: f64 },
+}
+
+impl Axis {
+    fn width(self) -> f64 {
+        if let Self::Time { steps, .. } = self { steps } else { PLOT }
+    }
+
+    /// For the script.
+    fn words(self) -> Option<String> {
+        match self {
+            Self::Places => None,
+            Self::Durations([lo, hi]) => Some(format!("log,{lo},{hi}")),
+            Self::Time { first, length, .. } => Some(format!("time,{first},{length}")),
+        }
+    }
+}
+
+/// A small picture. `label` says in words what it shows.
+pub(super) fn picture(label: &str, width: f64, height: f64, drawn: &Markup) -> Markup {
+    html! {
+        svg role="img" aria-label=(label) viewBox={ "0,0," (width) "," (height) } width=(width) height=(height) {
+            title { (label) }
+            (drawn)
+        }
+    }
 }
 
 impl Chart<'_> {
@@ -82,14 +120,13 @@ impl Chart<'_> {
         let top = self.top();
         let height = top + self.height + BOTTOM;
         html! {
-            svg role="img" viewBox={ "0 0 " (WIDTH) " " (height) } width=(WIDTH) height=(height) font-size="10.5"
-                font-family="system-ui, sans-serif" stroke-linecap="round" stroke-linejoin="round" data-chart=(self.data) {
-                title { (self.title) }
+            svg role="img" aria-labelledby=(self.id) viewBox={ "0,0," (WIDTH) "," (height) } width=(WIDTH) height=(height)
+                font-size="10.5" data-axis=[self.axis.words()] {
+                title id=(self.id) { (self.title) }
                 desc { (self.desc) }
                 g fill="currentColor" { (self.draw_legend()) (axes) }
-                svg x=(LEFT) y=(top) width=(PLOT) height=(self.height)
-                    viewBox={ "0 0 " (self.steps.unwrap_or(PLOT)) " " (self.height) }
-                    preserveAspectRatio="none" data-zoom=[self.steps.map(|_| "")] { (plot) }
+                svg aria-hidden="true" x=(LEFT) y=(top) width=(PLOT) height=(self.height)
+                    viewBox={ "0,0," (self.axis.width()) "," (self.height) } preserveAspectRatio="none" { (plot) }
             }
         }
     }
@@ -129,32 +166,25 @@ impl Chart<'_> {
 
     /// Lines across the chart, each with its label at the left.
     pub(super) fn y_axis(&self, ticks: &[Tick]) -> Markup {
-        let top = self.top();
-        let lines: String = ticks.iter().map(|(y, _)| format!("M{LEFT} {}h{PLOT}", round(top + y))).collect();
-        html! {
-            path d=(lines) stroke="currentColor" stroke-opacity=".16" {}
-            g text-anchor="end" {
-                @for (y, label) in ticks {
-                    text x=(LEFT - 6.0) y=(round(top + y + 3.5)) { (label) }
-                }
-            }
-        }
+        y_axis(self.top(), ticks)
     }
 
     pub(super) fn x_axis(&self, ticks: &[Tick]) -> Markup {
-        let y = self.top() + self.height;
-        let marks: String = ticks.iter().map(|(x, _)| format!("M{} {y}v4", round(LEFT + x))).collect();
-        html! {
-            g.ticks text-anchor="middle" {
-                path d=(format!("M{LEFT} {y}h{PLOT}{marks}")) stroke="currentColor" stroke-opacity=".5" {}
-                @for (x, label) in ticks {
-                    @let x = LEFT + x;
-                    @let overflows = x + label.chars().count() as f64 * CHARACTER / 2.0 > WIDTH;
-                    text x=(round(if overflows { WIDTH } else { x })) y=(y + 15.0)
-                        text-anchor=[overflows.then_some("end")] { (label) }
-                }
-            }
-        }
+        html! { g transform=(self.below()) { (x_labels(&format!("{}x", self.id), ticks)) } }
+    }
+
+    /// The same as another one's, which has this id and is drawn by [`x_labels`].
+    pub(super) fn x_axis_of(&self, id: &str) -> Markup {
+        html! { use href={ "#" (id) } transform=(self.below()) {} }
+    }
+
+    /// The same as another one's, which has this id and is drawn by [`y_axis`] from 0.
+    pub(super) fn y_axis_of(&self, id: &str) -> Markup {
+        html! { use href={ "#" (id) } y=(self.top()) {} }
+    }
+
+    fn below(&self) -> String {
+        format!("translate({LEFT},{})", self.top() + self.height + BELOW)
     }
 
     /// Moments with a name, at the top of the plot; a line of the plot leads down from there. Those without room have none.
@@ -171,6 +201,32 @@ impl Chart<'_> {
         html! {
             @for (x, label) in with_room {
                 text.mark x=(round(LEFT + x + 3.0)) y=(self.top() + 8.0) data-x=(round(*x)) font-size="9" { (label) }
+            }
+        }
+    }
+}
+
+/// Lines across a chart that begins at `top`, each with its label at the left.
+pub(super) fn y_axis(top: f64, ticks: &[Tick]) -> Markup {
+    let lines: String = ticks.iter().map(|(y, _)| format!("M{LEFT} {}h{PLOT}", round(top + y))).collect();
+    html! {
+        path d=(lines) stroke="currentColor" stroke-opacity=".16" {}
+        g text-anchor="end" transform={ "translate(" (LEFT - 6.0) "," (top + 3.5) ")" } {
+            @for (y, label) in ticks { text y=(round(*y)) { (label) } }
+        }
+    }
+}
+
+/// The axis and its labels, from the left end of the labels' line. The script draws the same.
+pub(super) fn x_labels(id: &str, ticks: &[Tick]) -> Markup {
+    const MOST: f64 = WIDTH - LEFT;
+    let marks: String = ticks.iter().map(|(x, _)| format!("M{} -{BELOW}v4", round(*x))).collect();
+    html! {
+        g id=(id) text-anchor="middle" {
+            path d=(format!("M0 -{BELOW}h{PLOT}{marks}")) stroke="currentColor" stroke-opacity=".5" {}
+            @for (x, label) in ticks {
+                @let overflows = x + label.chars().count() as f64 * CHARACTER / 2.0 > MOST;
+                text x=(round(if overflows { MOST } else { *x })) text-anchor=[overflows.then_some("end")] { (label) }
             }
         }
     }
@@ -205,11 +261,17 @@ pub(super) fn has_room_beside(one: &Tick, other: &Tick) -> bool {
     one.1 + CHARACTER < other.0 || other.1 + CHARACTER < one.0
 }
 
-/// A path through the points.
+/// A path through the points. Those between two at the same height make no difference.
 pub(super) fn line(points: impl IntoIterator<Item = (f64, f64)>) -> String {
-    let points = points.into_iter().map(|(x, y)| format!("{} {}", round(x), round(y)));
-    let points = points.collect::<Vec<_>>().join("L");
-    if points.is_empty() { points } else { format!("M{points}") }
+    let points: Vec<_> = points.into_iter().map(|(x, y)| [round(x), round(y)]).collect();
+    let mut path = String::new();
+    for (place, [x, y]) in points.iter().enumerate() {
+        let [before, after] = [place.checked_sub(1), Some(place + 1)].map(|place| points.get(place?));
+        if before.is_none_or(|one| one[1] != *y) || after.is_none_or(|one| one[1] != *y) {
+            path += &format!("{}{x} {y}", if place == 0 { 'M' } else { 'L' });
+        }
+    }
+    path
 }
 
 /// The path of rectangles: left, right, top and bottom of each.
@@ -225,11 +287,14 @@ pub(super) fn bars(bars: impl IntoIterator<Item = [f64; 4]>) -> String {
 /// The path around bars that stand side by side, each one step wide: the top and the bottom of each.
 pub(super) fn stairs(bars: &[[f64; 2]]) -> String {
     let bars: Vec<_> = bars.iter().map(|bar| bar.map(round)).collect();
-    let Some([top, bottom]) = bars.first() else { return String::new() };
-    let mut path = format!("M0 {bottom}V{top}");
-    path.extend(bars.iter().map(|[top, _]| format!("V{top}h1")));
-    path.extend(bars.iter().rev().map(|[_, bottom]| format!("V{bottom}h-1")));
-    path + "z"
+    let Some([_, bottom]) = bars.first() else { return String::new() };
+    let run = |heights: Vec<f64>, sign: &str| -> String {
+        let runs = heights.chunk_by(PartialEq::eq).map(|run| format!("V{}h{sign}{}", run[0], run.len()));
+        runs.collect()
+    };
+    let tops = run(bars.iter().map(|[top, _]| *top).collect(), "");
+    let bottoms = run(bars.iter().rev().map(|[_, bottom]| *bottom).collect(), "-");
+    format!("M0 {bottom}{tops}{bottoms}z")
 }
 
 /// A tenth of a pixel is enough.
@@ -246,6 +311,7 @@ mod tests {
         assert_eq!(steps([Some(1.04), Some(2.0), Some(1.96), None, Some(3.0)]), "M0.5 1h0l1 1l1 0M4.5 3h0");
         assert_eq!(steps([None]), "");
         assert_eq!(line([(0.0, 1.04), (5.0, 2.0)]), "M0 1L5 2");
+        assert_eq!(line([1.0, 2.0, 3.0, 4.0].map(|x| (x, if x < 4.0 { 7.0 } else { 8.0 }))), "M1 7L3 7L4 8");
         assert_eq!(line([]), "");
     }
 
@@ -256,7 +322,8 @@ mod tests {
 
     #[test]
     fn stairs_go_along_the_tops_and_back_along_the_bottoms() {
-        assert_eq!(stairs(&[[3.0, 9.0], [5.0, 8.0]]), "M0 9V3V3h1V5h1V8h-1V9h-1z");
+        assert_eq!(stairs(&[[3.0, 9.0], [5.0, 8.0]]), "M0 9V3h1V5h1V8h-1V9h-1z");
+        assert_eq!(stairs(&[[3.0, 9.0], [3.0, 9.0]]), "M0 9V3h2V9h-2z");
         assert_eq!(stairs(&[]), "");
     }
 
@@ -270,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_mark_without_room_has_no_label() {
-        let chart = Chart { title: "t", desc: "d", data: "x", height: 100.0, legend: &[], steps: None };
+        let chart = Chart { title: "t", desc: "d", id: "x", height: 100.0, legend: &[], axis: Axis::Places };
         let marks = [(10.0, "1.0".to_owned()), (12.0, "1.1".to_owned()), (PLOT - 1.0, "2.0".to_owned())];
         let drawn = chart.marks(&marks).into_string();
         assert!(drawn.contains("1.0") && !drawn.contains("1.1") && !drawn.contains("2.0"), "{drawn}");

@@ -1,0 +1,131 @@
+//! `tracing-ledger serve` in a browser: the page by its address alone, and again when rows come.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use fantoccini::Client;
+use serde_json::{Value, json};
+
+use super::browser::{browse, console, requests, run};
+use super::cluster::Cluster;
+use super::figures::{equal, shown};
+use super::site::PROGRAM;
+
+/// Long enough for any machine.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// A server that ends with this.
+struct Server {
+    child: Child,
+    /// `http://127.0.0.1:PORT/TOKEN/`
+    address: String,
+}
+
+impl Server {
+    fn start(url: &str) -> Self {
+        let mut command = Command::new(&*PROGRAM);
+        command.args(["serve", "--open", "--database-url", url]).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let mut address = String::new();
+        BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut address).expect("an address");
+        Self { child, address: address.trim_end().to_owned() }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn insert(cluster: &Cluster, url: &str, event_type: &str, count: u32) {
+    cluster.psql(
+        url,
+        &format!(
+            "INSERT INTO observability_events (created_at, source, event_type, context) \
+             SELECT now() - number * interval '7 seconds', 'api', '{event_type}', \
+             jsonb_build_object('duration_ms', number * 7.25, 'success', number % 3 > 0) FROM generate_series(1, {count}) AS number"
+        ),
+    );
+}
+
+async fn text(client: &Client) -> String {
+    run(client, "return document.body.textContent").await.as_str().expect("a text").to_owned()
+}
+
+/// The JSON as it was before and after the page was opened: what the server made is the same for some seconds.
+async fn page_and_json(client: &Client, address: &str) -> Value {
+    let json = async || {
+        client.goto(&format!("{address}report.json")).await.expect("it opens");
+        run(client, "return document.querySelector('pre').textContent").await
+    };
+    loop {
+        let before = json().await;
+        client.goto(address).await.expect("it opens");
+        let figures = shown(client).await;
+        if json().await == before {
+            let report: Value = serde_json::from_str(before.as_str().expect("a text")).expect("JSON");
+            equal(&figures, &json!({ "report": report }));
+            assert!(figures.len() > 50, "{} figures", figures.len());
+            return report;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_served_page_has_the_figures_and_follows_the_rows() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    insert(cluster, &url, "orders.place", 41);
+    let server = Server::start(&url);
+    browse(async move |client| {
+        let report = page_and_json(&client, &server.address).await;
+        assert_eq!(report["events"][0]["calls"], 41);
+        // The browser asks for an icon of the JSON.
+        console(&client).await;
+        requests(&client).await;
+        client.goto(&server.address).await.expect("it opens");
+        assert_eq!(console(&client).await, Vec::<String>::new());
+        let asked = requests(&client).await;
+        assert!(asked.iter().all(|asked| *asked == server.address), "{asked:?}");
+        assert!(!text(&client).await.contains("orders.late"));
+        insert(Cluster::shared(), &url, "orders.late", 5);
+        // Nobody opens it again: the browser does.
+        let late = "return document.querySelector('[data-event=\"orders.late\"] [data-key=\"/calls\"]')?.textContent";
+        let appears = async {
+            // The page may go away while it is asked.
+            while client.execute(late, Vec::new()).await.ok().as_ref().and_then(Value::as_str) != Some("5") {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, appears).await.expect("the page is refreshed");
+        assert_eq!(client.current_url().await.expect("an address").as_str(), server.address);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_host_and_another_token_show_nothing() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    insert(cluster, &url, "orders.place", 3);
+    let server = Server::start(&url);
+    browse(async move |client| {
+        client.goto(&server.address).await.expect("it opens");
+        assert!(text(&client).await.contains("orders.place"));
+        let token = server.address.trim_end_matches('/').rsplit('/').next().expect("a token");
+        for (address, answer) in [
+            (server.address.replace("127.0.0.1", "rebound.example"), "this is another host"),
+            (server.address.replace(token, &"0".repeat(token.len())), "nothing is here"),
+            (server.address.replace(&format!("{token}/"), ""), "nothing is here"),
+        ] {
+            client.goto(&address).await.expect("an answer");
+            let text = text(&client).await;
+            assert!(text.contains(answer) && !text.contains("orders"), "{address}: {text}");
+        }
+    })
+    .await;
+}
