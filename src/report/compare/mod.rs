@@ -31,7 +31,7 @@ use super::{report, report_of_logs};
 use crate::error::Error;
 use crate::rules::Rules;
 use crate::store::read::{Asked, Condition, Reading, RowSource, Selection};
-use crate::store::{TableName, open_to_read};
+use crate::store::{TableName, open_all};
 
 /// Makes baselines of rows and compares them.
 ///
@@ -253,8 +253,8 @@ impl Compare {
                 collected.side.is_log = true;
                 continue;
             }
-            for url in &self.databases {
-                open_to_read(url, &self.table)?.read(questions.selection(), each).await?;
+            for mut source in open_all(&self.databases, &self.table)? {
+                source.read(questions.selection(), each).await?;
             }
         }
         Ok(collected.finish(experiment, self.short_window))

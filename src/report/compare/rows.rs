@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use jiff::civil::Date;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
@@ -81,7 +81,7 @@ fn is_baseline(path: &Path) -> bool {
 
 /// `None` for a text that is no time; an end may be open.
 fn end(text: &str, now: Timestamp) -> Option<Option<SystemTime>> {
-    let day = |text: &str| Some(text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    let day = |text: &str| Some(text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
     let before_now = |text: &str| {
         let span: Span = text.parse().ok()?;
         let span: SignedDuration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
@@ -107,6 +107,8 @@ mod tests {
         let parse = |text| Rows::parse(text, Timestamp::now()).expect("a side");
         let window = Rows::Window(moment("2026-11-01T00:00:00Z"), moment("2026-11-08T00:00:00Z"));
         assert_eq!(parse("2026-11-01..2026-11-08"), window);
+        let noon = Rows::Window(moment("2026-11-01T12:00:00Z"), None);
+        assert_eq!(parse("2026-11-01T12:00:00.."), noon, "a time without a zone is in UTC");
         assert_eq!(parse("2026-11-01T00:00:00Z.."), Rows::Window(moment("2026-11-01T00:00:00Z"), None));
         assert!(matches!(parse("7d..1d"), Rows::Window(Some(_), Some(_))));
         assert_eq!(parse("-"), Rows::Log(PathBuf::from("-")));

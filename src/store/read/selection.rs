@@ -85,8 +85,8 @@ pub(crate) struct Reading<'a> {
     /// `None` for a value that is not a time here, such as `infinity`.
     pub(crate) created_at: Option<Timestamp>,
     pub(crate) event_type: &'a str,
-    /// Whether the context is a JSON object.
-    pub(crate) is_object: bool,
+    /// Whether the context is a JSON object, or null.
+    pub(crate) is_readable: bool,
     /// The texts that [`Selection::asked`] names. A string of JSON has its contents, any other value its JSON text, and
     /// null has none.
     pub(crate) texts: &'a [Option<&'a str>],
@@ -119,7 +119,7 @@ impl Selection {
         let reading = Reading {
             created_at: row.created_at,
             event_type: &row.event_type,
-            is_object: context.is_some(),
+            is_readable: context.is_some() || row.context.as_deref().is_none_or(|text| text.trim() == "null"),
             texts: &texts,
         };
         self.pass(&reading, each);
