@@ -76,7 +76,8 @@ impl Question {
     }
 
     /// Counts only rows for which this holds: a key as in [`by`](Self::by), one of `=`, `!=`, `<`, `<=`, `>` and `>=`, and a
-    /// value, such as `status>=500`. Numbers compare as numbers, other values as text.
+    /// value, such as `status>=500`. Equal is the same text, as groups show it, so that `version=1.1` is not 1.10; above and
+    /// below, numbers compare as numbers.
     ///
     /// # Errors
     /// For a text of another form.

@@ -129,10 +129,12 @@ async fn a_report_goes_to_a_file_and_counts_several_databases() {
 async fn a_link_that_is_written_to_stays_a_link() {
     let file = ledger_with_a_call().await;
     let dir = tempfile::tempdir().expect("a folder");
-    let [link, target] = ["link", "target"].map(|name| dir.path().join(name));
+    let [link, target, before] = ["link", "target", "before.json"].map(|name| dir.path().join(name));
     std::os::unix::fs::symlink(&target, &link).expect("a link");
-    let path = link.to_str().expect("UTF-8");
-    for arguments in [&["report"][..], &["compare", "..", ".."]] {
+    let [path, before] = [&link, &before].map(|path| path.to_str().expect("UTF-8"));
+    let other = ledger_with_a_call().await;
+    assert!(run(&["baseline", "save", before, "--database-url", &other.url()]).status.success());
+    for arguments in [&["report"][..], &["compare", before, ".."]] {
         let output = run(&[arguments, &["--database-url", &file.url(), "--out", path]].concat());
         assert_eq!(stdout(&output), "", "{}", stderr(&output));
         assert!(std::fs::read_to_string(&target).expect("written").contains("auto_assign.quote"));

@@ -207,16 +207,15 @@ impl Choice {
 }
 
 impl Condition {
-    /// Numbers compare as numbers, other values as text. A row without the value differs from every value, and is
-    /// neither above nor below one.
+    /// Equal is the same text, as in groups: version 1.1 is not 1.10. Above and below, numbers compare as numbers and other
+    /// values as text. A row without the value differs from every value, and is neither above nor below one.
     fn holds(&self, text: Option<&str>) -> bool {
         let Some(text) = text else { return self.comparison == Comparison::NotEqual };
-        let numbers = text.parse::<f64>().ok().zip(self.value.parse::<f64>().ok());
-        let order = match numbers {
-            Some((one, other)) => one.partial_cmp(&other),
-            None => Some(text.cmp(&self.value)),
-        };
-        order.is_some_and(|order| self.comparison.allows(order))
+        let is_order = !matches!(self.comparison, Comparison::Equal | Comparison::NotEqual);
+        let number = |text: &str| text.parse::<f64>().ok().filter(|number| is_order && number.is_finite());
+        let numbers = number(text).zip(number(&self.value));
+        let order = numbers.and_then(|(one, other)| one.partial_cmp(&other));
+        self.comparison.allows(order.unwrap_or_else(|| text.cmp(&self.value)))
     }
 }
 
@@ -230,5 +229,33 @@ impl Comparison {
             Self::Above => order.is_gt(),
             Self::AtLeast => order.is_ge(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_is_the_same_text_and_numbers_have_an_order() {
+        let holds = |text: &str, comparison, value: &str| {
+            Condition { asked: 0, comparison, value: value.to_owned() }.holds(Some(text))
+        };
+        for (text, other) in
+            [("1.1", "1.10"), ("007", "7"), ("1e3", "1000"), ("7e512345", "9e999"), ("1.1", "nan")]
+        {
+            assert!(
+                !holds(text, Comparison::Equal, other) && holds(text, Comparison::NotEqual, other),
+                "{text}"
+            );
+            assert!(
+                holds(text, Comparison::Equal, text) && !holds(text, Comparison::NotEqual, text),
+                "{text}"
+            );
+        }
+        assert!(holds("nan", Comparison::Equal, "nan"));
+        assert!(holds("1000", Comparison::Above, "500") && holds("9.5", Comparison::Below, "10"));
+        assert!(holds("500.0", Comparison::AtLeast, "500") && holds("1e3", Comparison::AtMost, "1000"));
+        assert!(holds("b", Comparison::Above, "a"));
     }
 }
