@@ -30,7 +30,7 @@ pub struct Finding {
 pub enum Health {
     /// As it should be.
     Ok,
-    /// Rows that the ledger may never write would be rejected.
+    /// Rows that the ledger may never write would be rejected, or queries of the documentation fail.
     Warning,
     /// It could not be looked at.
     Unknown,

@@ -52,10 +52,17 @@ impl fmt::Display for Callsite {
     }
 }
 
-/// A rule to start from: for the span without a rule that comes most often.
-pub(super) fn first_rule(callsites: &[Callsite]) -> Option<String> {
+/// A rule to start from, line by line: for the span without a rule that comes most often.
+pub(super) fn first_rule(callsites: &[Callsite]) -> Option<[String; 4]> {
     let without = callsites.iter().filter(|callsite| callsite.is_span && callsite.rule.is_none());
     // Of those that come equally often, one that says more about the service.
-    let first = without.max_by_key(|callsite| (callsite.level <= Level::INFO, callsite.calls))?;
-    Some(format!("rule = [{{ span = {:?}, target = {:?} }}]", first.name, first.target))
+    let Callsite { name, target, .. } =
+        without.max_by_key(|callsite| (callsite.level <= Level::INFO, callsite.calls))?;
+    let header = "[[rule]]".to_owned();
+    Some([
+        header,
+        format!("span = {name:?}"),
+        format!("target = {target:?}"),
+        format!("event_type = {name:?}"),
+    ])
 }

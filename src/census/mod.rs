@@ -197,10 +197,11 @@ impl Census {
             route.say(NoticeKind::Discovery, format_args!("{more} more: see Guard::callsites"));
         }
         if let Some(rule) = callsite::first_rule(&list) {
-            route.say(
-                NoticeKind::Discovery,
-                format_args!("a file of rules may have the line builtin = true, and then: {rule}"),
-            );
+            let start = format_args!("append to a file of rules, whose first line may be builtin = true:");
+            route.say(NoticeKind::Discovery, start);
+            for line in rule {
+                route.say(NoticeKind::Discovery, format_args!("{line}"));
+            }
         }
     }
 

@@ -539,10 +539,14 @@ fn discovery_lists_what_the_program_has_and_a_rule_to_start_from() {
         "event \"work.done\", target messages::silent_setups, INFO, fields [code], came 3 times, rule 1 (event = \"work.done\")",
     ];
     assert_has(&all, &parts);
-    let start = "a file of rules may have the line builtin = true, and then: ";
-    let rule = said.iter().find_map(|line| line.strip_prefix(start)).expect("a rule to start from");
-    assert_eq!(rule, "rule = [{ span = \"work\", target = \"messages::silent_setups\" }]");
-    rule.parse::<Rules>().expect("the rule can be copied");
+    let start = "append to a file of rules, whose first line may be builtin = true:";
+    let start = said.iter().position(|line| line == start).expect("a rule to start from");
+    let rule = said[start + 1..][..4].join("\n");
+    let lines =
+        ["[[rule]]", "span = \"work\"", "target = \"messages::silent_setups\"", "event_type = \"work\""];
+    assert_eq!(rule, lines.join("\n"));
+    let file = format!("builtin = true\n[[rule]]\nevent = 'work.done'\n{rule}\n");
+    file.parse::<Rules>().expect("a file with rules takes one more");
 }
 
 #[test]

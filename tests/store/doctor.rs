@@ -102,6 +102,52 @@ fn a_missing_index_is_named_with_its_statement() {
     assert_eq!(check(&tracing_ledger::builder(), &url).health(), Health::Ok);
 }
 
+/// Postgres makes no index of a partitioned table `CONCURRENTLY`.
+#[test]
+fn the_missing_indexes_of_a_partitioned_table_are_made_by_the_statements() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    let table = "ALTER TABLE observability_events RENAME TO plain;
+        CREATE TABLE observability_events (LIKE plain, PRIMARY KEY (id, created_at)) PARTITION BY RANGE (created_at);
+        CREATE TABLE part PARTITION OF observability_events DEFAULT";
+    cluster.psql(&url, table);
+    let checkup = check(&tracing_ledger::builder(), &url);
+    let missing: Vec<_> = checkup.findings.iter().filter(|finding| finding.topic == "indexes").collect();
+    assert_eq!(missing.len(), 2, "{checkup}");
+    for finding in missing {
+        let (_, statement) = finding.text.split_once(": ").expect("a statement");
+        cluster.psql(&url, statement);
+    }
+    assert_eq!(check(&tracing_ledger::builder(), &url).health(), Health::Ok);
+}
+
+/// The contract allows these columns, which the documented queries cannot read.
+#[test]
+fn a_column_of_another_type_is_named_with_what_mends_the_queries() {
+    let cluster = Cluster::shared();
+    let outcomes = "SELECT context ->> 'outcome', jsonb_pretty(context) FROM observability_events
+        WHERE created_at > now() - interval '1 hour'";
+    for (context, created_at, words) in [
+        ("text", "timestamptz", &["context is of type text, so context ->> 'outcome' fails"][..]),
+        ("json", "timestamptz", &["context is of type json, so jsonb_pretty(context) fails"]),
+        ("jsonb", "timestamp", &["right in the time zone UTC alone"]),
+        ("varchar", "timestamp", &["context ->> 'outcome' fails", "right in the time zone UTC alone"]),
+    ] {
+        let url = cluster.database();
+        let types = format!(
+            "ALTER context TYPE {context}, ALTER created_at DROP DEFAULT, ALTER created_at TYPE {created_at}"
+        );
+        cluster.psql(&url, &format!("ALTER TABLE observability_events {types}"));
+        let checkup = check(&tracing_ledger::builder(), &url);
+        assert_fault(&checkup, "queries", Health::Warning, words);
+        let (_, statement) = fault(&checkup).text.split_once(": ").expect("a statement");
+        cluster.psql(&url, statement);
+        cluster.psql(&url, outcomes);
+        let checkup = check(&tracing_ledger::builder(), &url);
+        assert_eq!(checkup.health(), Health::Ok, "{checkup}");
+    }
+}
+
 #[test]
 fn a_constraint_that_rejects_the_rows_of_a_rule_is_found() {
     let cluster = Cluster::shared();

@@ -62,7 +62,10 @@ fn a_missing_schema_is_made_by_what_the_line_says() {
     let words =
         ["the schema no does not exist", "CREATE SCHEMA \"no\"", "tracing-ledger schema --table no.such"];
     assert_said(&builder, &place.writer, "table", Health::Wrong, &words);
-    place.psql("CREATE SCHEMA \"no\"");
+    // The owner of the schema need not be allowed to make schemas.
+    let schema = tracing_ledger::store::Postgres::schema("no.such").expect("a name");
+    place.psql(&schema);
+    place.psql("DROP TABLE \"no\".such");
     let words = [
         &*place.role,
         "may not use the schema no",
@@ -72,7 +75,11 @@ fn a_missing_schema_is_made_by_what_the_line_says() {
     place.psql("GRANT USAGE ON SCHEMA \"no\" TO ROLE_NAME");
     let words = ["the table no.such does not exist", "tracing-ledger schema --table no.such"];
     assert_said(&builder, &place.writer, "table", Health::Wrong, &words);
-    place.psql(&tracing_ledger::store::Postgres::schema("no.such").expect("a name"));
+    place.psql(&format!(
+        "ALTER SCHEMA \"no\" OWNER TO ROLE_NAME; SET ROLE ROLE_NAME; {schema};
+         RESET ROLE; ALTER TABLE \"no\".such OWNER TO postgres; ALTER SCHEMA \"no\" OWNER TO postgres;
+         GRANT USAGE ON SCHEMA \"no\" TO ROLE_NAME"
+    ));
     assert_said(&builder, &place.writer, "rights", Health::Wrong, &["GRANT INSERT ON no.such TO"]);
     place.psql("GRANT INSERT ON \"no\".such TO ROLE_NAME");
     assert_eq!(faults(&builder, &place.writer), []);

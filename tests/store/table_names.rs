@@ -65,7 +65,6 @@ fn rows_go_to_the_table_of_that_name_in_sqlite() {
 fn the_printed_schema_makes_the_table() {
     let cluster = Cluster::shared();
     let url = cluster.empty_database();
-    cluster.psql(&url, "CREATE SCHEMA \"Log's\"");
     for _ in 0..2 {
         cluster.psql(&url, &Postgres::schema(ODD).expect("a name"));
     }
@@ -90,6 +89,21 @@ fn a_missing_table_is_reported_under_its_name_with_the_command_that_makes_it() {
     .expect("another table is made");
     let error = block_on(store.insert(&rows(1), Attempt::First)).expect_err("there is no table").to_string();
     assert!(error.contains("the table calls does not exist"), "{error}");
+}
+
+#[test]
+fn a_missing_schema_is_reported_with_the_command_that_makes_it() {
+    let url = Cluster::shared().empty_database();
+    let store = Postgres::from_url(&url).expect("a URL").table("ledger.calls").expect("a name");
+    let mut store = store.create_table(true);
+    let error = block_on(store.insert(&rows(1), Attempt::First)).expect_err("there is no schema").to_string();
+    assert!(
+        error.contains("the schema of ledger.calls does not exist") && !error.contains("search_path"),
+        "{error}"
+    );
+    assert!(error.contains("tracing-ledger schema --table ledger.calls prints"), "{error}");
+    Cluster::shared().psql(&url, &Postgres::schema("ledger.calls").expect("a name"));
+    block_on(store.insert(&rows(1), Attempt::First)).expect("the schema is there");
 }
 
 #[test]

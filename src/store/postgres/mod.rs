@@ -32,6 +32,7 @@ use self::classify::{Step, StepError};
 use self::connect::{Connector, Purpose, begin, commit, roll_back, simple, statement};
 use self::table::TableFound;
 use super::filled::{Filled, added, schema};
+use super::table_name::quoted;
 use super::{Attempt, InsertError, SCHEMA, Store, TableName, time};
 use crate::columns::ColumnMap;
 use crate::error::Error;
@@ -151,12 +152,12 @@ impl Postgres {
     /// # Errors
     /// As [`table`](Self::table).
     pub fn schema(table: &str) -> Result<String, Error> {
-        Ok(TableName::parse(table)?.in_sql(SCHEMA).into_owned())
+        Ok(Self::schema_with(&TableName::parse(table)?, &ColumnMap::default()))
     }
 
     /// As [`schema`](Self::schema), with these columns.
     pub(crate) fn schema_with(table: &TableName, columns: &ColumnMap) -> String {
-        table.in_sql(&(schema(SCHEMA, columns) + &*added(columns))).into_owned()
+        create_schema(table) + &*table.in_sql(&(schema(SCHEMA, columns) + &*added(columns)))
     }
 
     /// Whether to apply `schema.sql` to a database without the table. Off by default: nothing is altered.
@@ -339,6 +340,16 @@ async fn insert(
 
 fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
+}
+
+/// Makes the schema that the name of the table has. `CREATE SCHEMA IF NOT EXISTS` needs the right to make schemas even where
+/// this one exists, and an owner of the schema alone may lack that right.
+fn create_schema(table: &TableName) -> String {
+    let Some(schema) = table.schema().map(quoted) else { return String::new() };
+    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let name = literal(&schema);
+    let block = format!("BEGIN IF to_regnamespace({name}) IS NULL THEN CREATE SCHEMA {schema}; END IF; END");
+    format!("DO {};\n\n", literal(&block))
 }
 
 async fn create_table(

@@ -177,6 +177,11 @@ fn of_table(step: Step, error: &PgDatabaseError) -> Option<&'static str> {
             "the table observability_events does not exist; apply schema.sql, which the command tracing-ledger schema --table \
              observability_events prints, or use create_table(true)"
         }
+        // Here the name of the table has the schema.
+        ("3F000", Some("get_namespace_oid")) if step == Step::Create => {
+            "the schema of observability_events does not exist; let an owner apply what the command tracing-ledger schema \
+             --table observability_events prints, which begins with CREATE SCHEMA"
+        }
         ("3F000", _) if step == Step::Create => {
             "there is no schema for the table; let an owner run CREATE SCHEMA, or name one in the role's search_path"
         }
