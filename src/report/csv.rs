@@ -120,7 +120,7 @@ impl Lines {
 }
 
 /// A part of the dimension. What separates parts is marked where it is in a value.
-fn part(key: &str, value: &str) -> String {
+pub(super) fn part(key: &str, value: &str) -> String {
     format!("{key}={}", value.replace('\\', r"\\").replace(';', r"\;"))
 }
 

@@ -48,14 +48,14 @@ pub use self::stats::gates::GateResult;
 pub use self::story::{Ending, RowKind, Story, StoryRow, Wait, story, story_of_logs};
 use crate::error::Error;
 use crate::store::read::{Reading, RowSource, Selection};
-use crate::store::{TableName, open_to_read};
+use crate::store::{TableName, open_all};
 
 /// Counts, success rates, percentiles and reasons of the rows in these databases, which are read as one.
 ///
 /// It needs a tokio runtime with I/O and time, and the right to `SELECT`. It writes nothing.
 ///
 /// # Errors
-/// [`Error::is_config`] if a URL cannot be parsed, or names a database whose feature is not built in.
+/// [`Error::is_config`] if a URL cannot be parsed, names a database whose feature is not built in, or is given twice.
 /// [`Error::is_database`] if a database or its table cannot be read. [`Error::is_timeout`] if a database does not
 /// answer.
 ///
@@ -69,13 +69,10 @@ use crate::store::{TableName, open_to_read};
 /// # }
 /// ```
 pub async fn report<U: AsRef<str>>(question: &Question, urls: &[U]) -> Result<Report, Error> {
+    let mut sources = open_all(urls, &question.table)?;
     #[cfg(feature = "postgres")]
     if question.rollup {
         return rollup::report(question, urls).await;
-    }
-    let mut sources = Vec::new();
-    for url in urls {
-        sources.push(open_to_read(url.as_ref(), &question.table)?);
     }
     read(question, &mut sources).await
 }
@@ -171,12 +168,12 @@ async fn complete(
 pub async fn event_types<U: AsRef<str>>(table: &str, urls: &[U]) -> Result<Vec<(String, u64)>, Error> {
     let table = TableName::parse(table)?;
     let mut counts = std::collections::BTreeMap::<String, u64>::new();
-    for url in urls {
+    for mut source in open_all(urls, &table)? {
         let each = &mut |reading: &Reading<'_>| match counts.get_mut(reading.event_type) {
             Some(count) => *count += 1,
             None => _ = counts.insert(reading.event_type.to_owned(), 1),
         };
-        open_to_read(url.as_ref(), &table)?.read(&Selection::default(), each).await?;
+        source.read(&Selection::default(), each).await?;
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

@@ -251,7 +251,7 @@ impl<'a> Observation<'a> {
 
     /// Whether the row can be read in full.
     pub(crate) fn is_readable(&self) -> bool {
-        self.reading.is_object && self.reading.created_at.is_some()
+        self.reading.is_readable && self.reading.created_at.is_some()
     }
 
     pub(crate) fn source(&self) -> Option<&'a str> {

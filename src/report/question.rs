@@ -76,7 +76,8 @@ impl Question {
     }
 
     /// Counts only rows for which this holds: a key as in [`by`](Self::by), one of `=`, `!=`, `<`, `<=`, `>` and `>=`, and a
-    /// value, such as `status>=500`. Numbers compare as numbers, other values as text.
+    /// value, such as `status>=500`. Equal is the same text, as groups show it, so that `version=1.1` is not 1.10; above and
+    /// below, numbers compare as numbers.
     ///
     /// # Errors
     /// For a text of another form.
@@ -228,17 +229,36 @@ pub(super) fn condition_of(condition: &str) -> Result<(Asked, Comparison, String
     let found = COMPARISONS
         .iter()
         .find_map(|(sign, comparison)| Some((*comparison, rest.strip_prefix(sign)?.trim())));
-    let (Some((comparison, value)), false) = (found, matches!(key.trim(), "" | "hour" | "day")) else {
+    let (Some((comparison, value)), false) = (found, key.trim().is_empty()) else {
         return Err(Error::config(
             "a condition is a key, one of = != < <= > >=, and a value, such as status>=500",
         ));
     };
+    if matches!(key.trim(), "hour" | "day") {
+        return Err(Error::config("hour and day group rows, and select none: use --since and --until"));
+    }
+    if value.starts_with(['=', '!', '<', '>', '~']) {
+        return Err(Error::config(
+            "the value of a condition begins with a sign: write one of = != < <= > >= and the value, such as \
+             status!=500",
+        ));
+    }
+    let is_quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
+    if is_quoted('\'') || is_quoted('"') {
+        return Err(Error::config(
+            "the value of a condition is in quotes, which no row has: leave them out, such as route=/orders",
+        ));
+    }
     Ok((asked(key.trim())?, comparison, value.to_owned()))
 }
 
 pub(super) fn asked(key: &str) -> Result<Asked, Error> {
+    if key.split('.').any(|part| part.trim().is_empty()) {
+        return Err(Error::config(
+            "a key or a part between its dots is empty: name one, such as route or http.route",
+        ));
+    }
     Ok(match key {
-        "" => return Err(Error::config("a key is empty: name one, such as route")),
         "event_type" => Asked::EventType,
         "source" => Asked::Source,
         "severity" => Asked::Severity,
@@ -289,8 +309,27 @@ mod tests {
         assert_eq!(parsed("status>=500"), is("status", Comparison::AtLeast, "500"));
         assert_eq!(parsed("a.b != x=y"), is("a.b", Comparison::NotEqual, "x=y"));
         assert_eq!(parsed("context.day<3"), is("day", Comparison::Below, "3"));
-        for wrong in ["status", ">=500", "", "day=2026-01-31", "status!500"] {
-            assert!(Question::new().condition(wrong).is_err(), "{wrong}");
+        for (wrong, why) in [
+            ("status", "a condition is a key"),
+            (">=500", "a condition is a key"),
+            ("", "a condition is a key"),
+            ("status!500", "a condition is a key"),
+            ("status<>500", "begins with a sign"),
+            ("status==500", "begins with a sign"),
+            ("status=>500", "begins with a sign"),
+            ("route=~/r", "begins with a sign"),
+            ("route='/r1'", "in quotes"),
+            ("route = \"/r1\"", "in quotes"),
+            ("day=2026-01-31", "use --since"),
+            ("hour>=10", "use --since"),
+            (".a=1", "a part between its dots is empty"),
+            ("a..b=1", "a part between its dots is empty"),
+        ] {
+            let error = Question::new().condition(wrong).expect_err(wrong);
+            assert!(error.is_config() && error.to_string().contains(why), "{wrong}: {error}");
+        }
+        for wrong in ["", " ", ".a", "a..b", "a."] {
+            assert!(Question::new().by(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -44,6 +44,25 @@ pub(crate) fn open_to_read(url: &str, table: &TableName) -> Result<AnyStore, Err
     open(url, table, &ColumnMap::default(), false)
 }
 
+/// The stores that the URLs name.
+///
+/// # Errors
+/// As [`open_to_read`], and if two URLs are surely of the same rows, which would count twice.
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
+pub(crate) fn open_all<U: AsRef<str>>(urls: &[U], table: &TableName) -> Result<Vec<AnyStore>, Error> {
+    let mut places = std::collections::HashSet::new();
+    let open = |url: &U| {
+        let store = open_to_read(url.as_ref(), table)?;
+        match store.place() {
+            Some(place) if !places.insert(place.clone()) => Err(Error::config(
+                "two of the database URLs name the same database, whose rows would count twice: name each once",
+            )),
+            _ => Ok(store),
+        }
+    };
+    urls.iter().map(open).collect()
+}
+
 /// Connects to the tables of a rollup, which only Postgres has.
 #[cfg(all(feature = "report", feature = "postgres"))]
 pub(crate) async fn open_rollup(
@@ -129,6 +148,17 @@ impl AnyStore {
         }
     }
 
+    /// A text that two stores have in common only if they have the same rows; `None` where that is not known.
+    #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
+    fn place(&self) -> Option<String> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(store) => Some(store.place()),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(store) => store.place(),
+        }
+    }
+
     /// Looks whether the database takes these rows, and notes what there is.
     #[cfg_attr(
         not(any(feature = "postgres", feature = "sqlite")),
@@ -201,6 +231,33 @@ mod tests {
         assert_eq!(scheme("postgres://db/app").ok(), Some(Scheme::Postgres));
         assert_eq!(scheme("postgresql://db/app").ok(), Some(Scheme::Postgres));
         assert_eq!(scheme("sqlite:ledger.sqlite3").ok(), Some(Scheme::Sqlite));
+    }
+
+    #[cfg(all(feature = "report", feature = "postgres", feature = "sqlite"))]
+    #[test]
+    fn no_database_is_read_twice() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("ledger.sqlite3");
+        std::fs::write(&file, "").expect("written");
+        std::os::unix::fs::symlink(&file, dir.path().join("link")).expect("linked");
+        let sqlite = |name: &str| format!("sqlite:{}", dir.path().join(name).display());
+        let postgres = |rest: &str| format!("postgres://bob:secret@{rest}");
+        for (one, other, same) in [
+            (postgres("db/app"), postgres("db:5432/app?application_name=report"), true),
+            (postgres("db/app"), postgres("db/other"), false),
+            (postgres("db/app"), postgres("db2/app"), false),
+            (postgres("db/app"), postgres("db/app?options=-csearch_path%3Dtwo"), false),
+            (postgres("db/app"), "postgres://eve@db/app".to_owned(), false),
+            (sqlite("ledger.sqlite3"), sqlite("link"), true),
+            (sqlite("ledger.sqlite3"), sqlite("other"), false),
+            ("sqlite::memory:".to_owned(), "sqlite::memory:".to_owned(), false),
+        ] {
+            let opened = open_all(&[&one, &other], &TableName::default());
+            assert_eq!(opened.as_ref().is_err(), same, "{one} {other}");
+            if let Err(error) = opened {
+                assert!(error.is_config() && error.to_string().contains("name each once"), "{error}");
+            }
+        }
     }
 
     #[test]

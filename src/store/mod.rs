@@ -24,11 +24,11 @@ mod trial;
 use std::fmt;
 use std::future::Future;
 
-#[cfg(all(feature = "report", feature = "postgres"))]
-pub(crate) use self::any::open_rollup;
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
-pub(crate) use self::any::open_to_read;
+pub(crate) use self::any::open_all;
 pub(crate) use self::any::{AnyStore, open};
+#[cfg(all(feature = "report", feature = "postgres"))]
+pub(crate) use self::any::{open_rollup, open_to_read};
 pub use self::memory::Memory;
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;

@@ -129,10 +129,12 @@ async fn a_report_goes_to_a_file_and_counts_several_databases() {
 async fn a_link_that_is_written_to_stays_a_link() {
     let file = ledger_with_a_call().await;
     let dir = tempfile::tempdir().expect("a folder");
-    let [link, target] = ["link", "target"].map(|name| dir.path().join(name));
+    let [link, target, before] = ["link", "target", "before.json"].map(|name| dir.path().join(name));
     std::os::unix::fs::symlink(&target, &link).expect("a link");
-    let path = link.to_str().expect("UTF-8");
-    for arguments in [&["report"][..], &["compare", "..", ".."]] {
+    let [path, before] = [&link, &before].map(|path| path.to_str().expect("UTF-8"));
+    let other = ledger_with_a_call().await;
+    assert!(run(&["baseline", "save", before, "--database-url", &other.url()]).status.success());
+    for arguments in [&["report"][..], &["compare", before, ".."]] {
         let output = run(&[arguments, &["--database-url", &file.url(), "--out", path]].concat());
         assert_eq!(stdout(&output), "", "{}", stderr(&output));
         assert!(std::fs::read_to_string(&target).expect("written").contains("auto_assign.quote"));
@@ -187,17 +189,21 @@ fn wrong_use_is_status_2() {
 fn a_mistake_in_the_arguments_is_named_with_what_to_write() {
     for (arguments, message) in [
         (&[][..], "a command is missing: use report"),
-        (&["report"], "required arguments were not provided: --database-url <URL>"),
+        (&["report"], "not provided: --database-url <URL>, or the environment's DATABASE_URL"),
         (&["repot"], "unrecognized subcommand: argument 1, use report"),
         (&["hunter2"], "unrecognized subcommand: argument 1, use report"),
-        (&["report", "--databse-url=x"], "unexpected argument found: argument 2, use --database-url"),
-        (
-            &["report", "--since", "2h", "--formt", "md"],
-            "unexpected argument found: argument 4, use --format",
-        ),
+        (&["report", "--databse-url=x"], "unexpected argument found: --databse-url, use --database-url"),
+        (&["report", "--bogus"], "unexpected argument found: --bogus"),
+        (&["report", "--since", "2h", "--formt", "md"], "unexpected argument found: --formt, use --format"),
         (&["report", "x"], "unexpected argument found: argument 2, a URL goes after --database-url"),
         (&["report", "--", "-y"], "unexpected argument found: argument 3"),
         (&["report", "--since"], "a value is missing: --since <TIME>"),
+        (
+            &["report", "--since", "-7d"],
+            "--since <TIME>, a span counts back from now and has no sign, such as 7d",
+        ),
+        (&["report", "--from", "soon"], "--from <TIME>, use a time such as"),
+        (&["report", "--to=soon"], "--to <TIME>, use a time such as"),
         (&["report", "--database-url"], "a value is missing: --database-url <URL>"),
         (&["report", "--format"], "a value is missing: --format <FORMAT>, use text, md, json, csv"),
         (&["report", "--since", "1h", "--since", "2h"], "an option is given more than once: --since <TIME>"),
@@ -206,6 +212,50 @@ fn a_mistake_in_the_arguments_is_named_with_what_to_write() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(stderr(&output).contains(message), "{arguments:?}: {}", stderr(&output));
     }
+}
+
+#[tokio::test]
+async fn a_question_that_no_row_can_answer_is_told() {
+    let file = ledger_with_a_call().await;
+    let ask = |more: &[&str]| run(&[&["report", "--database-url", &file.url()][..], more].concat());
+    for (more, status, message) in [
+        (&["--by", "rout"][..], 0, "note: no row has the key rout: check its name\n"),
+        (&["--by", "source,rout,hour"], 0, "note: no row has the key rout: check its name\n"),
+        (&["--by", "planner_success,day"], 0, ""),
+        (&["--from", "2026-11-08", "--to", "2026-11-01"], 1, "error: the window ends before it begins"),
+        (&["--where", "status<>500"], 1, "error: the value of a condition begins with a sign"),
+    ] {
+        let output = ask(more);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(status), "{more:?}: {said}");
+        assert!(said.starts_with(message) && said.is_empty() == message.is_empty(), "{more:?}: {said}");
+    }
+    let window = ask(&["--from", "2026-11-01", "--to", "2126-11-01 12:00", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&stdout(&window)).expect("JSON");
+    assert_eq!(json["window"]["since"], "2026-11-01T00:00:00.000000Z", "{json}");
+    assert_eq!(json["window"]["until"], "2126-11-01T12:00:00.000000Z", "{json}");
+    let twice = ask(&["--database-url", &file.url()]);
+    assert_eq!(twice.status.code(), Some(1), "{}", stderr(&twice));
+    assert!(stderr(&twice).contains("name the same database"), "{}", stderr(&twice));
+}
+
+#[test]
+fn a_server_that_is_not_there_a_full_disk_and_a_directory_are_named_with_what_to_check() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let nobody = run(&["report", "--database-url", &format!("postgres://bob@{free}/app?connect_timeout=5")]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(stderr(&nobody).contains("check the host and the port"), "{}", stderr(&nobody));
+    #[cfg(target_os = "linux")]
+    {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("a device");
+        let output = command(&["schema"]).stdout(full).output().expect("it starts");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).starts_with("error: cannot write to stdout: "), "{}", stderr(&output));
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = run(&["report", "--from-log", directory.path().to_str().expect("UTF-8")]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("it is a directory: name the files in it"), "{}", stderr(&output));
 }
 
 #[tokio::test]

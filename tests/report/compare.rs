@@ -8,7 +8,8 @@ use support::Cluster;
 use tempfile::TempDir;
 
 /// Eight days of each version: 1.0 and 1.1 are alike, 2.0 is 50 % slower and fails more often. The first version of
-/// `api.unsteady` is fast on every other day. `api.rare` has few rows, and `api.short` few days.
+/// `api.unsteady` is fast on every other day. `api.rare` has few rows, and `api.short` few days. Of `api.sure` only version
+/// 2.0 fails.
 const ROWS: &str = r#"
     INSERT INTO observability_events (created_at, event_type, source, severity, context)
     SELECT timestamptz '2026-11-01Z' + (v.number * 10 + day) * interval '1 day' + i * interval '7 minutes',
@@ -17,10 +18,11 @@ const ROWS: &str = r#"
             'route', CASE WHEN (i % 10) < v.orders THEN '/orders' ELSE '/menu' END,
             'duration_ms', v.slower * CASE WHEN event_type = 'api.unsteady' AND day % 2 = 0 THEN 0.2 ELSE 1 END
                 * (50 + (i * 7919 + day * 131 + v.number * 17) % 199),
-            'success', (i * 37 + day * 11) % 100 >= v.failures)
+            'success', CASE WHEN event_type = 'api.sure' THEN v.number < 2 OR i % 33 <> 0
+                ELSE (i * 37 + day * 11) % 100 >= v.failures END)
     FROM (VALUES (0, '1.0', 1.0, 10, 5), (1, '1.1', 1.0, 10, 5), (2, '2.0', 1.5, 30, 9))
             AS v (number, version, slower, failures, orders),
-        unnest(ARRAY['api.call', 'api.unsteady', 'api.rare', 'api.short']) AS event_type,
+        unnest(ARRAY['api.call', 'api.unsteady', 'api.rare', 'api.short', 'api.sure']) AS event_type,
         generate_series(0, 7) AS day, generate_series(0, 199) AS i
     WHERE NOT (event_type = 'api.rare' AND i > 3) AND NOT (event_type = 'api.short' AND day > 1)"#;
 
@@ -93,9 +95,19 @@ fn an_undecided_gate_passes_or_fails_by_choice() {
 #[test]
 fn no_answer_is_status_2() {
     for (arguments, part) in [
-        (&["missing.json", "7d.."][..], "no file"),
-        (&["2001-01-01..2001-01-02", "version=1.0"], "no rows"),
+        (&["missing.json", "7d.."][..], "the side before, missing.json: this is no file"),
+        (&["version=1.0", "missing.json"], "the side after, missing.json: this is no file"),
+        (
+            &["2001-01-01..2001-01-02", "version=1.0"],
+            "the side before, 2001-01-01..2001-01-02: there are no rows",
+        ),
         (&["version=1.0", "version=1.1", "--event", "api.nothing"], "no rows"),
+        (
+            &["version=1.0", "version=1.1", "--event", "api.call,api.none"],
+            "no rows of the event type api.none",
+        ),
+        (&["version=1.0", "version=1.1", "--gate", "p50>=+10%"], "write p50<=+10%"),
+        (&["version=1.0", "version=1.1", "--gate", "success<=-1pt"], "write success>=-1pt"),
         (&["version=1.0", "version=1.1", "--gate", "p97<=+5%"], "no metric has that name: use p50"),
         (&["version=1.0", "version=1.1", "--gate", "attempts.mean<=2"], "no event type has attempts.mean"),
         (&["version=1.0", "version=1.1", "--where", "route"], "a condition is"),
@@ -156,13 +168,86 @@ fn a_saved_baseline_decides_as_its_rows_do() {
     assert_compared(
         &[file, "version=2.0", "--where", "route=/menu"],
         2,
-        "other event types, groups or conditions",
+        "other event types, groups or conditions (before: --event api.call --by route; after: --where route=/menu)",
     );
+    assert_compared(&[file, "2026-11-01..2026-11-03"], 2, "have rows in common");
+    assert_compared(&[file, file], 2, "have rows in common");
+    let again = directory.path().join("again.json");
+    fs::copy(file, &again).expect("copied");
+    assert_compared(&[file, again.to_str().expect("UTF-8")], 2, "have rows in common");
     let clash = fs::read_to_string(file).expect("readable").replacen("_baseline\": 1", "_baseline\": 99", 1);
     fs::write(file, clash).expect("writable");
     assert_compared(&[file, "version=1.1"], 2, "version 99");
     fs::write(file, "{}").expect("writable");
     assert_compared(&[file, "version=1.1"], 2, "no rows");
+}
+
+#[test]
+fn rows_of_both_sides_decide_nothing() {
+    for sides in [
+        ["version=1.0", "version=1.0"],
+        ["2026-11-01..2026-11-09", "2026-11-01..2026-11-09"],
+        ["2026-11-01..2026-11-22", "2026-11-14..2026-11-22"],
+        ["..", "version=2.0"],
+        ["2026-11-01..2026-11-09", "version=1.0"],
+    ] {
+        let part = format!("{} and {} have rows in common", sides[0], sides[1]);
+        assert_compared(&[&sides[..], &["--gate", "p50<=+10%"], &CALLS[..]].concat(), 2, &part);
+    }
+    let day = |day: u32| format!("2026-11-{day:02}..2026-11-{:02}", day + 1);
+    let list = |days: [u32; 5]| days.map(day).join(",");
+    for (before, after, twice) in [
+        ([1, 1, 1, 1, 1], [11, 12, 13, 14, 15], "2026-11-01..2026-11-02"),
+        ([1, 2, 3, 4, 5], [11, 12, 13, 14, 5], "2026-11-05..2026-11-06"),
+    ] {
+        let part = format!("{twice} and {twice} have rows in common");
+        assert_compared(&["--runs", &list(before), &list(after)], 2, &part);
+    }
+}
+
+#[test]
+fn a_service_without_failures_passes_and_few_failures_break_a_gate() {
+    let of = |after, gate| {
+        compare(&["version=1.0", after, "--event", "api.sure", "--gate", gate, "--format", "json"])
+    };
+    for (after, gate, status) in [
+        ("version=1.1", "success>=-1pt", 0),
+        ("version=1.1", "success>=99%", 0),
+        ("version=1.1", "success>=-0.1pt", 2),
+        ("version=2.0", "success>=-1pt", 1),
+    ] {
+        let (code, text) = of(after, gate);
+        assert_eq!(code, status, "{after} {gate}: {text}");
+    }
+    let (_, worse) = compare(&["version=1.0", "version=2.0", "--event", "api.sure"]);
+    assert!(worse.lines().any(|line| line.contains("success") && line.contains("worse")), "{worse}");
+    let needed = |gate| {
+        let (_, text) = of("version=1.1", gate);
+        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        json["gates"][0]["needs_n"].as_f64()
+    };
+    assert!(needed("success>=-0.1pt").is_some_and(|n| (10_000.0..25_000.0).contains(&n)));
+    // What holds needs nothing more, and no number shows an improvement where nothing changes.
+    assert_eq!([needed("success>=-1pt"), needed("success>=+1pt"), needed("p50<=-5%")], [None; 3]);
+}
+
+#[test]
+fn a_forgotten_file_is_named_and_a_saved_one_is_described() {
+    for rows in ["2026-11-01..2026-11-08", "version=1.0", "7d.."] {
+        let forgotten = run(&["baseline", "save", rows]);
+        let text = String::from_utf8_lossy(&forgotten.stderr);
+        assert!(text.contains("the file comes first") && !fs::exists(rows).expect("known"), "{text}");
+        assert_eq!(forgotten.status.code(), Some(2));
+    }
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("baseline.json");
+    let saved = |rows| {
+        let saved = run(&["baseline", "save", file.to_str().expect("UTF-8"), rows, CALLS[0], CALLS[1]]);
+        String::from_utf8(saved.stderr).expect("UTF-8")
+    };
+    let eight = "saved 1600 rows of version=1.0 from 2026-11-01T00:00:00Z to 2026-11-08T23:13:00Z, in 8 days";
+    assert_eq!(saved("version=1.0"), format!("note: {eight}\n"));
+    assert!(saved("2026-11-01..2026-11-02").ends_with(", in 1 day; a comparison needs 6 days to decide\n"));
 }
 
 #[test]
@@ -210,7 +295,14 @@ fn a_mix_that_moved_is_shown_with_the_change_at_the_mix_before() {
     let moved = [&sides[..], &["--rules", file.to_str().expect("UTF-8")]].concat();
     assert_compared(&moved, 0, "The mix has moved: route of api.call, /orders from 50.0% to 90.0%.");
     assert_compared(&moved, 0, "At the mix before, p50 of api.call changes by +");
-    assert_compared(&["version=1.0", "version=1.1"], 0, "The mix of calls has moved by at most 5 points.");
+    // The keys of --by are looked at without a rule.
+    assert_compared(&sides, 0, "The mix has moved: route of api.call, /orders from 50.0% to 90.0%.");
+    assert_compared(&sides, 0, "At the mix before, p50 of api.call changes by +");
+    let same = ["version=1.0", "version=1.1", "--by", "route,day", CALLS[0], CALLS[1]];
+    assert_compared(&same, 0, "The mix of calls by route has moved by at most 5 points.");
+    let unknown = "No key is known by which to look at the mix of calls: name keys with --by.";
+    assert_compared(&["version=1.0", "version=1.1"], 0, unknown);
+    assert!(!compare(&["version=1.0", "version=1.1"]).1.contains("has moved by"));
 }
 
 #[test]

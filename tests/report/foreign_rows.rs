@@ -47,13 +47,11 @@ async fn a_context_that_is_no_json_object_is_one_unreadable_row() {
     for context in [
         "x'7b2aff'",
         "x'7b22706c616e6e65725f73756363657373223a20747275657d'",
-        "NULL",
         "7",
         "1.5",
         "''",
         "'[]'",
         "'\"text\"'",
-        "'null'",
         "'{\"a\": '",
         "CAST(x'7b22ff223a317d' AS TEXT)",
         &giant,
@@ -63,6 +61,26 @@ async fn a_context_that_is_no_json_object_is_one_unreadable_row() {
         assert_eq!((quote_count(&report), report.unreadable), (2, 1), "{context}");
         assert_eq!((quotes(&report).success.n, quotes(&report).duration_ms.n), (1, 1), "{context}");
         assert!(report.to_string().contains("1 row cannot be read in full"), "{report}");
+    }
+}
+
+/// The contract allows it.
+#[tokio::test]
+async fn a_row_without_a_context_is_read() {
+    for context in ["NULL", "'null'"] {
+        let rows = [(TIME, "NULL", CONTEXT), (TIME, "NULL", context)];
+        let url = Cluster::shared().database();
+        Cluster::shared().psql(
+            &url,
+            &format!(
+                "INSERT INTO observability_events (source, event_type, context) \
+                 VALUES ('test', 'auto_assign.quote', {CONTEXT}), ('test', 'auto_assign.quote', {context})"
+            ),
+        );
+        for report in [report(&rows, None).await, report_since(&url, None).await] {
+            assert_eq!((quote_count(&report), report.unreadable), (2, 0), "{context}");
+            assert_eq!(quotes(&report).duration_ms.n, 1, "{context}");
+        }
     }
 }
 

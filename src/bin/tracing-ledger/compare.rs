@@ -3,7 +3,7 @@
 //! Exit status: 0 if all gates hold, 1 if one is broken, 2 if one is undecided or there is no answer.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -118,7 +118,20 @@ pub(crate) fn baseline(command: &Baseline) -> ExitCode {
     }
 }
 
+/// Whether the text says which rows to save, so that it is no name of a file. A file of such a name can be written as `./NAME`.
+fn names_rows(file: &Path) -> bool {
+    let Some(text) = file.to_str().filter(|text| !text.contains('/')) else { return false };
+    let is_end = |end: &str| end.is_empty() || end.starts_with(|first: char| first.is_ascii_digit());
+    let is_window = text.split_once("..").is_some_and(|(from, to)| is_end(from) && is_end(to));
+    is_window || text == "-" || text.contains('=')
+}
+
 fn save(options: &Save) -> Result<(), Box<dyn Error>> {
+    if names_rows(&options.file) {
+        return Err(
+            "the file comes first, then its rows: write tracing-ledger baseline save before.json ROWS".into(),
+        );
+    }
     let comparer = options.choice.comparer()?;
     let snapshot: Snapshot = super::runtime()?.block_on(async {
         match options.runs.as_slice() {
@@ -127,7 +140,9 @@ fn save(options: &Save) -> Result<(), Box<dyn Error>> {
         }
     })?;
     note(snapshot.unread_lines());
-    write(Some(&options.file), &snapshot.to_json())
+    write(Some(&options.file), &snapshot.to_json())?;
+    complain("note", &format!("saved {}", snapshot.summary()));
+    Ok(())
 }
 
 pub(crate) fn compare(options: &Compare) -> ExitCode {

@@ -101,7 +101,8 @@ fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => result,
+        Err(error) => Err(io::Error::new(error.kind(), format!("cannot write to stdout: {error}"))),
+        Ok(()) => Ok(()),
     }
 }
 
@@ -136,8 +137,7 @@ fn finish(result: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
 
 /// Prints help, the version, or the mistake in the arguments.
 ///
-/// clap quotes arguments, and one in the wrong place may be a URL with a password: only the names of this command's own
-/// options are repeated.
+/// clap quotes arguments, and one in the wrong place may be a URL with a password: only names of options are repeated.
 fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         complain("error", &format!("{}; see --help", mistake_in(error)));
@@ -159,7 +159,21 @@ fn mistake_in(error: &clap::Error) -> String {
     // The messages of this command's own parser are constants.
     let why = error.source().filter(|_| error.kind() == Mistake::ValueValidation);
     let why = why.map(|why| format!(", {why}")).unwrap_or_default();
+    let lacks_url = error.kind() == Mistake::MissingRequiredArgument && option.contains("--database-url");
+    let why = if lacks_url { ", or the environment's DATABASE_URL".to_owned() } else { why };
+    let option = as_written(option);
     format!("{}{option}{}{why}", kind(error), accepted(error))
+}
+
+/// The name of an option that the user has written, which has two.
+fn as_written(option: String) -> String {
+    let is_written =
+        |name| env::args_os().any(|argument| argument.to_string_lossy().split('=').next() == Some(name));
+    let names = [("--since", "--from"), ("--until", "--to")];
+    let other = names.into_iter().find(|(name, _)| option.contains(name) && !is_written(name));
+    other
+        .filter(|(_, alias)| is_written(alias))
+        .map_or(option.clone(), |(name, alias)| option.replace(name, alias))
 }
 
 fn kind(error: &clap::Error) -> String {
@@ -176,12 +190,19 @@ fn kind(error: &clap::Error) -> String {
     }
 }
 
-/// Where the argument is, as its text is not shown.
+/// The name of an unknown option, or where another argument is, as its text is not shown.
 fn position(error: &clap::Error) -> String {
     let unknown = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand].map(|kind| error.get(kind));
     let Some(ContextValue::String(unknown)) = unknown.into_iter().flatten().next() else {
         return String::new();
     };
+    // A password is hardly a word of small letters behind two dashes.
+    let name = unknown.strip_prefix("--").filter(|name| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    });
+    if name.is_some() {
+        return format!(": {unknown}");
+    }
     let position =
         env::args_os().skip(1).position(|argument| argument.to_string_lossy().starts_with(unknown));
     let position = position.map(|position| format!(": argument {}", position + 1)).unwrap_or_default();

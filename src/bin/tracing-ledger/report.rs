@@ -1,5 +1,6 @@
 //! `tracing-ledger report`.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,6 +47,9 @@ impl ReportOptions {
         let answer = self.answer().await?;
         write(self.out.as_deref(), &self.render(&answer))?;
         if !answer.is_empty() {
+            for key in self.keys_of_no_row(&answer) {
+                complain("note", &format!("no row has the key {}: check its name", key.escape_debug()));
+            }
             return Ok(ExitCode::SUCCESS);
         }
         complain("note", &format!("no row is selected; {}", self.there_are().await?));
@@ -75,6 +79,15 @@ impl ReportOptions {
     fn question(&self) -> Result<Question, Box<dyn Error>> {
         let detail = self.detail || matches!(self.format, Format::Html);
         Ok(self.rows.question(&self.by)?.detail(detail).rollup(self.rollup))
+    }
+
+    /// The keys of `--by` that have made no group.
+    fn keys_of_no_row(&self, answer: &Report) -> impl Iterator<Item = &str> {
+        let groups = answer.events.iter().flat_map(|event| &event.groups);
+        let values = groups.flat_map(|group| &group.by).filter(|(_, value)| value.is_some());
+        let found: HashSet<&str> = values.map(|(key, _)| key.as_str()).collect();
+        let is_found = move |key: &&str| found.contains(key);
+        self.by.iter().map(String::as_str).filter(move |key| !is_found(key))
     }
 
     fn render(&self, answer: &Report) -> String {

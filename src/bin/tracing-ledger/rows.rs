@@ -65,12 +65,12 @@ pub(crate) struct PastOptions {
     #[command(flatten)]
     pub(crate) rows: RowsOptions,
 
-    /// Only rows from this time on: RFC 3339, or a span before now such as 2h or 7d
-    #[arg(long, value_name = "TIME", visible_alias = "from")]
+    /// Only rows from this time on: RFC 3339, a day or a time in UTC, or a span before now such as 2h or 7d
+    #[arg(long, value_name = "TIME", visible_alias = "from", allow_hyphen_values = true)]
     since: Option<Since>,
 
     /// Only rows before this time
-    #[arg(long, value_name = "TIME", visible_alias = "to")]
+    #[arg(long, value_name = "TIME", visible_alias = "to", allow_hyphen_values = true)]
     until: Option<Since>,
 }
 
@@ -95,6 +95,13 @@ impl LiveOptions {
 
 impl PastOptions {
     pub(crate) fn question(&self, by: &[String]) -> Result<Question, Box<dyn Error>> {
+        if let (Some(Since(since)), Some(Since(until))) = (self.since, self.until)
+            && since >= until
+        {
+            return Err(
+                "the window ends before it begins: the time of --since must be before that of --until".into(),
+            );
+        }
         let mut question = self.rows.question(by)?;
         if let Some(Since(since)) = self.since {
             question = question.since(since);

@@ -3,6 +3,8 @@
 use std::str::FromStr;
 use std::time::SystemTime;
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,11 +14,19 @@ impl FromStr for Since {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let moment = text.parse().ok().or_else(|| before(Timestamp::now(), text));
-        let moment =
-            moment.ok_or("use a time such as 2026-01-31T08:00:00Z, or a span such as 90min, 2h or 7d")?;
-        Ok(Self(moment.into()))
+        let moment = text.parse().ok().or_else(|| in_utc(text)).or_else(|| before(Timestamp::now(), text));
+        let why = if text.starts_with('-') {
+            "a span counts back from now and has no sign, such as 7d"
+        } else {
+            "use a time such as 2026-01-31T08:00:00Z, a day such as 2026-01-31, or a span such as 90min, 2h or 7d"
+        };
+        Ok(Self(moment.ok_or(why)?.into()))
     }
+}
+
+/// A day, or a time without a zone.
+fn in_utc(text: &str) -> Option<Timestamp> {
+    Some(text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
 /// The moment `span` before `now`. Days have 24 hours; months are refused, as their lengths differ.
@@ -33,9 +43,13 @@ mod tests {
     #[test]
     fn a_time_is_parsed() {
         let named: Timestamp = "2026-01-31T08:00:00Z".parse().expect("a time");
-        for text in ["2026-01-31T08:00:00Z", "2026-01-31T10:00:00+02:00"] {
+        for text in
+            ["2026-01-31T08:00:00Z", "2026-01-31T10:00:00+02:00", "2026-01-31T08:00:00", "2026-01-31 08:00"]
+        {
             assert_eq!(text.parse(), Ok(Since(named.into())), "{text}");
         }
+        let day: Timestamp = "2026-01-31T00:00:00Z".parse().expect("a time");
+        assert_eq!("2026-01-31".parse(), Ok(Since(day.into())));
     }
 
     #[test]
@@ -49,7 +63,7 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["yesterday", "-2h", "2h ago", "1mo", "2026-01-31", ""] {
+        for text in ["yesterday", "-2h", "2h ago", "1mo", "2026-13-01", ""] {
             assert!(text.parse::<Since>().is_err(), "{text}");
         }
     }

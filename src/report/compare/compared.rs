@@ -123,14 +123,21 @@ pub(in crate::report) fn interval(gated: &GateLine, alpha: f64) -> Interval {
 }
 
 impl GateLine {
-    /// The measurements a side needs so that the limit holds, with no change, four times out of five.
+    /// The measurements a side needs so that an undecided limit holds, with no change, four times out of five. `None` where
+    /// more measurements are not the answer.
     pub(in crate::report) fn needed(&self) -> Option<f64> {
         let contrast = self.pair.contrast()?;
-        let limit = match self.spec.limit {
-            Limit::AtMost(limit) | Limit::AtLeast(limit) => limit,
+        let sides = [contrast.before, contrast.after];
+        let (allows_no_change, limit) = match self.spec.limit {
+            Limit::AtMost(limit) => (limit > 0.0, limit),
+            Limit::AtLeast(limit) => (limit < 0.0, limit),
         };
-        let needed = contrast.needed(limit);
-        (self.spec.is_change && needed.is_finite()).then_some(needed)
+        let is_open = self.result == GateResult::Undecided && self.spec.is_change && !self.pair.unsteady;
+        if !is_open || !allows_no_change || !sides.iter().all(|side| side.has_enough_blocks()) {
+            return None;
+        }
+        let n = sides[0].n.min(sides[1].n) as f64;
+        Some(contrast.needed(limit)).filter(|needed| needed.is_finite() && *needed > n)
     }
 }
 

@@ -1,10 +1,10 @@
 //! A comparison as CSV: one line for each figure, in the columns of a report.
 
 use super::compared::{Compared, Pair};
-use super::render::{judgement_word, result_word};
 use super::snapshot::Snapshot;
 use super::tally::{ATTEMPTS, SUCCESS};
-use crate::report::csv::{HEADER, cell};
+use super::words::{judgement_word, result_word};
+use crate::report::csv::{HEADER, cell, part};
 use crate::report::stats::ALPHA;
 use crate::report::stats::estimate::Estimate;
 
@@ -15,9 +15,11 @@ impl Compared {
     pub fn to_csv(&self) -> String {
         let mut out = HEADER.to_owned();
         for pair in &self.pairs {
-            let mut of = format!("event_type={}", pair.event_type);
+            let mut of = part("event_type", &pair.event_type);
             let by = self.before.filter.by.iter().zip(&pair.by);
-            by.for_each(|(key, value)| of += &format!(";{key}={}", value.as_deref().unwrap_or_default()));
+            by.for_each(|(key, value)| {
+                of += &format!(";{}", part(key, value.as_deref().unwrap_or_default()))
+            });
             let sides = [("before", &self.before, &pair.before), ("after", &self.after, &pair.after)];
             for (name, side, estimate) in sides {
                 if let Some(estimate) = estimate {
@@ -27,7 +29,7 @@ impl Compared {
             of_change(&mut out, &self.after, pair, &of);
         }
         for gate in &self.gates {
-            let of = format!("event_type={}", gate.pair.event_type);
+            let of = part("event_type", &gate.pair.event_type);
             line(&mut out, &self.after, [&gate.spec.text, &of, result_word(gate.result), "", "", "gate"]);
         }
         out

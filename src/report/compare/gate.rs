@@ -31,6 +31,14 @@ impl GateSpec {
         let number =
             if metric == SUCCESS { share(bound, is_change) } else { amount(bound, metric, is_change) };
         let number = number.ok_or_else(|| mistake(&format!("{metric} cannot have that limit")))?;
+        if at_most == (metric == SUCCESS) {
+            let (worse, sign) = if at_most { ("lower", ">=") } else { ("higher", "<=") };
+            return Err(Error::config(format!(
+                "{metric} is worse the {worse} it is, so a gate that has {} would hold for what is worse: write \
+                 {metric}{sign}{bound}",
+                if at_most { "<=" } else { ">=" }
+            )));
+        }
         let limit = if at_most { Limit::AtMost(number) } else { Limit::AtLeast(number) };
         Ok(Self { text: text.to_owned(), metric: metric.to_owned(), is_change, limit })
     }
@@ -49,7 +57,8 @@ fn mistake(what: &str) -> Error {
 /// A difference in points, or a share in percent.
 fn share(bound: &str, is_change: bool) -> Option<f64> {
     let number = if is_change { bound.strip_suffix("pt")? } else { bound.strip_suffix('%')? };
-    finite(number).map(|number| number / 100.0)
+    let least = if is_change { -1.0 } else { 0.0 };
+    finite(number).map(|number| number / 100.0).filter(|share| (least..=1.0).contains(share))
 }
 
 /// The logarithm of a ratio, or a value.
@@ -110,8 +119,24 @@ mod tests {
             "p95<=",
             "p95<=nanms",
             "a<=b>=c",
+            "success>=101%",
+            "success>=-101pt",
         ] {
             assert!(GateSpec::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_gate_that_holds_for_what_is_worse_is_refused() {
+        for (text, instead) in [
+            ("p50>=+10%", "write p50<=+10%"),
+            ("p99 >= 800ms", "write p99<=800ms"),
+            ("success<=-1pt", "write success>=-1pt"),
+            ("success<=99%", "write success>=99%"),
+            ("attempts.mean>=2", "write attempts.mean<=2"),
+        ] {
+            let error = GateSpec::parse(text).expect_err(text).to_string();
+            assert!(error.ends_with(instead), "{error}");
         }
     }
 }

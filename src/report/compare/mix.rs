@@ -1,10 +1,11 @@
 //! Whether the sides are made of the same kinds of calls: a change of the mix changes every figure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::by_event_type;
 use super::compared::Compared;
 use super::snapshot::Snapshot;
+use crate::report::grid::NONE;
 use crate::report::stats::{ALPHA, Interval};
 use crate::rules::Rules;
 
@@ -16,6 +17,22 @@ pub(super) fn keys(rules: &Rules) -> Vec<String> {
     let keys: BTreeSet<_> =
         by_event_type(rules).flat_map(|(_, rule)| rule.report_by.iter().cloned()).collect();
     keys.into_iter().collect()
+}
+
+/// What rows are grouped by, if both sides may have the same values: days and hours differ anyway.
+pub(super) fn by_keys<'a>(
+    keys: &'a [String],
+    values: &'a [Option<String>],
+) -> impl Iterator<Item = (&'a String, &'a str)> {
+    let of = keys.iter().zip(values).map(|(key, value)| (key, value.as_deref().unwrap_or(NONE)));
+    of.filter(|(key, _)| !matches!(key.as_str(), "hour" | "day"))
+}
+
+pub(super) fn count(mix: &mut BTreeMap<String, BTreeMap<String, u64>>, key: &str, value: &str) {
+    match mix.get_mut(key).and_then(|values| values.get_mut(value)) {
+        Some(count) => *count += 1,
+        None => _ = mix.entry(key.to_owned()).or_default().insert(value.to_owned(), 1),
+    }
 }
 
 /// The share of one value on both sides.
@@ -34,18 +51,22 @@ impl MixShare {
     }
 }
 
-/// Of the event types that both sides have.
+/// Of the event types and keys that both sides have.
 pub(super) fn shares(before: &Snapshot, after: &Snapshot) -> Vec<MixShare> {
     let mut shares = Vec::new();
     for (event_type, keys) in &before.mix {
         let Some(others) = after.mix.get(event_type) else { continue };
-        for key in keys.keys().chain(others.keys()).collect::<BTreeSet<_>>() {
-            let sides = [keys.get(key), others.get(key)];
-            let sums = sides.map(|side| side.map_or(0, |values| values.values().sum::<u64>()));
-            let values: BTreeSet<_> = sides.iter().flatten().flat_map(|values| values.keys()).collect();
+        for (key, values) in keys {
+            let Some(others) = others.get(key) else { continue };
+            let sides = [values, others];
+            let sums = sides.map(|side| side.values().sum::<u64>());
+            let values: BTreeSet<_> = sides.iter().flat_map(|values| values.keys()).collect();
+            if values.iter().all(|value| *value == NONE) {
+                continue;
+            }
             for value in values {
                 let share = |side: usize| {
-                    let count = sides[side].and_then(|values| values.get(value)).copied().unwrap_or_default();
+                    let count = sides[side].get(value).copied().unwrap_or_default();
                     count as f64 / (sums[side] as f64).max(1.0)
                 };
                 shares.push(MixShare {
@@ -61,16 +82,22 @@ pub(super) fn shares(before: &Snapshot, after: &Snapshot) -> Vec<MixShare> {
     shares
 }
 
+/// The change of a metric at the mix before.
+pub(super) struct AtMix {
+    pub(super) change: f64,
+    pub(super) within: Interval,
+    /// The share of the calls before that are in groups of both sides.
+    pub(super) covered: f64,
+}
+
 /// The change of a metric if each group had kept its share of the rows before: after Simpson's paradox, a sum may move
 /// where no group does. `None` without groups on both sides.
-pub(super) fn at_the_mix_before(
-    compared: &Compared,
-    event_type: &str,
-    metric: &str,
-) -> Option<(f64, Interval)> {
+pub(super) fn at_the_mix_before(compared: &Compared, event_type: &str, metric: &str) -> Option<AtMix> {
     let own = compared.pairs.iter().filter(|pair| pair.event_type == event_type && pair.metric == metric);
-    let groups: Vec<_> = own.filter(|pair| !pair.by.is_empty()).filter_map(|pair| pair.contrast()).collect();
+    let own = || own.clone().filter(|pair| !pair.by.is_empty());
+    let groups: Vec<_> = own().filter_map(|pair| pair.contrast()).collect();
     let sum: f64 = groups.iter().map(|group| group.before.n as f64).sum();
+    let all: f64 = own().filter_map(|pair| pair.before.as_ref()).map(|before| before.n as f64).sum();
     if groups.is_empty() {
         return None;
     }
@@ -82,5 +109,5 @@ pub(super) fn at_the_mix_before(
         lo = lo.hypot(weight * (group.estimate() - interval.lo));
         hi = hi.hypot(weight * (interval.hi - group.estimate()));
     }
-    Some((change, Interval { lo: change - lo, hi: change + hi }))
+    Some(AtMix { change, within: Interval { lo: change - lo, hi: change + hi }, covered: sum / all })
 }

@@ -1,34 +1,37 @@
 //! Baselines, and comparisons that know when they cannot tell.
 
+mod collected;
 pub(super) mod compared;
 mod csv;
 pub(super) mod gate;
 mod histogram;
 mod mix;
+mod mix_lines;
 pub(super) mod overlay;
 pub(super) mod render;
 mod rows;
+mod sketch;
 pub(super) mod snapshot;
 pub(super) mod tally;
+pub(super) mod words;
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use jiff::Timestamp;
 
+use self::collected::Collected;
 use self::compared::Compared;
 use self::gate::GateSpec;
-use self::rows::{Rows, STDIN};
+use self::rows::{Rows, STDIN, named};
 use self::snapshot::{Filter, Snapshot};
-use self::tally::EventTally;
 use super::answer::Report;
 use super::log::{Logs, UnreadLines};
-use super::observe::{Observation, Questions, by_event_type};
+use super::observe::{Questions, by_event_type};
 use super::question::{Question, by_of, condition_of};
 use super::stats::blocks::TimeBlocks;
 use super::{report, report_of_logs};
 use crate::error::Error;
 use crate::rules::Rules;
-use crate::store::read::{Condition, Reading, RowSource, Selection};
-use crate::store::{TableName, open_to_read};
+use crate::store::read::{Asked, Condition, Reading, RowSource, Selection};
+use crate::store::{TableName, open_all};
 
 /// Makes baselines of rows and compares them.
 ///
@@ -50,16 +53,6 @@ pub struct Compare {
     rules: Rules,
     filter: Filter,
     short_window: bool,
-}
-
-/// What has been read of one side so far.
-struct Collected<'a> {
-    side: Snapshot,
-    tallies: BTreeMap<(String, Vec<Option<String>>), EventTally>,
-    /// The first and the last moment, and the days with rows.
-    days: BTreeMap<i64, (jiff::Timestamp, jiff::Timestamp)>,
-    mix_keys: &'a [String],
-    run: Option<i64>,
 }
 
 impl Compare {
@@ -123,14 +116,23 @@ impl Compare {
     /// A saved baseline brings its event types, groups and conditions, unless this has some.
     ///
     /// # Errors
-    /// [`Error::is_config`] if a side has no rows, is no side, or has other groups and conditions than the other one, and
-    /// if a gate cannot be read or no event type has its metric. [`Error::is_database`] and [`Error::is_timeout`] if the
+    /// [`Error::is_config`] if a side has no rows, is no side, or has rows in common with the other one or other groups and
+    /// conditions, and if a gate cannot be read or no event type has its metric. [`Error::is_database`] and [`Error::is_timeout`] if the
     /// database cannot be read.
     pub async fn compare(&self, before: &str, after: &str, gates: &[String]) -> Result<Compared, Error> {
         let gates = specs(gates)?;
         read_stdin_once([before, after])?;
-        let before = self.snapshot(before).await?;
-        let after = self.with_filter_of(&before).snapshot(after).await?;
+        let now = Timestamp::now();
+        let [of_before, of_after] = [("before", before), ("after", after)].map(|(name, of)| {
+            move |error: Error| error.reworded(|words| format!("the side {name}, {}: {words}", named(of)))
+        });
+        let first = Rows::parse(before, now).map_err(of_before)?;
+        let second = Rows::parse(after, now).map_err(of_after)?;
+        if first.overlaps(&second) {
+            return Err(rows_in_common(before, after));
+        }
+        let before = self.side(before, first).await.map_err(of_before)?;
+        let after = self.with_filter_of(&before).side(after, second).await.map_err(of_after)?;
         compared(before, after, &gates)
     }
 
@@ -141,9 +143,10 @@ impl Compare {
     /// As [`Compare::compare`].
     pub async fn compare_runs(&self, sides: [&[String]; 2], gates: &[String]) -> Result<Compared, Error> {
         let gates = specs(gates)?;
-        read_stdin_once(sides.into_iter().flatten().map(String::as_str))?;
-        let before = self.runs(sides[0]).await?;
-        let after = self.runs(sides[1]).await?;
+        let mut rows = distinct(sides.into_iter().flatten())?;
+        let after = rows.split_off(sides[0].len());
+        let before = self.side_of_runs(sides[0], &rows).await?;
+        let after = self.side_of_runs(sides[1], &after).await?;
         compared(before, after, &gates)
     }
 
@@ -152,25 +155,30 @@ impl Compare {
     /// # Errors
     /// As [`Compare::compare`].
     pub async fn snapshot(&self, rows: &str) -> Result<Snapshot, Error> {
-        let side = match Rows::parse(rows)? {
-            Rows::Saved(path) => Snapshot::from_json(
-                &std::fs::read_to_string(path)
-                    .map_err(|error| Error::config("the file of a side cannot be read").caused_by(error))?,
-            )?,
-            read => self.read(rows, &[read], false).await?,
-        };
-        self.check(side)
+        self.side(rows, Rows::parse(rows, Timestamp::now())?).await
     }
 
     /// The figures of several runs as one side, each a block.
     ///
     /// # Errors
-    /// As [`Compare::compare`], and if a run is a saved baseline.
+    /// As [`Compare::compare`], and if a run is a saved baseline or overlaps another one.
     pub async fn runs(&self, runs: &[String]) -> Result<Snapshot, Error> {
-        let parsed = runs.iter().map(|run| Rows::parse(run)).collect::<Result<Vec<_>, _>>()?;
-        read_stdin_once(runs.iter().map(String::as_str))?;
-        let side = self.read(&runs.join(","), &parsed, true).await?;
+        self.side_of_runs(runs, &distinct(runs)?).await
+    }
+
+    async fn side(&self, of: &str, rows: Rows) -> Result<Snapshot, Error> {
+        let side = match rows {
+            Rows::Saved(path) => Snapshot::from_json(
+                &std::fs::read_to_string(path)
+                    .map_err(|error| Error::config("the file cannot be read").caused_by(error))?,
+            )?,
+            read => self.read(of, &[read], false).await?,
+        };
         self.check(side)
+    }
+
+    async fn side_of_runs(&self, runs: &[String], rows: &[Rows]) -> Result<Snapshot, Error> {
+        self.check(self.read(&runs.join(","), rows, true).await?)
     }
 
     /// The rows of one side of a comparison, in detail, for a [`page`](super::page) that has both. `None` for a saved baseline,
@@ -189,7 +197,7 @@ impl Compare {
         for condition in &filter.conditions {
             question = question.condition(condition)?;
         }
-        match Rows::parse(side)? {
+        match Rows::parse(side, Timestamp::now())? {
             Rows::Saved(_) => return Ok(None),
             Rows::Log(_) if side == STDIN => return Ok(None),
             Rows::Log(path) => return Ok(Some(report_of_logs(&question, &[path]).await?.0)),
@@ -211,12 +219,15 @@ impl Compare {
         }
         if side.rows == 0 {
             return Err(Error::config(
-                "a side has no rows: check its window or value, --event, --where, and the database",
+                "there are no rows: check the window or value, --event, --where, and the database",
             ));
         }
         let has = |name: &String| side.events.iter().any(|event| event.event_type == *name);
         match self.filter.events.iter().find(|name| !has(name)) {
-            Some(_) => Err(Error::config("a side has no rows of an event type that --event names")),
+            Some(name) => Err(Error::config(format!(
+                "there are no rows of the event type {}: check --event",
+                named(name)
+            ))),
             None => Ok(side),
         }
     }
@@ -225,18 +236,16 @@ impl Compare {
         if self.databases.is_empty() && runs.iter().any(|rows| !matches!(rows, Rows::Log(_))) {
             return Err(Error::config("no database is named: use --database-url or DATABASE_URL"));
         }
-        let mix_keys = mix::keys(&self.rules);
-        let mut collected = Collected {
-            side: Snapshot::empty(of, self.filter.clone(), TimeBlocks::Days),
-            tallies: BTreeMap::new(),
-            days: BTreeMap::new(),
-            mix_keys: &mix_keys,
-            run: None,
-        };
+        let mut mix_keys = mix::keys(&self.rules);
+        mix_keys.retain(|key| !self.filter.by.contains(key));
+        let side = Snapshot::empty(of, self.filter.clone(), TimeBlocks::Days);
+        let mut collected = Collected::new(side, &mix_keys);
         for (number, rows) in (0..).zip(runs) {
             collected.run = experiment.then_some(number);
-            let questions = self.questions(rows, &mix_keys)?;
-            let each = &mut |reading: &Reading<'_>| collected.add(&questions, &questions.observe(reading));
+            let mut questions = self.questions(rows, &mix_keys)?;
+            let id = questions.place(Asked::Id);
+            let each =
+                &mut |reading: &Reading<'_>| collected.add(&questions, id, &questions.observe(reading));
             if let Rows::Log(path) = rows {
                 let mut log = Logs::new(vec![path.clone()], &self.rules);
                 log.read(questions.selection(), each).await?;
@@ -244,8 +253,8 @@ impl Compare {
                 collected.side.is_log = true;
                 continue;
             }
-            for url in &self.databases {
-                open_to_read(url, &self.table)?.read(questions.selection(), each).await?;
+            for mut source in open_all(&self.databases, &self.table)? {
+                source.read(questions.selection(), each).await?;
             }
         }
         Ok(collected.finish(experiment, self.short_window))
@@ -282,6 +291,32 @@ fn read_stdin_once<'a>(sides: impl IntoIterator<Item = &'a str>) -> Result<(), E
     Ok(())
 }
 
+/// The rows of runs, of which none is named twice: two would count as independent.
+fn distinct<'a>(runs: impl IntoIterator<Item = &'a String>) -> Result<Vec<Rows>, Error> {
+    let runs: Vec<_> = runs.into_iter().map(String::as_str).collect();
+    read_stdin_once(runs.iter().copied())?;
+    let now = Timestamp::now();
+    let mut rows = Vec::<Rows>::new();
+    for run in &runs {
+        let of_run = |error: Error| error.reworded(|words| format!("the run {}: {words}", named(run)));
+        let own = Rows::parse(run, now).map_err(of_run)?;
+        if let Some((other, _)) = runs.iter().zip(&rows).find(|(_, other)| other.overlaps(&own)) {
+            return Err(rows_in_common(other, run));
+        }
+        rows.push(own);
+    }
+    Ok(rows)
+}
+
+fn rows_in_common(one: &str, other: &str) -> Error {
+    Error::config(format!(
+        "{} and {} have rows in common, so they cannot be compared as independent ones: choose windows that do not \
+         overlap, or other values",
+        named(one),
+        named(other)
+    ))
+}
+
 fn no_rows_in(unread: &UnreadLines) -> String {
     let unread = if unread.count() > 0 { format!(", and {unread}") } else { String::new() };
     format!(
@@ -296,10 +331,14 @@ fn specs(gates: &[String]) -> Result<Vec<GateSpec>, Error> {
 
 fn compared(before: Snapshot, after: Snapshot, gates: &[GateSpec]) -> Result<Compared, Error> {
     if before.filter != after.filter {
-        return Err(Error::config(
-            "the sides have other event types, groups or conditions: save the baseline with the same --event, --by \
-             and --where",
-        ));
+        return Err(Error::config(format!(
+            "the sides have other event types, groups or conditions (before: {}; after: {}): save the baseline with the \
+             same --event, --by and --where",
+            before.filter, after.filter
+        )));
+    }
+    if before.sketch.has_rows_of(&after.sketch) {
+        return Err(rows_in_common(&before.of, &after.of));
     }
     Compared::new(before, after, gates)
 }
@@ -307,57 +346,5 @@ fn compared(before: Snapshot, after: Snapshot, gates: &[GateSpec]) -> Result<Com
 impl Default for Compare {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Collected<'_> {
-    fn add(&mut self, questions: &Questions, row: &Observation<'_>) {
-        self.side.rows += 1;
-        let Some(moment) = row.moment() else {
-            self.side.unreadable += 1;
-            return;
-        };
-        let at = moment.as_microsecond();
-        let day = self.days.entry(TimeBlocks::Days.block(at, at, at)).or_insert((moment, moment));
-        *day = (day.0.min(moment), day.1.max(moment));
-        let label =
-            |(place, raw): (usize, Option<_>)| raw.and_then(|raw: Cow<'_, str>| questions.label(place, &raw));
-        let mut values: Vec<_> = row.raw_by().enumerate().map(label).collect();
-        let unit = row.unit(self.side.rows);
-        let mixed = values.split_off(values.len().saturating_sub(self.mix_keys.len()));
-        let mix = self.side.mix.entry(row.event_type().to_owned()).or_default();
-        for (key, value) in self.mix_keys.iter().zip(mixed) {
-            let Some(value) = value else { continue };
-            *mix.entry(key.clone()).or_default().entry(value).or_default() += 1;
-        }
-        let group = values;
-        let at = self.run.unwrap_or(at);
-        let mut add =
-            |by| self.tallies.entry((row.event_type().to_owned(), by)).or_default().add(row, at, unit);
-        if !group.is_empty() {
-            add(group);
-        }
-        add(Vec::new());
-    }
-
-    fn finish(self, runs: bool, short_window: bool) -> Snapshot {
-        let mut side = self.side;
-        let few_days = self.days.len() < TimeBlocks::Days.least() as usize;
-        side.blocks = match () {
-            () if runs => TimeBlocks::Runs,
-            () if short_window && few_days => TimeBlocks::Parts,
-            () => TimeBlocks::Days,
-        };
-        let text =
-            |moment: Option<jiff::Timestamp>| moment.map(|moment| format!("{moment:.0}")).unwrap_or_default();
-        side.first = text(self.days.values().map(|day| day.0).min());
-        side.last = text(self.days.values().map(|day| day.1).max());
-        let blocks = side.blocks;
-        side.events = self
-            .tallies
-            .into_iter()
-            .map(|((event_type, by), tally)| tally.figures(event_type, by, blocks))
-            .collect();
-        side
     }
 }

@@ -6,15 +6,17 @@ use serde_json::{Value, json};
 
 use super::compared::{Compared, GateLine, Pair, by_chance, interval};
 use super::mix;
+use super::mix_lines::mix_lines;
 use super::overlay::overlays;
 use super::snapshot::{SavedFigure, SideFigures, Snapshot};
-use super::tally::{ATTEMPTS, SUCCESS};
+use super::tally::SUCCESS;
+use super::words::{
+    Line, amount, change_of, foreign, judgement_word, own, range, result_word, text_of, value, values,
+};
 use crate::escape::visible_json;
 use crate::report::escape::{markdown, text};
 use crate::report::grid::{Grid, NONE};
-use crate::report::render::unit::{self, duration};
 use crate::report::stats::blocks::TimeBlocks;
-use crate::report::stats::contrast::Judgement;
 use crate::report::stats::estimate::Estimate;
 use crate::report::stats::gates::GateResult;
 use crate::report::stats::{ALPHA, Interval};
@@ -73,21 +75,6 @@ impl Compared {
     }
 }
 
-/// A line of constants and of texts from the database, which are escaped.
-pub(in crate::report) type Line = Vec<(bool, String)>;
-
-pub(in crate::report) fn text_of(line: &Line, escape: fn(&str) -> String) -> String {
-    line.iter().map(|(foreign, part)| if *foreign { escape(part) } else { part.clone() }).collect()
-}
-
-fn own(part: impl Into<String>) -> (bool, String) {
-    (false, part.into())
-}
-
-fn foreign(part: impl Into<String>) -> (bool, String) {
-    (true, part.into())
-}
-
 pub(in crate::report) fn lines(compared: &Compared) -> Vec<Line> {
     let mut lines = vec![side_line("Before", &compared.before), side_line("After", &compared.after)];
     lines.extend(short_line(compared));
@@ -132,7 +119,7 @@ fn halves_line(compared: &Compared) -> Line {
         .flat_map(|event| event.figures.iter().map(move |figure| (event, figure)))
         .filter(|(_, figure)| figure.differs_from_itself())
         .collect();
-    let block = block_word(compared.before.blocks);
+    let block = compared.before.blocks.word();
     let mut line = vec![own(format!("The side before against itself (every other {block}): "))];
     if unsteady.is_empty() {
         let known = totals().any(|event| event.figures.iter().any(|figure| figure.halves.is_some()));
@@ -150,42 +137,6 @@ fn halves_line(compared: &Compared) -> Line {
     }
     line.push(own("your own baseline differs from itself, so it decides nothing on these figures."));
     line
-}
-
-pub(in crate::report) fn block_word(blocks: TimeBlocks) -> &'static str {
-    match blocks {
-        TimeBlocks::Days => "day",
-        TimeBlocks::Parts => "part",
-        TimeBlocks::Runs => "run",
-    }
-}
-
-fn mix_lines(compared: &Compared) -> Vec<Line> {
-    let moved: Vec<_> =
-        mix::shares(&compared.before, &compared.after).into_iter().filter(mix::MixShare::has_moved).collect();
-    if moved.is_empty() {
-        return vec![vec![own("The mix of calls has moved by at most 5 points.")]];
-    }
-    let mut lines = Vec::new();
-    for share in &moved {
-        lines.push(vec![
-            own("The mix has moved: "),
-            foreign(format!("{} of {}, {}", share.key, share.event_type, share.value)),
-            own(format!(" from {:.1}% to {:.1}%.", share.before * 100.0, share.after * 100.0)),
-        ]);
-    }
-    let mut events: Vec<_> = moved.iter().map(|share| &share.event_type).collect();
-    events.dedup();
-    for (event, metric) in events.into_iter().flat_map(|event| [(event, "p50"), (event, "p95")]) {
-        let Some((change, within)) = mix::at_the_mix_before(compared, event, metric) else { continue };
-        let (change, within) = (amount(metric, change), range(metric, within));
-        lines.push(vec![
-            own(format!("At the mix before, {metric} of ")),
-            foreign(event),
-            own(format!(" changes by {change} ({within}).")),
-        ]);
-    }
-    lines
 }
 
 const FIGURE_COLUMNS: [&str; 13] = [
@@ -257,13 +208,12 @@ pub(in crate::report) fn group(pair: &Pair) -> String {
 }
 
 fn gate_cells(gated: &GateLine) -> Vec<String> {
-    let needed = gated.needed().filter(|_| gated.result == GateResult::Undecided);
     vec![
         gated.spec.text.clone(),
         gated.pair.event_type.clone(),
         result_word(gated.result).to_owned(),
         why(gated),
-        needed.map_or(NONE.to_owned(), |needed| format!("{needed:.0}")),
+        gated.needed().map_or(NONE.to_owned(), |needed| format!("{needed:.0}")),
     ]
 }
 
@@ -276,10 +226,15 @@ pub(in crate::report) fn why(gated: &GateLine) -> String {
         let within = if gated.spec.is_change { range(metric, interval) } else { values(metric, interval) };
         return if broken_alone { format!("{within}, not sure among several gates") } else { within };
     }
-    let sides = [("before", &gated.pair.before), ("after", &gated.pair.after)];
-    let sides = sides.into_iter().filter(|(name, _)| gated.spec.is_change || *name == "after");
+    let sides = match gated.pair.contrast().filter(|_| gated.spec.is_change) {
+        Some(contrast) => contrast.sides().map(Some),
+        None => [gated.pair.before.clone(), gated.pair.after.clone()],
+    };
     let mut reasons: Vec<String> = Vec::new();
-    for (name, side) in sides {
+    for (name, side) in ["before", "after"].into_iter().zip(&sides) {
+        if !gated.spec.is_change && name == "before" {
+            continue;
+        }
         match side {
             None => reasons.push(format!("no values {name}")),
             Some(side) if !side.has_enough_blocks() => {
@@ -335,53 +290,4 @@ fn pair_json(pair: &Pair) -> Value {
 fn gate_json(gated: &GateLine) -> Value {
     json!({"gate": gated.spec.text, "event_type": gated.pair.event_type, "result": result_word(gated.result),
            "why": why(gated), "needs_n": gated.needed()})
-}
-
-pub(in crate::report) fn judgement_word(judgement: Judgement) -> &'static str {
-    match judgement {
-        Judgement::Better => "better",
-        Judgement::Worse => "worse",
-        Judgement::NoDifferenceShown => "no difference shown",
-        Judgement::NotEnoughData => "not enough data",
-    }
-}
-
-pub(in crate::report) fn result_word(result: GateResult) -> &'static str {
-    match result {
-        GateResult::Holds => "holds",
-        GateResult::Broken => "broken",
-        GateResult::Undecided => "undecided",
-    }
-}
-
-pub(in crate::report) fn value(metric: &str, value: f64) -> String {
-    match metric {
-        SUCCESS => format!("{:.1}%", value * 100.0),
-        ATTEMPTS => format!("{value:.2}"),
-        _ => duration(value),
-    }
-}
-
-fn values(metric: &str, within: Interval) -> String {
-    match metric {
-        SUCCESS | ATTEMPTS => format!("{} to {}", value(metric, within.lo), value(metric, within.hi)),
-        _ => unit::range((within.lo, within.hi)),
-    }
-}
-
-/// A change as the JSON has it: a difference of shares, or a part of the value before.
-pub(in crate::report) fn change_of(metric: &str, change: f64) -> f64 {
-    if metric == SUCCESS { change } else { change.exp_m1() }
-}
-
-/// A change on the scale of its interval.
-pub(in crate::report) fn amount(metric: &str, change: f64) -> String {
-    match metric {
-        SUCCESS => format!("{:+.1} pt", change * 100.0),
-        _ => format!("{:+.1}%", change.exp_m1() * 100.0),
-    }
-}
-
-pub(in crate::report) fn range(metric: &str, within: Interval) -> String {
-    format!("{} to {}", amount(metric, within.lo), amount(metric, within.hi))
 }

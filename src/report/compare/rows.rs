@@ -5,11 +5,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use jiff::civil::Date;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use crate::error::Error;
+use crate::escape::visible;
 
 /// A side that is the log on stdin.
 pub(super) const STDIN: &str = "-";
@@ -28,12 +29,14 @@ pub(super) enum Rows {
 }
 
 impl Rows {
+    /// Spans count back from `now`, which is the same for all sides, so that one may begin where another ends.
+    ///
     /// The text may be a URL in the wrong place, so no error repeats it.
-    pub(super) fn parse(text: &str) -> Result<Self, Error> {
+    pub(super) fn parse(text: &str, now: Timestamp) -> Result<Self, Error> {
         if text == STDIN {
             return Ok(Self::Log(PathBuf::from(text)));
         }
-        let ends = text.split_once("..").map(|(from, to)| (end(from), end(to)));
+        let ends = text.split_once("..").map(|(from, to)| (end(from, now), end(to, now)));
         if let Some((Some(from), Some(to))) = ends {
             if from.zip(to).is_some_and(|(from, to)| from >= to) {
                 return Err(Error::config("a window ends before it begins: write the earlier time first"));
@@ -48,10 +51,25 @@ impl Rows {
             return Ok(Self::Having(text.to_owned()));
         }
         Err(Error::config(
-            "a side of the comparison is no file, no window such as 2026-11-01..2026-11-08 or 7d.., and no value such \
-             as version=1.4: write one of them, - for a log on stdin, or make a file with \"baseline save\"",
+            "this is no file, no window such as 2026-11-01..2026-11-08 or 7d.., and no value such as version=1.4: write \
+             one of them, - for a log on stdin, or make a file with \"baseline save\"",
         ))
     }
+
+    /// Whether both are the same, or windows that overlap.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let (Self::Window(since, until), Self::Window(from, to)) = (self, other) else {
+            return self == other;
+        };
+        let is_before =
+            |begin: &Option<_>, end: &Option<_>| begin.zip(*end).is_none_or(|(begin, end)| begin < end);
+        is_before(since, to) && is_before(from, until)
+    }
+}
+
+/// A text of the command line for a message. It may be a URL in the wrong place, which nothing repeats.
+pub(super) fn named(text: &str) -> String {
+    if text.contains("://") { "…".to_owned() } else { visible(text) }
 }
 
 /// A baseline is a JSON object whose first key says so.
@@ -62,12 +80,12 @@ fn is_baseline(path: &Path) -> bool {
 }
 
 /// `None` for a text that is no time; an end may be open.
-fn end(text: &str) -> Option<Option<SystemTime>> {
-    let day = |text: &str| Some(text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
+fn end(text: &str, now: Timestamp) -> Option<Option<SystemTime>> {
+    let day = |text: &str| Some(text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
     let before_now = |text: &str| {
         let span: Span = text.parse().ok()?;
         let span: SignedDuration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-        if span.is_negative() { None } else { Timestamp::now().checked_sub(span).ok() }
+        if span.is_negative() { None } else { now.checked_sub(span).ok() }
     };
     if text.is_empty() {
         return Some(None);
@@ -86,9 +104,11 @@ mod tests {
 
     #[test]
     fn a_side_is_a_window_or_a_value() {
-        let parse = |text| Rows::parse(text).expect("a side");
+        let parse = |text| Rows::parse(text, Timestamp::now()).expect("a side");
         let window = Rows::Window(moment("2026-11-01T00:00:00Z"), moment("2026-11-08T00:00:00Z"));
         assert_eq!(parse("2026-11-01..2026-11-08"), window);
+        let noon = Rows::Window(moment("2026-11-01T12:00:00Z"), None);
+        assert_eq!(parse("2026-11-01T12:00:00.."), noon, "a time without a zone is in UTC");
         assert_eq!(parse("2026-11-01T00:00:00Z.."), Rows::Window(moment("2026-11-01T00:00:00Z"), None));
         assert!(matches!(parse("7d..1d"), Rows::Window(Some(_), Some(_))));
         assert_eq!(parse("-"), Rows::Log(PathBuf::from("-")));
@@ -96,10 +116,32 @@ mod tests {
     }
 
     #[test]
+    fn windows_overlap_where_a_moment_is_in_both() {
+        let now = Timestamp::now();
+        let overlap = |one, other| {
+            let [one, other] = [one, other].map(|text| Rows::parse(text, now).expect("a side"));
+            assert_eq!(one.overlaps(&other), other.overlaps(&one));
+            one.overlaps(&other)
+        };
+        assert!(!overlap("2026-11-01..2026-11-08", "2026-11-08..2026-11-15"));
+        assert!(!overlap("14d..7d", "7d.."));
+        assert!(!overlap("version=1", "version=2"));
+        for (one, other) in [
+            ("2026-11-01..2026-11-08", "2026-11-07..2026-11-15"),
+            ("2026-11-01..2026-11-08", "..2026-11-02"),
+            ("..", "2026-11-01.."),
+            ("version=1", "version=1"),
+        ] {
+            assert!(overlap(one, other), "{one} {other}");
+        }
+    }
+
+    #[test]
     fn a_url_is_never_repeated() {
-        let error = Rows::parse("postgres://bob:hunter2@db/app?x=y").expect_err("no side");
+        let parse = |text| Rows::parse(text, Timestamp::now());
+        let error = parse("postgres://bob:hunter2@db/app?x=y").expect_err("no side");
         assert!(!error.to_string().contains("hunter2"), "{error}");
-        assert!(Rows::parse("missing.json").is_err());
-        assert!(Rows::parse("2026-11-08..2026-11-01").is_err());
+        assert!(parse("missing.json").is_err());
+        assert!(parse("2026-11-08..2026-11-01").is_err());
     }
 }

@@ -1,10 +1,13 @@
 //! The figures of one side, as they are compared and as they are saved.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::rows::named;
+use super::sketch::RowSketch;
 use super::tally::{ATTEMPTS, LEVELS, SUCCESS};
 use crate::error::Error;
 use crate::escape::visible_json;
@@ -33,6 +36,9 @@ pub struct Snapshot {
     pub(super) unread: UnreadLines,
     #[serde(skip)]
     pub(super) is_log: bool,
+    /// Empty in files of earlier versions.
+    #[serde(default)]
+    pub(super) sketch: RowSketch,
     pub(super) filter: Filter,
     pub(in crate::report) blocks: TimeBlocks,
     pub(super) events: Vec<SideFigures>,
@@ -46,6 +52,18 @@ pub(super) struct Filter {
     pub(super) events: Vec<String>,
     pub(super) by: Vec<String>,
     pub(super) conditions: Vec<String>,
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::default() {
+            return f.write_str("none");
+        }
+        let options = [("--event", &self.events), ("--by", &self.by), ("--where", &self.conditions)];
+        let all = options.iter().flat_map(|(option, values)| values.iter().map(move |value| (option, value)));
+        let all: Vec<_> = all.map(|(option, value)| format!("{option} {}", named(value))).collect();
+        f.write_str(&all.join(" "))
+    }
 }
 
 /// The figures of an event type, or of one group of it.
@@ -94,7 +112,8 @@ impl SideFigures {
             (_, None) => return None,
         };
         let SavedFigure { value, n, variances, .. } = *figure;
-        Some(Estimate { kind, value, n, variances, least_blocks: blocks.least() })
+        let unit_size = (self.rows as f64 / self.units.max(1) as f64).max(1.0);
+        Some(Estimate { kind, value, n, variances, least_blocks: blocks.least(), unit_size })
     }
 }
 
@@ -109,11 +128,27 @@ impl Snapshot {
             unreadable: 0,
             unread: UnreadLines::default(),
             is_log: false,
+            sketch: RowSketch::default(),
             filter,
             blocks,
             events: Vec::new(),
             mix: BTreeMap::new(),
         }
+    }
+
+    /// How many rows it has, of which time, and whether they are enough days to decide from.
+    pub fn summary(&self) -> String {
+        let Self { of, first, last, rows, blocks, .. } = self;
+        let figures = self.events.iter().flat_map(|event| &event.figures);
+        let known = figures.map(|figure| figure.variances.times.blocks).max().unwrap_or_default();
+        let (name, least) = (blocks.word(), blocks.least());
+        let enough = match () {
+            () if known >= least => String::new(),
+            () => format!("; a comparison needs {least} {name}s to decide"),
+        };
+        let [of_rows, of_blocks] = [*rows, known.into()].map(|count| if count == 1 { "" } else { "s" });
+        let of = named(of);
+        format!("{rows} row{of_rows} of {of} from {first} to {last}, in {known} {name}{of_blocks}{enough}")
     }
 
     /// The lines of its logs that could not be read. A file does not keep them.

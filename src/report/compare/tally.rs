@@ -62,13 +62,16 @@ impl EventTally {
         let of = |value: f64| move |place: TimeAndUnit| Measurement { value, place };
         let mut successes: Vec<_> = succeeded.into_iter().map(of(1.0)).collect();
         successes.extend(failed.into_iter().map(of(0.0)));
-        figures.extend(figure_of(SUCCESS, successes, blocks, Estimate::rate));
+        let units = units.into_pairs().count() as u64;
+        let unit_size = (rows as f64 / units as f64).max(1.0);
+        figures.extend(figure_of(SUCCESS, successes, blocks, |all, blocks| {
+            Some(Estimate { unit_size, ..Estimate::rate(all, blocks)? })
+        }));
         let calls = bookings
             .iter()
             .map(|(&unit, &(calls, at))| of(calls as f64)(TimeAndUnit::new(at, unit_block(unit))));
         let attempts = if attempts.is_empty() { calls.collect() } else { attempts };
         figures.extend(figure_of(ATTEMPTS, attempts, blocks, Estimate::mean));
-        let units = units.into_pairs().count() as u64;
         SideFigures { event_type, by, rows, units, durations, figures }
     }
 }
@@ -92,7 +95,7 @@ fn figure_of(
     name: &str,
     mut all: Vec<Measurement>,
     blocks: TimeBlocks,
-    estimate: fn(&[Measurement], TimeBlocks) -> Option<Estimate>,
+    estimate: impl Fn(&[Measurement], TimeBlocks) -> Option<Estimate>,
 ) -> Option<SavedFigure> {
     let odd = order(&mut all, blocks);
     let halves = <[_; 2]>::from(all.split_at(odd)).map(|half| estimate(half, blocks));

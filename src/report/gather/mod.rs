@@ -227,7 +227,7 @@ mod tests {
         let asked = &questions.selection().asked;
         for route in ["a", "b", "a", "c", "d", "e", "d", "a", "a"] {
             let texts: Vec<_> = asked.iter().map(|asked| is_route(asked).then_some(route)).collect();
-            let reading = Reading { created_at: None, event_type: "call", is_object: true, texts: &texts };
+            let reading = Reading { created_at: None, event_type: "call", is_readable: true, texts: &texts };
             gather.row(0, &questions.observe(&reading));
         }
         let report = gather.report(&questions);

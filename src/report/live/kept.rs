@@ -12,7 +12,7 @@ use crate::store::read::{Reading, RowSource, Selection};
 pub(super) struct KeptRow {
     created_at: Option<Timestamp>,
     event_type: Box<str>,
-    is_object: bool,
+    is_readable: bool,
     id: usize,
     texts: Box<[Option<Box<str>>]>,
 }
@@ -26,7 +26,7 @@ impl KeptRow {
         Self {
             created_at: reading.created_at,
             event_type: reading.event_type.into(),
-            is_object: reading.is_object,
+            is_readable: reading.is_readable,
             id,
             texts: reading.texts.iter().map(|text| text.map(Into::into)).collect(),
         }
@@ -54,7 +54,7 @@ impl KeptRow {
         then(&Reading {
             created_at: self.created_at,
             event_type: &self.event_type,
-            is_object: self.is_object,
+            is_readable: self.is_readable,
             texts: &texts,
         })
     }

@@ -15,7 +15,7 @@ use super::observe::Questions;
 use super::question::Question;
 use crate::error::Error;
 use crate::store::read::{Asked, Choice, Reading, RowSource, Selection};
-use crate::store::{AnyStore, open_to_read, time};
+use crate::store::{AnyStore, open_all, time};
 
 /// The window is shown in so many parts.
 const PARTS: u32 = 12;
@@ -74,10 +74,7 @@ impl Live {
     /// # Errors
     /// [`Error::is_config`] if a URL cannot be parsed, or names a database whose feature is not built in.
     pub fn new<U: AsRef<str>>(question: &Question, window: Duration, urls: &[U]) -> Result<Self, Error> {
-        let mut sources = Vec::new();
-        for url in urls {
-            sources.push(open_to_read(url.as_ref(), &question.table)?);
-        }
+        let sources = open_all(urls, &question.table)?;
         let mut questions = question.questions();
         let mut key = |key: &str| questions.place(Asked::Key(Choice::always(key)));
         let [cause, count] = ["cause", "count"].map(&mut key);

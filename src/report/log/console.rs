@@ -2,20 +2,20 @@
 
 use serde_json::{Value, json};
 
+use super::dialect::Dialect;
 use super::line::{Fields, Line};
 use super::row;
-use crate::store::read::moment;
 
 const MARK: &str = "[auto-assign][job] ";
 
 /// `None` if it is another line.
-pub(super) fn stage(line: &str) -> Option<Result<Line, &'static str>> {
+pub(super) fn stage(line: &str, dialect: &mut Dialect) -> Option<Result<Line, &'static str>> {
     let (before, rest) = line.split_once(MARK)?;
     let (stage, details) = rest.split_once(' ').unwrap_or((rest, "{}"));
     let Some(mut details) = object(details.trim()) else {
         return Some(Err("the details of the stage are no object"));
     };
-    let at = before.split_whitespace().find_map(moment);
+    let at = dialect.moment(before);
     let booking = ["bookingId", "booking_id"].iter().find_map(|key| details.remove(*key));
     let row = |(event_type, more): (&str, Fields)| {
         let mut context = details.clone();

@@ -2,26 +2,41 @@
 
 use serde_json::Value;
 
-use super::line::{Fields, Line, Span, Spans, of_event};
+use super::dialect::Dialect;
+use super::line::{Fields, Line, Span, Spans, is_close, of_event};
 use super::row;
-use crate::store::read::moment;
 
-pub(super) fn read(line: &str) -> Result<Line, &'static str> {
-    let Ok(Value::Object(mut object)) = serde_json::from_str(line) else {
-        return Err("it is not a JSON object");
-    };
+pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<Line, &'static str> {
+    let mut object = object(line).ok_or("it is not a JSON object")?;
     if object.contains_key("event_type") || object.contains_key("eventType") {
         return row::of_object(object).map(|row| Line::Rows(vec![row]));
     }
-    let at = object.get("timestamp").and_then(Value::as_str).and_then(moment);
+    if !KEYS.iter().any(|key| object.contains_key(*key)) {
+        return Err("it is neither a row nor a line of the fmt layer");
+    }
+    let at = object.get("timestamp").and_then(Value::as_str).and_then(|time| dialect.moment(time));
     let target = object.get("target").and_then(Value::as_str).map(str::to_owned);
+    let names_span = object.contains_key("span");
     let spans = spans(&mut object);
     // With `flatten_event` the fields stand beside the other keys.
     let fields = match object.remove("fields") {
         Some(Value::Object(fields)) => fields,
         _ => without_frame(object),
     };
+    // The list of spans has only those around one that closes.
+    if !names_span && is_close(&fields) {
+        return Err("it does not name the span that closes: leave out .with_current_span(false)");
+    }
     of_event(at, target, spans, &fields)
+}
+
+/// The keys of which each line of the `fmt` layer has one, whatever is switched off.
+const KEYS: [&str; 4] = ["fields", "level", "target", "timestamp"];
+
+/// `\copy` doubles each backslash of its text format.
+fn object(line: &str) -> Option<Fields> {
+    let parse = |text: &str| serde_json::from_str(text).ok();
+    parse(line).or_else(|| parse(&line.replace(r"\\", r"\")))
 }
 
 /// The spans around an event. The list ends with the span of the event, but not where that span closes. Either may be

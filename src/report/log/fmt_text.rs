@@ -4,18 +4,18 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::line::{Fields, Line, Span, Spans, of_event};
-use crate::store::read::moment;
+use super::dialect::Dialect;
+use super::line::{Fields, Line, NO_NAME, Span, Spans, of_event};
 
 const LEVELS: [&str; 5] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"];
 
 /// The words before the level: a time has at most three.
 const WORDS_BEFORE: usize = 4;
 
-pub(super) fn read(line: &str) -> Result<Line, &'static str> {
+pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<Line, &'static str> {
     let (before, rest) = split_at_level(line).ok_or("it has no level, and is in no format that is known")?;
-    let at = before.split_whitespace().find_map(moment);
-    let rest = without_thread(rest.trim_start());
+    let at = dialect.moment(before);
+    let rest = without_thread(rest.trim_start(), dialect.names_threads);
     let (mut spans, rest) = spans(rest);
     let (mut target, mut rest) = target(rest);
     if spans.is_empty()
@@ -39,7 +39,12 @@ pub(super) fn read(line: &str) -> Result<Line, &'static str> {
         } else {
             fields
         };
-    of_event(at, target, spans, &own)
+    match of_event(at, target, spans, &own)? {
+        read @ Line::Closed { .. } => Ok(read),
+        _ if line.contains("close, time.busy: ") => Err("the pretty format has several lines for an event"),
+        _ if line.contains("close time.busy=") => Err(NO_NAME),
+        read => Ok(read),
+    }
 }
 
 /// The fields of the events that matter here.
@@ -78,11 +83,20 @@ fn split_at_level(line: &str) -> Option<(&str, &str)> {
     None
 }
 
+/// The word after the level, if it may be the name of a thread.
+pub(super) fn thread_name(line: &str) -> Option<Option<&str>> {
+    let (_, rest) = split_at_level(line)?;
+    let (word, _) = rest.trim_start().split_once(' ')?;
+    Some((!word.contains(['{', ':', '=', '"'])).then_some(word))
+}
+
 /// Without the name of the thread and its id. A name with a space cannot be told from a message.
-fn without_thread(rest: &str) -> &str {
+fn without_thread(rest: &str, is_named: bool) -> &str {
     let rest = match rest.split_once(' ') {
         Some((word, after))
-            if !word.contains(['{', ':', '=']) && after.trim_start().starts_with("ThreadId(") =>
+            if !word.contains(['{', ':', '=', '"'])
+                && (is_named && !word.starts_with("ThreadId(")
+                    || after.trim_start().starts_with("ThreadId(")) =>
         {
             after.trim_start()
         }
@@ -114,8 +128,9 @@ fn span(text: &str) -> Option<(Span, &str)> {
     if !inner.is_empty() {
         return Some((Span { name: name.to_owned(), fields: fields(inner) }, after));
     }
-    // The last name before a space is the target, unless a target follows it.
-    let followed = !after.starts_with(' ') || target(after.trim_start()).0.is_some();
+    // The last name before a space is the target, unless a target or a place in the code follows it.
+    let next = after.trim_start();
+    let followed = !after.starts_with(' ') || target(next).1.len() < next.len();
     let is_path = after.starts_with(':');
     (followed && !is_path).then(|| (Span { name: name.to_owned(), fields: Fields::new() }, after))
 }
@@ -163,14 +178,26 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-/// `path::of::target: ` and the rest after it.
+/// `path::of::target: src/main.rs:2: ` and the rest after it. Each may be switched off. The compact form has
+/// `path::of::target:2: `, and the full one `path::of::target: 2: `, if only the line is named.
 fn target(text: &str) -> (Option<String>, &str) {
-    match text.split_once(": ") {
-        Some((target, rest)) if !target.is_empty() && !target.contains([' ', '=', '"', '{']) => {
-            (Some(target.to_owned()), rest.trim_start())
+    let (mut target, mut rest) = (None, text);
+    while let Some((part, after)) = rest.split_once(": ") {
+        let number = part.rsplit(':').next().filter(|number| !number.is_empty());
+        let number = number.filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+        let path = number.map_or(part, |number| part[..part.len() - number.len()].trim_end_matches(':'));
+        if part.is_empty() || part.contains([' ', '=', '"', '{']) {
+            break;
         }
-        _ => (None, text),
+        if !path.is_empty() && !path.ends_with(".rs") {
+            if target.is_some() {
+                break;
+            }
+            target = Some(path.to_owned());
+        }
+        rest = after.trim_start();
     }
+    (target, rest)
 }
 
 /// A message and `key=value` pairs. The text of a value ends before the next pair.

@@ -10,8 +10,13 @@ use ruzstd::decoding::StreamingDecoder;
 /// A longer line is left out, so that memory stays flat.
 const LONGEST_LINE: u64 = 4 * 1024 * 1024;
 
+/// The length of the beginning that tells how a log is written.
+const HEAD: u64 = 64 * 1024;
+
 /// The lines of one log.
 pub(super) struct Input {
+    /// The beginning.
+    head: Vec<u8>,
     reader: Box<dyn BufRead>,
     line: Vec<u8>,
     number: u64,
@@ -26,7 +31,14 @@ pub(super) enum Next<'a> {
 
 /// `-` is stdin.
 pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read>> {
-    Ok(if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path)?) })
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin()));
+    }
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory: name the files in it"));
+    }
+    Ok(Box::new(file))
 }
 
 impl Input {
@@ -42,7 +54,24 @@ impl Input {
             [0x28, 0xb5, 0x2f, 0xfd] => Box::new(BufReader::new(Frames::new(packed)?)),
             _ => Box::new(BufReader::new(packed)),
         };
-        Ok(Self { reader, line: Vec::new(), number: 0 })
+        Self::with_head(reader)
+    }
+
+    fn with_head(mut reader: Box<dyn BufRead>) -> io::Result<Self> {
+        let mut head = Vec::new();
+        // The error of a damaged log comes after its lines.
+        let error = reader.by_ref().take(HEAD).read_to_end(&mut head).err();
+        let rest: Box<dyn BufRead> = match error {
+            Some(error) => Box::new(BufReader::new(Damaged(Some(error)))),
+            None => reader,
+        };
+        let reader = Box::new(io::Cursor::new(head.clone()).chain(rest));
+        Ok(Self { head, reader, line: Vec::new(), number: 0 })
+    }
+
+    /// The first 64 KiB.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
     }
 
     /// The number of the last line, from 1.
@@ -65,6 +94,15 @@ impl Input {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let line = if self.number == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
         Ok(Some(str::from_utf8(line).map_or(Next::Unreadable("it is not UTF-8"), Next::Line)))
+    }
+}
+
+/// The rest of a log that cannot be read.
+struct Damaged(Option<io::Error>);
+
+impl Read for Damaged {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
     }
 }
 

@@ -3,6 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+use super::dialect::Dialect;
+use super::wrapped::unwrapped;
 use super::{console, fmt_json, fmt_text};
 use crate::store::read::ReadRow;
 
@@ -51,6 +53,13 @@ pub(super) fn is_same(earlier: &[Span], later: &[Span]) -> bool {
         })
 }
 
+pub(super) const NO_NAME: &str = "a span closes, and its name is not found";
+
+/// Whether the event says that its span closes, and how long it was open.
+pub(super) fn is_close(fields: &Fields) -> bool {
+    fields.get("message").and_then(Value::as_str) == Some("close") && fields.contains_key("time.busy")
+}
+
 /// What an event of the `fmt` layer means.
 pub(super) fn of_event(
     at: Option<Timestamp>,
@@ -63,7 +72,7 @@ pub(super) fn of_event(
         other => Some(other.to_string()),
     };
     if spans.is_empty() {
-        return Ok(Line::Other);
+        return if is_close(fields) { Err(NO_NAME) } else { Ok(Line::Other) };
     }
     if text("message").as_deref() == Some("close") {
         let times = text("time.busy").zip(text("time.idle")).ok_or("it has no time.busy and time.idle")?;
@@ -79,17 +88,23 @@ pub(super) fn of_event(
     })
 }
 
-/// Reads a line of text or JSON.
-pub(super) fn read(line: &str) -> Result<Line, &'static str> {
-    let line = fmt_text::without_colours(line);
+/// Reads a line of text or JSON, and returns whether it is of JSON.
+pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<(Line, bool), &'static str> {
+    let wrapped = unwrapped(line);
+    let line = fmt_text::without_colours(&wrapped.line);
     let line = line.trim();
-    if line.is_empty() {
-        return Ok(Line::Other);
+    let is_json = line.starts_with('{');
+    let mut read = match console::stage(line, dialect) {
+        _ if line.is_empty() => Line::Other,
+        Some(stage) => stage?,
+        None if is_json => fmt_json::read(line, dialect)?,
+        None => fmt_text::read(line, dialect)?,
+    };
+    // A log without times may have those of the runtime around it.
+    if let (Line::Closed { at: at @ None, .. }, Some(outer)) = (&mut read, &wrapped.at) {
+        *at = dialect.moment(outer);
     }
-    if let Some(stage) = console::stage(line) {
-        return stage;
-    }
-    if line.starts_with('{') { fmt_json::read(line) } else { fmt_text::read(line) }
+    Ok((read, is_json))
 }
 
 /// Such as `1.23ms`, `45.6µs` or `2m`.

@@ -1,20 +1,27 @@
 //! Rows from the logs of a service, without a ledger: the rules say what a closed span would have become.
 
 mod console;
+mod dialect;
 mod fmt_json;
 mod fmt_text;
 mod input;
 mod line;
+mod moment;
 mod older;
 mod parents;
 mod row;
 mod spans;
 #[cfg(test)]
 mod tests;
+mod wrapped;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use uuid::Uuid;
+
+use self::dialect::Dialect;
 use self::input::{Input, Next};
 use self::line::Line;
 use self::parents::Parents;
@@ -34,14 +41,19 @@ pub(crate) struct Logs {
     files: Vec<PathBuf>,
     calls: Calls,
     parents: Parents,
+    /// The ids of exported rows, which may be in several files.
+    ids: HashSet<u128>,
     unread: UnreadLines,
 }
 
-/// What could not be read of a log. `Display` gives the number of lines, and where and why for the first.
+/// What could not be read of a log, or only with an assumption. `Display` gives the number of lines, and where and why for
+/// the first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnreadLines {
     count: u64,
     alone: u64,
+    repeated: u64,
+    assumes_utc: bool,
     /// File, line and why.
     first: Vec<(PathBuf, u64, &'static str)>,
 }
@@ -49,7 +61,8 @@ pub struct UnreadLines {
 impl Logs {
     /// `-` is stdin.
     pub(crate) fn new(files: Vec<PathBuf>, rules: &Rules) -> Self {
-        Self { files, calls: Calls::new(rules), parents: Parents::default(), unread: UnreadLines::default() }
+        let (calls, parents) = (Calls::new(rules), Parents::default());
+        Self { files, calls, parents, ids: HashSet::new(), unread: UnreadLines::default() }
     }
 
     pub(crate) fn into_unread(self) -> UnreadLines {
@@ -65,6 +78,7 @@ impl Logs {
             self.unread.add(file, 1, DAMAGED);
             return Ok(());
         };
+        let mut dialect = Dialect::of(input.head());
         let (mut is_first, mut table) = (true, None::<Table>);
         loop {
             let number = input.number() + 1;
@@ -88,23 +102,29 @@ impl Logs {
                 Some(table) => {
                     table.line(number, text, &mut |number, row| self.take(file, number, row, each))
                 }
-                None => self.line(file, number, text, each),
+                None => self.line(file, number, text, &mut dialect, each),
             }
         }
+        self.unread.assumes_utc |= dialect.assumes_utc;
         if let Some(mut table) = table {
             table.finish(&mut |number, row| self.take(file, number, row, each));
         }
         Ok(())
     }
 
-    fn line(&mut self, file: &Path, number: u64, text: &str, each: &mut dyn FnMut(&ReadRow)) {
-        match line::read(text) {
-            Ok(Line::Rows(rows)) => rows.into_iter().for_each(|row| each(&self.calls.completed(row))),
+    fn line(
+        &mut self,
+        file: &Path,
+        number: u64,
+        text: &str,
+        dialect: &mut Dialect,
+        each: &mut dyn FnMut(&ReadRow),
+    ) {
+        match line::read(text, dialect) {
+            Ok((Line::Rows(rows), _)) => rows.into_iter().for_each(|row| self.pass(row, each)),
             // JSON alone leaves open which spans are around one that closes.
-            Ok(line) if text.trim_start().starts_with('{') => {
-                self.calls.take(self.parents.complete(line), each)
-            }
-            Ok(line) => self.calls.take(line, each),
+            Ok((line, true)) => self.calls.take(self.parents.complete(line), each),
+            Ok((line, false)) => self.calls.take(line, each),
             Err(why) => self.unread.add(file, number, why),
         }
     }
@@ -117,8 +137,18 @@ impl Logs {
         each: &mut dyn FnMut(&ReadRow),
     ) {
         match row {
-            Ok(row) => each(&self.calls.completed(row)),
+            Ok(row) => self.pass(row, each),
             Err(why) => self.unread.add(file, number, why),
+        }
+    }
+
+    /// Passes on a row that was exported, unless it was there before.
+    fn pass(&mut self, row: ReadRow, each: &mut dyn FnMut(&ReadRow)) {
+        let id = row.id.as_deref().and_then(|id| Uuid::try_parse(id).ok());
+        if id.is_none_or(|id| self.ids.insert(id.as_u128())) {
+            each(&self.calls.completed(row));
+        } else {
+            self.unread.repeated += 1;
         }
     }
 }
@@ -153,14 +183,26 @@ impl UnreadLines {
         self.alone
     }
 
-    /// Whether everything could be read.
+    /// How many exported rows were left out, because a row with the same id was there before.
+    pub fn rows_repeated(&self) -> u64 {
+        self.repeated
+    }
+
+    /// Whether times had no zone, and count as UTC.
+    pub fn assumes_utc(&self) -> bool {
+        self.assumes_utc
+    }
+
+    /// Whether everything could be read, with no assumption.
     pub fn is_empty(&self) -> bool {
-        self.count == 0 && self.alone == 0
+        *self == Self::default()
     }
 
     pub(super) fn extend(&mut self, other: Self) {
         self.count += other.count;
         self.alone += other.alone;
+        self.repeated += other.repeated;
+        self.assumes_utc |= other.assumes_utc;
         self.first.extend(other.first);
         self.first.truncate(NAMED);
     }
@@ -176,21 +218,30 @@ impl UnreadLines {
 impl fmt::Display for UnreadLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = |n: u64, of: &str| if n == 1 { format!("1 {of}") } else { format!("{n} {of}s") };
-        if self.count > 0 || self.alone == 0 {
-            write!(f, "{} cannot be read", number(self.count, "line"))?;
+        let mut parts = Vec::new();
+        if self.count > 0 || self.is_empty() {
+            parts.push(format!("{} cannot be read", number(self.count, "line")));
         }
-        for (file, number, why) in &self.first {
-            write!(f, "; {}:{number}: {why}", file.display())?;
-        }
+        parts.extend(
+            self.first.iter().map(|(file, number, why)| format!("{}:{number}: {why}", file.display())),
+        );
         if self.alone > 0 {
-            let separator = if self.count > 0 { "; " } else { "" };
-            write!(
-                f,
-                "{separator}{} may lack fields that a rule inherits: where their spans close, JSON names no span \
-                 around them (an event within each call does, and so does the text format)",
+            parts.push(format!(
+                "{} may lack fields that a rule inherits: where their spans close, JSON names no span around them (an \
+                 event within each call does, and so does the text format)",
                 number(self.alone, "row")
-            )?;
+            ));
         }
-        Ok(())
+        if self.repeated > 0 {
+            let count = if self.repeated == 1 { "counts" } else { "count" };
+            parts.push(format!(
+                "{} with an id that was there before {count} once",
+                number(self.repeated, "row")
+            ));
+        }
+        if self.assumes_utc {
+            parts.push("times without a zone count as UTC".to_owned());
+        }
+        f.write_str(&parts.join("; "))
     }
 }

@@ -110,7 +110,7 @@ impl Table {
         }
     }
 
-    /// `None` for the header and for a blank line.
+    /// `None` for the header, also that of a file that follows in the same input, and for a blank line.
     fn row(&mut self, text: &str) -> Option<Result<ReadRow, &'static str>> {
         let record = self.records.read(text)?;
         if self.columns.is_empty() {
@@ -124,6 +124,9 @@ impl Table {
             if !is_row {
                 return None;
             }
+        }
+        if record.iter().eq(self.columns.iter().map(String::as_str)) {
+            return None;
         }
         if record.len() != self.columns.len() {
             return Some(Err("it has another number of fields"));

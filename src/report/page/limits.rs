@@ -34,7 +34,7 @@ fn of_report(report: &Report) -> Vec<String> {
     if report.unreadable > 0 {
         let rows = if report.unreadable == 1 { "row" } else { "rows" };
         sentences.push(format!(
-            "{} {rows} cannot be read in full: the context is no JSON object, or created_at is no time.",
+            "{} {rows} cannot be read in full: the context is no JSON object, or the row has no time that can be read.",
             report.unreadable
         ));
     }

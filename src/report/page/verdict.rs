@@ -6,10 +6,9 @@ use super::chart::{BLUE, GREY, ORANGE, picture, round};
 use super::show::{Shown, foreign};
 use super::table::{Cell, Column, Row, Table};
 use crate::report::compare::compared::{Compared, GateLine, Pair};
-use crate::report::compare::render::{
-    amount, block_word, change_of, group, judgement_word, lines, range, result_word, text_of, value, why,
-};
+use crate::report::compare::render::{group, lines, why};
 use crate::report::compare::tally::SUCCESS;
+use crate::report::compare::words::{amount, change_of, judgement_word, range, result_word, text_of, value};
 use crate::report::grid::NONE;
 use crate::report::stats::contrast::{Contrast, Judgement};
 use crate::report::stats::estimate::Estimate;
@@ -130,7 +129,7 @@ fn table(compared: &Compared, caption: &str, rows: Vec<Row>) -> Table {
         Column::figure("change", "/change/value"),
         Column::derived("95 % interval"),
         Column::derived("n"),
-        Column::derived(format!("{}s", block_word(compared.after.blocks))),
+        Column::derived(format!("{}s", compared.after.blocks.word())),
     ];
     Table { caption: caption.to_owned(), at: String::new(), columns, rows }
 }

@@ -63,7 +63,7 @@ fn heading(report: &Report) -> String {
         // Writing to a String cannot fail.
         write!(
             out,
-            "\n\n{} {rows} cannot be read in full: the context is no JSON object, or created_at is no time.",
+            "\n\n{} {rows} cannot be read in full: the context is no JSON object, or the row has no time that can be read.",
             report.unreadable
         )
         .ok();

@@ -164,7 +164,7 @@ impl<'a> Merge<'a> {
             }
         }
         let texts: Vec<_> = texts.iter().map(Option::as_deref).collect();
-        let reading = Reading { created_at: None, event_type, is_object: true, texts: &texts };
+        let reading = Reading { created_at: None, event_type, is_readable: true, texts: &texts };
         Ok(Kind {
             definition: definition::definition(self.questions, event_type),
             missing,

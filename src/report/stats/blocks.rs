@@ -65,6 +65,15 @@ impl TimeBlocks {
         }
     }
 
+    /// One of them, in a sentence.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Days => "day",
+            Self::Parts => "part",
+            Self::Runs => "run",
+        }
+    }
+
     /// The block of a moment in measurements from `first` to `last`.
     pub(crate) fn block(self, at: i64, first: i64, last: i64) -> i64 {
         match self {

@@ -1,7 +1,7 @@
 //! The difference of two estimates.
 
 use super::distributions::normal;
-use super::estimate::{Estimate, Statistic};
+use super::estimate::{Estimate, Statistic, wilson};
 use super::{ALPHA, Interval, POWER};
 
 /// From the estimate before to the one after. The scale is the difference of shares, and the logarithm of the ratio for
@@ -27,7 +27,8 @@ impl Contrast<'_> {
     }
 
     pub(crate) fn interval(self, alpha: f64) -> Interval {
-        let [before, after] = [self.before, self.after]
+        let [before, after] = self
+            .sides()
             .map(|side| (self.scale(side.value), side.interval(alpha).map(|end| self.scale(end))));
         let lo = (before.0 - before.1.hi).hypot(after.0 - after.1.lo);
         let hi = (before.0 - before.1.lo).hypot(after.0 - after.1.hi);
@@ -46,8 +47,13 @@ impl Contrast<'_> {
         }
     }
 
+    /// Both estimates, each as it counts next to the other one.
+    pub(crate) fn sides(self) -> [Estimate; 2] {
+        [self.before.beside(self.after), self.after.beside(self.before)]
+    }
+
     pub(crate) fn can_decide(self) -> bool {
-        self.before.can_decide() && self.after.can_decide()
+        self.sides().iter().all(Estimate::can_decide)
     }
 
     /// `lower_is_better` is true for durations and attempts.
@@ -72,10 +78,47 @@ impl Contrast<'_> {
         error * (normal(1.0 - ALPHA / 2.0) + normal(POWER))
     }
 
-    /// How many measurements a side would show, with a probability of [`POWER`], that no change is within `limit`.
+    /// How many measurements a side would show, with a probability of [`POWER`], that no change is within `limit`. Infinite
+    /// if no number does.
     pub(crate) fn needed(self, limit: f64) -> f64 {
-        self.before.n.min(self.after.n) as f64 * (self.least_to_show() / limit).powi(2)
+        let sides = self.sides();
+        let to_decide = |side: &Estimate| side.n as f64 * side.least_to_decide() / side.effective_size(ALPHA);
+        let least = sides.iter().map(to_decide).fold(0.0, f64::max);
+        let quantile = normal(1.0 - ALPHA / 2.0);
+        // A change that is shown so often is this much larger than half the interval.
+        let half = limit.abs() * quantile / (quantile + normal(POWER));
+        least.max(match self.before.kind {
+            Statistic::Rate => needed_of_rates(&sides, half),
+            Statistic::Quantile(..) | Statistic::Mean => {
+                let squares = sides.iter().map(|side| {
+                    let interval = side.interval(ALPHA).map(|end| self.scale(end));
+                    side.n as f64 * ((interval.hi - interval.lo) / 2.0).powi(2)
+                });
+                squares.sum::<f64>() / half.powi(2)
+            }
+        })
     }
+}
+
+/// How many measurements a side have an interval of the difference that ends at `-half`, if both have the same share. Few
+/// failures have an interval from one side, which the square root of the number does not tell.
+fn needed_of_rates(sides: &[Estimate; 2], half: f64) -> f64 {
+    let [before, after] = sides.each_ref().map(|side| side.n as f64);
+    let pooled = (sides[0].value * before + sides[1].value * after) / (before + after);
+    let each = sides.each_ref().map(|side| side.effective_size(ALPHA) / side.n as f64);
+    let suffices = |n: f64| {
+        let [before, after] = each.map(|each| wilson(pooled, n * each, ALPHA));
+        (before.hi - pooled).hypot(pooled - after.lo) <= half
+    };
+    let (mut few, mut many) = (0.0, 1e12);
+    if !suffices(many) {
+        return f64::INFINITY;
+    }
+    while many - few > 1e-9 * many {
+        let middle = f64::midpoint(few, many);
+        if suffices(middle) { many = middle } else { few = middle }
+    }
+    many
 }
 
 #[cfg(test)]
@@ -130,10 +173,39 @@ mod tests {
         );
     }
 
+    /// Half the width of Wilson's interval of a half is the square root of z² / 4 (n + z²).
     #[test]
     fn four_times_the_data_shows_half_the_change() {
         let small = Contrast { before: &rate(500, 1000), after: &rate(500, 1000) };
-        assert!((small.needed(small.least_to_show()) - 1000.0).abs() < 1e-6);
-        assert!((small.needed(small.least_to_show() / 2.0) - 4000.0).abs() < 1e-6);
+        let square = 1.959_964_f64.powi(2) * 1000.0 / small.before.effective_size(ALPHA);
+        let needed = |limit| small.needed(limit);
+        assert!((needed(small.least_to_show()) - 1000.0).abs() < 1e-3);
+        assert!((needed(small.least_to_show() / 2.0) - (4000.0 + 3.0 * square)).abs() < 1e-2);
+        let (fast, slow) = (median(1.0, 1000), median(1.0, 1000));
+        let medians = Contrast { before: &fast, after: &slow };
+        assert!((medians.needed(medians.least_to_show()) / 1000.0 - 1.0).abs() < 0.01);
+        assert!((medians.needed(medians.least_to_show() / 2.0) / 4000.0 - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn few_failures_need_as_many_measurements_as_their_own_interval_says() {
+        let all = rate(200, 200);
+        let contrast = Contrast { before: &all, after: &all };
+        let needed = contrast.needed(-0.01).round() as usize;
+        let holds = |n| {
+            let all = rate(n, n);
+            let lo = Contrast { before: &all, after: &all }.interval(ALPHA).lo;
+            lo >= -0.01 * 1.96 / (1.96 + 0.8416)
+        };
+        assert!(holds(needed + 5) && !holds(needed - 5), "{needed}");
+        assert_eq!(contrast.needed(0.0), f64::INFINITY);
+    }
+
+    /// However wide the limit is, a change is decided only from enough values.
+    #[test]
+    fn the_number_to_decide_is_needed_at_least() {
+        let few = median(1.0, 30);
+        let needed = Contrast { before: &few, after: &few }.needed(100.0);
+        assert!((needed - 30.0 * 20.0 / few.effective_size(ALPHA)).abs() < 1e-6, "{needed}");
     }
 }

@@ -11,6 +11,9 @@ use super::{ALPHA, Interval};
 /// A share or a mean is not decided from fewer independent values.
 const LEAST_TO_DECIDE: f64 = 20.0;
 
+/// Fewer successes or failures do not show how much they come together.
+const FEW: f64 = 20.0;
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Statistic {
     /// A quantile of the values, from 0 to 1.
@@ -29,6 +32,9 @@ pub(crate) struct Estimate {
     pub(crate) variances: Variances,
     /// With fewer blocks of time nothing is decided.
     pub(crate) least_blocks: u32,
+    /// How many measurements count as one independent value where few successes or failures do not show it: the mean number
+    /// of measurements of a unit.
+    pub(crate) unit_size: f64,
 }
 
 impl Estimate {
@@ -43,7 +49,7 @@ impl Estimate {
         let residual = |other: f64| f64::from(u8::from(other <= value)) - level;
         let variances = Variances::of(measurements, blocks, residual);
         let kind = Statistic::Quantile(level, Arc::clone(ranked));
-        Some(Self { kind, value, n: ranked.len(), variances, least_blocks: blocks.least() })
+        Some(Self { kind, value, n: ranked.len(), variances, least_blocks: blocks.least(), unit_size: 1.0 })
     }
 
     /// The quantile of `ranked`, which has the values that are counted.
@@ -51,7 +57,8 @@ impl Estimate {
         let value = ranked.quantile(level)?;
         let variances = counts.variances(level, value);
         let kind = Statistic::Quantile(level, Arc::clone(ranked));
-        Some(Self { kind, value, n: counts.n(), variances, least_blocks: counts.time_blocks().least() })
+        let least_blocks = counts.time_blocks().least();
+        Some(Self { kind, value, n: counts.n(), variances, least_blocks, unit_size: 1.0 })
     }
 
     pub(crate) fn rate(measurements: &[Measurement], blocks: TimeBlocks) -> Option<Self> {
@@ -67,7 +74,14 @@ impl Estimate {
         let value = sum / measurements.len() as f64;
         let variances = Variances::of(measurements, blocks, |other| other - value);
         let n = measurements.len() as u64;
-        Some(Self { kind: Statistic::Mean, value, n, variances, least_blocks: blocks.least() })
+        Some(Self {
+            kind: Statistic::Mean,
+            value,
+            n,
+            variances,
+            least_blocks: blocks.least(),
+            unit_size: 1.0,
+        })
     }
 
     /// The number of independent values that would give an interval of this width. For a mean it is the number of
@@ -76,14 +90,33 @@ impl Estimate {
         let n = self.n as f64;
         match self.kind {
             Statistic::Quantile(level, _) => self.variances.effective_size(level * (1.0 - level), n, alpha),
-            Statistic::Rate if self.value <= 0.0 || self.value >= 1.0 => {
-                // No block differs from another, so each may be one value.
-                n.min(f64::from(self.variances.units.blocks))
+            Statistic::Rate => {
+                let most = if self.has_few() { n / self.unit_size } else { n };
+                self.variances.effective_size(self.value * (1.0 - self.value), most, alpha)
             }
-            Statistic::Rate => self.variances.effective_size(self.value * (1.0 - self.value), n, alpha),
             Statistic::Mean if self.variances.half_width(alpha).is_finite() => n,
             Statistic::Mean => 0.0,
         }
+    }
+
+    /// The same next to another estimate: a share that has few successes or failures may have the design effect of the
+    /// other one.
+    pub(crate) fn beside(&self, other: &Self) -> Self {
+        Self { unit_size: self.unit_size.max(other.design_effect()), ..self.clone() }
+    }
+
+    /// Whether a share has too few successes or failures to show a design effect.
+    fn has_few(&self) -> bool {
+        self.value.min(1.0 - self.value) * (self.n as f64) < FEW
+    }
+
+    /// How many measurements of a share count as one independent value.
+    fn design_effect(&self) -> f64 {
+        let Variances { units, times } = self.variances;
+        let of_one = self.value * (1.0 - self.value);
+        // Neither a mean nor a variance of one block gives a number.
+        let effect = self.n as f64 * units.value.max(times.value) / of_one;
+        if matches!(self.kind, Statistic::Rate) && effect.is_finite() { effect.max(1.0) } else { 1.0 }
     }
 
     /// The interval that covers the true value in all but `alpha` of cases.
@@ -127,7 +160,7 @@ impl Estimate {
 }
 
 /// The interval of a share by Wilson's score, as Newcombe (1998) uses it.
-fn wilson(rate: f64, n: f64, alpha: f64) -> Interval {
+pub(super) fn wilson(rate: f64, n: f64, alpha: f64) -> Interval {
     if n <= 0.0 {
         return Interval { lo: 0.0, hi: 1.0 };
     }
@@ -154,16 +187,38 @@ mod tests {
         }
     }
 
+    /// Two calls of each of 35,000 bookings on seven days; Student's t of 6 degrees of freedom is 2.447.
     #[test]
-    fn a_share_of_all_rests_on_the_units() {
-        let alike: Vec<_> = (0..100)
-            .map(|i| Measurement {
-                value: 1.0,
-                place: TimeAndUnit::new(i * 86_400_000_000 / 10, (i % 4) as u8),
-            })
-            .collect();
+    fn a_share_of_all_rests_on_the_bookings() {
+        let place = |i: i64| TimeAndUnit::new(i % 7 * 86_400_000_000, (i / 2 % 64) as u8);
+        let alike: Vec<_> = (0..70_000).map(|i| Measurement { value: 1.0, place: place(i) }).collect();
         let rate = Estimate::rate(&alike, TimeBlocks::Days).expect("values");
-        assert_eq!((rate.value, rate.effective_size(0.05)), (1.0, 4.0));
+        let rate = Estimate { unit_size: 2.0, ..rate };
+        assert_eq!(rate.value, 1.0);
+        assert!((rate.effective_size(0.05) - 35_000.0 * (1.96_f64 / 2.447).powi(2)).abs() < 20.0);
+        // Wilson: z² / (n + z²).
+        assert!((rate.interval(0.05).lo - 0.999_829).abs() < 1e-6, "{:?}", rate.interval(0.05));
+    }
+
+    #[test]
+    fn a_share_of_all_has_the_design_effect_of_the_other_side() {
+        let of = |fails: fn(i64) -> bool| {
+            let each = |i: i64| Measurement {
+                value: f64::from(u8::from(!fails(i))),
+                place: TimeAndUnit::new(i * 7 / 7000 * 86_400_000_000, (i % 64) as u8),
+            };
+            Estimate::rate(&(0..7000).map(each).collect::<Vec<_>>(), TimeBlocks::Days).expect("values")
+        };
+        let (all, one_day, scattered) =
+            (of(|_| false), of(|i| (1000..1100).contains(&i)), of(|i| i % 71 == 0));
+        let size = |other| all.beside(other).effective_size(0.05);
+        assert_eq!(size(&all), all.effective_size(0.05));
+        assert!(
+            size(&one_day) < 50.0 && size(&scattered) > 3000.0,
+            "{} {}",
+            size(&one_day),
+            size(&scattered)
+        );
     }
 
     #[test]

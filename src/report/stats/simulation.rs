@@ -7,12 +7,18 @@
 //! With few repetitions a share is known roughly, so the tests bound it roughly. `every_table` has 2,000 repetitions and the
 //! true bounds. It prints the tables of docs/baseline.md.
 
+mod shares;
+
 use std::sync::Arc;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
+use self::shares::{
+    OFTEN, RARELY, a_gate_on_all_successes_is_decided_and_right, shares_are_rarely_mistaken,
+    the_number_needed_is_true,
+};
 use super::ALPHA;
 use super::blocks::{Measurement, TimeAndUnit, TimeBlocks, UNIT_BLOCKS};
 use super::contrast::{Contrast, Judgement};
@@ -244,29 +250,6 @@ fn power_is_that_of_the_other_simulation(times: u32, cases: &[(f64, usize, i64, 
     }
 }
 
-/// Calls that succeed if the noise is below a bound.
-fn rate(share: f64, world: World, rng: &mut StdRng) -> Estimate {
-    let bound = (SIGMA * normal(share)).exp();
-    let mut sample = world.sample(1.0, rng);
-    sample.iter_mut().for_each(|one| one.value = f64::from(u8::from(one.value <= bound)));
-    Estimate::rate(&sample, TimeBlocks::Days).expect("the sample has values")
-}
-
-fn shares_are_rarely_mistaken(times: u32) {
-    let mut rng = StdRng::seed_from_u64(11);
-    for (share, drift) in [(0.6, 0.0), (0.95, 0.0), (0.6, 0.2)] {
-        let world = World { drift, ..QUIET };
-        let mistakes = (0..times).filter(|_| {
-            let [before, after] = [(); 2].map(|()| rate(share, world, &mut rng));
-            let interval = Contrast { before: &before, after: &after }.interval(ALPHA);
-            interval.lo > 0.0 || interval.hi < 0.0
-        });
-        let mistaken = mistakes.count() as f64 / f64::from(times);
-        println!("| success {share} | 1000 | 7 | 0.5 | {:.0} % | both | | {mistaken:.3} | |", drift * 100.0);
-        assert!(mistaken <= most_mistaken(times), "{mistaken} of {times}");
-    }
-}
-
 fn means_are_rarely_mistaken_and_show_a_change(times: u32) {
     let mut rng = StdRng::seed_from_u64(13);
     let world = World { drift: 0.1, ..QUIET };
@@ -283,6 +266,14 @@ fn means_are_rarely_mistaken_and_show_a_change(times: u32) {
     assert!(mistaken <= most_mistaken(times) && shown >= 0.75, "{mistaken} and {shown} of {times}");
 }
 
+fn result_place(result: GateResult) -> usize {
+    match result {
+        GateResult::Holds => 0,
+        GateResult::Broken => 1,
+        GateResult::Undecided => 2,
+    }
+}
+
 /// How often a gate of +10 % on the p95 holds, is broken and is undecided.
 fn gate(n: usize, days: i64, scale: f64, times: u32) -> [f64; 3] {
     let mut rng = StdRng::seed_from_u64(17);
@@ -291,11 +282,8 @@ fn gate(n: usize, days: i64, scale: f64, times: u32) -> [f64; 3] {
         let [before, after] = [1.0, scale]
             .map(|scale| Blocks::Both.quantile(0.95, &World { n, days, ..QUIET }.sample(scale, &mut rng)));
         let interval = |alpha| Contrast { before: &before, after: &after }.interval(alpha);
-        shares[match results(&[(Limit::AtMost(1.1_f64.ln()), interval)])[0] {
-            GateResult::Holds => 0,
-            GateResult::Broken => 1,
-            GateResult::Undecided => 2,
-        }] += 1.0 / f64::from(times);
+        let result = results(&[(Limit::AtMost(1.1_f64.ln()), interval)])[0];
+        shares[result_place(result)] += 1.0 / f64::from(times);
     }
     let [holds, broken, undecided] = shares;
     let change = (scale - 1.0) * 100.0;
@@ -341,8 +329,16 @@ fn a_change_of_20_percent_is_shown_as_often_as_documented() {
 
 #[test]
 fn shares_and_means_are_rarely_mistaken() {
-    shares_are_rarely_mistaken(FEW);
+    shares_are_rarely_mistaken(FEW, &OFTEN);
+    shares_are_rarely_mistaken(FEW, &RARELY[..6]);
     means_are_rarely_mistaken_and_show_a_change(FEW);
+}
+
+#[test]
+fn a_gate_on_successes_does_not_guess() {
+    a_gate_on_all_successes_is_decided_and_right(FEW / 4);
+    the_number_needed_is_true(1.0, FEW / 4);
+    the_number_needed_is_true(0.99, FEW / 4);
 }
 
 #[test]
@@ -358,8 +354,11 @@ fn every_table() {
     drift_misleads_only_without_the_days(MANY);
     units_that_last_for_days_mislead_only_without_the_units(MANY);
     power_is_that_of_the_other_simulation(MANY, &POWERS);
-    shares_are_rarely_mistaken(MANY);
+    shares_are_rarely_mistaken(MANY, &OFTEN);
+    shares_are_rarely_mistaken(MANY, &RARELY);
     means_are_rarely_mistaken_and_show_a_change(MANY);
+    a_gate_on_all_successes_is_decided_and_right(MANY);
+    [1.0, 0.999, 0.99, 0.9].into_iter().for_each(|share| the_number_needed_is_true(share, FEW));
     for (n, days) in [(4000, 7), (4000, 14), (16_000, 7)] {
         a_gate_is_undecided_rather_than_wrong(n, days, FEW);
     }

@@ -15,7 +15,7 @@ use self::logs::FreshLogs;
 use super::log::UnreadLines;
 use super::question::Question;
 use crate::error::Error;
-use crate::store::open_to_read;
+use crate::store::open_all;
 use crate::store::read::RowSource;
 
 /// The story of an id in these databases, which are read as one.
@@ -41,11 +41,7 @@ use crate::store::read::RowSource;
 /// # }
 /// ```
 pub async fn story<U: AsRef<str>>(id: &str, question: &Question, urls: &[U]) -> Result<Story, Error> {
-    let mut sources = Vec::new();
-    for url in urls {
-        sources.push(open_to_read(url.as_ref(), &question.table)?);
-    }
-    tell(id, question, &mut sources).await
+    tell(id, question, &mut open_all(urls, &question.table)?).await
 }
 
 /// The same from the logs of a service, which [`report_of_logs`](super::report_of_logs) describes. Rows that were made from

@@ -55,6 +55,12 @@ impl Connector {
         Self { address, told: false }
     }
 
+    /// The servers, the database, and what decides which schema is meant.
+    #[cfg(feature = "report")]
+    pub(super) fn place(&self) -> String {
+        self.address.place()
+    }
+
     /// Connects to the first server that is there and is of the wanted kind.
     pub(super) async fn connect(&mut self, purpose: Purpose) -> Result<PgConnection, StepError> {
         let wanted = self.wanted(purpose)?;

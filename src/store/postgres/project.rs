@@ -170,7 +170,7 @@ struct Values<'a> {
 }
 
 const CREATED_AT: usize = 0;
-const IS_NO_OBJECT: usize = 1;
+const IS_UNREADABLE: usize = 1;
 
 impl<'s> Projection<'s> {
     /// Each value costs the server a call, and so does each comparison of an event type.
@@ -178,8 +178,9 @@ impl<'s> Projection<'s> {
         let types = selection.read_types();
         let types = types.as_deref();
         // Most contexts are objects, and null is the cheapest value.
-        let is_no_object = "CASE WHEN jsonb_typeof(context) = 'object' THEN NULL ELSE true END";
-        let mut columns = vec!["created_at".to_owned(), is_no_object.to_owned()];
+        let is_unreadable = "CASE WHEN jsonb_typeof(context) = 'object' THEN NULL \
+             WHEN COALESCE(jsonb_typeof(context), 'null') = 'null' THEN NULL ELSE true END";
+        let mut columns = vec!["created_at".to_owned(), is_unreadable.to_owned()];
         let event_type = match types {
             Some([one]) => EventType::Always(one),
             _ => EventType::Column(place(&mut columns, EVENT_TYPE.to_owned())),
@@ -216,7 +217,7 @@ impl<'s> Projection<'s> {
                 EventType::Always(name) => name,
                 EventType::Column(place) => text(place).unwrap_or_default(),
             },
-            is_object: value(IS_NO_OBJECT).is_none(),
+            is_readable: value(IS_UNREADABLE).is_none(),
             texts,
         };
         self.selection.pass(&reading, each);

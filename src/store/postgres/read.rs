@@ -58,6 +58,11 @@ impl RowSource for Postgres {
 }
 
 impl Postgres {
+    /// The same text for two URLs only if they lead to the same table.
+    pub(in crate::store) fn place(&self) -> String {
+        self.connector.place()
+    }
+
     async fn reader(&mut self) -> Result<PgConnection, StepError> {
         let mut connection = match self.connection.take() {
             Some(Connected { connection, .. }) => connection,

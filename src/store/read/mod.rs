@@ -62,12 +62,21 @@ pub(crate) trait RowSource {
     ) -> impl Future<Output = Result<(), Error>>;
 }
 
-/// A value that a report can go on without: `None` if it is null or no UTF-8.
-pub(super) struct Text(Option<String>);
+/// A value that a report can go on without.
+pub(super) enum Text {
+    Null,
+    /// No UTF-8, or a BLOB.
+    Unreadable,
+    Read(String),
+}
 
 impl Text {
     fn of(bytes: &[u8]) -> Self {
-        Self(str::from_utf8(bytes).ok().map(str::to_owned))
+        str::from_utf8(bytes).map_or(Self::Unreadable, |text| Self::Read(text.to_owned()))
+    }
+
+    fn read(self) -> Option<String> {
+        if let Self::Read(text) = self { Some(text) } else { None }
     }
 }
 
@@ -77,15 +86,20 @@ pub(super) type Columns = (Text, Text, Text, Text, Text, Text, Text, Text, Text)
 impl From<Columns> for ReadRow {
     fn from(columns: Columns) -> Self {
         let (id, created_at, event_type, source, severity, restaurant, booking, context, extra) = columns;
+        let context = match context {
+            // No JSON either, and not null.
+            Text::Unreadable => Some(String::new()),
+            context => context.read(),
+        };
         Self {
-            id: id.0,
-            created_at: created_at.0.as_deref().and_then(moment),
-            event_type: event_type.0.unwrap_or_default(),
-            source: source.0,
-            severity: severity.0,
-            restaurant_id: restaurant.0,
-            booking_id: booking.0,
-            context: with_columns(context.0, extra.0),
+            id: id.read(),
+            created_at: created_at.read().as_deref().and_then(moment),
+            event_type: event_type.read().unwrap_or_default(),
+            source: source.read(),
+            severity: severity.read(),
+            restaurant_id: restaurant.read(),
+            booking_id: booking.read(),
+            context: with_columns(context, extra.read()),
         }
     }
 }
@@ -113,7 +127,7 @@ mod postgres {
 
     impl<'r> Decode<'r, Postgres> for Text {
         fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
-            if value.is_null() { Ok(Self(None)) } else { Ok(Self::of(value.as_bytes()?)) }
+            if value.is_null() { Ok(Self::Null) } else { Ok(Self::of(value.as_bytes()?)) }
         }
     }
 }
@@ -140,10 +154,11 @@ mod sqlite {
     impl<'r> Decode<'r, Sqlite> for Text {
         /// Numbers have a text; a BLOB has none.
         fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
-            if value.is_null() || value.type_info().name() == "BLOB" {
-                return Ok(Self(None));
-            }
-            Ok(Self::of(<&[u8] as Decode<Sqlite>>::decode(value)?))
+            Ok(match () {
+                () if value.is_null() => Self::Null,
+                () if value.type_info().name() == "BLOB" => Self::Unreadable,
+                () => Self::of(<&[u8] as Decode<Sqlite>>::decode(value)?),
+            })
         }
     }
 }

@@ -85,8 +85,8 @@ pub(crate) struct Reading<'a> {
     /// `None` for a value that is not a time here, such as `infinity`.
     pub(crate) created_at: Option<Timestamp>,
     pub(crate) event_type: &'a str,
-    /// Whether the context is a JSON object.
-    pub(crate) is_object: bool,
+    /// Whether the context is a JSON object, or null.
+    pub(crate) is_readable: bool,
     /// The texts that [`Selection::asked`] names. A string of JSON has its contents, any other value its JSON text, and
     /// null has none.
     pub(crate) texts: &'a [Option<&'a str>],
@@ -119,7 +119,7 @@ impl Selection {
         let reading = Reading {
             created_at: row.created_at,
             event_type: &row.event_type,
-            is_object: context.is_some(),
+            is_readable: context.is_some() || row.context.as_deref().is_none_or(|text| text.trim() == "null"),
             texts: &texts,
         };
         self.pass(&reading, each);
@@ -207,16 +207,15 @@ impl Choice {
 }
 
 impl Condition {
-    /// Numbers compare as numbers, other values as text. A row without the value differs from every value, and is
-    /// neither above nor below one.
+    /// Equal is the same text, as in groups: version 1.1 is not 1.10. Above and below, numbers compare as numbers and other
+    /// values as text. A row without the value differs from every value, and is neither above nor below one.
     fn holds(&self, text: Option<&str>) -> bool {
         let Some(text) = text else { return self.comparison == Comparison::NotEqual };
-        let numbers = text.parse::<f64>().ok().zip(self.value.parse::<f64>().ok());
-        let order = match numbers {
-            Some((one, other)) => one.partial_cmp(&other),
-            None => Some(text.cmp(&self.value)),
-        };
-        order.is_some_and(|order| self.comparison.allows(order))
+        let is_order = !matches!(self.comparison, Comparison::Equal | Comparison::NotEqual);
+        let number = |text: &str| text.parse::<f64>().ok().filter(|number| is_order && number.is_finite());
+        let numbers = number(text).zip(number(&self.value));
+        let order = numbers.and_then(|(one, other)| one.partial_cmp(&other));
+        self.comparison.allows(order.unwrap_or_else(|| text.cmp(&self.value)))
     }
 }
 
@@ -230,5 +229,33 @@ impl Comparison {
             Self::Above => order.is_gt(),
             Self::AtLeast => order.is_ge(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_is_the_same_text_and_numbers_have_an_order() {
+        let holds = |text: &str, comparison, value: &str| {
+            Condition { asked: 0, comparison, value: value.to_owned() }.holds(Some(text))
+        };
+        for (text, other) in
+            [("1.1", "1.10"), ("007", "7"), ("1e3", "1000"), ("7e512345", "9e999"), ("1.1", "nan")]
+        {
+            assert!(
+                !holds(text, Comparison::Equal, other) && holds(text, Comparison::NotEqual, other),
+                "{text}"
+            );
+            assert!(
+                holds(text, Comparison::Equal, text) && !holds(text, Comparison::NotEqual, text),
+                "{text}"
+            );
+        }
+        assert!(holds("nan", Comparison::Equal, "nan"));
+        assert!(holds("1000", Comparison::Above, "500") && holds("9.5", Comparison::Below, "10"));
+        assert!(holds("500.0", Comparison::AtLeast, "500") && holds("1e3", Comparison::AtMost, "1000"));
+        assert!(holds("b", Comparison::Above, "a"));
     }
 }

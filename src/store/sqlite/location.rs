@@ -79,6 +79,13 @@ impl Location {
         path.file_name().map(|name| visible(&name.to_string_lossy()))
     }
 
+    /// The file, by whatever name; `None` in memory.
+    #[cfg(feature = "report")]
+    pub(super) fn place(&self) -> Option<String> {
+        let path = self.path.as_deref()?;
+        Some(format!("{:?}", fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())))
+    }
+
     /// The file that is there now; `None` for a database in memory.
     pub(super) fn look(&self) -> Option<Seen> {
         self.path.as_deref().map(Seen::at)

@@ -49,6 +49,10 @@ impl RowSource for Sqlite {
 }
 
 impl Sqlite {
+    pub(in crate::store) fn place(&self) -> Option<String> {
+        self.location.place()
+    }
+
     async fn rows(
         &mut self,
         selection: &Selection,

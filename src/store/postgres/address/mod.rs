@@ -52,6 +52,14 @@ impl Address {
         Ok(Self { servers, session, timeout: timeout(&settings)?, shuffled: shuffled(&settings)? })
     }
 
+    /// Without passwords.
+    #[cfg(feature = "report")]
+    pub(super) fn place(&self) -> String {
+        let mut servers: Vec<_> = self.servers.iter().map(Server::place).collect();
+        servers.sort_unstable();
+        servers.join(" ")
+    }
+
     pub(super) fn servers(&self) -> usize {
         self.servers.len()
     }

@@ -37,6 +37,15 @@ impl Server {
         &self.way
     }
 
+    /// Without the password.
+    #[cfg(feature = "report")]
+    pub(super) fn place(&self) -> String {
+        let (to, _) = self.options();
+        let host = to.get_socket().map_or(to.get_host().into(), |folder| folder.to_string_lossy());
+        let (port, user) = (to.get_port(), to.get_username());
+        format!("{:?}", (host, port, to.get_database(), user, to.get_options()))
+    }
+
     /// The options for a connection now, and whether it is by a socket.
     pub(in super::super) fn options(&self) -> (PgConnectOptions, bool) {
         let options = self.options.clone();

@@ -1,5 +1,7 @@
 //! Logs as the `fmt` layer of tracing-subscriber really writes them.
 
+mod forms;
+
 use std::fs;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -85,20 +87,24 @@ fn rows_of(log: &[u8], keys: &[&str]) -> (Vec<Vec<Option<String>>>, u64) {
 }
 
 fn rows_and_unread(log: &[u8], keys: &[&str]) -> (Vec<Vec<Option<String>>>, UnreadLines) {
-    let dir = tempfile::tempdir().expect("a directory");
-    let file = dir.path().join("service.log");
-    fs::write(&file, log).expect("written");
-    let mut logs = Logs::new(vec![file], &Rules::builtin());
     let asked = keys.iter().map(|key| Asked::Key(Choice::always(*key)));
     let selection =
         Selection { asked: [Asked::EventType].into_iter().chain(asked).collect(), ..Selection::default() };
     let mut rows = Vec::new();
-    let each = &mut |reading: &Reading<'_>| {
+    let unread = read(log, selection, &mut |reading: &Reading<'_>| {
         rows.push(reading.texts.iter().map(|text| text.map(str::to_owned)).collect())
-    };
+    });
+    (rows, unread)
+}
+
+fn read(log: &[u8], selection: Selection, each: &mut (dyn FnMut(&Reading<'_>) + Send)) -> UnreadLines {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("service.log");
+    fs::write(&file, log).expect("written");
+    let mut logs = Logs::new(vec![file], &Rules::builtin());
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(logs.read(&selection, each)).expect("readable");
-    (rows, logs.into_unread())
+    logs.into_unread()
 }
 
 fn table(rows: &Value) -> Vec<Vec<Option<String>>> {
@@ -256,8 +262,10 @@ proptest::proptest! {
     fn no_line_panics(line in ".*", seed in "[a-z{}:=\"\\\\ \\[\\]',0-9.]*") {
         let mut calls = Calls::new(&Rules::builtin());
         for text in [line.clone(), format!("INFO {seed}: t: close time.busy=1ms time.idle=1ms"), format!("[auto-assign][job] {seed}")] {
-            if let Ok(read) = line::read(&text) {
-                calls.take(read, &mut |_| {});
+            for names_threads in [false, true] {
+                if let Ok((read, _)) = line::read(&text, &mut Dialect { names_threads, ..Dialect::default() }) {
+                    calls.take(read, &mut |_| {});
+                }
             }
         }
     }

@@ -1,0 +1,177 @@
+//! What a log may have around the spans, and how its rows may have been exported.
+
+use serde_json::json;
+use tracing::info;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use super::*;
+use crate::report::log::line::NO_NAME;
+
+/// In threads with names.
+fn threads() {
+    let dispatch = tracing::dispatcher::get_default(Clone::clone);
+    let run = |name: &str, work: fn()| {
+        let dispatch = dispatch.clone();
+        let named = std::thread::Builder::new().name(name.to_owned());
+        let thread = named.spawn(move || tracing::dispatcher::with_default(&dispatch, work));
+        thread.expect("a thread").join().expect("no panic");
+    };
+    run("main", || info!("starting: a=1"));
+    run("tokio-rt-worker", work);
+}
+
+#[test]
+fn files_lines_and_threads_are_told_from_spans_and_targets() {
+    let fmt = || tracing_subscriber::fmt().with_span_events(FmtSpan::CLOSE).with_ansi(false);
+    for (file, line, target) in [
+        (false, true, true),
+        (true, false, true),
+        (true, true, true),
+        (false, true, false),
+        (true, true, false),
+    ] {
+        let full = || fmt().with_file(file).with_line_number(line).with_target(target);
+        let logs = [
+            ("full", log_of(|to| full().with_writer(to).finish())),
+            ("compact", log_of(|to| full().compact().with_writer(to).finish())),
+            ("threads", log_of_work(|to| full().with_thread_names(true).with_writer(to).finish(), threads)),
+            (
+                "ids",
+                log_of_work(
+                    |to| full().with_thread_names(true).with_thread_ids(true).with_writer(to).finish(),
+                    threads,
+                ),
+            ),
+            (
+                "compact threads",
+                log_of_work(|to| full().compact().with_thread_names(true).with_writer(to).finish(), threads),
+            ),
+            (
+                "json",
+                log_of_work(|to| full().json().with_thread_names(true).with_writer(to).finish(), threads),
+            ),
+        ];
+        for (name, log) in logs {
+            let read = rows_of(&log, &KEYS);
+            assert_eq!(
+                read,
+                (expected(), 0),
+                "{name}, file {file}, line {line}, target {target}: {}",
+                String::from_utf8_lossy(&log)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_span_that_closes_and_cannot_be_named_is_counted() {
+    let fmt = || tracing_subscriber::fmt().with_span_events(FmtSpan::CLOSE);
+    let json = log_of(|to| fmt().json().with_current_span(false).with_writer(to).finish());
+    let flat =
+        log_of(|to| fmt().json().flatten_event(true).with_current_span(false).with_writer(to).finish());
+    let pretty = log_of(|to| fmt().pretty().with_ansi(false).with_writer(to).finish());
+    let odd =
+        b"2026-11-20T10:00:00Z INFO odd name=close time.busy=1ms time.idle=1ms\n".repeat(expected().len());
+    for (log, why) in [
+        (json, "leave out .with_current_span(false)"),
+        (flat, "leave out .with_current_span(false)"),
+        (pretty, "the pretty format has several lines"),
+        (odd, NO_NAME),
+    ] {
+        let (rows, unread) = rows_and_unread(&log, &[]);
+        assert_eq!(rows, table(&json!([])), "{why}");
+        assert!(unread.count() >= expected().len() as u64, "{why}: {unread}");
+        assert!(unread.to_string().contains(why), "{why}: {unread}");
+    }
+    let (_, unread) = rows_and_unread(b"{\"msg\":\"a line of another library\"}\n", &[]);
+    assert!(unread.to_string().ends_with(":1: it is neither a row nor a line of the fmt layer"), "{unread}");
+}
+
+#[test]
+fn lines_that_a_container_runtime_wrapped_are_read_like_plain_ones() {
+    let fmt = || tracing_subscriber::fmt().with_span_events(FmtSpan::CLOSE);
+    let text =
+        log_of_work(|to| fmt().with_ansi(true).with_thread_names(true).with_writer(to).finish(), threads);
+    let json = log_of(|to| fmt().json().with_writer(to).finish());
+    for log in [text, json] {
+        let log = String::from_utf8(log).expect("UTF-8");
+        let time = "2026-11-20T10:00:00.123456789Z";
+        let docker = log.lines().map(|line| {
+            let line = json!({"log": format!("{line}\n"), "stream": "stdout", "time": time});
+            format!("{line}\n")
+        });
+        assert_eq!(rows_of(docker.collect::<String>().as_bytes(), &KEYS), (expected(), 0), "{log}");
+        let kubernetes = log.lines().map(|line| format!("{time} stderr F {line}\n"));
+        assert_eq!(rows_of(kubernetes.collect::<String>().as_bytes(), &KEYS), (expected(), 0), "{log}");
+    }
+}
+
+/// The times of all rows.
+fn times_of(log: &str) -> (Vec<Option<String>>, UnreadLines) {
+    let mut times = Vec::new();
+    let unread = read(log.as_bytes(), Selection::default(), &mut |reading: &Reading<'_>| {
+        times.push(reading.created_at.map(|at| at.to_string()))
+    });
+    (times, unread)
+}
+
+#[test]
+fn times_have_their_zone_or_count_as_utc() {
+    let close = "INFO call: app: close time.busy=1ms time.idle=1ms";
+    let json = |time: &str| {
+        json!({"timestamp": time, "fields": {"message": "close", "time.busy": "1ms", "time.idle": "1ms"},
+               "span": {"name": "call"}})
+    };
+    let (ten, nine) = ("2026-11-20T10:00:00.5Z", "2026-11-20T09:00:00.5Z");
+    for (time, utc, assumed) in [
+        ("2026-11-20 10:00:00.5", Some(ten), true),
+        ("2026-11-20T10:00:00.5+01:00", Some(nine), false),
+        ("2026-11-20 10:00:00.5 +01:00", Some(nine), false),
+        ("2026-11-20 10:00:00.5 UTC", Some(ten), false),
+        ("2026-11-20", None, false),
+    ] {
+        for log in [format!("{time} {close}"), json(time).to_string()] {
+            let (times, unread) = times_of(&log);
+            assert_eq!(times, [utc.map(str::to_owned)], "{log}");
+            assert_eq!(unread.assumes_utc(), assumed, "{log}");
+            assert_eq!(unread.is_empty(), !assumed, "{log}");
+        }
+    }
+    let docker = json!({"log": close, "stream": "stdout", "time": ten}).to_string();
+    assert_eq!(times_of(&docker).0, [Some(ten.to_owned())], "the time of the runtime around the line");
+    let (_, unread) = times_of(&format!("2026-11-20 10:00:00 {close}\n2026-11-20 10:00:01 {close}"));
+    assert_eq!(unread.to_string(), "times without a zone count as UTC");
+}
+
+#[test]
+fn a_row_that_is_read_twice_counts_once() {
+    let id = |number: u32| format!("018f0000-0000-7000-8000-{number:012}");
+    let row =
+        |number| format!("{},2026-11-01 12:00:00+00,s,e,info,\"{{\"\"a\"\":{number}}}\",,\n", id(number));
+    let header = "id,created_at,source,event_type,severity,context,restaurant_id,booking_id\n";
+    let twice = [header, &row(1), &row(2), header, &row(2), &row(3)].concat();
+    let (rows, unread) = rows_and_unread(twice.as_bytes(), &["a"]);
+    assert_eq!(rows, table(&json!([["e", "1"], ["e", "2"], ["e", "3"]])));
+    assert_eq!((unread.count(), unread.rows_repeated()), (0, 1));
+    assert_eq!(unread.to_string(), "1 row with an id that was there before counts once");
+    let object = json!({"id": id(4), "event_type": "e", "context": {"a": 4}});
+    let other = json!({"id": 7, "event_type": "e", "context": {"a": 5}});
+    let (rows, unread) = rows_and_unread(format!("{object}\n{other}\n{object}\n{other}").as_bytes(), &["a"]);
+    assert_eq!(
+        rows,
+        table(&json!([["e", "4"], ["e", "5"], ["e", "5"]])),
+        "only a UUID is the same row everywhere"
+    );
+    assert_eq!(unread.rows_repeated(), 1);
+}
+
+#[test]
+fn a_row_by_copy_has_its_backslashes_twice() {
+    let row = json!({"event_type": "e", "context": {"a": "relation \"x\" is missing"}}).to_string();
+    let copied = row.replace('\\', "\\\\");
+    assert_ne!(copied, row);
+    let expected = table(&json!([["e", "relation \"x\" is missing"]]));
+    for line in [row, copied] {
+        assert_eq!(rows_of(line.as_bytes(), &["a"]), (expected.clone(), 0), "{line}");
+    }
+}
