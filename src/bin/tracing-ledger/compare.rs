@@ -54,7 +54,7 @@ pub(crate) struct Compare {
     runs: Vec<String>,
 
     /// A limit for each whole event type, such as 'p95<=+10%', 'success>=-1pt' or 'attempts.mean<=2.25'; repeat it for
-    /// more. It does not hold for each group of --by: gate one with --where route=/orders
+    /// more. Groups of --by have no gate: gate one with --where route=/orders
     #[arg(long, value_name = "LIMIT")]
     gate: Vec<String>,
 
