@@ -83,7 +83,8 @@ fn summary(compared: &Compared) -> Markup {
 }
 
 fn gates_in_words(gates: &[GateLine]) -> String {
-    let counts = [GateResult::Broken, GateResult::Undecided, GateResult::Holds].map(|result| {
+    let results = [GateResult::Broken, GateResult::NoAnswer, GateResult::Undecided, GateResult::Holds];
+    let counts = results.map(|result| {
         let count = gates.iter().filter(|gate| gate.result == result).count();
         (count > 0).then(|| format!("{count} {}", result_word(result)))
     });
@@ -293,7 +294,7 @@ fn gate_word(result: GateResult, key: &str) -> Markup {
     let class = match result {
         GateResult::Holds => "word good",
         GateResult::Broken => "word bad",
-        GateResult::Undecided => "word",
+        GateResult::Undecided | GateResult::NoAnswer => "word",
     };
     html! { span class=(class) data-key=(key) { (result_word(result)) } }
 }
