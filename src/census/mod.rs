@@ -185,6 +185,8 @@ impl Census {
         let program = Program::of(self, callsites.is_empty() && (at_end || self.is_gone()));
         let words = Words::about(&self.plans, &callsites).of_the_run(&program, at_end);
         self.say(route, words.into_iter().map(|text| (NoticeKind::Setup, text)));
+        let held = callsites.iter().filter_map(|meta| self.plans.held_unknown(meta, at_end));
+        self.say(route, held.map(|text| (NoticeKind::Outcome, text)));
     }
 
     /// Lists the spans and events, for those who write rules.

@@ -22,32 +22,46 @@ pub(super) enum Named {
 pub(super) fn notice_unknown(head: &Head, row: &RowPlan) {
     // A function that proves itself needs no remedy, and neither does a rule that asks for this.
     let is_wanted = row.rule.silent == Some(Silent::Unknown);
-    if is_wanted || head.plan.is_learning() || !head.plan.is_first(Told::Unknown) {
+    if is_wanted || head.plan.is_learning() {
         return;
     }
-    let (place, remedy) = (Place(head.plan.meta), remedy(head, row));
-    notice::say(NoticeKind::Outcome, format_args!("the outcome of {place} is unknown: {remedy}"));
+    let place = Place(head.plan.meta);
+    if let Some(cause) = cause(head, row) {
+        if head.plan.is_first(Told::Unknown) {
+            notice::say(NoticeKind::Outcome, format_args!("the outcome of {place} is unknown: {cause}"));
+        }
+        return;
+    }
+    let guess = || {
+        let result = if row.rule.keys.result.is_some() { "result" } else { "success as a bool" };
+        format!(
+            "the outcome of {place} is unknown: no call has reported so far what it returned; {}; or record the field {result}",
+            report()
+        )
+    };
+    if let Some(held) = head.plan.hold_unknown(guess) {
+        notice::say(NoticeKind::Outcome, format_args!("{held}"));
+    }
 }
 
-/// What makes the outcome known.
-fn remedy(head: &Head, row: &RowPlan) -> String {
+/// Why the outcome is unknown, with the remedy, where one call shows it.
+fn cause(head: &Head, row: &RowPlan) -> Option<String> {
     let meta = head.plan.meta;
     let Success { field, .. } = &row.rule.success;
     if head.plan.is_return_hidden(head.ended) {
         let target = meta.target();
-        return format!(
+        return Some(format!(
             "another filter hides the event that its `ret` emits: let the events of {target:?} pass at that level, or \
              attach the filter to the layer that it is meant for"
-        );
+        ));
     }
     if row.rule.success.is_compared() && row.slot_of(field, meta).is_none() {
-        return format!(
+        return Some(format!(
             "its rule reads the success from {field:?}, which the span does not declare: declare it, or \"take\" it from \
              an event"
-        );
+        ));
     }
-    let result = if row.rule.keys.result.is_some() { "result" } else { "success as a bool" };
-    format!("{}; or record the field {result}", report())
+    None
 }
 
 /// How a function reports what it returns, by an event that neither the compiler nor a filter takes away.
@@ -71,7 +85,9 @@ fn report() -> String {
     } else {
         "; if it is there, a filter hides its event, and belongs to another layer".to_owned()
     };
-    format!("write `ret(level = \"{compiled}\")` in its #[instrument], and `err` if it returns a Result{why}")
+    format!(
+        "unless all were dropped, write `ret(level = \"{compiled}\")` in its #[instrument], and `err` if it returns a Result{why}"
+    )
 }
 
 /// Prints one notice for each callsite and column that a field should give and does not: with a value that is none, or

@@ -83,7 +83,7 @@ fn the_remedy_of_an_unknown_outcome_is_one_that_the_compiler_leaves_in_the_progr
     let said = words_by("async functions");
     assert_eq!(said.len(), 1, "{said:#?}");
     assert!(said[0].starts_with("the outcome of \"silent\" (tests/levels/lib.rs:"), "{said:#?}");
-    let remedy = "is unknown: write `ret(level = \"info\")` in its #[instrument]";
+    let remedy = "unless all were dropped, write `ret(level = \"info\")` in its #[instrument]";
     let cause = "this program was compiled without events more verbose than info (a feature such as release_max_level_info of \
                  tracing)";
     assert!(said[0].contains(remedy) && said[0].contains(cause), "{said:#?}");

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
+use std::pin::pin;
 use std::process::Command;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use support::{DEADLINE, gated};
@@ -48,6 +50,23 @@ async fn returns() {}
 #[instrument]
 async fn waits() {}
 
+#[instrument(ret(level = "trace"), skip_all)]
+async fn answers(is_there: bool) {
+    if !is_there {
+        std::future::pending().await
+    }
+}
+
+#[instrument(ret(level = "trace"), skip_all)]
+async fn answers_later(is_there: bool) {
+    answers(is_there).await
+}
+
+/// The call returns at once, or is dropped.
+fn poll_once(call: impl Future<Output = ()>) {
+    let _ = pin!(call).poll(&mut Context::from_waker(Waker::noop()));
+}
+
 #[test]
 fn the_child_process_does_what_it_is_told() {
     let Ok(what) = std::env::var(CHILD) else { return };
@@ -88,6 +107,22 @@ fn the_child_process_does_what_it_is_told() {
                 (0..3).for_each(|_| runtime.block_on(async { (returns().await, waits().await).1 }));
             });
             guard.shutdown(DEADLINE).expect("memory is there");
+        }
+        "a cold start" => {
+            drop(guard);
+            let rules =
+                Rules::from_rules([Rule::span("answers"), Rule::span("answers_later")]).expect("sound rules");
+            let (layer, guard) =
+                tracing_ledger::builder().rules(rules).build_with(Memory::default()).expect("a ledger");
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                for _ in 0..3 {
+                    poll_once(answers(false));
+                    poll_once(answers_later(false));
+                    guard.flush(DEADLINE).expect("memory is there");
+                }
+                poll_once(answers(true));
+                guard.shutdown(DEADLINE).expect("memory is there");
+            });
         }
         "a filter around all" => {
             drop(guard);
@@ -179,6 +214,18 @@ fn an_unknown_outcome_is_explained_by_what_stands_in_its_way() {
         undeclared.contains("reads the success from \"status\", which the span does not declare"),
         "{said}"
     );
+}
+
+/// Tracing registers the event of `ret` when a call returns for the first time.
+#[test]
+fn calls_that_are_dropped_before_one_has_returned_bring_no_advice_that_was_followed() {
+    let said = said_by("a cold start");
+    assert!(!said.contains("the outcome of \"answers\""), "one has returned: {said}");
+    let told: Vec<_> =
+        said.lines().filter(|line| line.contains("the outcome of \"answers_later\"")).collect();
+    let [told] = told[..] else { panic!("{said}") };
+    let words = "no call has reported so far what it returned; unless all were dropped, write `ret(level = \"trace\")`";
+    assert!(told.contains(words), "{told}");
 }
 
 /// The filter keeps the event of `ret` from the ledger even before tracing asks for it.

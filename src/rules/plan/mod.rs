@@ -13,6 +13,7 @@ mod plans;
 mod shape;
 mod table;
 mod take;
+mod unknown;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +29,7 @@ pub(crate) use self::names::{NameField, NameFields};
 pub(crate) use self::plans::Plans;
 pub(crate) use self::shape::Shape;
 use self::take::Taker;
+use self::unknown::Held;
 use super::model::{Redact, RuleSpec, Silent, SuccessTest};
 use super::redact::Redaction;
 
@@ -58,6 +60,8 @@ pub(crate) struct Plan {
     made: Made,
     /// The notices about its rows so far, a bit for each [`Told`].
     told: AtomicU8,
+    /// The notice [`Told::Unknown`], while it is held back.
+    held: Held,
 }
 
 /// A notice about the rows of a callsite, which comes once.
@@ -160,8 +164,8 @@ impl Plan {
             Action::Row(row) if row.may_be_silent() => Some(Shape::default()),
             _ => None,
         };
-        let (reports, lost, return_event, made, told) = Default::default();
-        Self { meta, action, gives, may_give, reports, lost, return_event, shape, takers, made, told }
+        let (reports, lost, return_event, made, told, held) = Default::default();
+        Self { meta, action, gives, may_give, reports, lost, return_event, shape, takers, made, told, held }
     }
 
     pub(crate) fn row(&self) -> Option<&RowPlan> {
