@@ -69,7 +69,7 @@ fn figures_do_not_depend_on_the_order_of_the_rows() {
     };
     let rows: Vec<_> = (0..1600).map(row).collect();
     let first = answers(rows.clone());
-    assert!(first.0.contains("\"interval\":{\"median\":["), "{}", first.0);
+    assert!(first.0.contains("\"interval\": {\n"), "{}", first.0);
     assert!(first.1.is_array(), "{:?}", first.1);
     assert_eq!(answers(rows.iter().rev().cloned().collect()), first);
     let (even, odd): (Vec<_>, Vec<_>) = rows.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).unzip();
