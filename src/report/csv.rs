@@ -15,6 +15,8 @@ impl Report {
         if let Some(rollup) = &self.rollup {
             let calls = self.events.iter().map(|event| event.figures.calls).sum();
             lines.line("percentile_error", "", Some(rollup.error_bound), "ratio", calls, "");
+            let until = moment_text(rollup.until).unwrap_or_default();
+            lines.text("rolled_up_until", "", &until, "time", calls, "");
         }
         self.events.iter().for_each(|event| lines.event(event));
         for (event_type, attempts) in &self.attempts {
@@ -39,8 +41,12 @@ struct Lines {
 impl Lines {
     fn line(&mut self, metric: &str, of: &str, value: Option<f64>, unit: &str, n: u64, source: &str) {
         let value = value.map(|value| value.to_string()).unwrap_or_default();
+        self.text(metric, of, &value, unit, n, source);
+    }
+
+    fn text(&mut self, metric: &str, of: &str, value: &str, unit: &str, n: u64, source: &str) {
         let (start, end) = (self.start.clone(), self.end.clone());
-        let cells = [&start, &end, metric, of, &value, unit, &n.to_string(), source].map(cell);
+        let cells = [&start, &end, metric, of, value, unit, &n.to_string(), source].map(cell);
         self.out.push_str(&cells.join(","));
         self.out.push('\n');
     }

@@ -163,6 +163,109 @@ fn few_rows_and_few_days_decide_nothing() {
     assert_compared(&[&sides[..], &["api.short"]].concat(), 2, "2 of 6 days");
     let accepted = [&sides[..], &["api.short", "--accept-short-window"]].concat();
     assert_compared(&accepted, 1, "A short window is accepted");
+    // No number of rows replaces the days.
+    let (_, json) = compare(&[&sides[..], &["api.short", "--format", "json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let gate = &json["gates"][0];
+    assert_eq!(
+        (gate["why"].as_str(), &gate["needs_n"]),
+        (Some("2 of 6 days before; 2 of 6 days after"), &serde_json::Value::Null)
+    );
+}
+
+/// 100 calls a day of four event types: in the second week `api.gone` has no row, `api.bare` has rows without a duration,
+/// `api.new` has the first rows, and `api.call` has one context a day that is no object.
+fn changed() -> &'static str {
+    static URL: OnceLock<String> = OnceLock::new();
+    URL.get_or_init(|| {
+        let url = Cluster::shared().database();
+        let rows = r#"INSERT INTO observability_events (created_at, event_type, source, severity, context)
+            SELECT timestamptz '2026-11-01Z' + day * interval '1 day' + i * interval '7 minutes', event_type, 'test', 'info',
+                CASE WHEN event_type = 'api.bare' AND day > 6 THEN '{}' WHEN event_type = 'api.call' AND day > 6 AND i = 3
+                    THEN '[]' ELSE jsonb_build_object('duration_ms', 50 + (i * 7919 + day * 131) % 199) END
+            FROM unnest(ARRAY['api.call', 'api.gone', 'api.bare', 'api.new']) AS event_type,
+                generate_series(0, 13) AS day, generate_series(0, 99) AS i
+            WHERE NOT (event_type = 'api.gone' AND day > 6) AND NOT (event_type = 'api.new' AND day < 7)"#;
+        Cluster::shared().psql(&url, rows);
+        url
+    })
+}
+
+#[test]
+fn a_gate_without_values_of_a_side_is_no_answer() {
+    let sides = ["2026-11-01..2026-11-08", "2026-11-08..2026-11-15", "--database-url", changed()];
+    let gate = ["--gate", "p50<=+60%", "--undecided", "pass"];
+    let without = |names: &[&str]| {
+        let conditions: Vec<_> = names.iter().map(|name| format!("--where=event_type!={name}")).collect();
+        let conditions: Vec<_> = conditions.iter().map(String::as_str).collect();
+        compare(&[&sides[..], &gate, &["--format", "json"], &conditions].concat())
+    };
+    // Beside an event type whose gate holds.
+    for (others, why) in [
+        (["api.bare", "api.new"], "no values after"),
+        (["api.gone", "api.new"], "no values after"),
+        (["api.gone", "api.bare"], "no values before"),
+    ] {
+        let (status, text) = without(&others);
+        assert_eq!(status, 2, "without {others:?}: {text}");
+        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let gates = json["gates"].as_array().expect("gates").iter();
+        let gates: Vec<_> = gates.map(|gate| gate["result"].as_str().expect("a word")).collect();
+        assert!(gates.contains(&"holds") && gates.contains(&"no answer"), "{text}");
+        assert!(json["result"] == "no answer" && text.contains(why), "{text}");
+    }
+    let (status, text) = without(&["api.gone", "api.bare", "api.new"]);
+    assert_eq!(status, 0, "{text}");
+    // A limit for the value after needs no value before.
+    let (status, text) = compare(
+        &[&sides[..], &["--gate", "p50<=1s", "--where=event_type!=api.gone", "--where=event_type!=api.bare"]]
+            .concat(),
+    );
+    assert_eq!(status, 0, "{text}");
+}
+
+#[test]
+fn rows_that_cannot_be_read_are_counted_and_told() {
+    let sides =
+        ["2026-11-01..2026-11-08", "2026-11-08..2026-11-15", "--database-url", changed(), CALLS[0], CALLS[1]];
+    assert_compared(&sides, 0, "7 rows cannot be read in full: the context is no JSON object");
+    let (_, json) = compare(&[&sides[..], &["--format", "json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!([&json["before"]["unreadable"], &json["after"]["unreadable"]], [0, 7]);
+}
+
+#[test]
+fn a_worse_group_behind_a_gate_that_holds_is_named() {
+    let sides = [&["version=1.0", "version=2.0", "--gate", "p95<=+80%"], &CALLS[..]].concat();
+    let part = "The gate p95<=+80% holds for all rows of api.call, but p95 is worse in 1 of its groups: /orders. To gate a group, select it with --where.";
+    assert_compared(&[&sides[..], &["--by", "route"]].concat(), 0, part);
+    assert!(!compare(&sides).1.contains("of its groups"));
+    let same = ["version=1.0", "version=1.1", "--gate", "p95<=+10%", "--by", "route", CALLS[0], CALLS[1]];
+    assert!(!compare(&same).1.contains("of its groups"));
+}
+
+#[test]
+fn without_gates_the_verdicts_are_the_headline() {
+    for (sides, headline) in [
+        (["version=1.0", "version=2.0", CALLS[0], CALLS[1]], "## Comparison: 5 worse\n"),
+        (["version=1.0", "version=1.1", CALLS[0], CALLS[1]], "## Comparison: 5 no difference shown\n"),
+        (["version=1.0", "version=2.0", "--event", "api.short"], "## Comparison: not enough data\n"),
+    ] {
+        assert_compared(&[&sides[..], &["--format", "md"]].concat(), 0, headline);
+        assert_compared(&[&sides[..], &["--format", "json"]].concat(), 0, "\"result\": \"no gate\"");
+    }
+}
+
+#[test]
+fn a_key_that_no_row_has_is_told() {
+    let note = "note: no row has the key rout: check its name\n";
+    let sides = ["version=1.0", "version=1.1", CALLS[0], CALLS[1]];
+    assert_compared(&[&sides[..], &["--by", "rout,route"]].concat(), 0, note);
+    assert!(!compare(&[&sides[..], &["--by", "route,day"]].concat()).1.contains("has the key"));
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("baseline.json");
+    let saved = run(&["baseline", "save", file.to_str().expect("UTF-8"), "version=1.0", "--by", "rout"]);
+    assert!(String::from_utf8_lossy(&saved.stderr).contains(note), "{saved:?}");
 }
 
 #[test]
@@ -348,7 +451,7 @@ fn the_output_goes_to_a_file_on_request() {
     let file = file.to_str().expect("UTF-8");
     let sides = [&["version=1.0", "version=1.1", "--format", "md", "--out", file], &CALLS[..]].concat();
     assert_eq!(compare(&sides), (0, String::new()));
-    assert!(fs::read_to_string(file).expect("a file").starts_with("## Comparison: holds"));
+    assert!(fs::read_to_string(file).expect("a file").starts_with("## Comparison: 5 no difference shown"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use tracing_ledger::report::{Compare as Comparer, Compared, GateResult, Snapshot
 
 use super::complain;
 use super::output::{Format, write};
-use super::rows::RowsOptions;
+use super::rows::{RowsOptions, note_keys_of_no_row};
 
 /// The status of an undecided gate, and of a question without an answer.
 const UNDECIDED: u8 = 2;
@@ -53,11 +53,12 @@ pub(crate) struct Compare {
     #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["before", "after"])]
     runs: Vec<String>,
 
-    /// A limit, such as 'p95<=+10%', 'success>=-1pt' or 'attempts.mean<=2.25'; repeat it for more
+    /// A limit for each whole event type, such as 'p95<=+10%', 'success>=-1pt' or 'attempts.mean<=2.25'; repeat it for
+    /// more. Groups of --by have no gate: gate one with --where route=/orders
     #[arg(long, value_name = "LIMIT")]
     gate: Vec<String>,
 
-    /// The exit status of undecided gates: pass is 0, fail is 1; without it 2
+    /// The exit status of undecided gates: pass is 0, fail is 1; without it 2. A gate without an answer stays 2
     #[arg(long, value_enum)]
     undecided: Option<Undecided>,
 
@@ -140,6 +141,7 @@ fn save(options: &Save) -> Result<(), Box<dyn Error>> {
         }
     })?;
     note(snapshot.unread_lines());
+    note_keys_of_no_row(snapshot.keys_of_no_row());
     write(Some(&options.file), &snapshot.to_json())?;
     complain("note", &format!("saved {}", snapshot.summary()));
     Ok(())
@@ -153,11 +155,12 @@ pub(crate) fn compare(options: &Compare) -> ExitCode {
     match compared.map(|compared| compared.result()) {
         Ok(GateResult::Holds) => ExitCode::SUCCESS,
         Ok(GateResult::Broken) => ExitCode::FAILURE,
-        Ok(_) => match options.undecided {
+        Ok(GateResult::Undecided) => match options.undecided {
             Some(Undecided::Pass) => ExitCode::SUCCESS,
             Some(Undecided::Fail) => ExitCode::FAILURE,
             None => ExitCode::from(UNDECIDED),
         },
+        Ok(_) => ExitCode::from(UNDECIDED),
         Err(error) => no_answer(&*error),
     }
 }
@@ -176,6 +179,7 @@ fn compared(options: &Compare) -> Result<Compared, Box<dyn Error>> {
         }
     })?;
     note(&compared.unread_lines());
+    note_keys_of_no_row(compared.keys_of_no_row());
     Ok(compared)
 }
 

@@ -10,7 +10,7 @@ use tracing_ledger::report::{Question, Report, event_types, page, report, report
 
 use super::output::{Format, write};
 use super::progress::ProgressLine;
-use super::rows::PastOptions;
+use super::rows::{PastOptions, note_keys_of_no_row};
 use super::{NO_ROW, complain, text};
 
 /// More event types are not named in a message.
@@ -47,9 +47,7 @@ impl ReportOptions {
         let answer = self.answer().await?;
         write(self.out.as_deref(), &self.render(&answer))?;
         if !answer.is_empty() {
-            for key in self.keys_of_no_row(&answer) {
-                complain("note", &format!("no row has the key {}: check its name", key.escape_debug()));
-            }
+            note_keys_of_no_row(self.keys_of_no_row(&answer));
             return Ok(ExitCode::SUCCESS);
         }
         complain("note", &format!("no row is selected; {}", self.there_are().await?));

@@ -7,6 +7,7 @@ use clap::Args;
 use tracing_ledger::Rules;
 use tracing_ledger::report::Question;
 
+use super::complain;
 use super::since::Since;
 
 #[derive(Args)]
@@ -72,6 +73,13 @@ pub(crate) struct PastOptions {
     /// Only rows before this time
     #[arg(long, value_name = "TIME", visible_alias = "to", allow_hyphen_values = true)]
     until: Option<Since>,
+}
+
+/// Keys of `--by` that have made no group.
+pub(crate) fn note_keys_of_no_row<'a>(keys: impl Iterator<Item = &'a str>) {
+    for key in keys {
+        complain("note", &format!("no row has the key {}: check its name", key.escape_debug()));
+    }
 }
 
 impl RowsOptions {

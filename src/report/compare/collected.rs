@@ -27,10 +27,8 @@ impl<'a> Collected<'a> {
 
     pub(super) fn add(&mut self, questions: &Questions, id: usize, row: &Observation<'_>) {
         self.side.rows += 1;
-        let Some(moment) = row.moment() else {
-            self.side.unreadable += 1;
-            return;
-        };
+        self.side.unreadable += u64::from(!row.is_readable());
+        let Some(moment) = row.moment() else { return };
         let at = moment.as_microsecond();
         self.side.sketch.add(row, row.text(id));
         let day = self.days.entry(TimeBlocks::Days.block(at, at, at)).or_insert((moment, moment));

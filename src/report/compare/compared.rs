@@ -90,14 +90,18 @@ impl Compared {
         unread
     }
 
-    /// Whether all gates hold: broken if one is, else undecided if one is. Without gates they hold.
+    /// Whether all gates hold: broken if one is, else no answer if one has none, else undecided if one is. Without gates
+    /// they hold.
     pub fn result(&self) -> GateResult {
-        let any = |result| self.gates.iter().any(|gated| gated.result == result);
-        match () {
-            () if any(GateResult::Broken) => GateResult::Broken,
-            () if any(GateResult::Undecided) => GateResult::Undecided,
-            () => GateResult::Holds,
-        }
+        let worst = [GateResult::Broken, GateResult::NoAnswer, GateResult::Undecided];
+        let any = |result: &GateResult| self.gates.iter().any(|gated| gated.result == *result);
+        worst.into_iter().find(any).unwrap_or(GateResult::Holds)
+    }
+
+    /// The keys to group by that no row of either side has.
+    pub fn keys_of_no_row(&self) -> impl Iterator<Item = &str> {
+        let after: Vec<_> = self.after.keys_of_no_row().collect();
+        self.before.keys_of_no_row().filter(move |key| after.contains(key))
     }
 }
 
@@ -105,7 +109,9 @@ fn decide(gates: &mut [GateLine]) {
     let limits: Vec<(Limit, _)> =
         gates.iter().map(|gated| (gated.spec.limit, |alpha| interval(gated, alpha))).collect();
     let results = results(&limits);
-    gates.iter_mut().zip(results).for_each(|(gated, result)| gated.result = result);
+    for (gated, result) in gates.iter_mut().zip(results) {
+        gated.result = if gated.has_values() { result } else { GateResult::NoAnswer };
+    }
 }
 
 /// The interval that the limit is held against. Without enough data it includes everything.
@@ -123,6 +129,11 @@ pub(in crate::report) fn interval(gated: &GateLine, alpha: f64) -> Interval {
 }
 
 impl GateLine {
+    /// Whether each side that the limit needs has values.
+    fn has_values(&self) -> bool {
+        self.pair.after.is_some() && (self.pair.before.is_some() || !self.spec.is_change)
+    }
+
     /// The measurements a side needs so that an undecided limit holds, with no change, four times out of five. `None` where
     /// more measurements are not the answer.
     pub(in crate::report) fn needed(&self) -> Option<f64> {

@@ -14,6 +14,7 @@ mod sketch;
 pub(super) mod snapshot;
 pub(super) mod tally;
 pub(super) mod words;
+mod worse_groups;
 
 use jiff::Timestamp;
 

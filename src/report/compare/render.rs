@@ -13,10 +13,13 @@ use super::tally::SUCCESS;
 use super::words::{
     Line, amount, change_of, foreign, judgement_word, own, range, result_word, text_of, value, values,
 };
+use super::worse_groups::worse_group_lines;
 use crate::escape::visible_json;
 use crate::report::escape::{markdown, text};
 use crate::report::grid::{Grid, NONE};
+use crate::report::render::unreadable_rows;
 use crate::report::stats::blocks::TimeBlocks;
+use crate::report::stats::contrast::Judgement;
 use crate::report::stats::estimate::Estimate;
 use crate::report::stats::gates::GateResult;
 use crate::report::stats::{ALPHA, Interval};
@@ -37,7 +40,7 @@ impl fmt::Display for Compared {
 impl Compared {
     /// The same for a pull request.
     pub fn to_markdown(&self) -> String {
-        let mut out = format!("## Comparison: {}\n\n", result_word(self.result()));
+        let mut out = format!("## Comparison: {}\n\n", headline(self));
         for line in lines(self) {
             // Writing to a String cannot fail.
             writeln!(out, "- {}", text_of(&line, markdown)).ok();
@@ -63,7 +66,7 @@ impl Compared {
             })
             .collect();
         let all = json!({
-            "result": result_word(self.result()),
+            "result": if self.gates.is_empty() { "no gate" } else { result_word(self.result()) },
             "before": side(&self.before),
             "after": side(&self.after),
             "figures": self.pairs.iter().map(pair_json).collect::<Vec<_>>(),
@@ -75,11 +78,31 @@ impl Compared {
     }
 }
 
+/// What the gates say; without any, how many figures have which verdict.
+fn headline(compared: &Compared) -> String {
+    if !compared.gates.is_empty() {
+        return result_word(compared.result()).to_owned();
+    }
+    let kinds = [Judgement::Worse, Judgement::Better, Judgement::NoDifferenceShown, Judgement::NotEnoughData];
+    let counts =
+        kinds.map(|kind| (kind, compared.pairs.iter().filter(|pair| pair.judgement() == kind).count()));
+    let counts: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
+    match counts.as_slice() {
+        [] => "no figure".to_owned(),
+        [(kind @ Judgement::NotEnoughData, _)] => judgement_word(*kind).to_owned(),
+        counts => {
+            let words = counts.iter().map(|(kind, count)| format!("{count} {}", judgement_word(*kind)));
+            words.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
 pub(in crate::report) fn lines(compared: &Compared) -> Vec<Line> {
     let mut lines = vec![side_line("Before", &compared.before), side_line("After", &compared.after)];
     lines.extend(short_line(compared));
     lines.push(halves_line(compared));
     lines.extend(mix_lines(compared));
+    lines.extend(worse_group_lines(compared));
     let chance = by_chance(&compared.pairs);
     if chance > 0.0 {
         let decided = (chance / ALPHA).round();
@@ -94,9 +117,7 @@ fn side_line(name: &str, side: &Snapshot) -> Line {
     let Snapshot { of, first, last, rows, .. } = side;
     let mut line = vec![own(format!("{name}: ")), foreign(of)];
     line.push(own(format!(", {rows} rows from {first} to {last}.")));
-    if side.unreadable > 0 {
-        line.push(own(format!(" {} rows have no time and are left out.", side.unreadable)));
-    }
+    line.extend(unreadable_rows(side.unreadable).map(|sentence| own(format!(" {sentence}"))));
     if side.unread.count() > 0 {
         line.push(own(format!(" Lines of its log that cannot be read: {}.", side.unread.count())));
     }

@@ -29,7 +29,7 @@ pub struct Snapshot {
     pub(in crate::report) first: String,
     pub(in crate::report) last: String,
     pub(in crate::report) rows: u64,
-    /// Rows without a time, which are in no figure.
+    /// Rows that cannot be read in full. Those without a time are in no figure.
     pub(in crate::report) unreadable: u64,
     /// Of logs.
     #[serde(skip)]
@@ -149,6 +149,13 @@ impl Snapshot {
         let [of_rows, of_blocks] = [*rows, known.into()].map(|count| if count == 1 { "" } else { "s" });
         let of = named(of);
         format!("{rows} row{of_rows} of {of} from {first} to {last}, in {known} {name}{of_blocks}{enough}")
+    }
+
+    /// The keys to group by that no row has.
+    pub fn keys_of_no_row(&self) -> impl Iterator<Item = &str> {
+        let keys = self.filter.by.iter().enumerate();
+        let has = |place| self.events.iter().any(|event| event.by.get(place).is_some_and(Option::is_some));
+        keys.filter(move |(place, _)| !has(*place)).map(|(_, key)| key.as_str())
     }
 
     /// The lines of its logs that could not be read. A file does not keep them.

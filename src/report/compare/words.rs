@@ -35,6 +35,7 @@ pub(in crate::report) fn result_word(result: GateResult) -> &'static str {
         GateResult::Holds => "holds",
         GateResult::Broken => "broken",
         GateResult::Undecided => "undecided",
+        GateResult::NoAnswer => "no answer",
     }
 }
 

@@ -7,7 +7,10 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant, SystemTime};
 
 use self::kept::{KeptRow, KeptRows};
+use self::view::Period;
 pub use self::view::{LiveFailure, LiveView};
+use super::answer::Report;
+use super::gather::Gather;
 use super::observe::Questions;
 use super::question::Question;
 use crate::error::Error;
@@ -77,7 +80,8 @@ impl Live {
         let [cause, count] = ["cause", "count"].map(&mut key);
         let extra = Extra { id: questions.place(Asked::Id), cause, count };
         Ok(Self {
-            question: question.clone(),
+            // Details would need texts that are not kept.
+            question: question.clone().detail(false),
             questions,
             extra,
             window,
@@ -165,16 +169,8 @@ impl Live {
         let until = micros(now);
         let begin = micros(now.checked_sub(self.window).unwrap_or(SystemTime::UNIX_EPOCH));
         let since = self.cut.map_or(begin, |cut| cut.max(begin));
-        let question = self.question.clone().since(since).until(until);
-        let report = super::read(&question, &mut [KeptRows(&self.rows)]).await?;
         let period = (since, until);
-        let length = until.duration_since(since).unwrap_or_default();
-        let mut over_time = Vec::new();
-        for part in 0..PARTS {
-            let [from, to] = [part, part + 1].map(|parts| micros(since + length * parts / PARTS));
-            let question = self.question.clone().since(from).until(to);
-            over_time.push(super::read(&question, &mut [KeptRows(&self.rows)]).await?);
-        }
+        let (report, over_time) = self.reports(period).await?;
         Ok(LiveView {
             over_time,
             failures: view::failures(&self.rows, &self.questions, period),
@@ -184,6 +180,28 @@ impl Live {
             is_cut: since > begin,
             report,
         })
+    }
+
+    /// The reports of the period and of its parts, in one pass over the rows.
+    async fn reports(&self, (since, until): Period) -> Result<(Report, Vec<Report>), Error> {
+        let length = until.duration_since(since).unwrap_or_default();
+        let edges: Vec<_> = (0..=PARTS).map(|parts| micros(since + length * parts / PARTS)).collect();
+        let of = |from, to| self.question.clone().since(from).until(to);
+        let question = of(since, until);
+        let questions = question.questions();
+        let mut whole = Gather::new(&question);
+        let mut parts: Vec<_> = edges.windows(2).map(|ends| Gather::new(&of(ends[0], ends[1]))).collect();
+        let each = &mut |reading: &Reading<'_>| {
+            let row = questions.observe(reading);
+            whole.row(0, &row);
+            let part = reading.created_at.map(|at| edges[1..].partition_point(|edge| *edge <= at.into()));
+            if let Some(part) = part.and_then(|part| parts.get_mut(part)) {
+                part.row(0, &row);
+            }
+        };
+        KeptRows(&self.rows).read(questions.selection(), each).await?;
+        let parts = parts.into_iter().map(|part| part.report(&questions));
+        Ok((whole.report(&questions), parts.collect()))
     }
 }
 

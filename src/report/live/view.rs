@@ -51,7 +51,7 @@ pub struct LiveFailure {
     pub booking_id: Option<String>,
 }
 
-type Period = (SystemTime, SystemTime);
+pub(super) type Period = (SystemTime, SystemTime);
 
 fn within(
     rows: &[KeptRow],

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
-use super::show::{Days, Shown, foreign, or_none};
+use super::show::{Days, Shown, foreign};
 use crate::escape::visible_json;
 use crate::report::answer::{Report, moment_text};
 use crate::report::detail::{Detail, ListedCall};
@@ -70,12 +70,12 @@ fn line(call: &ListedCall, days: Days) -> Markup {
         }
         // A planner that returns and finds nothing is `ok` without success.
         @if call.success == Some(false) && call.outcome.as_deref() == Some("ok") {
-            "no success"
-        } @else {
-            (or_none(call.outcome.as_deref()))
+            "no success · "
+        } @else if let Some(outcome) = &call.outcome {
+            (foreign(outcome)) " · "
         }
-        @if let Some(reason) = &call.reason { " · " (foreign(reason)) }
-        " · " (days.moment(call.created_at))
+        @if let Some(reason) = &call.reason { (foreign(reason)) " · " }
+        (days.moment(call.created_at))
     }
 }
 

@@ -103,7 +103,7 @@ impl Section<'_> {
             @if let Some(percentiles) = over_time.percentiles().filter(|_| !has_few) {
                 (figure("Duration over time", &percentiles, &over_time.percentiles_table(rows)))
             }
-            (figure("Success and outcomes over time", &over_time.outcomes(), &over_time.outcomes_table(rows)))
+            (figure(over_time.outcomes_name(), &over_time.outcomes(), &over_time.outcomes_table(rows)))
         }
     }
 

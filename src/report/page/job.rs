@@ -53,7 +53,7 @@ fn histogram(id: &str, [title, counted]: [&str; 2], at: &str, all: &[AttemptsBar
         let left = place as f64 * width;
         [left + gap, left + width - gap, y.at(bar.count as f64), HEIGHT]
     });
-    let plot = Ink::area(BLUE, 0.6).draw(&bars(rectangles));
+    let plot = Ink::area(BLUE, 0.85).draw(&bars(rectangles));
     let table = histogram_table(title, counted, at, shown, all.len() - shown.len());
     figure(title, &chart.draw(&axes, &plot), &table)
 }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::show::foreign;
 use crate::report::answer::{EventFigures, Report, moment_text};
 use crate::report::compare::compared::Compared;
+use crate::report::render::unreadable_rows;
 use crate::report::stats::contrast::Judgement;
 
 /// From fewer values a p99 is close to the maximum.
@@ -31,13 +32,7 @@ pub(super) fn limits(report: Option<&Report>, compared: Option<&Compared>) -> Ma
 
 fn of_report(report: &Report) -> Vec<String> {
     let mut sentences: Vec<String> = report.rollup.iter().map(ToString::to_string).collect();
-    if report.unreadable > 0 {
-        let rows = if report.unreadable == 1 { "row" } else { "rows" };
-        sentences.push(format!(
-            "{} {rows} cannot be read in full: the context is no JSON object, or the row has no time that can be read.",
-            report.unreadable
-        ));
-    }
+    sentences.extend(unreadable_rows(report.unreadable));
     sentences.extend(one_day(report));
     sentences.extend(few(report, FEW_FOR_P99, "p99"));
     sentences.extend(few(report, FEW_FOR_P95, "p95"));

@@ -97,8 +97,8 @@ fn window(report: &Report, is_compared: bool) -> Markup {
             p {
                 b { (rows) } " rows of " (report.events.len()) (if report.events.len() == 1 { " event type" } else { " event types" })
                 ", from " (short_moment(first)) " to " (short_moment(last)) " UTC"
-                @if since.is_some() { ", counted since " (short_moment(since)) }
-                @if until.is_some() { ", before " (short_moment(until)) }
+                @if since.is_some() && short_moment(since) != short_moment(first) { ", counted since " (short_moment(since)) }
+                @if until.is_some() && short_moment(until) != short_moment(last) { ", before " (short_moment(until)) }
                 "."
                 @if let Some(losses) = &report.losses { " " a href="#losses" { "Rows lost" } ": " (losses.lost) "." }
             }

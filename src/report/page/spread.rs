@@ -36,7 +36,8 @@ pub(super) struct Durations<'a> {
 fn inks(sides: usize) -> &'static [(Ink, Ink)] {
     const AFTER: (Ink, Ink) = (Ink::area(BLUE, 0.5), Ink::line(BLUE, 2.0, None));
     const BEFORE: (Ink, Ink) = (Ink::area(GREY, 0.55), Ink::line(GREY, 2.0, Some("5 3")));
-    if sides == 1 { &[AFTER] } else { &[BEFORE, AFTER] }
+    const ALONE: (Ink, Ink) = (Ink::area(BLUE, 0.85), AFTER.1);
+    if sides == 1 { &[ALONE] } else { &[BEFORE, AFTER] }
 }
 
 impl Durations<'_> {

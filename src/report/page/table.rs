@@ -87,9 +87,13 @@ impl Table {
 
     /// Below a chart.
     pub(super) fn folded(&self) -> Markup {
+        self.folded_as("Table")
+    }
+
+    pub(super) fn folded_as(&self, summary: &str) -> Markup {
         html! {
             details {
-                summary { "Table" }
+                summary { (summary) }
                 (self.draw())
             }
         }

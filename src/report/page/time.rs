@@ -88,30 +88,7 @@ impl<'a> OverTime<'a> {
 
     /// `None` without durations.
     pub(super) fn percentiles(&self) -> Option<Markup> {
-        let all: Vec<f64> = self
-            .steps()
-            .iter()
-            .flat_map(|step| LEVELS.map(|(_, of, _)| of(&step.duration_ms)))
-            .flatten()
-            .collect();
-        let (lo, hi) = all.iter().fold((f64::INFINITY, 0.0_f64), |(lo, hi), v| (lo.min(*v), hi.max(*v)));
-        if all.is_empty() {
-            return None;
-        }
-        // A slow tail would press the median to the ground.
-        let is_log = lo > 0.0 && hi / lo > 20.0;
-        let y = if is_log {
-            Scale::log([lo, hi], [HEIGHT, 0.0])
-        } else {
-            Scale::linear([0.0, hi], [HEIGHT, 0.0])
-        };
-        let desc = format!(
-            "{} steps of time; {}{} at most {}.",
-            self.steps().len(),
-            if is_log { "logarithmic axis; " } else { "" },
-            "p99 of a step is",
-            duration_label(hi)
-        );
+        let (y, desc) = self.durations_axis()?;
         let chart = Chart {
             title: &format!("Median, p95 and p99 of the duration of {} over time", self.event_type),
             desc: &desc,
@@ -135,19 +112,46 @@ impl<'a> OverTime<'a> {
         Some(chart.draw(&axes, &plot))
     }
 
+    /// The axis of durations, and the steps in words.
+    fn durations_axis(&self) -> Option<(Scale, String)> {
+        let steps = self.steps().iter();
+        let all: Vec<f64> =
+            steps.flat_map(|step| LEVELS.map(|(_, of, _)| of(&step.duration_ms))).flatten().collect();
+        let (lo, hi) = all.iter().fold((f64::INFINITY, 0.0_f64), |(lo, hi), v| (lo.min(*v), hi.max(*v)));
+        if all.is_empty() {
+            return None;
+        }
+        // A slow tail would press the median to the ground.
+        let is_log = lo > 0.0 && hi / lo > 20.0;
+        let y = if is_log {
+            Scale::log([lo, hi], [HEIGHT, 0.0])
+        } else {
+            Scale::linear([0.0, hi], [HEIGHT, 0.0])
+        };
+        let axis = if is_log { "logarithmic axis; " } else { "" };
+        let most = duration_label(hi);
+        Some((y, format!("{} steps of time; {axis}p99 of a step is at most {most}.", self.steps().len())))
+    }
+
+    /// An event has no outcome and no success of its own.
+    pub(super) fn outcomes_name(&self) -> &'static str {
+        let has = |step: &TimeStep| !step.outcomes.is_empty() || step.success.rate.is_some();
+        if self.steps().iter().any(has) { "Success and outcomes over time" } else { "Rows over time" }
+    }
+
     /// The share that succeeded above bars of the outcomes.
     pub(super) fn outcomes(&self) -> Markup {
         let names = self.outcome_names();
+        let has_success = self.steps().iter().any(|step| step.success.rate.is_some());
         let most = self.steps().iter().map(|step| step.calls).max().unwrap_or_default().max(1);
-        let y = Scale::linear([0.0, most as f64], [HEIGHT, BARS_TOP]);
+        let y = Scale::linear([0.0, most as f64], [HEIGHT, if has_success { BARS_TOP } else { 4.0 }]);
         let rate = Scale::linear([0.0, 1.0], [SUCCESS_HEIGHT, 2.0]);
         let success = Ink::line(BLUE, 1.8, None);
         let shown: Vec<_> = names.iter().map(|name| cut(name, 20)).collect();
-        let has_success = self.steps().iter().any(|step| step.success.rate.is_some());
         let mut legend = if has_success { vec![("success", success)] } else { Vec::new() };
         legend.extend(shown.iter().zip(&names).map(|(shown, name)| (shown.as_str(), outcome_ink(name))));
         let chart = Chart {
-            title: &format!("Success and outcomes of {} over time", self.event_type),
+            title: &format!("{}: {}", self.outcomes_name(), self.event_type),
             desc: &format!("{} steps of time, at most {most} calls in one.", self.steps().len()),
             id: &format!("{}o", self.id),
             height: HEIGHT,
@@ -162,11 +166,11 @@ impl<'a> OverTime<'a> {
         let axes = html! { (chart.y_axis(&ticks)) (chart.x_axis_of(TIME)) };
         let line = steps(self.steps().iter().map(|step| step.success.rate.map(|share| rate.at(share))));
         let plot = html! {
-            (self.deploy_lines())
             @for (place, name) in names.iter().enumerate() {
                 (outcome_ink(name).draw(&self.stack(&names[..place], name, &y)))
             }
-            @if names.is_empty() { (Ink::area(GREY, 0.6).draw(&self.calls(&y))) }
+            @if names.is_empty() { (Ink::area(GREY, 1.0).draw(&self.calls(&y))) }
+            (self.deploy_lines())
             (success.draw_over_time(&line))
         };
         chart.draw(&axes, &plot)
@@ -260,12 +264,43 @@ impl<'a> OverTime<'a> {
     }
 }
 
+/// Each has a contrast of 3 to 1 with a light and with a dark page.
 fn outcome_ink(name: &str) -> Ink {
     match name {
-        "ok" => Ink::area(BLUE, 0.45),
-        "error" => Ink::area(ORANGE, 0.9),
-        "panic" => Ink::area(ORANGE, 0.55),
-        "cancelled" => Ink::area(GREY, 0.9),
-        _ => Ink::area(GREY, 0.5),
+        "ok" => Ink::area(BLUE, 0.85),
+        "error" => Ink::area(ORANGE, 1.0),
+        "panic" => Ink::area("currentColor", 0.9),
+        "cancelled" => Ink::area(GREY, 1.0),
+        _ => Ink::area("#6b7280", 1.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn channels(colour: &str) -> Vec<f64> {
+        let channel = |at: usize| u8::from_str_radix(&colour[at..at + 2], 16).expect("a colour");
+        [1, 3, 5].map(|at| f64::from(channel(at)) / 255.0).into()
+    }
+
+    /// As WCAG 2.2 has it.
+    fn luminance(channels: &[f64]) -> f64 {
+        let linear = |c: &f64| if *c <= 0.040_45 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) };
+        channels.iter().map(linear).zip([0.2126, 0.7152, 0.0722]).map(|(c, weight)| c * weight).sum()
+    }
+
+    #[test]
+    fn bars_are_seen_on_a_light_and_on_a_dark_page() {
+        for (name, paper) in ["ok", "error", "cancelled", "unknown"]
+            .into_iter()
+            .flat_map(|name| [(name, "#ffffff"), (name, "#14171c")])
+        {
+            let (ink, paper) = (outcome_ink(name), channels(paper));
+            let mix = |(ink_part, paper): (f64, &f64)| ink_part * ink.opacity + paper * (1.0 - ink.opacity);
+            let bar: Vec<f64> = channels(ink.colour).into_iter().zip(&paper).map(mix).collect();
+            let [bar, paper] = [luminance(&bar), luminance(&paper)].map(|light| light + 0.05);
+            assert!(bar.max(paper) / bar.min(paper) >= 3.0, "{name}: {bar} and {paper}");
+        }
     }
 }

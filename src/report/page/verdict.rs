@@ -38,7 +38,8 @@ pub(super) fn verdict(compared: &Compared) -> Markup {
             (summary(compared))
             @if !all.is_empty() { div.verdict { (table(compared, "Gates and figures, before and after", all).draw()) } }
             @if !open.is_empty() {
-                (table(compared, &format!("{} figures without enough data", open.len()), open).folded())
+                @let name = format!("{} figures without enough data", open.len());
+                (table(compared, "Figures before and after", open).folded_as(&name))
             }
             (groups(compared, &scales))
             h3 { "How the sides were compared" }
@@ -49,13 +50,13 @@ pub(super) fn verdict(compared: &Compared) -> Markup {
 
 fn groups(compared: &Compared, scales: &Scales) -> Markup {
     let own: Vec<_> = compared.pairs.iter().enumerate().filter(|(_, pair)| !pair.by.is_empty()).collect();
-    let mut name = "Figures of groups, before and after".to_owned();
+    let mut name = "Figures of groups".to_owned();
     if own.len() > MOST_GROUPS {
         name += &format!(" ({} more are in the JSON)", own.len() - MOST_GROUPS);
     }
     let rows = own.into_iter().take(MOST_GROUPS).map(|(number, pair)| pair_row(number, pair, scales));
     let rows: Vec<_> = rows.collect();
-    html! { @if !rows.is_empty() { (table(compared, &name, rows).folded()) } }
+    html! { @if !rows.is_empty() { (table(compared, "Figures before and after", rows).folded_as(&name)) } }
 }
 
 /// The answer in sentences: the gates, and each figure that is better or worse.
@@ -66,7 +67,7 @@ fn summary(compared: &Compared) -> Markup {
         .flat_map(|kind| totals().filter(move |pair| pair.judgement() == kind));
     html! {
         ul {
-            @if !compared.gates.is_empty() { li { (gates_in_words(&compared.gates)) } }
+            @if compared.gates.len() > 1 { li { (gates_in_words(&compared.gates)) } }
             @for pair in changed {
                 li data-of=(foreign(&pair.event_type)) { (judgement(pair.judgement())) " " (change_in_words(pair)) }
             }
@@ -83,7 +84,8 @@ fn summary(compared: &Compared) -> Markup {
 }
 
 fn gates_in_words(gates: &[GateLine]) -> String {
-    let counts = [GateResult::Broken, GateResult::Undecided, GateResult::Holds].map(|result| {
+    let results = [GateResult::Broken, GateResult::NoAnswer, GateResult::Undecided, GateResult::Holds];
+    let counts = results.map(|result| {
         let count = gates.iter().filter(|gate| gate.result == result).count();
         (count > 0).then(|| format!("{count} {}", result_word(result)))
     });
@@ -293,7 +295,7 @@ fn gate_word(result: GateResult, key: &str) -> Markup {
     let class = match result {
         GateResult::Holds => "word good",
         GateResult::Broken => "word bad",
-        GateResult::Undecided => "word",
+        GateResult::Undecided | GateResult::NoAnswer => "word",
     };
     html! { span class=(class) data-key=(key) { (result_word(result)) } }
 }

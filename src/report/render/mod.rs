@@ -58,17 +58,18 @@ fn heading(report: &Report) -> String {
         // Writing to a String cannot fail.
         write!(out, "\n\n{rollup}").ok();
     }
-    if report.unreadable > 0 {
-        let rows = if report.unreadable == 1 { "row" } else { "rows" };
+    if let Some(sentence) = unreadable_rows(report.unreadable) {
         // Writing to a String cannot fail.
-        write!(
-            out,
-            "\n\n{} {rows} cannot be read in full: the context is no JSON object, or the row has no time that can be read.",
-            report.unreadable
-        )
-        .ok();
+        write!(out, "\n\n{sentence}").ok();
     }
     out
+}
+
+/// `None` if there are none.
+pub(in crate::report) fn unreadable_rows(count: u64) -> Option<String> {
+    let rows = if count == 1 { "row" } else { "rows" };
+    let why = "the context is no JSON object, or the row has no time that can be read";
+    (count > 0).then(|| format!("{count} {rows} cannot be read in full: {why}."))
 }
 
 impl fmt::Display for RolledUp {

@@ -13,6 +13,8 @@ pub enum GateResult {
     Broken,
     /// The interval includes the limit, or the data does not suffice.
     Undecided,
+    /// A side that the limit needs has no values.
+    NoAnswer,
 }
 
 /// A limit from one side, on the scale of the interval.

@@ -270,7 +270,7 @@ fn result_place(result: GateResult) -> usize {
     match result {
         GateResult::Holds => 0,
         GateResult::Broken => 1,
-        GateResult::Undecided => 2,
+        GateResult::Undecided | GateResult::NoAnswer => 2,
     }
 }
 

@@ -45,9 +45,11 @@ async fn the_command_prints_the_tables_before_it_makes_them() {
     let stdout = text(&output.stdout);
     assert!(stdout.contains("Rolled up until 2026-02-04T12:00:00Z by the run of "), "{stdout}");
     assert!(stdout.contains("percentiles are within 0.8 %. 0 other rows were read."), "{stdout}");
-    for (format, part) in
-        [("json", "\"error_bound\": 0.0078125"), ("csv", ",percentile_error,,0.0078125,ratio,7200,")]
-    {
+    for (format, part) in [
+        ("json", "\"error_bound\": 0.0078125"),
+        ("csv", ",percentile_error,,0.0078125,ratio,7200,"),
+        ("csv", ",rolled_up_until,,2026-02-04T12:00:00.000000Z,time,7200,"),
+    ] {
         let stdout = text(&run(&url, &["report", "--rollup", "--format", format]).stdout);
         assert!(stdout.contains(part), "{stdout}");
     }
