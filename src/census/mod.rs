@@ -6,6 +6,7 @@
 mod callsite;
 mod near;
 mod probe;
+mod unmet;
 mod words;
 
 use std::collections::HashSet;

@@ -8,22 +8,20 @@ use tracing::level_filters::LevelFilter;
 use super::near::nearest;
 use super::probe::Program;
 use crate::notice::NoticeKind;
-use crate::rules::model::{MatchKind, RuleSpec, Take, TakeFrom};
+use crate::rules::model::{RuleSpec, Take, TakeFrom};
 use crate::rules::plan::{Plans, Wanted};
 
 /// The most names that one line lists.
-const NAMES: usize = 3;
-/// The most rules that are named one by one.
-const RULES: usize = 5;
+pub(super) const NAMES: usize = 3;
 
-type Callsites = [&'static Metadata<'static>];
+pub(super) type Callsites = [&'static Metadata<'static>];
 
 /// What is to be said about these rules beside these callsites.
 pub(super) struct Words<'a> {
-    plans: &'a Plans,
-    callsites: &'a Callsites,
+    pub(super) plans: &'a Plans,
+    pub(super) callsites: &'a Callsites,
     /// For each callsite the place of its rule.
-    rules: Vec<Option<usize>>,
+    pub(super) rules: Vec<Option<usize>>,
 }
 
 impl<'a> Words<'a> {
@@ -65,9 +63,11 @@ impl<'a> Words<'a> {
         let is_hidden = !words.is_empty();
         // An idle program has shown nothing yet.
         let has_shown = at_end || !self.callsites.is_empty();
-        if has_shown && self.rules.iter().all(Option::is_none) && !is_hidden {
-            words.extend(self.nothing_met(program));
+        let unread = self.unread();
+        if has_shown && self.rules.iter().all(Option::is_none) && !is_hidden && unread.is_none() {
+            words.push(self.nothing_met(program));
         }
+        words.extend(unread);
         words.extend(self.unmet(program, at_end));
         words.extend(self.untaken(program, at_end));
         for (index, rule) in self.own_rules() {
@@ -97,12 +97,12 @@ impl<'a> Words<'a> {
     }
 
     /// The rules that a user can correct.
-    fn own_rules(&self) -> impl Iterator<Item = (usize, &'a Arc<RuleSpec>)> {
+    pub(super) fn own_rules(&self) -> impl Iterator<Item = (usize, &'a Arc<RuleSpec>)> {
         let plans = self.plans;
         plans.rules().iter().enumerate().filter(|(_, rule)| !rule.is_builtin())
     }
 
-    fn met(&self, rule: usize) -> Vec<&'static Metadata<'static>> {
+    pub(super) fn met(&self, rule: usize) -> Vec<&'static Metadata<'static>> {
         let of_rule = self.callsites.iter().zip(&self.rules).filter(|(_, of)| **of == Some(rule));
         of_rule.map(|(meta, _)| *meta).collect()
     }
@@ -171,83 +171,6 @@ impl<'a> Words<'a> {
         ))
     }
 
-    /// No rule has met anything.
-    fn nothing_met(&self, program: &Program) -> Option<String> {
-        let names = |meta: &&&'static Metadata<'static>| meta.is_span();
-        let spans: Vec<_> = self.callsites.iter().filter(names).copied().collect();
-        let example = spans.first().map_or("NAME", |meta| meta.name());
-        Some(format!(
-            "no rule names a span or event of this program, so there are no rows{}{}: write a rule, such as [[rule]] span = \
-             {example:?}, or give the span the field ledger.event",
-            seen(if spans.is_empty() { self.callsites } else { &spans }),
-            levels(program, self.plans),
-        ))
-    }
-
-    /// Rules that have met no callsite. Before the end only those whose name looks like a mistake: others may be late.
-    fn unmet(&self, program: &Program, at_end: bool) -> Vec<String> {
-        let dead = |rule: &RuleSpec| {
-            // Of a rule that nothing can meet, the words at the start have spoken.
-            rule.matches.fields.iter().any(|field| field == "ledger.event")
-                || rule.matches.target.as_ref().is_some_and(|target| Plans::is_barred(&target.0))
-        };
-        let mut words = Vec::new();
-        for (index, rule) in
-            self.own_rules().filter(|(index, rule)| self.met(*index).is_empty() && !dead(rule))
-        {
-            if program.hidden.iter().any(|meta| self.plans.rule_of(meta) == Some(index)) {
-                continue;
-            }
-            if let Some(name) = &rule.of_crate {
-                words.extend(self.no_crate(name, program, at_end));
-                continue;
-            }
-            let kind = if rule.matches.kind == MatchKind::Span { "span" } else { "event" };
-            let near = self.near(rule);
-            if !at_end && near.is_empty() {
-                continue;
-            }
-            let near = if near.is_empty() { String::new() } else { seen(&near) };
-            words.push(format!(
-                "{}{} has met no {kind}{near}{}",
-                rule.title(index),
-                rule.conditions(),
-                levels(program, self.plans)
-            ));
-        }
-        let more = words.len().saturating_sub(RULES);
-        words.truncate(RULES);
-        if more > 0 {
-            words.push(format!("{more} more rules have met nothing: see Guard::callsites"));
-        }
-        words
-    }
-
-    /// No span of a crate in `instrumented` came. Before the end only if its name looks like a mistake.
-    fn no_crate(&self, name: &str, program: &Program, at_end: bool) -> Option<String> {
-        let target = name.replace('-', "_");
-        let crates = self.callsites.iter().filter(|meta| meta.is_span());
-        let mut crates: Vec<_> = crates.filter_map(|meta| meta.target().split("::").next()).collect();
-        crates.sort_unstable();
-        crates.dedup();
-        let near = nearest(&target, crates.iter().copied());
-        if !at_end && near.is_empty() {
-            return None;
-        }
-        let others = crates.into_iter().filter(|other| !near.contains(other));
-        let listed: Vec<_> =
-            near.iter().copied().chain(others).take(NAMES).map(|name| format!("{name:?}")).collect();
-        let seen =
-            if listed.is_empty() { String::new() } else { format!("; seen: spans of {}", listed.join(", ")) };
-        let dashes =
-            if *name == target { "" } else { " (a target has \"_\" where the name of a package has \"-\")" };
-        Some(format!(
-            "instrumented({name:?}) has met no span with the target {target:?}{dashes}{seen}: give it \
-             env!(\"CARGO_CRATE_NAME\"){}",
-            levels(program, self.plans)
-        ))
-    }
-
     /// Rules whose spans came, and that take fields of events that did not, or that do not declare them. Before the end
     /// only those that look like a mistake.
     fn untaken(&self, program: &Program, at_end: bool) -> Vec<String> {
@@ -309,27 +232,6 @@ impl<'a> Words<'a> {
             )
         })
     }
-
-    /// Callsites whose names look like those of the rule, or that the rule names and whose targets look like its own.
-    fn near(&self, rule: &RuleSpec) -> Vec<&'static Metadata<'static>> {
-        let of_kind = self
-            .callsites
-            .iter()
-            .copied()
-            .filter(|meta| meta.is_span() == (rule.matches.kind == MatchKind::Span));
-        let of_kind: Vec<_> = of_kind.collect();
-        let names = || of_kind.iter().map(|meta| meta.name());
-        let wanted = rule.matches.names.iter();
-        let near: Vec<_> = wanted.flat_map(|name| nearest(&name.0, names())).collect();
-        let targets = || of_kind.iter().map(|meta| meta.target());
-        let target = rule.matches.target.iter();
-        let near_targets: Vec<_> = target.flat_map(|target| nearest(&target.0, targets())).collect();
-        let is_named = |meta: &Metadata<'_>| rule.matches.names.iter().any(|name| name.matches(meta.name()));
-        let is_near = |meta: &&Metadata<'static>| {
-            near.contains(&meta.name()) || is_named(meta) && near_targets.contains(&meta.target())
-        };
-        of_kind.iter().copied().filter(is_near).collect()
-    }
 }
 
 fn names_of(meta: &Metadata<'_>) -> impl Iterator<Item = &'static str> {
@@ -356,13 +258,13 @@ fn missing(rule: &RuleSpec, index: usize, verb: &str, field: &str, met: &Callsit
 }
 
 /// Such as `"create_order" (src/http.rs:46)`.
-fn place(meta: &Metadata<'_>) -> String {
+pub(super) fn place(meta: &Metadata<'_>) -> String {
     let at = meta.file().zip(meta.line()).map(|(file, line)| format!("{file}:{line}"));
     format!("{:?} ({})", meta.name(), at.unwrap_or_else(|| meta.target().to_owned()))
 }
 
 /// Such as `; seen: "work" (orders::jobs) and 4 more`.
-fn seen(callsites: &Callsites) -> String {
+pub(super) fn seen(callsites: &Callsites) -> String {
     if callsites.is_empty() {
         return String::new();
     }
@@ -374,7 +276,7 @@ fn seen(callsites: &Callsites) -> String {
 }
 
 /// Levels that no rule can reach.
-fn levels(program: &Program, plans: &Plans) -> String {
+pub(super) fn levels(program: &Program, plans: &Plans) -> String {
     if program.compiled < LevelFilter::TRACE {
         return format!(
             "; this program was compiled without spans and events more verbose than {} (a feature such as \

@@ -47,22 +47,31 @@ fn remedy(head: &Head, row: &RowPlan) -> String {
         );
     }
     let result = if row.rule.keys.result.is_some() { "result" } else { "success as a bool" };
+    format!("{}; or record the field {result}", report())
+}
+
+/// How a function reports what it returns, by an event that neither the compiler nor a filter takes away.
+fn report() -> String {
     // The compiler has removed the event of a more verbose `ret`, so nothing would come of it.
     let compiled = STATIC_MAX_LEVEL.min(LevelFilter::TRACE);
-    let level = if compiled < LevelFilter::TRACE {
+    // Once the subscriber is gone, nothing passes, which tells nothing about its filters.
+    let passing = compiled.min(LevelFilter::current());
+    if passing < compiled && passing > LevelFilter::OFF {
+        return format!(
+            "a filter for the whole program (or the ledger's max_level) lets nothing more verbose than {passing} through, and \
+             hides the event of `ret(level = \"{compiled}\")`: attach the filter to the layer that it is meant for, or write \
+             `ret(level = \"{passing}\")` in its #[instrument], and `err` if it returns a Result"
+        );
+    }
+    let why = if compiled < LevelFilter::TRACE {
         format!(
             "; this program was compiled without events more verbose than {compiled} (a feature such as \
              release_max_level_info of tracing)"
         )
-    } else if LevelFilter::current() < LevelFilter::TRACE {
-        "; the level must be one that the filters of the program let through".to_owned()
     } else {
-        String::new()
+        "; if it is there, a filter hides its event, and belongs to another layer".to_owned()
     };
-    format!(
-        "write `ret(level = \"{compiled}\")` in its #[instrument], and `err` if it returns a Result{level}; or record the \
-         field {result}"
-    )
+    format!("write `ret(level = \"{compiled}\")` in its #[instrument], and `err` if it returns a Result{why}")
 }
 
 /// Prints one notice for each callsite and column that a field should give and does not: with a value that is none, or

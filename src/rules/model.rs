@@ -95,7 +95,7 @@ pub(crate) enum MatchKind {
 
 impl MatchKind {
     /// The setting that a rule of this kind begins with.
-    pub(super) fn key(self) -> &'static str {
+    pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Span => "span",
             Self::Event => "event",

@@ -27,8 +27,17 @@ fn a_request_has_method_uri_status_latency_and_outcome() {
     assert!(row.ms("latency_ms") >= 0.0 && row.ms("duration_ms") > 0.0, "{:#}", row.context);
     assert_eq!(
         row.keys(),
-        ["duration_ms", "latency_ms", "method", "outcome", "status", "success", "uri", "version"]
+        ["duration_ms", "http.version", "latency_ms", "method", "outcome", "status", "success", "uri"]
     );
+}
+
+/// The span declares the version of HTTP under the name that services give their own.
+#[test]
+fn a_request_has_the_version_of_the_service() {
+    let ledger = Ledger::memory_with(tracing_ledger::builder().set("version", "2.1"));
+    serve(&ledger, async |client| _ = client.get("/tables/7").await);
+    let row = only(ledger.rows());
+    assert_eq!(values(&row, ["version", "http.version"]), [json!("2.1"), json!("HTTP/1.1")]);
 }
 
 #[test]

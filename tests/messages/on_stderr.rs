@@ -10,7 +10,7 @@ use tracing::{info_span, instrument};
 use tracing_ledger::store::{Failure, Memory};
 use tracing_ledger::{Rule, Rules};
 use tracing_subscriber::filter::dynamic_filter_fn;
-use tracing_subscriber::{Registry, prelude::*};
+use tracing_subscriber::{EnvFilter, Registry, prelude::*};
 
 /// Names to the child what it is to do.
 const CHILD: &str = "LEDGER_TEST_SAYS";
@@ -88,6 +88,17 @@ fn the_child_process_does_what_it_is_told() {
                 (0..3).for_each(|_| runtime.block_on(async { (returns().await, waits().await).1 }));
             });
             guard.shutdown(DEADLINE).expect("memory is there");
+        }
+        "a filter around all" => {
+            drop(guard);
+            let rules = Rules::from_rules([Rule::span("returns")]).expect("sound rules");
+            let (layer, guard) =
+                tracing_ledger::builder().rules(rules).build_with(Memory::default()).expect("a ledger");
+            let around = tracing_subscriber::registry().with(layer).with(EnvFilter::new("info"));
+            tracing::subscriber::with_default(around, || {
+                (0..3).for_each(|_| runtime.block_on(returns()));
+                guard.shutdown(DEADLINE).expect("memory is there");
+            });
         }
         "two guards dropped at once" => {
             drop(guard);
@@ -168,6 +179,22 @@ fn an_unknown_outcome_is_explained_by_what_stands_in_its_way() {
         undeclared.contains("reads the success from \"status\", which the span does not declare"),
         "{said}"
     );
+}
+
+/// The filter keeps the event of `ret` from the ledger even before tracing asks for it.
+#[test]
+fn an_unknown_outcome_is_explained_by_the_filter_around_all_layers() {
+    let said = said_by("a filter around all");
+    let told: Vec<_> = said.lines().filter(|line| line.contains("the outcome of \"returns\"")).collect();
+    let [told] = told[..] else { panic!("{said}") };
+    for part in [
+        "lets nothing more verbose than info through",
+        "attach the filter to the layer",
+        "`ret(level = \"info\")`",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains("write `ret(level = \"trace\")`"), "{told}");
 }
 
 #[test]

@@ -204,7 +204,7 @@ fn the_child_process_does_what_it_is_told() {
             run(with_rules("[[rule]]\nspan = 'work'\nredact = ['email']\nrename = { verbose = 'v' }\n"))
         }
         "a field that hides an argument" => {
-            let rules = "[[rule]]\nspan = 'ship'\nreason = 'reason'\nredact = ['card']\n";
+            let rules = "builtin = true\n[[rule]]\nspan = 'ship'\nreason = 'reason'\nredact = ['card']\n";
             let (ledger, guard) = build(with_rules(rules));
             tracing_subscriber::registry().with(ledger).init();
             (0..30).for_each(|order_id| ship(order_id).expect("it ships"));
@@ -254,6 +254,27 @@ fn does_more(what: &str) {
             let (ledger, guard) = build(with_rules(rules));
             tracing_subscriber::registry().with(ledger).with(EnvFilter::new("trace,details=off")).init();
             calls();
+            guard.shutdown(DEADLINE).expect("memory takes everything");
+        }
+        "a rule behind two others" => run(with_rules(
+            "[[rule]]\nspan = 'work'\ntarget = 'messages'\n[[rule]]\nevent = 'work.done'\n\
+             [[rule]]\nspan = ['work', 'works']\n",
+        )),
+        "an instrumented crate behind a rule" => {
+            run(with_rules("[[rule]]\nspan = '*'\n").instrumented("messages"));
+        }
+        "annotations without the built-in rules" => {
+            let (ledger, guard) = build(with_rules("[[rule]]\nspan = 'work'\n"));
+            tracing_subscriber::registry().with(ledger).init();
+            calls();
+            (0..3).for_each(|order_id| seldom(order_id).expect("it works"));
+            guard.shutdown(DEADLINE).expect("memory takes everything");
+        }
+        "only annotations without the built-in rules" => {
+            let (ledger, guard) = build(with_rules("[[rule]]\nspan = 'wrok'\n"));
+            tracing_subscriber::registry().with(ledger).init();
+            (0..3).for_each(|order_id| seldom(order_id).expect("it works"));
+            tracing::info!(name: "told", { ledger.event = "told" }, "an event");
             guard.shutdown(DEADLINE).expect("memory takes everything");
         }
         "names that are none" => {
@@ -410,6 +431,36 @@ fn names_that_are_none_are_told_once() {
 fn a_rule_behind_another() {
     let said = words_by("a rule behind another", &[]);
     assert_has(&said[0], &["rule 2 (span = \"work\") names nothing that rule 1 (span = \"w*\") does not"]);
+    assert_eq!(said.len(), 1, "{said:#?}");
+}
+
+#[test]
+fn a_rule_whose_spans_an_earlier_one_has() {
+    let said = only_word("a rule behind two others");
+    let wanted = "rule 3 (span = [\"work\", \"works\"]) has met no span that rule 1 (span = \"work\") does not name before it, \
+                  and the first rule decides: ";
+    assert!(said.starts_with(wanted), "{said}");
+}
+
+#[test]
+fn a_crate_whose_spans_an_earlier_rule_has() {
+    let said = only_word("an instrumented crate behind a rule");
+    let wanted = "instrumented(\"messages\") has met no span that rule 1 (span = \"*\") does not name before it, and the first \
+                  rule decides: ";
+    assert!(said.starts_with(wanted), "{said}");
+}
+
+#[test]
+fn an_annotation_that_no_rule_reads() {
+    let off = "no rows, because the built-in rules are off: write builtin = true in the file of rules";
+    let said = only_word("annotations without the built-in rules");
+    let one = "\"seldom\" (tests/messages/silent_setups.rs:";
+    assert!(said.starts_with(one), "{said}");
+    assert_has(&said, &[&format!(") declares ledger.event and has {off}"), "{ field = \"ledger.event\" }"]);
+    let said = words_by("only annotations without the built-in rules", &[]);
+    assert_has(&said[0], &[one, &format!(") and 1 more declare ledger.event and have {off}")]);
+    assert_eq!(said[1], "rule 1 (span = \"wrok\") has met no span");
+    assert_eq!(said.len(), 2, "{said:#?}");
 }
 
 #[test]

@@ -44,6 +44,36 @@ impl Plans {
         self.rules.list.iter().position(|rule| rule.matches.names(meta))
     }
 
+    /// The places of the earlier rules that have these callsites instead of this rule, which names them too.
+    pub(crate) fn takers_from(&self, rule: usize, callsites: &[&'static Metadata<'static>]) -> Vec<usize> {
+        let named = callsites.iter().filter(|meta| self.rules.list[rule].matches.names(meta));
+        let mut earlier: Vec<_> =
+            named.filter_map(|meta| self.rule_of(meta)).filter(|of| *of < rule).collect();
+        earlier.sort_unstable();
+        earlier.dedup();
+        earlier
+    }
+
+    /// Whether an earlier rule names every callsite that this one names.
+    pub(crate) fn is_shadowed(&self, rule: usize) -> bool {
+        self.rules.shadow_of(rule).is_some()
+    }
+
+    /// Whether the callsite asks for a row by a field that no rule reads, because the built-in rules are off.
+    pub(crate) fn ignores_annotation(&self, meta: &Metadata<'_>) -> bool {
+        meta.fields().field(ANNOTATIONS[0]).is_some()
+            && !is_barred(meta.target())
+            && self.rule_of(meta).is_none()
+    }
+
+    /// Whether a span of any name becomes a row by its field `ledger.event`.
+    pub(crate) fn hears_annotations(&self) -> bool {
+        self.rules
+            .list
+            .iter()
+            .any(|rule| rule.matches.kind == MatchKind::Span && rule.matches.fields == [ANNOTATIONS[0]])
+    }
+
     /// The place of the first rule that takes fields of this event.
     pub(crate) fn taker_of(&self, meta: &Metadata<'_>) -> Option<usize> {
         let takes = |rule: &Arc<RuleSpec>| rule.takes.iter().any(|take| take.names(meta));
@@ -107,9 +137,7 @@ impl Rules {
                     target.0
                 ));
             }
-            let earlier =
-                self.list[..index].iter().position(|earlier| earlier.matches.shadows(&rule.matches));
-            if let Some(earlier) = earlier {
+            if let Some(earlier) = self.shadow_of(index) {
                 dead.push(format!(
                     "{} names nothing that {} does not name before it, and the first rule decides: put it first, or take it \
                      out",
@@ -119,6 +147,12 @@ impl Rules {
             }
         }
         dead
+    }
+
+    /// The first earlier rule that names every callsite that this one names.
+    fn shadow_of(&self, rule: usize) -> Option<usize> {
+        let later = &self.list[rule].matches;
+        self.list[..rule].iter().position(|earlier| earlier.matches.shadows(later))
     }
 }
 
@@ -139,14 +173,18 @@ impl Match {
 }
 
 impl RuleSpec {
-    /// Such as `rule 1 (span = "work")`, or `instrumented("shop")`.
+    /// Such as `rule 1 (span = "work")`, `instrumented("shop")`, or `the built-in rule (span = "*")`.
     pub(crate) fn title(&self, index: usize) -> String {
         if let Some(name) = &self.of_crate {
             return format!("instrumented({name:?})");
         }
         let names: Vec<_> = self.matches.names.iter().map(|name| format!("{:?}", name.0)).collect();
         let names = if let [name] = &*names { name.clone() } else { format!("[{}]", names.join(", ")) };
-        format!("rule {} ({} = {names})", index + 1, self.matches.kind.key())
+        let kind = self.matches.kind.key();
+        if self.is_builtin() {
+            return format!("the built-in rule ({kind} = {names})");
+        }
+        format!("rule {} ({kind} = {names})", index + 1)
     }
 
     /// What the rule wants beside the name, such as ` with target = "orders"`; empty if the name is all.
