@@ -55,7 +55,15 @@ impl Screen {
         self.draw(area, &mut buffer);
         let mut text = String::new();
         for y in 0..area.height {
-            let line: String = (0..area.width).map(|x| buffer[(x, y)].symbol()).collect();
+            // Behind a wide character comes a cell of no text.
+            let mut after = 0;
+            let cells = (0..area.width).map(|x| (x, buffer[(x, y)].symbol()));
+            let symbols = cells.filter_map(|(x, symbol)| {
+                let is_shown = x >= after;
+                after = after.max(x + width_of(symbol) as u16);
+                is_shown.then_some(symbol)
+            });
+            let line: String = symbols.collect();
             text.push_str(line.trim_end());
             text.push('\n');
         }
@@ -132,8 +140,8 @@ impl Screen {
             Some(keys) => format!("{of} by {}", keys.join(", ")),
         };
         let header = format!(
-            "{:<name$} {:>8} {:>7} {:>9} {:>9} {:>9} rows",
-            cut(&title, name),
+            "{} {:>8} {:>7} {:>9} {:>9} {:>9} rows",
+            filled(cut(&title, name), name),
             "rows/s",
             "success",
             "median ms",
@@ -247,8 +255,8 @@ impl Shown<'_> {
         let spread = &figures.duration_ms;
         let rows = self.over_time(parts).map(|figures| figures.map(|figures| figures.calls as f64));
         format!(
-            "{:<name$} {:>8} {success:>7} {:>9} {:>9} {:>9} {}",
-            cut_left(&visible(&self.name), name),
+            "{} {:>8} {success:>7} {:>9} {:>9} {:>9} {}",
+            filled(cut_left(&visible(&self.name), name), name),
             decimal(figures.rows_per_hour.map(|rows| rows / 3600.0)),
             decimal(spread.median),
             decimal(spread.p95),
@@ -258,13 +266,25 @@ impl Shown<'_> {
     }
 }
 
+/// How many columns of the terminal a text takes: a wide character takes two.
+fn width_of(text: &str) -> usize {
+    Span::raw(text).width()
+}
+
+/// With spaces up to this width.
+fn filled(text: String, width: usize) -> String {
+    let spaces = width.saturating_sub(width_of(&text));
+    text + &" ".repeat(spaces)
+}
+
 /// The end of an event type says more than its beginning.
 fn cut_left(text: &str, width: usize) -> String {
-    let count = text.chars().count();
-    if count <= width {
+    if width_of(text) <= width {
         return text.to_owned();
     }
-    std::iter::once('…').chain(text.chars().skip(count + 1 - width)).collect()
+    let ends = text.char_indices().map(|(place, _)| &text[place..]);
+    let end = ends.into_iter().find(|end| width_of(end) < width).unwrap_or_default();
+    format!("…{end}")
 }
 
 /// The tallest bar is the greatest value. A part without a value is blank.
@@ -327,7 +347,7 @@ fn decimal(value: Option<f64>) -> String {
     }
 }
 
-/// Text of a row may drive no terminal, and has one column for each character.
+/// Text of a row may drive no terminal.
 fn visible(text: &str) -> String {
     let shown = |c: char| if c.is_control() || !c.is_ascii() && !c.is_alphanumeric() { '·' } else { c };
     text.chars().take(400).map(shown).collect()
@@ -339,7 +359,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     for word in text.split(' ') {
         match lines.last_mut() {
             Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+            Some(line) if width_of(line) + 1 + width_of(word) <= width => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -350,10 +370,12 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    if width_of(text) <= width {
         return text.to_owned();
     }
-    text.chars().take(width.saturating_sub(1)).chain(std::iter::once('…')).collect()
+    let begins = text.char_indices().rev().map(|(place, _)| &text[..place]);
+    let begin = begins.into_iter().find(|begin| width_of(begin) < width).unwrap_or_default();
+    format!("{begin}…")
 }
 
 #[cfg(test)]

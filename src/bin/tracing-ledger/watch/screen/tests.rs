@@ -131,6 +131,17 @@ async fn keys_pick_group_event_and_window() {
 }
 
 #[tokio::test]
+async fn wide_names_leave_the_figures_in_their_columns() {
+    for name in ["長い名前", &"長い名前".repeat(10)] {
+        let rows: Vec<Row> = (1..=60).map(|at| row(at, name, r#"{"duration_ms": 5}"#)).collect();
+        let text = screen(&rows, 120).await.text(80, None);
+        let line = text.lines().nth(4).expect("a line of the table");
+        assert!(line.contains("名前 ") && line.ends_with(" ██████"), "{text}");
+        assert_eq!(width_of(line), 80, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn any_size_is_drawn() {
     let screen = screen(&rows(), 120).await;
     for (width, height) in [(1, 1), (10, 3), (40, 10), (79, 23), (200, 60), (300, 2)] {
