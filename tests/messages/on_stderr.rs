@@ -62,9 +62,25 @@ async fn answers_later(is_there: bool) {
     answers(is_there).await
 }
 
-/// The call returns at once, or is dropped.
-fn poll_once(call: impl Future<Output = ()>) {
-    let _ = pin!(call).poll(&mut Context::from_waker(Waker::noop()));
+/// Whether the call has returned; otherwise it is dropped.
+fn returns_at_once(call: impl Future<Output = ()>) -> bool {
+    pin!(call).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
+/// Calls of two functions are dropped, and then a call of one of them returns.
+fn cold_start() {
+    let rules = Rules::from_rules([Rule::span("answers"), Rule::span("answers_later")]).expect("sound rules");
+    let (layer, guard) =
+        tracing_ledger::builder().rules(rules).build_with(Memory::default()).expect("a ledger");
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        for _ in 0..3 {
+            assert!(!returns_at_once(answers(false)));
+            assert!(!returns_at_once(answers_later(false)));
+            guard.flush(DEADLINE).expect("memory is there");
+        }
+        assert!(returns_at_once(answers(true)));
+        guard.shutdown(DEADLINE).expect("memory is there");
+    });
 }
 
 #[test]
@@ -110,19 +126,7 @@ fn the_child_process_does_what_it_is_told() {
         }
         "a cold start" => {
             drop(guard);
-            let rules =
-                Rules::from_rules([Rule::span("answers"), Rule::span("answers_later")]).expect("sound rules");
-            let (layer, guard) =
-                tracing_ledger::builder().rules(rules).build_with(Memory::default()).expect("a ledger");
-            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-                for _ in 0..3 {
-                    poll_once(answers(false));
-                    poll_once(answers_later(false));
-                    guard.flush(DEADLINE).expect("memory is there");
-                }
-                poll_once(answers(true));
-                guard.shutdown(DEADLINE).expect("memory is there");
-            });
+            cold_start();
         }
         "a filter around all" => {
             drop(guard);
