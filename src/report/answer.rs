@@ -171,7 +171,8 @@ pub struct Intervals {
 pub struct Reason {
     /// Such as `hard`; `None` for rows without it.
     pub category: Option<String>,
-    /// Such as `hard.no_capacity`, or the reason of rows without a code; `None` for rows without either.
+    /// Such as `hard.no_capacity`, or else the text of the reason or the error, cut to 200 characters; `None` for rows without
+    /// any.
     pub code: Option<String>,
     /// How many calls.
     pub count: u64,

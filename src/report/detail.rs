@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer::{Share, Spread, rfc3339};
@@ -108,7 +108,7 @@ pub struct ListedCall {
 }
 
 /// What the rows of `ledger.loss` say about rows that are missing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Losses {
     /// How many rows say so.
@@ -117,4 +117,20 @@ pub struct Losses {
     pub lost: u64,
     /// How many are missing for each cause.
     pub by: BTreeMap<String, u64>,
+}
+
+/// More causes are counted together, as other programs may write such rows.
+const MOST_CAUSES: usize = 20;
+const OTHER_CAUSES: &str = "(other causes)";
+
+impl Losses {
+    /// Counts a row of `ledger.loss`.
+    pub(super) fn add(&mut self, cause: Option<&str>, count: u64) {
+        self.rows += 1;
+        self.lost = self.lost.saturating_add(count);
+        let cause = cause.unwrap_or("unknown");
+        let is_new = self.by.len() >= MOST_CAUSES && !self.by.contains_key(cause);
+        let sum = self.by.entry(if is_new { OTHER_CAUSES } else { cause }.to_owned()).or_default();
+        *sum = sum.saturating_add(count);
+    }
 }

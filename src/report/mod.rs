@@ -39,7 +39,7 @@ pub use self::live::{Live, LiveFailure, LiveView};
 use self::log::Logs;
 pub use self::log::UnreadLines;
 use self::observe::Questions;
-pub use self::page::page;
+pub use self::page::{page, served_page};
 pub use self::progress::Progress;
 pub use self::question::Question;
 #[cfg(feature = "postgres")]

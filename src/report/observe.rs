@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::key::{Place, hours, write_key};
 use crate::rules::Rules;
-use crate::rules::model::{Collect, Figure, MatchKind, RuleSpec};
+use crate::rules::model::{Figure, MatchKind, RuleSpec};
 use crate::store::read::{Asked, Choice, Reading, Selection};
 
 /// What a report groups rows by.
@@ -106,7 +106,7 @@ impl Questions {
     pub(crate) fn detailed(mut self, whole: bool) -> Self {
         let asked = &mut self.selection.asked;
         let mut key = |keys: &[&str]| {
-            let otherwise = keys.iter().map(|key| (*key).to_owned()).collect();
+            let otherwise = keys.iter().map(|&key| key.into()).collect();
             place(asked, Asked::Key(Choice { of: Vec::new(), otherwise }))
         };
         let (version, cause, lost) = (key(&["version", "service.version"]), key(&["cause"]), key(&["count"]));
@@ -198,15 +198,7 @@ fn place(asked: &mut Vec<Asked>, text: Asked) -> usize {
 /// In the order of the constants.
 fn measured(rules: &Rules) -> Vec<Asked> {
     let key = |role: fn(&RuleSpec) -> Option<String>, otherwise: &[&str]| {
-        let otherwise = otherwise.iter().map(|key| (*key).to_owned()).collect();
-        let mut choice = Choice { of: Vec::new(), otherwise };
-        for (event_type, rule) in by_event_type(rules).filter(|(event_type, _)| !event_type.contains('*')) {
-            let keys: Vec<String> = role(rule).into_iter().collect();
-            if choice.keys(event_type) != keys && !choice.of.iter().any(|(name, _)| name == event_type) {
-                choice.of.push((event_type.to_owned(), keys));
-            }
-        }
-        Asked::Key(choice)
+        keys(rules, |rule| role(rule).into_iter().collect(), otherwise)
     };
     vec![
         Asked::Source,
@@ -214,7 +206,7 @@ fn measured(rules: &Rules) -> Vec<Asked> {
         key(|rule| rule.keys.duration.clone(), &["duration_ms", "durationMs"]),
         key(|rule| rule.keys.success.clone(), &["success"]),
         key(|rule| rule.keys.outcome.clone(), &["outcome"]),
-        key(|rule| rule.keys.reason.clone(), &["reason"]),
+        reason(rules),
         key(|rule| rule.keys.reason_code.clone(), &["reason_code"]),
         key(|rule| rule.keys.reason_category.clone(), &["reason_category"]),
         key(|rule| rule.keys.result.clone(), &["result"]),
@@ -224,9 +216,27 @@ fn measured(rules: &Rules) -> Vec<Asked> {
     ]
 }
 
+/// A call that ends with an error has the error's text, also where its rule names no key for a reason.
+fn reason(rules: &Rules) -> Asked {
+    let texts = ["reason", "error"];
+    keys(rules, |rule| rule.keys.reason.iter().cloned().chain(texts.map(str::to_owned)).collect(), &texts)
+}
+
+/// The keys of each rule's rows, and those of all other rows.
+fn keys(rules: &Rules, of: impl Fn(&RuleSpec) -> Vec<String>, otherwise: &[&str]) -> Asked {
+    let otherwise = otherwise.iter().map(|key| (*key).to_owned()).collect();
+    let mut choice = Choice { of: Vec::new(), otherwise };
+    for (event_type, rule) in by_event_type(rules).filter(|(event_type, _)| !event_type.contains('*')) {
+        let keys = of(rule);
+        if choice.keys(event_type) != keys && !choice.of.iter().any(|(name, _)| name == event_type) {
+            choice.of.push((event_type.to_owned(), keys));
+        }
+    }
+    Asked::Key(choice)
+}
+
 fn collected(rule: &RuleSpec, figure: Figure) -> Option<String> {
-    let found = rule.collect.iter().find(|collect| collect.figure == figure);
-    found.map(|Collect { key, .. }| key.clone())
+    rule.collect.iter().find(|collect| collect.figure == figure).map(|collect| collect.key.clone())
 }
 
 /// The rules for spans, by the event types of their rows.

@@ -38,4 +38,19 @@ for (const element of document.querySelectorAll("body *")) {
   const ratio = (hi + 0.05) / (lo + 0.05);
   if (ratio < least) weak.push(`${ratio.toFixed(2)} ${element.tagName}.${element.getAttribute("class")} ${text.slice(0, 30)}`);
 }
+// Of what charts draw in colours; lines in the ink of the text guide the eye.
+for (const shape of document.querySelectorAll("main svg :is(path, circle, rect)")) {
+  for (const kind of ["fill", "stroke"]) {
+    if (!shape.getAttribute(kind)?.startsWith("#") || !shape.getClientRects().length) continue;
+    const style = getComputedStyle(shape);
+    const below = background(shape);
+    const ink = parsed(style[kind]);
+    ink[3] *= Number(style[kind + "Opacity"]);
+    for (let one = shape; one; one = one.parentElement) ink[3] *= Number(getComputedStyle(one).opacity);
+    const [hi, lo] = [luminance(over(ink, below)), luminance(below)].sort((a, b) => b - a);
+    count += 1;
+    const ratio = (hi + 0.05) / (lo + 0.05);
+    if (ratio < 3) weak.push(`${ratio.toFixed(2)} ${kind} ${shape.getAttribute(kind)}`);
+  }
+}
 return [count, [...new Set(weak)].slice(0, 30)];

@@ -172,3 +172,40 @@ async fn everything_is_reached_and_used_by_keyboard() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn another_address_changes_the_open_page_and_its_own_links_keep_the_state() {
+    let page = Page::of_rows(&rows(1.0), &[]);
+    browse(async move |client| {
+        let site = open(&client, &page).await;
+        let visible = "return [...document.querySelectorAll('section[data-event]')].filter((one) => !one.hidden) \
+                       .map((one) => one.dataset.event)";
+        let order = "return [...document.querySelector('#overview tbody').rows].map((row) => row.cells[0].textContent)";
+        let unsorted = run(&client, order).await;
+        run(&client, "window.isSame = true").await;
+        let overview = "return [...document.querySelectorAll('table')].indexOf(document.querySelector('#overview table'))";
+        let state = format!("sort{}=0d&find=shop&time=0.2000-0.6000", run(&client, overview).await);
+        client.goto(&format!("{}#event=orders.create&{state}", site.url)).await.expect("it opens");
+        assert_eq!(run(&client, visible).await, serde_json::json!(["orders.create"]));
+        assert_eq!(run(&client, "return document.getElementById('find').value").await, "shop");
+        assert_ne!(run(&client, order).await, unsorted);
+        let width = "return [...document.querySelectorAll('svg[data-axis^=time] > svg')].map((one) => one.viewBox.baseVal.x)[0]";
+        assert_ne!(run(&client, width).await, 0, "time is zoomed");
+        let link = client.find(Locator::Css("header a[href='#losses']")).await.expect("a link");
+        link.click().await.expect("clickable");
+        let chosen = hash(&client).await;
+        assert!(chosen.contains("event=orders.create") && chosen.contains("find=shop"), "{chosen}");
+        let top = run(&client, "return document.getElementById('losses').getBoundingClientRect().top / innerHeight").await;
+        assert!(top.as_f64().is_some_and(|top| (0.0..1.0).contains(&top)), "the losses are at {top} of the window");
+        assert_eq!(run(&client, "return document.activeElement.id").await, "losses");
+        client.goto(&format!("{}#losses", site.url)).await.expect("it opens");
+        assert_eq!(hash(&client).await, chosen, "a place in the page is no other state");
+        client.goto(&format!("{}#time=", site.url)).await.expect("it opens");
+        assert!(run(&client, visible).await.as_array().expect("sections").len() >= 3);
+        assert_eq!(run(&client, order).await, unsorted);
+        assert_eq!(run(&client, width).await, 0);
+        assert_eq!(run(&client, "return window.isSame").await, true, "it was never loaded again");
+        assert_eq!(console(&client).await, Vec::<String>::new());
+    })
+    .await;
+}

@@ -1,6 +1,8 @@
 //! Nothing but tests: the pages of the command, in headless Chromium.
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod browser;
 // Not by way of the package of tests/support: it would build the ledger and its databases once more.
 #[cfg(test)]

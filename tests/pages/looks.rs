@@ -7,7 +7,7 @@ use super::browser::{browse, devtools, keep, run};
 use super::rows::{row, rows};
 use super::site::{Page, Site};
 
-/// The texts whose contrast is below that of WCAG 2.2, level AA.
+/// The texts and the shapes of charts whose contrast is below that of WCAG 2.2, level AA.
 const CONTRAST: &str = include_str!("contrast.js");
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_page_prints() {
 }
 
 #[tokio::test]
-async fn texts_have_contrast_in_light_and_in_dark() {
+async fn texts_and_shapes_have_contrast_in_light_and_in_dark() {
     let page = Page::of_two(&rows(1.0), &rows(1.4), &["--gate", "p95<=+10%", "--gate", "success>=-1pt"]);
     browse(async move |client| {
         let site = Site::serve(page.html.clone(), "");
@@ -63,7 +63,7 @@ async fn texts_have_contrast_in_light_and_in_dark() {
             run(&client, "document.querySelectorAll('details').forEach((one) => { one.open = true; })").await;
             let (count, weak): (u64, Vec<String>) =
                 serde_json::from_value(run(&client, CONTRAST).await).expect("a pair");
-            assert!(count > 200, "{count} texts");
+            assert!(count > 200, "{count} texts and shapes");
             assert!(weak.is_empty(), "{scheme}: {weak:#?}");
             run(&client, "document.querySelectorAll('details').forEach((one) => { one.open = false; })")
                 .await;

@@ -129,3 +129,51 @@ async fn another_host_and_another_token_show_nothing() {
     })
     .await;
 }
+
+/// What the reader has chosen, written, opened and reached.
+const READER: &str = "const open = [...document.querySelectorAll('details[open] > summary')].map((one) => one.textContent); \
+     return [location.hash, document.getElementById('event').value, document.getElementById('find').value, \
+             document.activeElement.id, document.getElementById('find').selectionStart, open, Math.round(scrollY)]";
+
+#[tokio::test]
+async fn the_reader_keeps_the_choice_the_focus_and_the_place_when_the_page_is_loaded_again() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    insert(cluster, &url, "orders.place", 41);
+    insert(cluster, &url, "orders.pay", 20);
+    let server = Server::start(&url);
+    browse(async move |client| {
+        // A reload by an address with a hash would only go to the hash.
+        client.goto(&format!("{}#event=orders.place", server.address)).await.expect("it opens");
+        let find = client.find(fantoccini::Locator::Id("find")).await.expect("a field");
+        find.send_keys("api\u{e012}").await.expect("writable");
+        run(
+            &client,
+            "document.querySelector('section:not([hidden]) figure details').open = true; scrollTo(0, 400)",
+        )
+        .await;
+        let chosen = run(&client, READER).await;
+        let [hash, event, text, focus, caret] =
+            ["#event=orders.place&find=api", "orders.place", "api", "find", "2"];
+        let open = &chosen[5];
+        assert!(open.as_array().is_some_and(|open| !open.is_empty()) && chosen[6] == 400, "{chosen}");
+        assert_eq!(
+            chosen,
+            json!([hash, event, text, focus, caret.parse::<u8>().expect("a number"), open, 400])
+        );
+        for _ in 0..2 {
+            run(&client, "window.isOld = true").await;
+            let is_new = "return window.isOld === undefined && document.readyState === 'complete'";
+            let reloads = async {
+                // The page may go away while it is asked.
+                while client.execute(is_new, Vec::new()).await.ok() != Some(Value::Bool(true)) {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            };
+            tokio::time::timeout(DEADLINE, reloads).await.expect("the page is loaded again");
+            assert_eq!(run(&client, READER).await, chosen);
+        }
+        assert_eq!(console(&client).await, Vec::<String>::new());
+    })
+    .await;
+}

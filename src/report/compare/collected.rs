@@ -8,6 +8,7 @@ use super::snapshot::Snapshot;
 use super::tally::EventTally;
 use crate::report::observe::{Observation, Questions};
 use crate::report::stats::blocks::TimeBlocks;
+use crate::store::read::Reading;
 
 /// What has been read of one side so far.
 pub(super) struct Collected<'a> {
@@ -25,12 +26,23 @@ impl<'a> Collected<'a> {
         Self { side, tallies: BTreeMap::new(), days: BTreeMap::new(), mix_keys, run: None }
     }
 
-    pub(super) fn add(&mut self, questions: &Questions, id: usize, row: &Observation<'_>) {
+    /// A row that the selection asks for, or one that says how many others are missing.
+    pub(super) fn take(&mut self, questions: &Questions, reading: &Reading<'_>) {
+        let row = questions.observe(reading);
+        if let Some(losses) = self.side.losses.as_mut().filter(|_| questions.selection().is_loss(reading)) {
+            losses.add(row.cause(), row.lost());
+        }
+        if questions.selection().asks_for(reading) {
+            self.add(questions, &row);
+        }
+    }
+
+    fn add(&mut self, questions: &Questions, row: &Observation<'_>) {
         self.side.rows += 1;
         self.side.unreadable += u64::from(!row.is_readable());
         let Some(moment) = row.moment() else { return };
         let at = moment.as_microsecond();
-        self.side.sketch.add(row, row.text(id));
+        self.side.sketch.add(row, row.id());
         let day = self.days.entry(TimeBlocks::Days.block(at, at, at)).or_insert((moment, moment));
         *day = (day.0.min(moment), day.1.max(moment));
         let label =

@@ -31,7 +31,7 @@ use super::stats::blocks::TimeBlocks;
 use super::{report, report_of_logs};
 use crate::error::Error;
 use crate::rules::Rules;
-use crate::store::read::{Asked, Condition, Reading, RowSource, Selection};
+use crate::store::read::{Condition, Reading, RowSource, Selection};
 use crate::store::{TableName, open_all};
 
 /// Makes baselines of rows and compares them.
@@ -243,10 +243,11 @@ impl Compare {
         let mut collected = Collected::new(side, &mix_keys);
         for (number, rows) in (0..).zip(runs) {
             collected.run = experiment.then_some(number);
-            let mut questions = self.questions(rows, &mix_keys)?;
-            let id = questions.place(Asked::Id);
-            let each =
-                &mut |reading: &Reading<'_>| collected.add(&questions, id, &questions.observe(reading));
+            let questions = self.questions(rows, &mix_keys)?.detailed(false);
+            if !matches!(rows, Rows::Having(_)) {
+                collected.side.losses.get_or_insert_default();
+            }
+            let each = &mut |reading: &Reading<'_>| collected.take(&questions, reading);
             if let Rows::Log(path) = rows {
                 let mut log = Logs::new(vec![path.clone()], &self.rules);
                 log.read(questions.selection(), each).await?;

@@ -56,7 +56,7 @@ impl Compared {
     pub fn to_json(&self) -> String {
         let side = |side: &Snapshot| {
             json!({"of": side.of, "first": side.first, "last": side.last, "rows": side.rows,
-                   "unreadable": side.unreadable, "unread_lines": side.unread.count(), "blocks": side.blocks})
+                   "unreadable": side.unreadable, "unread_lines": side.unread.count(), "blocks": side.blocks, "losses": side.losses})
         };
         let moved: Vec<_> = mix::shares(&self.before, &self.after)
             .into_iter()
@@ -118,6 +118,9 @@ fn side_line(name: &str, side: &Snapshot) -> Line {
     let mut line = vec![own(format!("{name}: ")), foreign(of)];
     line.push(own(format!(", {rows} rows from {first} to {last}.")));
     line.extend(unreadable_rows(side.unreadable).map(|sentence| own(format!(" {sentence}"))));
+    if let Some(losses) = side.losses.as_ref().filter(|losses| losses.lost > 0) {
+        line.push(own(format!(" Rows lost: {}.", losses.lost)));
+    }
     if side.unread.count() > 0 {
         line.push(own(format!(" Lines of its log that cannot be read: {}.", side.unread.count())));
     }

@@ -11,6 +11,7 @@ use super::sketch::RowSketch;
 use super::tally::{ATTEMPTS, LEVELS, SUCCESS};
 use crate::error::Error;
 use crate::escape::visible_json;
+use crate::report::detail::Losses;
 use crate::report::log::UnreadLines;
 use crate::report::stats::blocks::{TimeBlocks, Variances};
 use crate::report::stats::estimate::{Estimate, Statistic};
@@ -41,6 +42,9 @@ pub struct Snapshot {
     pub(super) sketch: RowSketch,
     pub(super) filter: Filter,
     pub(in crate::report) blocks: TimeBlocks,
+    /// `None` in files of earlier versions, and for a side that is a value: a lost row has none.
+    #[serde(default)]
+    pub(in crate::report) losses: Option<Losses>,
     pub(super) events: Vec<SideFigures>,
     /// Event type → key → value → rows.
     pub(super) mix: BTreeMap<String, BTreeMap<String, BTreeMap<String, u64>>>,
@@ -131,6 +135,7 @@ impl Snapshot {
             sketch: RowSketch::default(),
             filter,
             blocks,
+            losses: None,
             events: Vec::new(),
             mix: BTreeMap::new(),
         }

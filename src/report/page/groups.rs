@@ -98,7 +98,7 @@ fn drawn(figures: &Figures, x: Option<&Scale>) -> Markup {
         }
         @if let Some(rate) = figures.success.rate {
             @let end = round(4.0 + rate * (WIDTH - 8.0));
-            path d=(format!("M4 20H{end}")) stroke=(BLUE) stroke-width="3" stroke-opacity=".6" {}
+            path d=(format!("M4 20H{end}")) stroke=(BLUE) stroke-width="3" {}
             @if rate < 1.0 { path d=(format!("M{end} 20H{}", WIDTH - 4.0)) stroke=(ORANGE) stroke-width="3" {} }
         }
     }

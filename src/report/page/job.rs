@@ -53,7 +53,7 @@ fn histogram(id: &str, [title, counted]: [&str; 2], at: &str, all: &[AttemptsBar
         let left = place as f64 * width;
         [left + gap, left + width - gap, y.at(bar.count as f64), HEIGHT]
     });
-    let plot = Ink::area(BLUE, 0.85).draw(&bars(rectangles));
+    let plot = Ink::area(BLUE).draw(&bars(rectangles));
     let table = histogram_table(title, counted, at, shown, all.len() - shown.len());
     figure(title, &chart.draw(&axes, &plot), &table)
 }
@@ -107,7 +107,7 @@ fn waiting(share: &Share, of: &str) -> Markup {
     let label = format!("Time of jobs: {} in calls, {} waiting", percent(share), percent(&rest));
     let drawn = html! {
         path d=(format!("M0 2H{end}v14H0z")) fill=(BLUE) {}
-        path d=(format!("M{end} 2H380v14H{end}z")) fill=(GREY) fill-opacity=".5" {}
+        path d=(format!("M{} 2H380v14H{}z", end + 2.0, end + 2.0)) fill=(GREY) {}
     };
     html! {
         figure.chart {

@@ -14,7 +14,7 @@ const FEW_FOR_P99: u64 = 100;
 const FEW_FOR_P95: u64 = 20;
 
 pub(super) fn limits(report: Option<&Report>, compared: Option<&Compared>) -> Markup {
-    let mut sentences = report.map(of_report).unwrap_or_default();
+    let mut sentences = report.map(|report| of_report(report, compared.is_some())).unwrap_or_default();
     sentences.extend(compared.map(of_comparison).unwrap_or_default());
     sentences
         .push("It has the calls that a rule names, and nothing on other calls or on the machine.".to_owned());
@@ -30,7 +30,7 @@ pub(super) fn limits(report: Option<&Report>, compared: Option<&Compared>) -> Ma
     }
 }
 
-fn of_report(report: &Report) -> Vec<String> {
+fn of_report(report: &Report, is_compared: bool) -> Vec<String> {
     let mut sentences: Vec<String> = report.rollup.iter().map(ToString::to_string).collect();
     sentences.extend(unreadable_rows(report.unreadable));
     sentences.extend(one_day(report));
@@ -49,7 +49,7 @@ fn of_report(report: &Report) -> Vec<String> {
         "the shares are those of the rows that say it",
     ));
     let details = || report.events.iter().filter_map(|event| event.detail.as_ref());
-    if details().next().is_some() && details().all(|detail| detail.versions.len() < 2) {
+    if !is_compared && details().next().is_some() && details().all(|detail| detail.versions.len() < 2) {
         sentences.push(
             "No deploy is marked: the rows have no version, or all the same. Add it with common fields."
                 .to_owned(),
@@ -96,6 +96,25 @@ fn listed(report: &Report, what: &str, holds: impl Fn(&EventFigures) -> bool, wh
 }
 
 fn of_comparison(compared: &Compared) -> Vec<String> {
+    let mut sentences = undecided(compared);
+    sentences.push(
+        "Charts over time have the rows of the side after alone, so they show no change between the sides."
+            .to_owned(),
+    );
+    let unknown = [("before", &compared.before), ("after", &compared.after)];
+    let unknown: Vec<_> =
+        unknown.into_iter().filter(|(_, side)| side.losses.is_none()).map(|(name, _)| name).collect();
+    if !unknown.is_empty() {
+        sentences.push(format!(
+            "The rows lost on the side {} are not known: a side that is a value has none of its own, as a lost row has no \
+             value, and a baseline of an earlier version does not keep them.",
+            unknown.join(" and the side ")
+        ));
+    }
+    sentences
+}
+
+fn undecided(compared: &Compared) -> Vec<String> {
     let totals = compared.pairs.iter().filter(|pair| pair.by.is_empty());
     let undecided: Vec<_> = totals.filter(|pair| pair.judgement() == Judgement::NotEnoughData).collect();
     if undecided.is_empty() {

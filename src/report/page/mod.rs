@@ -20,6 +20,8 @@ mod table;
 mod time;
 mod verdict;
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 
 use self::event::common_axes;
@@ -38,17 +40,33 @@ use super::detail::Losses;
 ///
 /// Ask for the report with [`Question::detail`](super::Question::detail): without, the page has no charts.
 pub fn page(report: &Report, compared: Option<&Compared>) -> String {
-    draw(Some(report), compared)
+    draw(Some(report), compared, None)
+}
+
+/// The page as `serve` shows it: it is loaded again after this time, and its reader finds it as it was. Instead of a report it
+/// may say why there is none.
+pub fn served_page(report: Result<&Report, &str>, reload: Duration) -> String {
+    match report {
+        Ok(report) => draw(Some(report), None, Some(reload)),
+        Err(why) => {
+            let body = html! {
+                h1 { "The database is away" }
+                p { (foreign(why)) }
+                p { "This page asks again every " (reload.as_secs()) " seconds." }
+            };
+            shell("The database is away", &body, Some(reload))
+        }
+    }
 }
 
 impl Compared {
     /// A page of the comparison alone. [`page`] adds it to a report.
     pub fn to_html(&self) -> String {
-        draw(None, Some(self))
+        draw(None, Some(self), None)
     }
 }
 
-fn draw(report: Option<&Report>, compared: Option<&Compared>) -> String {
+fn draw(report: Option<&Report>, compared: Option<&Compared>, reload: Option<Duration>) -> String {
     let overlays = compared.map(|compared| overlays(&compared.before, &compared.after)).unwrap_or_default();
     let title = if compared.is_some() { "Ledger comparison" } else { "Ledger report" };
     let begin = html! {
@@ -57,7 +75,9 @@ fn draw(report: Option<&Report>, compared: Option<&Compared>) -> String {
         @if let Some(report) = report { (overview(report)) }
     };
     let end = html! {
-        @if let Some(losses) = report.and_then(|report| report.losses.as_ref()) { (lost(losses)) }
+        @if let Some(losses) = report.and_then(|report| report.losses.as_ref()) {
+            (lost(losses, compared.and_then(|compared| compared.before.losses.as_ref())))
+        }
         (limits::limits(report, compared))
     };
     let whole = |sections: &Markup| {
@@ -69,7 +89,7 @@ fn draw(report: Option<&Report>, compared: Option<&Compared>) -> String {
             (controls(report, compared))
             main { (begin) (sections) (end) }
         };
-        shell(title, &body)
+        shell(title, &body, reload)
     };
     let used = whole(&html! {}).len();
     whole(&sections(report.unwrap_or(&Report::default()), &overlays, used))
@@ -100,7 +120,7 @@ fn window(report: &Report, is_compared: bool) -> Markup {
                 @if since.is_some() && short_moment(since) != short_moment(first) { ", counted since " (short_moment(since)) }
                 @if until.is_some() && short_moment(until) != short_moment(last) { ", before " (short_moment(until)) }
                 "."
-                @if let Some(losses) = &report.losses { " " a href="#losses" { "Rows lost" } ": " (losses.lost) "." }
+                @if let Some(losses) = &report.losses { " " a href="#losses" { "Rows lost" } ": " (losses.lost) @if is_compared { " on the side after" } "." }
             }
         }
     }
@@ -122,7 +142,7 @@ fn controls(report: Option<&Report>, compared: Option<&Compared>) -> Markup {
                 "Event type "
                 select #event {
                     option value="" { "all" }
-                    @for name in names { option { (foreign(name)) } }
+                    @for name in names { option value=(foreign(name)) { (foreign(name)) } }
                 }
             }
             label { "Find in groups and calls " input #find type="search" autocomplete="off"; }
@@ -160,7 +180,7 @@ fn overview(report: &Report) -> Markup {
     html! { section #overview { h2 { "Event types" } (table.draw()) } }
 }
 
-fn lost(losses: &Losses) -> Markup {
+fn lost(losses: &Losses, before: Option<&Losses>) -> Markup {
     let columns = vec![Column::text("cause"), Column::figure("rows", "")];
     let rows = losses.by.iter().map(|(cause, count)| Row {
         at: step(cause),
@@ -180,6 +200,13 @@ fn lost(losses: &Losses) -> Markup {
                 "the window has " (Shown::count(losses.rows).at("/rows")) "."
             }
             @if !losses.by.is_empty() { (table.draw()) }
+        }
+        @if let Some(before) = before {
+            p.notes #losses-before data-at="/comparison/before/losses" {
+                "Rows lost on the side before: " b { (Shown::count(before.lost).at("/lost")) }
+                @for (cause, count) in &before.by { ", " (foreign(cause)) " " (Shown::count(*count).at(&format!("/by{}", step(cause)))) }
+                "."
+            }
         }
     }
 }

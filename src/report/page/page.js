@@ -8,7 +8,8 @@
   const event = document.getElementById("event");
   const find = document.getElementById("find");
   const found = document.getElementById("found");
-  const state = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+  const read = () => new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+  let state = read();
 
   const set = (key, value) => {
     if (value) state.set(key, value); else state.delete(key);
@@ -42,7 +43,8 @@
     all("th[aria-sort]", table.tHead).forEach((head) => head.removeAttribute("aria-sort"));
     table.tHead.rows[0].cells[column].setAttribute("aria-sort", descending ? "descending" : "ascending");
   };
-  all("table").forEach((table, number) => {
+  const sorts = all("table").map((table, number) => {
+    const unsorted = [...table.tBodies[0].rows];
     [...table.tHead.rows[0].cells].forEach((head, column) => {
       const name = head.textContent.trim();
       if (!name) return;
@@ -56,8 +58,13 @@
         set("sort" + number, column + (descending ? "d" : "a"));
       });
     });
-    const saved = /^(\d+)([ad])$/.exec(state.get("sort" + number) ?? "");
-    if (saved && table.tHead.rows[0].cells[saved[1]]) sort(table, Number(saved[1]), saved[2] === "d");
+    return () => {
+      const saved = /^(\d+)([ad])$/.exec(state.get("sort" + number) ?? "");
+      const sorted = table.tHead.querySelector("[aria-sort]");
+      sorted?.removeAttribute("aria-sort");
+      if (saved && table.tHead.rows[0].cells[saved[1]]) sort(table, Number(saved[1]), saved[2] === "d");
+      else if (sorted) table.tBodies[0].append(...unsorted);
+    };
   });
 
   // Filters: one event type, and a text that a group or a call has. Tables of several event types keep the rows of one.
@@ -93,12 +100,8 @@
   if (form) {
     form.hidden = false;
     form.addEventListener("submit", (submit) => submit.preventDefault());
-    event.value = state.get("event") ?? "";
-    if (event.selectedIndex < 0) event.value = "";
-    find.value = state.get("find") ?? "";
     event.addEventListener("change", () => { set("event", event.value); filter(); follow(); });
     find.addEventListener("input", () => { set("find", find.value); filter(); });
-    filter();
   }
 
   // Time: all charts show the same part of it, as shares of the whole.
@@ -126,8 +129,7 @@
     return { chart, plot, isTime: kind === "time", first: lo, length: hi, steps, height, left, width, points };
   });
   const plots = charts.filter((one) => one.isTime);
-  let [from, to] = (state.get("time") ?? "").split("-").map(Number);
-  if (!(from >= 0 && to > from && to <= 1)) [from, to] = [0, 1];
+  let [from, to] = [0, 1];
   const label = (second, step) => {
     const text = new Date(second * 1000).toUTCString();
     if (second % 86400 === 0) return text.slice(8, 11) + " " + Number(text.slice(5, 7));
@@ -176,7 +178,6 @@
   };
   all("[data-time]").forEach((button) => button.addEventListener("click", move[button.dataset.time]));
   if (!plots.length) all("form [role=group]").forEach((group) => { group.hidden = true; });
-  if (to - from < 1) zoom(from, to);
 
   // The crosshair: by pointer, or by arrow keys on a chart that has the focus.
   charts.forEach(({ chart, plot, isTime, left, width, points }) => {
@@ -227,6 +228,68 @@
     });
     chart.addEventListener("blur", hide);
   });
+
+  // What the address says.
+  const apply = () => {
+    sorts.forEach((sort) => sort());
+    if (form) {
+      event.value = state.get("event") ?? "";
+      if (event.selectedIndex < 0) event.value = "";
+      find.value = state.get("find") ?? "";
+      filter();
+    }
+    const [lo, hi] = (state.get("time") ?? "").split("-").map(Number);
+    if (lo >= 0 && hi > lo && hi <= 1) zoom(lo, hi); else if (to - from < 1) zoom(0, 1);
+  };
+  apply();
+  addEventListener("hashchange", () => {
+    if (location.hash && !location.hash.includes("=")) {
+      if (String(state)) history.replaceState(null, "", "#" + state);
+      return;
+    }
+    state = read();
+    apply();
+  });
+  // The page's own links leave the state in the address.
+  addEventListener("click", (click) => {
+    const link = click.target.closest("a[href^='#']");
+    const place = link && document.getElementById(link.hash.slice(1));
+    if (!place || click.ctrlKey || click.metaKey || click.shiftKey) return;
+    click.preventDefault();
+    place.scrollIntoView();
+    place.tabIndex = -1;
+    place.focus({ preventScroll: true });
+  });
+
+  // A served page is loaded again, and its reader finds what was open, the focus and the place.
+  const seconds = Number(document.body.dataset.reload);
+  if (seconds) {
+    const named = (query) => {
+      const count = {};
+      return all(query).map((one) => {
+        const label = one.id || one.getAttribute("aria-label") || one.closest("figure")?.firstElementChild.textContent;
+        const text = label || (one.tagName === "DETAILS" ? one.firstElementChild : one).textContent;
+        const name = [one.closest("[data-event]")?.dataset.event, one.tagName, text].join("\n");
+        count[name] = (count[name] ?? 0) + 1;
+        return [`${name} ${count[name]}`, one];
+      });
+    };
+    const focusable = () => named("a,button,select,input,summary,[tabindex]");
+    const kept = history.state;
+    if (kept) {
+      named("details").forEach(([name, one]) => { one.open ||= kept.open.includes(name); });
+      focusable().find(([name]) => name === kept.focus)?.[1].focus({ preventScroll: true });
+      if (document.activeElement === find) find.setSelectionRange(...kept.caret);
+      scrollTo(...kept.place);
+    }
+    setTimeout(() => {
+      const open = named("details").filter(([, one]) => one.open).map(([name]) => name);
+      const focus = focusable().find(([, one]) => one === document.activeElement)?.[0];
+      const caret = find ? [find.selectionStart, find.selectionEnd] : [];
+      history.replaceState({ open, focus, caret, place: [scrollX, scrollY] }, "");
+      location.reload();
+    }, seconds * 1000);
+  }
 
   // Paper has no summary to click.
   let closed = [];

@@ -1,6 +1,7 @@
 //! What all pages share: one style, one script, and the policy that allows these two and nothing else.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,8 +15,10 @@ static SCRIPT: LazyLock<String> = LazyLock::new(|| lean_source(include_str!("pag
 
 /// A whole page: it needs no network, and is readable without its style and its script.
 ///
-/// The body marks controls that need the script with `hidden`; the script shows them.
-pub(crate) fn shell(title: &str, body: &Markup) -> String {
+/// The body marks controls that need the script with `hidden`; the script shows them. After `reload` the script loads the page
+/// again, with the state of its reader; a browser without scripts does it alone.
+pub(crate) fn shell(title: &str, body: &Markup, reload: Option<Duration>) -> String {
+    let seconds = reload.map(|reload| reload.as_secs());
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -26,12 +29,13 @@ pub(crate) fn shell(title: &str, body: &Markup) -> String {
                 // Browsers choose dark colours of their own where a policy forbids the style.
                 meta name="color-scheme" content="light dark";
                 meta name="generator" content=(concat!("tracing-ledger ", env!("CARGO_PKG_VERSION")));
+                @if let Some(seconds) = seconds { noscript { meta http-equiv="refresh" content=(seconds); } }
                 // Else a browser asks for /favicon.ico.
                 link rel="icon" href="data:,";
                 title { (title) }
                 style { (PreEscaped(&*STYLE)) }
             }
-            body {
+            body data-reload=[seconds] {
                 (PreEscaped(lean(&body.0)))
                 script { (PreEscaped(&*SCRIPT)) }
             }
@@ -65,7 +69,7 @@ mod tests {
 
     #[test]
     fn the_policy_names_the_hashes_of_what_the_page_has() {
-        let page = shell("a < b", &html! { p { "text" } });
+        let page = shell("a < b", &html! { p { "text" } }, None);
         assert!(page.contains("<title>a &lt; b</title>"), "{page}");
         for (open, close, directive) in
             [("<style>", "</style>", "style-src"), ("<script>", "</script>", "script-src")]

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::chart::{
-    Axis, BLUE, Chart, GREY, Ink, PLOT, Scale, Tick, bars, duration_label, has_room_beside, line, y_axis,
+    Axis, BLUE, Chart, INK, Ink, PLOT, Scale, Tick, bars, duration_label, has_room_beside, line, y_axis,
 };
 use super::show::Shown;
 use super::table::{Cell, Column, Row, Table};
@@ -32,12 +32,11 @@ pub(super) struct Durations<'a> {
     pub(super) id: String,
 }
 
-/// A bar is an area, and with another one behind it also a line.
+/// Of the histogram and of the shares. Bars of the side before are outlines, so that they show upon those of the other.
 fn inks(sides: usize) -> &'static [(Ink, Ink)] {
-    const AFTER: (Ink, Ink) = (Ink::area(BLUE, 0.5), Ink::line(BLUE, 2.0, None));
-    const BEFORE: (Ink, Ink) = (Ink::area(GREY, 0.55), Ink::line(GREY, 2.0, Some("5 3")));
-    const ALONE: (Ink, Ink) = (Ink::area(BLUE, 0.85), AFTER.1);
-    if sides == 1 { &[ALONE] } else { &[BEFORE, AFTER] }
+    const AFTER: (Ink, Ink) = (Ink::area(BLUE), Ink::line(BLUE, 2.0, None));
+    const BEFORE: (Ink, Ink) = (Ink::line(INK, 1.2, None), Ink::line(INK, 1.6, Some("5 3")));
+    if sides == 1 { &[AFTER] } else { &[BEFORE, AFTER] }
 }
 
 impl Durations<'_> {
@@ -87,7 +86,8 @@ impl Durations<'_> {
                 [left, (right - 0.5).max(left + 0.5), y.at(self.share(bucket, side)), HEIGHT]
             }))
         };
-        let plot = html! { @for (side, (area, _)) in inks.iter().enumerate() { (area.draw(&path(side))) } };
+        let plot =
+            html! { @for (side, (area, _)) in inks.iter().enumerate().rev() { (area.draw(&path(side))) } };
         chart.draw(&axes, &plot)
     }
 

@@ -40,7 +40,7 @@ impl Story {
                 section #rows { h2 { "Each row" } (self.contexts()) }
             }
         };
-        shell("Ledger story", &body)
+        shell("Ledger story", &body, None)
     }
 
     fn waterfall(&self) -> Table {

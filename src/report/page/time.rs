@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use super::chart::{
-    Axis, BLUE, Chart, GREY, Ink, ORANGE, PLOT, Scale, Tick, bars, duration_label, seconds, stairs, steps,
-    time_ticks, x_labels,
+    Axis, BLUE, Chart, GREY, Ink, ORANGE, PLOT, RED, Scale, Tick, VIOLET, bars, duration_label, seconds,
+    stairs, steps, time_ticks, x_labels,
 };
 use super::show::{Days, Shown, cut, foreign, step};
 use super::table::{Cell, Column, Row, Table};
@@ -169,7 +169,7 @@ impl<'a> OverTime<'a> {
             @for (place, name) in names.iter().enumerate() {
                 (outcome_ink(name).draw(&self.stack(&names[..place], name, &y)))
             }
-            @if names.is_empty() { (Ink::area(GREY, 1.0).draw(&self.calls(&y))) }
+            @if names.is_empty() { (Ink::area(GREY).draw(&self.calls(&y))) }
             (self.deploy_lines())
             (success.draw_over_time(&line))
         };
@@ -267,11 +267,11 @@ impl<'a> OverTime<'a> {
 /// Each has a contrast of 3 to 1 with a light and with a dark page.
 fn outcome_ink(name: &str) -> Ink {
     match name {
-        "ok" => Ink::area(BLUE, 0.85),
-        "error" => Ink::area(ORANGE, 1.0),
-        "panic" => Ink::area("currentColor", 0.9),
-        "cancelled" => Ink::area(GREY, 1.0),
-        _ => Ink::area("#6b7280", 1.0),
+        "ok" => Ink::area(BLUE),
+        "error" => Ink::area(ORANGE),
+        "panic" => Ink::area(RED),
+        "cancelled" => Ink::area(GREY),
+        _ => Ink::area(VIOLET),
     }
 }
 
@@ -292,13 +292,12 @@ mod tests {
 
     #[test]
     fn bars_are_seen_on_a_light_and_on_a_dark_page() {
-        for (name, paper) in ["ok", "error", "cancelled", "unknown"]
+        for (name, paper) in ["ok", "error", "panic", "cancelled", "unknown"]
             .into_iter()
             .flat_map(|name| [(name, "#ffffff"), (name, "#14171c")])
         {
             let (ink, paper) = (outcome_ink(name), channels(paper));
-            let mix = |(ink_part, paper): (f64, &f64)| ink_part * ink.opacity + paper * (1.0 - ink.opacity);
-            let bar: Vec<f64> = channels(ink.colour).into_iter().zip(&paper).map(mix).collect();
+            let bar = channels(ink.colour);
             let [bar, paper] = [luminance(&bar), luminance(&paper)].map(|light| light + 0.05);
             assert!(bar.max(paper) / bar.min(paper) >= 3.0, "{name}: {bar} and {paper}");
         }

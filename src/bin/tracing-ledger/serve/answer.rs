@@ -5,8 +5,9 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::response::Builder;
 use hyper::{Method, Request, Response, StatusCode};
+use tracing_ledger::report::served_page;
 
-use super::pages::{Pages, REFRESH, Texts};
+use super::pages::{Pages, RELOAD, Texts};
 use super::token::Token;
 
 /// The page has a policy of its own, with the hashes of its style and its script. This one adds what only a header can
@@ -63,8 +64,8 @@ impl Site {
         let builder = Response::builder().status(status);
         match (wanted, made.texts) {
             (Wanted::Page, texts) => {
-                let builder = builder.header(header::REFRESH, REFRESH.as_secs());
-                finished(builder, HTML, texts.map_or_else(|why| away(&why), |Texts { page, .. }| page))
+                let away = |why: String| served_page(Err(&why), RELOAD);
+                finished(builder, HTML, texts.map_or_else(away, |Texts { page, .. }| page))
             }
             (Wanted::Json, Ok(Texts { json, .. })) => finished(builder, JSON, json),
             (Wanted::Json, Err(why)) => {
@@ -109,15 +110,4 @@ fn finished(builder: Builder, content_type: &'static str, text: String) -> Answe
     let headers = HEADERS.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value)));
     answer.headers_mut().extend(headers);
     answer
-}
-
-/// The page while the database does not answer. The next one may have the rows.
-fn away(why: &str) -> String {
-    let escaped = why.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"color-scheme\" content=\"light dark\">\
-         <title>The database is away</title><h1>The database is away</h1><p>{escaped}</p>\
-         <p>This page asks again every {} seconds.</p></html>\n",
-        REFRESH.as_secs()
-    )
 }

@@ -4,10 +4,10 @@ use std::error::Error;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Mutex;
-use tracing_ledger::report::{Question, page, report};
+use tracing_ledger::report::{Question, report, served_page};
 
-/// A browser asks again after this time.
-pub(super) const REFRESH: Duration = Duration::from_secs(10);
+/// A page is loaded again after this time.
+pub(super) const RELOAD: Duration = Duration::from_secs(10);
 /// Several readers share what is younger.
 const FRESH: Duration = Duration::from_secs(5);
 
@@ -54,6 +54,6 @@ impl Pages {
         let since = until.checked_sub(self.window).unwrap_or(SystemTime::UNIX_EPOCH);
         let question = self.question.clone().since(since).until(until);
         let report = report(&question, &self.urls).await?;
-        Ok(Texts { page: page(&report, None), json: report.to_json() + "\n" })
+        Ok(Texts { page: served_page(Ok(&report), RELOAD), json: report.to_json() + "\n" })
     }
 }

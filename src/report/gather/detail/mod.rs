@@ -18,9 +18,6 @@ use crate::report::samples::Sorted;
 /// More versions of one event type are counted together: a version may be any text.
 const MOST_VERSIONS: usize = 200;
 const OTHER_VERSIONS: &str = "(other versions)";
-/// The same for causes of losses, as other programs may write such rows.
-const MOST_CAUSES: usize = 20;
-const OTHER_CAUSES: &str = "(other causes)";
 
 /// The counts so far.
 #[derive(Debug, Default)]
@@ -54,14 +51,7 @@ impl Details {
 
     /// Counts a row of `ledger.loss`.
     pub(super) fn loss(&mut self, row: &Observation<'_>) {
-        let count = row.lost();
-        self.losses.rows += 1;
-        self.losses.lost = self.losses.lost.saturating_add(count);
-        let by = &mut self.losses.by;
-        let cause = row.cause().unwrap_or("unknown");
-        let is_new = by.len() >= MOST_CAUSES && !by.contains_key(cause);
-        let sum = by.entry(if is_new { OTHER_CAUSES } else { cause }.to_owned()).or_default();
-        *sum = sum.saturating_add(count);
+        self.losses.add(row.cause(), row.lost());
     }
 
     /// The ids of the calls of a database that are still to be read as a whole.

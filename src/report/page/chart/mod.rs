@@ -1,7 +1,7 @@
 //! The parts of a chart: frame, axes, lines, bars and legend, as SVG.
 //!
 //! Colours are presentation attributes, as a policy may forbid styles. They are neither light nor dark, so that they show on
-//! both; all else has the colour of the text.
+//! both with a contrast of 3 : 1, which an opacity below 1 would weaken; all else has the colour of the text.
 
 mod scale;
 
@@ -11,7 +11,11 @@ pub(super) use self::scale::{Scale, Tick, duration_label, seconds, time_ticks};
 
 pub(super) const BLUE: &str = "#3b82c4";
 pub(super) const ORANGE: &str = "#d9722b";
-pub(super) const GREY: &str = "#8a8f98";
+pub(super) const GREY: &str = "#868b94";
+pub(super) const RED: &str = "#d1495b";
+pub(super) const VIOLET: &str = "#8b6fc0";
+/// That of the text around.
+pub(super) const INK: &str = "currentColor";
 
 const WIDTH: f64 = 380.0;
 const LEFT: f64 = 46.0;
@@ -32,16 +36,15 @@ pub(super) struct Ink {
     /// Of a line; 0 fills.
     pub(super) width: f64,
     pub(super) dash: Option<&'static str>,
-    pub(super) opacity: f64,
 }
 
 impl Ink {
     pub(super) const fn line(colour: &'static str, width: f64, dash: Option<&'static str>) -> Self {
-        Self { colour, width, dash, opacity: 1.0 }
+        Self { colour, width, dash }
     }
 
-    pub(super) const fn area(colour: &'static str, opacity: f64) -> Self {
-        Self { colour, width: 0.0, dash: None, opacity }
+    pub(super) const fn area(colour: &'static str) -> Self {
+        Self { colour, width: 0.0, dash: None }
     }
 
     pub(super) fn draw(self, path: &str) -> Markup {
@@ -59,7 +62,7 @@ impl Ink {
                 path d=(path) fill="none" stroke=(self.colour) stroke-width=(self.width) stroke-dasharray=[self.dash]
                     vector-effect=[effect] {}
             } @else {
-                path d=(path) fill=(self.colour) fill-opacity=(self.opacity) {}
+                path d=(path) fill=(self.colour) {}
             }
         }
     }

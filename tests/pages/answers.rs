@@ -1,0 +1,76 @@
+//! What a page answers of failures, losses and deploys; no browser is needed to see it.
+
+use serde_json::{Value, json};
+
+use super::rows::{row, rows};
+use super::site::Page;
+
+#[test]
+fn a_comparison_has_the_losses_of_both_sides() {
+    let loss = row(40_000, 90_100, "ledger.loss", json!({ "cause": "spool_full", "count": 55 }));
+    let after: Vec<_> = rows(1.0).into_iter().filter(|row| row["event_type"] != "ledger.loss").collect();
+    let before = [rows(1.0), vec![loss]].concat();
+    let page = Page::of_two(&before, &after, &["--event", "orders.create", "--accept-short-window"]);
+    let comparison = &page.json["comparison"];
+    assert_eq!(
+        comparison["before"]["losses"],
+        json!({ "rows": 2, "lost": 72, "by": { "queue_full": 17, "spool_full": 55 } })
+    );
+    assert_eq!(comparison["after"]["losses"]["lost"], 0);
+    for part in [
+        "Rows lost on the side before: <b><span data-key=/lost>72",
+        "spool_full",
+        " on the side after",
+        "Rows lost: 72.",
+    ] {
+        assert!(page.html.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn a_comparison_says_nothing_of_deploys_that_its_sides_may_be() {
+    let one_version = |row: Value| {
+        let mut row = row;
+        row["context"]["version"] = json!("1.4.0");
+        row
+    };
+    let rows: Vec<Value> = rows(1.0).into_iter().map(one_version).collect();
+    let sentence = "No deploy is marked";
+    assert!(Page::of_rows(&rows, &[]).html.contains(sentence));
+    let page = Page::of_two(
+        &rows,
+        &super::rows::rows(1.4).into_iter().map(one_version).collect::<Vec<_>>(),
+        &["--accept-short-window"],
+    );
+    assert!(!page.html.contains(sentence) && page.html.contains("the side after alone"));
+}
+
+#[test]
+fn a_call_that_an_error_ended_has_its_text_as_reason() {
+    let text = |number: u64| match number % 3 {
+        0 => json!({ "error": "card declined", "reason": null }),
+        1 => json!({ "reason": "out of stock", "error": "no piece" }),
+        _ => json!({ "error": "x".repeat(5000) }),
+    };
+    let failed = |number: u64, event_type: &str| {
+        let mut context = text(number);
+        context["success"] = json!(false);
+        row(number, number * 60, event_type, context)
+    };
+    // One with a rule of its own that names no key for a reason, and one without a rule.
+    for event_type in ["http.request", "orders.pay"] {
+        let rows: Vec<_> = (0..30).map(|number| failed(number, event_type)).collect();
+        let page = Page::of_rows(&rows, &[]);
+        let reasons = page.json["report"]["events"][0]["reasons"].as_array().expect("reasons").clone();
+        let mut codes: Vec<_> =
+            reasons.iter().map(|reason| reason["code"].as_str().expect("a text")).collect();
+        codes.sort_unstable();
+        assert_eq!(
+            codes,
+            ["card declined", "out of stock", &format!("{}…", "x".repeat(200))],
+            "{event_type}"
+        );
+        assert!(reasons.iter().all(|reason| reason["count"] == 10), "{reasons:?}");
+        assert!(page.html.contains(">card declined<"), "{event_type}");
+    }
+}
