@@ -262,12 +262,25 @@ impl<'a> Observation<'a> {
         self.text(BOOKING)
     }
 
-    /// A number for the booking, else for the trace, else for the row: calls of one unit resemble each other.
-    pub(crate) fn unit(&self, row: u64) -> u64 {
+    /// Of which booking, else of which trace, the row is: calls of one unit resemble each other.
+    fn unit_name(&self) -> Option<&str> {
+        self.booking().or_else(|| self.text(TRACE))
+    }
+
+    /// Whether the row is of no booking and of no trace.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.unit_name().is_none()
+    }
+
+    /// A number for the booking, else for the trace, else for the row. It does not depend on the order in which rows are read.
+    pub(crate) fn unit(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        match self.booking().or_else(|| self.text(TRACE)) {
+        match self.unit_name() {
             Some(name) => name.hash(&mut hasher),
-            None => row.hash(&mut hasher),
+            None => {
+                let moment = self.moment().map(|moment| moment.as_microsecond());
+                (moment, self.duration_ms().map(f64::to_bits)).hash(&mut hasher);
+            }
         }
         hasher.finish()
     }

@@ -10,7 +10,7 @@ use super::site::Page;
 const SCRIPT: &str = "</script><script>alert(1); window.attacked = true</script><img src=x onerror=alert(2)>";
 const BIDI: &str = "abc\u{202e}txt.exe\u{2066}\u{200f}";
 
-fn hostile_rows() -> Vec<Value> {
+pub(crate) fn hostile_rows() -> Vec<Value> {
     let long = "reason ".repeat(1_000_000 / 7);
     let context = |number: u64| {
         let text = [SCRIPT, BIDI, &long, "\u{0}\u{1b}[31m"][number as usize % 4];

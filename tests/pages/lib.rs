@@ -20,6 +20,8 @@ mod hostile;
 #[allow(dead_code, reason = "other tests use the rest")]
 mod install;
 #[cfg(test)]
+mod lean;
+#[cfg(test)]
 mod looks;
 #[cfg(test)]
 mod plain;
@@ -27,5 +29,9 @@ mod plain;
 mod rows;
 #[cfg(test)]
 mod serve;
+#[cfg(test)]
+#[path = "../../src/report/page/lean.rs"]
+#[allow(dead_code, reason = "the pages alone use the rest")]
+mod short;
 #[cfg(test)]
 mod site;

@@ -40,6 +40,42 @@ fn run(arguments: &[&str]) -> Output {
     command.args(arguments).env("DATABASE_URL", url()).output().expect("it starts")
 }
 
+/// Rows of no booking and no trace, which differ from day to day.
+#[test]
+fn figures_do_not_depend_on_the_order_of_the_rows() {
+    let directory = TempDir::new().expect("a directory");
+    let row = |i: u64| {
+        let (day, duration) = (1 + i / 200, 0.1 * (50 + i * 7919 % 199 + i / 200 * 3) as f64);
+        format!(
+            "{{\"created_at\":\"2026-11-{day:02}T10:{:02}:{:02}Z\",\"event_type\":\"a\",\"source\":\"s\",\"severity\":\"info\",\
+             \"context\":{{\"duration_ms\":{duration:.1},\"success\":{}}}}}\n",
+            i % 60,
+            i * 7 % 60,
+            i % 37 != 0
+        )
+    };
+    let answers = |rows: Vec<String>| {
+        let file = directory.path().join("rows.ndjson");
+        fs::write(&file, rows.concat()).expect("written");
+        let file = file.to_str().expect("UTF-8");
+        let saved = directory.path().join("saved.json");
+        let saved = saved.to_str().expect("UTF-8");
+        let report = run(&["report", "--from-log", file, "--format", "json"]);
+        let save = run(&["baseline", "save", saved, file]);
+        assert!(report.status.success() && save.status.success(), "{report:?} {save:?}");
+        let saved: serde_json::Value =
+            serde_json::from_slice(&fs::read(saved).expect("saved")).expect("JSON");
+        (String::from_utf8(report.stdout).expect("UTF-8"), saved["events"].clone())
+    };
+    let rows: Vec<_> = (0..1600).map(row).collect();
+    let first = answers(rows.clone());
+    assert!(first.0.contains("\"interval\": {\n"), "{}", first.0);
+    assert!(first.1.is_array(), "{:?}", first.1);
+    assert_eq!(answers(rows.iter().rev().cloned().collect()), first);
+    let (even, odd): (Vec<_>, Vec<_>) = rows.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).unzip();
+    assert_eq!(answers([odd, even].concat()), first);
+}
+
 /// The exit status, and everything that was printed.
 fn compare(arguments: &[&str]) -> (i32, String) {
     let output = run(&[&["compare"], arguments].concat());

@@ -36,7 +36,7 @@ impl<'a> Collected<'a> {
         let label =
             |(place, raw): (usize, Option<_>)| raw.and_then(|raw: Cow<'_, str>| questions.label(place, &raw));
         let mut values: Vec<_> = row.raw_by().enumerate().map(label).collect();
-        let unit = row.unit(self.side.rows);
+        let unit = row.unit();
         let mixed = values.split_off(values.len().saturating_sub(self.mix_keys.len()));
         let mix = self.side.mix.entry(row.event_type().to_owned()).or_default();
         let by = mix::by_keys(&self.side.filter.by, &values);

@@ -21,6 +21,8 @@ pub(super) const ATTEMPTS: &str = "attempts.mean";
 #[derive(Debug, Default)]
 pub(super) struct EventTally {
     rows: u64,
+    /// Those of no booking and of no trace: each is a unit of its own.
+    alone: u64,
     units: Counts,
     durations: Vec<Measurement>,
     succeeded: Vec<TimeAndUnit>,
@@ -34,7 +36,11 @@ pub(super) struct EventTally {
 impl EventTally {
     pub(super) fn add(&mut self, row: &Observation<'_>, at: i64, unit: u64) {
         self.rows += 1;
-        self.units.add(unit);
+        if row.is_alone() {
+            self.alone += 1;
+        } else {
+            self.units.add(unit);
+        }
         let place = TimeAndUnit::new(at, unit_block(unit));
         let measurement = |value| Measurement { value, place };
         self.durations.extend(row.duration_ms().map(measurement));
@@ -57,12 +63,12 @@ impl EventTally {
         by: Vec<Option<String>>,
         blocks: TimeBlocks,
     ) -> SideFigures {
-        let Self { rows, units, durations, succeeded, failed, attempts, bookings } = self;
+        let Self { rows, alone, units, durations, succeeded, failed, attempts, bookings } = self;
         let (durations, mut figures) = quantiles(durations, blocks);
         let of = |value: f64| move |place: TimeAndUnit| Measurement { value, place };
         let mut successes: Vec<_> = succeeded.into_iter().map(of(1.0)).collect();
         successes.extend(failed.into_iter().map(of(0.0)));
-        let units = units.into_pairs().count() as u64;
+        let units = alone + units.into_pairs().count() as u64;
         let unit_size = (rows as f64 / units as f64).max(1.0);
         figures.extend(figure_of(SUCCESS, successes, blocks, |all, blocks| {
             Some(Estimate { unit_size, ..Estimate::rate(all, blocks)? })
@@ -112,8 +118,10 @@ fn figure(name: &str, whole: Option<Estimate>, halves: [Option<Estimate>; 2]) ->
     Some(SavedFigure { metric: name.to_owned(), value, n, variances, halves })
 }
 
-/// Moves the measurements of every other block of time before the others, and returns how many they are.
+/// Moves the measurements of every other block of time before the others, and returns how many they are. The order of the
+/// measurements does not depend on that in which rows were read, because the last digits of a sum depend on its order.
 fn order(all: &mut [Measurement], blocks: TimeBlocks) -> usize {
+    all.sort_unstable_by(|one, other| one.place.cmp(&other.place).then(one.value.total_cmp(&other.value)));
     let (first, last) = period(all);
     let block = |one: &Measurement| blocks.block(one.place.at(), first, last);
     let mut is_odd = BTreeMap::new();

@@ -79,7 +79,7 @@ impl Cell {
         self.last = self.last.max(row.moment());
         self.durations.take(row.duration_ms());
         if let (Some(duration), Some(moment)) = (row.duration_ms(), row.moment()) {
-            self.blocks.add(duration, moment.as_microsecond(), unit_block(row.unit(self.count)));
+            self.blocks.add(duration, moment.as_microsecond(), unit_block(row.unit()));
         }
         if let Some(source) = row.source() {
             self.source(source);

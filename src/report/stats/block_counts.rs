@@ -176,7 +176,7 @@ impl BlockCounts {
         let units: Vec<f64> = (0..UNITS).map(residual).collect();
         let used = all.iter().take(UNITS).filter(|count| **count > 0.0).count();
         let mut times = BTreeMap::<i64, f64>::new();
-        for (place, block) in self.blocks().into_iter().enumerate() {
+        for (place, block) in self.blocks() {
             *times.entry(block).or_default() += residual(UNITS + place);
         }
         let times: Vec<f64> = times.into_values().collect();
@@ -211,14 +211,18 @@ impl BlockCounts {
         (below, at, all)
     }
 
-    /// The block that each place stands for in the end.
-    fn blocks(&self) -> Vec<i64> {
+    /// Each place with the block that it stands for in the end. They are in the order of time, because the last digits of
+    /// a sum depend on its order.
+    fn blocks(&self) -> Vec<(usize, i64)> {
         let blocks = self.time_blocks();
         let begins: Vec<i64> = self.times.begins().collect();
         let first = begins.iter().copied().min().unwrap_or_default();
         let last = begins.iter().copied().max().unwrap_or_default() + self.times.length() - 1;
         let micros = |seconds: i64| seconds.saturating_mul(1_000_000);
-        begins.iter().map(|begin| blocks.block(micros(*begin), micros(first), micros(last))).collect()
+        let mut places: Vec<_> = (0..begins.len()).collect();
+        places.sort_unstable_by_key(|place| begins[*place]);
+        let block = |place: usize| blocks.block(micros(begins[place]), micros(first), micros(last));
+        places.into_iter().map(|place| (place, block(place))).collect()
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Measurement {
 }
 
 /// A time and the block of a unit, in eight bytes: a comparison keeps those of every row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TimeAndUnit(i64);
 
 impl TimeAndUnit {
