@@ -51,7 +51,7 @@ fn figures_do_not_depend_on_the_order_of_the_rows() {
              \"context\":{{\"duration_ms\":{duration:.1},\"success\":{}}}}}\n",
             i % 60,
             i * 7 % 60,
-            i % 37 != 0
+            !i.is_multiple_of(37)
         )
     };
     let answers = |rows: Vec<String>| {

@@ -139,8 +139,8 @@ impl Rules {
             }
             if let Some(earlier) = self.shadow_of(index) {
                 dead.push(format!(
-                    "{} names nothing that {} does not name before it, and the first rule decides: put it first, or take it \
-                     out",
+                    "{} names nothing that {} does not name before it, and the first rule decides: put the later one \
+                     first, or take it out",
                     rule.title(index),
                     self.list[earlier].title(earlier)
                 ));
