@@ -333,7 +333,13 @@ impl Recorder {
             self.give(plan, event, ctx);
         }
         match &plan.action {
-            Action::Row(row) => self.point(plan, row, event, ctx),
+            Action::Row(row) => {
+                // A rule for all errors, say, takes nothing from the span around them.
+                if let Some(is_error) = row.verdict {
+                    self.verdict(plan, is_error, event, ctx);
+                }
+                self.point(plan, row, event, ctx);
+            }
             Action::Verdict { is_error } => self.verdict(plan, *is_error, event, ctx),
             Action::Carry | Action::Give => {}
         }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use support::{Ledger, StoredRow, only};
 use tracing::field::Empty;
-use tracing::{Span, info, info_span, instrument, warn};
+use tracing::{Level, Span, info, info_span, instrument, warn};
 use tracing_ledger::{Rule, Rules};
 
 #[derive(Debug)]
@@ -46,6 +46,26 @@ fn a_function_that_names_its_event_has_a_row_with_the_standard_keys() {
             [json!("error"), json!("sold out"), json!(false)]
         );
     });
+}
+
+/// The events of `err` and `ret` are rows here, and the span around them has its outcome all the same.
+#[test]
+fn a_rule_for_events_leaves_the_outcome_to_the_span() {
+    let events = [Rule::event("*").level(Level::ERROR), Rule::event("*").target(module_path!())];
+    for rule in events {
+        let rules = Rules::builtin().preceded_by([rule.event_type("any")]).expect("sound rules");
+        let ledger = Ledger::memory_with(tracing_ledger::builder().rules(rules));
+        ledger.run(|| {
+            for _ in 0..20 {
+                create_order(7).expect("there are some left");
+            }
+            create_order(0).expect_err("none is left");
+        });
+        assert!(!ledger.rows_of("any").is_empty());
+        let rows = ledger.rows_of("orders.create");
+        let outcomes: Vec<_> = rows.iter().map(|row| row.get("outcome").clone()).collect();
+        assert_eq!(outcomes, [vec![json!("ok"); 20], vec![json!("error")]].concat());
+    }
 }
 
 #[test]

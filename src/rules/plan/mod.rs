@@ -95,6 +95,8 @@ pub(crate) struct RowPlan {
     pub(crate) names: Option<Box<NameFields>>,
     /// The field that leaves the row out where it is `false`.
     pub(crate) left_out_by: Option<usize>,
+    /// Of the event of `#[instrument(err)]` or `#[instrument(ret)]`: whether it reports an error.
+    pub(crate) verdict: Option<bool>,
     /// By slot: the fields of the callsite, then those that are taken from events.
     pub(crate) fields: Vec<Destination>,
     /// The slots of the fields that the rule takes, in its order.

@@ -220,6 +220,7 @@ impl Plans {
         RowPlan {
             names: NameFields::of(rule, meta),
             left_out_by: left_out_by(rule, meta),
+            verdict: verdict(meta),
             event_type: self.kind(&owned(&rule.event_type, meta.name())),
             source: owned(&rule.source, meta.target()),
             wants: inherits.iter().fold(0, |set, (index, _)| set | 1 << index),
