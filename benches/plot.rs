@@ -73,7 +73,7 @@ impl Plot<'_> {
         }
     }
 
-    /// Where the name of each line stands: at its end, and below the name of a line that ends close by.
+    /// The height of the name of each line: that of its end, or lower if another name is there.
     fn name_ys(&self) -> Vec<f64> {
         let ends = self.lines.iter().map(|(_, values)| self.up(values.last().copied().unwrap_or_default()));
         let mut ys: Vec<_> = ends.collect();

@@ -41,7 +41,7 @@ impl Builder {
     }
 
     /// The statements that make the [table](Self::table) for Postgres, with the columns that the [rules](Self::rules) and
-    /// [`column`](Self::column) name, as text. Where the table is there already, they add these columns.
+    /// [`column`](Self::column) name. These columns have the type `text`, and are added to a table that exists.
     ///
     /// # Errors
     /// [`Error::is_config`] when the name of the table or of a column is wrong.

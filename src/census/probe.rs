@@ -61,7 +61,7 @@ impl Program {
     }
 }
 
-/// Runs on a thread of its own, of which the ledger records nothing.
+/// Runs on a new thread. The ledger records nothing of that thread. `None` if it cannot start or panics.
 fn apart<T: Send>(look: impl FnOnce() -> T + Send) -> Option<T> {
     let look = || {
         queue::suppress_this_thread();

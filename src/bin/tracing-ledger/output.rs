@@ -1,4 +1,4 @@
-//! Where an answer goes, and how it is written.
+//! The formats and the destinations of answers.
 
 use std::error::Error;
 use std::fs;

@@ -106,9 +106,7 @@ impl PastOptions {
         if let (Some(Since(since)), Some(Since(until))) = (self.since, self.until)
             && since >= until
         {
-            return Err(
-                "the window ends before it begins: the time of --since must be before that of --until".into(),
-            );
+            return Err("the window ends before it begins: give --since an earlier time than --until".into());
         }
         let mut question = self.rows.question(by)?;
         if let Some(Since(since)) = self.since {

@@ -10,7 +10,7 @@ use crate::report::observe::{Observation, Questions};
 use crate::report::stats::blocks::TimeBlocks;
 use crate::store::read::Reading;
 
-/// What has been read of one side so far.
+/// The rows of one side, as they are read.
 pub(super) struct Collected<'a> {
     pub(super) side: Snapshot,
     tallies: BTreeMap<(String, Vec<Option<String>>), EventTally>,
