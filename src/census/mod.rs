@@ -62,6 +62,8 @@ struct Found {
 #[derive(Debug, Default)]
 struct Said {
     texts: HashSet<String>,
+    /// The rules that read no annotation of a callsite, so that each is named once.
+    deaf: HashSet<usize>,
     /// The callsites that the immediate words were looked for in.
     looked_at: usize,
     /// The program was judged as a whole.
@@ -183,8 +185,11 @@ impl Census {
         }
         let callsites = self.callsites();
         let program = Program::of(self, callsites.is_empty() && (at_end || self.is_gone()));
-        let words = Words::about(&self.plans, &callsites).of_the_run(&program, at_end);
-        self.say(route, words.into_iter().map(|text| (NoticeKind::Setup, text)));
+        let words = Words::about(&self.plans, &callsites);
+        let deaf: Vec<_> = words.deaf();
+        let deaf = deaf.into_iter().filter(|(rule, _)| lock(&self.said).deaf.insert(*rule));
+        let texts = words.of_the_run(&program, at_end).into_iter().chain(deaf.map(|(_, text)| text));
+        self.say(route, texts.map(|text| (NoticeKind::Setup, text)));
         let held = callsites.iter().filter_map(|meta| self.plans.held_unknown(meta, at_end));
         self.say(route, held.map(|text| (NoticeKind::Outcome, text)));
     }

@@ -1,5 +1,6 @@
 //! Every message says what is wrong and what to do.
 
+mod annotations;
 mod bad_input;
 mod on_stderr;
 mod silent_setups;

@@ -59,21 +59,6 @@ impl Plans {
         self.rules.shadow_of(rule).is_some()
     }
 
-    /// Whether the callsite asks for a row by a field that no rule reads, because the built-in rules are off.
-    pub(crate) fn ignores_annotation(&self, meta: &Metadata<'_>) -> bool {
-        meta.fields().field(ANNOTATIONS[0]).is_some()
-            && !is_barred(meta.target())
-            && self.rule_of(meta).is_none()
-    }
-
-    /// Whether a span of any name becomes a row by its field `ledger.event`.
-    pub(crate) fn hears_annotations(&self) -> bool {
-        self.rules
-            .list
-            .iter()
-            .any(|rule| rule.matches.kind == MatchKind::Span && rule.matches.fields == [ANNOTATIONS[0]])
-    }
-
     /// The place of the first rule that takes fields of this event.
     pub(crate) fn taker_of(&self, meta: &Metadata<'_>) -> Option<usize> {
         let takes = |rule: &Arc<RuleSpec>| rule.takes.iter().any(|take| take.names(meta));
@@ -150,7 +135,7 @@ impl Rules {
     }
 
     /// The first earlier rule that names every callsite that this one names.
-    fn shadow_of(&self, rule: usize) -> Option<usize> {
+    pub(super) fn shadow_of(&self, rule: usize) -> Option<usize> {
         let later = &self.list[rule].matches;
         self.list[..rule].iter().position(|earlier| earlier.matches.shadows(later))
     }

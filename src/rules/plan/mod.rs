@@ -4,6 +4,7 @@
 //! one ledger after the other, as tests do, leaks a few hundred bytes per ledger and callsite.
 
 mod advice;
+mod annotation;
 mod discovery;
 mod kinds;
 mod made;
@@ -23,6 +24,7 @@ use once_cell::sync::OnceCell;
 use tracing::Metadata;
 
 pub(crate) use self::advice::Wanted;
+pub(crate) use self::annotation::remedy;
 pub(crate) use self::kinds::RowKind;
 use self::made::Made;
 pub(crate) use self::names::{NameField, NameFields};
