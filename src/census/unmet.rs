@@ -58,7 +58,8 @@ impl Words<'_> {
     pub(super) fn unmet(&self, program: &Program, at_end: bool) -> Vec<String> {
         let mut words = Vec::new();
         for (index, rule) in self.own_rules().filter(|(index, rule)| !self.is_dead(*index, rule)) {
-            let is_hidden = program.hidden.iter().any(|meta| self.plans.rule_of(meta) == Some(index));
+            let is_hidden =
+                program.hidden.iter().any(|hidden| self.plans.rule_of(hidden.meta) == Some(index));
             if is_hidden || !self.met(index).is_empty() {
                 continue;
             }
@@ -81,13 +82,9 @@ impl Words<'_> {
             if !at_end && near.is_empty() {
                 continue;
             }
-            let near = if near.is_empty() { String::new() } else { seen(&near) };
-            words.push(format!(
-                "{}{} has met no {kind}{near}{}",
-                rule.title(index),
-                rule.conditions(),
-                levels(program, self.plans)
-            ));
+            // A similar name is the likelier cause.
+            let cause = if near.is_empty() { levels(program, self.plans) } else { seen(&near) };
+            words.push(format!("{}{} has met no {kind}{cause}", rule.title(index), rule.conditions()));
         }
         let more = words.len().saturating_sub(RULES);
         words.truncate(RULES);

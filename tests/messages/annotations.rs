@@ -41,7 +41,7 @@ pub(super) fn does(what: &str) {
                 info_span!("work", success = true);
             });
         }
-        other => panic!("what is {other:?}?"),
+        other => crate::filters::does(other),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod annotations;
 mod bad_input;
+mod filters;
 mod on_stderr;
 mod silent_setups;
 mod unreachable;

@@ -7,7 +7,7 @@ use tracing::Metadata;
 use super::Plans;
 use super::matching::{covers, is_barred};
 use crate::rules::Rules;
-use crate::rules::model::{ANNOTATIONS, Match, MatchKind, Pattern, RuleSpec, SeverityRule};
+use crate::rules::model::{ANNOTATIONS, Match, MatchKind, Pattern, RuleSpec, SeverityRule, Take};
 
 /// A field that a rule names, and what for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,13 +61,18 @@ impl Plans {
 
     /// The place of the first rule that takes fields of this event.
     pub(crate) fn taker_of(&self, meta: &Metadata<'_>) -> Option<usize> {
-        let takes = |rule: &Arc<RuleSpec>| rule.takes.iter().any(|take| take.names(meta));
+        let has = |take: &Take| take.fields.iter().any(|field| meta.fields().field(field.as_str()).is_some());
+        let takes = |rule: &Arc<RuleSpec>| rule.takes.iter().any(|take| take.names(meta) && has(take));
         self.rules.list.iter().position(takes).filter(|_| meta.is_event())
     }
 
-    /// Whether the level of the callsite is one that is recorded.
-    pub(crate) fn is_recorded_level(&self, meta: &Metadata<'_>) -> bool {
-        self.is_wanted_level(meta)
+    /// Whether the ledger makes rows of the callsite, or takes fields of it for others.
+    pub(crate) fn wants(&self, meta: &Metadata<'_>) -> bool {
+        let is_needed = match self.rule_of(meta) {
+            Some(rule) => !self.refuses(&self.rules.list[rule], meta),
+            None => self.taker_of(meta).is_some(),
+        };
+        is_needed && self.is_wanted_level(meta)
     }
 
     /// Whether the writer has made rows of the callsite.
