@@ -73,7 +73,7 @@ struct Said {
     texts: HashSet<String>,
     /// The rules that read no annotation of a callsite, so that each is named once.
     deaf: HashSet<usize>,
-    /// The callsites that a filter hides, as far as that was told.
+    /// The callsites that a filter hides and that a notice has named.
     hidden: HashSet<Identifier>,
     /// The most verbose level that any subscriber wanted.
     level: Option<LevelFilter>,
@@ -250,7 +250,7 @@ impl Census {
         self.say(route, text.map(|text| (NoticeKind::Setup, text)));
     }
 
-    /// Those that nobody was told of so far.
+    /// Those that no notice has named so far.
     fn untold(&self, hidden: &[Hidden]) -> Vec<Hidden> {
         let mut said = lock(&self.said);
         hidden.iter().copied().filter(|hidden| said.hidden.insert(hidden.meta.callsite())).collect()

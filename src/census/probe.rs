@@ -110,7 +110,7 @@ fn hidden(census: &Census, dispatch: &Dispatch, registered: &[&'static Metadata<
 fn is_open(census: &Census, dispatch: &Dispatch, meta: &'static Metadata<'static>) -> bool {
     let callsite = meta.callsite();
     lock(&census.found).heard.remove(&callsite);
-    // The layer hears of it if no filter around it refuses, and the sum is `never` if one within it does.
+    // It comes to the layer if no filter around it refuses, and the sum is `never` if one within it does.
     let is_never = dispatch.register_callsite(meta).is_never();
     *meta.level() <= LevelFilter::current() && !is_never && lock(&census.found).heard.contains(&callsite)
 }

@@ -32,7 +32,7 @@ pub(crate) struct Plans {
     /// Keeps `by_callsite` empty.
     pub(super) discovery: Option<Discovery>,
     sites: Mutex<Sites>,
-    /// Some callsite may have unknown outcomes that nobody was told of.
+    /// Some callsite may have unknown outcomes that no notice has named.
     pub(super) any_unknown: Arc<AtomicBool>,
 }
 
