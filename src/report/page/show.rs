@@ -27,6 +27,13 @@ pub(super) fn cut(text: &str, limit: usize) -> String {
     }
 }
 
+/// One line for each field that a row has.
+pub(super) fn fields(fields: &[(&str, &Option<String>)]) -> String {
+    let line =
+        |(name, value): &(&str, &Option<String>)| Some(format!("{name} {}\n", foreign(value.as_ref()?)));
+    fields.iter().filter_map(line).collect()
+}
+
 /// To the second, in UTC.
 pub(super) fn short_moment(moment: Option<SystemTime>) -> String {
     let text = moment_text(moment).unwrap_or_default();
