@@ -43,7 +43,8 @@ impl Room {
             calls: calls * quarters / 4,
             ..Self::LEAST
         };
-        let fewer = [(14, 1, 4), (6, 1, 4), (6, 2, 4), (6, 4, 4), (6, 4, 3), (6, 4, 2), (6, 4, 1)].map(divided);
+        let fewer =
+            [(14, 1, 4), (6, 1, 4), (6, 2, 4), (6, 4, 4), (6, 4, 3), (6, 4, 2), (6, 4, 1)].map(divided);
         [all_charts.into(), fewer.into()]
     }
 }
