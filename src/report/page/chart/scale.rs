@@ -1,9 +1,5 @@
 //! Where a value is on an axis, and which values an axis names.
 
-use std::time::SystemTime;
-
-use jiff::Timestamp;
-
 /// An axis between two positions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::report::page) struct Scale {
@@ -36,6 +32,11 @@ impl Scale {
         let value = if self.is_log { value.max(1e-300).log10() } else { value };
         let share = ((value - self.lo) / (self.hi - self.lo)).clamp(0.0, 1.0);
         self.from + share * (self.to - self.from)
+    }
+
+    /// Both ends of the axis.
+    pub(super) fn ends(&self) -> [f64; 2] {
+        [self.lo, self.hi]
     }
 
     /// At most about `most` values, evenly spaced: multiples of 1, 2 or 5 times a power of ten.
@@ -79,40 +80,13 @@ pub(in crate::report::page) fn duration_label(milliseconds: f64) -> String {
         ms if ms < 3_600_000.0 => (ms / 6e4, "min"),
         ms => (ms / 3.6e6, "h"),
     };
+    // One digit has room beside an axis.
+    if value >= 1e6 || (value < 1e-3 && value > 0.0) {
+        return format!("{value:.0e} {unit}");
+    }
     // Ten digits drop what binary fractions add.
     let rounded = (value * 1e3).round() / 1e3;
     format!("{rounded} {unit}")
-}
-
-/// The steps of an axis of time, in seconds. The script has the same.
-const STEPS: [i64; 24] = [
-    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400,
-    172_800, 259_200, 604_800, 1_209_600, 2_419_200, 7_257_600,
-];
-
-/// Moments in UTC between two seconds since 1970: at most `most`, with the date where a day begins.
-pub(in crate::report::page) fn time_ticks(scale: &Scale, most: usize) -> Vec<Tick> {
-    let enough = |step: &&i64| (scale.hi - scale.lo) / **step as f64 <= most as f64;
-    let step = STEPS.iter().find(enough).copied().unwrap_or(31_536_000);
-    let (first, last) = ((scale.lo / step as f64).ceil() as i64, (scale.hi / step as f64).floor() as i64);
-    let moments = (first..=last).map(|number| number * step);
-    moments.map(|second| (scale.at(second as f64), moment_label(second, step))).collect()
-}
-
-fn moment_label(second: i64, step: i64) -> String {
-    let Ok(moment) = Timestamp::from_second(second) else { return String::new() };
-    let format = match () {
-        () if second.rem_euclid(86_400) == 0 => "%b %-d",
-        () if step < 60 => "%H:%M:%S",
-        () => "%H:%M",
-    };
-    moment.strftime(format).to_string()
-}
-
-/// Seconds since 1970.
-pub(in crate::report::page) fn seconds(moment: Option<SystemTime>) -> Option<f64> {
-    let moment = Timestamp::try_from(moment?).ok()?;
-    Some(moment.as_microsecond() as f64 / 1e6)
 }
 
 #[cfg(test)]
@@ -148,17 +122,6 @@ mod tests {
     fn a_duration_is_named_in_its_unit() {
         let labels = [0.05, 1.0, 300.0, 1000.0, 30_000.0, 120_000.0, 7_200_000.0].map(duration_label);
         assert_eq!(labels, ["50 µs", "1 ms", "300 ms", "1 s", "30 s", "2 min", "2 h"]);
-    }
-
-    #[test]
-    fn ticks_of_time_are_whole_steps_and_name_the_day() {
-        // 2026-11-28T22:10:00Z and three hours later.
-        let scale = Scale::linear([1_795_903_800.0, 1_795_914_600.0], [0.0, 300.0]);
-        let ticks = time_ticks(&scale, 4);
-        let labels: Vec<_> = ticks.iter().map(|(_, label)| label.as_str()).collect();
-        assert_eq!(labels, ["23:00", "Nov 29", "01:00"]);
-        assert!((ticks[0].0 - 300.0 * 50.0 / 180.0).abs() < 1e-9);
-        let short = Scale::linear([1_795_903_800.0, 1_795_903_803.0], [0.0, 300.0]);
-        assert_eq!(time_ticks(&short, 5)[0].1, "22:10:00");
+        assert_eq!([1e308, 7.2e12, 1e-9].map(duration_label), ["3e301 h", "2e6 h", "1e-6 µs"]);
     }
 }
