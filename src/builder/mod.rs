@@ -168,7 +168,8 @@ impl Builder {
     /// another crate.
     ///
     /// The name is that in the targets of the spans: `env!("CARGO_CRATE_NAME")` for the crate that is being compiled. It
-    /// covers the target `shop` and those below it, such as `shop::orders`. The event type is the name of the span, and
+    /// covers the target `shop` and those below it, such as `shop::orders`; `shop::orders` alone stands for that module.
+    /// The event type is the name of the span, and
     /// the source is its target. The fields `ledger.event`, `ledger.source` and `ledger.severity` say otherwise, and
     /// `ledger.event = false` leaves a span out.
     ///

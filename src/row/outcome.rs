@@ -133,7 +133,9 @@ fn reported(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Valu
         return if is_told { Reported::Unclear } else { Reported::Nothing };
     };
     let success = match &rule.test {
-        SuccessTest::Within(range) => value.number().map(|number| range.contains(&number)),
+        SuccessTest::Within(range) => {
+            value.number().filter(|number| !number.is_nan()).map(|number| range.contains(&number))
+        }
         SuccessTest::Equals(wanted) => Some(equals(value, wanted)),
         SuccessTest::Bool | SuccessTest::ReturnMatches(_) => value.truth(),
     };
