@@ -206,7 +206,8 @@ impl Builder {
     }
 
     /// A constant for this key of the context of all rows, such as the name of the service, unless a field or a rule has
-    /// the key. Called again for the same key, it replaces the constant. Rows of `ledger.loss` have it too.
+    /// the key. Called again for the same key, it replaces the constant. Rows of `ledger.loss` have it too. A text is taken as
+    /// it is: `$NAME` stands for a variable only in `[all] set` of a file of rules.
     ///
     /// It wins over `[all] set` in a file of rules. Rows that an earlier process left in the spool keep the constants of
     /// that process.
