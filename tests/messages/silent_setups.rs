@@ -20,7 +20,7 @@ const CHILD: &str = "LEDGER_TEST_SILENT";
 
 /// The notices on the stderr of a process that does `what`.
 #[track_caller]
-fn said_by(what: &str, environment: &[(&str, &str)]) -> Vec<String> {
+pub(super) fn said_by(what: &str, environment: &[(&str, &str)]) -> Vec<String> {
     let output = Command::new(std::env::current_exe().expect("the test knows itself"))
         .args(["--exact", "silent_setups::the_child_process_does_what_it_is_told", "--nocapture"])
         .env(CHILD, what)
@@ -34,21 +34,21 @@ fn said_by(what: &str, environment: &[(&str, &str)]) -> Vec<String> {
 
 /// What it says beside the line at the start.
 #[track_caller]
-fn words_by(what: &str, environment: &[(&str, &str)]) -> Vec<String> {
+pub(super) fn words_by(what: &str, environment: &[(&str, &str)]) -> Vec<String> {
     let mut said = said_by(what, environment);
     assert!(!said.is_empty() && said.remove(0).starts_with("on: rules: "), "{said:?}");
     said
 }
 
 #[track_caller]
-fn only_word(what: &str) -> String {
+pub(super) fn only_word(what: &str) -> String {
     let said = words_by(what, &[]);
     assert_eq!(said.len(), 1, "{said:#?}");
     said.concat()
 }
 
 #[track_caller]
-fn assert_has(text: &str, parts: &[&str]) {
+pub(super) fn assert_has(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "{part:?} is not in {text:?}");
     }
@@ -79,11 +79,11 @@ fn seldom(order_id: u64) -> Result<(), String> {
     Ok(())
 }
 
-fn with_rules(rules: &str) -> Builder {
+pub(super) fn with_rules(rules: &str) -> Builder {
     tracing_ledger::builder().rules(rules.parse::<Rules>().expect("good rules"))
 }
 
-fn build(builder: Builder) -> (LedgerLayer<Registry>, Guard) {
+pub(super) fn build(builder: Builder) -> (LedgerLayer<Registry>, Guard) {
     builder.build_with(Memory::default()).expect("a ledger")
 }
 
@@ -95,7 +95,7 @@ fn run(builder: Builder) {
     guard.shutdown(DEADLINE).expect("memory takes everything");
 }
 
-fn calls() {
+pub(super) fn calls() {
     (0..3).for_each(|_| work("a@b.c", true).expect("it works"));
 }
 
@@ -124,7 +124,7 @@ fn names_that_are_none() {
 }
 
 #[expect(clippy::print_stderr, reason = "the parent reads it")]
-fn print(line: std::fmt::Arguments<'_>) {
+pub(super) fn print(line: std::fmt::Arguments<'_>) {
     eprintln!("{line}");
 }
 
@@ -288,6 +288,6 @@ fn does_more(what: &str) {
             (0..20).for_each(|_| names_that_are_none());
             guard.shutdown(DEADLINE).expect("memory takes everything");
         }
-        other => panic!("what is {other:?}?"),
+        other => crate::annotations::does(other),
     }
 }

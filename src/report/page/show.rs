@@ -106,6 +106,11 @@ impl Shown {
         Self::new(duration_or_none(milliseconds), milliseconds)
     }
 
+    pub(super) fn text(text: String, whole: &str) -> Self {
+        let raw = (text != whole).then(|| whole.to_owned());
+        Self { text, raw }
+    }
+
     /// In running text. `key` leads from the `data-at` around it to the value.
     pub(super) fn at(&self, key: &str) -> Markup {
         html! { span data-key=(key) data-value=[self.raw.as_deref()] { (self.text) } }

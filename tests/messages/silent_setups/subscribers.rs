@@ -18,7 +18,7 @@ fn a_global_filter_hides_the_spans() {
 #[test]
 fn a_global_level_hides_the_spans() {
     let said = words_by("a global level", &[]).concat();
-    assert_has(&said, &["a global filter lets nothing more verbose than error through"]);
+    assert_has(&said, &["the filters of the program let nothing more verbose than error through"]);
 }
 
 #[test]
