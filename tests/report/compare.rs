@@ -245,6 +245,22 @@ fn a_worse_group_behind_a_gate_that_holds_is_named() {
 }
 
 #[test]
+fn of_many_groups_a_table_has_the_largest_and_json_has_all() {
+    let sides = ["version=1.0", "version=1.1", "--by", "trace_id", CALLS[0], CALLS[1]];
+    let title = "Figures (of the 50 largest of 1600 groups; JSON and CSV have all)";
+    assert_compared(&sides, 0, title);
+    let (_, text) = compare(&sides);
+    assert_eq!(
+        text.lines().filter(|line| line.contains("not enough data") && line.contains("p50")).count(),
+        50
+    );
+    let (_, json) = compare(&[&sides[..], &["--format", "json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let figures = json["figures"].as_array().expect("figures");
+    assert_eq!(figures.iter().filter(|figure| figure["metric"] == "p50").count(), 1601);
+}
+
+#[test]
 fn without_gates_the_verdicts_are_the_headline() {
     for (sides, headline) in [
         (["version=1.0", "version=2.0", CALLS[0], CALLS[1]], "## Comparison: 5 worse\n"),
@@ -486,6 +502,7 @@ fn a_log_is_a_side() {
         assert_compared(&arguments, status, "api.call");
         assert_compared(&arguments, status, "Lines of its log that cannot be read: 1.");
         assert_compared(&arguments, status, &unread);
+        assert_compared(&arguments, status, "One side is a log.");
     }
     fs::write(file, "no row\n").expect("writable");
     assert_compared(&[file, "version=1.1"], 2, "a log has no rows, and 1 line cannot be read");
