@@ -75,7 +75,7 @@ impl Builder {
         // The rules of `instrumented` stand behind them, and may find nothing left to name.
         let mut dead = self.rules.dead();
         dead.extend(self.instrumented.iter().filter_map(|name| Rules::dead_crate(name)));
-        if let Some(dead) = dead.first().filter(|_| self.strict) {
+        if let Some(dead) = dead.first().cloned().or_else(|| rules.deaf()).filter(|_| self.strict) {
             return Err(Error::config(format!("strict: {dead}")));
         }
         let mut queue = Queue::new(self.queue_capacity, self.overflow, self.batch_size);

@@ -5,6 +5,7 @@
 
 mod callsite;
 mod near;
+mod outcome;
 mod probe;
 mod unmet;
 mod words;
@@ -17,12 +18,14 @@ use std::time::{Duration, Instant};
 
 use tracing::callsite::Identifier;
 use tracing::dispatcher::{self, WeakDispatch};
+use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, Metadata};
 
 pub use self::callsite::Callsite;
-use self::probe::Program;
+use self::probe::{Hidden, Program};
 use self::words::Words;
 use crate::notice::{NoticeKind, Route};
+use crate::queue;
 use crate::rules::plan::Plans;
 
 /// The most callsites that are kept: more than large programs have.
@@ -31,6 +34,8 @@ const LIMIT: usize = 16_384;
 const LISTED: usize = 200;
 /// How long after the first span of the program, or after the start where none comes, it is judged as a whole.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait before looking for unknown outcomes again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What is known of the program.
 #[derive(Debug)]
@@ -45,8 +50,10 @@ pub(crate) struct Census {
     is_installed: AtomicBool,
     /// That subscriber, where it has told.
     subscriber: OnceLock<WeakDispatch>,
-    /// Tracing has asked all filters anew, as after a reload.
+    /// Tracing has asked all filters anew, as after a reload: not yet noted for the events of `ret`.
     is_asked_anew: AtomicBool,
+    /// The same, not yet noted for spans and events that become rows.
+    is_changed: AtomicBool,
     built: Instant,
     said: Mutex<Said>,
 }
@@ -54,6 +61,8 @@ pub(crate) struct Census {
 #[derive(Debug, Default)]
 struct Found {
     known: HashSet<Identifier>,
+    /// Those that have come to the layer since a probe has forgotten them.
+    heard: HashSet<Identifier>,
     callsites: Vec<&'static Metadata<'static>>,
     first: Option<Instant>,
 }
@@ -62,6 +71,14 @@ struct Found {
 #[derive(Debug, Default)]
 struct Said {
     texts: HashSet<String>,
+    /// The rules that read no annotation of a callsite, so that each is named once.
+    deaf: HashSet<usize>,
+    /// The callsites that a filter hides and that a notice has named.
+    hidden: HashSet<Identifier>,
+    /// The most verbose level that any subscriber wanted.
+    level: Option<LevelFilter>,
+    /// When unknown outcomes were looked for.
+    unknown_at: Option<Instant>,
     /// The callsites that the immediate words were looked for in.
     looked_at: usize,
     /// The program was judged as a whole.
@@ -71,9 +88,20 @@ struct Said {
 impl Census {
     pub(crate) fn new(plans: Arc<Plans>) -> Self {
         let (found, count, said, subscriber) = Default::default();
-        let (is_added, is_installed, is_asked_anew) = Default::default();
+        let (is_added, is_installed, is_asked_anew, is_changed) = Default::default();
         let built = Instant::now();
-        Self { plans, found, count, is_added, is_installed, subscriber, is_asked_anew, built, said }
+        Self {
+            plans,
+            found,
+            count,
+            is_added,
+            is_installed,
+            subscriber,
+            is_asked_anew,
+            is_changed,
+            built,
+            said,
+        }
     }
 
     /// Of a program about which there is nothing to say.
@@ -127,8 +155,12 @@ impl Census {
             return;
         }
         let mut found = lock(&self.found);
+        found.heard.insert(meta.callsite());
         if found.known.contains(&meta.callsite()) {
-            self.is_asked_anew.store(true, Ordering::Release);
+            if !queue::is_this_thread_suppressed() {
+                self.is_asked_anew.store(true, Ordering::Release);
+                self.is_changed.store(true, Ordering::Release);
+            }
         } else if found.callsites.len() < LIMIT {
             found.known.insert(meta.callsite());
             found.first.get_or_insert_with(Instant::now);
@@ -152,17 +184,32 @@ impl Census {
     /// Says what there is to say by now. Costs next to nothing where there is nothing new.
     pub(crate) fn look(&self, route: &Route) {
         self.follow_filters();
-        let count = self.count.load(Ordering::Relaxed);
+        let (count, now, level) =
+            (self.count.load(Ordering::Relaxed), Instant::now(), LevelFilter::current());
         let mut said = lock(&self.said);
         let is_new = std::mem::replace(&mut said.looked_at, count) != count;
-        let is_time = !said.is_done && self.is_time(Instant::now());
+        let is_done = said.is_done;
+        let is_time = !is_done && self.is_time(now);
         said.is_done |= is_time;
+        let is_changed = said.level.replace(level).is_some_and(|before| before != level)
+            | self.is_changed.swap(false, Ordering::AcqRel);
+        let is_fresh = said.unknown_at.is_some_and(|at| now.saturating_duration_since(at) < PAUSE);
+        let looks_for_unknown = self.plans.has_unknown() && !is_fresh;
+        if looks_for_unknown {
+            said.unknown_at = Some(now);
+        }
         drop(said);
         if is_new {
             self.say(route, Words::about(&self.plans, &self.callsites()).at_once());
         }
         if is_time {
             self.say_all(route, false);
+        }
+        if is_changed && is_done {
+            self.say_hidden(route);
+        }
+        if looks_for_unknown {
+            self.say_unknown(route, false);
         }
     }
 
@@ -183,10 +230,41 @@ impl Census {
         }
         let callsites = self.callsites();
         let program = Program::of(self, callsites.is_empty() && (at_end || self.is_gone()));
-        let words = Words::about(&self.plans, &callsites).of_the_run(&program, at_end);
-        self.say(route, words.into_iter().map(|text| (NoticeKind::Setup, text)));
-        let held = callsites.iter().filter_map(|meta| self.plans.held_unknown(meta, at_end));
-        self.say(route, held.map(|text| (NoticeKind::Outcome, text)));
+        let words = Words::about(&self.plans, &callsites);
+        let deaf: Vec<_> = words.deaf();
+        let deaf = deaf.into_iter().filter(|(rule, _)| lock(&self.said).deaf.insert(*rule));
+        let hidden = words.hidden(&self.untold(&program.hidden));
+        let texts =
+            hidden.into_iter().chain(words.of_the_run(&program, at_end)).chain(deaf.map(|(_, text)| text));
+        self.say(route, texts.map(|text| (NoticeKind::Setup, text)));
+        if at_end {
+            self.say_unknown(route, true);
+        }
+    }
+
+    /// Says which spans and events a filter hides since it was reloaded.
+    fn say_hidden(&self, route: &Route) {
+        let callsites = self.callsites();
+        let hidden = probe::hidden_by_now(self, &callsites);
+        let text = Words::about(&self.plans, &callsites).hidden(&self.untold(&hidden));
+        self.say(route, text.map(|text| (NoticeKind::Setup, text)));
+    }
+
+    /// Those that no notice has named so far.
+    fn untold(&self, hidden: &[Hidden]) -> Vec<Hidden> {
+        let mut said = lock(&self.said);
+        hidden.iter().copied().filter(|hidden| said.hidden.insert(hidden.meta.callsite())).collect()
+    }
+
+    /// Says whose outcomes are unknown, and why.
+    fn say_unknown(&self, route: &Route, at_end: bool) {
+        let due = self.plans.unknown(&self.callsites(), at_end);
+        if due.is_empty() {
+            return;
+        }
+        let registered = probe::all_registered();
+        let words = due.into_iter().filter_map(|plan| outcome::unknown(plan, plan.row()?, &registered));
+        self.say(route, words.map(|text| (NoticeKind::Outcome, text)));
     }
 
     /// Lists the spans and events, for those who write rules.

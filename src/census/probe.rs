@@ -16,6 +16,14 @@ use tracing::{Dispatch, Event, Metadata, dispatcher};
 use super::{Census, lock};
 use crate::queue;
 
+/// A callsite that a filter keeps from the layer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hidden {
+    pub(super) meta: &'static Metadata<'static>,
+    /// The filter keeps it from every layer.
+    pub(super) is_global: bool,
+}
+
 /// The program beside what the layer has seen of it.
 #[derive(Debug)]
 pub(super) struct Program {
@@ -28,7 +36,7 @@ pub(super) struct Program {
     /// That subscriber is the one that this thread sees.
     pub(super) is_installed: bool,
     /// Callsites that a filter keeps from the layer.
-    pub(super) hidden: Vec<&'static Metadata<'static>>,
+    pub(super) hidden: Vec<Hidden>,
     /// All callsites that tracing has registered, where they were asked for.
     pub(super) registered: Vec<&'static Metadata<'static>>,
     /// The most verbose level that any subscriber wants.
@@ -79,20 +87,37 @@ pub(super) fn follow_returns(census: &Census) {
     apart(|| reporting.iter().filter(|(_, event)| !passes(event)).for_each(|(plan, _)| plan.lost_return()));
 }
 
+/// Those of these callsites that a filter hides by now.
+pub(super) fn hidden_by_now(census: &Census, callsites: &[&'static Metadata<'static>]) -> Vec<Hidden> {
+    let Some(dispatch) = census.subscriber() else { return Vec::new() };
+    apart(|| hidden(census, &dispatch, callsites)).unwrap_or_default()
+}
+
 /// Callsites that a rule names or takes fields of, and whose spans and events do not reach the layer.
-fn hidden(
-    census: &Census,
-    dispatch: &Dispatch,
-    registered: &[&'static Metadata<'static>],
-) -> Vec<&'static Metadata<'static>> {
-    let known: Vec<_> = lock(&census.found).known.iter().cloned().collect();
+fn hidden(census: &Census, dispatch: &Dispatch, registered: &[&'static Metadata<'static>]) -> Vec<Hidden> {
     let plans = &census.plans;
     let is_hidden = |meta: &&'static Metadata<'static>| {
-        (plans.rule_of(meta).is_some() || plans.taker_of(meta).is_some())
-            && plans.is_recorded_level(meta)
-            && (!known.contains(&meta.callsite()) || !plans.has_made_rows(meta) && !dispatch.enabled(meta))
+        plans.wants(meta)
+            // A filter that goes by more than the callsite may let it through at other times.
+            && (!is_open(census, dispatch, meta) || !plans.has_made_rows(meta) && !dispatch.enabled(meta))
     };
-    registered.iter().copied().filter(is_hidden).collect()
+    let hidden = registered.iter().copied().filter(is_hidden);
+    // A filter of one layer leaves the callsite enabled for others.
+    hidden.map(|meta| Hidden { meta, is_global: !dispatch.enabled(meta) }).collect()
+}
+
+/// Whether the filters that go by the callsite alone let it through to the layer.
+fn is_open(census: &Census, dispatch: &Dispatch, meta: &'static Metadata<'static>) -> bool {
+    let callsite = meta.callsite();
+    lock(&census.found).heard.remove(&callsite);
+    // It comes to the layer if no filter around it refuses, and the sum is `never` if one within it does.
+    let is_never = dispatch.register_callsite(meta).is_never();
+    *meta.level() <= LevelFilter::current() && !is_never && lock(&census.found).heard.contains(&callsite)
+}
+
+/// The same, for those who have nothing else to ask.
+pub(super) fn all_registered() -> Vec<&'static Metadata<'static>> {
+    apart(registered).unwrap_or_default()
 }
 
 /// Every callsite of the program that was come by.

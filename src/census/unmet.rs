@@ -6,7 +6,7 @@ use super::near::nearest;
 use super::probe::Program;
 use super::words::{NAMES, Words, levels, place, seen};
 use crate::rules::model::{MatchKind, RuleSpec};
-use crate::rules::plan::Plans;
+use crate::rules::plan::{self, Plans};
 
 /// The most rules that are named one by one.
 const RULES: usize = 5;
@@ -41,15 +41,34 @@ impl Words<'_> {
         ))
     }
 
+    /// Rules that have a callsite which asks for another row than theirs, each with the first one.
+    pub(super) fn deaf(&self) -> Vec<(usize, String)> {
+        let rules = self.callsites.iter().zip(&self.rules);
+        let deaf = rules.filter_map(|(meta, rule)| {
+            let unread = self.plans.unread_annotations(meta);
+            let title = self.plans.rules()[(*rule)?].title((*rule)?);
+            let (place, listed, remedy) = (place(meta), unread.join(", "), plan::remedy(&unread));
+            let text = format!("{title} names {place} and does not read its {listed}: {remedy}");
+            (!unread.is_empty()).then_some(((*rule)?, text))
+        });
+        deaf.collect()
+    }
+
     /// Rules that have met no callsite. Before the end only those whose name looks like a mistake: others may be late.
     pub(super) fn unmet(&self, program: &Program, at_end: bool) -> Vec<String> {
         let mut words = Vec::new();
         for (index, rule) in self.own_rules().filter(|(index, rule)| !self.is_dead(*index, rule)) {
-            let is_hidden = program.hidden.iter().any(|meta| self.plans.rule_of(meta) == Some(index));
+            let is_hidden =
+                program.hidden.iter().any(|hidden| self.plans.rule_of(hidden.meta) == Some(index));
             if is_hidden || !self.met(index).is_empty() {
                 continue;
             }
             let takers = self.plans.takers_from(index, self.callsites);
+            // Annotated spans of the crate have the rows that they ask for.
+            let has_rows = |taker: &usize| self.plans.rules()[*taker].is_of_annotations();
+            if rule.of_crate.is_some() && takers.iter().any(has_rows) {
+                continue;
+            }
             if !takers.is_empty() {
                 words.extend(self.taken(rule, index, &takers, at_end));
                 continue;
@@ -63,13 +82,9 @@ impl Words<'_> {
             if !at_end && near.is_empty() {
                 continue;
             }
-            let near = if near.is_empty() { String::new() } else { seen(&near) };
-            words.push(format!(
-                "{}{} has met no {kind}{near}{}",
-                rule.title(index),
-                rule.conditions(),
-                levels(program, self.plans)
-            ));
+            // A similar name is the likelier cause.
+            let cause = if near.is_empty() { levels(program, self.plans) } else { seen(&near) };
+            words.push(format!("{}{} has met no {kind}{cause}", rule.title(index), rule.conditions()));
         }
         let more = words.len().saturating_sub(RULES);
         words.truncate(RULES);

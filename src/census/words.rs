@@ -6,7 +6,7 @@ use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
 
 use super::near::nearest;
-use super::probe::Program;
+use super::probe::{Hidden, Program};
 use crate::notice::NoticeKind;
 use crate::rules::model::{RuleSpec, Take, TakeFrom};
 use crate::rules::plan::{Plans, Wanted};
@@ -59,8 +59,8 @@ impl<'a> Words<'a> {
         if let Some(text) = self.unregistered(program, at_end) {
             return vec![text];
         }
-        let mut words: Vec<_> = self.hidden(program).into_iter().collect();
-        let is_hidden = !words.is_empty();
+        let mut words = Vec::new();
+        let is_hidden = program.hidden.iter().any(|hidden| self.wanted(hidden.meta).is_some());
         // An idle program has shown nothing yet.
         let has_shown = at_end || !self.callsites.is_empty();
         let unread = self.unread();
@@ -151,24 +151,32 @@ impl<'a> Words<'a> {
         })
     }
 
-    fn hidden(&self, program: &Program) -> Option<String> {
-        let takes = |meta| {
-            Some((
-                self.plans.taker_of(meta).filter(|rule| self.rules.contains(&Some(*rule)))?,
-                "takes fields of",
-            ))
-        };
-        let wanted = |meta| self.plans.rule_of(meta).map(|rule| (rule, "names")).or_else(|| takes(meta));
-        let mut hidden = program.hidden.iter().filter_map(|meta| Some((meta, wanted(meta)?)));
-        let (first, (rule, verb)) = hidden.next()?;
-        let more = hidden.count();
+    /// Spans and events that a filter hides.
+    pub(super) fn hidden(&self, hidden: &[Hidden]) -> Option<String> {
+        let mut named = hidden.iter().filter_map(|hidden| Some((hidden, self.wanted(hidden.meta)?)));
+        let (Hidden { meta, is_global }, (rule, verb)) = named.next()?;
+        let more = named.count();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let (filter, remedy) = if *is_global {
+            ("a global filter", "attach the filter to")
+        } else {
+            ("a filter on the ledger itself", "the rules are the ledger's filter, so attach this one to")
+        };
+        let level = meta.level().as_str().to_lowercase();
+        let now = if self.plans.has_made_rows(meta) { " by now" } else { "" };
         Some(format!(
-            "a global filter hides {}{more} from the ledger, though {} {verb} it: attach the filter to the layer that it is \
+            "{filter} hides {} of level {level}{more} from the ledger{now}, though {} {verb} it: {remedy} the layer that it is \
              meant for, as in fmt::layer().with_filter(EnvFilter::from_default_env())",
-            place(first),
+            place(meta),
             self.plans.rules()[rule].title(rule),
         ))
+    }
+
+    /// The rule that wants the callsite, and for what.
+    fn wanted(&self, meta: &'static Metadata<'static>) -> Option<(usize, &'static str)> {
+        let taker = || self.plans.taker_of(meta).filter(|rule| self.rules.contains(&Some(*rule)));
+        let names = self.plans.rule_of(meta).map(|rule| (rule, "names"));
+        names.or_else(|| Some((taker()?, "takes fields of")))
     }
 
     /// Rules whose spans came, and that take fields of events that did not, or that do not declare them. Before the end
@@ -183,7 +191,7 @@ impl<'a> Words<'a> {
                     .filter(|meta| meta.is_event() && take.names(meta))
                     .copied()
                     .collect();
-                if events.is_empty() && !program.hidden.iter().any(|meta| take.names(meta)) {
+                if events.is_empty() && !program.hidden.iter().any(|hidden| take.names(hidden.meta)) {
                     words.extend(self.no_event(rule, index, take, program, at_end));
                 }
                 let lacks = |field: &&String| {
@@ -286,8 +294,8 @@ pub(super) fn levels(program: &Program, plans: &Plans) -> String {
     }
     if program.level < plans.max_level() {
         return format!(
-            "; a global filter lets nothing more verbose than {} through: attach the filter to the \
-             layer that it is meant for",
+            "; the filters of the program let nothing more verbose than {} through: attach each to the layer that it is meant \
+             for, and none to the ledger",
             program.level
         );
     }

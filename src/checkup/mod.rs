@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::columns::ColumnMap;
 use crate::error::Error;
-use crate::finding::Checkup;
+use crate::finding::{Checkup, Health};
 use crate::queue;
 use crate::row::Row;
 use crate::rules::Rules;
@@ -116,6 +116,7 @@ impl Subject {
             checkup.ok("rules", format!("{}, built-in ones among them", self.rules.list.len()));
         }
         dead.into_iter().for_each(|text| checkup.wrong("rules", text));
+        self.rules.deaf().into_iter().for_each(|text| checkup.note("rules", Health::Warning, text));
     }
 
     /// Notes whether the row with that mark has arrived.

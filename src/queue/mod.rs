@@ -61,6 +61,11 @@ pub(crate) fn suppress_this_thread() {
     SUPPRESSED.set(true);
 }
 
+/// Whether the calling thread is one of the ledger's own.
+pub(crate) fn is_this_thread_suppressed() -> bool {
+    SUPPRESSED.get()
+}
+
 /// A record's place in the queue. Its owner pushes the record at once, because the writer waits for it.
 #[must_use = "the writer waits for the record"]
 struct Permit {

@@ -20,6 +20,9 @@ pub struct Detail {
     /// The versions that made the rows, by the time of their first row: the context's `version`, or else
     /// `service.version`. Empty if no row has one.
     pub versions: Vec<VersionRows>,
+    /// The moments at which another version took over, in their order. Hosts that run several versions all the time make
+    /// none.
+    pub deploys: Vec<Deploy>,
     /// The longest calls, the longest first: at most 100.
     pub slowest: Vec<ListedCall>,
     /// The last calls that failed, the newest first: at most 100.
@@ -75,6 +78,20 @@ pub struct VersionRows {
     pub last: Option<SystemTime>,
     /// How many rows.
     pub calls: u64,
+}
+
+/// The moment at which most rows of an event type began to be made by another version, which may be an older one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Deploy {
+    /// `created_at` of the first row of the version after, or of the last one of the version before where rows of both lie
+    /// too close together to be told apart.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: Option<SystemTime>,
+    /// The version that made most rows before.
+    pub from: String,
+    /// The version that made most rows after.
+    pub to: String,
 }
 
 /// One row of a list of calls.

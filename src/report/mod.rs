@@ -33,7 +33,7 @@ pub use self::answer::{
     JobFigures, Reason, Report, ResultFigures, RolledUp, Share, Spread, Window,
 };
 pub use self::compare::{Compare, compared::Compared, snapshot::Snapshot};
-pub use self::detail::{Detail, DurationBar, ListedCall, Losses, TimeStep, VersionRows};
+pub use self::detail::{Deploy, Detail, DurationBar, ListedCall, Losses, TimeStep, VersionRows};
 use self::gather::{FoundCalls, Gather};
 pub use self::live::{Live, LiveFailure, LiveView};
 use self::log::Logs;

@@ -49,6 +49,8 @@ pub(crate) struct Judgement<'a> {
     /// `None` only if the outcome is unknown.
     pub(crate) success: Option<bool>,
     pub(crate) reason: Option<Value<'a>>,
+    /// The success that the call has recorded, where it is neither true nor false.
+    pub(crate) unclear: Option<Value<'a>>,
     /// Whether the call failed by exception. The reason is then that of the rule, not of the call.
     pub(crate) is_exception: bool,
     /// The message of the error or panic.
@@ -85,21 +87,22 @@ impl<'a> Judgement<'a> {
         // A job that fails after it has recorded its result did not end with it.
         let stands = !matches!(outcome, Outcome::Panic | Outcome::Error);
         let result = given.result.filter(|_| stands).unwrap_or(Value::Text(outcome.result()));
-        Self { outcome, success, reason, is_exception: exception.is_some(), error, result }
+        let unclear = if let Reported::Unclear(value) = reported { value } else { None };
+        Self { outcome, success, reason, unclear, is_exception: exception.is_some(), error, result }
     }
 }
 
 /// The success that the call has recorded.
 #[derive(Clone, Copy)]
-enum Reported {
+enum Reported<'a> {
     Success(bool),
-    /// A value that is neither true nor false.
-    Unclear,
+    /// This value, which is neither true nor false, or something else about the end.
+    Unclear(Option<Value<'a>>),
     Nothing,
 }
 
 /// Decides in this order: a panic, a returned error, the recorded success, a returned value, silence.
-fn outcome(head: &Head, reported: Reported) -> (Outcome, Option<bool>) {
+fn outcome(head: &Head, reported: Reported<'_>) -> (Outcome, Option<bool>) {
     match (reported, head.verdict) {
         _ if head.panicked => (Outcome::Panic, Some(false)),
         (_, Some(Verdict::Failed)) => (Outcome::Error, Some(false)),
@@ -109,7 +112,7 @@ fn outcome(head: &Head, reported: Reported) -> (Outcome, Option<bool>) {
         }
         (Reported::Success(success), _) => (Outcome::Ok, Some(success)),
         (Reported::Nothing, Some(Verdict::Returned)) => (Outcome::Ok, Some(true)),
-        (Reported::Unclear, _) => (Outcome::Unknown, None),
+        (Reported::Unclear(_), _) => (Outcome::Unknown, None),
         (Reported::Nothing, None) => match head.plan.silence(head.ended) {
             Silent::Ok => (Outcome::Ok, Some(true)),
             Silent::Cancelled => (Outcome::Cancelled, Some(false)),
@@ -118,7 +121,7 @@ fn outcome(head: &Head, reported: Reported) -> (Outcome, Option<bool>) {
     }
 }
 
-fn reported(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Value<'_>>) -> Reported {
+fn reported<'a>(head: &Head, values: Values<'a>, row: &RowPlan, success: Option<Value<'a>>) -> Reported<'a> {
     let rule = &row.rule.success;
     if let SuccessTest::ReturnMatches(_) = rule.test {
         return head.matched.map_or(Reported::Nothing, Reported::Success);
@@ -130,14 +133,14 @@ fn reported(head: &Head, values: Values<'_>, row: &RowPlan, success: Option<Valu
         // An event has told something else about the end: the call was not just dropped.
         let is_told = slot.is_some_and(|slot| row.is_taken(slot, meta))
             && values.own().any(|(slot, _)| row.is_taken(slot, meta));
-        return if is_told { Reported::Unclear } else { Reported::Nothing };
+        return if is_told { Reported::Unclear(None) } else { Reported::Nothing };
     };
     let success = match &rule.test {
         SuccessTest::Within(range) => value.number().map(|number| range.contains(&number)),
         SuccessTest::Equals(wanted) => Some(equals(value, wanted)),
         SuccessTest::Bool | SuccessTest::ReturnMatches(_) => value.truth(),
     };
-    success.map_or(Reported::Unclear, Reported::Success)
+    success.map_or(Reported::Unclear(Some(value)), Reported::Success)
 }
 
 fn equals(value: Value<'_>, wanted: &serde_json::Value) -> bool {

@@ -3,11 +3,10 @@
 use std::fmt;
 
 use tracing::Metadata;
-use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 
 use crate::notice::{self, NoticeKind};
 use crate::record::{Head, Value};
-use crate::rules::model::{Silent, Success};
+use crate::rules::model::Silent;
 use crate::rules::plan::{RowPlan, Told};
 
 /// A column that a field gives, with the remedy where its value is none of that column.
@@ -18,76 +17,25 @@ pub(super) enum Named {
     Severity,
 }
 
-/// Prints one notice for each callsite whose calls report no outcome.
-pub(super) fn notice_unknown(head: &Head, row: &RowPlan) {
-    // A function that proves itself needs no remedy, and neither does a rule that asks for this.
-    let is_wanted = row.rule.silent == Some(Silent::Unknown);
-    if is_wanted || head.plan.is_learning() {
-        return;
-    }
-    let place = Place(head.plan.meta);
-    if let Some(cause) = cause(head, row) {
-        if head.plan.is_first(Told::Unknown) {
-            notice::say(NoticeKind::Outcome, format_args!("the outcome of {place} is unknown: {cause}"));
+/// Notes a call without an outcome, or prints one notice for each callsite that gives its success as a value of another kind.
+pub(super) fn notice_unknown(head: &Head, row: &RowPlan, success: Option<Value<'_>>) {
+    let Some(value) = success else {
+        // A rule that asks for this needs no remedy.
+        if row.rule.silent != Some(Silent::Unknown) {
+            head.plan.note_unknown();
         }
         return;
-    }
-    let guess = || {
-        let result = if row.rule.keys.result.is_some() { "result" } else { "success as a bool" };
-        format!(
-            "the outcome of {place} is unknown: no call has reported so far what it returned; {}; or record the field {result}",
-            report()
-        )
     };
-    if let Some(held) = head.plan.hold_unknown(guess) {
-        notice::say(NoticeKind::Outcome, format_args!("{held}"));
-    }
-}
-
-/// Why the outcome is unknown, with the remedy, where one call shows it.
-fn cause(head: &Head, row: &RowPlan) -> Option<String> {
-    let meta = head.plan.meta;
-    let Success { field, .. } = &row.rule.success;
-    if head.plan.is_return_hidden(head.ended) {
-        let target = meta.target();
-        return Some(format!(
-            "another filter hides the event that its `ret` emits: let the events of {target:?} pass at that level, or \
-             attach the filter to the layer that it is meant for"
-        ));
-    }
-    if row.rule.success.is_compared() && row.slot_of(field, meta).is_none() {
-        return Some(format!(
-            "its rule reads the success from {field:?}, which the span does not declare: declare it, or \"take\" it from \
-             an event"
-        ));
-    }
-    None
-}
-
-/// How a function reports what it returns, by an event that neither the compiler nor a filter takes away.
-fn report() -> String {
-    // The compiler has removed the event of a more verbose `ret`, so nothing would come of it.
-    let compiled = STATIC_MAX_LEVEL.min(LevelFilter::TRACE);
-    // Once the subscriber is gone, nothing passes, which tells nothing about its filters.
-    let passing = compiled.min(LevelFilter::current());
-    if passing < compiled && passing > LevelFilter::OFF {
-        return format!(
-            "a filter for the whole program (or the ledger's max_level) lets nothing more verbose than {passing} through, and \
-             hides the event of `ret(level = \"{compiled}\")`: attach the filter to the layer that it is meant for, or write \
-             `ret(level = \"{passing}\")` in its #[instrument], and `err` if it returns a Result"
+    if head.plan.is_first(Told::Success) {
+        let (place, value) = (Place(head.plan.meta), Shown(value));
+        let (name, wanted) = row.success_field(head.plan.meta);
+        notice::say(
+            NoticeKind::Outcome,
+            format_args!(
+                "the outcome of {place} is unknown: {name} = {value}, which is no {wanted}: record one"
+            ),
         );
     }
-    let why = if compiled < LevelFilter::TRACE {
-        format!(
-            "; this program was compiled without events more verbose than {compiled} (a feature such as \
-             release_max_level_info of tracing)"
-        )
-    } else {
-        "; if it is there, a filter hides its event, and belongs to another layer".to_owned()
-    };
-    format!(
-        "unless all were dropped, write `ret(level = \"{compiled}\")` in its #[instrument], and `err` if it returns a Result{why}"
-    )
 }
 
 /// Prints one notice for each callsite and column that a field should give and does not: with a value that is none, or

@@ -241,18 +241,20 @@ fn a_call_within_a_call_gets_its_row_and_its_time_counts_once() {
     assert_eq!(summary.get("quoteDurationMs"), outermost.get("planner_duration_ms"));
 }
 
+/// The span of a call in a job that has ended.
+fn held_call() -> Span {
+    info_span!("auto_assign.job", result = "succeeded").in_scope(|| {
+        let call = info_span!("auto_assign.quote", success = true);
+        call.in_scope(|| ());
+        call
+    })
+}
+
 #[test]
 fn a_call_whose_span_is_held_on_to_is_an_attempt_all_the_same() {
     let ledger = Ledger::memory();
     ledger.run(|| {
-        let job = info_span!("auto_assign.job", result = "succeeded");
-        let held = job.in_scope(|| {
-            let call = info_span!("auto_assign.quote", success = true);
-            call.in_scope(|| ());
-            call
-        });
-        drop(job);
-        drop(held);
+        drop(held_call());
     });
     assert_eq!(ledger.summary().get("attemptsUsed"), 1);
     assert_eq!(ledger.summary().get("quoteDurationMs"), ledger.quote().get("planner_duration_ms"));
@@ -262,13 +264,7 @@ fn a_call_whose_span_is_held_on_to_is_an_attempt_all_the_same() {
 fn a_thread_that_enters_a_call_does_not_prolong_it() {
     let ledger = Ledger::memory();
     ledger.run(|| {
-        let job = info_span!("auto_assign.job", result = "succeeded");
-        let held = job.in_scope(|| {
-            let call = info_span!("auto_assign.quote", success = true);
-            call.in_scope(|| ());
-            call
-        });
-        drop(job);
+        let held = held_call();
         // As sqlx does on the thread of a SQLite connection, with the span that asked for the statement.
         let dispatch = tracing::dispatcher::get_default(Clone::clone);
         let elsewhere = move || tracing::dispatcher::with_default(&dispatch, || drop(held.entered()));

@@ -1,7 +1,7 @@
 //! Other layers see exactly what they saw without us.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::fs;
+use std::sync::Arc;
 
 use tracing::{debug, error, info, info_span, instrument, trace};
 use tracing_ledger::LedgerLayer;
@@ -10,33 +10,18 @@ use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-#[derive(Clone, Default)]
-struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Buffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("nobody panics here").write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The output of fmt, with a ledger beside it or not, filtered or not.
 fn printed(ledger: Option<LedgerLayer<Registry>>, filter: Option<&str>) -> String {
-    let buffer = Buffer::default();
-    let writer = buffer.clone();
+    let file = tempfile::NamedTempFile::new().expect("a file");
     let fmt = tracing_subscriber::fmt::layer()
         .without_time()
         .with_ansi(false)
         .with_span_events(FmtSpan::NEW | FmtSpan::ENTER | FmtSpan::EXIT)
-        .with_writer(move || writer.clone())
+        .with_writer(Arc::new(file.reopen().expect("opened")))
         .with_filter(filter.map(EnvFilter::new));
     let subscriber = tracing_subscriber::registry().with(ledger).with(fmt);
     tracing::subscriber::with_default(subscriber, program);
-    let bytes = buffer.0.lock().expect("nobody panics here").clone();
-    String::from_utf8(bytes).expect("fmt prints text")
+    fs::read_to_string(file.path()).expect("fmt prints text")
 }
 
 #[instrument(level = "debug", err, ret)]

@@ -1,6 +1,8 @@
 //! Every message says what is wrong and what to do.
 
+mod annotations;
 mod bad_input;
+mod filters;
 mod on_stderr;
 mod silent_setups;
 mod unreachable;

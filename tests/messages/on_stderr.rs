@@ -239,8 +239,8 @@ fn an_unknown_outcome_is_explained_by_the_filter_around_all_layers() {
     let told: Vec<_> = said.lines().filter(|line| line.contains("the outcome of \"returns\"")).collect();
     let [told] = told[..] else { panic!("{said}") };
     for part in [
-        "lets nothing more verbose than info through",
-        "attach the filter to the layer",
+        "let nothing more verbose than info through",
+        "attach each filter to the layer",
         "`ret(level = \"info\")`",
     ] {
         assert!(told.contains(part), "{part}: {told}");

@@ -46,6 +46,29 @@ fn a_comparison_says_nothing_of_deploys_that_its_sides_may_be() {
 }
 
 #[test]
+fn a_version_that_comes_back_is_marked_and_hosts_with_two_are_not() {
+    let of = |version: fn(u64) -> &'static str| {
+        let order = |number: u64| {
+            let context = json!({ "duration_ms": 5, "success": true, "version": version(number) });
+            row(number, number * 100, "orders.create", context)
+        };
+        Page::of_rows(&(0..900).map(order).collect::<Vec<_>>(), &[])
+    };
+    let marks = |page: &Page| page.html.matches("class=mark").count();
+    let page = of(|number| if (300..450).contains(&number) { "1.1" } else { "1.0" });
+    let deploys = &page.json["report"]["events"][0]["detail"]["deploys"];
+    let names =
+        |deploy: &Value| [&deploy["from"], &deploy["to"]].map(|name| name.as_str().map(str::to_owned));
+    let names: Vec<_> = deploys.as_array().expect("deploys").iter().map(names).collect();
+    let [old, new] = ["1.0", "1.1"].map(|name| Some(name.to_owned()));
+    assert_eq!(names, [[old.clone(), new.clone()], [new, old]]);
+    assert_eq!(deploys[0]["at"], "2026-11-02T08:20:00.250000Z");
+    assert_eq!(marks(&page), 2);
+    let page = of(|number| if number % 7 % 2 == 0 { "1.0" } else { "1.1" });
+    assert_eq!((marks(&page), page.html.contains("no other one takes over")), (0, true));
+}
+
+#[test]
 fn a_call_that_an_error_ended_has_its_text_as_reason() {
     let text = |number: u64| match number % 3 {
         0 => json!({ "error": "card declined", "reason": null }),

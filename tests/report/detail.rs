@@ -268,6 +268,14 @@ async fn versions_are_listed_by_their_first_row() {
     );
     assert_eq!(ours.collect::<Vec<_>>(), theirs);
     assert!(detail(&answer, "clock.went_back").versions.is_empty());
+    let deploys = &detail(&answer, "orders.create").deploys;
+    let [deploy] = deploys.as_slice() else { panic!("{deploys:?}") };
+    assert_eq!([&deploy.from, &deploy.to], ["1.0", "1.1"]);
+    let first = lines(
+        &url,
+        "SELECT extract(epoch FROM min(created_at)) FROM requests WHERE context ? 'service.version'",
+    );
+    assert_eq!([moment(deploy.at)], *first);
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! The same report comes from a service's logs and from its rows, where both were on.
 
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -16,20 +16,6 @@ use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{fmt, registry};
 use uuid::Uuid;
-
-#[derive(Clone, Default)]
-struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Buffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no writer panicked").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 #[instrument(skip_all, fields(strategy.max_tables = 3, success = Empty, reason = Empty), err)]
 fn quote_tables_for_booking(number: u32) -> Result<(), String> {
@@ -71,31 +57,25 @@ fn work() {
 fn logs_and_rows() -> (TempDir, String) {
     let url = Cluster::shared().database();
     let (ledger, guard) = tracing_ledger::layer(&url).expect("a ledger");
-    let (text, json) = (Buffer::default(), Buffer::default());
-    let writer = |buffer: &Buffer| {
-        let buffer = buffer.clone();
-        move || buffer.clone()
-    };
-    let lines = fmt::layer().with_ansi(false).with_span_events(FmtSpan::CLOSE).with_writer(writer(&text));
-    let objects = fmt::layer().json().with_span_events(FmtSpan::CLOSE).with_writer(writer(&json));
+    let directory = TempDir::new().expect("a directory");
+    let log = |name| Arc::new(File::create(directory.path().join(name)).expect("created"));
+    let lines = fmt::layer().with_ansi(false).with_span_events(FmtSpan::CLOSE).with_writer(log("text.log"));
+    let objects = fmt::layer().json().with_span_events(FmtSpan::CLOSE).with_writer(log("json.log"));
     tracing::subscriber::with_default(registry().with(ledger).with(lines).with(objects), work);
     guard.shutdown(Duration::from_secs(300)).expect("written");
-    let directory = TempDir::new().expect("a directory");
-    let bytes = |buffer: Buffer| buffer.0.lock().expect("no writer panicked").clone();
-    write_all(directory.path(), &bytes(text), &bytes(json));
+    pack(directory.path());
     (directory, url)
 }
 
-fn write_all(directory: &Path, text: &[u8], json: &[u8]) {
+fn pack(directory: &Path) {
+    let [text, json] = ["text.log", "json.log"].map(|name| fs::read(directory.join(name)).expect("readable"));
     let write = |name: &str, bytes: &[u8]| fs::write(directory.join(name), bytes).expect("written");
-    write("text.log", text);
-    write("json.log", json);
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    gzip.write_all(text).expect("packed");
+    gzip.write_all(&text).expect("packed");
     write("text.log.1.gz", &gzip.finish().expect("packed"));
     write(
         "json.log.zst",
-        &ruzstd::encoding::compress_to_vec(json, ruzstd::encoding::CompressionLevel::Fastest),
+        &ruzstd::encoding::compress_to_vec(&*json, ruzstd::encoding::CompressionLevel::Fastest),
     );
 }
 

@@ -1,12 +1,14 @@
 //! The story of a booking, a trace, a span or a row: in order over both flows, with its waits.
 
-use std::process::{Command, Output};
+mod command;
+mod ids;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use support::{Cluster, SqliteFile};
 use tracing_ledger::Row;
-use tracing_ledger::report::{Question, RowKind, Story, StoryRow, story};
+use tracing_ledger::report::{Question, RowKind, Story, story};
 use tracing_ledger::store::{Attempt, Postgres, Sqlite, Store};
 use uuid::Uuid;
 
@@ -281,75 +283,6 @@ async fn a_job_contains_only_the_calls_of_its_booking_flow_and_time() {
     assert_eq!(story.ending, None, "two bookings have rows");
 }
 
-/// A request, a job within its trace, a call within the job, and an event within the call; and a call of another booking.
-fn joined() -> Vec<Row> {
-    let ids = |span: &str, parent: &str| {
-        format!(r#""trace_id": "{TRACE}", "span_id": "{span}", "parent_span_id": {parent}"#)
-    };
-    let named = |mut row: Row, booking: Option<u128>| {
-        row.booking_id = booking.map(Uuid::from_u128);
-        row
-    };
-    let context = |span: &str, parent: &str| {
-        format!(r#"{{{}, "outcome": "ok", "duration_ms": 100}}"#, ids(span, parent))
-    };
-    vec![
-        named(row(1000, "http.request", &context("00000000000000aa", "null")), None),
-        row(990, "orders.job", &context("00000000000000bb", "\"00000000000000aa\"")),
-        row(980, "orders.call", &context("00000000000000cc", "\"00000000000000bb\"")),
-        row(970, "orders.note", &format!(r#"{{"trace_id": "{TRACE}", "span_id": "00000000000000cc"}}"#)),
-        named(row(985, "orders.call", &context("00000000000000dd", "\"00000000000000aa\"")), Some(1)),
-    ]
-}
-
-#[tokio::test]
-async fn ids_join_the_rows_of_a_trace() {
-    let url = postgres(&joined()).await;
-    let whole = tell(TRACE, &url).await;
-    assert_eq!(whole.found_as.as_deref(), Some("trace_id"));
-    let expected = ["http.request", " orders.call", " orders.job", "  orders.call", "   orders.note"];
-    assert_eq!(outline(&whole), expected);
-    let job = tell("00000000000000bb", &url).await;
-    assert_eq!(job.found_as.as_deref(), Some("span_id"));
-    assert_eq!(outline(&job), ["orders.job", " orders.call", "  orders.note"]);
-    assert_eq!(job.rows.iter().map(|row| row.named).collect::<Vec<_>>(), [true, false, false]);
-    let of_booking = tell(&booking(), &url).await;
-    let expected = ["http.request", " orders.job", "  orders.call", "   orders.note"];
-    assert_eq!(outline(&of_booking), expected, "with the request, and without the other booking");
-}
-
-#[tokio::test]
-async fn a_row_leads_to_its_booking_or_its_trace() {
-    let mut rows = joined();
-    rows.extend(confirmed_at_the_third());
-    let url = postgres(&rows).await;
-    let id = |place: usize| rows[place].id.to_string();
-    let of_booking = tell(&id(5), &url).await;
-    assert_eq!(of_booking.found_as.as_deref(), Some("id"));
-    assert_eq!(of_booking.rows.len(), 4 + 8);
-    let named: Vec<&StoryRow> = of_booking.rows.iter().filter(|row| row.named).collect();
-    assert!(matches!(named.as_slice(), [row] if row.id.as_deref() == Some(&id(5))), "{named:?}");
-    let of_trace = tell(&id(0).to_uppercase(), &url).await;
-    assert_eq!(of_trace.rows.len(), 5);
-}
-
-#[tokio::test]
-async fn a_key_of_the_context_names_rows() {
-    let file = sqlite(&confirmed_at_the_third()).await;
-    for (id, count) in
-        [("result=succeeded", 1), ("flow = job", 3), ("booking_id=x", 0), ("attempt_index=0", 1)]
-    {
-        let story = tell(id, &file.url()).await;
-        assert_eq!((story.rows.len(), story.is_empty()), (count, count == 0), "{id}");
-    }
-    let mut nested = row(5, "a", r#"{"planner": {"size": 4}, "b.c": "x"}"#);
-    nested.booking_id = None;
-    let file = sqlite(&[nested]).await;
-    for id in ["planner.size=4", "b.c=x"] {
-        assert_eq!(tell(id, &file.url()).await.rows.len(), 1, "{id}");
-    }
-}
-
 #[tokio::test]
 async fn a_long_story_is_cut_and_says_so() {
     let rows: Vec<Row> = (0..1012).map(|ms| row(ms, "note", "{}")).collect();
@@ -385,61 +318,4 @@ async fn rows_of_others_do_no_harm() {
     let json: Value = serde_json::from_str(&story.to_json()).expect("JSON");
     let mut outcomes = json["rows"].as_array().expect("rows").iter().map(|row| &row["outcome"]);
     assert!(outcomes.any(|outcome| outcome == "a\u{1b}[2J\u{202e}b"), "{json}");
-}
-
-fn run(arguments: &[&str], url: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tracing-ledger"));
-    command
-        .arg("story")
-        .args(arguments)
-        .env("DATABASE_URL", url)
-        .env_remove("COLUMNS")
-        .output()
-        .expect("it starts")
-}
-
-#[tokio::test]
-async fn the_command_prints_it_and_says_where_nothing_was_found() {
-    let file = sqlite(&confirmed_at_the_third()).await;
-    let output = run(&[&booking()], &file.url());
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let story = tell(&booking(), &file.url()).await;
-    assert_eq!(String::from_utf8_lossy(&output.stdout), story.to_string());
-    let output = run(&[&booking(), "--format", "html"], &file.url());
-    assert_eq!(String::from_utf8_lossy(&output.stdout), story.to_html());
-    let output = run(&[&booking(), "--format", "json"], &file.url());
-    assert_eq!(String::from_utf8_lossy(&output.stdout), story.to_json() + "\n");
-    let output = run(&[&booking(), "--where", "flow=job", "--format", "json"], &file.url());
-    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(json["rows"].as_array().map(Vec::len), Some(3), "{json}");
-    let nobody = Uuid::from_u128(7).to_string();
-    for nothing in [
-        &[nobody.as_str()][..],
-        &[&booking(), "--until", "2020-01-01T00:00:00Z"],
-        &[&booking(), "--event", "x"],
-    ] {
-        let output = run(nothing, &file.url());
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(3), "{said}");
-        assert!(said.starts_with("note: no row has this id as booking_id, restaurant_id or id;"), "{said}");
-        assert!(said.contains("trace_id") && said.contains("KEY=VALUE"), "{said}");
-    }
-    assert_eq!(run(&[], &file.url()).status.code(), Some(2));
-    assert_eq!(run(&["="], &file.url()).status.code(), Some(1));
-}
-
-#[tokio::test]
-async fn a_log_of_exported_rows_tells_the_same() {
-    let file = sqlite(&confirmed_at_the_third()).await;
-    let story = tell(&booking(), &file.url()).await;
-    let log = tempfile::NamedTempFile::new().expect("a file");
-    let json: Value = serde_json::from_str(&story.to_json()).expect("JSON");
-    let lines = json["rows"].as_array().expect("rows").iter().map(|row| format!("{row}\n"));
-    std::fs::write(log.path(), lines.collect::<String>()).expect("written");
-    let path = log.path().to_str().expect("UTF-8");
-    let output = run(&[&booking(), "--format", "json", "--from-log", path], "");
-    let again: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
-    for part in ["waits", "ending", "first", "last"] {
-        assert_eq!(again[part], json[part], "{part}");
-    }
 }

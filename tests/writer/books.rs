@@ -197,6 +197,20 @@ impl SpoolDir {
         support::until_on_disk(&guard);
         guard.shutdown(SOON).expect("everything is on disk")
     }
+
+    /// The account and the rows of the next process, which reaches its database.
+    pub(crate) fn next_process(&self) -> (Stats, Vec<Row>) {
+        let memory = Memory::default();
+        let (_dispatch, guard) = open(self.builder(), memory.clone());
+        let stats = guard.shutdown(DEADLINE).expect("memory is there");
+        (stats, memory.rows())
+    }
+
+    /// Puts a file where the directory was, as a disk that fails.
+    pub(crate) fn obstruct(&self) {
+        fs::remove_dir_all(self.path()).expect("it can be removed");
+        fs::write(self.path(), "in the way").expect("it can be written");
+    }
 }
 
 /// A database that is away.

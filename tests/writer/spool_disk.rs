@@ -110,13 +110,10 @@ fn rows_that_cannot_be_read_back_are_counted_and_reported() {
     let segment: File = OpenOptions::new().write(true).open(&dir.segments()[0]).expect("a segment");
     segment.write_at(&[0; 64], 600).expect("it can be written");
 
-    let memory = Memory::default();
-    let (_dispatch, guard) = open(dir.builder(), memory.clone());
-    let stats = guard.shutdown(DEADLINE).expect("memory is there");
+    let (stats, rows) = dir.next_process();
     assert!((1..=2).contains(&stats.dropped.corrupt), "{stats}");
     assert_eq!((stats.accepted, stats.written), (10, 10 - stats.dropped.corrupt), "{stats}");
     assert_sums(&stats);
-    let rows = memory.rows();
     let loss = rows.iter().find(|row| is_loss(row)).expect("the loss is a row");
     assert!(loss.context.contains(r#""cause":"corrupt""#), "{loss:?}");
 }
@@ -127,8 +124,7 @@ fn a_disk_that_fails_is_bypassed() {
     let dir = SpoolDir::new();
     let memory = Memory::default();
     let (dispatch, guard) = open(dir.builder(), memory.clone());
-    fs::remove_dir_all(dir.path()).expect("it can be removed");
-    fs::write(dir.path(), "in the way").expect("it can be written");
+    dir.obstruct();
     emit(&dispatch, 0..100);
     let stats = guard.flush(DEADLINE).expect("memory is there");
     assert_eq!((stats.written, stats.in_flight), (100, 0), "{stats}");
@@ -146,8 +142,7 @@ fn rows_that_bypassed_a_failing_disk_are_on_it_at_the_end_when_it_works_again() 
     let dir = SpoolDir::new();
     let (store, keeper) = gate();
     let (dispatch, guard) = open(dir.builder(), store);
-    fs::remove_dir_all(dir.path()).expect("it can be removed");
-    fs::write(dir.path(), "in the way").expect("it can be written");
+    dir.obstruct();
     emit(&dispatch, 0..30);
     guard.flush(SOON).expect_err("the gate is shut");
     assert_eq!(keeper.wait(), 30);
@@ -157,11 +152,9 @@ fn rows_that_bypassed_a_failing_disk_are_on_it_at_the_end_when_it_works_again() 
     // The writer may end a moment too late for the guard to see it: it waits for the store up to the deadline.
     guard.shutdown(DISK_TIME).ok();
     keeper.wait_for_end();
-    let memory = Memory::default();
-    let (_dispatch, guard) = open(dir.builder(), memory.clone());
-    let stats = guard.shutdown(DEADLINE).expect("memory is there");
+    let (stats, rows) = dir.next_process();
     assert_eq!((stats.accepted, stats.written), (30, 30), "{stats}");
-    assert_eq!(numbers(&memory.rows()), (0..30).collect::<Vec<_>>());
+    assert_eq!(numbers(&rows), (0..30).collect::<Vec<_>>());
 }
 
 /// A store that takes batches of ten and no larger ones.
@@ -178,8 +171,7 @@ fn rows_that_are_written_by_then_are_not_put_there() {
     let dir = SpoolDir::new();
     let (store, keeper) = gate();
     let (dispatch, guard) = open(dir.builder(), Narrow(store));
-    fs::remove_dir_all(dir.path()).expect("it can be removed");
-    fs::write(dir.path(), "in the way").expect("it can be written");
+    dir.obstruct();
     emit(&dispatch, 0..20);
     guard.flush(SOON).expect_err("the gate is shut");
     assert_eq!(keeper.wait(), 10);
@@ -190,11 +182,9 @@ fn rows_that_are_written_by_then_are_not_put_there() {
     // The writer may end a moment too late for the guard to see it: it waits for the store up to the deadline.
     guard.shutdown(DISK_TIME).ok();
     keeper.wait_for_end();
-    let memory = Memory::default();
-    let (_dispatch, guard) = open(dir.builder(), memory.clone());
-    let stats = guard.shutdown(DEADLINE).expect("memory is there");
+    let (stats, rows) = dir.next_process();
     assert_eq!((stats.accepted, stats.written), (10, 10), "{stats}");
-    assert_eq!(numbers(&memory.rows()), (10..20).collect::<Vec<_>>());
+    assert_eq!(numbers(&rows), (10..20).collect::<Vec<_>>());
 }
 
 #[test]
@@ -215,22 +205,20 @@ fn deleted_under_a_batch_in_hand(later: Range<u64>) {
     assert_eq!(keeper.wait(), 10);
     until("all are on disk", || guard.stats().spooled == 30);
     fs::remove_dir_all(dir.path()).expect("it is ours");
-    let rows = later.end;
+    let end = later.end;
     if !later.is_empty() {
         emit(&dispatch, later);
         until("the loss is counted", || guard.stats().dropped.corrupt == 20);
-        until("the account is right", || guard.stats().in_flight + guard.stats().spooled == rows - 20);
+        until("the account is right", || guard.stats().in_flight + guard.stats().spooled == end - 20);
     }
     // The writer may end a moment too late for the guard to see it: it waits for the store up to the deadline.
     guard.shutdown(DISK_TIME).ok();
     keeper.wait_for_end();
 
-    let memory = Memory::default();
-    let (_dispatch, guard) = open(dir.builder(), memory.clone());
-    guard.shutdown(DEADLINE).expect("memory is there");
-    let mut sent = numbers(&memory.rows());
+    let (_, rows) = dir.next_process();
+    let mut sent = numbers(&rows);
     sent.sort_unstable();
-    assert_eq!(sent, (0..10).chain(30..rows).collect::<Vec<_>>());
+    assert_eq!(sent, (0..10).chain(30..end).collect::<Vec<_>>());
 }
 
 #[test]
@@ -293,11 +281,9 @@ fn rows_of_the_new_generation_are_found_by_the_next_process() {
     guard.shutdown(DISK_TIME).ok();
     keeper.wait_for_end();
 
-    let memory = Memory::default();
-    let (_dispatch, guard) = open(dir.builder(), memory.clone());
-    let stats = guard.shutdown(DEADLINE).expect("memory is there");
+    let (stats, rows) = dir.next_process();
     assert_eq!(stats.dropped.corrupt, 0, "{stats}");
-    assert_eq!(numbers(&memory.rows()), (40..50).collect::<Vec<_>>());
+    assert_eq!(numbers(&rows), (40..50).collect::<Vec<_>>());
 }
 
 /// Records a row with so many texts of 8 KiB.

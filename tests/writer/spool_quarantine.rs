@@ -44,11 +44,8 @@ fn a_rejected_row_is_kept_in_a_file_corrected_and_sent_as_the_same_row() {
     assert_ne!(line, corrected);
     fs::write(dir.file("replay.jsonl"), corrected).expect("it can be written");
 
-    let memory = Memory::default();
-    let (_dispatch, guard) = open(dir.builder(), memory.clone());
-    let stats = guard.shutdown(DEADLINE).expect("memory is there");
+    let (stats, rows) = dir.next_process();
     assert_eq!((stats.accepted, stats.written), (1, 1));
-    let rows = memory.rows();
     assert_eq!(numbers(&rows), [77]);
     assert_eq!((rows[0].id, rows[0].created_at), (quarantined[0].row.id, quarantined[0].row.created_at));
     assert!(!dir.file("replay.jsonl").exists(), "it is taken in once");
@@ -118,10 +115,8 @@ fn rows_held_by_drift_stay_in_the_spool() {
     assert_eq!((stats.quarantined, stats.spooled), (0, 100));
     assert!(!dir.file("quarantine.jsonl").exists());
 
-    let memory = Memory::default();
-    let (_dispatch, guard) = open(dir.builder(), memory.clone());
-    guard.shutdown(DEADLINE).expect("the schema is mended");
-    assert_eq!(memory.rows().len(), 100);
+    let (_, rows) = dir.next_process();
+    assert_eq!(rows.len(), 100);
 }
 
 #[test]
@@ -135,10 +130,8 @@ fn a_few_bad_rows_at_the_start_delay_no_row_behind_them_on_disk() {
     assert_eq!((stats.written, stats.quarantined, stats.spooled), (57, 3, 0));
     assert_sums(&stats);
 
-    let memory = Memory::default();
-    let (_dispatch, guard) = open(dir.builder(), memory.clone());
-    guard.shutdown(DEADLINE).expect("memory is there");
-    assert!(memory.rows().is_empty(), "all is acknowledged");
+    let (_, rows) = dir.next_process();
+    assert!(rows.is_empty(), "all is acknowledged");
 }
 
 #[test]

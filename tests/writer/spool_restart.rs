@@ -87,10 +87,8 @@ fn a_batch_that_is_written_in_part_is_sent_again_and_loses_no_row() {
     keeper.wait_for_end();
     let before = numbers(&keeper.leave().rows());
 
-    let memory = Memory::default();
-    let (_dispatch, guard) = open(dir.builder(), memory.clone());
-    guard.shutdown(DEADLINE).expect("memory is there");
-    assert_eq!([before, numbers(&memory.rows())].concat(), (0..8).collect::<Vec<_>>());
+    let (_, rows) = dir.next_process();
+    assert_eq!([before, numbers(&rows)].concat(), (0..8).collect::<Vec<_>>());
 }
 
 #[test]
@@ -118,11 +116,8 @@ fn rows_on_losses_outlive_the_process_too() {
     let left = guard.shutdown(DISK_TIME).expect("everything is on disk");
     assert_sums(&left);
 
-    let memory = Memory::default();
-    let (_dispatch, guard) = open(dir.builder(), memory.clone());
-    let stats = guard.shutdown(DEADLINE).expect("memory is there");
-    let losses: Vec<serde_json::Value> =
-        memory.rows().iter().filter(|row| is_loss(row)).map(context).collect();
+    let (stats, rows) = dir.next_process();
+    let losses: Vec<serde_json::Value> = rows.iter().filter(|row| is_loss(row)).map(context).collect();
     assert_eq!(stats.written, left.spooled + losses.len() as u64, "the rows on losses count, now");
     assert!(losses.iter().all(|loss| loss["cause"] == "evicted"), "{losses:?}");
     let count: u64 = losses.iter().filter_map(|loss| loss["count"].as_u64()).sum();

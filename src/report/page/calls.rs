@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
-use super::show::{Days, Shown, foreign};
+use super::show::{Days, Shown, fields, foreign};
 use crate::escape::visible_json;
 use crate::report::answer::{Report, moment_text};
 use crate::report::detail::{Detail, ListedCall};
@@ -56,7 +56,7 @@ fn each(calls: &[ListedCall], first: usize, days: Days) -> Markup {
         @for (place, call) in (first..).zip(calls) {
             details data-at={ "/" (place) } {
                 summary { (line(call, days)) }
-                pre { (fields(call)) (context(&call.context)) }
+                pre { (named_fields(call)) (context(&call.context)) }
             }
         }
     }
@@ -79,20 +79,16 @@ fn line(call: &ListedCall, days: Days) -> Markup {
     }
 }
 
-/// One line for each.
-fn fields(call: &ListedCall) -> String {
+fn named_fields(call: &ListedCall) -> String {
     let at = moment_text(call.created_at);
-    let fields = [
+    fields(&[
         ("created_at", &at),
         ("id", &call.id),
         ("booking", &call.booking_id),
         ("restaurant", &call.restaurant_id),
         ("source", &call.source),
         ("severity", &call.severity),
-    ];
-    let lines =
-        fields.into_iter().filter_map(|(name, value)| Some(format!("{name} {}\n", foreign(value.as_ref()?))));
-    lines.collect()
+    ])
 }
 
 fn context(context: &Map<String, Value>) -> String {

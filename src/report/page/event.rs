@@ -84,6 +84,9 @@ impl Section<'_> {
             @if self.has_few(event) && event.figures.duration_ms.n > 0 {
                 p.soft { "No charts of so few durations, to keep the page small: see the list of calls." }
             }
+            @if let Some(over_time) = &over_time {
+                div data-at={ "/report/events/" (number) } { (over_time.deploys_in_words()) }
+            }
             div.charts {
                 @if let Some(over_time) = &over_time {
                     div.inside data-at={ "/report/events/" (number) } { (self.over_time(over_time, self.has_few(event))) }

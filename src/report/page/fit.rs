@@ -32,19 +32,20 @@ impl Room {
     /// Rows of tables are the first to go, as the charts show them too.
     const ROWS: [usize; 9] = [200, 64, 40, 28, 20, 14, 10, 8, 6];
 
-    /// From the largest to the smallest.
-    fn all(report: &Report) -> impl Iterator<Item = Self> {
+    /// From the largest to the smallest: with all charts, then without those of few durations.
+    fn all(report: &Report) -> [Vec<Self>; 2] {
         let lists = report.events.iter().map(lists).sum::<usize>().max(1);
         let (groups, calls) = ((48 / lists).min(16), fair_share(report));
-        let all_charts = move |rows| Self { rows, groups, calls, durations: 0 };
-        let divided = move |rows, by: usize| Self {
+        let all_charts = Self::ROWS.map(|rows| Self { rows, groups, calls, durations: 0 });
+        let divided = |(rows, by, quarters): (usize, usize, usize)| Self {
             rows,
             groups: (groups / by).max(Self::LEAST.groups),
-            calls: calls / by,
+            calls: calls * quarters / 4,
             ..Self::LEAST
         };
-        let fewer = [(14, 1), (6, 1), (6, 2), (6, 4)].map(|(rows, by)| divided(rows, by));
-        Self::ROWS.into_iter().map(all_charts).chain(fewer).chain([Self::LEAST])
+        let fewer =
+            [(14, 1, 4), (6, 1, 4), (6, 2, 4), (6, 4, 4), (6, 4, 3), (6, 4, 2), (6, 4, 1)].map(divided);
+        [all_charts.into(), fewer.into()]
     }
 }
 
@@ -55,38 +56,38 @@ pub(super) struct Fit {
     /// How many event types have none.
     pub(super) left_out: usize,
     size: usize,
-    /// Whether none is shortened or missing.
-    all: bool,
 }
 
 impl Fit {
     /// All in full, else with less of everything, else some with their figures alone. `used` bytes are taken already.
     pub(super) fn of(report: &Report, overlays: &[Overlay], used: usize) -> Self {
-        let mut fit = Self::default();
-        for room in Room::all(report) {
-            fit = Self::with_room(&Section { report, overlays, room }, used);
-            if fit.all {
-                break;
-            }
-        }
-        fit
+        let with = |room: Room| Section { report, overlays, room };
+        let draw = |room: &Room| Self::complete(&with(*room), used);
+        let complete = Room::all(report).iter().find_map(|rooms| largest(rooms, draw));
+        complete.unwrap_or_else(|| Self::shortened(&with(Room::LEAST), used))
     }
 
-    fn with_room(section: &Section<'_>, used: usize) -> Self {
-        let mut fit = Self { size: used, all: true, ..Self::default() };
-        let Section { report, overlays, .. } = section;
-        for (number, event) in in_order(report) {
-            if !fit.has(number, section.full(number, event), MOST - SHORT) {
-                fit.all = false;
-                fit.left_out += usize::from(!fit.has(number, Section::short(number, event), MOST));
-            }
+    /// `None` as soon as a section does not fit.
+    fn complete(section: &Section<'_>, used: usize) -> Option<Self> {
+        let mut fit = Self { size: used, ..Self::default() };
+        for (number, event) in in_order(section.report) {
+            fit.has(number, section.full(number, event), MOST - SHORT).then_some(())?;
         }
-        let alone = |overlay: &&Overlay| report.event(&overlay.event_type).is_none();
-        for (place, overlay) in overlays.iter().enumerate().filter(|(_, overlay)| alone(overlay)) {
-            let drawn = section.both_alone(overlay, &both_sides(place, overlay));
-            if !fit.has(report.events.len() + place, drawn, MOST) {
-                (fit.all, fit.left_out) = (false, fit.left_out + 1);
-            }
+        for (number, drawn) in alone(section) {
+            fit.has(number, drawn, MOST).then_some(())?;
+        }
+        Some(fit)
+    }
+
+    fn shortened(section: &Section<'_>, used: usize) -> Self {
+        let mut fit = Self { size: used, ..Self::default() };
+        for (number, event) in in_order(section.report) {
+            let has_full = fit.has(number, section.full(number, event), MOST - SHORT);
+            let is_left_out = !has_full && !fit.has(number, Section::short(number, event), MOST);
+            fit.left_out += usize::from(is_left_out);
+        }
+        for (number, drawn) in alone(section) {
+            fit.left_out += usize::from(!fit.has(number, drawn, MOST));
         }
         fit
     }
@@ -104,6 +105,35 @@ impl Fit {
     }
 }
 
+/// What the first of these gives that gives something. Each has less room than the one before, so that a few are tried.
+fn largest<T, R>(rooms: &[T], draw: impl Fn(&T) -> Option<R>) -> Option<R> {
+    let (first, rest) = rooms.split_first()?;
+    if let Some(drawn) = draw(first) {
+        return Some(drawn);
+    }
+    let mut best = draw(rest.last()?)?;
+    // The first one that fits is at `low` or later; that at `high` fits.
+    let (mut low, mut high) = (0, rest.len() - 1);
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        match draw(&rest[middle]) {
+            Some(drawn) => (best, high) = (drawn, middle),
+            None => low = middle + 1,
+        }
+    }
+    Some(best)
+}
+
+/// The event types that only the comparison has, after those of the report.
+fn alone(section: &Section<'_>) -> impl Iterator<Item = (usize, Markup)> {
+    let Section { report, overlays, .. } = section;
+    let alone =
+        overlays.iter().enumerate().filter(|(_, overlay)| report.event(&overlay.event_type).is_none());
+    alone.map(|(place, overlay)| {
+        (report.events.len() + place, section.both_alone(overlay, &both_sides(place, overlay)))
+    })
+}
+
 /// Those with jobs and attempts first: they tell most, although other rows may be more frequent.
 fn in_order(report: &Report) -> Vec<(usize, &EventFigures)> {
     let is_plain = |event: &EventFigures| {
@@ -119,4 +149,25 @@ fn in_order(report: &Report) -> Vec<(usize, &EventFigures)> {
 pub(super) fn without_contexts(html: &str) -> usize {
     let contexts = html.split("<pre>").skip(1).filter_map(|rest| rest.split_once("</pre>"));
     html.len() - contexts.map(|(context, _)| context.len()).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::largest;
+
+    #[test]
+    fn the_largest_that_fits_is_found_by_a_few_tries() {
+        let rooms = [100, 90, 80, 70, 60, 50, 40, 30, 20];
+        for most in [5, 20, 29, 30, 55, 85, 90, 99, 100, 200] {
+            let tries = Cell::new(0);
+            let draw = |room: &i32| {
+                tries.set(tries.get() + 1);
+                (*room <= most).then_some(*room)
+            };
+            assert_eq!(largest(&rooms, draw), rooms.into_iter().find(|room| *room <= most), "{most}");
+            assert!(tries.get() <= 5, "{} tries", tries.get());
+        }
+    }
 }

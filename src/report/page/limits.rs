@@ -49,9 +49,9 @@ fn of_report(report: &Report, is_compared: bool) -> Vec<String> {
         "the shares are those of the rows that say it",
     ));
     let details = || report.events.iter().filter_map(|event| event.detail.as_ref());
-    if !is_compared && details().next().is_some() && details().all(|detail| detail.versions.len() < 2) {
+    if !is_compared && details().next().is_some() && details().all(|detail| detail.deploys.is_empty()) {
         sentences.push(
-            "No deploy is marked: the rows have no version, or all the same. Add it with common fields."
+            "No deploy is marked: the rows have no version, or no other one takes over. Add it with common fields."
                 .to_owned(),
         );
     }

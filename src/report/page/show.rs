@@ -27,6 +27,13 @@ pub(super) fn cut(text: &str, limit: usize) -> String {
     }
 }
 
+/// One line for each field that a row has.
+pub(super) fn fields(fields: &[(&str, &Option<String>)]) -> String {
+    let line =
+        |(name, value): &(&str, &Option<String>)| Some(format!("{name} {}\n", foreign(value.as_ref()?)));
+    fields.iter().filter_map(line).collect()
+}
+
 /// To the second, in UTC.
 pub(super) fn short_moment(moment: Option<SystemTime>) -> String {
     let text = moment_text(moment).unwrap_or_default();
@@ -97,6 +104,11 @@ impl Shown {
 
     pub(super) fn duration(milliseconds: Option<f64>) -> Self {
         Self::new(duration_or_none(milliseconds), milliseconds)
+    }
+
+    pub(super) fn text(text: String, whole: &str) -> Self {
+        let raw = (text != whole).then(|| whole.to_owned());
+        Self { text, raw }
     }
 
     /// In running text. `key` leads from the `data-at` around it to the value.

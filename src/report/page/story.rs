@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::chart::{BLUE, GREY, ORANGE, round};
 use super::shell::shell;
-use super::show::{Shown, cut, foreign};
+use super::show::{Shown, cut, fields, foreign};
 use super::table::{Cell, Column, Row, Table};
 use crate::escape::visible_json;
 use crate::report::answer::moment_text;
@@ -72,7 +72,7 @@ impl Story {
                 @for row in self.rows.iter().take(MOST_CONTEXTS) {
                     details open[row.named] {
                         summary { (foreign(&row.event_type)) " " small { (moment_text(row.created_at).unwrap_or_default()) } }
-                        pre { (fields(row)) (context(row)) }
+                        pre { (named_fields(row)) (context(row)) }
                     }
                 }
             }
@@ -127,18 +127,14 @@ fn bar(from: f64, to: f64, total: f64, colour: &str, height: f64) -> Markup {
     }
 }
 
-/// One line for each.
-fn fields(row: &StoryRow) -> String {
-    let fields = [
+fn named_fields(row: &StoryRow) -> String {
+    fields(&[
         ("id", &row.id),
         ("booking", &row.booking_id),
         ("restaurant", &row.restaurant_id),
         ("source", &row.source),
         ("severity", &row.severity),
-    ];
-    let lines =
-        fields.into_iter().filter_map(|(name, value)| Some(format!("{name} {}\n", foreign(value.as_ref()?))));
-    lines.collect()
+    ])
 }
 
 /// As it is in the row.

@@ -11,7 +11,7 @@ use crate::report::answer::{
     Attempts, AttemptsBar, EventFigures, Figures, FlowFigures, GroupFigures, JobAttempts, JobFigures, Reason,
     ResultFigures, RolledUp, Share, Spread,
 };
-use crate::report::detail::{Detail, DurationBar, ListedCall, TimeStep, VersionRows};
+use crate::report::detail::{Deploy, Detail, DurationBar, ListedCall, TimeStep, VersionRows};
 
 const DAY: u64 = 86_400;
 
@@ -100,6 +100,7 @@ fn detail(median: f64, context: &str) -> Detail {
         histogram: (0..44).map(bar).collect(),
         over_time: (0..84).map(|number| time_step(number, median)).collect(),
         versions: vec![version("1.4.0", 0, 51 * 7200), version("1.5.0", 51 * 7200, 7 * DAY)],
+        deploys: vec![Deploy { at: moment(51 * 7200), from: "1.4.0".to_owned(), to: "1.5.0".to_owned() }],
         slowest: (0..100).map(|number| call(number, context)).collect(),
         failed: (0..80).map(|number| call(number, context)).collect(),
     }

@@ -10,7 +10,7 @@ use super::chart::{
 };
 use super::show::{Days, Shown, cut, foreign, step};
 use super::table::{Cell, Column, Row, Table};
-use crate::report::answer::{Report, Spread};
+use crate::report::answer::{Report, Spread, moment_text};
 use crate::report::detail::{Detail, TimeStep};
 
 const HEIGHT: f64 = 158.0;
@@ -19,6 +19,8 @@ const SUCCESS_HEIGHT: f64 = 36.0;
 const BARS_TOP: f64 = 52.0;
 /// A version's name may be a commit's hash.
 const VERSION_LENGTH: usize = 12;
+/// Of the sentence that names them.
+const MOST_DEPLOYS: usize = 12;
 
 /// The id of the axis of time. The script has the same.
 const TIME: &str = "time";
@@ -64,14 +66,35 @@ impl<'a> OverTime<'a> {
         &self.detail.over_time
     }
 
-    /// The moments at which a version is new; the first one was there already.
+    /// The moments at which another version took over.
     fn deploys(&self) -> Vec<Tick> {
-        let new = self.detail.versions.iter().skip(1);
         let mark = |second: f64, version: &str| {
             let short: String = version.chars().take(VERSION_LENGTH).collect();
             (self.x.at(second), cut(&short, VERSION_LENGTH))
         };
-        new.filter_map(|version| Some(mark(seconds(version.first)?, &version.version))).collect()
+        let each = self.detail.deploys.iter();
+        each.filter_map(|deploy| Some(mark(seconds(deploy.at)?, &deploy.to))).collect()
+    }
+
+    /// The deploys in words, as not all marks have room for theirs.
+    pub(super) fn deploys_in_words(&self) -> Markup {
+        let all = &self.detail.deploys;
+        let left_out = all.len().saturating_sub(MOST_DEPLOYS);
+        let version = |text: &str, key: &str| Shown::text(cut(text, VERSION_LENGTH), text).at(key);
+        html! {
+            @if let Some(first) = all.get(left_out) {
+                p.soft data-at="/detail/deploys" {
+                    "Version " (version(&first.from, &format!("/{left_out}/from")))
+                    @for (place, deploy) in all.iter().enumerate().skip(left_out) {
+                        @let at = moment_text(deploy.at).unwrap_or_default();
+                        ", " (version(&deploy.to, &format!("/{place}/to"))) " from "
+                        (Shown::text(self.days.moment(deploy.at), &at).at(&format!("/{place}/at")))
+                    }
+                    "."
+                    @if left_out > 0 { " The " (left_out) " changes before are in the JSON." }
+                }
+            }
+        }
     }
 
     fn deploy_lines(&self) -> Markup {

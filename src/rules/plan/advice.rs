@@ -7,7 +7,7 @@ use tracing::Metadata;
 use super::Plans;
 use super::matching::{covers, is_barred};
 use crate::rules::Rules;
-use crate::rules::model::{ANNOTATIONS, Match, MatchKind, Pattern, RuleSpec, SeverityRule};
+use crate::rules::model::{ANNOTATIONS, Match, MatchKind, Pattern, RuleSpec, SeverityRule, Take};
 
 /// A field that a rule names, and what for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,30 +59,20 @@ impl Plans {
         self.rules.shadow_of(rule).is_some()
     }
 
-    /// Whether the callsite asks for a row by a field that no rule reads, because the built-in rules are off.
-    pub(crate) fn ignores_annotation(&self, meta: &Metadata<'_>) -> bool {
-        meta.fields().field(ANNOTATIONS[0]).is_some()
-            && !is_barred(meta.target())
-            && self.rule_of(meta).is_none()
-    }
-
-    /// Whether a span of any name becomes a row by its field `ledger.event`.
-    pub(crate) fn hears_annotations(&self) -> bool {
-        self.rules
-            .list
-            .iter()
-            .any(|rule| rule.matches.kind == MatchKind::Span && rule.matches.fields == [ANNOTATIONS[0]])
-    }
-
     /// The place of the first rule that takes fields of this event.
     pub(crate) fn taker_of(&self, meta: &Metadata<'_>) -> Option<usize> {
-        let takes = |rule: &Arc<RuleSpec>| rule.takes.iter().any(|take| take.names(meta));
+        let has = |take: &Take| take.fields.iter().any(|field| meta.fields().field(field.as_str()).is_some());
+        let takes = |rule: &Arc<RuleSpec>| rule.takes.iter().any(|take| take.names(meta) && has(take));
         self.rules.list.iter().position(takes).filter(|_| meta.is_event())
     }
 
-    /// Whether the level of the callsite is one that is recorded.
-    pub(crate) fn is_recorded_level(&self, meta: &Metadata<'_>) -> bool {
-        self.is_wanted_level(meta)
+    /// Whether the ledger makes rows of the callsite, or takes fields of it for others.
+    pub(crate) fn wants(&self, meta: &Metadata<'_>) -> bool {
+        let is_needed = match self.rule_of(meta) {
+            Some(rule) => !self.refuses(&self.rules.list[rule], meta),
+            None => self.taker_of(meta).is_some(),
+        };
+        is_needed && self.is_wanted_level(meta)
     }
 
     /// Whether the writer has made rows of the callsite.
@@ -150,7 +140,7 @@ impl Rules {
     }
 
     /// The first earlier rule that names every callsite that this one names.
-    fn shadow_of(&self, rule: usize) -> Option<usize> {
+    pub(super) fn shadow_of(&self, rule: usize) -> Option<usize> {
         let later = &self.list[rule].matches;
         self.list[..rule].iter().position(|earlier| earlier.matches.shadows(later))
     }

@@ -22,6 +22,11 @@ impl Made {
         self.rows.load(Ordering::Relaxed) > 0
     }
 
+    /// Whether some row had the field.
+    pub(super) fn has(&self, field: usize) -> bool {
+        bit(field).is_some_and(|bit| self.fields.load(Ordering::Relaxed) & bit != 0)
+    }
+
     fn add(&self, fields: u64) {
         let rows = self.rows.load(Ordering::Relaxed);
         if rows < ENOUGH {
@@ -34,16 +39,19 @@ impl Made {
     }
 
     fn lacks(&self, field: usize) -> bool {
-        let bit = u32::try_from(field).ok().and_then(|field| 1_u64.checked_shl(field));
         self.rows.load(Ordering::Relaxed) >= ENOUGH
-            && bit.is_some_and(|bit| self.fields.load(Ordering::Relaxed) & bit == 0)
+            && bit(field).is_some_and(|bit| self.fields.load(Ordering::Relaxed) & bit == 0)
     }
+}
+
+/// The bit of a field, which only the first 64 have.
+fn bit(field: usize) -> Option<u64> {
+    u32::try_from(field).ok().and_then(|field| 1_u64.checked_shl(field))
 }
 
 impl Plan {
     /// Notes that the writer has made a row with these fields, of which some may be missing if the record was cut.
     pub(crate) fn made_row(&self, fields: impl Iterator<Item = usize>, is_cut: bool) {
-        let bit = |field| u32::try_from(field).ok().and_then(|field| 1_u64.checked_shl(field));
         self.made.add(if is_cut { u64::MAX } else { fields.filter_map(bit).fold(0, |all, bit| all | bit) });
     }
 

@@ -4,6 +4,7 @@
 //! one ledger after the other, as tests do, leaks a few hundred bytes per ledger and callsite.
 
 mod advice;
+mod annotation;
 mod discovery;
 mod kinds;
 mod made;
@@ -23,13 +24,14 @@ use once_cell::sync::OnceCell;
 use tracing::Metadata;
 
 pub(crate) use self::advice::Wanted;
+pub(crate) use self::annotation::remedy;
 pub(crate) use self::kinds::RowKind;
 use self::made::Made;
 pub(crate) use self::names::{NameField, NameFields};
 pub(crate) use self::plans::Plans;
-pub(crate) use self::shape::Shape;
+pub(crate) use self::shape::{PROVING_CALLS, Shape};
 use self::take::Taker;
-use self::unknown::Held;
+use self::unknown::Unknown;
 use super::model::{Redact, RuleSpec, Silent, SuccessTest};
 use super::redact::Redaction;
 
@@ -60,8 +62,7 @@ pub(crate) struct Plan {
     made: Made,
     /// The notices about its rows so far, a bit for each [`Told`].
     told: AtomicU8,
-    /// The notice [`Told::Unknown`], while it is held back.
-    held: Held,
+    unknown: Unknown,
 }
 
 /// A notice about the rows of a callsite, which comes once.
@@ -71,6 +72,7 @@ pub(crate) enum Told {
     EventType,
     Source,
     Severity,
+    Success,
 }
 
 #[derive(Debug)]
@@ -161,13 +163,27 @@ impl Plan {
         gives: Vec<Option<u8>>,
         may_give: NameSet,
         takers: Vec<Taker>,
+        unknown: Unknown,
     ) -> Self {
         let shape = match &action {
             Action::Row(row) if row.may_be_silent() => Some(Shape::default()),
             _ => None,
         };
-        let (reports, lost, return_event, made, told, held) = Default::default();
-        Self { meta, action, gives, may_give, reports, lost, return_event, shape, takers, made, told, held }
+        let (reports, lost, return_event, made, told) = Default::default();
+        Self {
+            meta,
+            action,
+            gives,
+            may_give,
+            reports,
+            lost,
+            return_event,
+            shape,
+            takers,
+            made,
+            told,
+            unknown,
+        }
     }
 
     pub(crate) fn row(&self) -> Option<&RowPlan> {
@@ -229,6 +245,10 @@ impl Plan {
     pub(crate) fn is_first(&self, told: Told) -> bool {
         let bit = 1 << told as u8;
         self.told.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
+
+    fn has_told(&self, told: Told) -> bool {
+        self.told.load(Ordering::Relaxed) & (1 << told as u8) != 0
     }
 
     /// Whether this callsite told what it returns when a call ended at that moment.

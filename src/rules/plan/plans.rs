@@ -1,6 +1,7 @@
 //! The plans of all callsites.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::Metadata;
@@ -11,6 +12,7 @@ use super::matching::{cut, is_own};
 use super::names::left_out_by;
 use super::table::{Callsites, Known};
 use super::take::{slots, takers};
+use super::unknown::Unknown;
 use super::{Action, Destination, NameFields, Plan, RowPlan, Site, site};
 use crate::rules::Rules;
 use crate::rules::model::{MAX_INHERITED, MatchKind, RuleSpec};
@@ -30,6 +32,8 @@ pub(crate) struct Plans {
     /// Keeps `by_callsite` empty.
     pub(super) discovery: Option<Discovery>,
     sites: Mutex<Sites>,
+    /// Some callsite may have unknown outcomes that no notice has named.
+    pub(super) any_unknown: Arc<AtomicBool>,
 }
 
 /// Where the events of `err` and `ret` are wanted.
@@ -51,8 +55,8 @@ impl Plans {
         }
         // The check of the rules has refused more.
         inherited.truncate(MAX_INHERITED);
-        let (by_callsite, sites) = Default::default();
-        Self { rules, strict: false, discovery: None, max_level, inherited, by_callsite, sites }
+        let (by_callsite, sites, any_unknown) = Default::default();
+        Self { rules, strict: false, discovery: None, max_level, inherited, by_callsite, sites, any_unknown }
     }
 
     pub(crate) fn strict(self, strict: bool) -> Self {
@@ -206,7 +210,8 @@ impl Plans {
             return None;
         }
         let may_give = gives.iter().flatten().fold(0, |set, index| set | 1 << index);
-        Some(Plan::new(meta, action, gives, may_give, takers))
+        let unknown = Unknown::new(&self.any_unknown);
+        Some(Plan::new(meta, action, gives, may_give, takers, unknown))
     }
 
     #[inline]
@@ -295,7 +300,7 @@ pub(super) fn stored(name: Arc<str>) -> Arc<str> {
 
 /// Whether the event reports an error (`true`) or a returned value: `#[instrument(err)]` emits an unnamed event with the
 /// one field `error`, `ret` one with `return`.
-fn verdict(meta: &Metadata<'_>) -> Option<bool> {
+pub(super) fn verdict(meta: &Metadata<'_>) -> Option<bool> {
     let mut fields = meta.fields().iter().map(|field| field.name());
     let is_error = match (fields.next(), fields.next()) {
         (Some("error"), None) => true,

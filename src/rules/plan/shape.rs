@@ -49,6 +49,11 @@ impl Shape {
         self.0.load(Ordering::Relaxed) < PROVING_CALLS
     }
 
+    /// Whether it is a function, as far as is known.
+    pub(crate) fn is_proven(&self) -> bool {
+        (PROVING_CALLS..=FUNCTION).contains(&self.0.load(Ordering::Relaxed))
+    }
+
     fn change(&self, to: impl Fn(u8) -> u8) {
         let next = |state| if state == FUTURE { FUTURE } else { to(state) };
         let state = self.0.load(Ordering::Relaxed);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tracing::Metadata;
 
-use super::RowPlan;
 use super::matching::covers;
-use crate::rules::model::{RuleSpec, Take, TakeFrom};
+use super::{Destination, RowPlan};
+use crate::rules::model::{RuleSpec, Success, SuccessTest, Take, TakeFrom};
 
 /// A rule that takes fields of one event.
 #[derive(Debug)]
@@ -66,6 +66,18 @@ impl RowPlan {
             self.taken.get(self.rule.taken().position(|name| name == field)?).map(|slot| usize::from(*slot))
         };
         declared().or_else(taken)
+    }
+
+    /// The field that the success is read from, and the kind of its values.
+    pub(crate) fn success_field<'a>(&'a self, meta: &Metadata<'a>) -> (&'a str, &'static str) {
+        let Success { field, test } = &self.rule.success;
+        let is_success = |to: &Destination| *to == Destination::Success;
+        let read = || slots(&self.rule, meta).0.get(self.fields.iter().position(is_success)?).copied();
+        match test {
+            SuccessTest::Within(_) => (field, "number"),
+            SuccessTest::Equals(_) => (field, "value to compare"),
+            SuccessTest::Bool | SuccessTest::ReturnMatches(_) => (read().unwrap_or(field), "bool"),
+        }
     }
 
     /// Whether the record has the value of a field that only events give.

@@ -1,39 +1,81 @@
-//! The notice that the outcomes of a callsite are unknown, held back while its first calls may still return.
+//! What is known of a callsite whose calls have reported no outcome.
 //!
 //! Tracing registers the event of a `ret` when a call returns for the first time. Until then nothing tells a function
-//! without a `ret` from one whose calls were all dropped.
+//! without a `ret` from one whose calls were all dropped. So the notice waits a while.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
 use tracing::Metadata;
 
-use super::{Plan, Plans, Told};
+use super::plans::verdict;
+use super::{Plan, Plans, Shape, Told, site};
 
-/// How long a notice is held back.
+/// How long the notice waits for a call that returns.
 const DELAY: Duration = Duration::from_secs(2);
 
-/// The notice, and the moment since when it is held.
-#[derive(Debug, Default)]
-pub(super) struct Held(OnceCell<(Instant, String)>);
+/// The first call without an outcome.
+#[derive(Debug)]
+pub(super) struct Unknown {
+    first: OnceCell<Instant>,
+    /// That of all callsites: some call is new here.
+    any: Arc<AtomicBool>,
+}
+
+impl Unknown {
+    pub(super) fn new(any: &Arc<AtomicBool>) -> Self {
+        Self { first: OnceCell::new(), any: Arc::clone(any) }
+    }
+}
 
 impl Plan {
-    /// Holds this notice back, and gives it once, when the delay is over.
-    pub(crate) fn hold_unknown(&self, notice: impl FnOnce() -> String) -> Option<&str> {
-        self.held.0.get_or_init(|| (Instant::now(), notice()));
-        self.held_unknown(false)
+    /// Notes a call that has reported no outcome.
+    pub(crate) fn note_unknown(&self) {
+        if !self.has_told(Told::Unknown) {
+            self.unknown.first.get_or_init(Instant::now);
+            self.unknown.any.store(true, Ordering::Relaxed);
+        }
     }
 
-    fn held_unknown(&self, at_end: bool) -> Option<&str> {
-        let (since, notice) = self.held.0.get()?;
-        let is_due = at_end || since.elapsed() >= DELAY;
-        (is_due && !self.reports() && self.is_first(Told::Unknown)).then_some(notice)
+    /// Whether nothing has explained these calls yet.
+    fn is_unexplained(&self) -> bool {
+        let is_proven = self.shape.as_ref().is_some_and(Shape::is_proven);
+        self.unknown.first.get().is_some() && !is_proven && !self.reports() && !self.has_told(Told::Unknown)
+    }
+
+    /// Whether the notice about unknown outcomes is due, for the first time. A function that is still proving itself has one at
+    /// the end alone.
+    fn is_unknown(&self, at_end: bool) -> bool {
+        let is_due = |since: &Instant| at_end || since.elapsed() >= DELAY && !self.is_learning();
+        self.unknown.first.get().is_some_and(is_due) && self.is_unexplained() && self.is_first(Told::Unknown)
+    }
+
+    /// Whether this is the event that the `ret` of this span emits.
+    pub(crate) fn returns_by(&self, event: &'static Metadata<'static>) -> bool {
+        site(self.meta).is_some() && site(self.meta) == site(event) && verdict(event) == Some(false)
     }
 }
 
 impl Plans {
-    /// The notice that is held back for this callsite, once, when the delay or the program is over.
-    pub(crate) fn held_unknown(&self, meta: &Metadata<'_>, at_end: bool) -> Option<String> {
-        self.get(meta)?.held_unknown(at_end).map(str::to_owned)
+    /// Whether some callsite may have unknown outcomes that nothing has explained yet.
+    pub(crate) fn has_unknown(&self) -> bool {
+        self.any_unknown.load(Ordering::Relaxed)
+    }
+
+    /// The callsites whose unknown outcomes are to be told now, each once.
+    pub(crate) fn unknown(
+        &self,
+        callsites: &[&'static Metadata<'static>],
+        at_end: bool,
+    ) -> Vec<&'static Plan> {
+        self.any_unknown.store(false, Ordering::Relaxed);
+        let plans: Vec<_> = callsites.iter().filter_map(|meta| self.get(meta)).collect();
+        let due = plans.iter().copied().filter(|plan| plan.is_unknown(at_end)).collect();
+        if plans.iter().any(|plan| plan.is_unexplained()) {
+            self.any_unknown.store(true, Ordering::Relaxed);
+        }
+        due
     }
 }

@@ -13,6 +13,7 @@ mod check;
 mod classify;
 mod connect;
 mod copy;
+mod create;
 #[cfg(feature = "report")]
 mod project;
 #[cfg(feature = "report")]
@@ -29,10 +30,10 @@ use sqlx::{AssertSqlSafe, Connection};
 
 use self::address::{Address, Environment};
 use self::classify::{Step, StepError};
-use self::connect::{Connector, Purpose, begin, commit, roll_back, simple, statement};
+use self::connect::{Connector, Purpose, begin, commit, roll_back, statement};
+use self::create::{create_schema, create_table};
 use self::table::TableFound;
 use super::filled::{Filled, added, schema};
-use super::table_name::quoted;
 use super::{Attempt, InsertError, SCHEMA, Store, TableName, time};
 use crate::columns::ColumnMap;
 use crate::error::Error;
@@ -41,12 +42,6 @@ use crate::row::Row;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Rows are to be written within 30 s of the end of an outage, even after a statement that is never answered.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(25);
-
-/// Without the lock, of two programs that start at once and find no table, one would fail. The number is arbitrary.
-const LOCK_SCHEMA: &str = "SELECT pg_advisory_xact_lock(7310577382525465449)";
-
-/// Applying the schema needs rights that a role may lack if the table exists.
-const TABLE_EXISTS: &str = "SELECT to_regclass('observability_events') IS NOT NULL";
 
 /// A store in a Postgres database.
 ///
@@ -340,33 +335,6 @@ async fn insert(
 
 fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
-}
-
-/// Makes the schema that the name of the table has. `CREATE SCHEMA IF NOT EXISTS` needs the right to make schemas even where
-/// this one exists, and an owner of the schema alone may lack that right.
-fn create_schema(table: &TableName) -> String {
-    let Some(schema) = table.schema().map(quoted) else { return String::new() };
-    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
-    let name = literal(&schema);
-    let block = format!("BEGIN IF to_regnamespace({name}) IS NULL THEN CREATE SCHEMA {schema}; END IF; END");
-    format!("DO {};\n\n", literal(&block))
-}
-
-async fn create_table(
-    connection: &mut PgConnection,
-    name: &TableName,
-    columns: &ColumnMap,
-) -> Result<(), StepError> {
-    begin(connection, Step::Create).await?;
-    simple(connection, Step::Create, LOCK_SCHEMA).await?;
-    let exists = sqlx::query_scalar(AssertSqlSafe(name.in_sql(TABLE_EXISTS).into_owned()))
-        .persistent(false)
-        .fetch_one(&mut *connection);
-    if !statement::<bool>(Step::Create, exists).await? {
-        let schema = AssertSqlSafe(name.in_sql(&schema(SCHEMA, columns)).into_owned());
-        statement(Step::Create, sqlx::raw_sql(schema).execute(&mut *connection)).await?;
-    }
-    commit(connection, Step::Create).await
 }
 
 impl WriteError {

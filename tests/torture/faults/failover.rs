@@ -15,11 +15,7 @@ pub(crate) fn to_a_standby(round: Round) -> FaultVerdict {
     let mut scene = Scene::open(round, Setup { cluster: Arc::clone(&primary), ..Setup::default() });
     let standby = Arc::new(primary.standby());
     wait_for_standby(&scene);
-    scene.calm();
-    scene.suffer(0..500);
-    primary.kill9();
-    scene.suffer(0..500);
-    promote(&standby);
+    fail_over(&mut scene, &primary, &standby);
     scene.proxy.turn_to(standby.port());
     scene.stage.move_to(standby);
     scene.healed();
@@ -34,11 +30,7 @@ pub(crate) fn by_the_url(round: Round) -> FaultVerdict {
     let setup = Setup { cluster: Arc::clone(&primary), other_server, ..Setup::default() };
     let mut scene = Scene::open(round, setup);
     wait_for_standby(&scene);
-    scene.calm();
-    scene.suffer(0..500);
-    primary.kill9();
-    scene.suffer(0..500);
-    promote(&standby);
+    fail_over(&mut scene, &primary, &standby);
     scene.stage.move_to(standby);
     scene.healed();
     scene.verdict()
@@ -54,7 +46,11 @@ fn wait_for_standby(scene: &Scene) {
     });
 }
 
-fn promote(standby: &Cluster) {
+fn fail_over(scene: &mut Scene, primary: &Cluster, standby: &Cluster) {
+    scene.calm();
+    scene.suffer(0..500);
+    primary.kill9();
+    scene.suffer(0..500);
     standby.promote();
     // The setting was copied to the standby, which has none of its own to wait for.
     standby.psql(&standby.url(), "ALTER SYSTEM RESET synchronous_standby_names");

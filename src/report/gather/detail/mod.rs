@@ -1,23 +1,21 @@
 //! What only a page shows of an event type: durations by size and by time, versions, and single calls.
 
+mod by_time;
 mod calls;
 mod histogram;
 mod steps;
+mod versions;
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::SystemTime;
 
 use jiff::Timestamp;
 
 use self::calls::{TopCalls, columns};
 use self::steps::Steps;
-use crate::report::detail::{Detail, ListedCall, Losses, VersionRows};
+use self::versions::Versions;
+use crate::report::detail::{Detail, ListedCall, Losses};
 use crate::report::observe::{Observation, Whole};
 use crate::report::samples::Sorted;
-
-/// More versions of one event type are counted together: a version may be any text.
-const MOST_VERSIONS: usize = 200;
-const OTHER_VERSIONS: &str = "(other versions)";
 
 /// The counts so far.
 #[derive(Debug, Default)]
@@ -29,15 +27,9 @@ pub(super) struct Details {
 #[derive(Debug, Default)]
 struct DetailTally {
     steps: Steps,
-    versions: BTreeMap<String, VersionTally>,
+    versions: Versions,
     slowest: TopCalls,
     failed: TopCalls,
-}
-
-#[derive(Debug, Default)]
-struct VersionTally {
-    period: Option<(Timestamp, Timestamp)>,
-    calls: u64,
 }
 
 impl Details {
@@ -79,10 +71,12 @@ impl Details {
         window: Option<(Timestamp, Timestamp)>,
     ) -> Detail {
         let tally = self.of.remove(event_type).unwrap_or_default();
+        let (versions, deploys) = tally.versions.figures();
         Detail {
             histogram: histogram::histogram(sorted),
             over_time: window.map(|window| tally.steps.figures(window)).unwrap_or_default(),
-            versions: versions(tally.versions),
+            versions,
+            deploys,
             slowest: tally.slowest.into_list(),
             failed: tally.failed.into_list(),
         }
@@ -106,44 +100,10 @@ impl FoundCalls {
 impl DetailTally {
     fn add(&mut self, source: usize, row: &Observation<'_>) {
         self.steps.add(row);
-        if let Some(version) = row.version() {
-            self.version(version, row.moment());
-        }
+        self.versions.add(row);
         self.slowest.by_duration(source, row);
         if row.success() == Some(false) {
             self.failed.by_time(source, row);
         }
     }
-
-    fn version(&mut self, version: &str, moment: Option<Timestamp>) {
-        match self.versions.get_mut(version) {
-            Some(tally) => tally.add(moment),
-            None => {
-                let version = if self.versions.len() < MOST_VERSIONS { version } else { OTHER_VERSIONS };
-                self.versions.entry(version.to_owned()).or_default().add(moment);
-            }
-        }
-    }
-}
-
-impl VersionTally {
-    fn add(&mut self, moment: Option<Timestamp>) {
-        self.calls += 1;
-        if let Some(moment) = moment {
-            let (first, last) = self.period.unwrap_or((moment, moment));
-            self.period = Some((first.min(moment), last.max(moment)));
-        }
-    }
-}
-
-fn versions(versions: BTreeMap<String, VersionTally>) -> Vec<VersionRows> {
-    let rows = versions.into_iter().map(|(version, tally)| VersionRows {
-        version,
-        first: tally.period.map(|(first, _)| SystemTime::from(first)),
-        last: tally.period.map(|(_, last)| SystemTime::from(last)),
-        calls: tally.calls,
-    });
-    let mut rows: Vec<_> = rows.collect();
-    rows.sort_by_key(|version| version.first);
-    rows
 }

@@ -2,40 +2,17 @@
 
 mod forms;
 
-use std::fs;
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tracing::field::Empty;
 use tracing::{Span, Subscriber, info, info_span, instrument};
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use super::*;
 use crate::store::read::{Asked, Choice};
-
-#[derive(Clone, Default)]
-struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Buffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no writer panicked").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Buffer {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 #[instrument(err)]
 fn charge(order: u32, note: &str) -> Result<u32, String> {
@@ -66,18 +43,17 @@ fn work() {
     drop(request);
 }
 
-fn log_of<S: Subscriber + Send + Sync + 'static>(make: impl FnOnce(Buffer) -> S) -> Vec<u8> {
+fn log_of<S: Subscriber + Send + Sync + 'static>(make: impl FnOnce(Arc<File>) -> S) -> Vec<u8> {
     log_of_work(make, work)
 }
 
 fn log_of_work<S: Subscriber + Send + Sync + 'static>(
-    make: impl FnOnce(Buffer) -> S,
+    make: impl FnOnce(Arc<File>) -> S,
     work: impl FnOnce(),
 ) -> Vec<u8> {
-    let buffer = Buffer::default();
-    tracing::subscriber::with_default(make(buffer.clone()), work);
-    let bytes = buffer.0.lock().expect("no writer panicked");
-    bytes.clone()
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    tracing::subscriber::with_default(make(Arc::new(file.reopen().expect("opened"))), work);
+    fs::read(file.path()).expect("readable")
 }
 
 /// Event type and the given keys of all rows, and the number of lines that cannot be read.

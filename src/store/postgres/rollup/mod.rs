@@ -8,10 +8,11 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::Postgres;
 use super::classify::{Step, StepError};
 use super::connect::{Purpose, commit, simple, within};
+use super::create::LOCK_SCHEMA;
 use super::read::ROW_TIMEOUT;
-use super::{LOCK_SCHEMA, Postgres};
 use crate::error::Error;
 use crate::store::TableName;
 

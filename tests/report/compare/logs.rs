@@ -1,0 +1,98 @@
+//! A log as a side of a comparison.
+
+use std::fs;
+use std::process::Command;
+
+use support::Cluster;
+use tempfile::TempDir;
+
+use super::{CALLS, assert_compared, run, url};
+
+/// Rows of no booking and no trace, which differ from day to day.
+#[test]
+fn figures_do_not_depend_on_the_order_of_the_rows() {
+    let directory = TempDir::new().expect("a directory");
+    let row = |i: u64| {
+        let (day, duration) = (1 + i / 200, 0.1 * (50 + i * 7919 % 199 + i / 200 * 3) as f64);
+        format!(
+            "{{\"created_at\":\"2026-11-{day:02}T10:{:02}:{:02}Z\",\"event_type\":\"a\",\"source\":\"s\",\"severity\":\"info\",\
+             \"context\":{{\"duration_ms\":{duration:.1},\"success\":{}}}}}\n",
+            i % 60,
+            i * 7 % 60,
+            !i.is_multiple_of(37)
+        )
+    };
+    let answers = |rows: Vec<String>| {
+        let file = directory.path().join("rows.ndjson");
+        fs::write(&file, rows.concat()).expect("written");
+        let file = file.to_str().expect("UTF-8");
+        let saved = directory.path().join("saved.json");
+        let saved = saved.to_str().expect("UTF-8");
+        let report = run(&["report", "--from-log", file, "--format", "json"]);
+        let save = run(&["baseline", "save", saved, file]);
+        assert!(report.status.success() && save.status.success(), "{report:?} {save:?}");
+        let saved: serde_json::Value =
+            serde_json::from_slice(&fs::read(saved).expect("saved")).expect("JSON");
+        (String::from_utf8(report.stdout).expect("UTF-8"), saved["events"].clone())
+    };
+    let rows: Vec<_> = (0..1600).map(row).collect();
+    let first = answers(rows.clone());
+    assert!(first.0.contains("\"interval\": {\n"), "{}", first.0);
+    assert!(first.1.is_array(), "{:?}", first.1);
+    assert_eq!(answers(rows.iter().rev().cloned().collect()), first);
+    let (even, odd): (Vec<_>, Vec<_>) = rows.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).unzip();
+    assert_eq!(answers([odd, even].concat()), first);
+}
+
+/// The rows of version 1.0 as one JSON object per line.
+fn exported() -> String {
+    let rows = "SELECT jsonb_build_object('created_at', created_at, 'event_type', event_type, 'source', source, \
+        'severity', severity, 'context', context) FROM observability_events \
+        WHERE event_type = 'api.call' AND context->>'version' = '1.0'";
+    Cluster::shared().psql(url(), rows)
+}
+
+#[test]
+fn a_log_is_a_side() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("rows.ndjson");
+    fs::write(&file, format!("no row\n{}", exported())).expect("writable");
+    let file = file.to_str().expect("UTF-8");
+    let unread = format!("note: 1 line cannot be read; {file}:1: it has no level");
+    for (after, status) in [("version=1.1", 0), ("version=2.0", 1)] {
+        let arguments = [&[file, after, "--gate", "p95<=+10%"], &CALLS[..]].concat();
+        assert_compared(&arguments, status, "api.call");
+        assert_compared(&arguments, status, "Lines of its log that cannot be read: 1.");
+        assert_compared(&arguments, status, &unread);
+        assert_compared(&arguments, status, "One side is a log.");
+    }
+    fs::write(file, "no row\n").expect("writable");
+    assert_compared(&[file, "version=1.1"], 2, "a log has no rows, and 1 line cannot be read");
+}
+
+#[test]
+fn a_log_on_stdin_is_one_side() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("rows.ndjson");
+    fs::write(&file, exported()).expect("writable");
+    let piped = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tracing-ledger"));
+        let log = fs::File::open(&file).expect("readable");
+        command.args(arguments).env("DATABASE_URL", url()).stdin(log).output().expect("it starts")
+    };
+    for sides in [["-", "version=2.0"], ["version=2.0", "-"]] {
+        let output = piped(&[&["compare"], &sides[..], &["--gate", "p50<=+10%"], &CALLS[..]].concat());
+        assert_eq!(output.status.code(), Some(i32::from(sides[0] == "-")), "{output:?}");
+    }
+    let saved = directory.path().join("saved.json");
+    let output = piped(&["baseline", "save", saved.to_str().expect("UTF-8"), "-"]);
+    assert_eq!((output.status.code(), saved.exists()), (Some(0), true), "{output:?}");
+    for twice in [&["compare", "-", "-"][..], &["compare", "--runs", "7d..,-", "7d..,-"]] {
+        let output = piped(twice);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains("stdin can be read only once"),
+            "{output:?}"
+        );
+    }
+}
