@@ -1,4 +1,4 @@
-//! Which figures a table shows, and what it says of the rest.
+//! Which figures a table shows, and the lines about rows without a group.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

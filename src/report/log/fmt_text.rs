@@ -12,7 +12,7 @@ const LEVELS: [&str; 5] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"];
 /// The words before the level: a time has at most three.
 const WORDS_BEFORE: usize = 4;
 
-/// Why a line is of no format. Tables of rows that were exported otherwise are told from other lines by their columns.
+/// Why a line is of no format. A table that was exported otherwise has the names of its columns.
 fn unknown(line: &str) -> &'static str {
     match ["created_at", "event_type"].iter().all(|column| line.contains(column)) {
         true => "it has the columns of a table, but not as CSV with commas: export it by \\copy … CSV HEADER",
