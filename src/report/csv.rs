@@ -127,7 +127,7 @@ impl Lines {
     }
 }
 
-/// A part of the dimension. What separates parts is marked where it is in a value.
+/// A part of the dimension. A `\` marks a separator that is in a value.
 pub(super) fn part(key: &str, value: &str) -> String {
     format!("{key}={}", value.replace('\\', r"\\").replace(';', r"\;"))
 }
