@@ -10,6 +10,7 @@ mod mix_lines;
 pub(super) mod overlay;
 pub(super) mod render;
 mod rows;
+mod shown;
 mod sketch;
 pub(super) mod snapshot;
 pub(super) mod tally;
