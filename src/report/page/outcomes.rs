@@ -206,7 +206,7 @@ impl OverTime<'_> {
         let side_by_side =
             |(number, [top, bottom]): (usize, &[f64; 2])| [number as f64, number as f64 + 1.0, *top, *bottom];
         let in_part = each.iter().enumerate().filter(|(number, _)| self.is_part(*number)).map(side_by_side);
-        // Few bars are shorter one by one.
+        // Few bars take fewer bytes if each is drawn alone.
         let (alone, together) = (bars(whole.iter().enumerate().map(side_by_side)), stairs(&whole));
         let filled = if alone.len() < together.len() { alone } else { together };
         html! {

@@ -101,7 +101,7 @@ impl<'a> OverTime<'a> {
     }
 
     pub(super) fn deploy_lines(&self) -> Markup {
-        // In steps, as all of the plot.
+        // It has the steps of the whole plot.
         let x = |x: f64| (x / PLOT * self.steps().len() as f64 * 100.0).round() / 100.0;
         let lines: String = self.deploys().iter().map(|(at, _)| format!("M{} 0V{HEIGHT}", x(*at))).collect();
         html! {
