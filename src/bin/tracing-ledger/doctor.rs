@@ -56,10 +56,39 @@ impl Doctor {
         }
     }
 
+    /// Rules and variables that are wrong are findings, and the rest is looked at without them.
     fn look(&self) -> Result<Checkup, Error> {
+        let mut faults = Checkup::default();
+        let mut fault = |topic, error: Error| faults.note(topic, Health::Wrong, format!("{error:#}"));
+        if let Err(error) = tracing_ledger::builder().with_env()
+            && !error.to_string().starts_with("TRACING_LEDGER_RULES ")
+        {
+            fault("environment", error);
+        }
+        let rules = self.rules.as_ref().map(Rules::from_path).transpose();
+        let rules = rules.unwrap_or_else(|error| {
+            fault("rules", error);
+            None
+        });
+        let checkup = match (self.check(rules.clone()), rules) {
+            // Constants are made of variables when a ledger is built.
+            (Err(error), Some(_)) => {
+                let checkup = self.check(None)?;
+                fault("rules", error);
+                checkup
+            }
+            (checkup, _) => checkup?,
+        };
+        // Those of the built-in rules are of no interest then.
+        let has_rules = !faults.findings.iter().any(|finding| finding.topic == "rules");
+        faults.findings.extend(checkup.findings.into_iter().filter(|of| has_rules || of.topic != "rules"));
+        Ok(faults)
+    }
+
+    fn check(&self, rules: Option<Rules>) -> Result<Checkup, Error> {
         let mut builder = tracing_ledger::builder().table(&self.table);
-        if let Some(path) = &self.rules {
-            builder = builder.rules(Rules::from_path(path)?);
+        if let Some(rules) = rules {
+            builder = builder.rules(rules);
         }
         if let Some(dir) = &self.spool {
             builder = builder.spool_dir(dir);
