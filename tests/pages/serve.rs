@@ -52,6 +52,15 @@ fn insert(cluster: &Cluster, url: &str, event_type: &str, count: u32) {
     );
 }
 
+/// Asks the page until the script returns the value. Each answer takes a round trip, so there is no pause between them.
+async fn until_it_says(client: &Client, script: &str, value: Value) {
+    let says = async {
+        // The page may go away while it is asked.
+        while client.execute(script, Vec::new()).await.ok().as_ref() != Some(&value) {}
+    };
+    tokio::time::timeout(DEADLINE, says).await.unwrap_or_else(|_| panic!("{script} never says {value}"));
+}
+
 async fn text(client: &Client) -> String {
     run(client, "return document.body.textContent").await.as_str().expect("a text").to_owned()
 }
@@ -95,13 +104,7 @@ async fn the_served_page_has_the_figures_and_follows_the_rows() {
         insert(Cluster::shared(), &url, "orders.late", 5);
         // Nobody opens it again: the browser does.
         let late = "return document.querySelector('[data-event=\"orders.late\"] [data-key=\"/calls\"]')?.textContent";
-        let appears = async {
-            // The page may go away while it is asked.
-            while client.execute(late, Vec::new()).await.ok().as_ref().and_then(Value::as_str) != Some("5") {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        tokio::time::timeout(DEADLINE, appears).await.expect("the page is refreshed");
+        until_it_says(&client, late, json!("5")).await;
         assert_eq!(client.current_url().await.expect("an address").as_str(), server.address);
     })
     .await;
@@ -164,13 +167,7 @@ async fn the_reader_keeps_the_choice_the_focus_and_the_place_when_the_page_is_lo
         for _ in 0..2 {
             run(&client, "window.isOld = true").await;
             let is_new = "return window.isOld === undefined && document.readyState === 'complete'";
-            let reloads = async {
-                // The page may go away while it is asked.
-                while client.execute(is_new, Vec::new()).await.ok() != Some(Value::Bool(true)) {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            };
-            tokio::time::timeout(DEADLINE, reloads).await.expect("the page is loaded again");
+            until_it_says(&client, is_new, json!(true)).await;
             assert_eq!(run(&client, READER).await, chosen);
         }
         assert_eq!(console(&client).await, Vec::<String>::new());

@@ -313,6 +313,29 @@ async fn an_hour_that_has_lost_rows_counts_as_a_whole() {
 }
 
 #[tokio::test]
+async fn figures_that_something_else_has_changed_are_refused() {
+    let url = database();
+    roll_up(&url).await;
+    let table = "observability_events_rollup";
+    for change in [
+        "calls = -calls",
+        "failed = -1",
+        "unreadable = -1",
+        "first_at = '200000-01-01Z'",
+        "last_at = '200000-01-01Z'",
+        "durations = '\\xff'",
+    ] {
+        psql(&url, &format!("CREATE TABLE whole AS TABLE {table}"));
+        psql(&url, &format!("UPDATE {table} SET {change} WHERE calls > 0 AND hour = '2026-02-02T05:00:00Z'"));
+        let error = report(&Question::new().rollup(true), &[&url]).await.expect_err(change);
+        let text = error.to_string();
+        assert!(text.starts_with("the rollup of 2026-02-02T05:00:00Z cannot be read"), "{change}: {text}");
+        psql(&url, &format!("TRUNCATE {table}; INSERT INTO {table} TABLE whole; DROP TABLE whole"));
+    }
+    ask(&Question::new(), &url).await;
+}
+
+#[tokio::test]
 async fn keys_that_are_not_rolled_up_are_refused_with_what_to_do() {
     let url = database();
     roll_up(&url).await;

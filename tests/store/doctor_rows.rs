@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use support::{Cluster, SqliteFile};
+use tracing_ledger::store::Sqlite;
 use tracing_ledger::{Builder, Checkup, Finding, Health, Rules};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -217,17 +218,21 @@ fn whatever_rejects_all_rows_has_a_remedy() {
     }
 }
 
-#[test]
-fn a_table_of_sqlite_is_tried_with_the_same_rows() {
-    let file = SqliteFile::new();
-    let schema = "CREATE TABLE observability_events (id TEXT PRIMARY KEY, created_at TEXT, source TEXT, event_type TEXT, severity TEXT CHECK (severity <> 'critical'), context TEXT, restaurant_id TEXT, booking_id TEXT, order_id TEXT NOT NULL); CREATE INDEX i ON observability_events (event_type, created_at)";
+fn execute(file: &SqliteFile, sql: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         use sqlx::{Connection as _, Executor as _};
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file.path()).create_if_missing(true);
         let mut connection = sqlx::SqliteConnection::connect_with(&options).await.expect("a file");
-        connection.execute(schema).await.expect("a table");
+        connection.execute(sqlx::AssertSqlSafe(sql)).await.expect("it succeeds");
     });
+}
+
+#[test]
+fn a_table_of_sqlite_is_tried_with_the_same_rows() {
+    let file = SqliteFile::new();
+    let schema = "CREATE TABLE observability_events (id TEXT PRIMARY KEY, created_at TEXT, source TEXT, event_type TEXT, severity TEXT CHECK (severity <> 'critical'), context TEXT, restaurant_id TEXT, booking_id TEXT, order_id TEXT NOT NULL); CREATE INDEX i ON observability_events (event_type, created_at)";
+    execute(&file, schema);
     let builder = orders().column("order_id", "order_id");
     let checkup = builder.check(&file.url(), TIMEOUT).expect("the options are right");
     let said = checkup.to_string();
@@ -235,4 +240,20 @@ fn a_table_of_sqlite_is_tried_with_the_same_rows() {
     assert!(said.contains("make the table anew without this constraint"), "{said}");
     assert!(said.contains("warn  constraints rows of \"orders.create\""), "{said}");
     assert!(said.contains("if they lack the fields of \"columns\""), "{said}");
+}
+
+#[test]
+fn rows_of_sqlite_that_cannot_be_looked_at_are_told() {
+    let file = SqliteFile::new();
+    execute(&file, &Sqlite::schema("observability_events").expect("a name"));
+    let check = || orders().check(&file.url(), TIMEOUT).expect("the options are right");
+    assert_eq!(check().health(), Health::Ok);
+    execute(
+        &file,
+        "INSERT INTO observability_events (id, created_at, source, event_type, severity, context) \
+        VALUES ('a', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), 's', x'ff', 'info', '{}')",
+    );
+    let said = check().to_string();
+    let line = "?     database    cannot read observability_events from SQLite: a value has another type than its column";
+    assert!(said.contains(line), "{said}");
 }

@@ -30,7 +30,7 @@ pub(super) struct Merge<'a> {
     index: HashMap<Vec<u8>, usize>,
     jobs: BTreeMap<(String, Option<String>), JobTotal>,
     unreadable: u64,
-    period: Option<(i64, i64)>,
+    period: Option<(Timestamp, Timestamp)>,
     unfit: Unfit,
     key: String,
 }
@@ -129,8 +129,10 @@ impl<'a> Merge<'a> {
             let total = self.jobs.entry((rolled.event_type.clone(), rolled.result.clone())).or_default();
             total.add(rolled, job).ok_or_else(|| damaged(rolled.hour))?;
         }
-        self.unreadable += count(rolled.unreadable);
-        if let (Some(first), Some(last)) = (rolled.first, rolled.last) {
+        self.unreadable += count(rolled.unreadable).ok_or_else(|| damaged(rolled.hour))?;
+        if let Some((first, last)) = rolled.first.zip(rolled.last) {
+            let moment = |at| Timestamp::from_microsecond(at).map_err(|_| damaged(rolled.hour));
+            let (first, last) = (moment(first)?, moment(last)?);
             let (from, to) = self.period.unwrap_or((first, last));
             self.period = Some((from.min(first), to.max(last)));
         }
@@ -187,9 +189,7 @@ impl<'a> Merge<'a> {
         for ((event_type, result), total) in self.jobs {
             gather.rolled_jobs(&event_type, result, total.tally());
         }
-        let moment = |at| Timestamp::from_microsecond(at).ok();
-        let period = self.period.and_then(|(first, last)| moment(first).zip(moment(last)));
-        gather.rolled_rows(self.unreadable, period);
+        gather.rolled_rows(self.unreadable, self.period);
         Ok(())
     }
 }
@@ -226,10 +226,10 @@ fn total(
 impl Total {
     fn add(&mut self, rolled: &RolledCell, details: Details) -> Option<()> {
         let Self { cell, durations, max } = self;
-        cell.count += count(rolled.calls);
-        cell.succeeded += count(rolled.succeeded);
-        cell.failed += count(rolled.failed);
-        cell.last = cell.last.max(rolled.last.and_then(|at| Timestamp::from_microsecond(at).ok()));
+        cell.count += count(rolled.calls)?;
+        cell.succeeded += count(rolled.succeeded)?;
+        cell.failed += count(rolled.failed)?;
+        cell.last = cell.last.max(rolled.last.map(Timestamp::from_microsecond).transpose().ok()?);
         details.sources.iter().for_each(|source| cell.source(source));
         for (outcome, count) in details.outcomes {
             *cell.outcomes.entry(outcome).or_default() += count;
@@ -246,7 +246,7 @@ impl Total {
 
 impl JobTotal {
     fn add(&mut self, rolled: &RolledCell, job: JobDetails) -> Option<()> {
-        self.count += count(rolled.calls);
+        self.count += count(rolled.calls)?;
         for (attempts, jobs) in job.attempts {
             *self.attempts.entry(ordered(attempts)).or_default() += jobs;
         }
@@ -309,8 +309,9 @@ fn greater(one: Option<f64>, other: Option<f64>) -> Option<f64> {
     one.into_iter().chain(other).reduce(f64::max)
 }
 
-fn count(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or_default()
+/// `None` if it is negative.
+fn count(number: i64) -> Option<u64> {
+    u64::try_from(number).ok()
 }
 
 fn damaged(hour: i64) -> Error {

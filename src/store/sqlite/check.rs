@@ -51,7 +51,9 @@ impl Sqlite {
             let labels = Trial::labels(of, trials);
             checkup.note("constraints", *health, format!("rows of {labels} are rejected{guessed}: {error}"));
         }
-        self.look_around(checkup).await.ok();
+        if let Err(error) = self.look_around(checkup).await {
+            checkup.unknown("database", self.table.in_message(&classify::read_error(&error).to_string()));
+        }
     }
 
     /// With a value in each column that a field fills.

@@ -59,6 +59,10 @@ pub(super) fn is_of_reference(error: &sqlx::Error) -> bool {
 
 fn describe(error: &sqlx::Error) -> String {
     // The message of a trigger may quote a row.
+    if matches!(error, sqlx::Error::ColumnDecode { .. }) {
+        return "a value has another type than its column; find its row with typeof(event_type) and typeof(created_at)"
+            .to_owned();
+    }
     let Some(text) = error.as_database_error().map(|error| visible(error.message())) else {
         return "the driver could not run the statement; check that the file is a SQLite database".to_owned();
     };
@@ -144,7 +148,6 @@ pub(super) fn read_from_changed() -> Error {
     )
 }
 
-#[cfg(feature = "report")]
 pub(super) fn read_error(error: &sqlx::Error) -> Error {
     let text = describe(error);
     let hint = if primary(error) == CANTOPEN {
