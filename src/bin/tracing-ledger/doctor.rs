@@ -2,6 +2,8 @@
 //!
 //! Exit status: 0 if nothing is wrong, 1 if something is wrong, 2 if something could not be looked at.
 
+use std::error::Error as _;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -59,7 +61,11 @@ impl Doctor {
     /// Rules and variables that are wrong are findings, and the rest is looked at without them.
     fn look(&self) -> Result<Checkup, Error> {
         let mut faults = Checkup::default();
-        let mut fault = |topic, error: Error| faults.note(topic, Health::Wrong, format!("{error:#}"));
+        let mut fault = |topic, error: Error| {
+            let is_unread = error.source().is_some_and(|cause| cause.is::<io::Error>());
+            let health = if is_unread { Health::Unknown } else { Health::Wrong };
+            faults.note(topic, health, format!("{error:#}"));
+        };
         if let Err(error) = tracing_ledger::builder().with_env()
             && !error.to_string().starts_with("TRACING_LEDGER_RULES ")
         {
