@@ -1,4 +1,4 @@
-//! Rows that have everything in common that a report groups by.
+//! Rows that are alike in everything that a report groups by.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

@@ -117,7 +117,7 @@ fn raw(context: String) -> Option<Box<RawValue>> {
 /// To the microsecond, as `created_at` is.
 fn start(end: Timestamp, duration_ms: Option<f64>) -> Option<Timestamp> {
     let microseconds = (duration_ms.unwrap_or_default().max(0.0) * 1000.0).round();
-    // Such a long time is no time of a call.
+    // No call takes so long.
     if microseconds > 1e18 {
         return Some(end);
     }
