@@ -180,7 +180,7 @@ impl Builder {
         if let Some(fault) = &self.resource_fault {
             route.say(NoticeKind::Setup, format_args!("{fault}"));
         }
-        if let Some(unread) = environment::unread().filter(|_| !self.has_env) {
+        if let Some(unread) = environment::unread(std::env::vars_os()).filter(|_| !self.has_env) {
             route.say(NoticeKind::Setup, format_args!("{unread}"));
         }
     }
