@@ -49,7 +49,10 @@ impl Story {
         for (place, row) in self.rows.iter().enumerate() {
             for wait in self.waits_before(place) {
                 let number = self.waits.iter().position(|other| other == wait).unwrap_or_default();
-                rows.push(Row { at: format!("/waits/{number}"), cells: wait_cells(wait, total) });
+                rows.push(Row {
+                    at: format!("/waits/{number}"),
+                    cells: wait_cells(wait, self.wait_depth(wait), total),
+                });
             }
             rows.push(Row {
                 at: format!("/rows/{place}"),
@@ -71,7 +74,10 @@ impl Story {
             div.calls {
                 @for row in self.rows.iter().take(MOST_CONTEXTS) {
                     details open[row.named] {
-                        summary { (foreign(&row.event_type)) " " small { (moment_text(row.created_at).unwrap_or_default()) } }
+                        summary {
+                            "at " (Shown::duration(row.offset_ms).text) ": " (name(row)) " "
+                            small { @if row.kind != RowKind::Event { "ended " } (moment_text(row.created_at).unwrap_or_default()) }
+                        }
                         pre { (named_fields(row)) (context(row)) }
                     }
                 }
@@ -84,30 +90,42 @@ impl Story {
 }
 
 fn cells(row: &StoryRow, depth: usize, says: String, total: f64) -> Vec<Cell> {
-    let indent = "\u{a0}".repeat(3 * depth.min(8));
-    let attempt = row.attempt.map(|number| format!(" #{number}")).unwrap_or_default();
-    let flow =
-        row.flow.as_deref().filter(|_| row.kind != RowKind::Job).map(|flow| format!(" {}", foreign(flow)));
-    let name = format!("{indent}{}{attempt}{}", foreign(&row.event_type), flow.unwrap_or_default());
     let colour = match row.kind {
         RowKind::Job => GREY,
         _ if row.success == Some(false) => ORANGE,
         _ => BLUE,
     };
     let bar = row.offset_ms.zip(end_ms(row)).map(|(from, to)| bar(from, to, total, colour, HEIGHT));
+    let took = match row.kind {
+        // What an event reports has ended before it.
+        RowKind::Event => Cell::Derived(String::new()),
+        _ => Cell::Figure(Shown::duration(row.duration_ms)),
+    };
     vec![
-        Cell::Text(name),
+        Cell::Text(indent(depth) + &name(row)),
         Cell::Figure(Shown::duration(row.offset_ms)),
-        Cell::Figure(Shown::duration(row.duration_ms)),
+        took,
         Cell::Drawn(bar.unwrap_or_default()),
         Cell::Text(says),
     ]
 }
 
-fn wait_cells(wait: &Wait, total: f64) -> Vec<Cell> {
+/// With the number of an attempt, and the flow.
+fn name(row: &StoryRow) -> String {
+    let attempt = row.attempt.map(|number| format!(" #{number}")).unwrap_or_default();
+    let flow = row.flow.as_deref().filter(|_| row.kind != RowKind::Job);
+    let flow = flow.map(|flow| format!(" {}", foreign(flow))).unwrap_or_default();
+    format!("{}{attempt}{flow}", foreign(&row.event_type))
+}
+
+fn indent(depth: usize) -> String {
+    "\u{a0}".repeat(3 * depth.min(8))
+}
+
+fn wait_cells(wait: &Wait, depth: usize, total: f64) -> Vec<Cell> {
     let reason = wait.reason.as_deref().map(|reason| format!(" after {}", foreign(reason)));
     vec![
-        Cell::Text(format!("waits{}", reason.unwrap_or_default())),
+        Cell::Text(format!("{}waits{}", indent(depth), reason.unwrap_or_default())),
         Cell::Figure(Shown::duration(Some(wait.offset_ms))),
         Cell::Figure(Shown::duration(Some(wait.duration_ms))),
         Cell::Drawn(bar(wait.offset_ms, wait.offset_ms + wait.duration_ms, total, GREY, 2.0)),

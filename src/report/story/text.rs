@@ -3,12 +3,12 @@
 use std::fmt::{self, Write};
 
 use super::answer::{RowKind, Story, StoryRow, Wait};
-use super::build::why;
 use super::found::MOST_ROWS;
 use crate::report::answer::moment_text;
 use crate::report::escape;
 use crate::report::grid::NONE;
 use crate::report::render::unit::duration;
+use crate::report::why::why;
 
 /// The columns of a terminal whose width is unknown.
 const WIDTH: usize = 80;
@@ -36,7 +36,7 @@ impl Story {
         let layout = Layout::new(self, columns.max(60));
         layout.header(&mut out);
         for (place, row) in self.rows.iter().enumerate() {
-            self.waits_before(place).for_each(|wait| layout.wait(&mut out, wait));
+            self.waits_before(place).for_each(|wait| layout.wait(&mut out, wait, self.wait_depth(wait)));
             layout.row(&mut out, row, self.depth(place), &self.says(place));
         }
         out.push_str(&self.last_lines());
@@ -79,6 +79,11 @@ impl Story {
         std::iter::successors(around(&place), around).count()
     }
 
+    /// As deep as the calls on both sides.
+    pub(in crate::report) fn wait_depth(&self, wait: &Wait) -> usize {
+        self.depth(wait.after).min(self.depth(wait.before))
+    }
+
     /// How the row ended, and what it is in where the lines above mislead, because calls overlap.
     pub(in crate::report) fn says(&self, place: usize) -> String {
         let Some(row) = self.rows.get(place) else { return String::new() };
@@ -89,7 +94,9 @@ impl Story {
         let around = row.within.filter(is_hidden);
         let around = around.and_then(|around| self.rows.get(around));
         let around = around.map(|around| format!("in {}", escape::text(&around.event_type)));
-        let parts = around.into_iter().chain(ended(row));
+        let after = row.duration_ms.filter(|_| row.kind == RowKind::Event);
+        let after = after.map(|ms| format!("after {}", duration(ms)));
+        let parts = around.into_iter().chain(ended(row)).chain(after);
         parts.collect::<Vec<_>>().join(", ")
     }
 
@@ -143,8 +150,9 @@ impl Story {
         let has_succeeded =
             self.rows.iter().any(|row| row.attempt == Some(ending.attempts) && row.success == Some(true));
         let mut text = format!("Ended with {}", escape::text(&ending.event_type));
-        if let Some(result) = &ending.result {
-            write!(text, ": {}", escape::text(result)).ok();
+        let said = self.rows.get(ending.row).and_then(ended);
+        if let Some(said) = said.or_else(|| ending.result.as_deref().map(escape::text)) {
+            write!(text, ": {said}").ok();
         }
         match ending.attempts {
             0 => {}
@@ -182,11 +190,15 @@ impl Layout {
     fn new(story: &Story, columns: usize) -> Self {
         let longest = LONGEST_NAME + columns.saturating_sub(WIDTH) / 4;
         let names = story.rows.iter().enumerate().map(|(place, row)| name(row, story.depth(place)));
-        let widths = names.map(|name| name.chars().count());
+        let waits = story.waits.iter().map(|wait| wait_name(wait, story.wait_depth(wait)));
+        let widths = names.chain(waits).map(|name| name.chars().count());
         let name = widths.max().unwrap_or_default().clamp(10, longest);
         // Two columns of times, and a space between all columns.
         let left = columns.saturating_sub(2 * (TIME + 1) + name + 1);
-        let bar = (left / 2).clamp(LEAST_BAR, MOST_BAR);
+        // The reasons say more than the length of a bar.
+        let says = (0..story.rows.len()).map(|place| story.says(place).chars().count());
+        let rest = says.max().unwrap_or_default().min(left * 3 / 5);
+        let bar = left.saturating_sub(rest + 1).clamp(LEAST_BAR, MOST_BAR);
         let total_ms = story.rows.iter().filter_map(end_ms).fold(0.0, f64::max);
         Self { name, bar, rest: left.saturating_sub(bar + 1), total_ms }
     }
@@ -203,14 +215,13 @@ impl Layout {
             RowKind::Event => '·',
         };
         let bar = row.offset_ms.zip(end_ms(row)).map(|(from, to)| self.bar(from, to, mark));
-        let [at, took] = [row.offset_ms, row.duration_ms].map(|ms| ms.map(duration).unwrap_or_default());
+        let [at, took] = [row.offset_ms, took(row)].map(|ms| ms.map(duration).unwrap_or_default());
         let named = if row.named { ">" } else { "" };
         self.line(out, [named, &at, &took, &name, &bar.unwrap_or_default(), says]);
     }
 
-    fn wait(&self, out: &mut String, wait: &Wait) {
-        let reason = wait.reason.as_deref().map(|reason| format!(" after {}", escape::text(reason)));
-        let name = format!("waits{}", reason.unwrap_or_default());
+    fn wait(&self, out: &mut String, wait: &Wait, depth: usize) {
+        let name = wait_name(wait, depth);
         let bar = self.bar(wait.offset_ms, wait.offset_ms + wait.duration_ms, '─');
         self.line(
             out,
@@ -258,14 +269,22 @@ impl Layout {
     }
 }
 
+/// The duration that a call or job took. The one in an event is that of something else.
+fn took(row: &StoryRow) -> Option<f64> {
+    row.duration_ms.filter(|_| row.kind != RowKind::Event)
+}
+
 /// Milliseconds from the beginning of the story to the end of the row.
 pub(in crate::report) fn end_ms(row: &StoryRow) -> Option<f64> {
-    let duration = row.duration_ms.filter(|_| row.kind != RowKind::Event);
-    Some(row.offset_ms? + duration.unwrap_or_default().max(0.0))
+    Some(row.offset_ms? + took(row).unwrap_or_default().max(0.0))
+}
+
+fn indent(depth: usize) -> String {
+    " ".repeat(2 * depth.min(8))
 }
 
 fn name(row: &StoryRow, depth: usize) -> String {
-    let indent = " ".repeat(2 * depth.min(8));
+    let indent = indent(depth);
     let event_type = escape::text(&row.event_type);
     let attempt = row.attempt.map(|number| format!(" #{number}")).unwrap_or_default();
     let flow = row
@@ -276,11 +295,19 @@ fn name(row: &StoryRow, depth: usize) -> String {
     format!("{indent}{event_type}{attempt}{}", flow.unwrap_or_default())
 }
 
+fn wait_name(wait: &Wait, depth: usize) -> String {
+    let reason = wait.reason.as_deref().map(|reason| format!(" after {}", escape::text(reason)));
+    format!("{}waits{}", indent(depth), reason.unwrap_or_default())
+}
+
 fn ended(row: &StoryRow) -> Option<String> {
-    let said = match row.kind {
-        RowKind::Job => row.result.as_ref().or(row.outcome.as_ref()),
-        _ if row.success == Some(true) => row.outcome.as_ref(),
-        _ => why(&row.reason_code, &row.reason, &row.outcome),
+    let [code, reason, outcome] = [&row.reason_code, &row.reason, &row.outcome].map(Option::as_deref);
+    let said = match (row.kind, row.success) {
+        (RowKind::Job, _) => row.result.clone(),
+        (_, Some(true)) => None,
+        // Its outcome is that of a call that has returned.
+        (_, Some(false)) => why(code, reason, outcome).or_else(|| Some("no success".to_owned())),
+        (_, None) => why(code, reason, outcome),
     };
-    said.map(|said| escape::text(said))
+    said.as_deref().or(outcome).map(escape::text)
 }

@@ -16,6 +16,8 @@ pub(super) struct Choice {
     /// The keys of the groups to show; `None` shows event types.
     pub(super) group: Option<Vec<String>>,
     pub(super) window: Duration,
+    /// Whether only some rows were asked for.
+    pub(super) is_selective: bool,
 }
 
 /// What follows from a key.
@@ -31,7 +33,7 @@ pub(super) enum Reaction {
 
 impl Choice {
     pub(super) fn new(window: Duration) -> Self {
-        Self { event: None, group: None, window }
+        Self { event: None, group: None, window, is_selective: false }
     }
 
     /// The picked event type, or the first.
@@ -39,6 +41,11 @@ impl Choice {
         let events = &view.report.events;
         let picked = self.event.as_ref();
         picked.and_then(|name| events.iter().find(|event| event.event_type == *name)).or(events.first())
+    }
+
+    /// The event type whose groups are shown.
+    pub(super) fn group_of<'a>(&self, view: &'a LiveView) -> Option<&'a str> {
+        self.group.as_ref().and_then(|_| Some(self.event(view)?.event_type.as_str()))
     }
 
     pub(super) fn key(&mut self, key: KeyEvent, view: Option<&LiveView>) -> Reaction {
