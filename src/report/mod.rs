@@ -25,6 +25,7 @@ mod rollup;
 mod samples;
 mod stats;
 mod story;
+mod why;
 
 use std::path::Path;
 

@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use jiff::Timestamp;
 
 use super::key::{Place, hours, write_key};
+use super::why::why;
 use crate::rules::Rules;
 use crate::rules::model::{Figure, MatchKind, RuleSpec};
 use crate::store::read::{Asked, Choice, Reading, Selection};
@@ -321,10 +322,9 @@ impl<'a> Observation<'a> {
         self.text(REASON_CATEGORY)
     }
 
-    /// Why a call did not succeed. An exception has an unknown code, and a reason that says less than its outcome.
+    /// Why a call did not succeed.
     pub(crate) fn why(&self) -> Option<&'a str> {
-        let code = self.reason_code().filter(|code| *code != "unknown");
-        code.or_else(|| self.outcome().filter(|outcome| *outcome != "ok")).or_else(|| self.reason())
+        why(self.reason_code(), self.reason(), self.outcome())
     }
 
     /// How a job ended.

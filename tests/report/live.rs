@@ -94,6 +94,38 @@ async fn every_figure_is_that_of_a_report_of_the_window() {
 }
 
 #[tokio::test]
+async fn a_row_of_the_future_hides_neither_new_rows_nor_silence() {
+    let url = postgres(&[quote(300, 1.0, true), quote(299, 1.0, true)]).await;
+    let future = SystemTime::now() + Duration::from_secs(86_400);
+    insert(&url, &[row(future, "other", "{}")]).await;
+    let question = Question::new();
+    let mut live = Live::new(&question, WINDOW, &[&url]).expect("a URL");
+    let calls = |view: &LiveView| view.report.events.iter().map(|event| event.figures.calls).sum::<u64>();
+    let view = assert_same(&mut live, &question, &url).await;
+    assert_eq!((calls(&view), view.later), (2, 1));
+    assert!(view.silent_since.is_some() && view.silent_since == view.last, "{:?}", view.last);
+    insert(&url, &[quote(1, 1.0, true)]).await;
+    let view = assert_same(&mut live, &question, &url).await;
+    assert_eq!((calls(&view), view.silent_since), (3, None));
+}
+
+#[tokio::test]
+async fn a_failure_has_the_text_of_its_error() {
+    let failed = |second: u64, context: &str| row(ago(second), "http.request", context);
+    let url = postgres(&[
+        failed(1, r#"{"success": false, "outcome": "error", "error": "pool exhausted"}"#),
+        failed(2, r#"{"success": false, "outcome": "panic", "error": "at line 7"}"#),
+        failed(3, r#"{"success": false, "outcome": "error"}"#),
+    ])
+    .await;
+    let question = Question::new();
+    let mut live = Live::new(&question, WINDOW, &[&url]).expect("a URL");
+    let view = assert_same(&mut live, &question, &url).await;
+    let reasons: Vec<_> = view.failures.iter().map(|failure| failure.reason.as_deref()).collect();
+    assert_eq!(reasons, [Some("pool exhausted"), Some("panic"), Some("error")]);
+}
+
+#[tokio::test]
 async fn rows_that_come_are_seen_once_even_if_they_are_late() {
     let url = postgres(&rows()).await;
     let question = Question::new();

@@ -128,6 +128,8 @@ async fn who_does_not_know_the_address_learns_nothing() {
         assert!(matches!(status, 400 | 421), "{host}: {status}");
         assert!(!body.contains("orders"), "{body}");
     }
+    let two = format!("{}\r\nHost: evil.example", server.host());
+    assert_eq!(server.ask("GET", &server.path(""), &two).0, 400);
     let by_name = server.host().replace("127.0.0.1", "localhost");
     assert_eq!(server.ask("GET", &server.path(""), &by_name).0, 200);
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {

@@ -43,7 +43,7 @@ pub struct Live {
     sources: Vec<AnyStore>,
     rows: Vec<KeptRow>,
     ids: HashSet<Box<str>>,
-    /// `created_at` of the last row that was ever seen.
+    /// `created_at` of the last row that was ever seen, without those that were later than the clock of this machine.
     last: Option<SystemTime>,
     /// When the whole window was read; `None` where that must be done again.
     read: Option<Instant>,
@@ -144,8 +144,10 @@ impl Live {
     }
 
     fn take(&mut self, new: Vec<KeptRow>, begin: SystemTime) {
+        // One service with a wrong clock must not hide that the others are silent.
+        let now = SystemTime::now();
         for row in new {
-            self.last = self.last.max(row.created_at());
+            self.last = self.last.max(row.created_at().filter(|at| *at <= now));
             if row.id().is_none_or(|id| self.ids.insert(id.into())) {
                 self.rows.push(row);
             }
@@ -177,6 +179,8 @@ impl Live {
             losses: view::losses(&self.rows, self.extra.cause, self.extra.count, period),
             silent_since: view::silent_since(&report, self.last, until),
             last: self.last,
+            later: self.rows.iter().filter(|row| row.created_at().is_some_and(|at| at > until)).count()
+                as u64,
             is_cut: since > begin,
             report,
         })

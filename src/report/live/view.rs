@@ -27,8 +27,10 @@ pub struct LiveView {
     pub failures: Vec<LiveFailure>,
     /// How many rows are missing, by cause: the sums of the rows of `ledger.loss`.
     pub losses: BTreeMap<String, u64>,
-    /// `created_at` of the last row that was ever seen.
+    /// `created_at` of the last row that was ever seen, without rows that are later than now.
     pub last: Option<SystemTime>,
+    /// How many rows are later than now, which have a wrong clock. No figure counts them.
+    pub later: u64,
     /// Since when no row has come, where that is longer than 15 s and ten times the mean time between two rows.
     pub silent_since: Option<SystemTime>,
     /// Whether the window is shorter than it should be, because it has too many rows.
@@ -43,7 +45,7 @@ pub struct LiveFailure {
     pub created_at: Option<SystemTime>,
     /// The event type.
     pub event_type: String,
-    /// Why: the code of the reason, or else an outcome other than `ok`, or else the reason.
+    /// Why: the code of the reason, or else an outcome such as `panic`, or else the reason, such as the text of an error.
     pub reason: Option<String>,
     /// In milliseconds.
     pub duration_ms: Option<f64>,

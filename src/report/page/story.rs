@@ -8,7 +8,8 @@ use super::show::{Shown, cut, fields, foreign};
 use super::table::{Cell, Column, Row, Table};
 use crate::escape::visible_json;
 use crate::report::answer::moment_text;
-use crate::report::story::text::end_ms;
+use crate::report::grid::NONE;
+use crate::report::story::text::{end_ms, took};
 use crate::report::story::{RowKind, Story, StoryRow, Wait};
 
 /// The width of the bars.
@@ -49,7 +50,10 @@ impl Story {
         for (place, row) in self.rows.iter().enumerate() {
             for wait in self.waits_before(place) {
                 let number = self.waits.iter().position(|other| other == wait).unwrap_or_default();
-                rows.push(Row { at: format!("/waits/{number}"), cells: wait_cells(wait, total) });
+                rows.push(Row {
+                    at: format!("/waits/{number}"),
+                    cells: wait_cells(wait, self.wait_depth(wait), total),
+                });
             }
             rows.push(Row {
                 at: format!("/rows/{place}"),
@@ -71,7 +75,7 @@ impl Story {
             div.calls {
                 @for row in self.rows.iter().take(MOST_CONTEXTS) {
                     details open[row.named] {
-                        summary { (foreign(&row.event_type)) " " small { (moment_text(row.created_at).unwrap_or_default()) } }
+                        summary { "at " (Shown::duration(row.offset_ms).text) " · " (foreign(&row.event_type)) " " small { (moment_text(row.created_at).unwrap_or_default()) } }
                         pre { (named_fields(row)) (context(row)) }
                     }
                 }
@@ -84,11 +88,10 @@ impl Story {
 }
 
 fn cells(row: &StoryRow, depth: usize, says: String, total: f64) -> Vec<Cell> {
-    let indent = "\u{a0}".repeat(3 * depth.min(8));
     let attempt = row.attempt.map(|number| format!(" #{number}")).unwrap_or_default();
     let flow =
         row.flow.as_deref().filter(|_| row.kind != RowKind::Job).map(|flow| format!(" {}", foreign(flow)));
-    let name = format!("{indent}{}{attempt}{}", foreign(&row.event_type), flow.unwrap_or_default());
+    let name = format!("{}{}{attempt}{}", indent(depth), foreign(&row.event_type), flow.unwrap_or_default());
     let colour = match row.kind {
         RowKind::Job => GREY,
         _ if row.success == Some(false) => ORANGE,
@@ -98,16 +101,21 @@ fn cells(row: &StoryRow, depth: usize, says: String, total: f64) -> Vec<Cell> {
     vec![
         Cell::Text(name),
         Cell::Figure(Shown::duration(row.offset_ms)),
-        Cell::Figure(Shown::duration(row.duration_ms)),
+        took(row)
+            .map_or_else(|| Cell::Derived(NONE.to_owned()), |ms| Cell::Figure(Shown::duration(Some(ms)))),
         Cell::Drawn(bar.unwrap_or_default()),
         Cell::Text(says),
     ]
 }
 
-fn wait_cells(wait: &Wait, total: f64) -> Vec<Cell> {
+fn indent(depth: usize) -> String {
+    "\u{a0}".repeat(3 * depth.min(8))
+}
+
+fn wait_cells(wait: &Wait, depth: usize, total: f64) -> Vec<Cell> {
     let reason = wait.reason.as_deref().map(|reason| format!(" after {}", foreign(reason)));
     vec![
-        Cell::Text(format!("waits{}", reason.unwrap_or_default())),
+        Cell::Text(format!("{}waits{}", indent(depth), reason.unwrap_or_default())),
         Cell::Figure(Shown::duration(Some(wait.offset_ms))),
         Cell::Figure(Shown::duration(Some(wait.duration_ms))),
         Cell::Drawn(bar(wait.offset_ms, wait.offset_ms + wait.duration_ms, total, GREY, 2.0)),

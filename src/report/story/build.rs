@@ -10,6 +10,7 @@ use super::find::{Named, Place, Rows};
 use super::found::Found;
 use crate::report::observe::by_event_type;
 use crate::report::question::{JobRule, Question};
+use crate::report::why::why;
 
 /// Duration and `created_at` come from two clocks, so a call may seem to begin this much before the job around it.
 const SLACK: SignedDuration = SignedDuration::from_millis(10);
@@ -245,28 +246,17 @@ fn waits(rows: &[Timed], groups: &[Vec<usize>], first: Timestamp) -> Vec<Wait> {
         if to <= from || failed.success == Some(true) {
             continue;
         }
-        let reason = why(&failed.reason_code, &failed.reason, &failed.outcome);
+        let reason = why(failed.reason_code.as_deref(), failed.reason.as_deref(), failed.outcome.as_deref());
         waits.push(Wait {
             after,
             before,
             offset_ms: milliseconds(first, from),
             duration_ms: milliseconds(from, to),
-            reason: reason.cloned(),
+            reason: reason.map(str::to_owned),
         });
     }
     waits.sort_by(|one, other| one.offset_ms.total_cmp(&other.offset_ms));
     waits
-}
-
-/// Why a call did not succeed. An exception has an unknown code, and a reason that says less than its outcome.
-pub(super) fn why<'a>(
-    code: &'a Option<String>,
-    reason: &'a Option<String>,
-    outcome: &'a Option<String>,
-) -> Option<&'a String> {
-    let code = code.as_ref().filter(|code| *code != "unknown");
-    let outcome = outcome.as_ref();
-    code.or(outcome.filter(|outcome| *outcome != "ok")).or(reason.as_ref()).or(outcome)
 }
 
 /// The row that says how it ended: of the jobs, the attempts and the events of their flows the last one, or else the last

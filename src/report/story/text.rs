@@ -3,12 +3,12 @@
 use std::fmt::{self, Write};
 
 use super::answer::{RowKind, Story, StoryRow, Wait};
-use super::build::why;
 use super::found::MOST_ROWS;
 use crate::report::answer::moment_text;
 use crate::report::escape;
 use crate::report::grid::NONE;
 use crate::report::render::unit::duration;
+use crate::report::why::why;
 
 /// The columns of a terminal whose width is unknown.
 const WIDTH: usize = 80;
@@ -36,7 +36,7 @@ impl Story {
         let layout = Layout::new(self, columns.max(60));
         layout.header(&mut out);
         for (place, row) in self.rows.iter().enumerate() {
-            self.waits_before(place).for_each(|wait| layout.wait(&mut out, wait));
+            self.waits_before(place).for_each(|wait| layout.wait(&mut out, wait, self.wait_depth(wait)));
             layout.row(&mut out, row, self.depth(place), &self.says(place));
         }
         out.push_str(&self.last_lines());
@@ -77,6 +77,11 @@ impl Story {
     pub(in crate::report) fn depth(&self, place: usize) -> usize {
         let around = |place: &usize| self.rows.get(*place).and_then(|row| row.within);
         std::iter::successors(around(&place), around).count()
+    }
+
+    /// As deep as the calls on both sides.
+    pub(in crate::report) fn wait_depth(&self, wait: &Wait) -> usize {
+        self.depth(wait.after).min(self.depth(wait.before))
     }
 
     /// How the row ended, and what it is in where the lines above mislead, because calls overlap.
@@ -182,7 +187,8 @@ impl Layout {
     fn new(story: &Story, columns: usize) -> Self {
         let longest = LONGEST_NAME + columns.saturating_sub(WIDTH) / 4;
         let names = story.rows.iter().enumerate().map(|(place, row)| name(row, story.depth(place)));
-        let widths = names.map(|name| name.chars().count());
+        let waits = story.waits.iter().map(|wait| wait_name(wait, story.wait_depth(wait)));
+        let widths = names.chain(waits).map(|name| name.chars().count());
         let name = widths.max().unwrap_or_default().clamp(10, longest);
         // Two columns of times, and a space between all columns.
         let left = columns.saturating_sub(2 * (TIME + 1) + name + 1);
@@ -203,14 +209,13 @@ impl Layout {
             RowKind::Event => '·',
         };
         let bar = row.offset_ms.zip(end_ms(row)).map(|(from, to)| self.bar(from, to, mark));
-        let [at, took] = [row.offset_ms, row.duration_ms].map(|ms| ms.map(duration).unwrap_or_default());
+        let [at, took] = [row.offset_ms, took(row)].map(|ms| ms.map(duration).unwrap_or_default());
         let named = if row.named { ">" } else { "" };
         self.line(out, [named, &at, &took, &name, &bar.unwrap_or_default(), says]);
     }
 
-    fn wait(&self, out: &mut String, wait: &Wait) {
-        let reason = wait.reason.as_deref().map(|reason| format!(" after {}", escape::text(reason)));
-        let name = format!("waits{}", reason.unwrap_or_default());
+    fn wait(&self, out: &mut String, wait: &Wait, depth: usize) {
+        let name = wait_name(wait, depth);
         let bar = self.bar(wait.offset_ms, wait.offset_ms + wait.duration_ms, '─');
         self.line(
             out,
@@ -258,14 +263,27 @@ impl Layout {
     }
 }
 
+/// The duration that a call or job took. The one in an event is that of something else.
+pub(in crate::report) fn took(row: &StoryRow) -> Option<f64> {
+    row.duration_ms.filter(|_| row.kind != RowKind::Event)
+}
+
 /// Milliseconds from the beginning of the story to the end of the row.
 pub(in crate::report) fn end_ms(row: &StoryRow) -> Option<f64> {
-    let duration = row.duration_ms.filter(|_| row.kind != RowKind::Event);
-    Some(row.offset_ms? + duration.unwrap_or_default().max(0.0))
+    Some(row.offset_ms? + took(row).unwrap_or_default().max(0.0))
+}
+
+fn wait_name(wait: &Wait, depth: usize) -> String {
+    let reason = wait.reason.as_deref().map(|reason| format!(" after {}", escape::text(reason)));
+    format!("{}waits{}", indent(depth), reason.unwrap_or_default())
+}
+
+fn indent(depth: usize) -> String {
+    " ".repeat(2 * depth.min(8))
 }
 
 fn name(row: &StoryRow, depth: usize) -> String {
-    let indent = " ".repeat(2 * depth.min(8));
+    let indent = indent(depth);
     let event_type = escape::text(&row.event_type);
     let attempt = row.attempt.map(|number| format!(" #{number}")).unwrap_or_default();
     let flow = row
@@ -278,9 +296,9 @@ fn name(row: &StoryRow, depth: usize) -> String {
 
 fn ended(row: &StoryRow) -> Option<String> {
     let said = match row.kind {
-        RowKind::Job => row.result.as_ref().or(row.outcome.as_ref()),
-        _ if row.success == Some(true) => row.outcome.as_ref(),
-        _ => why(&row.reason_code, &row.reason, &row.outcome),
+        RowKind::Job => row.result.as_deref().or(row.outcome.as_deref()),
+        _ if row.success == Some(true) => row.outcome.as_deref(),
+        _ => why(row.reason_code.as_deref(), row.reason.as_deref(), row.outcome.as_deref()),
     };
-    said.map(|said| escape::text(said))
+    said.map(escape::text)
 }

@@ -45,6 +45,12 @@ enum Wanted {
 
 impl Site {
     pub(super) async fn answer(&self, request: &Request<Incoming>) -> Answer {
+        if request.headers().get_all(header::HOST).iter().count() > 1 {
+            return plain(
+                StatusCode::BAD_REQUEST,
+                "there is more than one Host: send the one of the address\n",
+            );
+        }
         if !self.is_own_host(request) {
             return plain(
                 StatusCode::MISDIRECTED_REQUEST,
@@ -76,8 +82,7 @@ impl Site {
 
     /// A name that leads here by the DNS of another site has that name in `Host`.
     fn is_own_host(&self, request: &Request<Incoming>) -> bool {
-        let mut hosts = request.headers().get_all(header::HOST).iter();
-        let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+        let Some(host) = request.headers().get(header::HOST) else { return false };
         let port = self.port;
         let by_address = request
             .uri()

@@ -118,17 +118,25 @@ impl Screen {
         };
         let ago = |moment: SystemTime| seconds(self.now.duration_since(moment).unwrap_or_default());
         let advice = "check the service, its layer and this database: tracing-ledger doctor".to_owned();
+        let later = match view.later {
+            0 => String::new(),
+            1 => "; 1 row is later than this clock".to_owned(),
+            rows => format!("; {rows} rows are later than this clock"),
+        };
         match (view.silent_since, view.last) {
             (Some(since), _) => {
-                (loud(format!(" NO ROWS since {}, {} ago ", clock(since), ago(since))), advice)
+                (loud(format!(" NO ROWS since {}, {} ago ", clock(since), ago(since))), advice + &later)
             }
             (None, Some(last)) => {
                 let calls: u64 = view.report.events.iter().map(|event| event.figures.calls).sum();
                 let cut = if view.is_cut { "; the window is shorter, it has too many rows" } else { "" };
                 let rows = if calls == 1 { "row" } else { "rows" };
-                (Line::raw(format!("{calls} {rows}, the last one {} ago{cut}", ago(last))), String::new())
+                (
+                    Line::raw(format!("{calls} {rows}, the last one {} ago{cut}{later}", ago(last))),
+                    String::new(),
+                )
             }
-            (None, None) => (loud(" NO ROWS in the window ".to_owned()), advice),
+            (None, None) => (loud(" NO ROWS in the window ".to_owned()), advice + &later),
         }
     }
 
