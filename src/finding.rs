@@ -44,7 +44,8 @@ impl Checkup {
         self.findings.iter().map(|finding| finding.health).max().unwrap_or(Health::Ok)
     }
 
-    pub(crate) fn note(&mut self, topic: &'static str, health: Health, text: impl Into<String>) {
+    /// Adds a finding, such as one that the service itself has looked at.
+    pub fn note(&mut self, topic: &'static str, health: Health, text: impl Into<String>) {
         self.findings.push(Finding { topic, health, text: text.into() });
     }
 

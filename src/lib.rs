@@ -55,6 +55,7 @@ pub mod _docs {
     /// [builtin]: crate::Rules::builtin
     /// [constants]: crate::_docs::constants
     /// [outcomes]: crate::_docs::outcomes
+    /// [recipes]: crate::_docs::recipes
     /// [redaction]: crate::_docs::redaction
     ///
     #[doc = include_str!("../docs/rules.md")]

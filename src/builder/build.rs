@@ -44,7 +44,7 @@ impl Builder {
         let columns = self.filled()?;
         let store = route.within(|| store::open(url, &table, &columns, self.create_table))?;
         let to = format!("{}, table {table}", store.name());
-        let place = Some(Place { url: url.to_owned(), table, columns });
+        let place = Some(Place { url: url.to_owned(), table, columns, creates_table: self.create_table });
         self.start(store, &to, place)
     }
 
@@ -87,10 +87,11 @@ impl Builder {
             None => None,
         };
         self.announce(&route, &rules, to, &dead);
+        let columns = place.as_ref().map(|place| place.columns.clone()).unwrap_or_default();
         let subject = Subject { rules: rules.clone(), spool_dir: self.spool_dir.clone(), place };
         let discover = self.discover || environment::discovers();
         let plans = Plans::new(rules.clone(), self.max_level).strict(self.strict).discover(discover);
-        let plans = Arc::new(plans);
+        let plans = Arc::new(plans.filling(&columns));
         let census = Arc::new(Census::new(Arc::clone(&plans)));
         let options = WriterOptions {
             batch_size: self.batch_size,
@@ -149,7 +150,12 @@ impl Builder {
 
     fn subject(&self, url: &str) -> Result<Subject, Error> {
         self.check_options()?;
-        let place = Some(Place { url: url.to_owned(), table: self.table_name()?, columns: self.filled()? });
+        let place = Some(Place {
+            url: url.to_owned(),
+            table: self.table_name()?,
+            columns: self.filled()?,
+            creates_table: self.create_table,
+        });
         Ok(Subject { rules: self.all_rules()?, spool_dir: self.spool_dir.clone(), place })
     }
 
@@ -174,7 +180,7 @@ impl Builder {
         if let Some(fault) = &self.resource_fault {
             route.say(NoticeKind::Setup, format_args!("{fault}"));
         }
-        if let Some(unread) = environment::unread().filter(|_| !self.has_env) {
+        if let Some(unread) = environment::unread(std::env::vars_os()).filter(|_| !self.has_env) {
             route.say(NoticeKind::Setup, format_args!("{unread}"));
         }
     }

@@ -34,7 +34,6 @@ const NAMES: [&str; 13] = [
 /// These count also for a program that does not read the environment.
 const NOTICES: &str = "TRACING_LEDGER_NOTICES";
 const DISCOVER: &str = "TRACING_LEDGER_DISCOVER";
-const ALWAYS_READ: [&str; 2] = [DISCOVER, NOTICES];
 
 /// Whether no notice is wanted.
 pub(super) fn is_silenced() -> bool {
@@ -49,22 +48,34 @@ pub(super) fn discovers() -> bool {
 /// Refuses a variable that looks like one of the ledger and is none.
 pub(super) fn check_names(names: impl Iterator<Item = OsString>) -> Result<(), Error> {
     let unknown = names.filter_map(|name| name.into_string().ok()).find(|name| is_unknown(name));
-    let Some(name) = unknown else { return Ok(()) };
-    let near = NAMES.into_iter().min_by_key(|known| strsim::osa_distance(known, &name)).unwrap_or_default();
-    Err(Error::config(format!("{name} is no variable of tracing-ledger: did you mean {near}?")))
+    unknown.map_or(Ok(()), |name| Err(Error::config(unknown_name(&name))))
+}
+
+fn unknown_name(name: &str) -> String {
+    let near = NAMES.into_iter().min_by_key(|known| strsim::osa_distance(known, name)).unwrap_or_default();
+    format!("{name} is no variable of tracing-ledger: did you mean {near}?")
 }
 
 fn is_unknown(name: &str) -> bool {
     name.starts_with(PREFIX) && !NAMES.contains(&name)
 }
 
-/// A line about variables that are set for nothing, because the program does not read them.
-pub(super) fn unread() -> Option<String> {
-    let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let name = names.into_iter().find(|name| name.starts_with(PREFIX) && !ALWAYS_READ.contains(&&**name))?;
-    Some(format!(
-        "{name} is set, and this program does not read it: build the ledger with builder().with_env()?"
-    ))
+/// A line about the first variable that is set for nothing, in a program that does not read the environment.
+pub(super) fn unread(variables: impl Iterator<Item = (OsString, OsString)>) -> Option<String> {
+    let named = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    named.filter(|(name, _)| name.starts_with(PREFIX)).find_map(|(name, value)| {
+        let is_one_of = |words: [&str; 2]| words.iter().any(|word| value == *word);
+        match &*name {
+            DISCOVER if is_one_of(["1", "0"]) => None,
+            NOTICES if is_one_of(["off", "on"]) => None,
+            DISCOVER => Some(format!("{DISCOVER} is {value:?}: use {SWITCH}")),
+            NOTICES => Some(format!("{NOTICES} is {value:?}: use {OFF_OR_ON}")),
+            _ if is_unknown(&name) => Some(unknown_name(&name)),
+            _ => Some(format!(
+                "{name} is set, and this program does not read it: build the ledger with builder().with_env()?"
+            )),
+        }
+    })
 }
 
 impl Builder {
@@ -85,9 +96,9 @@ impl Builder {
         variables.set(&mut self.table, "TRACING_LEDGER_TABLE", "TABLE or SCHEMA.TABLE", |name| {
             TableName::parse(name).ok().map(|_| Some(name.to_owned()))
         })?;
-        variables.set(&mut self.strict, "TRACING_LEDGER_STRICT", "1 or 0", switch)?;
-        variables.set(&mut self.discover, DISCOVER, "1 or 0", switch)?;
-        variables.set(&mut (), NOTICES, "off or on", |word| ["off", "on"].contains(&word).then_some(()))?;
+        variables.set(&mut self.strict, "TRACING_LEDGER_STRICT", SWITCH, switch)?;
+        variables.set(&mut self.discover, DISCOVER, SWITCH, switch)?;
+        variables.set(&mut (), NOTICES, OFF_OR_ON, |word| ["off", "on"].contains(&word).then_some(()))?;
         if let Some(path) = (variables.0)("TRACING_LEDGER_RULES") {
             self.rules = Rules::from_path(path).map_err(|error| {
                 Error::config("TRACING_LEDGER_RULES names rules that cannot be used").caused_by(error)
@@ -97,6 +108,8 @@ impl Builder {
     }
 }
 
+const SWITCH: &str = "1 or 0";
+const OFF_OR_ON: &str = "off or on";
 const COUNT: &str = "a whole number from 1, such as 1000";
 const TIME: &str = "a whole number from 1 and its unit, ms, s or m, such as 200ms";
 const BYTES: &str = "a whole number of bytes from 1, or of KiB, MiB or GiB, such as 512MiB";
@@ -222,6 +235,33 @@ mod tests {
             assert!(error.is_config());
             assert!(message.starts_with(&format!("{variable} is {value:?}: use ")), "{message}");
             assert!(message.contains(accepted), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_set_for_nothing_is_named() {
+        let line = |name: &str, value: &str| unread([(name.into(), value.into())].into_iter());
+        for (name, value) in
+            [("PATH", "/bin"), ("TRACING_LEDGER_DISCOVER", "0"), ("TRACING_LEDGER_NOTICES", "off")]
+        {
+            assert_eq!(line(name, value), None);
+        }
+        for (name, value, expected) in [
+            ("TRACING_LEDGER_DISCOVER", "yes", "TRACING_LEDGER_DISCOVER is \"yes\": use 1 or 0"),
+            ("TRACING_LEDGER_NOTICES", "silent", "TRACING_LEDGER_NOTICES is \"silent\": use off or on"),
+            (
+                "TRACING_LEDGER_RULZ",
+                "1",
+                "TRACING_LEDGER_RULZ is no variable of tracing-ledger: did you mean TRACING_LEDGER_RULES?",
+            ),
+            (
+                "TRACING_LEDGER_RULES",
+                "rules.toml",
+                "TRACING_LEDGER_RULES is set, and this program does not read it: build the ledger with \
+                 builder().with_env()?",
+            ),
+        ] {
+            assert_eq!(line(name, value).as_deref(), Some(expected));
         }
     }
 

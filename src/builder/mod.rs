@@ -168,7 +168,8 @@ impl Builder {
     /// another crate.
     ///
     /// The name is that in the targets of the spans: `env!("CARGO_CRATE_NAME")` for the crate that is being compiled. It
-    /// covers the target `shop` and those below it, such as `shop::orders`. The event type is the name of the span, and
+    /// covers the target `shop` and those below it, such as `shop::orders`; `shop::orders` alone stands for that module.
+    /// The event type is the name of the span, and
     /// the source is its target. The fields `ledger.event`, `ledger.source` and `ledger.severity` say otherwise, and
     /// `ledger.event = false` leaves a span out.
     ///
@@ -205,7 +206,8 @@ impl Builder {
     }
 
     /// A constant for this key of the context of all rows, such as the name of the service, unless a field or a rule has
-    /// the key. Called again for the same key, it replaces the constant. Rows of `ledger.loss` have it too.
+    /// the key. Called again for the same key, it replaces the constant. Rows of `ledger.loss` have it too. A text is taken as
+    /// it is: `$NAME` stands for a variable only in `[all] set` of a file of rules.
     ///
     /// It wins over `[all] set` in a file of rules. Rows that an earlier process left in the spool keep the constants of
     /// that process.

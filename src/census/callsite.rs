@@ -46,23 +46,42 @@ impl fmt::Display for Callsite {
         let kind = if self.is_span { "span" } else { "event" };
         write!(f, "{kind} {name:?}, target {target}, {level}, fields [{}]", self.fields.join(", "))?;
         if let Some(calls) = self.calls {
-            write!(f, ", came {calls} times")?;
+            let times = if calls == 1 { "time" } else { "times" };
+            write!(f, ", came {calls} {times}")?;
         }
         write!(f, ", {}", self.rule.as_deref().unwrap_or("no rule"))
     }
 }
 
-/// A rule to start from, line by line: for the span without a rule that comes most often.
-pub(super) fn first_rule(callsites: &[Callsite]) -> Option<[String; 4]> {
-    let without = callsites.iter().filter(|callsite| callsite.is_span && callsite.rule.is_none());
+/// Whether it is an event that `info!` and its kin give no name.
+pub(super) fn is_unnamed(meta: &Metadata<'_>) -> bool {
+    meta.is_event() && meta.name().starts_with(UNNAMED)
+}
+
+/// How the name of an event begins that has none.
+const UNNAMED: &str = "event ";
+
+/// A rule to start from, line by line: for the span without a rule that comes most often, or in a program without spans for
+/// such an event.
+pub(super) fn first_rule(callsites: &[Callsite]) -> Option<Vec<String>> {
+    let has_spans = callsites.iter().any(|callsite| callsite.is_span);
+    let without =
+        callsites.iter().filter(|callsite| callsite.is_span == has_spans && callsite.rule.is_none());
     // Of those that come equally often, one that says more about the service.
-    let Callsite { name, target, .. } =
-        without.max_by_key(|callsite| (callsite.level <= Level::INFO, callsite.calls))?;
-    let header = "[[rule]]".to_owned();
-    Some([
-        header,
-        format!("span = {name:?}"),
-        format!("target = {target:?}"),
-        format!("event_type = {name:?}"),
-    ])
+    let callsite = without.max_by_key(|callsite| (callsite.level <= Level::INFO, callsite.calls))?;
+    let Callsite { name, target, fields, .. } = callsite;
+    let kind = if has_spans { "span" } else { "event" };
+    let mut rule = vec!["[[rule]]".to_owned()];
+    if !has_spans && name.starts_with(UNNAMED) {
+        let fields: Vec<_> = fields.iter().filter(|field| **field != "message").collect();
+        rule.push("event = \"*\"".to_owned());
+        rule.push(format!("target = {target:?}"));
+        rule.push(format!("fields = {fields:?}"));
+        rule.push(format!("event_type = {:?}", target.replace("::", ".")));
+    } else {
+        rule.push(format!("{kind} = {name:?}"));
+        rule.push(format!("target = {target:?}"));
+        rule.push(format!("event_type = {name:?}"));
+    }
+    Some(rule)
 }

@@ -240,6 +240,12 @@ impl Census {
         if at_end {
             self.say_unknown(route, true);
         }
+        let is_told = {
+            let said = lock(&self.said);
+            !said.hidden.is_empty() || said.texts.iter().any(|text| text.contains(words::LIMIT))
+        };
+        let limit = words::limit(&program, &self.plans).filter(|_| !is_told);
+        self.say(route, limit.map(|text| (NoticeKind::Setup, text)));
     }
 
     /// Says which spans and events a filter hides since it was reloaded.

@@ -2,10 +2,11 @@
 
 use tracing::Metadata;
 
+use super::callsite::is_unnamed;
 use super::near::nearest;
 use super::probe::Program;
-use super::words::{NAMES, Words, levels, place, seen};
-use crate::rules::model::{MatchKind, RuleSpec};
+use super::words::{Callsites, NAMES, Words, levels, place, seen};
+use crate::rules::model::{ANNOTATIONS, MatchKind, Pattern, RuleSpec};
 use crate::rules::plan::{self, Plans};
 
 /// The most rules that are named one by one.
@@ -16,15 +17,41 @@ impl Words<'_> {
     pub(super) fn nothing_met(&self, program: &Program) -> String {
         let names = |meta: &&&'static Metadata<'static>| meta.is_span();
         let spans: Vec<_> = self.callsites.iter().filter(names).copied().collect();
-        let example = spans.first().map_or("NAME", |meta| meta.name());
+        let (kind, seen) =
+            if spans.is_empty() { ("event", seen(self.callsites)) } else { ("span", seen(&spans)) };
+        let example = match spans.first().or(self.callsites.first()) {
+            Some(meta) if meta.is_span() => format!("span = {:?}", meta.name()),
+            Some(meta) if is_unnamed(meta) => format!("event = \"*\", target = {:?}", meta.target()),
+            Some(meta) => format!("event = {:?}", meta.name()),
+            None => "span = \"NAME\"".to_owned(),
+        };
         // Without the built-in rules the field alone makes no row.
         let builtin = if self.plans.hears_annotations() { "" } else { " and builtin = true to the rules" };
         format!(
-            "no rule names a span or event of this program, so there are no rows{}{}: write a rule, such as [[rule]] span = \
-             {example:?}, or give the span the field ledger.event{builtin}",
-            seen(if spans.is_empty() { self.callsites } else { &spans }),
+            "no rule names a span or event of this program, so there are no rows{seen}{}: write a rule, such as [[rule]] \
+             {example}, or give the {kind} the field ledger.event{builtin}",
             levels(program, self.plans),
         )
+    }
+
+    /// Fields that look like annotations with a typing error.
+    pub(super) fn misspelt(&self) -> Vec<String> {
+        let fields = self
+            .callsites
+            .iter()
+            .flat_map(|meta| meta.fields().iter().map(move |field| (meta, field.name())));
+        let meant = |name: &str| {
+            let near = |known: &&str| (1..=2).contains(&strsim::osa_distance(known, name));
+            if ANNOTATIONS.contains(&name) { None } else { ANNOTATIONS.into_iter().find(near) }
+        };
+        let misspelt = fields.filter_map(|(meta, name)| {
+            let meant = meant(name)?;
+            Some(format!(
+                "{} declares {name:?}, which is an ordinary field: did you mean {meant}?",
+                place(meta)
+            ))
+        });
+        misspelt.take(RULES).collect()
     }
 
     /// Callsites that ask for a row by a field which no rule reads.
@@ -39,6 +66,20 @@ impl Words<'_> {
             "{which} no rows, because the built-in rules are off: write builtin = true in the file of rules, in Rust \
              Rules::builtin().preceded_by(…), or a rule with event_type = {{ field = \"ledger.event\" }}"
         ))
+    }
+
+    /// Columns of keys that no row has. Before the end only those that look like a mistake.
+    pub(super) fn unfilled(&self, at_end: bool) -> Vec<String> {
+        let (unfilled, keys) = self.plans.unfilled(self.callsites);
+        let words = unfilled.into_iter().filter_map(|(column, key)| {
+            let near = nearest(key, keys.iter().map(String::as_str));
+            let has_rows = self.callsites.iter().any(|meta| self.plans.has_made_rows(meta));
+            let seen = near.first().map(|near| format!("; seen: {near:?}")).unwrap_or_default();
+            let is_due = has_rows && (at_end || !near.is_empty());
+            is_due
+                .then(|| format!("columns fills {column:?} from the key {key:?}, which no row has had{seen}"))
+        });
+        words.collect()
     }
 
     /// Rules that have a callsite which asks for another row than theirs, each with the first one.
@@ -60,13 +101,19 @@ impl Words<'_> {
         for (index, rule) in self.own_rules().filter(|(index, rule)| !self.is_dead(*index, rule)) {
             let is_hidden =
                 program.hidden.iter().any(|hidden| self.plans.rule_of(hidden.meta) == Some(index));
-            if is_hidden || !self.met(index).is_empty() {
+            let met = self.met(index);
+            if is_hidden || !met.is_empty() {
+                words.extend(self.unmet_names(rule, index, &met, at_end).filter(|_| !is_hidden));
                 continue;
             }
             let takers = self.plans.takers_from(index, self.callsites);
             // Annotated spans of the crate have the rows that they ask for.
             let has_rows = |taker: &usize| self.plans.rules()[*taker].is_of_annotations();
             if rule.of_crate.is_some() && takers.iter().any(has_rows) {
+                continue;
+            }
+            // A rule for what a narrower one before it leaves over does no harm.
+            if !takers.is_empty() && takers.iter().all(|taker| self.plans.is_wider(index, *taker)) {
                 continue;
             }
             if !takers.is_empty() {
@@ -79,11 +126,14 @@ impl Words<'_> {
             }
             let kind = rule.matches.kind.key();
             let near = self.near(rule);
-            if !at_end && near.is_empty() {
+            let other = self.other_kind(rule);
+            if !at_end && near.is_empty() && other.is_none() {
                 continue;
             }
             // A similar name is the likelier cause.
-            let cause = if near.is_empty() { levels(program, self.plans) } else { seen(&near) };
+            let seen = (!near.is_empty()).then(|| seen(&near));
+            let cause = other.or(seen).or_else(|| self.unnamed(rule));
+            let cause = cause.unwrap_or_else(|| levels(program, self.plans));
             words.push(format!("{}{} has met no {kind}{cause}", rule.title(index), rule.conditions()));
         }
         let more = words.len().saturating_sub(RULES);
@@ -92,6 +142,53 @@ impl Words<'_> {
             words.push(format!("{more} more rules have met nothing: see Guard::callsites"));
         }
         words
+    }
+
+    /// Names of a list that no callsite has, where others have met some. Before the end only those that look like a mistake.
+    fn unmet_names(&self, rule: &RuleSpec, index: usize, met: &Callsites, at_end: bool) -> Option<String> {
+        let callsites =
+            || self.callsites.iter().filter(|meta| meta.is_span() == (rule.matches.kind == MatchKind::Span));
+        let has = |name: &&Pattern| callsites().any(|meta| name.matches(meta.name()));
+        let others = || callsites().filter(|meta| !met.contains(meta)).copied();
+        let mut missing = rule.matches.names.iter().filter(|name| !has(name)).filter_map(|name| {
+            let near = nearest(&name.0, others().map(|meta| meta.name()));
+            let near: Vec<_> = others().filter(|meta| near.contains(&meta.name())).collect();
+            (at_end || !near.is_empty()).then_some((name, near))
+        });
+        let (name, near) = missing.next()?;
+        let more = missing.count();
+        let more = if more > 0 { format!(" and {more} more of its names") } else { String::new() };
+        let title = rule.title(index);
+        Some(format!(
+            "{title} has met no {} of the name {:?}{more}{}",
+            rule.matches.kind.key(),
+            name.0,
+            seen(&near)
+        ))
+    }
+
+    /// A callsite of the name that the rule wants, which is an event and no span, or the other way round.
+    fn other_kind(&self, rule: &RuleSpec) -> Option<String> {
+        let is_other = |meta: &&&Metadata<'_>| {
+            meta.is_span() != (rule.matches.kind == MatchKind::Span)
+                && rule.matches.names.iter().any(|name| name.0 == meta.name())
+        };
+        let meta = self.callsites.iter().find(is_other)?;
+        let kind = if meta.is_span() { MatchKind::Span } else { MatchKind::Event };
+        let article = if meta.is_span() { "a" } else { "an" };
+        Some(format!("; {} is {article} {1}: write {1} = {2:?}", place(meta), kind.key(), meta.name()))
+    }
+
+    /// The remedy where the program has events without a name, and the rule asks for a name.
+    fn unnamed(&self, rule: &RuleSpec) -> Option<String> {
+        if rule.matches.kind != MatchKind::Event || !rule.is_exact() {
+            return None;
+        }
+        let meta = self.callsites.iter().find(|meta| is_unnamed(meta))?;
+        Some(format!(
+            "; info!(…) gives its events no name: name them by target and fields, such as event = \"*\", target = {:?}",
+            meta.target()
+        ))
     }
 
     /// Whether the words at the start have told that nothing can meet the rule.
@@ -157,8 +254,13 @@ impl Words<'_> {
         let target = rule.matches.target.iter();
         let near_targets: Vec<_> = target.flat_map(|target| nearest(&target.0, targets())).collect();
         let is_named = |meta: &Metadata<'_>| rule.matches.names.iter().any(|name| name.matches(meta.name()));
+        let has_fields = |meta: &Metadata<'_>| {
+            let fields = &rule.matches.fields;
+            !fields.is_empty() && fields.iter().all(|field| meta.fields().field(field.as_str()).is_some())
+        };
         let is_near = |meta: &&Metadata<'static>| {
-            near.contains(&meta.name()) || is_named(meta) && near_targets.contains(&meta.target())
+            near.contains(&meta.name())
+                || is_named(meta) && (near_targets.contains(&meta.target()) || has_fields(meta))
         };
         of_kind.iter().copied().filter(is_near).collect()
     }

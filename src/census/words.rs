@@ -14,6 +14,9 @@ use crate::rules::plan::{Plans, Wanted};
 /// The most names that one line lists.
 pub(super) const NAMES: usize = 3;
 
+/// A part of every text about a level that hides more verbose ones.
+pub(super) const LIMIT: &str = "nothing more verbose than";
+
 pub(super) type Callsites = [&'static Metadata<'static>];
 
 /// What is to be said about these rules beside these callsites.
@@ -68,6 +71,8 @@ impl<'a> Words<'a> {
             words.push(self.nothing_met(program));
         }
         words.extend(unread);
+        words.extend(self.misspelt());
+        words.extend(self.unfilled(at_end));
         words.extend(self.unmet(program, at_end));
         words.extend(self.untaken(program, at_end));
         for (index, rule) in self.own_rules() {
@@ -89,8 +94,8 @@ impl<'a> Words<'a> {
         let first = fields.first()?;
         let listed: Vec<_> = fields.iter().map(|field| format!("{field:?}")).collect();
         Some(format!(
-            "{} declares {}, and no call has recorded a value: a bare name in fields(…) is an empty field and hides the \
-             argument of that name; write {first} = %{first}, or record it later",
+            "{} declares {}, and no call has recorded a value: if this is a bare name in fields(…), it hides the argument of that \
+             name, so write {first} = %{first}; if it is recorded in some calls only, all is well",
             place(meta),
             listed.join(", ")
         ))
@@ -135,7 +140,7 @@ impl<'a> Words<'a> {
             );
         }
         if program.is_installed && program.hidden.is_empty() {
-            return at_end.then(|| {
+            return (at_end || is_limited(program, self.plans)).then(|| {
                 format!(
                     "no span and no event of the program came to the ledger, so there are no rows{}",
                     levels(program, self.plans)
@@ -283,6 +288,23 @@ pub(super) fn seen(callsites: &Callsites) -> String {
     format!("; seen: {listed}{more}")
 }
 
+/// Whether a filter lets less through than the rules can need.
+pub(super) fn is_limited(program: &Program, plans: &Plans) -> bool {
+    program.level < plans.max_level()
+}
+
+/// A filter that hides more verbose spans and events, where nothing else has said so.
+pub(super) fn limit(program: &Program, plans: &Plans) -> Option<String> {
+    let is_so = program.is_installed && program.hidden.is_empty() && is_limited(program, plans);
+    is_so.then(|| {
+        format!(
+            "the filters of the program let nothing more verbose than {} through, so spans and events of other levels have no rows, \
+             and `ret(level = \"trace\")` tells no outcome: attach each to the layer that it is meant for, and none to the ledger",
+            program.level
+        )
+    })
+}
+
 /// Levels that no rule can reach.
 pub(super) fn levels(program: &Program, plans: &Plans) -> String {
     if program.compiled < LevelFilter::TRACE {
@@ -292,11 +314,17 @@ pub(super) fn levels(program: &Program, plans: &Plans) -> String {
             program.compiled
         );
     }
-    if program.level < plans.max_level() {
+    if is_limited(program, plans) {
         return format!(
             "; the filters of the program let nothing more verbose than {} through: attach each to the layer that it is meant \
              for, and none to the ledger",
             program.level
+        );
+    }
+    if plans.limit() < LevelFilter::TRACE {
+        return format!(
+            "; the ledger's max_level lets nothing more verbose than {} through: raise it",
+            plans.limit()
         );
     }
     String::new()

@@ -38,6 +38,8 @@ pub(crate) struct Place {
     pub(crate) url: String,
     pub(crate) table: TableName,
     pub(crate) columns: ColumnMap,
+    /// The first rows make the table where it is not there.
+    pub(crate) creates_table: bool,
 }
 
 impl std::fmt::Debug for Place {
@@ -49,7 +51,7 @@ impl std::fmt::Debug for Place {
 
 impl Place {
     fn open(&self) -> Result<AnyStore, Error> {
-        store::open(&self.url, &self.table, &self.columns, false)
+        store::open(&self.url, &self.table, &self.columns, self.creates_table)
     }
 }
 
@@ -98,13 +100,14 @@ impl Subject {
             let guesses = [(kind.is_type_guessed, "event_type"), (kind.is_source_guessed, "source")];
             let guessed: Vec<_> =
                 guesses.into_iter().filter(|(is_guessed, _)| *is_guessed).map(|(_, column)| column).collect();
+            let is_whole = (&*kind.event_type, &*kind.source) == LOSSES;
             let (source, event_type): (Arc<str>, Arc<str>) = (kind.source.into(), kind.event_type.into());
             let row = |severity| Row {
                 severity,
                 context: context.clone(),
                 ..Row::new(SystemTime::now(), Arc::clone(&source), Arc::clone(&event_type))
             };
-            let trial = |severity| Trial { row: row(severity), guessed: guessed.clone() };
+            let trial = |severity| Trial { row: row(severity), guessed: guessed.clone(), is_whole };
             kind.severities.into_iter().map(trial).collect::<Vec<_>>()
         });
         trials.collect()
@@ -113,7 +116,8 @@ impl Subject {
     fn look_at_rules(&self, checkup: &mut Checkup) {
         let dead = self.rules.dead();
         if dead.is_empty() {
-            checkup.ok("rules", format!("{}, built-in ones among them", self.rules.list.len()));
+            let builtin = self.rules.list.iter().filter(|rule| rule.is_builtin()).count();
+            checkup.ok("rules", format!("{}, and {builtin} built in", self.rules.list.len() - builtin));
         }
         dead.into_iter().for_each(|text| checkup.wrong("rules", text));
         self.rules.deaf().into_iter().for_each(|text| checkup.note("rules", Health::Warning, text));

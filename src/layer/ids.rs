@@ -54,11 +54,26 @@ impl Recorder {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(span) = ctx.span(id) else { return };
-        let own = self.otel_ids(ctx.span(id).into_iter());
+        let own = self.otel_ids(ctx.span(id).into_iter()).map(|(_, ids)| ids);
         let outer = self.otel_ids(span.scope().skip(1));
+        if let Some((outer, ids)) = &outer {
+            self.join_unentered(outer, *ids);
+        }
+        let outer = outer.map(|(_, ids)| ids);
         self.spans.with(id, |open| {
-            if let Some(ids) = open.record.head.extra.as_mut().and_then(|extra| extra.ids.as_mut()) {
+            if let Some(ids) = open.ids() {
                 *ids = ids.joined(own, outer);
+            }
+        });
+    }
+
+    /// A span that is never entered closes after the other layer has let go of it. So a span within it tells its ids.
+    fn join_unentered(&self, id: &Id, found: Ids) {
+        self.spans.with(id, |open| {
+            if open.has_ids_after(0)
+                && let Some(ids) = open.ids()
+            {
+                *ids = ids.joined(Some(found), None);
             }
         });
     }
@@ -74,7 +89,7 @@ impl Recorder {
             let nearest = self.followed(ctx.event_scope(event)?)?;
             self.nearest_ids(&mut self.spans.cursor(&nearest), nearest)
         };
-        self.otel_ids(span.scope()).or_else(own).map(Ids::of_event)
+        self.otel_ids(span.scope()).map(|(_, ids)| ids).or_else(own).map(Ids::of_event)
     }
 }
 
@@ -102,18 +117,19 @@ impl OtelIds {
 
 #[cfg(feature = "otel")]
 impl Recorder {
-    /// The ids of the first of these spans that OpenTelemetry has.
-    fn otel_ids<'a, S>(&self, mut spans: impl Iterator<Item = SpanRef<'a, S>>) -> Option<Ids>
+    /// The first of these spans that OpenTelemetry has, and its ids there.
+    fn otel_ids<'a, S>(&self, mut spans: impl Iterator<Item = SpanRef<'a, S>>) -> Option<(Id, Ids)>
     where
         S: Subscriber + for<'b> LookupSpan<'b>,
     {
         let dispatch = self.dispatch::<S>()?;
         spans.find_map(|span| {
-            let context = tracing_opentelemetry::get_otel_context(&span.id(), &dispatch)?;
+            let id = span.id();
+            let context = tracing_opentelemetry::get_otel_context(&id, &dispatch)?;
             let context = context.span().span_context().clone();
             let trace = u128::from_be_bytes(context.trace_id().to_bytes());
             let span = u64::from_be_bytes(context.span_id().to_bytes());
-            context.is_valid().then_some(Ids { trace, span, parent: 0 })
+            context.is_valid().then_some((id, Ids { trace, span, parent: 0 }))
         })
     }
 
@@ -140,7 +156,7 @@ impl Recorder {
 #[cfg(not(feature = "otel"))]
 impl Recorder {
     #[expect(clippy::unused_self, reason = "as with the feature")]
-    fn otel_ids<'a, S>(&self, _: impl Iterator<Item = SpanRef<'a, S>>) -> Option<Ids>
+    fn otel_ids<'a, S>(&self, _: impl Iterator<Item = SpanRef<'a, S>>) -> Option<(Id, Ids)>
     where
         S: for<'b> LookupSpan<'b> + 'a,
     {

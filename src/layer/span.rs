@@ -8,7 +8,7 @@ use tracing::span::Id;
 
 use super::inherit::Inherited;
 use super::panic_message;
-use crate::record::{Fields, Record, Tally, Verdict};
+use crate::record::{Fields, Ids, Record, Tally, Verdict};
 use crate::rules::plan::{NameSet, Plan, Plans, RowPlan, Shape, is_same_kind};
 
 /// A function closes its span so soon after it has left it, also in a debug build beside slow layers. An executor takes
@@ -78,6 +78,11 @@ impl OpenSpan {
     #[inline]
     pub(super) fn has_ids_after(&self, exits: u8) -> bool {
         self.record.head.plan.row().is_some_and(|row| row.has_ids) && self.exits == exits
+    }
+
+    /// The ids that join its row.
+    pub(super) fn ids(&mut self) -> Option<&mut Ids> {
+        self.record.head.extra.as_mut()?.ids.as_mut()
     }
 
     /// Begins anew in the same place, which is clear.

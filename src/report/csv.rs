@@ -12,12 +12,14 @@ impl Report {
         let mut lines = Lines { out: HEADER.to_owned(), start: String::new(), end: String::new() };
         lines.start = moment_text(self.window.since.or(self.window.first)).unwrap_or_default();
         lines.end = moment_text(self.window.until.or(self.window.last)).unwrap_or_default();
+        let calls = self.events.iter().map(|event| event.figures.calls).sum();
         if let Some(rollup) = &self.rollup {
-            let calls = self.events.iter().map(|event| event.figures.calls).sum();
             lines.line("percentile_error", "", Some(rollup.error_bound), "ratio", calls, "");
             let until = moment_text(rollup.until).unwrap_or_default();
             lines.text("rolled_up_until", "", &until, "time", calls, "");
+            rollup.notes.iter().for_each(|note| lines.text("note", "", note, "text", calls, ""));
         }
+        lines.line("unreadable", "", Some(self.unreadable as f64), "rows", calls, "");
         self.events.iter().for_each(|event| lines.event(event));
         for (event_type, attempts) in &self.attempts {
             let of = part("event_type", event_type);
@@ -125,7 +127,7 @@ impl Lines {
     }
 }
 
-/// A part of the dimension. What separates parts is marked where it is in a value.
+/// A part of the dimension. A `\` marks a separator that is in a value.
 pub(super) fn part(key: &str, value: &str) -> String {
     format!("{key}={}", value.replace('\\', r"\\").replace(';', r"\;"))
 }

@@ -323,7 +323,7 @@ impl<'a> Observation<'a> {
     }
 
     /// Why a call did not succeed.
-    pub(crate) fn why(&self) -> Option<&'a str> {
+    pub(crate) fn why(&self) -> Option<String> {
         why(self.reason_code(), self.reason(), self.outcome())
     }
 

@@ -237,6 +237,11 @@ pub(super) fn condition_of(condition: &str) -> Result<(Asked, Comparison, String
     if matches!(key.trim(), "hour" | "day") {
         return Err(Error::config("hour and day group rows, and select none: use --since and --until"));
     }
+    if key.trim() == "created_at" {
+        return Err(Error::config(
+            "the time of a row is no key: use --since and --until, or context.created_at for a key of the context",
+        ));
+    }
     if value.starts_with(['=', '!', '<', '>', '~']) {
         return Err(Error::config(
             "the value of a condition begins with a sign: write one of = != < <= > >= and the value, such as \

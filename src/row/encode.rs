@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::iter;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -311,18 +312,22 @@ fn severity(head: &Head, values: Values<'_>, row: &RowPlan, natural: Severity) -
     }
 }
 
-/// The severity that a value stands for: that of the same word, of a range, or by its own name.
+/// The severity that a value stands for: that of the same word, of the narrowest range around it, or by its own name.
 fn severity_of(value: Value<'_>, map: &[(String, Severity)]) -> Option<Severity> {
     let word = value.text();
     let same = |from: &str| match word {
         Some(word) => from.eq_ignore_ascii_case(word),
         None => from.parse().ok().is_some_and(|from: f64| value.number() == Some(from)),
     };
-    let within = |from: &str| {
-        range_of(from).zip(value.number()).is_some_and(|(range, number)| range.contains(&number))
+    let listed = || map.iter().find(|(from, _)| same(from)).map(|(_, to)| *to);
+    let within = || {
+        let number = value.number()?;
+        let ranges = map.iter().filter_map(|(from, to)| Some((range_of(from)?, *to)));
+        let around = ranges.filter(|(range, _)| range.contains(&number));
+        let width = |range: &RangeInclusive<f64>| range.end() - range.start();
+        around.min_by(|(one, _), (other, _)| width(one).total_cmp(&width(other))).map(|(_, to)| to)
     };
-    let find = |fits: &dyn Fn(&str) -> bool| map.iter().find(|(from, _)| fits(from)).map(|(_, to)| *to);
-    find(&same).or_else(|| find(&within)).or_else(|| word?.to_ascii_lowercase().parse().ok())
+    listed().or_else(within).or_else(|| word?.to_ascii_lowercase().parse().ok())
 }
 
 fn natural_of_call(judgement: &Judgement<'_>, row: &RowPlan) -> Severity {

@@ -136,7 +136,9 @@ fn reported<'a>(head: &Head, values: Values<'a>, row: &RowPlan, success: Option<
         return if is_told { Reported::Unclear(None) } else { Reported::Nothing };
     };
     let success = match &rule.test {
-        SuccessTest::Within(range) => value.number().map(|number| range.contains(&number)),
+        SuccessTest::Within(range) => {
+            value.number().filter(|number| !number.is_nan()).map(|number| range.contains(&number))
+        }
         SuccessTest::Equals(wanted) => Some(equals(value, wanted)),
         SuccessTest::Bool | SuccessTest::ReturnMatches(_) => value.truth(),
     };

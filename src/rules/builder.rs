@@ -153,7 +153,7 @@ impl Rule {
     /// does not matter.
     ///
     /// A word of `map` may be a number (`404`) or a range of numbers (`5xx`, or `500..599` with both ends). The word itself
-    /// goes before ranges.
+    /// goes before ranges, and a narrow range before a wider one.
     pub fn severity_field(
         mut self,
         field: impl Into<String>,

@@ -171,13 +171,14 @@ fn in_duration(rule: &RuleSpec) -> Option<Mistake<'_>> {
 /// A range that no number is in.
 fn in_severity(rule: &RuleSpec) -> Option<Mistake<'_>> {
     let SeverityRule::Field { map, .. } = &rule.severity else { return None };
-    let is_idle = |word: &str| range_of(word).is_some_and(|range| range.is_empty());
-    let (word, _) = map.iter().find(|(word, _)| is_idle(word))?;
-    Some((
-        "severity",
-        word,
-        format!("\"severity\" has the range {word:?}, which no number is in: put the lower end first"),
-    ))
+    let fault = |word: &str| match range_of(word) {
+        Some(range) => range.is_empty().then_some("which no number is in: put the lower end first"),
+        None => word
+            .contains("..")
+            .then_some("which needs two whole numbers: write it as \"500..599\" or \"5xx\""),
+    };
+    let (word, fault) = map.iter().find_map(|(word, _)| Some((word, fault(word)?)))?;
+    Some(("severity", word, format!("\"severity\" has the range {word:?}, {fault}")))
 }
 
 /// A field that is renamed, nested or redacted twice.

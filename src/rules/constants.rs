@@ -123,7 +123,9 @@ fn value_of(key: &str, value: &Value, lookup: impl Fn(&str) -> Option<OsString>)
     if text.starts_with("$$") {
         return Ok(Value::from(&text[1..]));
     }
-    let Some(variable) = Variable::of(text) else { return Ok(value.clone()) };
+    let Some(variable) = Variable::of(text) else {
+        return if text.starts_with("${") { Err(no_variable(key, text)) } else { Ok(value.clone()) };
+    };
     let name = variable.name;
     let found = lookup(name).filter(|found| !found.is_empty());
     if let Some(found) = found {
@@ -139,6 +141,13 @@ fn value_of(key: &str, value: &Value, lookup: impl Fn(&str) -> Option<OsString>)
              \"${{{name}:-unknown}}\""
         ))
     })
+}
+
+fn no_variable(key: &str, text: &str) -> Error {
+    Error::config(format!(
+        "\"all.set\" has {key:?} = {text:?}, which is no variable: write \"${{NAME}}\" or \"${{NAME:-default}}\", and nothing \
+         after it, or \"${text}\" for this text"
+    ))
 }
 
 impl<'a> Variable<'a> {
@@ -202,6 +211,17 @@ mod tests {
         let set = set_by("[all]\nset = { host = \"$HOSTNAME\" }", &[]).expect("the machine has a name");
         assert_eq!(set[1].1.as_str().map(str::to_owned), host_name());
         assert!(host_name().is_some_and(|name| !name.is_empty()));
+    }
+
+    #[test]
+    fn braces_that_name_no_variable_are_refused() {
+        for text in ["${V:-x", "${V-x}", "${V:?x}", "${V}x", "${}"] {
+            let error = set_by(&format!("[all]\nset = {{ version = {text:?} }}"), &[("V", "1")]);
+            let error = error.expect_err(text);
+            let expected =
+                format!("\"all.set\" has \"version\" = {text:?}, which is no variable: write \"${{NAME}}\"");
+            assert!(error.starts_with(&expected), "{error}");
+        }
     }
 
     #[test]

@@ -91,6 +91,11 @@ impl Rules {
             let text = "instrumented has an empty name: give it env!(\"CARGO_CRATE_NAME\")";
             return Err(Error::config(text));
         }
+        if crate_name.contains('*') {
+            return Err(Error::config(format!(
+                "instrumented({crate_name:?}) is no crate: call it once for each crate, or write a rule with span = \"*\""
+            )));
+        }
         // Targets have the name that the compiler knows.
         let target = crate_name.replace('-', "_");
         let [event, source, severity] = ANNOTATIONS;

@@ -236,7 +236,8 @@ pub enum Silent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Redact {
-    /// The row has the text up to the first `?`, so that a URI has no query.
+    /// The row has the text up to the first `?`, so that a URI has no query; an absolute URI also loses its user and
+    /// password.
     Query,
     /// The row has a digest instead: the SHA-256 of the value's text in UTF-8, as 64 lowercase hex digits, without
     /// key or salt. The text of a bool is `true` or `false`, that of a number its decimal digits.

@@ -113,27 +113,29 @@ fn sqlite(_: &str, _: &TableName, _: &ColumnMap, _: bool) -> Result<AnyStore, Er
     Err(Error::config("the database URL is for SQLite: build tracing-ledger with the feature sqlite"))
 }
 
+/// The same call of whichever store it is.
+macro_rules! delegate {
+    ($any:ident.$($call:tt)+) => {
+        match *$any {
+            #[cfg(feature = "postgres")]
+            AnyStore::Postgres(ref mut store) => store.$($call)+,
+            #[cfg(feature = "sqlite")]
+            AnyStore::Sqlite(ref mut store) => store.$($call)+,
+        }
+    };
+}
+
 impl Store for AnyStore {
     #[cfg_attr(
         not(any(feature = "postgres", feature = "sqlite")),
         expect(unused_variables, reason = "without a built-in store there is no variant to pass them to")
     )]
     async fn insert(&mut self, batch: &[Row], attempt: Attempt) -> Result<(), InsertError> {
-        match *self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(ref mut store) => store.insert(batch, attempt).await,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(ref mut store) => store.insert(batch, attempt).await,
-        }
+        delegate!(self.insert(batch, attempt).await)
     }
 
     async fn reach(&mut self) -> Result<(), InsertError> {
-        match *self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(ref mut store) => store.reach().await,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(ref mut store) => store.reach().await,
-        }
+        delegate!(self.reach().await)
     }
 }
 
@@ -165,12 +167,7 @@ impl AnyStore {
         expect(unused_variables, reason = "without a built-in store there is no variant to pass them to")
     )]
     pub(crate) async fn check(&mut self, trials: &[Trial], checkup: &mut Checkup) {
-        match *self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(ref mut store) => store.check(trials, checkup).await,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(ref mut store) => store.check(trials, checkup).await,
-        }
+        delegate!(self.check(trials, checkup).await)
     }
 
     /// Whether there is a row of this type with that mark in its context, or why that cannot be known.
@@ -179,24 +176,14 @@ impl AnyStore {
         expect(unused_variables, reason = "without a built-in store there is no variant to pass them to")
     )]
     pub(crate) async fn has_marked(&mut self, event_type: &str, mark: &str) -> Result<bool, String> {
-        match *self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(ref mut store) => store.has_marked(event_type, mark).await,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(ref mut store) => store.has_marked(event_type, mark).await,
-        }
+        delegate!(self.has_marked(event_type, mark).await)
     }
 }
 
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 impl super::read::RowSource for AnyStore {
     async fn expected(&mut self, selection: &super::read::Selection) -> Result<Option<u64>, Error> {
-        match *self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(ref mut store) => store.expected(selection).await,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(ref mut store) => store.expected(selection).await,
-        }
+        delegate!(self.expected(selection).await)
     }
 
     fn passes_whole_rows(&self) -> bool {
@@ -213,12 +200,7 @@ impl super::read::RowSource for AnyStore {
         selection: &super::read::Selection,
         each: &mut (dyn FnMut(&super::read::Reading<'_>) + Send),
     ) -> Result<(), Error> {
-        match *self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(ref mut store) => store.read(selection, each).await,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(ref mut store) => store.read(selection, each).await,
-        }
+        delegate!(self.read(selection, each).await)
     }
 }
 

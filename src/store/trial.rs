@@ -16,6 +16,8 @@ pub(crate) struct Trial {
     pub(crate) row: Row,
     /// The columns whose values are made up, because only callsites and calls know them.
     pub(crate) guessed: Vec<&'static str>,
+    /// Whether its context is that of real rows, and has no fields that only calls know.
+    pub(crate) is_whole: bool,
 }
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -97,3 +97,19 @@ fn a_call_that_told_something_else_about_its_end_is_not_taken_for_cancelled() {
     let rows = ledger.rows();
     assert_eq!(rows.iter().map(|row| row.get("outcome")).collect::<Vec<_>>(), ["unknown", "cancelled"]);
 }
+
+/// The event has a row of its own as well.
+#[test]
+fn an_event_with_a_rule_gives_its_fields_too() {
+    for event in [Rule::event("*").target("web"), Rule::event("*").fields(["status"])] {
+        let ledger = ledger([call(), event.event_type("web.answer")]);
+        ledger.run(|| {
+            info_span!("call").in_scope(|| info!(target: "web::response", status = 503, "done"));
+        });
+        let rows = ledger.rows();
+        let [answer, call] = &rows[..] else { panic!("two rows, not {rows:#?}") };
+        assert_eq!((&*answer.event_type, answer.get("status")), ("web.answer", &json!(503)));
+        assert_eq!((&*call.event_type, call.get("status")), ("call", &json!(503)));
+        assert_eq!((call.get("success"), call.get("outcome")), (&json!(false), &json!("ok")));
+    }
+}

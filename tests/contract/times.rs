@@ -68,6 +68,26 @@ fn a_severity_follows_numbers_and_ranges() {
 }
 
 #[test]
+fn the_narrowest_range_decides() {
+    for map in ["'400..599' = 'warning', '5xx' = 'error'", "'5xx' = 'error', '400..599' = 'warning'"] {
+        let ledger =
+            ledger(&format!("[[rule]]\nspan = 'a'\nseverity = {{ field = 'status', map = {{ {map} }} }}"));
+        for (status, severity) in [(404, "warning"), (503, "error")] {
+            ledger.run(|| info_span!("a", status).in_scope(|| ()));
+            assert_eq!(ledger.rows().pop().expect("a row").severity, severity, "{map}: {status}");
+        }
+    }
+}
+
+#[test]
+fn a_number_that_is_none_is_no_success_and_no_failure() {
+    let ledger = ledger("[[rule]]\nspan = 'a'\nsuccess = { field = 'status', below = 500 }");
+    ledger.run(|| info_span!("a", status = f64::NAN).in_scope(|| ()));
+    let row = only(ledger.rows());
+    assert_eq!((row.get("success"), row.get("outcome")), (&json!(null), &json!("unknown")));
+}
+
+#[test]
 fn a_text_that_is_a_number_has_its_severity_too() {
     let ledger = ledger("[[rule]]\nspan = 'a'\nseverity = { field = 'status', map = { '5xx' = 'error' } }");
     ledger.run(|| info_span!("a", status = %503, success = true).in_scope(|| ()));

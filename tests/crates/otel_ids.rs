@@ -162,6 +162,24 @@ fn a_trace_of_another_service_goes_on() {
 }
 
 #[test]
+fn a_span_that_is_never_entered_is_joined_by_those_within_it() {
+    for order in ORDERS {
+        let program = Program::run(order, || {
+            info_span!("request").in_scope(|| {
+                let job = info_span!("job");
+                let call = info_span!(parent: &job, "call");
+                drop(job);
+                call.in_scope(|| ());
+            });
+        });
+        let (rows, spans) = (program.rows(), program.spans());
+        for name in ["request", "job", "call"] {
+            assert_eq!(rows[name], ids(&spans[name]), "{order:?}: {name}");
+        }
+    }
+}
+
+#[test]
 fn a_span_that_opentelemetry_does_not_have_joins_the_trace() {
     for order in ORDERS {
         let program = Program::run(order, || {

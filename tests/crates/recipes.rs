@@ -5,6 +5,8 @@
 mod grpc;
 #[path = "page/http_client.rs"]
 mod http_client;
+#[path = "page/http_span.rs"]
+mod http_span;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::health_server::HealthServer;
 use tracing_ledger::{NoticeKind, Rules};
 
-use crate::server::serve;
+use crate::server::{serve, serve_traced};
 
 const PAGE: &str = include_str!("../../docs/recipes.md");
 
@@ -48,6 +50,7 @@ fn block(heading: &str, language: &str) -> &'static str {
 fn the_code_is_that_of_the_page() {
     assert_eq!(block("tonic", "rust"), include_str!("page/grpc.rs"));
     assert_eq!(block("reqwest-tracing", "rust"), include_str!("page/http_client.rs"));
+    assert_eq!(block("tower-http with a span of your own", "rust"), include_str!("page/http_span.rs"));
 }
 
 fn told<const N: usize>(row: &StoredRow, keys: [&str; N]) -> [Value; N] {
@@ -78,6 +81,31 @@ fn tower_http() {
         ]
     );
     assert!(rows.iter().all(|row| row.event_type == "http.request" && row.ms("latency_ms") >= 0.0));
+}
+
+#[test]
+fn tower_http_with_a_span_of_your_own() {
+    let ledger = ledger_of("tower-http with a span of your own");
+    serve_traced(&ledger, http_span::traced, async |client| {
+        client.get("/tables/7?token=secret").await;
+        client.get("/fails").await;
+        client.hang_up("/hangs").await;
+    });
+    let rows = ledger.rows();
+    let keys = ["method", "route", "status", "success", "outcome"];
+    let of = |row: &StoredRow| (row.event_type.clone(), row.severity.clone(), told(row, keys));
+    let request = |severity: &str, told: [Value; 4]| {
+        let [route, status, success, outcome] = told;
+        ("http.request".to_owned(), severity.to_owned(), [json!("GET"), route, status, success, outcome])
+    };
+    assert_eq!(
+        rows.iter().map(of).collect::<Vec<_>>(),
+        [
+            request("info", [json!("/tables/{id}"), json!(200), json!(true), json!("ok")]),
+            request("error", [json!("/fails"), json!(500), json!(false), json!("ok")]),
+            request("warning", [json!("/hangs"), Value::Null, json!(false), json!("cancelled")]),
+        ]
+    );
 }
 
 #[test]

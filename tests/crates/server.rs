@@ -30,13 +30,22 @@ pub(crate) struct Client {
 
 /// Runs `test` against a service of its own, with this ledger as the subscriber.
 pub(crate) fn serve<F: Future<Output = ()>>(ledger: &Ledger, test: impl FnOnce(Client) -> F) {
+    serve_traced(ledger, |router| router.layer(TraceLayer::new_for_http()), test);
+}
+
+/// The same with another `TraceLayer`.
+pub(crate) fn serve_traced<F: Future<Output = ()>>(
+    ledger: &Ledger,
+    traced: impl FnOnce(Router) -> Router,
+    test: impl FnOnce(Client) -> F,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     ledger.run(|| {
         runtime.block_on(async {
             let (entered, dropped) = <(Arc<Notify>, Arc<Notify>)>::default();
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
             let address = listener.local_addr().expect("it is bound");
-            tokio::spawn(axum::serve(listener, router(&entered, &dropped)).into_future());
+            tokio::spawn(axum::serve(listener, traced(router(&entered, &dropped))).into_future());
             test(Client { address, entered, dropped }).await;
         });
     });
@@ -57,7 +66,6 @@ fn router(entered: &Arc<Notify>, dropped: &Arc<Notify>) -> Router {
         .route("/fails", get(async || StatusCode::INTERNAL_SERVER_ERROR))
         .route("/panics", get(async || -> StatusCode { panic!("out of tables") }))
         .route("/hangs", get(hangs))
-        .layer(TraceLayer::new_for_http())
 }
 
 impl Client {

@@ -3,6 +3,7 @@
 mod annotations;
 mod bad_input;
 mod filters;
+mod hints;
 mod on_stderr;
 mod silent_setups;
 mod unreachable;

@@ -106,7 +106,17 @@ async fn a_row_of_the_future_hides_neither_new_rows_nor_silence() {
     assert!(view.silent_since.is_some() && view.silent_since == view.last, "{:?}", view.last);
     insert(&url, &[quote(1, 1.0, true)]).await;
     let view = assert_same(&mut live, &question, &url).await;
-    assert_eq!((calls(&view), view.silent_since), (3, None));
+    assert_eq!((calls(&view), view.later, view.silent_since), (3, 1, None));
+    // The time of this row has come when the report ends a little later.
+    let soon = SystemTime::now() + Duration::from_secs(5);
+    insert(&url, &[row(soon, "other", "{}")]).await;
+    live.look().await.expect("it is read");
+    assert_eq!(live.view(soon - Duration::from_secs(2)).await.expect("a view").later, 2);
+    let view = live.view(soon + Duration::from_secs(1)).await.expect("a view");
+    assert_eq!(
+        (calls(&view), view.later, view.last.is_some_and(|last| last > soon - Duration::from_micros(2))),
+        (4, 1, true)
+    );
 }
 
 #[tokio::test]
@@ -122,7 +132,7 @@ async fn a_failure_has_the_text_of_its_error() {
     let mut live = Live::new(&question, WINDOW, &[&url]).expect("a URL");
     let view = assert_same(&mut live, &question, &url).await;
     let reasons: Vec<_> = view.failures.iter().map(|failure| failure.reason.as_deref()).collect();
-    assert_eq!(reasons, [Some("pool exhausted"), Some("panic"), Some("error")]);
+    assert_eq!(reasons, [Some("error: pool exhausted"), Some("panic: at line 7"), Some("error")]);
 }
 
 #[tokio::test]

@@ -284,9 +284,11 @@ async fn hours_whose_rows_are_deleted_keep_their_figures() {
     assert!(done.to_string().contains("In 1 hour, late rows do not count"), "{done}");
     let later = rollup().since(at(0)).run(&url).await.expect("rolled up");
     assert_eq!((later.hours, later.undecided), (0, 0));
-    let text = rolled(&Question::new(), &url).await.to_string();
+    let answer = rolled(&Question::new(), &url).await;
+    let text = answer.to_string();
     let note = "2 hours have lost a part of the rows: rows that have come late since then do not count.";
     assert!(text.contains(note), "{text}");
+    assert!(answer.to_csv().contains(&format!(",note,,{note},text,")), "{}", answer.to_csv());
     assert!(!before.to_string().contains("lost a part"), "{before}");
     // A rebuild takes nothing away.
     let rebuilt = rollup().rebuild(true).run(&url).await.expect("rolled up");
@@ -336,6 +338,34 @@ async fn figures_that_something_else_has_changed_are_refused() {
 }
 
 #[tokio::test]
+async fn times_may_be_texts_and_one_that_is_no_time_is_named() {
+    let url = database();
+    psql(
+        &url,
+        "ALTER TABLE observability_events ALTER COLUMN created_at DROP DEFAULT, ALTER COLUMN created_at TYPE text \
+         USING to_char(created_at AT TIME ZONE 'Asia/Tokyo', 'YYYY-MM-DD HH24:MI:SS.US\"+09\"')",
+    );
+    roll_up(&url).await;
+    let question = Question::new().by("hour").expect("a key");
+    let exact = exact(&question, &url).await;
+    assert_same(&exact, &rolled(&question, &url).await);
+    // Servers have other words and codes for each.
+    for time in ["yesterday noon-ish", "garbage", "2026-13-45 00:00:00"] {
+        psql(
+            &url,
+            &format!(
+                "DELETE FROM observability_events WHERE source = 'none'; \
+                 INSERT INTO observability_events (created_at, event_type, source, severity) \
+                 VALUES ('{time}', 'http.request', 'none', 'info')"
+            ),
+        );
+        let error = rollup().since(at(0)).run(&url).await.expect_err("refused").to_string();
+        assert!(error.contains("created_at is text, and that of a row is no time"), "{time}: {error}");
+        assert_eq!(rolled(&question, &url).await.unreadable, exact.unreadable + 1);
+    }
+}
+
+#[tokio::test]
 async fn keys_that_are_not_rolled_up_are_refused_with_what_to_do() {
     let url = database();
     roll_up(&url).await;
@@ -363,7 +393,10 @@ async fn figures_by_other_rules_are_not_mixed() {
         .expect("rules");
     let question = Question::new().rules(rules.clone()).event("http.request");
     let error = report(&question.clone().rollup(true), &[&url]).await.expect_err("refused");
-    assert!(error.to_string().contains("was made with other rules than this report's"), "{error}");
+    assert!(
+        error.to_string().contains("was made by other rules or another version of this command"),
+        "{error}"
+    );
     // The other event types are as they were.
     let question = question.event("inline_auto_assign.timeout");
     assert!(report(&question.rollup(true), &[&url]).await.is_err());

@@ -114,8 +114,10 @@ async fn a_booking_is_told_in_order_over_both_flows() {
             .iter()
             .map(|wait| (wait.after, wait.before, wait.offset_ms, wait.duration_ms, wait.reason.as_deref()))
             .collect();
-        let expected =
-            [(0, 4, 1000.0, 249.5, Some("cancelled")), (4, 6, 1450.0, 39_650.0, Some("hard.no_tables"))];
+        let expected = [
+            (0, 4, 1000.0, 249.5, Some("cancelled: quote.exception")),
+            (4, 6, 1450.0, 39_650.0, Some("hard.no_tables")),
+        ];
         assert_eq!(waits, expected);
         let ending = story.ending.expect("it ended");
         assert_eq!((ending.row, ending.result.as_deref()), (2, Some("succeeded")));
@@ -163,6 +165,14 @@ async fn the_text_names_waits_reasons_and_the_end() {
         "{text}"
     );
     let wide = story.to_text(120);
+    let event = wide.lines().find(|line| line.contains("auto_assign.succeeded")).expect("the event");
+    assert_eq!(event.split_whitespace().take(3).collect::<Vec<_>>(), ["41.2", "s", "auto_assign.succeeded"]);
+    assert!(
+        event.ends_with("after 40.0 s"),
+        "the job has taken so long, and the event takes no time: {wide}"
+    );
+    let indented = wide.lines().find(|line| line.contains("waits after hard.no_tables")).expect("the wait");
+    assert!(indented.contains("39.6 s   waits"), "it is within the job: {wide}");
     assert!(wide.lines().any(|line| line.chars().count() > 80), "{wide}");
 }
 
@@ -181,9 +191,11 @@ async fn the_page_has_the_same_numbers_and_every_context() {
     let story = tell(&booking(), &file.url()).await;
     let page = story.to_html();
     for (place, row) in story.rows.iter().enumerate() {
-        // The duration in an event is that of something else.
-        let took = row.duration_ms.filter(|_| row.kind != RowKind::Event);
-        let took = took.map_or("–".to_owned(), |ms| serde_json::json!(ms).to_string());
+        let took = match row.kind {
+            // The duration in an event is that of something that has ended before.
+            RowKind::Event => String::new(),
+            _ => row.duration_ms.map_or("–".to_owned(), |ms| serde_json::json!(ms).to_string()),
+        };
         assert_eq!(cell(&page, &format!("/rows/{place}"), 1).trim(), took, "{place}");
         assert!(page.contains(row.id.as_deref().expect("an id")), "{place}");
     }
@@ -197,6 +209,9 @@ async fn the_page_has_the_same_numbers_and_every_context() {
         page.contains("waits after hard.no_tables") && page.contains("at attempt 3, 41.2 s after"),
         "{page}"
     );
+    let second =
+        "<summary>at 1.25 s: auto_assign.quote #2 job <small>ended 2026-02-02T02:40:01.450000Z</small>";
+    assert!(page.contains(second), "each row is named as in the table: {page}");
     assert!(page.contains("quoteDurationMs") && page.contains("Content-Security-Policy"), "{page}");
     assert!(!page.contains(" src=") && !page.contains("href=\"http"), "{page}");
 }

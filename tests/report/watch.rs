@@ -95,6 +95,51 @@ async fn one_frame_shows_the_groups_that_are_asked_for() {
     }
 }
 
+/// The first two of these rows name no code, and the third does.
+const FAILED: [(&str, &str); 3] = [
+    ("http.request", r#"{"success": false, "outcome": "error", "error": "pool exhausted"}"#),
+    ("http.request", r#"{"success": false, "outcome": "ok", "reason": "upstream timed out"}"#),
+    (
+        "orders.place",
+        r#"{"success": false, "outcome": "ok", "reason_code": "no_stock", "reason": "Nothing left"}"#,
+    ),
+];
+
+#[tokio::test]
+async fn a_failure_has_the_same_reason_in_a_frame_a_story_a_page_and_the_report() {
+    let url = Cluster::shared().database();
+    let booking = uuid::Uuid::from_u128(0xb00c);
+    let failed = |(at, (event_type, context)): (u64, (&str, &str))| {
+        let mut row = row(at, event_type, 5, "job");
+        (row.context, row.booking_id) = (context.to_owned(), Some(booking));
+        row
+    };
+    insert(&url, &(1..).zip(FAILED).map(failed).collect::<Vec<_>>()).await;
+    let printed = |arguments: &[&str]| String::from_utf8(run(arguments, &url).stdout).expect("UTF-8");
+    let json: Value = serde_json::from_str(&printed(&["report", "--format", "json"])).expect("JSON");
+    let events = json["events"].as_array().expect("events");
+    let reasons = events.iter().flat_map(|event| event["reasons"].as_array().expect("reasons"));
+    let mut codes: Vec<_> = reasons.filter_map(|reason| reason["code"].as_str()).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, ["no_stock", "pool exhausted", "upstream timed out"]);
+    let booking = booking.to_string();
+    let frame = printed(&["watch", "--once"]);
+    let [text, story, page] =
+        [&["story", &booking][..], &["story", &booking, "--format", "html"], &["report", "--format", "html"]]
+            .map(printed);
+    for code in codes {
+        for shown in [&frame, &text, &story, &page] {
+            assert!(shown.contains(code), "{code}: {shown}");
+        }
+    }
+    assert!(
+        frame.contains("http.request error: pool exhausted") && !frame.contains("Nothing left"),
+        "{frame}"
+    );
+    let last = "Ended with http.request: error: pool exhausted";
+    assert!(text.contains(last) && story.contains(last), "{text}");
+}
+
 #[test]
 fn one_frame_says_by_its_status_that_nothing_was_found() {
     let output = run(&["watch", "--once"], &Cluster::shared().database());

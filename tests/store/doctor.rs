@@ -162,6 +162,79 @@ fn a_constraint_that_rejects_the_rows_of_a_rule_is_found() {
     assert_eq!(check(&tracing_ledger::builder(), &url).health(), Health::Ok);
 }
 
+/// Only the calls know the fields.
+#[test]
+fn a_constraint_of_the_context_that_rows_may_pass_is_a_warning() {
+    let url = Cluster::shared().database();
+    let constraint = "CHECK (event_type = 'ledger.loss' OR context ? 'order_id')";
+    Cluster::shared().psql(&url, &format!("ALTER TABLE observability_events ADD {constraint}"));
+    let rules = "[[rule]]\nspan = 'c'\n".parse().expect("good rules");
+    let checkup = check(&tracing_ledger::builder().rules(rules), &url);
+    let words =
+        ["rows of \"c\" are rejected without the fields of their calls", "see whether the real rows pass"];
+    assert_fault(&checkup, "constraints", Health::Warning, &words);
+}
+
+#[test]
+fn a_table_that_the_ledger_makes_need_not_be_there_yet() {
+    let url = Cluster::shared().empty_database();
+    for (builder, text) in [
+        (tracing_ledger::builder().table("calls"), "calls does not exist yet: the first rows make it"),
+        (
+            tracing_ledger::builder().table("late.calls"),
+            "late.calls does not exist yet: the first rows make its schema and it",
+        ),
+    ] {
+        assert_eq!(check(&builder, &url).health(), Health::Wrong);
+        let checkup = check(&builder.create_table(true), &url);
+        assert_eq!(checkup.health(), Health::Ok, "{checkup}");
+        assert!(
+            checkup.findings.iter().any(|found| found.topic == "table" && found.text == text),
+            "{checkup}"
+        );
+    }
+    let (_layer, guard) =
+        tracing_ledger::builder().create_table(true).build::<Registry>(&url).expect("a ledger");
+    assert_eq!(guard.check(TIMEOUT).health(), Health::Ok, "before the first row");
+    let table =
+        "SELECT count(*) FROM pg_class WHERE relname LIKE '%calls' OR relname = 'observability_events'";
+    assert_eq!(Cluster::shared().psql(&url, table), "0");
+}
+
+/// As for a program that reads the environment.
+#[cfg(feature = "cli")]
+#[test]
+fn wrong_rules_and_variables_are_findings_and_the_database_is_looked_at() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = Cluster::shared().database();
+    let rules = |text: &str| {
+        let path = folder.path().join("rules.toml");
+        std::fs::write(&path, text).expect("a file is written");
+        path
+    };
+    let doctor = |rules: Option<&std::path::Path>, variable: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tracing-ledger"));
+        command.args(["doctor", "--database-url", &url]);
+        if let Some(rules) = rules {
+            command.arg("--rules").arg(rules);
+        }
+        command.env_remove("NO_SUCH_VERSION").envs(variable.map(|name| (name, "1")));
+        let output = command.output().expect("it starts");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(said.contains("ok    rights"), "{said}");
+        let wrong: Vec<_> = said.lines().filter(|line| line.starts_with("WRONG ")).collect();
+        let [wrong] = wrong[..] else { panic!("{said}") };
+        wrong.to_owned()
+    };
+    let wrong = doctor(Some(&rules("[[rule]]\nspan = 'c'\nredat = ['a']\n")), None);
+    assert!(wrong.starts_with("WRONG rules ") && wrong.contains("did you mean \"redact\"?"), "{wrong}");
+    let wrong = doctor(Some(&rules("builtin = true\n[all]\nset = { v = '$NO_SUCH_VERSION' }\n")), None);
+    assert!(wrong.starts_with("WRONG rules ") && wrong.contains("NO_SUCH_VERSION"), "{wrong}");
+    let wrong = doctor(None, Some("TRACING_LEDGER_RULEZ"));
+    assert!(wrong.starts_with("WRONG environment TRACING_LEDGER_RULEZ is no variable"), "{wrong}");
+}
+
 #[test]
 fn the_rows_that_are_tried_have_the_constants_of_all_rows() {
     let url = Cluster::shared().database();
@@ -307,5 +380,10 @@ fn the_command_ends_with_the_state() {
     let unknown = doctor(&["--database-url", &away]);
     assert_eq!(unknown.status.code(), Some(2), "{}", said(&unknown));
     let nothing = doctor(&["--database-url", &url, "--rules", "no-such-file.toml"]);
-    assert_eq!(nothing.status.code(), Some(2), "rules that cannot be read: nothing was looked at");
+    assert_eq!(nothing.status.code(), Some(2), "rules that cannot be read");
+    assert!(
+        said(&nothing).starts_with("?     rules") && said(&nothing).contains("ok    rights"),
+        "{}",
+        said(&nothing)
+    );
 }

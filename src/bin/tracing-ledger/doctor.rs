@@ -2,6 +2,8 @@
 //!
 //! Exit status: 0 if nothing is wrong, 1 if something is wrong, 2 if something could not be looked at.
 
+use std::error::Error as _;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -56,10 +58,43 @@ impl Doctor {
         }
     }
 
+    /// Rules and variables that are wrong are findings, and the rest is looked at without them.
     fn look(&self) -> Result<Checkup, Error> {
+        let mut faults = Checkup::default();
+        let mut fault = |topic, error: Error| {
+            let is_unread = error.source().is_some_and(|cause| cause.is::<io::Error>());
+            let health = if is_unread { Health::Unknown } else { Health::Wrong };
+            faults.note(topic, health, format!("{error:#}"));
+        };
+        if let Err(error) = tracing_ledger::builder().with_env()
+            && !error.to_string().starts_with("TRACING_LEDGER_RULES ")
+        {
+            fault("environment", error);
+        }
+        let rules = self.rules.as_ref().map(Rules::from_path).transpose();
+        let rules = rules.unwrap_or_else(|error| {
+            fault("rules", error);
+            None
+        });
+        let checkup = match (self.check(rules.clone()), rules) {
+            // Constants are made of variables when a ledger is built.
+            (Err(error), Some(_)) => {
+                let checkup = self.check(None)?;
+                fault("rules", error);
+                checkup
+            }
+            (checkup, _) => checkup?,
+        };
+        // Those of the built-in rules are of no interest then.
+        let has_rules = !faults.findings.iter().any(|finding| finding.topic == "rules");
+        faults.findings.extend(checkup.findings.into_iter().filter(|of| has_rules || of.topic != "rules"));
+        Ok(faults)
+    }
+
+    fn check(&self, rules: Option<Rules>) -> Result<Checkup, Error> {
         let mut builder = tracing_ledger::builder().table(&self.table);
-        if let Some(path) = &self.rules {
-            builder = builder.rules(Rules::from_path(path)?);
+        if let Some(rules) = rules {
+            builder = builder.rules(rules);
         }
         if let Some(dir) = &self.spool {
             builder = builder.spool_dir(dir);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::mix;
 use super::snapshot::Snapshot;
 use super::tally::EventTally;
+use crate::report::gather::cell::MOST_CELLS;
 use crate::report::observe::{Observation, Questions};
 use crate::report::stats::blocks::TimeBlocks;
 use crate::store::read::Reading;
@@ -13,7 +14,9 @@ use crate::store::read::Reading;
 /// The rows of one side, as they are read.
 pub(super) struct Collected<'a> {
     pub(super) side: Snapshot,
-    tallies: BTreeMap<(String, Vec<Option<String>>), EventTally>,
+    /// Of the rows of each event type.
+    totals: BTreeMap<String, EventTally>,
+    groups: BTreeMap<(String, Vec<Option<String>>), EventTally>,
     /// The first and the last moment, and the days with rows.
     days: BTreeMap<i64, (jiff::Timestamp, jiff::Timestamp)>,
     mix_keys: &'a [String],
@@ -23,7 +26,14 @@ pub(super) struct Collected<'a> {
 
 impl<'a> Collected<'a> {
     pub(super) fn new(side: Snapshot, mix_keys: &'a [String]) -> Self {
-        Self { side, tallies: BTreeMap::new(), days: BTreeMap::new(), mix_keys, run: None }
+        Self {
+            side,
+            totals: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            days: BTreeMap::new(),
+            mix_keys,
+            run: None,
+        }
     }
 
     /// A row that the selection asks for, or one that says how many others are missing.
@@ -57,14 +67,21 @@ impl<'a> Collected<'a> {
         for (key, value) in by.chain(mixed) {
             mix::count(mix, key, value);
         }
-        let group = values;
         let at = self.run.unwrap_or(at);
-        let mut add =
-            |by| self.tallies.entry((row.event_type().to_owned(), by)).or_default().add(row, at, unit);
-        if !group.is_empty() {
-            add(group);
+        self.totals.entry(row.event_type().to_owned()).or_default().add(row, at, unit);
+        if !values.is_empty() {
+            self.group((row.event_type().to_owned(), values), |tally| tally.add(row, at, unit));
         }
-        add(Vec::new());
+    }
+
+    /// Counts a row of a group. The two sides would have different rows in a group of all others, so it has none.
+    fn group(&mut self, key: (String, Vec<Option<String>>), count: impl FnOnce(&mut EventTally)) {
+        let is_full = self.groups.len() >= MOST_CELLS;
+        match self.groups.get_mut(&key) {
+            Some(tally) => count(tally),
+            None if is_full => self.side.ungrouped += 1,
+            None => count(self.groups.entry(key).or_default()),
+        }
     }
 
     pub(super) fn finish(self, runs: bool, short_window: bool) -> Snapshot {
@@ -80,11 +97,43 @@ impl<'a> Collected<'a> {
         side.first = text(self.days.values().map(|day| day.0).min());
         side.last = text(self.days.values().map(|day| day.1).max());
         let blocks = side.blocks;
-        side.events = self
-            .tallies
-            .into_iter()
-            .map(|((event_type, by), tally)| tally.figures(event_type, by, blocks))
-            .collect();
+        let totals = self.totals.into_iter().map(|(event_type, tally)| ((event_type, Vec::new()), tally));
+        let all = totals.chain(self.groups);
+        side.events = all.map(|((event_type, by), tally)| tally.figures(event_type, by, blocks)).collect();
         side
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::snapshot::{Filter, Snapshot};
+    use super::*;
+    use crate::report::observe::By;
+    use crate::rules::Rules;
+    use crate::store::read::{Asked, Choice, Selection};
+
+    #[test]
+    fn groups_and_values_of_the_mix_have_a_bound() {
+        let key = Asked::Key(Choice::always("path"));
+        let mut questions = Questions::new(&Rules::builtin(), Selection::default());
+        let place = questions.place(key.clone());
+        let questions = questions.by([By::Text(key)]);
+        let filter = Filter { by: vec!["path".to_owned()], ..Filter::default() };
+        let mut collected = Collected::new(Snapshot::empty("..", filter, TimeBlocks::Days), &[]);
+        for number in (0..MOST_CELLS + 3).chain(0..2) {
+            let path = number.to_string();
+            let mut texts = vec![None; questions.selection().asked.len()];
+            texts[place] = Some(path.as_str());
+            let created_at = Some(jiff::Timestamp::UNIX_EPOCH);
+            collected
+                .take(&questions, &Reading { created_at, event_type: "a", is_readable: true, texts: &texts });
+        }
+        let all = MOST_CELLS as u64 + 5;
+        assert_eq!(
+            (collected.groups.len(), collected.side.ungrouped, collected.side.rows),
+            (MOST_CELLS, 3, all)
+        );
+        let mix = &collected.side.mix["a"]["path"];
+        assert_eq!((mix.len(), mix["(other groups)"], mix["1"]), (MOST_CELLS + 1, 3, 2));
     }
 }

@@ -1,6 +1,6 @@
 //! Two sides, figure by figure, and the gates on them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::gate::GateSpec;
 use super::snapshot::{SideFigures, Snapshot};
@@ -153,26 +153,27 @@ impl GateLine {
 }
 
 fn pairs(before: &Snapshot, after: &Snapshot) -> Vec<Pair> {
-    let key = |event: &SideFigures| (event.event_type.clone(), event.by.clone());
-    let keys: BTreeSet<_> = before.events.iter().chain(&after.events).map(key).collect();
+    let mut groups: BTreeMap<_, [Option<&SideFigures>; 2]> = BTreeMap::new();
+    for (place, side) in [before, after].into_iter().enumerate() {
+        for event in &side.events {
+            groups.entry((&event.event_type, &event.by)).or_default()[place] = Some(event);
+        }
+    }
     let mut pairs = Vec::new();
-    for (event_type, by) in keys {
-        let of = |side: &Snapshot| {
-            side.events.iter().find(|event| event.event_type == event_type && event.by == by).cloned()
-        };
-        let sides = (of(before), of(after));
+    for ((event_type, by), [first, second]) in groups {
         for metric in super::gate::metrics() {
-            let estimate =
-                |side: &Option<SideFigures>, of: &Snapshot| side.as_ref()?.estimate(metric, of.blocks);
-            let (first, second) = (estimate(&sides.0, before), estimate(&sides.1, after));
-            if first.is_some() || second.is_some() {
-                let figure = sides.0.as_ref().and_then(|event| event.figure(metric));
+            let estimate = |side: Option<&SideFigures>, of: &Snapshot| {
+                side.and_then(|event| event.estimate(metric, of.blocks))
+            };
+            let sides = (estimate(first, before), estimate(second, after));
+            if sides.0.is_some() || sides.1.is_some() {
+                let figure = first.and_then(|event| event.figure(metric));
                 pairs.push(Pair {
                     event_type: event_type.clone(),
                     by: by.clone(),
                     metric: metric.to_owned(),
-                    before: first,
-                    after: second,
+                    before: sides.0,
+                    after: sides.1,
                     unsteady: figure.is_some_and(|figure| figure.differs_from_itself()),
                 });
             }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::by_event_type;
 use super::compared::Compared;
 use super::snapshot::Snapshot;
+use crate::report::gather::cell::MOST_CELLS;
 use crate::report::grid::NONE;
+use crate::report::key::OTHER_GROUPS;
 use crate::report::stats::{ALPHA, Interval};
 use crate::rules::Rules;
 
@@ -29,9 +31,13 @@ pub(super) fn by_keys<'a>(
 }
 
 pub(super) fn count(mix: &mut BTreeMap<String, BTreeMap<String, u64>>, key: &str, value: &str) {
+    let is_full = mix.get(key).is_some_and(|values| values.len() >= MOST_CELLS);
     match mix.get_mut(key).and_then(|values| values.get_mut(value)) {
         Some(count) => *count += 1,
-        None => _ = mix.entry(key.to_owned()).or_default().insert(value.to_owned(), 1),
+        None => {
+            let value = if is_full { OTHER_GROUPS } else { value };
+            *mix.entry(key.to_owned()).or_default().entry(value.to_owned()).or_default() += 1;
+        }
     }
 }
 

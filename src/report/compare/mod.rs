@@ -10,6 +10,7 @@ mod mix_lines;
 pub(super) mod overlay;
 pub(super) mod render;
 mod rows;
+mod shown;
 mod sketch;
 pub(super) mod snapshot;
 pub(super) mod tally;
@@ -283,7 +284,7 @@ impl Compare {
     }
 }
 
-/// What comes from a pipe can be read only once.
+/// A pipe can be read only once.
 fn read_stdin_once<'a>(sides: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
     if sides.into_iter().filter(|side| *side == STDIN).count() > 1 {
         return Err(Error::config(

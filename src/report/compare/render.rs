@@ -8,6 +8,7 @@ use super::compared::{Compared, GateLine, Pair, by_chance, interval};
 use super::mix;
 use super::mix_lines::mix_lines;
 use super::overlay::overlays;
+use super::shown::{shown, title, ungrouped_lines};
 use super::snapshot::{SavedFigure, SideFigures, Snapshot};
 use super::tally::SUCCESS;
 use super::words::{
@@ -56,7 +57,7 @@ impl Compared {
     pub fn to_json(&self) -> String {
         let side = |side: &Snapshot| {
             json!({"of": side.of, "first": side.first, "last": side.last, "rows": side.rows,
-                   "unreadable": side.unreadable, "unread_lines": side.unread.count(), "blocks": side.blocks, "losses": side.losses})
+                   "unreadable": side.unreadable, "ungrouped": side.ungrouped, "unread_lines": side.unread.count(), "blocks": side.blocks, "losses": side.losses})
         };
         let moved: Vec<_> = mix::shares(&self.before, &self.after)
             .into_iter()
@@ -101,6 +102,8 @@ pub(in crate::report) fn lines(compared: &Compared) -> Vec<Line> {
     let mut lines = vec![side_line("Before", &compared.before), side_line("After", &compared.after)];
     lines.extend(short_line(compared));
     lines.push(halves_line(compared));
+    lines.extend(kinds_line(compared));
+    lines.extend(ungrouped_lines(compared));
     lines.extend(mix_lines(compared));
     lines.extend(worse_group_lines(compared));
     let chance = by_chance(&compared.pairs);
@@ -132,6 +135,16 @@ fn short_line(compared: &Compared) -> Option<Line> {
     parts.then(|| {
         vec![own(
             "A short window is accepted: eight equal parts stand for days, so changes from day to day are not covered.",
+        )]
+    })
+}
+
+/// The spans of a log last longer than their calls.
+fn kinds_line(compared: &Compared) -> Option<Line> {
+    (compared.before.is_log != compared.after.is_log).then(|| {
+        vec![own(
+            "One side is a log. If its durations are those of spans that close, short calls are some percent longer than in \
+             rows: compare logs with logs.",
         )]
     })
 }
@@ -181,10 +194,10 @@ const FIGURE_COLUMNS: [&str; 13] = [
 
 fn grids(compared: &Compared) -> Vec<Grid> {
     let figures = Grid {
-        title: "Figures".to_owned(),
+        title: title(compared),
         header: FIGURE_COLUMNS.map(str::to_owned).to_vec(),
         names: 4,
-        rows: compared.pairs.iter().map(pair_cells).collect(),
+        rows: shown(compared).into_iter().map(pair_cells).collect(),
     };
     let gates = Grid {
         title: "Gates".to_owned(),

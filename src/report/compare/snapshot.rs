@@ -32,10 +32,13 @@ pub struct Snapshot {
     pub(in crate::report) rows: u64,
     /// Rows that cannot be read in full. Those without a time are in no figure.
     pub(in crate::report) unreadable: u64,
+    /// Rows of no group, because too many groups came before. Files of earlier versions have none.
+    #[serde(default)]
+    pub(super) ungrouped: u64,
     /// Of logs.
     #[serde(skip)]
     pub(super) unread: UnreadLines,
-    #[serde(skip)]
+    #[serde(default)]
     pub(super) is_log: bool,
     /// Empty in files of earlier versions.
     #[serde(default)]
@@ -130,6 +133,7 @@ impl Snapshot {
             last: String::new(),
             rows: 0,
             unreadable: 0,
+            ungrouped: 0,
             unread: UnreadLines::default(),
             is_log: false,
             sketch: RowSketch::default(),
@@ -154,6 +158,11 @@ impl Snapshot {
         let [of_rows, of_blocks] = [*rows, known.into()].map(|count| if count == 1 { "" } else { "s" });
         let of = named(of);
         format!("{rows} row{of_rows} of {of} from {first} to {last}, in {known} {name}{of_blocks}{enough}")
+    }
+
+    /// The figures of its groups.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &SideFigures> {
+        self.events.iter().filter(|event| !event.by.is_empty())
     }
 
     /// The keys to group by that no row has.

@@ -41,7 +41,7 @@ pub(in crate::report) fn result_word(result: GateResult) -> &'static str {
 
 pub(in crate::report) fn value(metric: &str, value: f64) -> String {
     match metric {
-        SUCCESS => format!("{:.1}%", value * 100.0),
+        SUCCESS => unit::percent(value),
         ATTEMPTS => format!("{value:.2}"),
         _ => duration(value),
     }
@@ -62,8 +62,8 @@ pub(in crate::report) fn change_of(metric: &str, change: f64) -> f64 {
 /// A change on the scale of its interval.
 pub(in crate::report) fn amount(metric: &str, change: f64) -> String {
     match metric {
-        SUCCESS => format!("{:+.1} pt", change * 100.0),
-        _ => format!("{:+.1}%", change.exp_m1() * 100.0),
+        SUCCESS => unit::change(change * 100.0) + " pt",
+        _ => unit::change(change.exp_m1() * 100.0) + "%",
     }
 }
 

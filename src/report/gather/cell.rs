@@ -1,4 +1,4 @@
-//! Rows that have everything in common that a report groups by.
+//! Rows that are alike in everything that a report groups by.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -13,14 +13,13 @@ use crate::report::observe::Observation;
 use crate::report::samples::{Samples, Sorted};
 use crate::report::stats::block_counts::BlockCounts;
 use crate::report::stats::blocks::unit_block;
+use crate::report::why::short;
 
 /// The rows of further groups are one group: a key may be different in every row.
 pub(in crate::report) const MOST_CELLS: usize = 20_000;
 
 /// More reasons of one cell are counted together: a reason may be any text.
 const MOST_REASONS: usize = 1000;
-/// In characters, of a reason without a code: the text of an error may be long.
-const LONGEST_REASON: usize = 200;
 const OTHER_REASONS: &str = "(other reasons)";
 
 #[derive(Clone, Debug, Default)]
@@ -96,7 +95,7 @@ impl Cell {
             Some(true) => self.succeeded += 1,
             Some(false) => {
                 self.failed += 1;
-                let code = row.reason_code().map(str::to_owned).or_else(|| row.reason().map(cut));
+                let code = row.reason_code().map(str::to_owned).or_else(|| row.reason().map(short));
                 self.reason((row.reason_category().map(str::to_owned), code), 1);
             }
             // A call of unknown outcome has no success, and is no failure either.
@@ -166,13 +165,6 @@ fn hours(window: &Window) -> Option<f64> {
     let (from, to) = (window.since.or(window.first)?, window.until.or(window.last)?);
     let seconds = to.duration_since(from).ok()?.as_secs_f64();
     (seconds >= SHORTEST_WINDOW).then_some(seconds / 3600.0)
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_REASON) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 fn reasons(reasons: BTreeMap<(Option<String>, Option<String>), u64>) -> Vec<Reason> {

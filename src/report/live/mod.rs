@@ -45,6 +45,8 @@ pub struct Live {
     ids: HashSet<Box<str>>,
     /// `created_at` of the last row that was ever seen, without those that were later than the clock of this machine.
     last: Option<SystemTime>,
+    /// How many rows the last look saw that are so much later than this clock that they are not kept.
+    later: u64,
     /// When the whole window was read; `None` where that must be done again.
     read: Option<Instant>,
     /// Earlier rows of the window were too many.
@@ -60,7 +62,8 @@ struct Extra {
 }
 
 impl Live {
-    /// Rows may come this much later than rows with a later `created_at`, and are still seen at once: 10 s.
+    /// Rows may come this much later than rows with a later `created_at`, and are still seen at once: 10 s. Rows that are
+    /// later than this clock by more are counted, and not kept.
     pub const OVERLAP: Duration = Duration::from_secs(10);
 
     /// The whole window is read again after this time, for rows that were in a spool: 30 s.
@@ -89,6 +92,7 @@ impl Live {
             rows: Vec::new(),
             ids: HashSet::new(),
             last: None,
+            later: 0,
             read: None,
             cut: None,
         })
@@ -109,49 +113,62 @@ impl Live {
     /// # Errors
     /// As [`report`](super::report()).
     pub async fn look(&mut self) -> Result<(), Error> {
-        let begin = SystemTime::now().checked_sub(self.window).unwrap_or(SystemTime::UNIX_EPOCH);
+        let now = SystemTime::now();
+        let begin = now.checked_sub(self.window).unwrap_or(SystemTime::UNIX_EPOCH);
         let is_whole = self.read.is_none_or(|read| read.elapsed() >= Self::REREAD);
         let overlap = self.last.and_then(|last| last.checked_sub(Self::OVERLAP));
         let since = if is_whole { begin } else { overlap.map_or(begin, |overlap| overlap.max(begin)) };
-        let mut new = Vec::new();
-        let read = self.read_since(since, &mut new).await;
-        if let Err(error) = read {
-            self.read = None;
-            return Err(error);
-        }
+        let (new, later) = match self.read_since(since, now + Self::OVERLAP).await {
+            Ok(read) => read,
+            Err(error) => {
+                self.read = None;
+                return Err(error);
+            }
+        };
+        self.later = later;
         if is_whole {
             self.rows.clear();
             self.ids.clear();
             self.cut = None;
             self.read = Some(Instant::now());
         }
-        self.take(new, begin);
+        self.take(new, begin, now);
         Ok(())
     }
 
-    async fn read_since(&mut self, since: SystemTime, new: &mut Vec<KeptRow>) -> Result<(), Error> {
+    /// The rows from one moment to the other, and how many are later.
+    async fn read_since(
+        &mut self,
+        since: SystemTime,
+        until: SystemTime,
+    ) -> Result<(Vec<KeptRow>, u64), Error> {
         let all = self.questions.selection().clone();
         let selection = Selection { since: Some(since), until: None, losses: true, ..all };
         let id = self.extra.id;
+        let (mut new, mut later) = (Vec::new(), 0);
         let each = &mut |reading: &Reading<'_>| {
+            // They are read again when their time has come.
+            if reading.created_at.is_some_and(|at| SystemTime::from(at) > until) {
+                later += 1;
+                return;
+            }
             new.push(KeptRow::new(reading, id));
-            kept::shorten(new, 2 * Self::MOST_ROWS, Self::MOST_ROWS);
+            kept::shorten(&mut new, 2 * Self::MOST_ROWS, Self::MOST_ROWS);
         };
         for source in &mut self.sources {
             source.read(&selection, each).await?;
         }
-        Ok(())
+        Ok((new, later))
     }
 
-    fn take(&mut self, new: Vec<KeptRow>, begin: SystemTime) {
-        // One service with a wrong clock must not hide that the others are silent.
-        let now = SystemTime::now();
+    fn take(&mut self, new: Vec<KeptRow>, begin: SystemTime, now: SystemTime) {
         for row in new {
-            self.last = self.last.max(row.created_at().filter(|at| *at <= now));
             if row.id().is_none_or(|id| self.ids.insert(id.into())) {
                 self.rows.push(row);
             }
         }
+        // One service with a wrong clock must not hide that the others are silent.
+        self.last = self.last.max(view::last(&self.rows, now));
         let is_late = |row: &KeptRow| row.created_at().is_none_or(|at| at >= begin);
         let before = self.rows.len();
         self.rows.retain(is_late);
@@ -172,15 +189,15 @@ impl Live {
         let begin = micros(now.checked_sub(self.window).unwrap_or(SystemTime::UNIX_EPOCH));
         let since = self.cut.map_or(begin, |cut| cut.max(begin));
         let period = (since, until);
+        let last = self.last.max(view::last(&self.rows, until));
         let (report, over_time) = self.reports(period).await?;
         Ok(LiveView {
             over_time,
             failures: view::failures(&self.rows, &self.questions, period),
             losses: view::losses(&self.rows, self.extra.cause, self.extra.count, period),
-            silent_since: view::silent_since(&report, self.last, until),
-            last: self.last,
-            later: self.rows.iter().filter(|row| row.created_at().is_some_and(|at| at > until)).count()
-                as u64,
+            silent_since: view::silent_since(&report, last, until),
+            last,
+            later: self.later + view::later(&self.rows, until),
             is_cut: since > begin,
             report,
         })

@@ -1,6 +1,6 @@
 //! What the rows of the last minutes say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
 
 use super::kept::KeptRow;
@@ -8,8 +8,10 @@ use crate::report::answer::Report;
 use crate::report::observe::Questions;
 use crate::store::read::LOSS;
 
-/// More failures are not in the view.
+/// More failures of one event type are not in the view.
 const MOST_FAILURES: usize = 50;
+/// So much later than this clock is a row whose clock is right.
+const CLOCKS: Duration = Duration::from_secs(1);
 /// A shorter silence says nothing.
 const LEAST_SILENCE: Duration = Duration::from_secs(15);
 /// A silence of so many times the mean time between two rows is no chance.
@@ -23,13 +25,13 @@ pub struct LiveView {
     pub report: Report,
     /// The reports of twelve equal parts of the window, one after the other.
     pub over_time: Vec<Report>,
-    /// The calls that did not succeed, the newest first: at most 50.
+    /// The calls that did not succeed, the newest first: at most 50 of each event type.
     pub failures: Vec<LiveFailure>,
     /// How many rows are missing, by cause: the sums of the rows of `ledger.loss`.
     pub losses: BTreeMap<String, u64>,
-    /// `created_at` of the last row that was ever seen, without rows that are later than now.
+    /// `created_at` of the last row that was ever seen, up to now.
     pub last: Option<SystemTime>,
-    /// How many rows are later than now, which have a wrong clock. No figure counts them.
+    /// How many rows are later than now by more than a second, because their clock is wrong. No figure counts them.
     pub later: u64,
     /// Since when no row has come, where that is longer than 15 s and ten times the mean time between two rows.
     pub silent_since: Option<SystemTime>,
@@ -45,7 +47,7 @@ pub struct LiveFailure {
     pub created_at: Option<SystemTime>,
     /// The event type.
     pub event_type: String,
-    /// Why: the code of the reason, or else an outcome such as `panic`, or else the reason, such as the text of an error.
+    /// Why: the code of the reason, or else the outcome and the text of the reason, such as `error: pool exhausted`.
     pub reason: Option<String>,
     /// In milliseconds.
     pub duration_ms: Option<f64>,
@@ -70,7 +72,7 @@ pub(super) fn failures(rows: &[KeptRow], questions: &Questions, period: Period) 
             (seen.success() == Some(false)).then(|| LiveFailure {
                 created_at: Some(at),
                 event_type: row.event_type().to_owned(),
-                reason: seen.why().map(str::to_owned),
+                reason: seen.why(),
                 duration_ms: seen.duration_ms(),
                 booking_id: seen.booking().map(str::to_owned),
             })
@@ -78,8 +80,23 @@ pub(super) fn failures(rows: &[KeptRow], questions: &Questions, period: Period) 
     };
     let mut failures: Vec<_> = within(rows, period).filter_map(failure).collect();
     failures.sort_by_key(|failure| std::cmp::Reverse(failure.created_at));
-    failures.truncate(MOST_FAILURES);
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    failures.retain(|failure| {
+        let count = counts.entry(failure.event_type.clone()).or_default();
+        *count += 1;
+        *count <= MOST_FAILURES
+    });
     failures
+}
+
+/// `created_at` of the last row up to this moment.
+pub(super) fn last(rows: &[KeptRow], until: SystemTime) -> Option<SystemTime> {
+    rows.iter().filter_map(KeptRow::created_at).filter(|at| *at <= until).max()
+}
+
+/// How many rows are later. The clocks of two machines differ a little.
+pub(super) fn later(rows: &[KeptRow], until: SystemTime) -> u64 {
+    rows.iter().filter_map(KeptRow::created_at).filter(|at| *at > until + CLOCKS).count() as u64
 }
 
 pub(super) fn losses(rows: &[KeptRow], cause: usize, count: usize, period: Period) -> BTreeMap<String, u64> {

@@ -33,7 +33,7 @@ fn meanings(stage: &str, details: &Fields) -> Vec<(&'static str, Fields)> {
     let call = |success: bool, outcome: &str| {
         ("auto_assign.quote", json!({ "flow": "job", "success": success, "outcome": outcome }))
     };
-    // The summary does not take the time of its last call for its own.
+    // Else the time of the last call would pass for that of the summary.
     let job = |result: &str, attempts: Option<u64>| {
         ("auto_assign.summary", json!({ "result": result, "attemptsUsed": attempts, "durationMs": null }))
     };

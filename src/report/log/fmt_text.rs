@@ -12,8 +12,16 @@ const LEVELS: [&str; 5] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"];
 /// The words before the level: a time has at most three.
 const WORDS_BEFORE: usize = 4;
 
+/// Why a line is of no format. A table that was exported otherwise has the names of its columns.
+fn unknown(line: &str) -> &'static str {
+    match ["created_at", "event_type"].iter().all(|column| line.contains(column)) {
+        true => "it has the columns of a table, but not as CSV with commas: export it by \\copy … CSV HEADER",
+        false => "it has no level, and is in no format that is known",
+    }
+}
+
 pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<Line, &'static str> {
-    let (before, rest) = split_at_level(line).ok_or("it has no level, and is in no format that is known")?;
+    let (before, rest) = split_at_level(line).ok_or_else(|| unknown(line))?;
     let at = dialect.moment(before);
     let rest = without_thread(rest.trim_start(), dialect.names_threads);
     let (mut spans, rest) = spans(rest);

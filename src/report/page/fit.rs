@@ -105,7 +105,7 @@ impl Fit {
     }
 }
 
-/// What the first of these gives that gives something. Each has less room than the one before, so that a few are tried.
+/// The drawing of the first room that one fits into. Each room is smaller than the one before, so a search by halves finds it.
 fn largest<T, R>(rooms: &[T], draw: impl Fn(&T) -> Option<R>) -> Option<R> {
     let (first, rest) = rooms.split_first()?;
     if let Some(drawn) = draw(first) {

@@ -8,8 +8,7 @@ use super::show::{Shown, cut, fields, foreign};
 use super::table::{Cell, Column, Row, Table};
 use crate::escape::visible_json;
 use crate::report::answer::moment_text;
-use crate::report::grid::NONE;
-use crate::report::story::text::{end_ms, took};
+use crate::report::story::text::end_ms;
 use crate::report::story::{RowKind, Story, StoryRow, Wait};
 
 /// The width of the bars.
@@ -75,7 +74,10 @@ impl Story {
             div.calls {
                 @for row in self.rows.iter().take(MOST_CONTEXTS) {
                     details open[row.named] {
-                        summary { "at " (Shown::duration(row.offset_ms).text) " · " (foreign(&row.event_type)) " " small { (moment_text(row.created_at).unwrap_or_default()) } }
+                        summary {
+                            "at " (Shown::duration(row.offset_ms).text) ": " (name(row)) " "
+                            small { @if row.kind != RowKind::Event { "ended " } (moment_text(row.created_at).unwrap_or_default()) }
+                        }
                         pre { (named_fields(row)) (context(row)) }
                     }
                 }
@@ -88,24 +90,32 @@ impl Story {
 }
 
 fn cells(row: &StoryRow, depth: usize, says: String, total: f64) -> Vec<Cell> {
-    let attempt = row.attempt.map(|number| format!(" #{number}")).unwrap_or_default();
-    let flow =
-        row.flow.as_deref().filter(|_| row.kind != RowKind::Job).map(|flow| format!(" {}", foreign(flow)));
-    let name = format!("{}{}{attempt}{}", indent(depth), foreign(&row.event_type), flow.unwrap_or_default());
     let colour = match row.kind {
         RowKind::Job => GREY,
         _ if row.success == Some(false) => ORANGE,
         _ => BLUE,
     };
     let bar = row.offset_ms.zip(end_ms(row)).map(|(from, to)| bar(from, to, total, colour, HEIGHT));
+    let took = match row.kind {
+        // What an event reports has ended before it.
+        RowKind::Event => Cell::Derived(String::new()),
+        _ => Cell::Figure(Shown::duration(row.duration_ms)),
+    };
     vec![
-        Cell::Text(name),
+        Cell::Text(indent(depth) + &name(row)),
         Cell::Figure(Shown::duration(row.offset_ms)),
-        took(row)
-            .map_or_else(|| Cell::Derived(NONE.to_owned()), |ms| Cell::Figure(Shown::duration(Some(ms)))),
+        took,
         Cell::Drawn(bar.unwrap_or_default()),
         Cell::Text(says),
     ]
+}
+
+/// With the number of an attempt, and the flow.
+fn name(row: &StoryRow) -> String {
+    let attempt = row.attempt.map(|number| format!(" #{number}")).unwrap_or_default();
+    let flow = row.flow.as_deref().filter(|_| row.kind != RowKind::Job);
+    let flow = flow.map(|flow| format!(" {}", foreign(flow))).unwrap_or_default();
+    format!("{}{attempt}{flow}", foreign(&row.event_type))
 }
 
 fn indent(depth: usize) -> String {

@@ -101,7 +101,7 @@ impl<'a> OverTime<'a> {
     }
 
     fn deploy_lines(&self) -> Markup {
-        // In steps, as all of the plot.
+        // It has the steps of the whole plot.
         let x = |x: f64| (x / PLOT * self.steps().len() as f64 * 100.0).round() / 100.0;
         let lines: String = self.deploys().iter().map(|(at, _)| format!("M{} 0V{HEIGHT}", x(*at))).collect();
         html! {
@@ -333,7 +333,7 @@ impl Part {
             let left = f64::from(place);
             [left, left + 1.0, *top, *bottom]
         });
-        // Few bars are shorter one by one.
+        // Few bars take fewer bytes if each is drawn alone.
         let (alone, together) = (bars(alone), stairs(&each));
         if alone.len() < together.len() { alone } else { together }
     }

@@ -77,12 +77,13 @@ impl fmt::Display for RolledUp {
         let moment = |moment| moment_text(moment).map_or(NONE.to_owned(), |text| text[..19].to_owned() + "Z");
         write!(
             f,
-            "Rolled up until {} by the run of {}: counts are exact, and percentiles are within {:.1} %. {} other rows were read. \
+            "Rolled up until {} by the run of {}: counts are exact, and percentiles are within {:.1} %. {} other {} read. \
          Rows that came into these hours since count from the next run on.",
             moment(self.until),
             moment(self.at),
             self.error_bound * 100.0,
             self.rows_read,
+            if self.rows_read == 1 { "row was" } else { "rows were" },
         )?;
         self.notes.iter().try_for_each(|note| write!(f, " {note}"))
     }
@@ -223,5 +224,5 @@ fn or_none(name: &Option<String>) -> String {
 }
 
 pub(super) fn percent(share: &Share) -> String {
-    share.rate.map_or(NONE.to_owned(), |rate| format!("{:.1}%", rate * 100.0))
+    share.rate.map_or(NONE.to_owned(), unit::percent)
 }

@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::report::grid::NONE;
 
+/// Of shares and changes.
+const MOST_DECIMALS: usize = 4;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::report) enum Unit {
     Microseconds,
@@ -92,9 +95,46 @@ pub(in crate::report) fn decimal(value: Option<f64>) -> String {
     }
 }
 
+/// A share with one decimal, or with as many as tell it from all and from nothing.
+pub(in crate::report) fn percent(share: f64) -> String {
+    let is_end = |text: &String| share > 0.0 && share < 1.0 && matches!(text.parse(), Ok(0.0 | 100.0));
+    first_of(|decimals| format!("{:.decimals$}", share * 100.0), is_end) + "%"
+}
+
+/// A change with its sign and one decimal, or with as many as tell it from none.
+pub(in crate::report) fn change(number: f64) -> String {
+    let is_none = |text: &String| text.parse() == Ok(0.0);
+    let text = first_of(|decimals| format!("{number:+.decimals$}"), is_none);
+    if is_none(&text) { "+0.0".to_owned() } else { text }
+}
+
+/// The text with the fewest decimals that is none of the others.
+fn first_of(text: impl Fn(usize) -> String, is_other: impl Fn(&String) -> bool) -> String {
+    (1..=MOST_DECIMALS).map(&text).find(|text| !is_other(text)).unwrap_or_else(|| text(MOST_DECIMALS))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nearly_all_is_not_all_and_a_small_change_is_not_none() {
+        for (share, text) in [
+            (1.0, "100.0%"),
+            (0.0, "0.0%"),
+            (0.98949, "98.9%"),
+            (0.9997, "99.97%"),
+            (0.999_997, "99.9997%"),
+            (0.000_04, "0.004%"),
+        ] {
+            assert_eq!(percent(share), text);
+        }
+        for (number, text) in
+            [(0.0, "+0.0"), (-0.0, "+0.0"), (-0.03, "-0.03"), (1e-12, "+0.0"), (12.34, "+12.3")]
+        {
+            assert_eq!(change(number), text);
+        }
+    }
 
     #[test]
     fn each_duration_has_the_unit_that_suits_it() {

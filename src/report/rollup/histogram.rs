@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::report::samples::{Samples, ordered, value};
 
-/// A value from a bucket is the middle of it: no more than this from each that was counted there.
+/// The middle of a bucket stands for its values, and differs from each by at most this share.
 pub(super) const ERROR_BOUND: f64 = 1.0 / 128.0;
 
 /// A bucket has the sign, the exponent and six bits of the mantissa of its values.

@@ -284,7 +284,7 @@ impl Unfit {
         // Writing to a String cannot fail.
         match why {
             Why::OtherRules => message.push_str(
-                "was made with other rules than this report's: give the rules of the rollup (--rules)",
+                "was made by other rules or another version of this command: give the rules of the rollup (--rules)",
             ),
             Why::NoKey(key) => {
                 write!(message, "has no key {}: ask for others", key.escape_debug()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! How many values of each size every block has: the variances of quantiles, from one pass over values without number.
+//! How many values of each size every block has: the variances of quantiles, from one pass over any number of values.
 
 use std::collections::BTreeMap;
 

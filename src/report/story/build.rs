@@ -118,7 +118,7 @@ fn raw(context: String) -> Option<Box<RawValue>> {
 /// To the microsecond, as `created_at` is.
 fn start(end: Timestamp, duration_ms: Option<f64>) -> Option<Timestamp> {
     let microseconds = (duration_ms.unwrap_or_default().max(0.0) * 1000.0).round();
-    // Such a long time is no time of a call.
+    // No call takes so long.
     if microseconds > 1e18 {
         return Some(end);
     }
@@ -252,7 +252,7 @@ fn waits(rows: &[Timed], groups: &[Vec<usize>], first: Timestamp) -> Vec<Wait> {
             before,
             offset_ms: milliseconds(first, from),
             duration_ms: milliseconds(from, to),
-            reason: reason.map(str::to_owned),
+            reason,
         });
     }
     waits.sort_by(|one, other| one.offset_ms.total_cmp(&other.offset_ms));

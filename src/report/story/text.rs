@@ -94,7 +94,9 @@ impl Story {
         let around = row.within.filter(is_hidden);
         let around = around.and_then(|around| self.rows.get(around));
         let around = around.map(|around| format!("in {}", escape::text(&around.event_type)));
-        let parts = around.into_iter().chain(ended(row));
+        let after = row.duration_ms.filter(|_| row.kind == RowKind::Event);
+        let after = after.map(|ms| format!("after {}", duration(ms)));
+        let parts = around.into_iter().chain(ended(row)).chain(after);
         parts.collect::<Vec<_>>().join(", ")
     }
 
@@ -148,8 +150,9 @@ impl Story {
         let has_succeeded =
             self.rows.iter().any(|row| row.attempt == Some(ending.attempts) && row.success == Some(true));
         let mut text = format!("Ended with {}", escape::text(&ending.event_type));
-        if let Some(result) = &ending.result {
-            write!(text, ": {}", escape::text(result)).ok();
+        let said = self.rows.get(ending.row).and_then(ended);
+        if let Some(said) = said.or_else(|| ending.result.as_deref().map(escape::text)) {
+            write!(text, ": {said}").ok();
         }
         match ending.attempts {
             0 => {}
@@ -264,18 +267,13 @@ impl Layout {
 }
 
 /// The duration that a call or job took. The one in an event is that of something else.
-pub(in crate::report) fn took(row: &StoryRow) -> Option<f64> {
+fn took(row: &StoryRow) -> Option<f64> {
     row.duration_ms.filter(|_| row.kind != RowKind::Event)
 }
 
 /// Milliseconds from the beginning of the story to the end of the row.
 pub(in crate::report) fn end_ms(row: &StoryRow) -> Option<f64> {
     Some(row.offset_ms? + took(row).unwrap_or_default().max(0.0))
-}
-
-fn wait_name(wait: &Wait, depth: usize) -> String {
-    let reason = wait.reason.as_deref().map(|reason| format!(" after {}", escape::text(reason)));
-    format!("{}waits{}", indent(depth), reason.unwrap_or_default())
 }
 
 fn indent(depth: usize) -> String {
@@ -294,11 +292,19 @@ fn name(row: &StoryRow, depth: usize) -> String {
     format!("{indent}{event_type}{attempt}{}", flow.unwrap_or_default())
 }
 
+fn wait_name(wait: &Wait, depth: usize) -> String {
+    let reason = wait.reason.as_deref().map(|reason| format!(" after {}", escape::text(reason)));
+    format!("{}waits{}", indent(depth), reason.unwrap_or_default())
+}
+
 fn ended(row: &StoryRow) -> Option<String> {
-    let said = match row.kind {
-        RowKind::Job => row.result.as_deref().or(row.outcome.as_deref()),
-        _ if row.success == Some(true) => row.outcome.as_deref(),
-        _ => why(row.reason_code.as_deref(), row.reason.as_deref(), row.outcome.as_deref()),
+    let [code, reason, outcome] = [&row.reason_code, &row.reason, &row.outcome].map(Option::as_deref);
+    let said = match (row.kind, row.success) {
+        (RowKind::Job, _) => row.result.clone(),
+        (_, Some(true)) => None,
+        // Its outcome is that of a call that has returned.
+        (_, Some(false)) => why(code, reason, outcome).or_else(|| Some("no success".to_owned())),
+        (_, None) => why(code, reason, outcome),
     };
-    said.map(escape::text)
+    said.as_deref().or(outcome).map(escape::text)
 }

@@ -59,6 +59,12 @@ impl Plans {
         self.rules.shadow_of(rule).is_some()
     }
 
+    /// Whether the rule names all that the earlier one names, by the same names and under fewer conditions.
+    pub(crate) fn is_wider(&self, rule: usize, earlier: usize) -> bool {
+        let [later, earlier] = [rule, earlier].map(|index| &self.rules.list[index].matches);
+        later.names == earlier.names && later.shadows(earlier)
+    }
+
     /// The place of the first rule that takes fields of this event.
     pub(crate) fn taker_of(&self, meta: &Metadata<'_>) -> Option<usize> {
         let has = |take: &Take| take.fields.iter().any(|field| meta.fields().field(field.as_str()).is_some());
@@ -218,6 +224,15 @@ impl RuleSpec {
             .chain(self.rename.iter().map(|(field, _)| &**field).map(of("renames", Place::Here)))
             .chain(success.into_iter().map(of("reads its success from", Place::Here)))
             .chain(severity.into_iter().map(of("reads its severity from", Place::Here)))
+            .chain(self.event_type_field.as_deref().map(of("reads its event type from", Place::Here)))
+            .chain(self.source_field.as_deref().map(of("reads its source from", Place::Here)))
+            .chain(self.times.iter().map(|(field, _)| &**field).map(of("reads a time from", Place::Here)))
+            .chain(
+                self.duration_field
+                    .iter()
+                    .map(|(field, _)| &**field)
+                    .map(of("reads its duration from", Place::Here)),
+            )
             .chain(self.nest.iter().map(|nest| &*nest.prefix).map(of("nests", Place::Prefix)))
             .chain(self.inherit.iter().map(|field| &**field).map(of("inherits", Place::Around)))
     }

@@ -7,6 +7,8 @@ use crate::rules::model::{Pattern, SeverityRule};
 
 /// Rows without a value before a field counts as never recorded.
 const ENOUGH: u8 = 10;
+/// The same at the end of the program, which may be a short one.
+const ENOUGH_AT_END: u8 = 3;
 
 /// Written by the writer alone, and seldom: the hot path reads what is beside it in memory.
 #[derive(Debug, Default)]
@@ -38,8 +40,8 @@ impl Made {
         }
     }
 
-    fn lacks(&self, field: usize) -> bool {
-        self.rows.load(Ordering::Relaxed) >= ENOUGH
+    fn lacks(&self, field: usize, enough: u8) -> bool {
+        self.rows.load(Ordering::Relaxed) >= enough
             && bit(field).is_some_and(|bit| self.fields.load(Ordering::Relaxed) & bit == 0)
     }
 }
@@ -57,15 +59,15 @@ impl Plan {
 
     /// Whether there were calls enough, and none has recorded the field.
     pub(crate) fn never_records(&self, field: usize) -> bool {
-        self.made.lacks(field)
+        self.made.lacks(field, ENOUGH)
     }
 
-    /// The fields that the span declares, that no call has recorded, and that are likely meant to have a value.
+    /// At the end: the fields that the span declares, that no call has recorded, and that are likely meant to have a value.
     pub(crate) fn unrecorded(&self) -> Vec<&'static str> {
         let Some(row) = self.row().filter(|row| row.is_span && row.is_of_user()) else { return Vec::new() };
         let fields = self.meta.fields().iter();
         let unrecorded = fields.filter(|field| {
-            self.made.lacks(field.index())
+            self.made.lacks(field.index(), ENOUGH_AT_END)
                 && self.redacts(field.index()).is_none()
                 && row.expects(field.index(), field.name())
         });

@@ -6,6 +6,7 @@
 mod advice;
 mod annotation;
 mod discovery;
+mod filled;
 mod kinds;
 mod made;
 mod matching;

@@ -8,6 +8,7 @@ use tracing::Metadata;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::discovery::Discovery;
+use super::filled::Filled;
 use super::matching::{cut, is_own};
 use super::names::left_out_by;
 use super::table::{Callsites, Known};
@@ -32,6 +33,8 @@ pub(crate) struct Plans {
     /// Keeps `by_callsite` empty.
     pub(super) discovery: Option<Discovery>,
     sites: Mutex<Sites>,
+    /// The columns that keys fill.
+    pub(super) filled: Vec<Filled>,
     /// Some callsite may have unknown outcomes that no notice has named.
     pub(super) any_unknown: Arc<AtomicBool>,
 }
@@ -55,8 +58,9 @@ impl Plans {
         }
         // The check of the rules has refused more.
         inherited.truncate(MAX_INHERITED);
-        let (by_callsite, sites, any_unknown) = Default::default();
-        Self { rules, strict: false, discovery: None, max_level, inherited, by_callsite, sites, any_unknown }
+        let (by_callsite, sites, any_unknown, filled) = Default::default();
+        let (strict, discovery) = (false, None);
+        Self { rules, strict, discovery, max_level, inherited, by_callsite, sites, filled, any_unknown }
     }
 
     pub(crate) fn strict(self, strict: bool) -> Self {
@@ -77,6 +81,11 @@ impl Plans {
         }
         let needed = self.rules.list.iter().map(of_rule).max().unwrap_or(LevelFilter::OFF);
         needed.min(self.max_level)
+    }
+
+    /// The option `max_level` of the ledger.
+    pub(crate) fn limit(&self) -> LevelFilter {
+        self.max_level
     }
 
     /// Works out the plan of a callsite and keeps it; whether the callsite may have one, now or later. Tracing may

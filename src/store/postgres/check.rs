@@ -95,7 +95,7 @@ impl Postgres {
         checkup: &mut Checkup,
     ) -> Result<bool, StepError> {
         let name = &self.table;
-        if !place::look(connection, name, checkup).await? {
+        if !place::look(connection, name, self.create_table, checkup).await? {
             return Ok(false);
         }
         match table::look(connection, name, &self.columns).await? {

@@ -122,7 +122,7 @@ impl TableFound {
         references: Vec<(String, bool, bool)>,
     ) -> Result<Self, InsertError> {
         let found = |wanted: &str| all.iter().find(|(name, ..)| name == wanted);
-        // Of a table that is not there the statement itself says so.
+        // If there is no table, the statement itself fails and says so.
         if !all.is_empty() {
             fixed(columns).try_for_each(|column| column.check(found(column.name)))?;
             columns.own().try_for_each(|(key, name)| check_own(key, name, found(name)))?;

@@ -34,7 +34,7 @@ impl RowSource for Sqlite {
         selection: &Selection,
         each: &mut (dyn FnMut(&Reading<'_>) + Send),
     ) -> Result<(), Error> {
-        // Whoever follows the rows reads all of a new file, and so must know of it.
+        // A report that follows the rows reads the whole of a new file, so it has to know that there is one.
         let read = match self.changed_file().await {
             Some((Change::Gone, _)) => Err(classify::read_from_changed()),
             _ => self.rows(selection, each).await.map_err(|error| classify::read_error(&error)),

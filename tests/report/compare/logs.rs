@@ -64,6 +64,7 @@ fn a_log_is_a_side() {
         assert_compared(&arguments, status, "api.call");
         assert_compared(&arguments, status, "Lines of its log that cannot be read: 1.");
         assert_compared(&arguments, status, &unread);
+        assert_compared(&arguments, status, "One side is a log.");
     }
     fs::write(file, "no row\n").expect("writable");
     assert_compared(&[file, "version=1.1"], 2, "a log has no rows, and 1 line cannot be read");

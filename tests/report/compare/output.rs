@@ -8,6 +8,22 @@ use tempfile::TempDir;
 use super::{CALLS, assert_compared, compare, run, url};
 
 #[test]
+fn of_many_groups_a_table_has_the_largest_and_json_has_all() {
+    let sides = ["version=1.0", "version=1.1", "--by", "trace_id", CALLS[0], CALLS[1]];
+    let title = "Figures (of the 50 largest of 1600 groups; JSON and CSV have all)";
+    assert_compared(&sides, 0, title);
+    let (_, text) = compare(&sides);
+    assert_eq!(
+        text.lines().filter(|line| line.contains("not enough data") && line.contains("p50")).count(),
+        50
+    );
+    let (_, json) = compare(&[&sides[..], &["--format", "json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let figures = json["figures"].as_array().expect("figures");
+    assert_eq!(figures.iter().filter(|figure| figure["metric"] == "p50").count(), 1601);
+}
+
+#[test]
 fn without_gates_the_verdicts_are_the_headline() {
     for (sides, headline) in [
         (["version=1.0", "version=2.0", CALLS[0], CALLS[1]], "## Comparison: 5 worse\n"),

@@ -176,5 +176,13 @@ fn fields_of_events_and_their_times_are_checked() {
             r#"[[rule]]|span = "a"|severity = { field = "status", map = { "599..500" = "error" } }"#,
             r#"3: "severity" has the range "599..500", which no number is in: put the lower end first"#,
         ),
+        (
+            r#"[[rule]]|span = "a"|severity = { field = "status", map = { "5xx" = "error", "1..x" = "error" } }"#,
+            r#"3: "severity" has the range "1..x", which needs two whole numbers: write it as "500..599" or "5xx""#,
+        ),
+        (
+            r#"[[rule]]|span = "a"|severity = { field = "status", map = { "..599" = "error" } }"#,
+            r#"3: "severity" has the range "..599", which needs two whole numbers: write it as "500..599" or "5xx""#,
+        ),
     ]);
 }

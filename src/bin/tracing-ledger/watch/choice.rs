@@ -41,6 +41,11 @@ impl Choice {
         picked.and_then(|name| events.iter().find(|event| event.event_type == *name)).or(events.first())
     }
 
+    /// The event type whose groups are shown.
+    pub(super) fn group_of<'a>(&self, view: &'a LiveView) -> Option<&'a str> {
+        self.group.as_ref().and_then(|_| Some(self.event(view)?.event_type.as_str()))
+    }
+
     pub(super) fn key(&mut self, key: KeyEvent, view: Option<&LiveView>) -> Reaction {
         if key.kind == KeyEventKind::Release {
             return Reaction::Nothing;

@@ -1,5 +1,7 @@
 //! One frame: the same on a terminal and as text.
 
+mod fit;
+
 use std::env;
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +13,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Widget};
 use tracing_ledger::report::{EventFigures, Figures, LiveFailure, LiveView, Report};
 
+use self::fit::{cut, cut_left, filled, visible, width_of, wrapped};
 use super::choice::{Choice, keys};
 
 /// The columns of a sparkline, with the space before it.
@@ -117,48 +120,34 @@ impl Screen {
             return (Line::raw("reading the rows of the window …"), String::new());
         };
         let ago = |moment: SystemTime| seconds(self.now.duration_since(moment).unwrap_or_default());
-        let advice = "check the service, its layer and this database: tracing-ledger doctor".to_owned();
-        let later = match view.later {
-            0 => String::new(),
-            1 => "; 1 row is later than this clock".to_owned(),
-            rows => format!("; {rows} rows are later than this clock"),
+        let doctor = || "check the service, its layer and this database: tracing-ledger doctor".to_owned();
+        let advice = |doctor: Option<String>| {
+            doctor.into_iter().chain(later(view.later)).collect::<Vec<_>>().join("; ")
         };
         match (view.silent_since, view.last) {
-            (Some(since), _) => {
-                (loud(format!(" NO ROWS since {}, {} ago ", clock(since), ago(since))), advice + &later)
-            }
+            (Some(since), _) => (
+                loud(format!(" NO ROWS since {}, {} ago ", clock(since), ago(since))),
+                advice(Some(doctor())),
+            ),
             (None, Some(last)) => {
                 let calls: u64 = view.report.events.iter().map(|event| event.figures.calls).sum();
                 let cut = if view.is_cut { "; the window is shorter, it has too many rows" } else { "" };
                 let rows = if calls == 1 { "row" } else { "rows" };
-                (
-                    Line::raw(format!("{calls} {rows}, the last one {} ago{cut}{later}", ago(last))),
-                    String::new(),
-                )
+                // The table has those of one event type.
+                let all = if self.choice.group.is_some() { " of all event types" } else { "" };
+                (Line::raw(format!("{calls} {rows}{all}, the last one {} ago{cut}", ago(last))), advice(None))
             }
-            (None, None) => (loud(" NO ROWS in the window ".to_owned()), advice + &later),
+            (None, None) => (loud(" NO ROWS in the window ".to_owned()), advice(Some(doctor()))),
         }
     }
 
     fn table<'a>(&self, view: &'a LiveView, rows: &[Shown<'a>], room: usize, width: usize) -> Vec<Line<'a>> {
         let name = width.saturating_sub(FIGURES).max(10);
-        let of = self.choice.event(view).map(|event| event.event_type.as_str()).unwrap_or_default();
-        let title = match &self.choice.group {
-            None => "event type".to_owned(),
-            Some(keys) => format!("{of} by {}", keys.join(", ")),
-        };
-        let header = format!(
-            "{} {:>8} {:>7} {:>9} {:>9} {:>9} rows",
-            filled(cut(&title, name), name),
-            "rows/s",
-            "success",
-            "median ms",
-            "p95 ms",
-            "p99 ms"
-        );
+        let room = room.max(1);
+        let header = self.table_header(view, rows.len(), room, name);
         let mut lines = vec![Line::styled(header, Modifier::UNDERLINED)];
         let picked = rows.iter().position(|row| row.is_picked).unwrap_or_default();
-        let (room, skipped) = (room.max(1), picked.saturating_sub(room.max(1).saturating_sub(1)));
+        let skipped = picked.saturating_sub(room - 1);
         // The medians have what is left, those of the picked event type first.
         let has_picked = rows.iter().any(|row| row.is_picked);
         let mut left = if width < FIGURES + 10 { 0 } else { room.saturating_sub(rows.len()) };
@@ -178,19 +167,40 @@ impl Screen {
         lines
     }
 
+    /// Says how many rows of the table have room, unless all have.
+    fn table_header(&self, view: &LiveView, rows: usize, room: usize, name: usize) -> String {
+        let of = self.choice.event(view).map(|event| event.event_type.as_str()).unwrap_or_default();
+        let title = match (&self.choice.group, rows > room) {
+            (None, false) => "event type".to_owned(),
+            (None, true) => format!("{room} of {rows} event types"),
+            (Some(keys), false) => format!("{of} by {}", keys.join(", ")),
+            (Some(keys), true) => format!("{room} of {rows}: {of} by {}", keys.join(", ")),
+        };
+        format!(
+            "{} {:>8} {:>7} {:>9} {:>9} {:>9} rows",
+            filled(cut(&visible(&title), name), name),
+            "rows/s",
+            "success",
+            "median ms",
+            "p95 ms",
+            "p99 ms"
+        )
+    }
+
     fn failures(&self, view: &LiveView, most: usize, width: usize) -> Vec<Line<'_>> {
-        let mut lines = vec![Line::styled("last failures", Modifier::UNDERLINED)];
-        lines.extend(
-            view.failures.iter().take(most).map(|failure| Line::raw(cut(&failure_line(failure), width))),
-        );
-        if view.failures.is_empty() {
+        let of = self.choice.group_of(view);
+        let title = of.map_or("last failures".to_owned(), |of| format!("last failures of {}", visible(of)));
+        let mut lines = vec![Line::styled(cut(&title, width), Modifier::UNDERLINED)];
+        let failures = view.failures.iter().filter(|failure| of.is_none_or(|of| failure.event_type == of));
+        lines.extend(failures.take(most).map(|failure| Line::raw(cut(&failure_line(failure), width))));
+        if lines.len() == 1 {
             lines.push(Line::raw("none in the window"));
         }
         lines
     }
 
     fn footer(&self) -> Line<'_> {
-        let window = seconds(self.choice.window);
+        let window = length(self.choice.window);
         let group = self.choice.group.as_ref().map_or("none".to_owned(), |keys| keys.join(","));
         Line::styled(
             format!("q quit  ↑↓ event  g group: {}  w/W window: {window}", visible(&group)),
@@ -253,7 +263,14 @@ impl Shown<'_> {
             self.over_time(parts).map(|figures| figures?.duration_ms.median).collect();
         let least = medians.iter().copied().flatten().reduce(f64::min)?;
         let most = medians.iter().copied().flatten().reduce(f64::max);
-        let scale = format!("median from {} to {} ms", decimal(Some(least)), decimal(most));
+        let success = &self.figures.success;
+        // Where some calls do not say whether they succeeded.
+        let of = if (1..self.figures.calls).contains(&success.n) {
+            format!("success of {} rows, ", success.n)
+        } else {
+            String::new()
+        };
+        let scale = format!("{of}median from {} to {} ms", decimal(Some(least)), decimal(most));
         Some(format!("{scale:>0$} {1}", name + FIGURES - SPARKLINE, sparkline(medians)))
     }
 
@@ -274,27 +291,6 @@ impl Shown<'_> {
     }
 }
 
-/// How many columns of the terminal a text takes: a wide character takes two.
-fn width_of(text: &str) -> usize {
-    Span::raw(text).width()
-}
-
-/// With spaces up to this width.
-fn filled(text: String, width: usize) -> String {
-    let spaces = width.saturating_sub(width_of(&text));
-    text + &" ".repeat(spaces)
-}
-
-/// The end of an event type says more than its beginning.
-fn cut_left(text: &str, width: usize) -> String {
-    if width_of(text) <= width {
-        return text.to_owned();
-    }
-    let ends = text.char_indices().map(|(place, _)| &text[place..]);
-    let end = ends.into_iter().find(|end| width_of(end) < width).unwrap_or_default();
-    format!("…{end}")
-}
-
 /// The tallest bar is the greatest value. A part without a value is blank.
 fn sparkline(values: Vec<Option<f64>>) -> String {
     let most = values.iter().copied().flatten().fold(0.0, f64::max);
@@ -309,7 +305,7 @@ fn sparkline(values: Vec<Option<f64>>) -> String {
 fn failure_line(failure: &LiveFailure) -> String {
     let at = failure.created_at.map_or(NONE.to_owned(), clock);
     let took = failure.duration_ms.map(|ms| format!(" after {} ms", decimal(Some(ms)))).unwrap_or_default();
-    let reason = failure.reason.as_deref().unwrap_or(NONE);
+    let reason = failure.reason.as_deref().unwrap_or("no success");
     let booking = failure.booking_id.as_deref().map(|id| format!("  {}", visible(id))).unwrap_or_default();
     format!("{at} {} {}{took}{booking}", visible(&failure.event_type), cut(&visible(reason), 40))
 }
@@ -345,6 +341,15 @@ fn seconds(duration: Duration) -> String {
     }
 }
 
+/// Of a window, as it is asked for.
+fn length(window: Duration) -> String {
+    match window.as_secs() {
+        seconds if seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
+        seconds if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    }
+}
+
 /// As the report prints it.
 fn decimal(value: Option<f64>) -> String {
     match value {
@@ -355,35 +360,13 @@ fn decimal(value: Option<f64>) -> String {
     }
 }
 
-/// Text of a row may drive no terminal.
-fn visible(text: &str) -> String {
-    let shown = |c: char| if c.is_control() || !c.is_ascii() && !c.is_alphanumeric() { '·' } else { c };
-    text.chars().take(400).map(shown).collect()
-}
-
-/// The words of a text in lines of this width, one at least.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if width_of(line) + 1 + width_of(word) <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
+/// Rows that no figure counts, because their clock is ahead.
+fn later(rows: u64) -> Option<String> {
+    match rows {
+        0 => None,
+        1 => Some("1 row is later than this clock and not counted".to_owned()),
+        _ => Some(format!("{rows} rows are later than this clock and not counted")),
     }
-    lines
-}
-
-fn cut(text: &str, width: usize) -> String {
-    if width_of(text) <= width {
-        return text.to_owned();
-    }
-    let begins = text.char_indices().rev().map(|(place, _)| &text[..place]);
-    let begin = begins.into_iter().find(|begin| width_of(begin) < width).unwrap_or_default();
-    format!("{begin}…")
 }
 
 #[cfg(test)]

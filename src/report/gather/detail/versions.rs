@@ -148,7 +148,7 @@ fn parts(steps: &[StepVersions]) -> Vec<(usize, usize)> {
         for begin in (0..end).rev() {
             mixture.add(&steps[begin]);
             let cost = best[begin].0 + mixture.entropy() + cost_of_part;
-            // Of equal ones the longest, which does not hang on rounding.
+            // Of parts with the same cost the longest counts, whatever the rounding.
             if cost <= least.0 + 1e-9 {
                 least = (cost, begin);
             }

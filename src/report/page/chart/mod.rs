@@ -82,7 +82,7 @@ pub(super) struct Chart<'a> {
     pub(super) axis: Axis,
 }
 
-/// What goes from the left to the right. The script finds the row of the table that belongs to a place.
+/// The horizontal axis. The script finds the row of the table that belongs to a place.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Axis {
     /// Neighbours have nothing between them.

@@ -16,10 +16,11 @@ const TABLES: &str = "SELECT to_regclass($1) IS NOT NULL, ARRAY(SELECT n.nspname
      JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'f') ORDER BY 1), \
      current_schemas(false)::text[], current_user::text";
 
-/// Whether there is a table; if not, notes why.
+/// Whether there is a table; if not, notes why. One that the ledger `creates` need not be there yet.
 pub(super) async fn look(
     connection: &mut PgConnection,
     name: &TableName,
+    creates: bool,
     checkup: &mut Checkup,
 ) -> Result<bool, StepError> {
     if let Some(schema) = name.schema() {
@@ -27,6 +28,11 @@ pub(super) async fn look(
         let found: Option<(bool, bool, String)> = statement(Step::Look, found).await?;
         let quoted_schema = quoted(schema);
         match found {
+            None if creates => {
+                checkup
+                    .ok("table", format!("{name} does not exist yet: the first rows make its schema and it"));
+                return Ok(false);
+            }
             None => {
                 checkup.wrong("table", format!(
                     "the schema {schema} does not exist: let an owner run CREATE SCHEMA {quoted_schema}, apply what the command \
@@ -46,12 +52,13 @@ pub(super) async fn look(
             Some(_) => {}
         }
     }
-    is_there(connection, name, checkup).await
+    is_there(connection, name, creates, checkup).await
 }
 
 async fn is_there(
     connection: &mut PgConnection,
     name: &TableName,
+    creates: bool,
     checkup: &mut Checkup,
 ) -> Result<bool, StepError> {
     let found = sqlx::query_as(AssertSqlSafe(TABLES.to_owned())).bind(name.quoted()).bind(name.name());
@@ -60,6 +67,10 @@ async fn is_there(
         statement(Step::Look, found).await?;
     if is_there {
         return Ok(true);
+    }
+    if creates {
+        checkup.ok("table", format!("{name} does not exist yet: the first rows make it"));
+        return Ok(false);
     }
     let make = format!(
         "the table {name} does not exist: let an owner apply schema.sql, which the command tracing-ledger schema --table {name} \

@@ -160,6 +160,13 @@ impl<'a> Refusals<'a> {
             );
             return (Health::Warning, text);
         }
+        // Of the context only the constants are known.
+        if !trial.is_whole && is_guessed("context") {
+            let text = format!(
+                " are rejected without the fields of their calls: {said}: see whether the real rows pass"
+            );
+            return (Health::Warning, text);
+        }
         let mut text = format!(" are rejected: {said}{more}");
         for key in ["event_type", "source", "severity"].into_iter().filter(|column| is_guessed(column)) {
             write!(text, ", or change the {key} in their rules").ok();

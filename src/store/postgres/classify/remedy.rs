@@ -158,6 +158,11 @@ fn of_table(step: Step, error: &PgDatabaseError) -> Option<&'static str> {
             "create the partition for these rows, or a DEFAULT partition: CREATE TABLE observability_events_default PARTITION OF \
              observability_events DEFAULT"
         }
+        // Only a rollup lets the server read a text as a time.
+        (_, Some("DateTimeParseError" | "DecodeDateTime")) if step == Step::Read => {
+            "created_at is text, and that of a row is no time: correct or delete that row, or ask without --rollup, which \
+             counts such rows as unreadable"
+        }
         ("44000", _) => {
             "the view has WITH CHECK OPTION, and its condition leaves these rows out; let the owner change it, or name the table \
              behind it"

@@ -123,7 +123,7 @@ async fn keys_pick_group_event_and_window() {
     assert!(lines[23].contains("group: flow"), "{lines:#?}");
     press(&mut screen, KeyCode::Down);
     assert!(drawn(&screen, 80, 24)[23].contains("group: none"), "the next event type has no such group");
-    for (key, window) in [('w', "5 min"), ('w', "15 min"), ('W', "5 min"), ('W', "60 s")] {
+    for (key, window) in [('w', "5 min"), ('w', "15 min"), ('W', "5 min"), ('W', "1 min")] {
         press(&mut screen, KeyCode::Char(key));
         assert!(drawn(&screen, 80, 24)[23].contains(&format!("window: {window}")), "{window}");
     }
@@ -157,4 +157,70 @@ async fn any_size_is_drawn() {
     );
     let wide = drawn(&screen, 200, 60);
     assert!(wide[59].contains("q quit"), "{wide:#?}");
+}
+
+/// Failures of the first event type, and newer ones of another.
+#[tokio::test]
+async fn groups_are_beside_the_failures_of_their_event_type() {
+    let refused = |at: u64| {
+        row(at, "payments.charge", r#"{"success": false, "outcome": "error", "error": "card declined"}"#)
+    };
+    let all: Vec<Row> = rows().into_iter().chain((1..=5).map(refused)).collect();
+    let mut screen = screen(&all, 120).await;
+    let lines = drawn(&screen, 80, 24);
+    assert_eq!(lines[1], "66 rows, the last one 1 s ago");
+    assert!(lines.iter().any(|line| line == "last failures"), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.ends_with("payments.charge error: card declined")), "{lines:#?}");
+    let view = screen.view.clone();
+    screen.choice.key(KeyEvent::from(KeyCode::Char('g')), view.as_ref());
+    let lines = drawn(&screen, 80, 24);
+    assert_eq!(lines[1], "66 rows of all event types, the last one 1 s ago");
+    let failures = lines.iter().position(|line| line == "last failures of auto_assign.quote");
+    let failures = &lines[failures.expect("a title") + 1..];
+    assert!(failures[0].contains("auto_assign.quote hard.no_tables"), "{lines:#?}");
+    assert!(!failures.iter().any(|line| line.contains("payments.charge")), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn a_row_of_the_future_is_told_and_hides_no_silence() {
+    let later = |mut row: Row, seconds: u64| {
+        row.created_at = now() + Duration::from_secs(seconds);
+        row
+    };
+    let old = (1..=60).map(|at| row(100 + at, "work", "{}"));
+    let all: Vec<Row> = old.chain([later(row(0, "other", "{}"), 86_400)]).collect();
+    let text = screen(&all, 300).await.text(80, None);
+    assert!(text.contains(", 101 s ago") && text.contains(" NO ROWS since "), "{text}");
+    assert!(text.replace('\n', " ").contains("1 row is later than this clock and not counted"), "{text}");
+    let text =
+        screen(&[later(row(0, "other", "{}"), 60), later(row(0, "a", "{}"), 3600)], 300).await.text(80, None);
+    assert!(text.contains(" NO ROWS in the window"), "{text}");
+    assert!(text.replace('\n', " ").contains("2 rows are later than this clock"), "{text}");
+}
+
+#[tokio::test]
+async fn the_header_says_how_many_event_types_have_no_room() {
+    let many: Vec<Row> = (1..=32).map(|at| row(at, &format!("work.number{at:02}"), "{}")).collect();
+    let screen = screen(&many, 120).await;
+    let shown = |lines: &[String]| lines.iter().filter(|line| line.starts_with("work.number")).count();
+    let lines = drawn(&screen, 80, 24);
+    let header = lines.iter().find(|line| line.contains("rows/s")).expect("a header");
+    assert!(header.starts_with(&format!("{} of 32 event types ", shown(&lines))), "{lines:#?}");
+    assert!(drawn(&screen, 40, 10)[3].starts_with("1 of 32 e… "), "{:#?}", drawn(&screen, 40, 10));
+    let all = screen.text(80, None);
+    assert!(all.contains("\nevent type  ") && all.matches("work.number").count() == 32, "{all}");
+}
+
+#[tokio::test]
+async fn a_success_that_few_calls_tell_has_its_number() {
+    let call = |at: u64| {
+        let context = if at.is_multiple_of(2) {
+            r#"{"duration_ms": 5}"#
+        } else {
+            r#"{"duration_ms": 5, "success": false}"#
+        };
+        row(at, "mixed", context)
+    };
+    let text = screen(&(1..=60).map(call).collect::<Vec<_>>(), 120).await.text(80, None);
+    assert!(text.contains("success of 30 rows, median from 5.00 to 5.00 ms"), "{text}");
 }
