@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 use support::Cluster;
@@ -68,6 +68,39 @@ impl Drop for Server {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+#[tokio::test]
+async fn connections_without_a_request_keep_nobody_out() {
+    let url = database(Cluster::shared()).await;
+    let server = Server::start(&url, &[]);
+    let begin = Instant::now();
+    let half_open = |_| {
+        let mut stream = TcpStream::connect(server.host()).expect("it listens");
+        stream.write_all(b"GET / HT").expect("sent");
+        stream
+    };
+    let silent: Vec<TcpStream> = (0..200).map(half_open).collect();
+    assert_eq!(server.get(&server.path("")).0, 200);
+    assert!(begin.elapsed() < Duration::from_secs(30), "it did not wait until such a connection is too old");
+    drop(silent);
+}
+
+#[tokio::test]
+async fn rows_that_are_later_than_the_clock_are_named() {
+    let url = database(Cluster::shared()).await;
+    let server = Server::start(&url, &[]);
+    assert!(!server.get(&server.path("")).2.contains("later than the clock"));
+    let ahead =
+        |hours: u64| Row::new(SystemTime::now() + Duration::from_secs(3600 * hours), "api", "orders.place");
+    let rows: Vec<Row> = (1..=3).map(ahead).collect();
+    Postgres::from_url(&url).expect("a URL").insert(&rows, Attempt::First).await.expect("stored");
+    let another = Server::start(&url, &[]);
+    let (_, _, page) = another.get(&another.path(""));
+    assert!(page.contains("3 rows are later than the clock of this machine"), "{page}");
+    let (_, _, json) = another.get(&another.path("report.json"));
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["events"][0]["calls"], 41);
 }
 
 async fn database(cluster: &Cluster) -> String {

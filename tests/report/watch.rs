@@ -157,6 +157,20 @@ fn one_frame_says_by_its_status_that_nothing_was_found() {
     assert!(String::from_utf8_lossy(&no_terminal.stderr).contains("use --once"));
 }
 
+#[tokio::test]
+async fn an_event_type_without_rows_is_not_taken_for_a_service_that_is_silent() {
+    let url = database(Cluster::shared()).await;
+    let output = run(&["watch", "--once", "--event", "auto_assign.qoute"], &url);
+    let [frame, said] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8"));
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(frame.contains(" NO SELECTED ROWS in the window") && frame.contains("check --event"), "{frame}");
+    assert!(!frame.contains("doctor"), "{frame}");
+    assert!(
+        said.contains("the ledger has the event types auto_assign.quote (39), orders.place (8)"),
+        "{said}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_sizes_and_new_rows_are_followed_until_it_is_quit() {
     let url = database(Cluster::shared()).await;

@@ -6,15 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use tracing_ledger::report::{Question, Report, event_types, page, report, report_of_logs};
+use tracing_ledger::report::{Question, Report, page, report, report_of_logs};
 
 use super::output::{Format, write};
 use super::progress::ProgressLine;
-use super::rows::{PastOptions, note_keys_of_no_row};
+use super::rows::{PastOptions, known_event_types, note_keys_of_no_row};
 use super::{NO_ROW, complain, text};
-
-/// More event types are not named in a message.
-const MOST_NAMES: usize = 20;
 
 #[derive(Args)]
 pub(super) struct ReportOptions {
@@ -106,13 +103,6 @@ impl ReportOptions {
                     .to_owned(),
             );
         }
-        let types = event_types(&self.rows.rows.table, &self.rows.database_url).await?;
-        if types.is_empty() {
-            return Ok("the ledger is empty: check the database, and that the service runs with the layer"
-                .to_owned());
-        }
-        let names =
-            types.iter().take(MOST_NAMES).map(|(name, count)| format!("{} ({count})", name.escape_debug()));
-        Ok(format!("the ledger has the event types {}", names.collect::<Vec<_>>().join(", ")))
+        known_event_types(&self.rows.rows.table, &self.rows.database_url).await
     }
 }

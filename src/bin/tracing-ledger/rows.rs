@@ -5,10 +5,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tracing_ledger::Rules;
-use tracing_ledger::report::Question;
+use tracing_ledger::report::{Question, event_types};
 
 use super::complain;
 use super::since::Since;
+
+/// More event types are not named in a message.
+const MOST_NAMES: usize = 20;
 
 #[derive(Args)]
 pub(crate) struct RowsOptions {
@@ -38,7 +41,7 @@ pub(crate) struct LiveOptions {
     pub(crate) database_url: Vec<String>,
 
     #[command(flatten)]
-    rows: RowsOptions,
+    pub(crate) rows: RowsOptions,
 
     /// Groups by these keys of the context together, with dots into nested objects, or by source or severity
     #[arg(long, value_name = "KEYS", value_delimiter = ',')]
@@ -82,7 +85,25 @@ pub(crate) fn note_keys_of_no_row<'a>(keys: impl Iterator<Item = &'a str>) {
     }
 }
 
+/// What else is in the ledger, where no row is selected.
+pub(crate) async fn known_event_types(table: &str, urls: &[String]) -> Result<String, Box<dyn Error>> {
+    let types = event_types(table, urls).await?;
+    if types.is_empty() {
+        return Ok(
+            "the ledger is empty: check the database, and that the service runs with the layer".to_owned()
+        );
+    }
+    let names =
+        types.iter().take(MOST_NAMES).map(|(name, count)| format!("{} ({count})", name.escape_debug()));
+    Ok(format!("the ledger has the event types {}", names.collect::<Vec<_>>().join(", ")))
+}
+
 impl RowsOptions {
+    /// Whether there are conditions on the rows.
+    pub(crate) fn is_selective(&self) -> bool {
+        !self.event.is_empty() || !self.conditions.is_empty()
+    }
+
     pub(crate) fn rules(&self) -> Result<Rules, tracing_ledger::Error> {
         self.rules.as_ref().map_or_else(|| Ok(Rules::builtin()), Rules::from_path)
     }

@@ -20,6 +20,9 @@ use crate::report::stats::quantile::Ranked;
 /// The form of the file. A file of another form is refused.
 const FORM: u32 = 1;
 
+/// More make a file too large to commit.
+const FEW_GROUPS: usize = 500;
+
 /// What a later comparison needs of some rows: small enough to commit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -157,7 +160,24 @@ impl Snapshot {
         };
         let [of_rows, of_blocks] = [*rows, known.into()].map(|count| if count == 1 { "" } else { "s" });
         let of = named(of);
-        format!("{rows} row{of_rows} of {of} from {first} to {last}, in {known} {name}{of_blocks}{enough}")
+        let many = self.many_groups();
+        format!(
+            "{rows} row{of_rows} of {of} from {first} to {last}, in {known} {name}{of_blocks}{enough}{many}"
+        )
+    }
+
+    /// Each group takes about 2 kB of the file.
+    fn many_groups(&self) -> String {
+        let groups = self.groups().count();
+        let large = match groups {
+            0..=FEW_GROUPS => String::new(),
+            _ => format!("; {groups} groups make the file large: group by keys with fewer values"),
+        };
+        let rest = match self.ungrouped {
+            0 => String::new(),
+            rows => format!("; a side has no more groups, so {rows} of the rows are in none"),
+        };
+        large + &rest
     }
 
     /// The figures of its groups.

@@ -43,11 +43,11 @@ pub fn page(report: &Report, compared: Option<&Compared>) -> String {
     draw(Some(report), compared, None)
 }
 
-/// The page as `serve` shows it: it is loaded again after this time, and its reader finds it as it was. Instead of a report it
-/// may say why there is none.
-pub fn served_page(report: Result<&Report, &str>, reload: Duration) -> String {
+/// The page as `serve` shows it: it is loaded again after this time, and its reader finds it as it was. The report ends now, and
+/// beside it is the number of rows that are later. Instead of a report it may say why there is none.
+pub fn served_page(report: Result<(&Report, u64), &str>, reload: Duration) -> String {
     match report {
-        Ok(report) => draw(Some(report), None, Some(reload)),
+        Ok((report, later)) => draw(Some(report), None, Some((reload, later))),
         Err(why) => {
             let body = html! {
                 h1 { "The database is away" }
@@ -66,7 +66,8 @@ impl Compared {
     }
 }
 
-fn draw(report: Option<&Report>, compared: Option<&Compared>, reload: Option<Duration>) -> String {
+/// `served` is the time after which the page is loaded again, and the number of later rows.
+fn draw(report: Option<&Report>, compared: Option<&Compared>, served: Option<(Duration, u64)>) -> String {
     let overlays = compared.map(|compared| overlays(&compared.before, &compared.after)).unwrap_or_default();
     let title = if compared.is_some() { "Ledger comparison" } else { "Ledger report" };
     let begin = html! {
@@ -85,11 +86,16 @@ fn draw(report: Option<&Report>, compared: Option<&Compared>, reload: Option<Dur
             header {
                 h1 { (title) }
                 @if let Some(report) = report { (window(report, compared.is_some())) }
+                @match served {
+                    None | Some((_, 0)) => {},
+                    Some((_, 1)) => { p { "1 row is later than the clock of this machine, and is not on this page." } },
+                    Some((_, later)) => { p { (later) " rows are later than the clock of this machine, and are not on this page." } },
+                }
             }
             (controls(report, compared))
             main { (begin) (sections) (end) }
         };
-        shell(title, &body, reload)
+        shell(title, &body, served.map(|(reload, _)| reload))
     };
     let used = whole(&html! {}).len();
     whole(&sections(report.unwrap_or(&Report::default()), &overlays, used))

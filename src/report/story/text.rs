@@ -195,7 +195,10 @@ impl Layout {
         let name = widths.max().unwrap_or_default().clamp(10, longest);
         // Two columns of times, and a space between all columns.
         let left = columns.saturating_sub(2 * (TIME + 1) + name + 1);
-        let bar = (left / 2).clamp(LEAST_BAR, MOST_BAR);
+        // The reasons say more than the length of a bar.
+        let says = (0..story.rows.len()).map(|place| story.says(place).chars().count());
+        let rest = says.max().unwrap_or_default().min(left * 3 / 5);
+        let bar = left.saturating_sub(rest + 1).clamp(LEAST_BAR, MOST_BAR);
         let total_ms = story.rows.iter().filter_map(end_ms).fold(0.0, f64::max);
         Self { name, bar, rest: left.saturating_sub(bar + 1), total_ms }
     }

@@ -84,6 +84,17 @@ fn a_forgotten_file_is_named_and_a_saved_one_is_described() {
 }
 
 #[test]
+fn a_baseline_with_many_groups_says_so() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("baseline.json");
+    let save = ["baseline", "save", file.to_str().expect("UTF-8"), "version=1.0", CALLS[0], CALLS[1], "--by"];
+    let note = |by| String::from_utf8_lossy(&run(&[&save[..], &[by]].concat()).stderr).into_owned();
+    let many = "in 8 days; 800 groups make the file large: group by keys with fewer values\n";
+    assert!(note("trace_id").contains(many), "{}", note("trace_id"));
+    assert!(!note("route").contains("large"), "{}", note("route"));
+}
+
+#[test]
 fn an_empty_baseline_is_not_saved() {
     let directory = TempDir::new().expect("a directory");
     let file = directory.path().join("baseline.json");

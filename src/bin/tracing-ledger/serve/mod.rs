@@ -4,13 +4,14 @@ mod answer;
 mod pages;
 mod token;
 
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::poll_fn;
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -20,8 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
-use tokio::task::LocalSet;
+use tokio::task::{JoinHandle, LocalSet};
 
 use self::answer::Site;
 use self::pages::Pages;
@@ -30,7 +30,7 @@ use super::rows::LiveOptions;
 use super::span::window;
 use super::{complain, print, runtime};
 
-/// More connections wait.
+/// If there are more connections, the one that has waited longest for a request ends.
 const MOST_CONNECTIONS: usize = 64;
 /// A connection without a request ends after this time.
 const IDLE: Duration = Duration::from_secs(30);
@@ -88,17 +88,21 @@ impl Serve {
     }
 }
 
+/// A connection, which has one request.
+struct Open {
+    task: JoinHandle<()>,
+    has_asked: Rc<Cell<bool>>,
+}
+
 async fn accept(listener: TcpListener, site: Rc<Site>) {
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    // Nobody closes it.
-    while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
+    let mut open = VecDeque::new();
+    loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let site = Rc::clone(&site);
-                tokio::task::spawn_local(async move {
-                    connection(stream, &site).await;
-                    drop(permit);
-                });
+                make_room(&mut open);
+                let (site, has_asked) = (Rc::clone(&site), Rc::new(Cell::new(false)));
+                let task = tokio::task::spawn_local(connection(stream, site, Rc::clone(&has_asked)));
+                open.push_back(Open { task, has_asked });
             }
             // Such as too many open files: the next one may succeed.
             Err(_) => tokio::time::sleep(PAUSE).await,
@@ -106,13 +110,25 @@ async fn accept(listener: TcpListener, site: Rc<Site>) {
     }
 }
 
-async fn connection(stream: TcpStream, site: &Rc<Site>) {
+/// A program that knows no token can open connections, and must not keep out who knows it.
+fn make_room(open: &mut VecDeque<Open>) {
+    open.retain(|one| !one.task.is_finished());
+    if open.len() >= MOST_CONNECTIONS {
+        let silent = open.iter().position(|one| !one.has_asked.get());
+        if let Some(one) = open.remove(silent.unwrap_or_default()) {
+            one.task.abort();
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, site: Rc<Site>, has_asked: Rc<Cell<bool>>) {
     let answer = |request| {
-        let site = Rc::clone(site);
+        has_asked.set(true);
+        let site = Rc::clone(&site);
         async move { Ok::<_, Infallible>(site.answer(&request).await) }
     };
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(16 * 1024);
+    server.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(16 * 1024);
     // A browser that goes away is no failure.
     server.serve_connection(TokioIo::new(stream), service_fn(answer)).await.ok();
 }

@@ -8,6 +8,8 @@ use tracing_ledger::report::{Question, report, served_page};
 
 /// A page is loaded again after this time.
 pub(super) const RELOAD: Duration = Duration::from_secs(10);
+/// So much later than this clock is a row whose clock is right.
+const CLOCKS: Duration = Duration::from_secs(1);
 /// Several readers share what is younger.
 const FRESH: Duration = Duration::from_secs(5);
 
@@ -53,7 +55,9 @@ impl Pages {
         let until = SystemTime::now();
         let since = until.checked_sub(self.window).unwrap_or(SystemTime::UNIX_EPOCH);
         let question = self.question.clone().since(since).until(until);
-        let report = report(&question, &self.urls).await?;
-        Ok(Texts { page: served_page(Ok(&report), RELOAD), json: report.to_json() + "\n" })
+        let answer = report(&question, &self.urls).await?;
+        let ahead = report(&self.question.clone().detail(false).since(until + CLOCKS), &self.urls).await?;
+        let ahead = ahead.events.iter().map(|event| event.figures.calls).sum();
+        Ok(Texts { page: served_page(Ok((&answer, ahead)), RELOAD), json: answer.to_json() + "\n" })
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Choice {
     /// The keys of the groups to show; `None` shows event types.
     pub(super) group: Option<Vec<String>>,
     pub(super) window: Duration,
+    /// Whether only some rows were asked for.
+    pub(super) is_selective: bool,
 }
 
 /// What follows from a key.
@@ -31,7 +33,7 @@ pub(super) enum Reaction {
 
 impl Choice {
     pub(super) fn new(window: Duration) -> Self {
-        Self { event: None, group: None, window }
+        Self { event: None, group: None, window, is_selective: false }
     }
 
     /// The picked event type, or the first.

@@ -16,7 +16,7 @@ use tracing_ledger::report::Live;
 
 use self::choice::Choice;
 use self::screen::Screen;
-use super::rows::LiveOptions;
+use super::rows::{LiveOptions, known_event_types};
 use super::span::short_window;
 use super::{NO_ROW, complain, is_dumb, print, runtime};
 
@@ -38,8 +38,10 @@ impl Watch {
     pub(super) fn run(&self) -> Result<ExitCode, Box<dyn Error>> {
         let question = self.rows.question()?;
         let live = Live::new(&question, self.window, &self.rows.database_url)?;
+        let mut choice = Choice::new(self.window);
+        choice.is_selective = self.rows.rows.is_selective();
         if self.once {
-            return self.once(live);
+            return runtime()?.block_on(self.once(live, choice));
         }
         if !io::stdout().is_terminal() {
             return Err("stdout is no terminal: use --once for one frame as text".into());
@@ -47,18 +49,15 @@ impl Watch {
         if is_dumb() {
             return Err("TERM says that this terminal shows only lines: use --once for one frame as text, or set TERM".into());
         }
-        terminal::run(live, self.window)?;
+        terminal::run(live, choice)?;
         Ok(ExitCode::SUCCESS)
     }
 
-    fn once(&self, mut live: Live) -> Result<ExitCode, Box<dyn Error>> {
-        let view = runtime()?.block_on(async {
-            live.look().await?;
-            live.view(SystemTime::now()).await
-        })?;
+    async fn once(&self, mut live: Live, mut choice: Choice) -> Result<ExitCode, Box<dyn Error>> {
+        live.look().await?;
+        let view = live.view(SystemTime::now()).await?;
         let is_empty = view.report.is_empty();
         let until = view.report.window.until.unwrap_or_else(SystemTime::now);
-        let mut choice = Choice::new(self.window);
         if !self.rows.by.is_empty() {
             choice.step_group(&view);
         }
@@ -66,10 +65,8 @@ impl Watch {
         let [columns, lines] = ["COLUMNS", "LINES"].map(|name| env::var(name).ok()?.parse::<u16>().ok());
         print(&screen.text(columns.unwrap_or(80), lines))?;
         if is_empty {
-            complain(
-                "note",
-                "no row is in the window: check that the service runs with the layer, and writes to this database",
-            );
+            let others = known_event_types(&self.rows.rows.table, &self.rows.database_url).await?;
+            complain("note", &format!("no row is selected in the window; {others}"));
             return Ok(ExitCode::from(NO_ROW));
         }
         Ok(ExitCode::SUCCESS)

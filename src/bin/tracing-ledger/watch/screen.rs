@@ -121,6 +121,7 @@ impl Screen {
         };
         let ago = |moment: SystemTime| seconds(self.now.duration_since(moment).unwrap_or_default());
         let doctor = || "check the service, its layer and this database: tracing-ledger doctor".to_owned();
+        let options = || "check --event and --where: the window may have other rows".to_owned();
         let advice = |doctor: Option<String>| {
             doctor.into_iter().chain(later(view.later)).collect::<Vec<_>>().join("; ")
         };
@@ -136,6 +137,9 @@ impl Screen {
                 // The table has those of one event type.
                 let all = if self.choice.group.is_some() { " of all event types" } else { "" };
                 (Line::raw(format!("{calls} {rows}{all}, the last one {} ago{cut}", ago(last))), advice(None))
+            }
+            (None, None) if self.choice.is_selective => {
+                (loud(" NO SELECTED ROWS in the window ".to_owned()), advice(Some(options())))
             }
             (None, None) => (loud(" NO ROWS in the window ".to_owned()), advice(Some(doctor()))),
         }

@@ -23,13 +23,13 @@ use super::screen::{Away, Screen};
 const TICK: Duration = Duration::from_millis(100);
 
 /// Shows the last minutes until a key or a signal ends it. The terminal is restored, also after a panic.
-pub(super) fn run(live: Live, window: Duration) -> Result<(), Box<dyn Error>> {
+pub(super) fn run(live: Live, choice: Choice) -> Result<(), Box<dyn Error>> {
     let [ended, continued] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
     for (signal, flag) in [(SIGHUP, &ended), (SIGINT, &ended), (SIGTERM, &ended), (SIGCONT, &continued)] {
         signal_hook::flag::register(signal, Arc::clone(flag))?;
     }
     let reader = Reader::start(live)?;
-    in_terminal(|terminal| show(terminal, &reader, window, [&ended, &continued]))
+    in_terminal(|terminal| show(terminal, &reader, choice, [&ended, &continued]))
 }
 
 /// Its hook restores the terminal before a panic is printed.
@@ -46,10 +46,10 @@ fn in_terminal<T>(
 fn show(
     terminal: &mut DefaultTerminal,
     reader: &Reader,
-    window: Duration,
+    choice: Choice,
     [ended, continued]: [&AtomicBool; 2],
 ) -> Result<(), Box<dyn Error>> {
-    let mut screen = Screen { view: None, away: None, choice: Choice::new(window), now: SystemTime::now() };
+    let mut screen = Screen { view: None, away: None, choice, now: SystemTime::now() };
     let events = events()?;
     while !ended.load(Ordering::Relaxed) && io::stdin().is_terminal() {
         take_news(&mut screen, reader)?;
