@@ -26,16 +26,24 @@
     box.setAttribute("aria-label", box.querySelector("caption").textContent);
   });
 
+  // A folded table has the name of its chart for who does not see where it is.
+  all("figure summary").forEach((one) => {
+    const names = [one.closest("section")?.dataset.event, one.closest("figure").firstElementChild.textContent];
+    one.setAttribute("aria-label", `Table: ${names.filter(Boolean).join(", ")}`);
+  });
+
   // Sorting: by the value of a cell, or the first of several.
   const value = (row, column) => {
     const cell = row.cells[column];
     const own = cell.dataset.value ?? raw(cell.querySelector("[data-key]")) ?? raw(cell);
-    const number = own === "null" || own === "–" ? -Infinity : Number(own.replace(/[^0-9.eE+-]/g, "") || NaN);
+    if (own === "null" || own === "–") return null;
+    const number = Number(own.replace(/[^0-9.eE+-]/g, "") || NaN);
     return Number.isNaN(number) || cell.classList.contains("t") || cell.tagName === "TH" ? cell.textContent : number;
   };
   const sort = (table, column, descending) => {
     const compare = (one, other) => {
       const [a, b] = [value(one, column), value(other, column)];
+      if (a === null || b === null) return (a === null) - (b === null);
       const order = typeof a === typeof b && typeof a === "number" ? a - b || 0 : String(a).localeCompare(String(b));
       return descending ? -order : order;
     };

@@ -16,6 +16,8 @@ pub(super) const HEIGHT: f64 = 158.0;
 const EDGE: f64 = 3.0;
 /// A version's name may be a commit's hash.
 const VERSION_LENGTH: usize = 12;
+/// Labels that are closer would touch.
+const LABEL_HEIGHT: f64 = 13.0;
 /// Of the sentence that names them.
 const MOST_DEPLOYS: usize = 12;
 
@@ -114,7 +116,7 @@ impl<'a> OverTime<'a> {
 
     /// `None` without durations.
     pub(super) fn percentiles(&self) -> Option<Markup> {
-        let (y, desc) = self.durations_axis()?;
+        let (y, edges, desc) = self.durations_axis()?;
         let heights = |of: fn(&Spread) -> Option<f64>| -> Vec<_> {
             self.steps().iter().map(|step| of(&step.duration_ms).map(|value| y.at(value))).collect()
         };
@@ -136,8 +138,13 @@ impl<'a> OverTime<'a> {
             legend: &legend,
             axis: self.axis,
         };
-        let ticks: Vec<Tick> =
-            y.nice(5).into_iter().map(|value| (y.at(value), duration_label(value))).collect();
+        let mut ticks: Vec<Tick> =
+            edges.into_iter().map(|value| (y.at(value), duration_label(value))).collect();
+        for (at, label) in y.nice(5).into_iter().map(|value| (y.at(value), duration_label(value))) {
+            if ticks.iter().all(|(other, _)| (at - other).abs() >= LABEL_HEIGHT) {
+                ticks.push((at, label));
+            }
+        }
         let axes = html! {
             (chart.y_axis(&ticks)) (chart.x_axis_of(TIME)) (chart.marks(&self.deploys()))
         };
@@ -149,7 +156,7 @@ impl<'a> OverTime<'a> {
     }
 
     /// The axis of durations, and the steps in words.
-    fn durations_axis(&self) -> Option<(Scale, String)> {
+    fn durations_axis(&self) -> Option<(Scale, Vec<f64>, String)> {
         let steps = self.steps().iter();
         let all: Vec<f64> =
             steps.flat_map(|step| LEVELS.map(|(_, of, _)| of(&step.duration_ms))).flatten().collect();
@@ -159,14 +166,23 @@ impl<'a> OverTime<'a> {
         }
         // A slow tail would press the median to the ground.
         let is_log = lo > 0.0 && hi / lo > 20.0;
-        let y = if is_log {
-            Scale::log([lo, hi], [HEIGHT - EDGE, EDGE])
+        let (y, edges) = if is_log {
+            let (y, edges) = Scale::log_outward([lo, hi], [HEIGHT - EDGE, EDGE]);
+            (y, edges.into())
         } else {
-            Scale::linear([0.0, hi], [HEIGHT, EDGE])
+            (Scale::linear([0.0, hi], [HEIGHT, EDGE]), Vec::new())
         };
         let axis = if is_log { "logarithmic axis; " } else { "" };
         let most = duration_label(hi);
-        Some((y, format!("{} steps of time; {axis}p99 of a step is at most {most}.", self.steps().len())))
+        let desc = format!("{} steps of time; {axis}p99 of a step is at most {most}.", self.steps().len());
+        Some((y, edges, desc))
+    }
+
+    pub(super) fn percentiles_name(&self) -> &'static str {
+        match self.durations_axis() {
+            Some((_, edges, _)) if !edges.is_empty() => "Duration over time (log scale)",
+            _ => "Duration over time",
+        }
     }
 
     /// A line through the steps that the window has as a whole, and dots for the others and for those without a neighbour.
@@ -199,7 +215,7 @@ impl<'a> OverTime<'a> {
     pub(super) fn percentiles_table(&self, most: usize) -> Table {
         let mut columns: Vec<_> =
             LEVELS.map(|(name, ..)| Column::figure(name, format!("/duration_ms/{name}"))).into();
-        columns.push(Column::figure("n", "/duration_ms/n"));
+        columns.push(Column::figure("durations", "/duration_ms/n"));
         let cells = |step: &TimeStep| {
             let mut cells: Vec<_> =
                 LEVELS.map(|(_, of, _)| Cell::Figure(Shown::duration(of(&step.duration_ms)))).into();

@@ -39,6 +39,16 @@ impl Scale {
         [self.lo, self.hi]
     }
 
+    /// On a logarithmic axis, with ends of two digits, which have room for a label.
+    pub(in crate::report::page) fn log_outward([lo, hi]: [f64; 2], ends: [f64; 2]) -> (Self, [f64; 2]) {
+        let digits = |value: f64, round: fn(f64) -> f64| {
+            let unit = 10_f64.powf(value.log10().floor() - 1.0);
+            round((value / unit * 1e9).round() / 1e9) * unit
+        };
+        let edges = [digits(lo, f64::floor), digits(hi, f64::ceil)];
+        (Self::log(edges, ends), edges)
+    }
+
     /// At most about `most` values, evenly spaced: multiples of 1, 2 or 5 times a power of ten.
     pub(in crate::report::page) fn nice(&self, most: usize) -> Vec<f64> {
         if self.is_log {
