@@ -22,7 +22,7 @@ pub(super) const COLOURS: [&str; 9] = [BLUE, ORANGE, RED, VIOLET, YELLOW, GREEN,
 /// The rarest parts of a chart with more are one.
 const OTHERS: &str = "all others";
 
-/// What a row says of its success. Failures are on top of a bar.
+/// Whether a row succeeded, as far as it is known. Failures are on top of a bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Success {
     Known,
