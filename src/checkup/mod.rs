@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::columns::ColumnMap;
 use crate::error::Error;
 use crate::finding::{Checkup, Health};
-use crate::queue;
+use crate::queue::suppressed;
 use crate::row::Row;
 use crate::rules::Rules;
 use crate::rules::plan::RowKind;
@@ -157,7 +157,7 @@ pub(crate) fn mark(mark: &str) {
 fn within<T: Send + 'static>(timeout: Duration, work: impl AsyncFnOnce() -> T + Send + 'static) -> Option<T> {
     let (done, result) = mpsc::sync_channel(1);
     let work = move || {
-        queue::suppress_this_thread();
+        suppressed::suppress_this_thread();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         if let Ok(runtime) = runtime {
             // Nobody waits any more after the timeout.
