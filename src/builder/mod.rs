@@ -324,6 +324,9 @@ impl Builder {
     /// lock of the ledger or of tracing is held. It may log by way of `tracing`: no rows come of that on the writer's
     /// thread. If it panics, the notice goes to stderr.
     ///
+    /// [`build`](Self::build) gives it the first notices, before a subscriber with this ledger can be installed: a listener
+    /// that logs by way of `tracing` keeps these until then, or prints them.
+    ///
     /// Two notices take no way but stderr, because they must neither allocate nor wait: that of a process that exits
     /// without a shutdown, and that of a forked child. `TRACING_LEDGER_NOTICES=off` silences these too.
     pub fn on_notice(self, listener: impl Fn(&Notice) + Send + Sync + 'static) -> Self {

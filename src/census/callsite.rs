@@ -22,12 +22,15 @@ pub struct Callsite {
     pub fields: Vec<&'static str>,
     /// How often it came, counted with [`Builder::discover`](crate::Builder::discover) alone.
     pub calls: Option<u64>,
-    /// Its rule, such as `rule 1 (span = "work")`.
+    /// Its rule, such as `rule 1 (span = "work")`, or else one that reads the event for a span around it, such as
+    /// `rule 1 (span = "work"), for its outcome`.
     pub rule: Option<String>,
 }
 
 impl Callsite {
     pub(super) fn of(meta: &'static Metadata<'static>, plans: &Plans) -> Self {
+        let title = |index: usize| plans.rules()[index].title(index);
+        let read_for = || plans.reader_of(meta).map(|(rule, what)| format!("{}, for {what}", title(rule)));
         Self {
             is_span: meta.is_span(),
             name: meta.name(),
@@ -35,7 +38,7 @@ impl Callsite {
             level: *meta.level(),
             fields: meta.fields().iter().map(|field| field.name()).collect(),
             calls: plans.calls(meta),
-            rule: plans.rule_of(meta).map(|index| plans.rules()[index].title(index)),
+            rule: plans.rule_of(meta).map(title).or_else(read_for),
         }
     }
 }
@@ -44,7 +47,8 @@ impl fmt::Display for Callsite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, target, level, .. } = self;
         let kind = if self.is_span { "span" } else { "event" };
-        write!(f, "{kind} {name:?}, target {target}, {level}, fields [{}]", self.fields.join(", "))?;
+        let name = place_of(name).map_or_else(|| format!("{name:?}"), |place| format!("at {place}"));
+        write!(f, "{kind} {name}, target {target}, {level}, fields [{}]", self.fields.join(", "))?;
         if let Some(calls) = self.calls {
             let times = if calls == 1 { "time" } else { "times" };
             write!(f, ", came {calls} {times}")?;
@@ -53,13 +57,20 @@ impl fmt::Display for Callsite {
     }
 }
 
-/// Whether it is an event that `info!` and its kin give no name.
-pub(super) fn is_unnamed(meta: &Metadata<'_>) -> bool {
-    meta.is_event() && meta.name().starts_with(UNNAMED)
+/// The place that stands for the name of an event without one, without the folders in which Cargo keeps packages.
+pub(super) fn place_of(name: &str) -> Option<&str> {
+    let place = name.strip_prefix("event ")?;
+    let (path, line) = place.rsplit_once(':')?;
+    let is_place = path.contains(".rs") && line.bytes().all(|byte| byte.is_ascii_digit());
+    is_place.then(|| without_cargo(place))
 }
 
-/// How the name of an event begins that has none.
-const UNNAMED: &str = "event ";
+/// A path from the folder of its package on, if that is one that Cargo has fetched.
+pub(super) fn without_cargo(path: &str) -> &str {
+    let of_registry = path.split_once("/registry/src/").and_then(|(_, rest)| rest.split_once('/'));
+    let of_git = || path.split_once("/git/checkouts/");
+    of_registry.or_else(of_git).map_or(path, |(_, rest)| rest)
+}
 
 /// A rule to start from, line by line: for the span without a rule that comes most often, or in a program without spans for
 /// such an event.
@@ -72,7 +83,7 @@ pub(super) fn first_rule(callsites: &[Callsite]) -> Option<Vec<String>> {
     let Callsite { name, target, fields, .. } = callsite;
     let kind = if has_spans { "span" } else { "event" };
     let mut rule = vec!["[[rule]]".to_owned()];
-    if !has_spans && name.starts_with(UNNAMED) {
+    if !has_spans && place_of(name).is_some() {
         let fields: Vec<_> = fields.iter().filter(|field| **field != "message").collect();
         rule.push("event = \"*\"".to_owned());
         rule.push(format!("target = {target:?}"));
@@ -84,4 +95,23 @@ pub(super) fn first_rule(callsites: &[Callsite]) -> Option<Vec<String>> {
         rule.push(format!("event_type = {name:?}"));
     }
     Some(rule)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place_of;
+
+    #[test]
+    fn an_event_without_a_name_is_called_by_its_place() {
+        for (name, place) in [
+            ("event src/main.rs:39", Some("src/main.rs:39")),
+            ("event /root/.cargo/registry/src/index.crates.io-1/a-1.0/src/b.rs:8", Some("a-1.0/src/b.rs:8")),
+            ("event /root/.cargo/git/checkouts/a-1/2f/src/b.rs:8", Some("a-1/2f/src/b.rs:8")),
+            ("event of the day", None),
+            ("event: 7", None),
+            ("paid", None),
+        ] {
+            assert_eq!(place_of(name), place, "{name}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! worked out later, on the thread of the writer or of the guard: no listener is called while tracing registers.
 
 mod callsite;
+mod cause;
 mod near;
 mod outcome;
 mod probe;

@@ -10,10 +10,10 @@ use std::thread;
 
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::{Interest, Subscriber};
+use tracing::subscriber::{Interest, NoSubscriber, Subscriber};
 use tracing::{Dispatch, Event, Metadata, dispatcher};
 
-use super::{Census, lock};
+use super::{Census, PATIENCE, lock};
 use crate::queue;
 
 /// A callsite that a filter keeps from the layer.
@@ -35,6 +35,8 @@ pub(super) struct Program {
     pub(super) is_gone: bool,
     /// That subscriber is the one that this thread sees.
     pub(super) is_installed: bool,
+    /// The ledger was built a moment ago, and this thread sees no subscriber at all.
+    pub(super) is_bare: bool,
     /// Callsites that a filter keeps from the layer.
     pub(super) hidden: Vec<Hidden>,
     /// All callsites that tracing has registered, where they were asked for.
@@ -50,6 +52,7 @@ impl Program {
     pub(super) fn of(census: &Census, asks_all: bool) -> Self {
         let dispatch = dispatcher::get_default(Dispatch::clone);
         let is_installed = census.is_in(&dispatch);
+        let is_bare = dispatch.is::<NoSubscriber>() && census.built.elapsed() < PATIENCE;
         let look = move || {
             let registered = if is_installed || asks_all { registered() } else { Vec::new() };
             let hidden = if is_installed { hidden(census, &dispatch, &registered) } else { Vec::new() };
@@ -61,6 +64,7 @@ impl Program {
             was_installed: is_installed || census.is_installed.load(Ordering::Relaxed),
             is_gone: census.is_gone(),
             is_installed,
+            is_bare,
             hidden,
             registered,
             level: LevelFilter::current(),

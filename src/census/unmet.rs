@@ -1,15 +1,17 @@
 //! The words about rules that have met no callsite, and about callsites that ask for a row in vain.
 
+use std::slice::from_ref;
+
 use tracing::Metadata;
 
-use super::callsite::is_unnamed;
+use super::callsite::place_of;
 use super::near::nearest;
 use super::probe::Program;
-use super::words::{Callsites, NAMES, Words, levels, place, seen};
-use crate::rules::model::{ANNOTATIONS, MatchKind, Pattern, RuleSpec};
+use super::words::{NAMES, Words, levels, place, seen};
+use crate::rules::model::{ANNOTATIONS, RuleSpec};
 use crate::rules::plan::{self, Plans};
 
-/// The most rules that are named one by one.
+/// The most rules, and the most names of one rule, that are named one by one.
 const RULES: usize = 5;
 
 impl Words<'_> {
@@ -21,7 +23,9 @@ impl Words<'_> {
             if spans.is_empty() { ("event", seen(self.callsites)) } else { ("span", seen(&spans)) };
         let example = match spans.first().or(self.callsites.first()) {
             Some(meta) if meta.is_span() => format!("span = {:?}", meta.name()),
-            Some(meta) if is_unnamed(meta) => format!("event = \"*\", target = {:?}", meta.target()),
+            Some(meta) if place_of(meta.name()).is_some() => {
+                format!("event = \"*\", target = {:?}", meta.target())
+            }
             Some(meta) => format!("event = {:?}", meta.name()),
             None => "span = \"NAME\"".to_owned(),
         };
@@ -97,13 +101,12 @@ impl Words<'_> {
 
     /// Rules that have met no callsite. Before the end only those whose name looks like a mistake: others may be late.
     pub(super) fn unmet(&self, program: &Program, at_end: bool) -> Vec<String> {
-        let mut words = Vec::new();
+        let (mut words, mut names) = (Vec::new(), Vec::new());
         for (index, rule) in self.own_rules().filter(|(index, rule)| !self.is_dead(*index, rule)) {
             let is_hidden =
                 program.hidden.iter().any(|hidden| self.plans.rule_of(hidden.meta) == Some(index));
-            let met = self.met(index);
-            if is_hidden || !met.is_empty() {
-                words.extend(self.unmet_names(rule, index, &met, at_end).filter(|_| !is_hidden));
+            if is_hidden || !self.met(index).is_empty() {
+                names.extend(self.unmet_names(rule, index, program, at_end));
                 continue;
             }
             let takers = self.plans.takers_from(index, self.callsites);
@@ -112,83 +115,75 @@ impl Words<'_> {
             if rule.of_crate.is_some() && takers.iter().any(has_rows) {
                 continue;
             }
-            // A rule for what a narrower one before it leaves over does no harm.
-            if !takers.is_empty() && takers.iter().all(|taker| self.plans.is_wider(index, *taker)) {
-                continue;
-            }
             if !takers.is_empty() {
-                words.extend(self.taken(rule, index, &takers, at_end));
+                match self.taken(rule, index, &takers, at_end) {
+                    Some(text) => words.push(text),
+                    None => names.extend(self.unmet_names(rule, index, program, at_end)),
+                }
                 continue;
             }
             if let Some(name) = &rule.of_crate {
                 words.extend(self.no_crate(name, program, at_end));
                 continue;
             }
-            let kind = rule.matches.kind.key();
-            let near = self.near(rule);
-            let other = self.other_kind(rule);
-            if !at_end && near.is_empty() && other.is_none() {
-                continue;
-            }
-            // A similar name is the likelier cause.
-            let seen = (!near.is_empty()).then(|| seen(&near));
-            let cause = other.or(seen).or_else(|| self.unnamed(rule));
-            let cause = cause.unwrap_or_else(|| levels(program, self.plans));
-            words.push(format!("{}{} has met no {kind}{cause}", rule.title(index), rule.conditions()));
+            let cause = self.cause(rule, &rule.matches.names, program, at_end);
+            let (title, conditions, kind) = (rule.title(index), rule.conditions(), rule.matches.kind.key());
+            words.extend(cause.map(|cause| format!("{title}{conditions} has met no {kind}{cause}")));
         }
         let more = words.len().saturating_sub(RULES);
         words.truncate(RULES);
         if more > 0 {
             words.push(format!("{more} more rules have met nothing: see Guard::callsites"));
         }
+        words.extend(names);
         words
     }
 
-    /// Names of a list that no callsite has, where others have met some. Before the end only those that look like a mistake.
-    fn unmet_names(&self, rule: &RuleSpec, index: usize, met: &Callsites, at_end: bool) -> Option<String> {
-        let callsites =
-            || self.callsites.iter().filter(|meta| meta.is_span() == (rule.matches.kind == MatchKind::Span));
-        let has = |name: &&Pattern| callsites().any(|meta| name.matches(meta.name()));
-        let others = || callsites().filter(|meta| !met.contains(meta)).copied();
-        let mut missing = rule.matches.names.iter().filter(|name| !has(name)).filter_map(|name| {
-            let near = nearest(&name.0, others().map(|meta| meta.name()));
-            let near: Vec<_> = others().filter(|meta| near.contains(&meta.name())).collect();
-            (at_end || !near.is_empty()).then_some((name, near))
-        });
-        let (name, near) = missing.next()?;
-        let more = missing.count();
-        let more = if more > 0 { format!(" and {more} more of its names") } else { String::new() };
-        let title = rule.title(index);
-        Some(format!(
-            "{title} has met no {} of the name {:?}{more}{}",
-            rule.matches.kind.key(),
-            name.0,
-            seen(&near)
-        ))
-    }
-
-    /// A callsite of the name that the rule wants, which is an event and no span, or the other way round.
-    fn other_kind(&self, rule: &RuleSpec) -> Option<String> {
-        let is_other = |meta: &&&Metadata<'_>| {
-            meta.is_span() != (rule.matches.kind == MatchKind::Span)
-                && rule.matches.names.iter().any(|name| name.0 == meta.name())
-        };
-        let meta = self.callsites.iter().find(is_other)?;
-        let kind = if meta.is_span() { MatchKind::Span } else { MatchKind::Event };
-        let article = if meta.is_span() { "a" } else { "an" };
-        Some(format!("; {} is {article} {1}: write {1} = {2:?}", place(meta), kind.key(), meta.name()))
-    }
-
-    /// The remedy where the program has events without a name, and the rule asks for a name.
-    fn unnamed(&self, rule: &RuleSpec) -> Option<String> {
-        if rule.matches.kind != MatchKind::Event || !rule.is_exact() {
-            return None;
+    /// Names in the list of a rule that has met others of the list.
+    fn unmet_names(&self, rule: &RuleSpec, index: usize, program: &Program, at_end: bool) -> Vec<String> {
+        let hidden = program.hidden.iter().map(|hidden| hidden.meta);
+        let come = self.callsites.iter().copied().chain(hidden).filter(|meta| rule.matches.names(meta));
+        let come: Vec<_> = come.map(Metadata::name).collect();
+        let is_list = rule.matches.names.len() > 1;
+        let names = rule.matches.names.iter().filter(|_| is_list);
+        let unmet = names.filter(|name| !come.iter().any(|come| name.matches(come)));
+        let start = format!("rule {} names the {}", index + 1, rule.matches.kind.key());
+        let (mut words, mut others) = (Vec::new(), Vec::new());
+        for name in unmet {
+            match self.cause(rule, from_ref(name), program, false).filter(|_| words.len() < RULES) {
+                Some(cause) => words.push(format!("{start} {:?}, and has met none{cause}", name.0)),
+                None => others.push(name.clone()),
+            }
         }
-        let meta = self.callsites.iter().find(|meta| is_unnamed(meta))?;
-        Some(format!(
-            "; info!(…) gives its events no name: name them by target and fields, such as event = \"*\", target = {:?}",
-            meta.target()
-        ))
+        if at_end && !others.is_empty() {
+            let cause = self.cause(rule, &others, program, true).unwrap_or_default();
+            let listed: Vec<_> = others.iter().take(NAMES).map(|name| format!("{:?}", name.0)).collect();
+            let more = others.len().saturating_sub(NAMES);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let plural = if others.len() > 1 { "s" } else { "" };
+            words.push(format!("{start}{plural} {}{more}, and has met none{cause}", listed.join(", ")));
+        }
+        words
+    }
+
+    /// Spans without a rule from which rules inherit, and that did not come. Before the end only those that look like a
+    /// mistake.
+    pub(super) fn ungiven(&self, program: &Program, at_end: bool) -> Vec<String> {
+        let spans = || self.callsites.iter().copied().filter(|meta| meta.is_span());
+        let mut words = Vec::new();
+        for (index, rule) in self.own_rules().filter(|(index, _)| self.rules.contains(&Some(*index))) {
+            for name in rule.inherit_from.iter().filter(|name| !spans().any(|meta| name.matches(meta.name())))
+            {
+                let near = nearest(&name.0, spans().map(|meta| meta.name()));
+                let near: Vec<_> = spans().filter(|meta| near.contains(&meta.name())).collect();
+                let cause = if near.is_empty() { levels(program, self.plans) } else { seen(&near) };
+                let title = rule.title(index);
+                let text =
+                    || format!("{title} inherits from {:?}, and no span of that name came{cause}", name.0);
+                words.extend((at_end || !near.is_empty()).then(text));
+            }
+        }
+        words
     }
 
     /// Whether the words at the start have told that nothing can meet the rule.
@@ -204,6 +199,10 @@ impl Words<'_> {
         let titles = titles.collect::<Vec<_>>().join(" and ");
         let kind = rule.matches.kind.key();
         let does = if takers.len() == 1 { "does" } else { "do" };
+        // The rule is for the rest, of which nothing came.
+        if takers.iter().all(|taker| self.plans.is_wider(index, *taker)) {
+            return None;
+        }
         (at_end || rule.is_exact() || self.plans.is_shadowed(index)).then(|| {
             format!(
                 "{}{} has met no {kind} that {titles} {does} not name before it, and the first rule decides: put the narrower \
@@ -237,31 +236,5 @@ impl Words<'_> {
              env!(\"CARGO_CRATE_NAME\"){}",
             levels(program, self.plans)
         ))
-    }
-
-    /// Callsites whose names look like those of the rule, or that the rule names and whose targets look like its own.
-    fn near(&self, rule: &RuleSpec) -> Vec<&'static Metadata<'static>> {
-        let of_kind = self
-            .callsites
-            .iter()
-            .copied()
-            .filter(|meta| meta.is_span() == (rule.matches.kind == MatchKind::Span));
-        let of_kind: Vec<_> = of_kind.collect();
-        let names = || of_kind.iter().map(|meta| meta.name());
-        let wanted = rule.matches.names.iter();
-        let near: Vec<_> = wanted.flat_map(|name| nearest(&name.0, names())).collect();
-        let targets = || of_kind.iter().map(|meta| meta.target());
-        let target = rule.matches.target.iter();
-        let near_targets: Vec<_> = target.flat_map(|target| nearest(&target.0, targets())).collect();
-        let is_named = |meta: &Metadata<'_>| rule.matches.names.iter().any(|name| name.matches(meta.name()));
-        let has_fields = |meta: &Metadata<'_>| {
-            let fields = &rule.matches.fields;
-            !fields.is_empty() && fields.iter().all(|field| meta.fields().field(field.as_str()).is_some())
-        };
-        let is_near = |meta: &&Metadata<'static>| {
-            near.contains(&meta.name())
-                || is_named(meta) && (near_targets.contains(&meta.target()) || has_fields(meta))
-        };
-        of_kind.iter().copied().filter(is_near).collect()
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
 
+use super::callsite::{place_of, without_cargo};
 use super::near::nearest;
 use super::probe::{Hidden, Program};
 use crate::notice::NoticeKind;
-use crate::rules::model::{RuleSpec, Take, TakeFrom};
+use crate::rules::model::{Pattern, RuleSpec, Take, TakeFrom};
 use crate::rules::plan::{Plans, Wanted};
 
 /// The most names that one line lists.
@@ -80,8 +81,10 @@ impl<'a> Words<'a> {
             let refused = met.iter().any(|meta| self.plans.refuses(rule, meta));
             let lacking = rule.wanted().filter(|wanted| self.lacks(rule, *wanted, &met));
             let lacking = lacking.filter(|wanted| !(refused && wanted.is_redacted()));
+            let lacking = lacking.filter(|wanted| at_end || self.is_mistake(rule, *wanted, &met));
             words.extend(lacking.map(|wanted| missing(rule, index, wanted.verb, wanted.field, &met)));
         }
+        words.extend(self.ungiven(program, at_end));
         if at_end {
             words.extend(self.callsites.iter().filter_map(|meta| self.unrecorded(meta)));
         }
@@ -91,7 +94,7 @@ impl<'a> Words<'a> {
     /// Fields without a value in any call, which many take for the argument of the same name.
     fn unrecorded(&self, meta: &Metadata<'_>) -> Option<String> {
         let fields = self.plans.unrecorded(meta);
-        let first = fields.first()?;
+        let first = fields.first().filter(|_| self.may_be_function(meta))?;
         let listed: Vec<_> = fields.iter().map(|field| format!("{field:?}")).collect();
         Some(format!(
             "{} declares {}, and no call has recorded a value: if this is a bare name in fields(…), it hides the argument of that \
@@ -121,9 +124,35 @@ impl<'a> Words<'a> {
         !met.is_empty() && !wanted.field.starts_with("ledger.") && !met.iter().any(has)
     }
 
+    /// Whether the span may be that of `#[instrument]`: it has the name of a function, or an event of `err` or `ret` beside it.
+    fn may_be_function(&self, meta: &Metadata<'_>) -> bool {
+        let is_beside = |event: &&'static Metadata<'static>| {
+            Plans::is_verdict(event) && (event.file(), event.line()) == (meta.file(), meta.line())
+        };
+        meta.name().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            || self.callsites.iter().any(is_beside)
+    }
+
+    /// Whether the field is missed before the end: no other callsite of the rule is still to come, or another field has nearly
+    /// its name.
+    fn is_mistake(&self, rule: &RuleSpec, wanted: Wanted<'_>, met: &Callsites) -> bool {
+        let has_come = |name: &Pattern| met.iter().any(|meta| name.0 == meta.name());
+        wanted.is_redacted()
+            || rule.matches.names.iter().all(has_come)
+            || met.iter().any(|meta| !nearest(wanted.field, names_of(meta)).is_empty())
+    }
+
     fn unregistered(&self, program: &Program, at_end: bool) -> Option<String> {
         if !self.callsites.is_empty() {
             return None;
+        }
+        if !program.is_added && program.is_bare {
+            return Some(
+                "there was no subscriber while the guard was there, so there are no rows: write \
+                 tracing_subscriber::registry().with(ledger).init(), and keep the guard until the end of main (`let (ledger, \
+                 guard) = …`, never `let (ledger, _) = …`)"
+                    .to_owned(),
+            );
         }
         if !program.is_added {
             return Some(
@@ -270,9 +299,13 @@ fn missing(rule: &RuleSpec, index: usize, verb: &str, field: &str, met: &Callsit
     format!("{title} {verb} {field:?}, which {which} {does} not declare; {has}")
 }
 
-/// Such as `"create_order" (src/http.rs:46)`.
+/// Such as `"create_order" (src/http.rs:46)`, or of an event without a name `the event at src/http.rs:46`.
 pub(super) fn place(meta: &Metadata<'_>) -> String {
-    let at = meta.file().zip(meta.line()).map(|(file, line)| format!("{file}:{line}"));
+    if let Some(place) = place_of(meta.name()) {
+        return format!("the event at {place}");
+    }
+    let at = meta.file().zip(meta.line());
+    let at = at.map(|(file, line)| format!("{}:{line}", without_cargo(file)));
     format!("{:?} ({})", meta.name(), at.unwrap_or_else(|| meta.target().to_owned()))
 }
 
@@ -281,7 +314,10 @@ pub(super) fn seen(callsites: &Callsites) -> String {
     if callsites.is_empty() {
         return String::new();
     }
-    let listed = callsites.iter().take(NAMES).map(|meta| format!("{:?} ({})", meta.name(), meta.target()));
+    let listed = callsites.iter().take(NAMES).map(|meta| match place_of(meta.name()) {
+        Some(place) => format!("the event at {place} ({})", meta.target()),
+        None => format!("{:?} ({})", meta.name(), meta.target()),
+    });
     let listed = listed.collect::<Vec<_>>().join(", ");
     let more = callsites.len().saturating_sub(NAMES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };

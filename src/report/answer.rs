@@ -114,7 +114,8 @@ pub struct Figures {
     pub outcomes: BTreeMap<String, u64>,
     /// In milliseconds.
     pub duration_ms: Spread,
-    /// Rows for each hour of the window, or else of the time from the first row of the report to the last.
+    /// Rows for each hour of the window, or else of the time from the first row of the report to the last. `None` if that is shorter
+    /// than 10 s.
     pub rows_per_hour: Option<f64>,
     /// `created_at` of the last row.
     #[serde(serialize_with = "rfc3339")]

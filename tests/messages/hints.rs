@@ -26,10 +26,6 @@ pub(super) fn does(what: &str) {
             info_span!("unseen", ledger.event = "unseen", success = true);
         }),
         "a low level of its own" => run(tracing_ledger::builder().max_level(LevelFilter::WARN), spans),
-        "a list of names" => run(with_rules("[[rule]]\nspan = ['req', 'creat_order', 'never']\n"), spans),
-        "a rule for the rest" => {
-            run(with_rules("[[rule]]\nspan = 'req'\ntarget = 'messages'\n[[rule]]\nspan = 'req'\n"), spans);
-        }
         "an event that is a span" => {
             run(with_rules("[[rule]]\nevent = 'req'\n[[rule]]\nspan = 'named.ev'\n"), events)
         }
@@ -108,14 +104,6 @@ fn a_level_that_hides_spans_is_named_beside_rows_and_before_the_end() {
             "so there are no rows; the ledger's max_level lets nothing more verbose than warn through: raise it",
         ],
     );
-}
-
-#[test]
-fn a_list_of_names_of_which_some_came() {
-    let said = only_word("a list of names");
-    let wanted = "has met no span of the name \"creat_order\" and 1 more of its names; seen: \"create_order\" (messages::hints)";
-    assert!(said.starts_with("rule 1 (span = [\"req\", ") && said.ends_with(wanted), "{said}");
-    assert_eq!(words_by("a rule for the rest", &[]), [""; 0]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod annotations;
 mod bad_input;
 mod filters;
 mod hints;
+mod mistakes;
 mod on_stderr;
 mod silent_setups;
 mod unreachable;

@@ -262,7 +262,7 @@ fn does_more(what: &str) {
             guard.shutdown(DEADLINE).expect("memory takes everything");
         }
         "a rule behind two others" => run(with_rules(
-            "[[rule]]\nspan = 'work'\ntarget = 'messages'\n[[rule]]\nevent = 'work.done'\n\
+            "[[rule]]\nspan = 'w*'\ntarget = 'messages'\n[[rule]]\nevent = 'work.done'\n\
              [[rule]]\nspan = ['work', 'works']\n",
         )),
         "an instrumented crate behind a rule" => {
@@ -288,6 +288,7 @@ fn does_more(what: &str) {
             (0..20).for_each(|_| names_that_are_none());
             guard.shutdown(DEADLINE).expect("memory takes everything");
         }
+        other if crate::mistakes::does(other) => {}
         other => crate::annotations::does(other),
     }
 }

@@ -157,11 +157,14 @@ impl Cell {
     }
 }
 
-/// The length of the window; `None` if it has none.
+/// In seconds. A rate of a shorter time is no rate of an hour.
+const SHORTEST_WINDOW: f64 = 10.0;
+
+/// The length of the window; `None` if it has none, or is too short to tell how many rows an hour has.
 fn hours(window: &Window) -> Option<f64> {
     let (from, to) = (window.since.or(window.first)?, window.until.or(window.last)?);
     let seconds = to.duration_since(from).ok()?.as_secs_f64();
-    (seconds > 0.0).then_some(seconds / 3600.0)
+    (seconds >= SHORTEST_WINDOW).then_some(seconds / 3600.0)
 }
 
 fn reasons(reasons: BTreeMap<(Option<String>, Option<String>), u64>) -> Vec<Reason> {

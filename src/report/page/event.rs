@@ -104,7 +104,7 @@ impl Section<'_> {
         let rows = self.room.rows;
         html! {
             @if let Some(percentiles) = over_time.percentiles().filter(|_| !has_few) {
-                (figure("Duration over time", &percentiles, &over_time.percentiles_table(rows)))
+                (figure(over_time.percentiles_name(), &percentiles, &over_time.percentiles_table(rows)))
             }
             (figure(over_time.outcomes_name(), &over_time.outcomes(), &over_time.outcomes_table(rows)))
         }
@@ -114,8 +114,8 @@ impl Section<'_> {
         let Some([histogram, shares]) = durations.charts() else { return html! {} };
         let rows = self.room.rows;
         html! {
-            (figure("Durations", &histogram, &durations.histogram_table(rows)))
-            (figure("Share of calls up to a duration", &shares, &durations.shares_table(rows)))
+            (figure("Durations (log scale)", &histogram, &durations.histogram_table(rows)))
+            (figure("Share of calls up to a duration (log scale)", &shares, &durations.shares_table(rows)))
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    const LEAST: Self = Self { rows: 6, groups: 3, calls: 2, durations: 20 };
+    const LEAST: Self = Self { rows: 4, groups: 3, calls: 2, durations: 20 };
     /// Rows of tables are the first to go, as the charts show them too.
     const ROWS: [usize; 9] = [200, 64, 40, 28, 20, 14, 10, 8, 6];
 
@@ -43,8 +43,8 @@ impl Room {
             calls: calls * quarters / 4,
             ..Self::LEAST
         };
-        let fewer =
-            [(14, 1, 4), (6, 1, 4), (6, 2, 4), (6, 4, 4), (6, 4, 3), (6, 4, 2), (6, 4, 1)].map(divided);
+        let fewer = [(14, 1, 4), (6, 1, 4), (6, 2, 4), (6, 4, 4), (4, 4, 4), (4, 4, 3), (4, 4, 2), (4, 4, 1)]
+            .map(divided);
         [all_charts.into(), fewer.into()]
     }
 }

@@ -122,11 +122,11 @@ pub(super) fn figure_columns() -> Vec<Column> {
     let mut columns = vec![
         Column::figure("calls", "/calls"),
         Column::figure("success", "/success/rate"),
-        Column::figure("n", "/success/n"),
+        Column::figure("success known", "/success/n"),
     ];
     let spread = ["median", "p95", "p99", "max"];
     columns.extend(spread.map(|name| Column::figure(name, format!("/duration_ms/{name}"))));
-    columns.push(Column::figure("n", "/duration_ms/n"));
+    columns.push(Column::figure("durations", "/duration_ms/n"));
     columns
 }
 

@@ -16,6 +16,12 @@ const FEW_FOR_P95: u64 = 20;
 pub(super) fn limits(report: Option<&Report>, compared: Option<&Compared>) -> Markup {
     let mut sentences = report.map(|report| of_report(report, compared.is_some())).unwrap_or_default();
     sentences.extend(compared.map(of_comparison).unwrap_or_default());
+    if compared.is_none() {
+        sentences.push(
+            "Whether a change helped: ask tracing-ledger compare BEFORE AFTER --format html, of two windows or versions."
+                .to_owned(),
+        );
+    }
     sentences
         .push("It has the calls that a rule names, and nothing on other calls or on the machine.".to_owned());
     sentences.push(

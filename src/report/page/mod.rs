@@ -30,7 +30,7 @@ use self::groups::{figure_cells, figure_columns};
 pub(crate) use self::shell::shell;
 use self::show::{Shown, foreign, short_moment, step};
 use self::table::{Cell, Column, Row, Table};
-use super::answer::{Report, Window};
+use super::answer::{Report, Window, moment_text};
 use super::compare::compared::Compared;
 use super::compare::overlay::{Overlay, overlays};
 use super::detail::Losses;
@@ -115,16 +115,22 @@ fn sections(report: &Report, overlays: &[Overlay], used: usize) -> Markup {
 fn window(report: &Report, is_compared: bool) -> Markup {
     let Window { since, until, first, last } = report.window;
     let rows: u64 = report.events.iter().map(|event| event.figures.calls).sum();
+    // Whole moments, so that the same rows can be asked for.
+    let moment = |at, key: &str| {
+        let text = moment_text(at).unwrap_or_default();
+        html! { span data-key={ "/report/window/" (key) } { (text) } }
+    };
     html! {
         @if is_compared { p.soft { "The sections below the comparison show the rows of the side after." } }
         @if report.is_empty() {
             p { "No row of the ledger is selected. Check the period and the event types." }
         } @else {
             p {
-                b { (rows) } " rows of " (report.events.len()) (if report.events.len() == 1 { " event type" } else { " event types" })
-                ", from " (short_moment(first)) " to " (short_moment(last)) " UTC"
-                @if since.is_some() && short_moment(since) != short_moment(first) { ", counted since " (short_moment(since)) }
-                @if until.is_some() && short_moment(until) != short_moment(last) { ", before " (short_moment(until)) }
+                b { (rows) } (if rows == 1 { " row of " } else { " rows of " })
+                (report.events.len()) (if report.events.len() == 1 { " event type" } else { " event types" })
+                ", from " (moment(first, "first")) " to " (moment(last, "last"))
+                @if since.is_some() { ", counted since " (moment(since, "since")) }
+                @if until.is_some() { ", before " (moment(until, "until")) }
                 "."
                 @if let Some(losses) = &report.losses { " " a href="#losses" { "Rows lost" } ": " (losses.lost) @if is_compared { " on the side after" } "." }
             }

@@ -26,16 +26,24 @@
     box.setAttribute("aria-label", box.querySelector("caption").textContent);
   });
 
+  // A folded table has the name of its chart for who does not see where it is.
+  all("figure summary").forEach((one) => {
+    const names = [one.closest("section")?.dataset.event, one.closest("figure").firstElementChild.textContent];
+    one.setAttribute("aria-label", `Table: ${names.filter(Boolean).join(", ")}`);
+  });
+
   // Sorting: by the value of a cell, or the first of several.
   const value = (row, column) => {
     const cell = row.cells[column];
     const own = cell.dataset.value ?? raw(cell.querySelector("[data-key]")) ?? raw(cell);
-    const number = own === "null" || own === "–" ? -Infinity : Number(own.replace(/[^0-9.eE+-]/g, "") || NaN);
+    if (own === "null" || own === "–") return null;
+    const number = Number(own.replace(/[^0-9.eE+-]/g, "") || NaN);
     return Number.isNaN(number) || cell.classList.contains("t") || cell.tagName === "TH" ? cell.textContent : number;
   };
   const sort = (table, column, descending) => {
     const compare = (one, other) => {
       const [a, b] = [value(one, column), value(other, column)];
+      if (a === null || b === null) return (a === null) - (b === null);
       const order = typeof a === typeof b && typeof a === "number" ? a - b || 0 : String(a).localeCompare(String(b));
       return descending ? -order : order;
     };
@@ -106,7 +114,7 @@
 
   // Time: all charts show the same part of it, as shares of the whole.
   const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 259200, 604800,
-    1209600, 2419200, 7257600, 31536000];
+    1209600, 2419200, 7257600];
   // The row of the table is what a chart shows at a place: `time` and the first second and the length of a step, or `log` and the
   // durations at both ends.
   const charts = all("svg[data-axis]").map((chart) => {
@@ -132,21 +140,29 @@
   let [from, to] = [0, 1];
   const label = (second, step) => {
     const text = new Date(second * 1000).toUTCString();
+    if (step >= 2419200) return new Date(second * 1000).toISOString().slice(0, 10);
     if (second % 86400 === 0) return text.slice(8, 11) + " " + Number(text.slice(5, 7));
     return text.slice(17, step < 60 ? 25 : 22);
+  };
+  const moments = (lo, hi) => {
+    const step = STEPS.find((step) => (hi - lo) / step <= 5);
+    const [first, last] = step ? [Math.ceil(lo / step), Math.floor(hi / step)]
+      : [lo, hi].map((second, end) => new Date(second * 1000).getUTCFullYear() + 1 - end);
+    const every = step ? 1 : Math.ceil((last + 1 - first) / 5);
+    const numbers = Array.from({ length: Math.max(0, last + 1 - first) }, (_, n) => first + n).filter((n) => n % every === 0);
+    return numbers.map((n) => (step ? [n * step, label(n * step, step)] : [Date.UTC(n, 0) / 1000, n]));
   };
   const ticks = ({ steps, first, length, width }) => {
     const group = document.getElementById("time");
     const [lo, hi] = [from, to].map((share) => first + share * steps * length);
-    const step = STEPS.find((step) => (hi - lo) / step <= 5) ?? STEPS.at(-1);
     all("text", group).forEach((text) => text.remove());
     let marks = "";
-    for (let second = Math.ceil(lo / step) * step; second <= hi; second += step) {
+    for (const [second, name] of moments(lo, hi)) {
       const x = ((second - lo) / (hi - lo)) * width;
       const text = document.createElementNS(SVG, "text");
       text.setAttribute("x", x > width - 14 ? width + 10 : x);
       if (x > width - 14) text.setAttribute("text-anchor", "end");
-      text.textContent = label(second, step);
+      text.textContent = name;
       group.append(text);
       marks += `M${x}-15v4`;
     }

@@ -16,7 +16,11 @@ const LIMIT: usize = 200;
 
 /// A text of a row. maud escapes what HTML reads; this shows what a reader would not see, and cuts.
 pub(super) fn foreign(text: &str) -> String {
-    cut(text, LIMIT)
+    match text {
+        "" => "(empty)".to_owned(),
+        blank if blank.trim().is_empty() => format!("“{}”", cut(blank, LIMIT)),
+        text => cut(text, LIMIT),
+    }
 }
 
 /// At most so many characters; the length of the whole follows.
@@ -130,6 +134,7 @@ mod tests {
     fn a_foreign_text_shows_what_is_hidden_and_is_cut() {
         assert_eq!(foreign("a\u{202e}b\n"), r"a\u{202e}b\u{a}");
         assert_eq!(foreign(&"é".repeat(201)), format!("{}… (402 bytes)", "é".repeat(200)));
+        assert_eq!([foreign(""), foreign("  ")], ["(empty)", "“  ”"]);
         assert_eq!(or_none(None), "–");
     }
 

@@ -9,6 +9,8 @@ use super::show::Shown;
 use super::table::{Cell, Column, Row, Table};
 
 const HEIGHT: f64 = 140.0;
+/// The share of the axis that is kept for durations of 0.
+const ZERO: f64 = 0.12;
 /// The id of the axis of shares.
 const SHARES: &str = "shares";
 
@@ -52,7 +54,13 @@ impl Durations<'_> {
         let first = self.buckets.iter().find(|bucket| bucket.to > 0.0)?;
         // The first bucket may begin at 0, which has no place on this axis.
         let lo = if first.from > 0.0 { first.from } else { first.to / 10_f64.powf(0.05) };
-        Some([lo, self.buckets.last()?.to])
+        let hi = self.buckets.last()?.to;
+        // Durations of 0 have a bar left of the rest.
+        Some([if self.has_zero() { lo / (hi / lo).max(1.5).powf(ZERO) } else { lo }, hi])
+    }
+
+    fn has_zero(&self) -> bool {
+        self.buckets.first().is_some_and(|bucket| bucket.to <= 0.0)
     }
 
     fn sum(&self, side: usize) -> u64 {
@@ -118,6 +126,9 @@ impl Durations<'_> {
     }
 
     fn edges(&self, bucket: &Bucket, x: &Scale) -> [f64; 2] {
+        if bucket.to <= 0.0 {
+            return [0.0, PLOT * ZERO / 2.0];
+        }
         [x.at(bucket.from), x.at(bucket.to)]
     }
 
@@ -125,7 +136,14 @@ impl Durations<'_> {
     fn x_ticks(&self, x: &Scale) -> Vec<Tick> {
         let ends = [self.buckets.iter().find(|bucket| bucket.to > 0.0), self.buckets.last()];
         let [Some(first), Some(last)] = ends else { return Vec::new() };
-        let mut ticks = vec![(0.0, duration_label(first.from)), (PLOT, duration_label(last.to))];
+        let mut ticks = vec![(PLOT, duration_label(last.to))];
+        if self.has_zero() {
+            ticks.push((PLOT * ZERO / 4.0, "≤ 0".to_owned()));
+        }
+        let first = (x.at(first.from), duration_label(first.from));
+        if ticks.iter().all(|other| has_room_beside(other, &first)) {
+            ticks.push(first);
+        }
         for tick in x.nice(6).into_iter().map(|value| (x.at(value), duration_label(value))) {
             if ticks.iter().all(|other| has_room_beside(other, &tick)) {
                 ticks.push(tick);

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use super::chart::{
-    Axis, BLUE, Chart, GREY, Ink, ORANGE, PLOT, RED, Scale, Tick, VIOLET, bars, duration_label, seconds,
-    stairs, steps, time_ticks, x_labels,
+    Axis, BLUE, Chart, GREY, INK, Ink, OLIVE, ORANGE, PLOT, RED, Scale, TEAL, Tick, VIOLET, bars,
+    duration_label, seconds, stairs, steps, time_ticks, x_labels,
 };
 use super::show::{Days, Shown, cut, foreign, step};
 use super::table::{Cell, Column, Row, Table};
@@ -19,6 +19,9 @@ const SUCCESS_HEIGHT: f64 = 36.0;
 const BARS_TOP: f64 = 52.0;
 /// A version's name may be a commit's hash.
 const VERSION_LENGTH: usize = 12;
+const NO_OUTCOME: &str = "no outcome";
+/// Labels that are closer would touch.
+const LABEL_HEIGHT: f64 = 13.0;
 /// Of the sentence that names them.
 const MOST_DEPLOYS: usize = 12;
 
@@ -111,7 +114,7 @@ impl<'a> OverTime<'a> {
 
     /// `None` without durations.
     pub(super) fn percentiles(&self) -> Option<Markup> {
-        let (y, desc) = self.durations_axis()?;
+        let (y, edges, desc) = self.durations_axis()?;
         let chart = Chart {
             title: &format!("Median, p95 and p99 of the duration of {} over time", self.event_type),
             desc: &desc,
@@ -120,8 +123,13 @@ impl<'a> OverTime<'a> {
             legend: &LEVELS.map(|(name, _, ink)| (name, ink)),
             axis: self.axis,
         };
-        let ticks: Vec<Tick> =
-            y.nice(5).into_iter().map(|value| (y.at(value), duration_label(value))).collect();
+        let mut ticks: Vec<Tick> =
+            edges.into_iter().map(|value| (y.at(value), duration_label(value))).collect();
+        for (at, label) in y.nice(5).into_iter().map(|value| (y.at(value), duration_label(value))) {
+            if ticks.iter().all(|(other, _)| (at - other).abs() >= LABEL_HEIGHT) {
+                ticks.push((at, label));
+            }
+        }
         let axes = html! {
             (chart.y_axis(&ticks)) (chart.x_axis_of(TIME)) (chart.marks(&self.deploys()))
         };
@@ -136,7 +144,7 @@ impl<'a> OverTime<'a> {
     }
 
     /// The axis of durations, and the steps in words.
-    fn durations_axis(&self) -> Option<(Scale, String)> {
+    fn durations_axis(&self) -> Option<(Scale, Vec<f64>, String)> {
         let steps = self.steps().iter();
         let all: Vec<f64> =
             steps.flat_map(|step| LEVELS.map(|(_, of, _)| of(&step.duration_ms))).flatten().collect();
@@ -146,14 +154,26 @@ impl<'a> OverTime<'a> {
         }
         // A slow tail would press the median to the ground.
         let is_log = lo > 0.0 && hi / lo > 20.0;
-        let y = if is_log {
-            Scale::log([lo, hi], [HEIGHT, 0.0])
+        let (y, edges) = if is_log {
+            let (y, edges) = Scale::log_outward([lo, hi], [HEIGHT, 0.0]);
+            (y, edges.into())
         } else {
-            Scale::linear([0.0, hi], [HEIGHT, 0.0])
+            (Scale::linear([0.0, hi], [HEIGHT, 0.0]), Vec::new())
         };
         let axis = if is_log { "logarithmic axis; " } else { "" };
         let most = duration_label(hi);
-        Some((y, format!("{} steps of time; {axis}p99 of a step is at most {most}.", self.steps().len())))
+        Some((
+            y,
+            edges,
+            format!("{} steps of time; {axis}p99 of a step is at most {most}.", self.steps().len()),
+        ))
+    }
+
+    pub(super) fn percentiles_name(&self) -> &'static str {
+        match self.durations_axis() {
+            Some((_, edges, _)) if !edges.is_empty() => "Duration over time (log scale)",
+            _ => "Duration over time",
+        }
     }
 
     /// An event has no outcome and no success of its own.
@@ -164,15 +184,16 @@ impl<'a> OverTime<'a> {
 
     /// The share that succeeded above bars of the outcomes.
     pub(super) fn outcomes(&self) -> Markup {
-        let names = self.outcome_names();
+        let parts = self.parts();
         let has_success = self.steps().iter().any(|step| step.success.rate.is_some());
         let most = self.steps().iter().map(|step| step.calls).max().unwrap_or_default().max(1);
         let y = Scale::linear([0.0, most as f64], [HEIGHT, if has_success { BARS_TOP } else { 4.0 }]);
         let rate = Scale::linear([0.0, 1.0], [SUCCESS_HEIGHT, 2.0]);
-        let success = Ink::line(BLUE, 1.8, None);
-        let shown: Vec<_> = names.iter().map(|name| cut(name, 20)).collect();
+        let success = Ink::line(INK, 1.6, None);
         let mut legend = if has_success { vec![("success", success)] } else { Vec::new() };
-        legend.extend(shown.iter().zip(&names).map(|(shown, name)| (shown.as_str(), outcome_ink(name))));
+        // Events have no outcome at all.
+        let named = parts.iter().filter(|part| has_success || part.name != NO_OUTCOME);
+        legend.extend(named.map(|part| (part.name.as_str(), part.ink)));
         let chart = Chart {
             title: &format!("{}: {}", self.outcomes_name(), self.event_type),
             desc: &format!("{} steps of time, at most {most} calls in one.", self.steps().len()),
@@ -189,36 +210,37 @@ impl<'a> OverTime<'a> {
         let axes = html! { (chart.y_axis(&ticks)) (chart.x_axis_of(TIME)) };
         let line = steps(self.steps().iter().map(|step| step.success.rate.map(|share| rate.at(share))));
         let plot = html! {
-            @for (place, name) in names.iter().enumerate() {
-                (outcome_ink(name).draw(&self.stack(&names[..place], name, &y)))
-            }
-            @if names.is_empty() { (Ink::area(GREY).draw(&self.calls(&y))) }
+            @for (place, part) in parts.iter().enumerate() { (part.ink.draw(&part.on(&parts[..place], &y))) }
             (self.deploy_lines())
             (success.draw_over_time(&line))
         };
         chart.draw(&axes, &plot)
     }
 
-    /// Bars of all rows, for events without an outcome.
-    fn calls(&self, y: &Scale) -> String {
-        stairs(&self.steps().iter().map(|step| [y.at(step.calls as f64), HEIGHT]).collect::<Vec<_>>())
-    }
-
-    /// The bars of one outcome, on those of the outcomes before it.
-    fn stack(&self, before: &[&str], name: &str, y: &Scale) -> String {
+    /// The parts of the bars, from the bottom to the top.
+    fn parts(&self) -> Vec<Part> {
+        let names = self.outcome_names();
         let count = |step: &TimeStep, name: &str| step.outcomes.get(name).copied().unwrap_or_default();
-        let each = self.steps().iter().map(|step| {
-            let below: u64 = before.iter().map(|other| count(step, other)).sum();
-            [below + count(step, name), below].map(|height| y.at(height as f64))
-        });
-        let each: Vec<_> = each.collect();
-        let alone = (0..).zip(&each).map(|(place, [top, bottom])| {
-            let left = f64::from(place);
-            [left, left + 1.0, *top, *bottom]
-        });
-        // Few bars take fewer bytes if each is drawn alone.
-        let (alone, together) = (bars(alone), stairs(&each));
-        if alone.len() < together.len() { alone } else { together }
+        let counts = |of: &dyn Fn(&TimeStep) -> u64| self.steps().iter().map(of).collect::<Vec<_>>();
+        let mut parts = Vec::new();
+        for name in &names {
+            if *name == "ok" {
+                // A call may return and have no success.
+                let silent = |step: &TimeStep| failures_that_returned(step).min(count(step, name));
+                parts.push(Part::new("ok", BLUE, counts(&|step| count(step, name) - silent(step))));
+                parts.push(Part::new("ok, no success", OLIVE, counts(&silent)));
+            } else {
+                parts.push(Part::new(
+                    &cut(name, 20),
+                    outcome_colour(name),
+                    counts(&|step| count(step, name)),
+                ));
+            }
+        }
+        let without = |step: &TimeStep| step.calls.saturating_sub(step.outcomes.values().sum());
+        parts.push(Part::new(NO_OUTCOME, GREY, counts(&without)));
+        parts.retain(|part| part.counts.iter().any(|count| *count > 0));
+        parts
     }
 
     /// `ok` at the bottom, then `error`, then in the order of the alphabet.
@@ -233,7 +255,7 @@ impl<'a> OverTime<'a> {
     pub(super) fn percentiles_table(&self, most: usize) -> Table {
         let mut columns: Vec<_> =
             LEVELS.map(|(name, ..)| Column::figure(name, format!("/duration_ms/{name}"))).into();
-        columns.push(Column::figure("n", "/duration_ms/n"));
+        columns.push(Column::figure("durations", "/duration_ms/n"));
         let cells = |step: &TimeStep| {
             let mut cells: Vec<_> =
                 LEVELS.map(|(_, of, _)| Cell::Figure(Shown::duration(of(&step.duration_ms)))).into();
@@ -287,14 +309,54 @@ impl<'a> OverTime<'a> {
     }
 }
 
+/// The rows of one colour.
+struct Part {
+    name: String,
+    ink: Ink,
+    /// Of each step.
+    counts: Vec<u64>,
+}
+
+impl Part {
+    fn new(name: &str, colour: &'static str, counts: Vec<u64>) -> Self {
+        Self { name: name.to_owned(), ink: Ink::area(colour), counts }
+    }
+
+    /// The path of its bars, on those of the parts below.
+    fn on(&self, below: &[Self], y: &Scale) -> String {
+        let each = self.counts.iter().enumerate().map(|(step, count)| {
+            let below: u64 = below.iter().map(|other| other.counts[step]).sum();
+            [below + count, below].map(|height| y.at(height as f64))
+        });
+        let each: Vec<_> = each.collect();
+        let alone = (0..).zip(&each).map(|(place, [top, bottom])| {
+            let left = f64::from(place);
+            [left, left + 1.0, *top, *bottom]
+        });
+        // Few bars take fewer bytes if each is drawn alone.
+        let (alone, together) = (bars(alone), stairs(&each));
+        if alone.len() < together.len() { alone } else { together }
+    }
+}
+
+/// The calls without success that neither an error nor another outcome explains.
+fn failures_that_returned(step: &TimeStep) -> u64 {
+    let succeeded =
+        step.success.rate.map_or(step.success.n, |rate| (rate * step.success.n as f64).round() as u64);
+    let others = step.outcomes.iter().filter(|(name, _)| !matches!(name.as_str(), "ok" | "unknown"));
+    let without = step.calls.saturating_sub(step.outcomes.values().sum());
+    let explained = others.map(|(_, count)| count).sum::<u64>() + without;
+    step.success.n.saturating_sub(succeeded).saturating_sub(explained)
+}
+
 /// Each has a contrast of 3 to 1 with a light and with a dark page.
-fn outcome_ink(name: &str) -> Ink {
+fn outcome_colour(name: &str) -> &'static str {
     match name {
-        "ok" => Ink::area(BLUE),
-        "error" => Ink::area(ORANGE),
-        "panic" => Ink::area(RED),
-        "cancelled" => Ink::area(GREY),
-        _ => Ink::area(VIOLET),
+        "ok" => BLUE,
+        "error" => ORANGE,
+        "panic" => RED,
+        "cancelled" => TEAL,
+        _ => VIOLET,
     }
 }
 
@@ -315,12 +377,9 @@ mod tests {
 
     #[test]
     fn bars_are_seen_on_a_light_and_on_a_dark_page() {
-        for (name, paper) in ["ok", "error", "panic", "cancelled", "unknown"]
-            .into_iter()
-            .flat_map(|name| [(name, "#ffffff"), (name, "#14171c")])
-        {
-            let (ink, paper) = (outcome_ink(name), channels(paper));
-            let bar = channels(ink.colour);
+        let colours = [BLUE, ORANGE, RED, TEAL, VIOLET, GREY, OLIVE];
+        for (name, paper) in colours.into_iter().flat_map(|name| [(name, "#ffffff"), (name, "#14171c")]) {
+            let (bar, paper) = (channels(name), channels(paper));
             let [bar, paper] = [luminance(&bar), luminance(&paper)].map(|light| light + 0.05);
             assert!(bar.max(paper) / bar.min(paper) >= 3.0, "{name}: {bar} and {paper}");
         }

@@ -21,7 +21,7 @@ const MOST_GROUPS: usize = 60;
 pub(super) fn verdict(compared: &Compared) -> Markup {
     let totals = || compared.pairs.iter().enumerate().filter(|(_, pair)| pair.by.is_empty());
     let scales = Scales::of(totals().map(|(_, pair)| pair));
-    let gates = compared.gates.iter().enumerate().map(|(number, gate)| {
+    let gates = worst_first(&compared.gates).into_iter().map(|(number, gate)| {
         let figure = compared.pairs.iter().position(|pair| is_of(gate, pair)).unwrap_or_default();
         gate_row(number, figure, gate, &scales)
     });
@@ -36,7 +36,10 @@ pub(super) fn verdict(compared: &Compared) -> Markup {
         section #verdict data-at="/comparison" {
             h2 { "Before and after" @if !compared.gates.is_empty() { ", gates " (gate_word(compared.result(), "/result")) } }
             (summary(compared))
-            @if !all.is_empty() { div.verdict { (table(compared, "Gates and figures, before and after", all).draw()) } }
+            @if !all.is_empty() {
+                div.verdict { (table(compared, "Gates and figures, before and after", all).draw()) }
+                (scales.in_words())
+            }
             @if !open.is_empty() {
                 @let name = format!("{} figures without enough data", open.len());
                 (table(compared, "Figures before and after", open).folded_as(&name))
@@ -68,6 +71,11 @@ fn summary(compared: &Compared) -> Markup {
     html! {
         ul {
             @if compared.gates.len() > 1 { li { (gates_in_words(&compared.gates)) } }
+            @for (_, gate) in worst_first(&compared.gates).into_iter().filter(|(_, gate)| gate.result != GateResult::Holds) {
+                li data-of=(foreign(&gate.pair.event_type)) {
+                    (result(gate.result, None)) " " (gate.spec.text) " of " (foreign(&gate.pair.event_type)) ": " (why(gate))
+                }
+            }
             @for pair in changed {
                 li data-of=(foreign(&pair.event_type)) { (judgement(pair.judgement())) " " (change_in_words(pair)) }
             }
@@ -83,11 +91,24 @@ fn summary(compared: &Compared) -> Markup {
     }
 }
 
+const WORST_FIRST: [GateResult; 4] =
+    [GateResult::Broken, GateResult::NoAnswer, GateResult::Undecided, GateResult::Holds];
+
+/// Each gate with its place in the JSON.
+fn worst_first(gates: &[GateLine]) -> Vec<(usize, &GateLine)> {
+    let mut gates: Vec<_> = gates.iter().enumerate().collect();
+    gates.sort_by_key(|(_, gate)| WORST_FIRST.iter().position(|result| *result == gate.result));
+    gates
+}
+
 fn gates_in_words(gates: &[GateLine]) -> String {
-    let results = [GateResult::Broken, GateResult::NoAnswer, GateResult::Undecided, GateResult::Holds];
-    let counts = results.map(|result| {
+    let counts = WORST_FIRST.map(|result| {
         let count = gates.iter().filter(|gate| gate.result == result).count();
-        (count > 0).then(|| format!("{count} {}", result_word(result)))
+        let word = match (result, count) {
+            (GateResult::Holds, 2..) => "hold",
+            _ => result_word(result),
+        };
+        (count > 0).then(|| format!("{count} {word}"))
     });
     let counts: Vec<_> = counts.into_iter().flatten().collect();
     format!("Gates: {}.", counts.join(", "))
@@ -225,7 +246,9 @@ fn interval(pair: &Pair, gate: Option<&GateLine>, scales: &Scales) -> Markup {
     let limit = gate.filter(|gate| gate.spec.is_change).map(|gate| match gate.spec.limit {
         Limit::AtMost(limit) | Limit::AtLeast(limit) => limit,
     });
-    let colour = match (gate.map(|gate| gate.result), pair.judgement()) {
+    // A limit of the side after itself says nothing of the change.
+    let result = gate.map(|gate| if gate.spec.is_change { gate.result } else { GateResult::Undecided });
+    let colour = match (result, pair.judgement()) {
         (Some(GateResult::Broken), _) | (None, Judgement::Worse) => ORANGE,
         (Some(GateResult::Holds), _) | (None, Judgement::Better) => BLUE,
         _ => GREY,
@@ -274,7 +297,18 @@ impl Scales {
             *own = own.max(most);
         }
         // One figure with few values does not press the others together.
-        Self { ratio: ratio.min(2.0_f64.ln()), share: share.min(0.2) }
+        Self { ratio: ratio.min(4.0_f64.ln()), share: share.min(0.2) }
+    }
+
+    fn in_words(&self) -> Markup {
+        let ends = |metric: &str, most: f64| [-most, most].map(|end| amount(metric, end)).join(" to ");
+        html! {
+            p.soft {
+                "A bar is the 95 % interval of the change, around a line at no change. The dot is the estimate, and the dashed line "
+                "a gate's limit. A bar reaches from " (ends("p50", self.ratio)) ", of success from " (ends(SUCCESS, self.share))
+                "; an arrow goes on."
+            }
+        }
     }
 
     fn of_metric(&self, metric: &str) -> f64 {
@@ -291,11 +325,15 @@ fn judgement(judgement: Judgement) -> Markup {
     html! { span class=(class) { (judgement_word(judgement)) } }
 }
 
-fn gate_word(result: GateResult, key: &str) -> Markup {
+fn gate_word(gated: GateResult, key: &str) -> Markup {
+    result(gated, Some(key))
+}
+
+fn result(result: GateResult, key: Option<&str>) -> Markup {
     let class = match result {
         GateResult::Holds => "word good",
         GateResult::Broken => "word bad",
         GateResult::Undecided | GateResult::NoAnswer => "word",
     };
-    html! { span class=(class) data-key=(key) { (result_word(result)) } }
+    html! { span class=(class) data-key=[key] { (result_word(result)) } }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Wanted<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
+    /// The callsite declares it itself.
+    Own,
     /// The callsite declares it, or the rule inherits it.
     Here,
     /// The callsite declares fields that begin so.
@@ -54,15 +56,14 @@ impl Plans {
         earlier
     }
 
+    /// Whether this rule names every callsite that the other one names.
+    pub(crate) fn is_wider(&self, rule: usize, other: usize) -> bool {
+        self.rules.list[rule].matches.shadows(&self.rules.list[other].matches)
+    }
+
     /// Whether an earlier rule names every callsite that this one names.
     pub(crate) fn is_shadowed(&self, rule: usize) -> bool {
         self.rules.shadow_of(rule).is_some()
-    }
-
-    /// Whether the rule names all that the earlier one names, by the same names and under fewer conditions.
-    pub(crate) fn is_wider(&self, rule: usize, earlier: usize) -> bool {
-        let [later, earlier] = [rule, earlier].map(|index| &self.rules.list[index].matches);
-        later.names == earlier.names && later.shadows(earlier)
     }
 
     /// The place of the first rule that takes fields of this event.
@@ -70,6 +71,14 @@ impl Plans {
         let has = |take: &Take| take.fields.iter().any(|field| meta.fields().field(field.as_str()).is_some());
         let takes = |rule: &Arc<RuleSpec>| rule.takes.iter().any(|take| take.names(meta) && has(take));
         self.rules.list.iter().position(takes).filter(|_| meta.is_event())
+    }
+
+    /// The place of the rule that reads this event for the row of a span, and what for.
+    pub(crate) fn reader_of(&self, meta: &'static Metadata<'static>) -> Option<(usize, &'static str)> {
+        let beside = self.rule_beside(meta);
+        let of_outcome = beside.and_then(|of| self.rules.list.iter().position(|rule| Arc::ptr_eq(rule, of)));
+        let of_fields = || self.taker_of(meta).map(|rule| (rule, "fields that it takes"));
+        of_outcome.map(|rule| (rule, "its outcome")).or_else(of_fields)
     }
 
     /// Whether the ledger makes rows of the callsite, or takes fields of it for others.
@@ -218,21 +227,20 @@ impl RuleSpec {
             SeverityRule::Field { field, .. } => Some(&**field),
             SeverityRule::Natural | SeverityRule::Outcome | SeverityRule::Constant(_) => None,
         };
+        let reason = self.keys.reason.is_some() && self.reason_field != "reason";
+        let reason = reason.then_some(&*self.reason_field);
+        let duration = self.duration_field.iter().map(|(field, _)| &**field);
         let redacted = self.redact.iter().map(|(name, _)| &*name.0);
         redacted
             .map(of("redacts", Place::Here))
             .chain(self.rename.iter().map(|(field, _)| &**field).map(of("renames", Place::Here)))
             .chain(success.into_iter().map(of("reads its success from", Place::Here)))
             .chain(severity.into_iter().map(of("reads its severity from", Place::Here)))
-            .chain(self.event_type_field.as_deref().map(of("reads its event type from", Place::Here)))
-            .chain(self.source_field.as_deref().map(of("reads its source from", Place::Here)))
+            .chain(self.event_type_field.as_deref().map(of("reads its event type from", Place::Own)))
+            .chain(self.source_field.as_deref().map(of("reads its source from", Place::Own)))
             .chain(self.times.iter().map(|(field, _)| &**field).map(of("reads a time from", Place::Here)))
-            .chain(
-                self.duration_field
-                    .iter()
-                    .map(|(field, _)| &**field)
-                    .map(of("reads its duration from", Place::Here)),
-            )
+            .chain(reason.into_iter().map(of("reads its reason from", Place::Here)))
+            .chain(duration.map(of("reads its duration from", Place::Here)))
             .chain(self.nest.iter().map(|nest| &*nest.prefix).map(of("nests", Place::Prefix)))
             .chain(self.inherit.iter().map(|field| &**field).map(of("inherits", Place::Around)))
     }
@@ -243,6 +251,7 @@ impl RuleSpec {
         let mut declared = meta.fields().iter().map(|field| field.name());
         match wanted.place {
             Place::Around => None,
+            Place::Own => Some(declared.any(|name| name == wanted.field)),
             Place::Prefix => Some(
                 declared
                     .any(|name| name.strip_prefix(wanted.field).is_some_and(|rest| rest.starts_with('.'))),

@@ -8,14 +8,19 @@ use super::Destination;
 use crate::rules::model::{ANNOTATIONS, MAX_NAME_BYTES, Match, MatchKind, Pattern, RuleSpec};
 
 impl Match {
-    pub(super) fn names(&self, meta: &Metadata<'_>) -> bool {
+    pub(crate) fn names(&self, meta: &Metadata<'_>) -> bool {
         let kind = if meta.is_span() { MatchKind::Span } else { MatchKind::Event };
         self.kind == kind
             && self.admits(meta.target())
             && self.names.iter().any(|pattern| pattern.matches(meta.name()))
             && self.target.as_ref().is_none_or(|target| covers(target, meta.target()))
             && self.level.is_none_or(|level| *meta.level() <= level)
-            && self.fields.iter().all(|name| meta.fields().field(name).is_some())
+            && self.has_fields(meta)
+    }
+
+    /// Whether the callsite declares all the fields that the rule asks for.
+    pub(crate) fn has_fields(&self, meta: &Metadata<'_>) -> bool {
+        self.fields.iter().all(|name| meta.fields().field(name).is_some())
     }
 
     /// Whether callsites of this target are ones that the rule may name.

@@ -180,6 +180,18 @@ impl Plans {
         self.by_callsite.get(meta).unwrap_or_else(|| self.add(meta)).plan()
     }
 
+    /// The rule of the span whose outcome this event of `err` or `ret` tells.
+    pub(super) fn rule_beside(&self, event: &'static Metadata<'static>) -> Option<&'static Arc<RuleSpec>> {
+        let is_verdict = matches!(self.get(event)?.action, Action::Verdict { .. });
+        let span = *self.sites().with_rule.get(&site(event)?)?;
+        span.row().filter(|_| is_verdict).map(|row| &row.rule)
+    }
+
+    /// Whether the event is like those of `err` and `ret`.
+    pub(crate) fn is_verdict(meta: &Metadata<'_>) -> bool {
+        verdict(meta).is_some()
+    }
+
     fn sites(&self) -> MutexGuard<'_, Sites> {
         self.sites.lock().unwrap_or_else(PoisonError::into_inner)
     }

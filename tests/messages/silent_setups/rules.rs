@@ -83,7 +83,7 @@ fn a_rule_behind_another() {
 #[test]
 fn a_rule_whose_spans_an_earlier_one_has() {
     let said = only_word("a rule behind two others");
-    let wanted = "rule 3 (span = [\"work\", \"works\"]) has met no span that rule 1 (span = \"work\") does not name before it, \
+    let wanted = "rule 3 (span = [\"work\", \"works\"]) has met no span that rule 1 (span = \"w*\") does not name before it, \
                   and the first rule decides: ";
     assert!(said.starts_with(wanted), "{said}");
 }

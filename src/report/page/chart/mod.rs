@@ -14,6 +14,8 @@ pub(super) const ORANGE: &str = "#d9722b";
 pub(super) const GREY: &str = "#868b94";
 pub(super) const RED: &str = "#d1495b";
 pub(super) const VIOLET: &str = "#8b6fc0";
+pub(super) const TEAL: &str = "#2f8f83";
+pub(super) const OLIVE: &str = "#9a7d2e";
 /// That of the text around.
 pub(super) const INK: &str = "currentColor";
 

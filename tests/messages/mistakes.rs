@@ -1,0 +1,262 @@
+//! Names and fields in rules that the program has not, and healthy programs that look like these.
+
+use support::DEADLINE;
+use tracing::field::Empty;
+use tracing::{info, info_span, instrument};
+use tracing_ledger::{Builder, NoticeKind};
+use tracing_subscriber::{EnvFilter, prelude::*};
+
+use crate::silent_setups::{assert_has, build, only_word, print, said_by, with_rules, words_by};
+
+/// Does what a child process is told whose stderr a test below reads; whether it is one of these.
+pub(super) fn does(what: &str) -> bool {
+    match what {
+        "a list with typing errors" => {
+            run(with_rules("[[rule]]\nspan = ['req', 'creat_order', 'nosuch_name', 'jobs']\n"), orders);
+        }
+        "a list with a typing error that is told early" => list_told_early(),
+        "an event rule for a span" => {
+            run(with_rules("[[rule]]\nspan = ['create_order', 'paid']\n[[rule]]\nevent = 'req'\n"), orders);
+        }
+        "a rule with the message for the name" => {
+            run(with_rules("[[rule]]\nspan = 'req'\n[[rule]]\nevent = 'finished'\n"), orders);
+        }
+        "rules for events of another target" => run(
+            with_rules(
+                "[[rule]]\nspan = 'req'\n[[rule]]\nevent = '*'\ntarget = 'shop'\nfields = ['order_id', 'total']\n\
+                 [[rule]]\nevent = '*'\ntarget = 'billing'\n",
+            ),
+            orders,
+        ),
+        "fields for columns and times that are not there" => run(
+            with_rules(
+                "[[rule]]\nspan = 'req'\nevent_type = { field = 'knd' }\nsource = { field = 'src' }\n\
+                 times = { lat = 'l' }\nreason = { field = 'why' }\ninherit = ['flow']\ninherit_from = ['nosuch', 'job']\n\
+                 [[rule]]\nspan = 'jobs'\n[[rule]]\nevent = 'paid'\nduration = { field = 'elpsed', unit = 's' }\n",
+            ),
+            orders,
+        ),
+        "a rule for the rest" => run(
+            with_rules("[[rule]]\nspan = 'req'\ntarget = 'messages'\n[[rule]]\nspan = 'req'\n")
+                .instrumented("messages"),
+            || info_span!("req", flow = 1, success = true).in_scope(|| ()),
+        ),
+        "a function of another name that hides an argument" => {
+            run(with_rules("[[rule]]\nspan = 'orders.ship'\n"), || ship(1).expect("it ships"));
+        }
+        "a guard that is dropped at once" => {
+            let (ledger, _) = build(tracing_ledger::builder());
+            tracing_subscriber::registry().with(ledger).init();
+            orders();
+        }
+        "a guard that is dropped under a filter" => {
+            let (ledger, guard) = build(tracing_ledger::builder());
+            tracing_subscriber::registry().with(EnvFilter::new("info")).init();
+            orders();
+            drop((ledger, guard));
+        }
+        "a discovery of functions" => run(with_rules(DISCOVERED), || {
+            ship(7).expect_err("seven fails");
+            ship(8).expect("it ships");
+            orders();
+        }),
+        "a healthy program" => healthy(),
+        _ => return false,
+    }
+    true
+}
+
+const DISCOVERED: &str = "[[rule]]\nspan = 'orders.ship'\n[[rule]]\nspan = 'req'\n\
+                          take = { target = 'srv::resp', fields = ['status'] }\n";
+
+fn run(builder: Builder, program: impl Fn()) {
+    let (ledger, guard) = build(builder);
+    tracing_subscriber::registry().with(ledger).init();
+    (0..12).for_each(|_| program());
+    guard.shutdown(DEADLINE).expect("memory takes everything");
+}
+
+fn orders() {
+    info_span!("create_order", success = true).in_scope(|| ());
+    info_span!("jobs", success = true).in_scope(|| ());
+    let _req = info_span!("req", method = "GET", success = true).entered();
+    info!(target: "srv::resp", status = 200, "finished");
+    info!(target: "adopt", order_id = 1, total = 2.5, "accepted");
+    info!(name: "paid", elapsed = 0.5, "paid");
+}
+
+#[instrument(name = "orders.ship", err, ret(level = "trace"), fields(order_id))]
+fn ship(order_id: u64) -> Result<(), String> {
+    if order_id == 7 { Err("seven".to_owned()) } else { Ok(()) }
+}
+
+fn list_told_early() {
+    let (said, hear) = std::sync::mpsc::channel();
+    let builder = with_rules("[[rule]]\nspan = ['req', 'creat_order', 'nosuch_name']\n");
+    let builder = builder.on_notice(move |notice| drop(said.send(notice.to_string())));
+    let (ledger, guard) = build(builder);
+    tracing_subscriber::registry().with(ledger).init();
+    orders();
+    let mut words = std::iter::from_fn(|| hear.recv_timeout(DEADLINE).ok());
+    let early = words.find(|word| word.contains("has met none"));
+    print(format_args!("tracing-ledger: {}", early.expect("a word before the end")));
+    drop(guard);
+}
+
+/// Its rarer calls come after the ledger has looked at it.
+fn healthy() {
+    let (said, hear) = std::sync::mpsc::channel();
+    let rules = "[[rule]]\nspan = ['req', 'request', 'refund']\n\
+                 [[rule]]\nevent = ['paid', 'repaid', 'finished']\n\
+                 [[rule]]\nevent = '*'\ntarget = 'shop'\nfields = ['order_id', 'total']\n\
+                 [[rule]]\nspan = 'job.*'\nevent_type = { field = 'kind' }\nsource = { field = 'src' }\n\
+                 times = { lat = 'l' }\nreason = { field = 'why' }\n\
+                 inherit = ['flow']\ninherit_from = ['outside']\n\
+                 [[rule]]\nspan = 'part'\ntarget = 'messages'\n[[rule]]\nspan = 'part'\n";
+    let builder = with_rules(rules).discover(true).on_notice(move |notice| {
+        if !matches!(notice.kind(), NoticeKind::Discovery) {
+            print(format_args!("tracing-ledger: {notice}"));
+        }
+        said.send(notice.kind()).ok();
+    });
+    let (ledger, guard) = build(builder);
+    tracing_subscriber::registry().with(ledger).init();
+    let work = || {
+        orders();
+        info_span!("request", success = true).in_scope(|| ());
+        info_span!("job.first", success = true).in_scope(|| ());
+        info_span!("part", success = true).in_scope(|| ());
+        info_span!("http.request", status = Empty, success = true).in_scope(|| ());
+    };
+    (0..12).for_each(|_| work());
+    let mut kinds = std::iter::from_fn(|| hear.recv_timeout(DEADLINE).ok());
+    assert!(kinds.any(|kind| matches!(kind, NoticeKind::Discovery)), "the ledger looks");
+    info_span!("refund", success = true).in_scope(|| ());
+    info_span!("outside", flow = 1).in_scope(|| {
+        info_span!("job.second", kind = "k", src = "s", lat = "1 ms", why = "none", success = true);
+    });
+    info!(name: "repaid", "paid");
+    info!(name: "finished", "done");
+    info!(target: "shop", order_id = 1, total = 2.5, "accepted");
+    guard.shutdown(DEADLINE).expect("memory takes everything");
+}
+
+#[test]
+fn each_name_of_a_list_is_looked_at() {
+    let wanted = [
+        "rule 1 names the span \"creat_order\", and has met none; seen: \"create_order\" (messages::mistakes)",
+        "rule 1 names the span \"nosuch_name\", and has met none",
+    ];
+    assert_eq!(words_by("a list with typing errors", &[]), wanted);
+}
+
+#[test]
+fn a_typing_error_in_a_list_is_told_before_the_end() {
+    let said = said_by("a list with a typing error that is told early", &[]);
+    let wanted = "rule 1 names the span \"creat_order\", and has met none; seen: \"create_order\" (messages::mistakes)";
+    assert_eq!(said, [wanted]);
+}
+
+#[test]
+fn a_rule_of_the_wrong_kind_is_told_the_right_one() {
+    let said = words_by("an event rule for a span", &[]);
+    let event = "rule 2 (event = \"req\") has met no event; \"req\" (tests/messages/mistakes.rs:";
+    let span = "rule 1 names the span \"paid\", and has met none; \"paid\" (tests/messages/mistakes.rs:";
+    assert!(
+        said[0].starts_with(event) && said[0].ends_with(") is a span: write span = \"req\""),
+        "{said:#?}"
+    );
+    assert!(
+        said[1].starts_with(span) && said[1].ends_with(") is an event: write event = \"paid\""),
+        "{said:#?}"
+    );
+    assert_eq!(said.len(), 2, "{said:#?}");
+}
+
+#[test]
+fn a_message_is_no_name() {
+    let wanted = "rule 2 (event = \"finished\") has met no event; info!(…) gives its events no name: name them by target and \
+                  fields, such as event = \"*\", target = \"srv::resp\"";
+    assert_eq!(only_word("a rule with the message for the name"), wanted);
+}
+
+#[test]
+fn events_of_another_target_are_named() {
+    let said = words_by("rules for events of another target", &[]);
+    let near = "rule 2 (event = \"*\") with target = \"shop\", the field \"order_id\", the field \"total\" has met no event; seen: \
+                the event at tests/messages/mistakes.rs:";
+    assert!(said[0].starts_with(near) && said[0].ends_with(" (adopt)"), "{said:#?}");
+    let others = "rule 3 (event = \"*\") with target = \"billing\" has met no event; seen: events of \"adopt\", \
+                  \"messages::mistakes\", \"srv::resp\"";
+    assert_eq!(said[1..], [others]);
+}
+
+#[test]
+fn fields_for_columns_and_times_that_are_not_there() {
+    let said = words_by("fields for columns and times that are not there", &[]);
+    for part in [
+        "rule 1 (span = \"req\") reads its event type from \"knd\", which \"req\" (tests/messages/mistakes.rs:",
+        "reads its source from \"src\"",
+        "reads a time from \"lat\"",
+        "reads its reason from \"why\"",
+        "rule 1 (span = \"req\") inherits from \"nosuch\", and no span of that name came",
+        "rule 1 (span = \"req\") inherits from \"job\", and no span of that name came; seen: \"jobs\" (",
+        "inherits \"flow\"",
+        "rule 3 (event = \"paid\") reads its duration from \"elpsed\", which \"paid\" (",
+        "does not declare; it has elapsed",
+    ] {
+        assert!(said.iter().any(|line| line.contains(part)), "{part}: {said:#?}");
+    }
+    assert_eq!(said.len(), 8, "{said:#?}");
+}
+
+#[test]
+fn a_rule_for_the_rest_needs_no_word() {
+    assert_eq!(words_by("a rule for the rest", &[]), [""; 0]);
+}
+
+#[test]
+fn a_function_of_another_name_that_hides_an_argument() {
+    let said = only_word("a function of another name that hides an argument");
+    assert_has(
+        &said,
+        &[
+            "\"orders.ship\" (",
+            "\"order_id\", and no call has recorded a value: if this is a bare name",
+            "all is well",
+        ],
+    );
+}
+
+#[test]
+fn a_guard_that_is_dropped_at_once() {
+    let said = words_by("a guard that is dropped at once", &[]);
+    assert_has(
+        &said[0],
+        &["there was no subscriber while the guard was there", "never `let (ledger, _) = …`"],
+    );
+    let said = only_word("a guard that is dropped under a filter");
+    assert_has(&said, &["the layer was not added to a subscriber", ".with(ledger)"]);
+}
+
+#[test]
+fn discovery_knows_the_events_that_the_ledger_reads_for_a_span() {
+    let said = words_by("a discovery of functions", &[("TRACING_LEDGER_DISCOVER", "1")]);
+    let reads = [
+        ("fields [return], came ", ", rule 1 (span = \"orders.ship\"), for its outcome"),
+        ("fields [error], came ", ", rule 1 (span = \"orders.ship\"), for its outcome"),
+        ("fields [message, status], came ", ", rule 2 (span = \"req\"), for fields that it takes"),
+    ];
+    for (fields, rule) in reads {
+        let is_it = |line: &&String| line.contains(fields);
+        let line = said.iter().find(is_it).unwrap_or_else(|| panic!("{fields}: {said:#?}"));
+        assert!(line.starts_with("event at tests/messages/mistakes.rs:") && line.ends_with(rule), "{line}");
+    }
+}
+
+#[test]
+fn a_healthy_program_needs_no_word() {
+    let said = said_by("a healthy program", &[]);
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert!(said[0].starts_with("on: rules: "), "{said:#?}");
+}
