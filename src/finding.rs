@@ -30,7 +30,8 @@ pub struct Finding {
 pub enum Health {
     /// As it should be.
     Ok,
-    /// Rows that the ledger may never write would be rejected, or queries of the documentation fail.
+    /// Rows that the ledger may never write would be rejected, queries of the documentation fail, or a crash of the server or
+    /// the clock of another machine makes answers wrong.
     Warning,
     /// It could not be looked at.
     Unknown,
@@ -59,6 +60,18 @@ impl Checkup {
 
     pub(crate) fn unknown(&mut self, topic: &'static str, text: impl Into<String>) {
         self.note(topic, Health::Unknown, text);
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+impl Checkup {
+    /// Notes rows whose `created_at` is yet to come, and the last one.
+    pub(crate) fn note_ahead(&mut self, event_type: &str, rows: i64, last: &str) {
+        let text = format!(
+            "{event_type:?}: rows from the future: {rows}, the last at {last}: the clock of the machine that wrote them is ahead; \
+             set it by NTP"
+        );
+        self.note("rows", Health::Warning, text);
     }
 }
 

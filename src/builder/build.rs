@@ -126,6 +126,10 @@ impl Builder {
     pub fn check_by_writing(&self, url: &str, timeout: Duration) -> Result<Checkup, Error> {
         let subject = self.subject(url)?;
         let mut checkup = subject.check(timeout);
+        if checkup::takes_no_row(&checkup) {
+            checkup.unknown("write", "not tried: the lines above say why the database would take no row");
+            return Ok(checkup);
+        }
         let mark = Uuid::now_v7().to_string();
         // The spool belongs to the service.
         let builder = Self {
@@ -166,14 +170,10 @@ impl Builder {
 
     /// Says what is on.
     fn announce(&self, route: &Route, rules: &Rules, place: &str, dead: &[String]) {
-        let own = rules.list.iter().filter(|rule| !rule.is_builtin()).count();
-        let builtin = rules.list.len() - own;
+        let count = rules.count();
         let spool =
             self.spool_dir.as_ref().map_or("no spool".to_owned(), |dir| format!("spool {}", dir.display()));
-        route.say(
-            NoticeKind::Start,
-            format_args!("on: rules: {own}, and {builtin} built in; rows to {place}; {spool}"),
-        );
+        route.say(NoticeKind::Start, format_args!("on: rules: {count}; rows to {place}; {spool}"));
         for text in dead {
             route.say(NoticeKind::Setup, format_args!("{text}"));
         }

@@ -11,8 +11,8 @@ use crate::store::TableName;
 
 impl Builder {
     /// The table for the rows, as `TABLE` or `SCHEMA.TABLE`. Without it: [`DEFAULT_TABLE`](Self::DEFAULT_TABLE), in the
-    /// first schema of the search path that has it. The names count as they are written: quotation marks and upper case
-    /// belong to them. A store of your own does not see this option.
+    /// first schema of the search path that has it. The names count as they are written, upper case too, without
+    /// quotation marks around them. A store of your own does not see this option.
     pub fn table(self, name: impl Into<String>) -> Self {
         Self { table: Some(name.into()), ..self }
     }

@@ -22,6 +22,12 @@ use crate::store::{self, AnyStore, TableName, Trial};
 const MARKED: &str = "ledger.check";
 /// The event type and source of the rows about losses, which the ledger writes beside those of its rules.
 const LOSSES: (&str, &str) = ("ledger.loss", "tracing-ledger");
+/// The fields of such a row.
+const LOSS_KEYS: [&str; 4] = ["cause", "count", "first", "last"];
+/// The end of the line about a database that answered at first.
+const AFTER: &str = " after the lines above: another session may hold a lock, or a trigger may be slow; end it, or wait longer";
+/// A check ends by its own clock, unless the work blocks its thread.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// What there is to look at.
 #[derive(Clone, Debug)]
@@ -69,13 +75,21 @@ impl Subject {
             return checkup;
         };
         let trials = self.trials();
-        let looked = within(timeout, async move || {
+        let looked = within(timeout, async move |done| {
             let mut checkup = Checkup::default();
-            match place.open() {
-                Ok(mut store) => store.check(&trials, &mut checkup).await,
-                Err(error) => checkup.wrong("connection", format!("{error:#}")),
+            let mut store = match place.open() {
+                Ok(store) => store,
+                Err(error) => {
+                    checkup.wrong("connection", format!("{error:#}"));
+                    return done(checkup);
+                }
+            };
+            if tokio::time::timeout(timeout, store.check(&trials, &mut checkup)).await.is_err() {
+                let after = if checkup.findings.is_empty() { "" } else { AFTER };
+                checkup.unknown("database", format!("no answer within {timeout:?}{after}"));
             }
-            checkup
+            // Before the store ends, which may wait for the database.
+            done(checkup);
         });
         match looked {
             Some(looked) => checkup.findings.extend(looked.findings),
@@ -84,17 +98,18 @@ impl Subject {
         checkup
     }
 
-    /// A row of each event type, source and severity that the ledger can write, with the constants of all rows.
+    /// A row of each event type, source and severity that the ledger can write, with its constants.
     fn trials(&self) -> Vec<Trial> {
-        let constants: Map<_, _> = self.rules.constants().iter().cloned().collect();
-        let context = Value::Object(constants).to_string();
         let (event_type, source) = LOSSES;
+        let of_loss = LOSS_KEYS.map(|key| (key.to_owned(), Value::from("check")));
         let losses = RowKind {
             event_type: event_type.to_owned(),
             source: source.to_owned(),
             severities: vec![Severity::Warning],
             is_type_guessed: false,
             is_source_guessed: false,
+            set: self.rules.constants().iter().cloned().chain(of_loss).collect(),
+            is_builtin: true,
         };
         let trials = self.rules.kinds().into_iter().chain([losses]).flat_map(|kind| {
             let guesses = [(kind.is_type_guessed, "event_type"), (kind.is_source_guessed, "source")];
@@ -102,12 +117,18 @@ impl Subject {
                 guesses.into_iter().filter(|(is_guessed, _)| *is_guessed).map(|(_, column)| column).collect();
             let is_whole = (&*kind.event_type, &*kind.source) == LOSSES;
             let (source, event_type): (Arc<str>, Arc<str>) = (kind.source.into(), kind.event_type.into());
+            let context = Value::Object(kind.set.into_iter().collect::<Map<_, _>>()).to_string();
             let row = |severity| Row {
                 severity,
                 context: context.clone(),
                 ..Row::new(SystemTime::now(), Arc::clone(&source), Arc::clone(&event_type))
             };
-            let trial = |severity| Trial { row: row(severity), guessed: guessed.clone(), is_whole };
+            let trial = |severity| Trial {
+                row: row(severity),
+                guessed: guessed.clone(),
+                is_of_own_rule: !kind.is_builtin,
+                is_whole,
+            };
             kind.severities.into_iter().map(trial).collect::<Vec<_>>()
         });
         trials.collect()
@@ -116,8 +137,7 @@ impl Subject {
     fn look_at_rules(&self, checkup: &mut Checkup) {
         let dead = self.rules.dead();
         if dead.is_empty() {
-            let builtin = self.rules.list.iter().filter(|rule| rule.is_builtin()).count();
-            checkup.ok("rules", format!("{}, and {builtin} built in", self.rules.list.len() - builtin));
+            checkup.ok("rules", self.rules.count());
         }
         dead.into_iter().for_each(|text| checkup.wrong("rules", text));
         self.rules.deaf().into_iter().for_each(|text| checkup.note("rules", Health::Warning, text));
@@ -127,9 +147,11 @@ impl Subject {
     pub(crate) fn find(&self, mark: &str, timeout: Duration, checkup: &mut Checkup) {
         let Some(place) = self.place.clone() else { return };
         let wanted = mark.to_owned();
-        let found = within(timeout, async move || match place.open() {
-            Ok(mut store) => store.has_marked(MARKED, &wanted).await,
-            Err(error) => Err(format!("{error:#}")),
+        let found = within(timeout, async move |done| {
+            done(match place.open() {
+                Ok(mut store) => store.has_marked(MARKED, &wanted).await,
+                Err(error) => Err(format!("{error:#}")),
+            });
         });
         match found {
             Some(Ok(true)) => checkup.ok("write", "a marked row went all the way, and was read back"),
@@ -143,6 +165,15 @@ impl Subject {
     }
 }
 
+/// Whether a row would wait for as long as the timeout.
+pub(crate) fn takes_no_row(checkup: &Checkup) -> bool {
+    checkup.findings.iter().any(|finding| match finding.topic {
+        "connection" => finding.health != Health::Ok,
+        "table" | "rights" => finding.health == Health::Wrong,
+        _ => false,
+    })
+}
+
 /// The rules of the marked row, which has the constants of all rows too.
 pub(crate) fn marking_rules(constants: &[(String, Value)]) -> Result<Rules, Error> {
     Rules::from_rules([crate::rules::Rule::event(MARKED).target(MARKED)])?.with_constants(constants)
@@ -153,17 +184,22 @@ pub(crate) fn mark(mark: &str) {
     tracing::info!(name: "ledger.check", target: "ledger.check", mark = mark);
 }
 
-/// The result of work on a thread and runtime of its own, or `None` after the timeout. No row comes of what it does.
-fn within<T: Send + 'static>(timeout: Duration, work: impl AsyncFnOnce() -> T + Send + 'static) -> Option<T> {
-    let (done, result) = mpsc::sync_channel(1);
+/// What the work on a thread and runtime of its own hands over, or `None` after the timeout and [`GRACE`]. No row comes of
+/// what it does.
+fn within<T: Send + 'static>(
+    timeout: Duration,
+    work: impl AsyncFnOnce(&dyn Fn(T)) + Send + 'static,
+) -> Option<T> {
+    let (sender, result) = mpsc::sync_channel(1);
     let work = move || {
         queue::suppress_this_thread();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         if let Ok(runtime) = runtime {
             // Nobody waits any more after the timeout.
-            done.send(runtime.block_on(work())).ok();
+            let done = move |result| drop(sender.send(result));
+            runtime.block_on(work(&done));
         }
     };
     thread::Builder::new().name("tracing-ledger-check".to_owned()).spawn(work).ok()?;
-    result.recv_timeout(timeout).ok()
+    result.recv_timeout(timeout.saturating_add(GRACE)).ok()
 }

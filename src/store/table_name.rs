@@ -32,9 +32,11 @@ impl TableName {
             Some((schema, name)) => (Some(schema), name),
             None => (None, text),
         };
+        let is_in_quotes = |name: &str| name.len() > 1 && name.starts_with('"') && name.ends_with('"');
         let is_name = |name: &str| {
             !name.is_empty()
                 && name.len() <= MAX_BYTES
+                && !is_in_quotes(name)
                 && !name.contains(|c: char| c == '.' || c.is_control())
         };
         if !is_name(name) || !schema.is_none_or(is_name) {
@@ -79,13 +81,32 @@ impl TableName {
         }
         let literal = format!("'{}'", self.quoted().replace('\'', "''"));
         let mut sql = sql.replace(&format!("'{USUAL}'"), &literal);
-        let mut end = MAX_BYTES - INDEXES.map(str::len).into_iter().max().unwrap_or_default();
-        end = self.name.floor_char_boundary(end);
+        let start = self.start_of_indexes();
         for index in INDEXES {
-            sql = sql.replace(&format!("{USUAL}{index}"), &quoted(&format!("{}{index}", &self.name[..end])));
+            sql = sql.replace(&format!("{USUAL}{index}"), &quoted(&format!("{start}{index}")));
         }
         // Only now, because the name itself may contain the usual one.
         replace_words(&sql, &self.quoted()).into()
+    }
+
+    /// The name, or as much as fits, and a number that another name with the same start does not have.
+    fn start_of_indexes(&self) -> Cow<'_, str> {
+        let room = MAX_BYTES - INDEXES.map(str::len).into_iter().max().unwrap_or_default();
+        if self.name.len() <= room {
+            return Cow::from(&self.name);
+        }
+        // FNV-1a, because the names of indexes have to stay the same.
+        let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        let number = format!("_{:08x}", self.name.bytes().fold(0x811c_9dc5, step));
+        let end = self.name.floor_char_boundary(room - number.len());
+        Cow::from(format!("{}{number}", &self.name[..end]))
+    }
+
+    /// The name for a command line, quoted where a shell would change it.
+    pub(crate) fn for_shell(&self) -> String {
+        let name = self.to_string();
+        let is_plain = name.chars().all(|c| c.is_alphanumeric() || "_.-".contains(c));
+        if is_plain { name } else { format!("'{}'", name.replace('\'', "'\\''")) }
     }
 
     /// A message about the usual table as one about this table.
@@ -93,6 +114,12 @@ impl TableName {
         if self.is_usual() {
             return message.to_owned();
         }
+        let of_command = format!("--table {USUAL}");
+        let parts = message.split(&of_command).map(|part| self.in_sentence(part));
+        parts.collect::<Vec<_>>().join(&format!("--table {}", self.for_shell()))
+    }
+
+    fn in_sentence(&self, message: &str) -> String {
         // A constraint keeps its name when its table gets another one.
         let longer = format!("\"{USUAL}_");
         let parts = message.split(&longer).map(|part| part.replace(USUAL, &self.to_string()));
@@ -171,6 +198,24 @@ mod tests {
         for text in ["", ".", "a.", ".a", "a.b.c", "a\nb", "a\0", &"x".repeat(64)] {
             let error = TableName::parse(text).expect_err(text);
             assert!(error.is_config() && error.to_string().contains("SCHEMA.TABLE"), "{error}");
+        }
+        for text in ["\"calls\"", "ledger.\"calls\"", "\"ledger\".calls"] {
+            let error = TableName::parse(text).expect_err(text);
+            assert!(error.to_string().contains("without quotation marks around it"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_command_can_be_copied() {
+        for (name, command) in [
+            ("ledger.calls", "apply tracing-ledger schema --table ledger.calls"),
+            ("the calls", "apply tracing-ledger schema --table 'the calls'"),
+            ("o'x\"; --", "apply tracing-ledger schema --table 'o'\\''x\"; --'"),
+        ] {
+            let said = TableName::parse(name)
+                .expect("a name")
+                .in_message("apply tracing-ledger schema --table observability_events");
+            assert_eq!(said, command);
         }
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Trial {
     pub(crate) row: Row,
     /// The columns whose values are made up, because only callsites and calls know them.
     pub(crate) guessed: Vec<&'static str>,
+    /// Whether a rule makes it that the user can change.
+    pub(crate) is_of_own_rule: bool,
     /// Whether its context is that of real rows, and has no fields that only calls know.
     pub(crate) is_whole: bool,
 }
@@ -40,8 +42,12 @@ impl Trial {
             }
         };
         let labels: Vec<_> = types.iter().take(NAMED).map(label).collect();
-        let more = types.len().saturating_sub(NAMED);
-        labels.join(", ") + &if more > 0 { format!(" and {more} others") } else { String::new() }
+        let more = match types.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            1 => " and 1 other".to_owned(),
+            more => format!(" and {more} others"),
+        };
+        labels.join(", ") + &more
     }
 
     fn severities(trials: &[Self], event_type: &str) -> Vec<&'static str> {

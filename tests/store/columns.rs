@@ -86,6 +86,39 @@ async fn a_value_that_the_column_refuses_makes_that_row_rejected_alone() {
     }
 }
 
+/// The server names the type and the value.
+#[tokio::test]
+async fn a_message_names_the_column_that_refuses_a_value() {
+    let cluster = Cluster::shared();
+    for (kind, value, what) in [
+        ("varchar(3)", "\"word\"", "is too short"),
+        ("bigint", "18446744073709551615", "takes no such value"),
+        ("numeric(4,1)", "123456", "takes no such value"),
+        ("jsonb", "\"text\"", "takes no such value"),
+        ("integer[]", "2", "takes no such value"),
+        ("timestamptz", "\"soon\"", "takes no such value"),
+        ("uuid", "7", "takes no such value"),
+    ] {
+        let url = cluster.database();
+        let columns = format!("ADD \"a field\" {kind}, ADD other bigint, ADD note varchar(20)");
+        cluster.psql(&url, &format!("ALTER TABLE observability_events {columns}"));
+        let store = Postgres::from_url(&url).expect("a URL").column("field", "a field").expect("a column");
+        let store = store.column("other", "other").expect("a column");
+        let mut store = store.column("note", "note").expect("a column");
+        let said =
+            format!("the column \"a field\", which the field \"field\" fills, {what}; let the owner run");
+        let alter = "ALTER TABLE observability_events ALTER COLUMN \"a field\" TYPE text";
+        let row = with_context(&format!("{{\"field\":{value},\"other\":12,\"note\":\"as long\"}}"));
+        for attempt in [Attempt::First, Attempt::Retry] {
+            let rows = vec![row.clone(); Postgres::COPY_FROM_ROWS];
+            let error = store.insert(&rows, attempt).await.expect_err(kind).to_string();
+            assert!(error.contains(&format!("{said} {alter}")), "{kind}: {error}");
+        }
+        cluster.psql(&url, alter);
+        store.insert(&[row], Attempt::First).await.expect("a text takes it");
+    }
+}
+
 #[tokio::test]
 async fn rows_wait_for_a_missing_column_and_the_message_has_the_statement() {
     let cluster = Cluster::shared();

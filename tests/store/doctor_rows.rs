@@ -72,7 +72,10 @@ fn each_severity_source_and_event_type_is_tried() {
             "event_type <> 'orders.refund'",
             ["rows of \"orders.refund\" are rejected", "change the event_type"],
         ),
-        ("event_type <> 'ledger.loss'", ["rows of \"ledger.loss\" are rejected", "change the event_type"]),
+        (
+            "event_type <> 'ledger.loss'",
+            ["rows of \"ledger.loss\" are rejected", "or change it so that it allows these rows"],
+        ),
     ] {
         let change = format!("ALTER TABLE observability_events ADD CONSTRAINT own CHECK ({condition})");
         assert_remedy(&orders(), &change, Health::Wrong, &words, drop);

@@ -4,6 +4,7 @@ mod addresses;
 mod columns;
 mod create_table;
 mod doctor;
+mod doctor_doubts;
 mod doctor_places;
 mod doctor_rows;
 mod least_rights;

@@ -74,6 +74,21 @@ fn the_printed_schema_makes_the_table() {
     cluster.psql(&cluster.empty_database(), tracing_ledger::SCHEMA);
 }
 
+/// Postgres cuts names after 63 bytes.
+#[test]
+fn tables_whose_long_names_begin_alike_have_their_own_indexes() {
+    let cluster = Cluster::shared();
+    let url = cluster.empty_database();
+    let start = "calls_of_the_orders_and_payments_of_the_shop";
+    for name in [format!("{start}_in_europe"), format!("{start}_in_asia"), "é".repeat(30)] {
+        cluster.psql(&url, &Postgres::schema(&name).expect("a name"));
+        let indexes = format!("SELECT count(*) FROM pg_indexes WHERE tablename = '{name}'");
+        assert_eq!(cluster.psql(&url, &indexes), "5", "{name}");
+        let checkup = tracing_ledger::builder().table(&name).check(&url, DEADLINE).expect("sound");
+        assert_eq!(checkup.health(), tracing_ledger::Health::Ok, "{checkup}");
+    }
+}
+
 #[test]
 fn a_missing_table_is_reported_under_its_name_with_the_command_that_makes_it() {
     let url = Cluster::shared().empty_database();

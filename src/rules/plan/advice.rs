@@ -130,6 +130,12 @@ impl Rules {
         })
     }
 
+    /// How many there are, such as `2, and 0 built in`.
+    pub(crate) fn count(&self) -> String {
+        let builtin = self.list.iter().filter(|rule| rule.is_builtin()).count();
+        format!("{}, and {builtin} built in", self.list.len() - builtin)
+    }
+
     /// Mistakes that show before any callsite is known: rules that no callsite can meet.
     pub(crate) fn dead(&self) -> Vec<String> {
         let mut dead = Vec::new();

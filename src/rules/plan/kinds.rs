@@ -1,5 +1,6 @@
 //! The kinds of rows that rules can write, as far as they say so.
 
+use serde_json::Value;
 use tracing::Level;
 
 use crate::rules::Rules;
@@ -21,6 +22,10 @@ pub(crate) struct RowKind {
     pub(crate) is_type_guessed: bool,
     /// The same of the source.
     pub(crate) is_source_guessed: bool,
+    /// The constants of such a row.
+    pub(crate) set: Vec<(String, Value)>,
+    /// Whether only rules of the crate make such rows.
+    pub(crate) is_builtin: bool,
 }
 
 impl Rules {
@@ -28,15 +33,16 @@ impl Rules {
     pub(crate) fn kinds(&self) -> Vec<RowKind> {
         let mut kinds: Vec<RowKind> = Vec::new();
         for kind in self.list.iter().flat_map(|rule| rule.kinds()) {
-            let same = kinds
-                .iter_mut()
-                .find(|known| known.event_type == kind.event_type && known.source == kind.source);
-            match same {
+            let is_same = |known: &&mut RowKind| {
+                known.event_type == kind.event_type && known.source == kind.source && known.set == kind.set
+            };
+            match kinds.iter_mut().find(is_same) {
                 Some(known) => {
                     let new = kind.severities.iter().filter(|severity| !known.severities.contains(severity));
                     known.severities.extend(new.copied().collect::<Vec<_>>());
                     known.is_type_guessed &= kind.is_type_guessed;
                     known.is_source_guessed &= kind.is_source_guessed;
+                    known.is_builtin &= kind.is_builtin;
                 }
                 None => kinds.push(kind),
             }
@@ -53,6 +59,8 @@ impl RuleSpec {
             severities: self.severities(),
             is_type_guessed,
             is_source_guessed: self.source.is_none() || self.source_field.is_some(),
+            set: self.set.clone(),
+            is_builtin: self.is_builtin(),
         };
         if let Some(event_type) = &self.event_type {
             return vec![kind(event_type.to_string(), false)];

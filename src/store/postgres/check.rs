@@ -3,6 +3,7 @@
 mod place;
 mod queries;
 mod refusals;
+mod traffic;
 mod trials;
 
 use std::time::SystemTime;
@@ -39,15 +40,9 @@ const OTHER_KEYS: &str = "SELECT i.indexrelid::regclass::text, i.indrelid::regcl
      (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('observability_events'))) \
      AND i.indisunique AND NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attname = 'id' \
      AND a.attnum::text = ANY (string_to_array(i.indkey::text, ' '))) ORDER BY 1";
-const MAY_READ: &str =
-    "SELECT COALESCE(has_table_privilege(to_regclass('observability_events'), 'SELECT'), false)";
-const TRAFFIC: &str = "SELECT event_type::text, count(*) FILTER (WHERE created_at > now() - interval '1 hour'), count(*), \
-     to_char(max(created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
-     COALESCE(sum(pg_column_size(t.*)), 0)::bigint \
-     FROM observability_events t WHERE created_at > now() - interval '1 day' GROUP BY event_type ORDER BY 3 DESC LIMIT 50";
-
-/// An event type, its rows of the last hour and day, the time of the last one, and the bytes of the day.
-type Traffic = (String, i64, i64, String, i64);
+/// The table and those of its partitions that a crash of the server empties.
+const UNLOGGED: &str = "SELECT oid::regclass::text FROM pg_class WHERE relpersistence = 'u' AND (oid = to_regclass('observability_events') \
+     OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('observability_events'))) ORDER BY 1";
 
 impl Postgres {
     /// Looks, and notes what there is, also whether the table takes these rows.
@@ -81,7 +76,8 @@ impl Postgres {
             keys(connection, &self.table, checkup).await?;
             queries::look(connection, &self.table, checkup).await?;
             indexes(connection, &self.table, checkup).await?;
-            traffic(connection, &self.table, checkup).await?;
+            unlogged(connection, &self.table, checkup).await?;
+            traffic::look(connection, &self.table, checkup).await?;
             roll_back(connection, Step::Look).await?;
         }
         Ok(())
@@ -212,34 +208,19 @@ async fn indexes(
     Ok(())
 }
 
-async fn traffic(
+async fn unlogged(
     connection: &mut PgConnection,
     name: &TableName,
     checkup: &mut Checkup,
 ) -> Result<(), StepError> {
-    let sql = |text| AssertSqlSafe(name.in_sql(text).into_owned());
-    let may_read = sqlx::query_scalar(sql(MAY_READ)).persistent(false).fetch_one(&mut *connection);
-    if !statement::<bool>(Step::Look, may_read).await? {
-        checkup.ok("rows", "not looked at: the role may not read, and the ledger need not");
-        return Ok(());
-    }
-    let found = sqlx::query_as(sql(TRAFFIC)).persistent(false).fetch_all(&mut *connection);
-    let found: Vec<Traffic> = statement(Step::Read, found).await?;
-    if found.is_empty() {
-        checkup.ok("rows", "none in the last 24 hours");
-        return Ok(());
-    }
-    let bytes: i64 = found.iter().map(|(.., bytes)| bytes).sum();
-    let rows: i64 = found.iter().map(|(_, _, day, ..)| day).sum();
-    checkup.ok(
-        "rows",
-        format!("{rows} in the last 24 hours, {:.1} MB a day without indexes", bytes as f64 / 1e6),
-    );
-    for (event_type, hour, day, last, _) in found {
-        checkup.ok(
-            "rows",
-            format!("{event_type:?}: {hour} in the last hour, {day} in the last 24, the last at {last}"),
+    let sql = AssertSqlSafe(name.in_sql(UNLOGGED).into_owned());
+    let found = sqlx::query_scalar(sql).persistent(false).fetch_all(connection);
+    let found: Vec<String> = statement(Step::Look, found).await?;
+    for table in found {
+        let text = format!(
+            "{table} is UNLOGGED, so Postgres empties it after a crash: ALTER TABLE {table} SET LOGGED"
         );
+        checkup.note("table", Health::Warning, text);
     }
     Ok(())
 }

@@ -14,8 +14,11 @@ use sqlx::postgres::PgDatabaseError;
 
 use self::remedy::remedy;
 use self::tls::{OR_PREFER, is_version_1, no_tls, refused_certificate};
+use super::suspects::{Suspect, suspects};
 use super::table::TableFound;
+use crate::columns::ColumnMap;
 use crate::escape::visible;
+use crate::row::Row;
 use crate::store::{Failure, InsertError};
 
 const UNREACHED: &str =
@@ -51,6 +54,8 @@ pub(super) struct StepError {
     references: (bool, bool),
     /// It is about a NULL in a column that rows do not fill.
     is_of_other_column: bool,
+    /// The columns whose type may have refused a value.
+    suspects: Vec<Suspect>,
 }
 
 #[derive(Debug)]
@@ -63,7 +68,7 @@ enum StepCause {
 
 impl StepError {
     fn new(step: Step, cause: StepCause) -> Self {
-        Self { step, cause, references: (true, true), is_of_other_column: false }
+        Self { step, cause, references: (true, true), is_of_other_column: false, suspects: Vec::new() }
     }
 
     pub(super) fn timed_out(step: Step, after: Duration) -> Self {
@@ -133,14 +138,14 @@ impl StepError {
         self.database().is_some() && of_rows(self.failure())
     }
 
-    /// Names the references of the broken foreign key, if this is one, and knows the columns that rows fill.
-    pub(super) fn in_table(mut self, table: &TableFound) -> Self {
+    /// Names the references of the broken foreign key, if this is one, and knows the columns that these rows fill.
+    pub(super) fn in_table(self, table: &TableFound, rows: &[Row], columns: &ColumnMap) -> Self {
         let error = self.database();
         let references = table.references(error.and_then(PgDatabaseError::constraint));
         let column = error.and_then(PgDatabaseError::column);
-        self.is_of_other_column = column.is_some_and(|column| !table.fills(column));
-        self.references = references;
-        self
+        let is_of_other_column = column.is_some_and(|column| !table.fills(column));
+        let suspects = error.map(|error| suspects(error, table, rows, columns)).unwrap_or_default();
+        Self { references, is_of_other_column, suspects, ..self }
     }
 
     /// The column that may not be NULL, if that is the fault.
@@ -154,6 +159,24 @@ impl StepError {
         self.database().and_then(PgDatabaseError::constraint)
     }
 
+    /// The columns whose type may have refused a value.
+    pub(super) fn suspects(&self) -> impl Iterator<Item = &str> {
+        self.suspects.iter().map(|suspect| suspect.column.as_str())
+    }
+
+    /// The state and the function of the server in which it happened: the same for all rows that meet one trigger.
+    pub(super) fn of_function(&self) -> Option<String> {
+        let error = self.database().filter(|error| is_in_function(error))?;
+        // A statement may quote a row.
+        let lines = self.place().lines().filter(|line| !line.starts_with("SQL "));
+        Some(format!("{} {}", error.code(), lines.collect::<Vec<_>>().join(" ")))
+    }
+
+    /// Whether a function has judged the row.
+    pub(super) fn is_raised(&self) -> bool {
+        self.database().is_some_and(is_raised)
+    }
+
     /// Whether a value does not fit the type of its column.
     pub(super) fn is_of_type(&self) -> bool {
         let of_domain = |error: &PgDatabaseError| error.data_type().is_some();
@@ -163,11 +186,6 @@ impl StepError {
     /// The functions of the server in which it happened.
     pub(super) fn place(&self) -> &str {
         self.database().and_then(PgDatabaseError::r#where).unwrap_or_default()
-    }
-
-    /// Whether a value is too long for its column.
-    pub(super) fn is_too_long(&self) -> bool {
-        self.sqlstate() == Some("22001")
     }
 
     /// Whether the role lacks a right.
@@ -248,9 +266,10 @@ impl StepError {
     }
 }
 
-/// Whether a function failed, such as that of a trigger. A `COPY` by itself names the line.
+/// Whether a function failed, such as that of a trigger. A `COPY` by itself names the line, and JSON the place in it.
 fn is_in_function(error: &PgDatabaseError) -> bool {
-    error.r#where().is_some_and(|place| place.lines().any(|line| !line.starts_with("COPY ")))
+    let is_of_function = |line: &str| !line.starts_with("COPY ") && !line.starts_with("JSON data, ");
+    error.r#where().is_some_and(|place| place.lines().any(is_of_function))
 }
 
 /// Whether a function in PL/pgSQL raised the error. Its state is then the author's choice.

@@ -20,6 +20,7 @@ mod project;
 mod read;
 #[cfg(feature = "report")]
 pub(super) mod rollup;
+mod suspects;
 mod table;
 
 use std::fmt;
@@ -115,7 +116,8 @@ impl Postgres {
     }
 
     /// The table for the rows, as `TABLE` or `SCHEMA.TABLE`. Without it: `observability_events`, in the first schema of the
-    /// search path that has it. The names count as they are written: quotation marks and upper case belong to them.
+    /// search path that has it. The names count as they are written, upper case too, without quotation marks around
+    /// them.
     ///
     /// # Errors
     /// When it is no name of a table ([`Error::is_config`]).
@@ -237,7 +239,7 @@ impl Connected {
             Ok(rows) => commit(connection, Step::Commit).await.map(|()| rows).map_err(WriteError::Step),
             failed => failed,
         };
-        written.map_err(|error| error.in_table(table))
+        written.map_err(|error| error.in_table(table, batch, columns))
     }
 }
 
@@ -339,9 +341,9 @@ fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
 
 impl WriteError {
     /// With what the table says about it.
-    fn in_table(self, table: &TableFound) -> Self {
+    fn in_table(self, table: &TableFound, rows: &[Row], columns: &ColumnMap) -> Self {
         match self {
-            Self::Step(error) => Self::Step(error.in_table(table)),
+            Self::Step(error) => Self::Step(error.in_table(table, rows, columns)),
             row => row,
         }
     }

@@ -45,7 +45,7 @@ const LOOK_AT_COLUMNS: &str = "SELECT a.attname::text, format_type(a.atttypid, a
      format_type(a.atttypid, -1), COALESCE(bb.typname, b.typname, t.typname)::text, \
      COALESCE(bb.typtype, b.typtype, t.typtype) = 'e', \
      COALESCE(NULLIF(a.atttypmod, -1), NULLIF(t.typtypmod, -1), b.typtypmod, -1), \
-     COALESCE(to_jsonb(a) ->> 'attgenerated', '') <> '' OR COALESCE(to_jsonb(a) ->> 'attidentity', '') = 'a', \
+     CASE WHEN COALESCE(to_jsonb(a) ->> 'attgenerated', '') <> '' THEN 'EXPRESSION' WHEN a.attidentity = 'a' THEN 'IDENTITY' END, \
      CASE WHEN NOT has_schema_privilege(t.typnamespace, 'USAGE') THEN t.typnamespace::regnamespace::text END, \
      t.typnotnull AND t.typdefault IS NULL AND NOT a.atthasdef \
      FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
@@ -83,8 +83,9 @@ const LOOK_AT_REFERENCES: &str = "SELECT k.conname::text, bool_or(a.attname = 'r
      (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('observability_events'))) \
      GROUP BY k.conname";
 
-/// The last two: its schema, if the role may not use it, and whether it needs a value and has no default.
-type ColumnFound = (String, String, String, String, bool, i32, bool, Option<String>, bool);
+/// The last three: what makes its values, if the server does; its schema, if the role may not use it; and whether it needs a
+/// value and has no default.
+type ColumnFound = (String, String, String, String, bool, i32, Option<String>, Option<String>, bool);
 type KeysFound = (bool, Option<String>, Option<String>);
 
 /// What is known of the table.
@@ -93,8 +94,22 @@ pub(super) struct TableFound {
     pub(super) insert: String,
     /// Foreign keys by name: whether they hold `restaurant_id` and `booking_id`.
     references: Vec<(String, bool, bool)>,
-    /// The names of the columns that rows fill.
-    filled: Vec<String>,
+    /// The columns that rows fill.
+    pub(super) filled: Vec<FilledColumn>,
+}
+
+/// A column that rows fill.
+#[derive(Debug)]
+pub(super) struct FilledColumn {
+    pub(super) name: String,
+    /// The field that it is filled from, if `columns` says so.
+    pub(super) key: Option<String>,
+    /// The type without a length.
+    pub(super) declared: String,
+    pub(super) is_text: bool,
+    pub(super) is_enum: bool,
+    /// The most characters.
+    pub(super) length: Option<usize>,
 }
 
 /// Looks at the table, within a transaction.
@@ -133,13 +148,13 @@ impl TableFound {
             .try_for_each(|column| check_type(column, sent.iter().any(|(name, _)| *name == column.0)))?;
         check_keys(keys)?;
         let casts = sent.iter().map(|(name, usual)| found(name).map_or(*usual, |(_, _, cast, ..)| cast));
-        let filled = sent.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let filled = sent.iter().map(|(name, _)| FilledColumn::new(name, columns, found(name))).collect();
         Ok(Self { insert: insert(columns, casts), references, filled })
     }
 
     /// Whether rows fill this column.
     pub(super) fn fills(&self, column: &str) -> bool {
-        self.filled.iter().any(|filled| filled == column)
+        self.filled.iter().any(|filled| filled.name == column)
     }
 
     /// Whether the foreign key is one of those that were found.
@@ -183,6 +198,17 @@ pub(super) fn copy(columns: &ColumnMap) -> String {
     format!("COPY observability_events ({}) FROM STDIN", names(columns).join(", "))
 }
 
+impl FilledColumn {
+    fn new(name: &str, columns: &ColumnMap, found: Option<&ColumnFound>) -> Self {
+        let (_, _, declared, base, is_enum, modifier, ..) = found.cloned().unwrap_or_default();
+        let key = columns.own().find(|(_, column)| *column == name).map(|(key, _)| key.to_owned());
+        let is_text = TEXTS.contains(&base.as_str());
+        // Postgres counts four bytes besides.
+        let length = usize::try_from(modifier - 4).ok().filter(|length| is_text && *length > 0);
+        Self { name: name.to_owned(), key, declared, is_text, is_enum, length }
+    }
+}
+
 impl Column {
     fn check(&self, found: Option<&ColumnFound>) -> Result<(), InsertError> {
         let Self { name, usual, .. } = self;
@@ -223,9 +249,9 @@ fn check_own(key: &str, name: &str, found: Option<&ColumnFound>) -> Result<(), I
 
 fn check_made(found: Option<&ColumnFound>, usual: &str) -> Result<(), InsertError> {
     match found {
-        Some((name, _, _, _, _, _, true, ..)) => Err(held(&format!(
+        Some((name, _, _, _, _, _, Some(maker), ..)) => Err(held(&format!(
             "the server itself makes the column {name} of observability_events; make it a plain column of type {usual}, by ALTER \
-             TABLE observability_events ALTER COLUMN {} DROP EXPRESSION, or DROP IDENTITY",
+             TABLE observability_events ALTER COLUMN {} DROP {maker}",
             quoted(name)
         ))),
         _ => Ok(()),

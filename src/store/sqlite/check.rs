@@ -6,12 +6,17 @@ use sqlx::AssertSqlSafe;
 use super::{Sqlite, classify, run};
 use crate::finding::{Checkup, Health};
 use crate::row::Row;
-use crate::store::{Failure, Trial};
+use crate::store::{Failure, InsertError, Trial};
 
 const INDEXES: &str = "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND tbl_name = ?1 \
      AND sql LIKE '%(event_type, created_at%'";
-const TRAFFIC: &str = "SELECT event_type, count(*), max(created_at), sum(length(context)) FROM observability_events \
-     WHERE created_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 day') GROUP BY event_type ORDER BY 2 DESC LIMIT 50";
+/// As for Postgres.
+const TRAFFIC: &str = "SELECT event_type, count(*) FILTER (WHERE NOT is_ahead), COALESCE(max(created_at) FILTER (WHERE NOT is_ahead), ''), \
+     COALESCE(sum(length(context)) FILTER (WHERE NOT is_ahead), 0), count(*) FILTER (WHERE is_ahead), max(created_at) \
+     FROM (SELECT *, created_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+2 seconds') AS is_ahead FROM observability_events \
+     WHERE created_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 day')) GROUP BY event_type ORDER BY 2 DESC LIMIT 50";
+
+type Traffic = (String, i64, String, i64, i64, String);
 
 impl Sqlite {
     /// As for Postgres.
@@ -28,13 +33,11 @@ impl Sqlite {
             if error.failure() != Failure::Quarantine {
                 return checkup.wrong("table", error.to_string());
             }
-            let is_guessed =
-                !trial.guessed.is_empty() || self.try_row(&self.with_fields(&trial.row)).await.is_ok();
-            let (health, error) =
-                (if is_guessed { Health::Warning } else { Health::Wrong }, error.to_string());
-            match refused.iter_mut().find(|(other, text, _)| *other == health && *text == error) {
+            let (health, condition) = self.judge(trial, &error).await;
+            let text = format!(" are rejected{condition}: {error}");
+            match refused.iter_mut().find(|(other, known, _)| *other == health && *known == text) {
                 Some((.., same)) => same.push(trial.clone()),
-                None => refused.push((health, error, vec![trial.clone()])),
+                None => refused.push((health, text, vec![trial.clone()])),
             }
         }
         if !refused.iter().any(|(health, ..)| *health == Health::Wrong) {
@@ -45,14 +48,28 @@ impl Sqlite {
             );
             checkup.ok("table", text);
         }
-        for (health, error, of) in &refused {
-            let guessed = " if they lack the fields of \"columns\", or have names such as these";
-            let guessed = if *health == Health::Warning { guessed } else { "" };
-            let labels = Trial::labels(of, trials);
-            checkup.note("constraints", *health, format!("rows of {labels} are rejected{guessed}: {error}"));
+        for (health, text, of) in &refused {
+            checkup.note("constraints", *health, format!("rows of {}{text}", Trial::labels(of, trials)));
         }
         if let Err(error) = self.look_around(checkup).await {
             checkup.unknown("database", self.table.in_message(&classify::read_error(&error).to_string()));
+        }
+    }
+
+    /// How bad it is that the file rejects this row, and the condition if others may pass.
+    async fn judge(&mut self, trial: &Trial, error: &InsertError) -> (Health, &'static str) {
+        let has_fields = self.columns.own().next().is_some();
+        if has_fields && self.try_row(&self.with_fields(&trial.row)).await.is_ok() {
+            return (Health::Warning, " if they lack the fields of \"columns\"");
+        }
+        // SQLite names the condition, unless the constraint has a name.
+        let is_check = error.to_string().contains("CHECK constraint failed: ");
+        if !trial.is_whole && is_check && error.to_string().contains("context") {
+            return (Health::Warning, " without the fields of their calls: see whether the real rows pass");
+        }
+        match trial.guessed.is_empty() {
+            true => (Health::Wrong, ""),
+            false => (Health::Warning, " if they have names such as these, which are made up"),
         }
     }
 
@@ -88,17 +105,19 @@ impl Sqlite {
             );
             checkup.wrong("indexes", text);
         }
-        let rows: Vec<(String, i64, String, Option<i64>)> =
-            sqlx::query_as(traffic).fetch_all(&mut *connection).await?;
-        if rows.is_empty() {
+        let rows: Vec<Traffic> = sqlx::query_as(traffic).fetch_all(&mut *connection).await?;
+        if rows.iter().all(|(_, day, ..)| *day == 0) {
             checkup.ok("rows", "none in the last 24 hours");
         }
-        for (event_type, day, last, bytes) in rows {
-            let bytes = bytes.unwrap_or_default();
-            checkup.ok(
-                "rows",
-                format!("{event_type:?}: {day} in the last 24 hours ({bytes} bytes), the last at {last}"),
-            );
+        for (event_type, day, last, bytes, ahead, last_ahead) in rows {
+            if day > 0 {
+                let text =
+                    format!("{event_type:?}: {day} in the last 24 hours ({bytes} bytes), the last at {last}");
+                checkup.ok("rows", text);
+            }
+            if ahead > 0 {
+                checkup.note_ahead(&event_type, ahead, &last_ahead);
+            }
         }
         Ok(())
     }

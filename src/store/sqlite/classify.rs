@@ -87,6 +87,10 @@ fn describe(error: &sqlx::Error) -> String {
         CONSTRAINT => format!(
             "{text}; change what the rules write, or make the table anew without this constraint, which SQLite cannot drop"
         ),
+        MISMATCH => format!(
+            "{text}: a column takes no text, such as an id that is INTEGER PRIMARY KEY; make the table anew by the output of the \
+             command tracing-ledger schema --sqlite --table observability_events"
+        ),
         FULL => format!("{text}; free some space, or raise the limit of the file's size"),
         CANTOPEN => format!(
             "{text}; check that the directory in the URL exists and that the process may write to it, and use \

@@ -99,7 +99,7 @@ impl Sqlite {
     }
 
     /// The table for the rows, as `TABLE`, or `SCHEMA.TABLE` for an attached database. Without it: `observability_events`.
-    /// The names count as they are written: quotation marks belong to them.
+    /// The names count as they are written, without quotation marks around them.
     ///
     /// # Errors
     /// When it is no name of a table ([`Error::is_config`]).

@@ -36,8 +36,9 @@ pub(super) async fn look(
             None => {
                 checkup.wrong("table", format!(
                     "the schema {schema} does not exist: let an owner run CREATE SCHEMA {quoted_schema}, apply what the command \
-                     tracing-ledger schema --table {name} prints, and run GRANT USAGE ON SCHEMA {quoted_schema} and GRANT INSERT \
+                     tracing-ledger schema --table {} prints, and run GRANT USAGE ON SCHEMA {quoted_schema} and GRANT INSERT \
                      ON {} for the role of the service",
+                    name.for_shell(),
                     name.quoted()
                 ));
                 return Ok(false);
@@ -73,8 +74,9 @@ async fn is_there(
         return Ok(false);
     }
     let make = format!(
-        "the table {name} does not exist: let an owner apply schema.sql, which the command tracing-ledger schema --table {name} \
-         prints, or use create_table(true)"
+        "the table {name} does not exist: let an owner apply schema.sql, which the command tracing-ledger schema --table {} \
+         prints, or use create_table(true)",
+        name.for_shell()
     );
     let text = match elsewhere.first().filter(|_| name.schema().is_none()) {
         Some(schema) => format!(

@@ -12,21 +12,20 @@ use crate::finding::{Checkup, Health};
 use crate::store::table_name::quoted;
 use crate::store::{TableName, Trial};
 
-/// The columns of each constraint.
+/// The columns of each constraint, also of the domains.
 const CONSTRAINTS: &str = "SELECT k.conname::text, ARRAY(SELECT a.attname::text FROM pg_attribute a \
-     WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)) FROM pg_constraint k \
+     WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey) \
+     OR a.attrelid = to_regclass('observability_events') AND a.atttypid = k.contypid AND NOT a.attisdropped) FROM pg_constraint k \
      WHERE k.conrelid = to_regclass('observability_events') OR k.conrelid IN \
-     (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('observability_events'))";
-/// How to end the triggers for rows that come, their functions, and whether they see a row before the table does.
+     (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('observability_events')) OR k.contypid IN \
+     (SELECT atttypid FROM pg_attribute WHERE attrelid = to_regclass('observability_events') AND NOT attisdropped)";
 const TRIGGERS: &str = "SELECT CASE WHEN t.tgtype & 64 <> 0 THEN format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass) \
-     ELSE format('ALTER TABLE %s DISABLE TRIGGER %I', t.tgrelid::regclass, t.tgname) END, p.proname::text, t.tgtype & 66 <> 0 FROM pg_trigger t \
+     ELSE format('ALTER TABLE %s DISABLE TRIGGER %I', t.tgrelid::regclass, t.tgname) END, p.proname::text, t.tgtype & 66 <> 0, p.prosrc ~ '\\mcontext\\M' FROM pg_trigger t \
      JOIN pg_proc p ON p.oid = t.tgfoid WHERE t.tgrelid = to_regclass('observability_events') \
      AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 4 <> 0 ORDER BY 1";
-/// The columns that take only short texts, or the words of an enum.
-const NARROW: &str = "SELECT a.attname::text, CASE WHEN t.typname IN ('varchar', 'bpchar') THEN a.atttypmod - 4 END, \
-     CASE WHEN t.typtype = 'e' THEN format_type(t.oid, -1) END \
-     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = to_regclass('observability_events') \
-     AND a.attnum > 0 AND NOT a.attisdropped AND (t.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4 OR t.typtype = 'e')";
+/// How to end a trigger for rows that come, its function, whether it sees a row before the table does, and whether it names the
+/// context.
+type Trigger = (String, String, bool, bool);
 
 /// A row that the table rejects.
 pub(super) struct Refusal {
@@ -48,15 +47,26 @@ pub(super) struct Refusals<'a> {
     /// Rows that are gone without an error, and whether someone has looked.
     left_out: Vec<(Trial, bool)>,
     constraints: Vec<(String, Vec<String>)>,
-    triggers: Vec<(String, String, bool)>,
-    narrow: Vec<(String, Option<i32>, Option<String>)>,
+    triggers: Vec<Trigger>,
+}
+
+/// The line about a rejected row, after its event type.
+struct Verdict {
+    health: Health,
+    text: String,
+    /// Rows with the same one share a line.
+    cause: String,
+    /// The message, if the row is rejected for a value that is made up.
+    guess: Option<String>,
+    /// The columns whose values a rule can change.
+    changeable: Vec<&'static str>,
 }
 
 impl<'a> Refusals<'a> {
     pub(super) fn new(name: &'a TableName, trials: &'a [Trial]) -> Self {
         let (refused, needed, left_out) = Default::default();
-        let (constraints, triggers, narrow) = Default::default();
-        Self { name, trials, refused, needed, left_out, constraints, triggers, narrow }
+        let (constraints, triggers) = Default::default();
+        Self { name, trials, refused, needed, left_out, constraints, triggers }
     }
 
     pub(super) fn add(&mut self, refusal: Refusal) {
@@ -86,8 +96,6 @@ impl<'a> Refusals<'a> {
         self.constraints = statement(Step::Look, found).await?;
         let found = sqlx::query_as(sql(TRIGGERS)).persistent(false).fetch_all(&mut *connection);
         self.triggers = statement(Step::Look, found).await?;
-        let found = sqlx::query_as(sql(NARROW)).persistent(false).fetch_all(&mut *connection);
-        self.narrow = statement(Step::Look, found).await?;
         Ok(())
     }
 
@@ -95,15 +103,16 @@ impl<'a> Refusals<'a> {
         let refused: Vec<_> = self.refused.iter().map(|refusal| self.judge(refusal, samples)).collect();
         if let Some(first) = refused.first()
             && (refused.len() == self.trials.len() || self.is_stopped())
-            && refused.iter().all(|other| other == first)
-            && first.0 != Health::Warning
+            && refused.iter().all(|other| other.is_as(first))
+            && first.health != Health::Warning
         {
             let error = &self.refused[0].error;
             let topic = if error.is_of_rights() { "rights" } else { "table" };
-            let all = if first.0 == Health::Wrong { "all rows" } else { "" };
-            return checkup.note(topic, first.0, format!("{all}{}", first.1));
+            let all = if first.health == Health::Wrong { "all rows" } else { "" };
+            let change = first.change(self.refused.iter().map(|refusal| &refusal.trial));
+            return checkup.note(topic, first.health, format!("{all}{}{change}", first.text));
         }
-        if !refused.iter().any(|(health, _)| *health == Health::Wrong) && self.left_out.is_empty() {
+        if !refused.iter().any(|verdict| verdict.health == Health::Wrong) && self.left_out.is_empty() {
             checkup.ok("table", format!("{} has the columns and keys that the rows need", self.name));
             checkup.ok(
                 "rights",
@@ -113,97 +122,68 @@ impl<'a> Refusals<'a> {
                 ),
             );
         }
-        for (at, (health, text)) in refused.iter().enumerate() {
-            if !refused[..at].contains(&(*health, text.clone())) {
-                let same = refused.iter().zip(&self.refused).filter(|(other, _)| other.1 == *text);
+        for (at, verdict) in refused.iter().enumerate() {
+            if !refused[..at].iter().any(|earlier| earlier.is_as(verdict)) && !verdict.is_told_by(&refused) {
+                let same = refused.iter().zip(&self.refused).filter(|(other, _)| other.is_as(verdict));
                 let same: Vec<_> = same.map(|(_, refusal)| refusal.trial.clone()).collect();
                 let labels = Trial::labels(&same, self.trials);
-                checkup.note("constraints", *health, format!("rows of {labels}{text}"));
+                let text = format!("rows of {labels}{}{}", verdict.text, verdict.change(&same));
+                checkup.note("constraints", verdict.health, text);
             }
         }
         self.note_needed(checkup);
         self.note_left_out(checkup);
     }
 
-    /// The state, and the text after the event types.
-    fn judge(&self, refusal: &Refusal, samples: &[Sample]) -> (Health, String) {
-        let Refusal { trial, error, is_bare, is_bare_taken } = refusal;
+    fn judge(&self, refusal: &Refusal, samples: &[Sample]) -> Verdict {
+        let Refusal { trial, error, is_bare, .. } = refusal;
         let said = self.name.in_message(&error.to_string());
         if error.is_passing() {
-            return (Health::Unknown, said);
+            return Verdict::new(Health::Unknown, said);
         }
-        let (columns, more) = self.columns_of(error, trial);
+        let columns = self.columns_of(error);
         let guesses = guesses(trial, samples, *is_bare);
-        let is_guessed = |column: &str| columns.iter().any(|other| other == column);
-        let mut guessed: Vec<_> = guesses.iter().filter(|(column, _)| is_guessed(column)).collect();
-        if guessed.is_empty() && error.is_of_type() {
-            let of_fields = |column: &str| samples.iter().any(|sample| sample.column == column);
-            guessed = guesses
-                .iter()
-                .filter(|(column, value)| {
-                    (*is_bare_taken && of_fields(column)) || said.contains(&format!("\"{value}\""))
-                })
-                .collect();
-        }
+        let guessed = guessed(refusal, &guesses, &columns, samples, &said);
         if *is_bare {
-            return (
-                Health::Warning,
-                format!(" are rejected if they lack the fields of \"columns\": {said}"),
-            );
+            let text = format!(" are rejected if they lack the fields of \"columns\": {said}");
+            return Verdict::new(Health::Warning, text);
         }
         if !guessed.is_empty() {
             let values: Vec<_> =
                 guessed.iter().map(|(column, value)| format!("{column} {value:?}")).collect();
-            let values = values.join(", ");
             let text = format!(
-                " are rejected with the value {values}, which is made up: {said}: see whether the real values pass"
+                " are rejected with the value {}, which is made up: {said}: see whether the real values pass",
+                values.join(", ")
             );
-            return (Health::Warning, text);
+            return Verdict { guess: Some(said), ..Verdict::new(Health::Warning, text) };
         }
+        let triggers = || {
+            let fails = |(_, function, ..): &&Trigger| error.place().contains(&format!("{function}("));
+            self.triggers.iter().filter(fails)
+        };
+        let reads_context = error.is_raised() && triggers().any(|(.., names_context)| *names_context);
         // Of the context only the constants are known.
-        if !trial.is_whole && is_guessed("context") {
+        if !trial.is_whole && (reads_context || columns.iter().any(|column| column == "context")) {
             let text = format!(
                 " are rejected without the fields of their calls: {said}: see whether the real rows pass"
             );
-            return (Health::Warning, text);
+            return Verdict::new(Health::Warning, text);
         }
-        let mut text = format!(" are rejected: {said}{more}");
-        for key in ["event_type", "source", "severity"].into_iter().filter(|column| is_guessed(column)) {
-            write!(text, ", or change the {key} in their rules").ok();
-        }
-        (Health::Wrong, text)
+        let ends: String = triggers().map(|(end, ..)| format!(": {end}")).collect();
+        let mut verdict = Verdict::new(Health::Wrong, format!(" are rejected: {said}{ends}"));
+        verdict.cause = error.of_function().unwrap_or(verdict.cause);
+        let is_one = |column: &&str| columns.iter().any(|other| other == column);
+        verdict.changeable = ["event_type", "source", "severity"].into_iter().filter(is_one).collect();
+        verdict
     }
 
-    /// The columns that the error is about, and the statements that end it, as far as the error itself does not know them.
-    fn columns_of(&self, error: &StepError, trial: &Trial) -> (Vec<String>, String) {
-        let table = self.name.quoted();
-        if let Some((_, columns)) =
-            self.constraints.iter().find(|(name, _)| Some(name.as_str()) == error.constraint())
-        {
-            return (columns.clone(), String::new());
+    /// The columns that the error is about.
+    fn columns_of(&self, error: &StepError) -> Vec<String> {
+        let constraint = self.constraints.iter().find(|(name, _)| Some(name.as_str()) == error.constraint());
+        match constraint {
+            Some((_, columns)) => columns.clone(),
+            None => error.suspects().map(str::to_owned).collect(),
         }
-        let fails =
-            |(_, function, _): &&(String, String, bool)| error.place().contains(&format!("{function}("));
-        let disable = self.triggers.iter().filter(fails).map(|(end, ..)| format!(": {end}"));
-        let mut more: String = disable.collect();
-        let mut columns = Vec::new();
-        for (column, length, kind) in self.narrow.iter().filter(|_| error.is_of_type()) {
-            let Some(value) = value_of(trial, column) else { continue };
-            let is_longer =
-                length.is_some_and(|length| value.chars().count() > length.unsigned_abs() as usize);
-            let is_unknown = error.to_string().contains(&format!("\"{value}\""));
-            match kind {
-                None if error.is_too_long() && is_longer => {
-                    write!(more, ": ALTER TABLE {table} ALTER COLUMN {} TYPE text", quoted(column)).ok();
-                }
-                Some(kind) if is_unknown => {
-                    write!(more, ": ALTER TYPE {kind} ADD VALUE '{}'", value.replace('\'', "''")).ok();
-                }
-                _ => continue,
-            }
-            columns.push(column.clone());
-        }
-        (columns, more)
     }
 
     fn note_needed(&self, checkup: &mut Checkup) {
@@ -230,7 +210,7 @@ impl<'a> Refusals<'a> {
             if !is_seen {
                 text += ", or puts them where this role may not look";
             }
-            let triggers = self.triggers.iter().filter(|(.., is_before)| *is_before);
+            let triggers = self.triggers.iter().filter(|(_, _, is_before, _)| *is_before);
             let ends: Vec<_> = triggers.map(|(end, ..)| end.as_str()).collect();
             if ends.is_empty() {
                 text += ": look for the rule or the view that does so, and drop it";
@@ -245,6 +225,52 @@ impl<'a> Refusals<'a> {
             checkup.note("constraints", health, text);
         }
     }
+}
+
+impl Verdict {
+    fn new(health: Health, text: String) -> Self {
+        Self { health, cause: text.clone(), text, guess: None, changeable: Vec::new() }
+    }
+
+    fn is_as(&self, other: &Self) -> bool {
+        (self.health, &self.cause) == (other.health, &other.cause)
+    }
+
+    /// Whether the same remedy is in a line about rows that are no guess.
+    fn is_told_by(&self, others: &[Self]) -> bool {
+        let is_told = |guess: &String| {
+            others.iter().any(|other| other.health == Health::Wrong && other.text.contains(guess))
+        };
+        self.guess.as_ref().is_some_and(is_told)
+    }
+
+    /// The other remedy, where rules of the user make some of these rows.
+    fn change<'a>(&self, trials: impl IntoIterator<Item = &'a Trial>) -> String {
+        if self.changeable.is_empty() || !trials.into_iter().any(|trial| trial.is_of_own_rule) {
+            return String::new();
+        }
+        format!(", or change the {} in their rules", self.changeable.join(" and the "))
+    }
+}
+
+/// The values among these that are made up, and that the error is about.
+fn guessed<'a>(
+    refusal: &Refusal,
+    guesses: &'a [(String, String)],
+    columns: &[String],
+    samples: &[Sample],
+    said: &str,
+) -> Vec<&'a (String, String)> {
+    let of_columns: Vec<_> =
+        guesses.iter().filter(|(column, _)| columns.iter().any(|other| other == column)).collect();
+    if !of_columns.is_empty() || !refusal.error.is_of_type() {
+        return of_columns;
+    }
+    let of_fields = |column: &str| samples.iter().any(|sample| sample.column == column);
+    let is_one = |(column, value): &&(String, String)| {
+        (refusal.is_bare_taken && of_fields(column)) || said.contains(&format!("\"{value}\""))
+    };
+    guesses.iter().filter(is_one).collect()
 }
 
 fn value_of<'a>(trial: &'a Trial, column: &str) -> Option<&'a str> {

@@ -167,7 +167,9 @@ impl<'a> Tester<'a> {
         simple(self.connection, Step::Insert, "SAVEPOINT ledger_check").await?;
         let answer = match self.insert(rows).await {
             Ok(answer) => answer,
-            Err(error) if error.is_answer() => Answer::Refused(error.in_table(self.table)),
+            Err(error) if error.is_answer() => {
+                Answer::Refused(error.in_table(self.table, rows, self.columns))
+            }
             Err(error) => return Err(error),
         };
         simple(self.connection, Step::Insert, "ROLLBACK TO SAVEPOINT ledger_check").await?;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use sqlx::postgres::PgDatabaseError;
 
+use super::super::suspects;
 use super::{Step, StepError, is_in_function, is_raised, is_without_partition};
 use crate::escape::visible;
 use crate::store::table_name::quoted;
@@ -21,6 +22,9 @@ fn of_object(failed: &StepError, error: &PgDatabaseError) -> Option<String> {
     }
     let function = function(error);
     match (error.code(), error.column()) {
+        _ if !failed.suspects.is_empty() && !is_raised(error) => {
+            Some(suspects::remedy(&failed.suspects, error.code(), &table(error)))
+        }
         ("P0001", _) if is_raised(error) => Some(format!(
             "{function} refuses the row; let its owner correct it, or run ALTER TABLE observability_events DISABLE TRIGGER for its \
              trigger"
