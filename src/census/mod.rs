@@ -26,7 +26,7 @@ pub use self::callsite::Callsite;
 use self::probe::{Hidden, Program};
 use self::words::Words;
 use crate::notice::{NoticeKind, Route};
-use crate::queue;
+use crate::queue::suppressed;
 use crate::rules::plan::Plans;
 
 /// The most callsites that are kept: more than large programs have.
@@ -158,7 +158,7 @@ impl Census {
         let mut found = lock(&self.found);
         found.heard.insert(meta.callsite());
         if found.known.contains(&meta.callsite()) {
-            if !queue::is_this_thread_suppressed() {
+            if !suppressed::is_this_thread() {
                 self.is_asked_anew.store(true, Ordering::Release);
                 self.is_changed.store(true, Ordering::Release);
             }

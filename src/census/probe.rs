@@ -14,7 +14,7 @@ use tracing::subscriber::{Interest, NoSubscriber, Subscriber};
 use tracing::{Dispatch, Event, Metadata, dispatcher};
 
 use super::{Census, PATIENCE, lock};
-use crate::queue;
+use crate::queue::suppressed;
 
 /// A callsite that a filter keeps from the layer.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +76,7 @@ impl Program {
 /// Runs on a new thread. The ledger records nothing of that thread. `None` if it cannot start or panics.
 fn apart<T: Send>(look: impl FnOnce() -> T + Send) -> Option<T> {
     let look = || {
-        queue::suppress_this_thread();
+        suppressed::suppress_this_thread();
         look()
     };
     thread::scope(|scope| thread::Builder::new().spawn_scoped(scope, look).ok()?.join().ok())

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::columns::ColumnMap;
 use crate::error::Error;
 use crate::finding::{Checkup, Health};
-use crate::queue;
+use crate::queue::suppressed;
 use crate::row::Row;
 use crate::rules::Rules;
 use crate::rules::plan::RowKind;
@@ -192,7 +192,7 @@ fn within<T: Send + 'static>(
 ) -> Option<T> {
     let (sender, result) = mpsc::sync_channel(1);
     let work = move || {
-        queue::suppress_this_thread();
+        suppressed::suppress_this_thread();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         if let Ok(runtime) = runtime {
             // Nobody waits any more after the timeout.

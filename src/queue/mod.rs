@@ -17,11 +17,11 @@ mod fork;
 pub(crate) mod models;
 mod overflow;
 mod stats;
+pub(crate) mod suppressed;
 #[cfg(test)]
 mod tests;
 mod words;
 
-use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -45,26 +45,6 @@ const NEVER: u64 = u64::MAX;
 
 /// How often a caller evicts old records before it gives up, because other threads keep taking the room.
 const EVICTION_ROUNDS: usize = if cfg!(all(test, ledger_loom)) { 2 } else { 64 };
-
-thread_local! {
-    static SUPPRESSED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// From now on, no record of the calling thread is taken or counted. The thread is the writer's: a ledger that recorded
-/// its own writing would never come to rest.
-///
-/// This is a mark, and not `NoSubscriber` as the thread's default. While any thread of the process has a default of its
-/// own, tracing looks for one on every thread, and gives up where it cannot: while a thread exits, and within a
-/// subscriber, as in a `Debug` that logs. Rows would be lost there, and every other layer would lose its spans. (See
-/// `get_default` in tracing-core's `dispatcher.rs`.)
-pub(crate) fn suppress_this_thread() {
-    SUPPRESSED.set(true);
-}
-
-/// Whether the calling thread is one of the ledger's own.
-pub(crate) fn is_this_thread_suppressed() -> bool {
-    SUPPRESSED.get()
-}
 
 /// A record's place in the queue. Its owner pushes the record at once, because the writer waits for it.
 #[must_use = "the writer waits for the record"]
@@ -166,7 +146,7 @@ impl Queue {
     /// make another one look refused.
     #[inline]
     fn try_admit(&self) -> Result<Permit, Refusal> {
-        if SUPPRESSED.get() {
+        if suppressed::is_this_thread() {
             return Err(Refusal::Suppressed);
         }
         let state = &self.account.state.0;

@@ -10,6 +10,7 @@ mod detail;
 mod escape;
 mod gather;
 mod grid;
+mod hash;
 mod key;
 mod live;
 mod log;

@@ -1,10 +1,10 @@
 //! What a report asks of every row, and what the rows of each event type answer: the rules say under which key.
 
 use std::borrow::Cow;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Timestamp;
 
+use super::hash::hash;
 use super::key::{Place, hours, write_key};
 use super::why::why;
 use crate::rules::Rules;
@@ -285,15 +285,14 @@ impl<'a> Observation<'a> {
 
     /// A number for the booking, else for the trace, else for the row. It does not depend on the order in which rows are read.
     pub(crate) fn unit(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
         match self.unit_name() {
-            Some(name) => name.hash(&mut hasher),
+            Some(name) => hash(name.as_bytes()),
             None => {
-                let moment = self.moment().map(|moment| moment.as_microsecond());
-                (moment, self.duration_ms().map(f64::to_bits)).hash(&mut hasher);
+                let moment = self.moment().map_or(i64::MIN, |moment| moment.as_microsecond());
+                let duration = self.duration_ms().map_or(0, f64::to_bits);
+                hash(&((u128::from(moment.cast_unsigned()) << 64) | u128::from(duration)).to_le_bytes())
             }
         }
-        hasher.finish()
     }
 
     /// Finite.

@@ -53,7 +53,7 @@ use self::pump::Pump;
 use self::source::Source;
 use crate::census::Census;
 use crate::error::Error;
-use crate::queue::{self, Queue};
+use crate::queue::{Queue, suppressed};
 use crate::spool::Spool;
 use crate::store::Store;
 
@@ -96,7 +96,7 @@ pub(crate) fn start<S: Store>(
     let thread = thread::Builder::new().name("tracing-ledger".to_owned()).spawn(move || {
         // Made first and dropped last: however the thread ends, no caller waits for it.
         let _end = EndOfThread { queue: queue.clone(), control: control.clone() };
-        queue::suppress_this_thread();
+        suppressed::suppress_this_thread();
         queue.route.take_thread();
         match runtime() {
             Ok(runtime) => {
@@ -124,7 +124,10 @@ pub(crate) fn start<S: Store>(
 
 /// A runtime whose threads for blocking work are suppressed like the writer's: the ledger records nothing from them.
 fn runtime() -> io::Result<Runtime> {
-    runtime::Builder::new_current_thread().enable_all().on_thread_start(queue::suppress_this_thread).build()
+    runtime::Builder::new_current_thread()
+        .enable_all()
+        .on_thread_start(suppressed::suppress_this_thread)
+        .build()
 }
 
 /// Both halves, until the delivering one is stopped.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::report::hash::hash;
 use crate::report::observe::Observation;
 
 /// Sides that have one row in twenty in common are recognised in more than 19 of 20 cases.
@@ -39,15 +40,6 @@ impl RowSketch {
     pub(super) fn has_rows_of(&self, other: &Self) -> bool {
         !self.0.is_disjoint(&other.0)
     }
-}
-
-/// The FNV-1a hash, mixed so that ids that begin alike are spread. A file keeps it, so it never changes.
-fn hash(bytes: &[u8]) -> u64 {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, step);
-    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^ (hash >> 31)
 }
 
 impl From<RowSketch> for String {

@@ -2,10 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::flow::Flows;
 use crate::report::answer::{Attempts, AttemptsBar, JobAttempts, JobFigures, ResultFigures, Share};
+use crate::report::hash::hash;
 use crate::report::observe::Observation;
 use crate::report::question::JobRule;
 use crate::report::samples::{Counts, Samples, Sorted};
@@ -156,9 +156,7 @@ impl JobTally {
 
 /// A number for a booking. Two of ten million bookings have the same one with a chance of 3 in a million.
 fn booking(name: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
-    hasher.finish()
+    hash(name.as_bytes())
 }
 
 fn of_jobs(sorted: &Sorted) -> JobAttempts {

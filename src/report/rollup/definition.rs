@@ -8,7 +8,7 @@ use crate::store::read::{Asked, Choice};
 use crate::store::rolled::Making;
 
 /// The form of the figures. Those of another form are refused.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 /// Keys of the context with the name of a column.
 const COLUMNS: [&str; 7] = ["hour", "day", "event_type", "source", "severity", "restaurant_id", "booking_id"];
 
