@@ -57,11 +57,23 @@ pub struct TimeStep {
     pub success: Share,
     /// How many rows have each outcome.
     pub outcomes: BTreeMap<String, u64>,
+    /// How many of the rows that succeeded have each outcome, or [`NO_OUTCOME`](Self::NO_OUTCOME). Each row is in one of
+    /// `succeeded`, `failed` and `unknown`.
+    pub succeeded: BTreeMap<String, u64>,
+    /// The same of the rows that did not succeed.
+    pub failed: BTreeMap<String, u64>,
+    /// The same of the rows that do not say whether they succeeded.
+    pub unknown: BTreeMap<String, u64>,
     /// In milliseconds.
     pub duration_ms: Spread,
     /// Whether the percentiles are within 0.4 % of the exact ones, and not exact. It saves memory where a step has many
     /// durations.
     pub approximate: bool,
+}
+
+impl TimeStep {
+    /// The key of rows without an outcome.
+    pub const NO_OUTCOME: &str = "(no outcome)";
 }
 
 /// The rows that one version of a service made.

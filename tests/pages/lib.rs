@@ -4,6 +4,8 @@
 mod answers;
 #[cfg(test)]
 mod browser;
+#[cfg(test)]
+mod charts;
 // Not by way of the package of tests/support: it would build the ledger and its databases once more.
 #[cfg(test)]
 #[path = "../support/cluster.rs"]

@@ -54,6 +54,15 @@ fn of_report(report: &Report, is_compared: bool) -> Vec<String> {
         |event| event.figures.success.n < event.figures.calls,
         "the shares are those of the rows that say it",
     ));
+    sentences.extend(listed(
+        report,
+        "Some durations are below 0",
+        |event| {
+            let detail = event.detail.as_ref();
+            detail.and_then(|detail| detail.histogram.first()).is_some_and(|bar| bar.from < 0.0)
+        },
+        "a clock went back while a call ran, or the key has no duration; they count as they are",
+    ));
     let details = || report.events.iter().filter_map(|event| event.detail.as_ref());
     if !is_compared && details().next().is_some() && details().all(|detail| detail.deploys.is_empty()) {
         sentences.push(

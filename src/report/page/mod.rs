@@ -12,6 +12,7 @@ mod groups;
 mod job;
 mod lean;
 mod limits;
+mod outcomes;
 mod shell;
 mod show;
 mod spread;
@@ -223,5 +224,7 @@ fn lost(losses: &Losses, before: Option<&Losses>) -> Markup {
     }
 }
 
+#[cfg(test)]
+mod drawn;
 #[cfg(test)]
 mod tests;

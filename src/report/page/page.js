@@ -113,56 +113,65 @@
   }
 
   // Time: all charts show the same part of it, as shares of the whole.
-  const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 259200, 604800,
-    1209600, 2419200, 7257600];
-  // The row of the table is what a chart shows at a place: `time` and the first second and the length of a step, or `log` and the
-  // durations at both ends.
+  const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 259200, 432000,
+    604800, 1209600];
+  const MONTHS = [1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 2400, 6000, 12000, 30000, 60000];
+  // The row of the table is what a chart shows at a place: `time` and the first second and the length of a step, or `log`, the
+  // durations at both ends and where the axis begins. Left of it are durations of 0.
   const charts = all("svg[data-axis]").map((chart) => {
-    const [kind, first, second] = chart.dataset.axis.split(",");
+    const [kind, first, second, start] = chart.dataset.axis.split(",");
     const plot = chart.querySelector("svg");
     const { width: steps, height } = plot.viewBox.baseVal;
     const [left, width] = ["x", "width"].map((name) => Number(plot.getAttribute(name)));
-    const [lo, hi] = [Number(first), Number(second)];
+    const [lo, hi, begin] = [first, second, start].map(Number);
     const table = chart.closest("figure").querySelector("table");
     const heads = [...table.tHead.rows[0].cells].map((head) => [head.textContent, head.dataset.key]);
     const place = (row) => {
       if (kind === "time") return Number(row.dataset.at.slice(1)) + 0.5;
       const edges = [...row.cells].filter((_, column) => ["/from", "/to"].includes(heads[column][1])).map((cell) => Number(raw(cell)));
-      const each = edges.map((edge) => (edge > lo ? Math.log(edge / lo) / Math.log(hi / lo) : 0) * steps);
+      if (edges.every((edge) => edge <= 0)) return 6;
+      const each = edges.map((edge) => begin + (edge > lo ? Math.log(edge / lo) / Math.log(hi / lo) : 0) * (steps - begin));
       return each.reduce((sum, x) => sum + x, 0) / each.length;
     };
-    const text = (cell, column) => (cell.tagName === "TH" ? `${cell.textContent} UTC` : `${heads[column][0]} ${cell.textContent}`);
+    const text = (cell, column) => (cell.tagName === "TH" ? cell.textContent.replace(/\d(?=$|,)/, "$& UTC") : `${heads[column][0]} ${cell.textContent}`);
     const points = [...table.tBodies[0].rows].map((row) => [place(row), [...row.cells].map(text).join(" · ")]);
     points.sort(([one], [other]) => one - other);
     return { chart, plot, isTime: kind === "time", first: lo, length: hi, steps, height, left, width, points };
   });
   const plots = charts.filter((one) => one.isTime);
   let [from, to] = [0, 1];
-  const label = (second, step) => {
-    const text = new Date(second * 1000).toUTCString();
-    if (step >= 2419200) return new Date(second * 1000).toISOString().slice(0, 10);
-    if (second % 86400 === 0) return text.slice(8, 11) + " " + Number(text.slice(5, 7));
-    return text.slice(17, step < 60 ? 25 : 22);
-  };
-  const moments = (lo, hi) => {
-    const step = STEPS.find((step) => (hi - lo) / step <= 5);
-    const [first, last] = step ? [Math.ceil(lo / step), Math.floor(hi / step)]
-      : [lo, hi].map((second, end) => new Date(second * 1000).getUTCFullYear() + 1 - end);
-    const every = step ? 1 : Math.ceil((last + 1 - first) / 5);
-    const numbers = Array.from({ length: Math.max(0, last + 1 - first) }, (_, n) => first + n).filter((n) => n % every === 0);
-    return numbers.map((n) => (step ? [n * step, label(n * step, step)] : [Date.UTC(n, 0) / 1000, n]));
-  };
   const ticks = ({ steps, first, length, width }) => {
     const group = document.getElementById("time");
     const [lo, hi] = [from, to].map((share) => first + share * steps * length);
+    const [begin, end] = [lo, hi].map((second) => new Date(second * 1000));
+    const fits = (step) => (hi - lo) / step <= 5;
+    const step = STEPS.find(fits);
+    const months = MONTHS.find((count) => fits(count * 2419200));
+    const moment = (number) => new Date(step ? number * step * 1000 : Date.UTC(2000, number * months - 24000));
+    let number = Math.floor(step ? lo / step : (begin.getUTCFullYear() * 12 + begin.getUTCMonth()) / months);
+    let year = begin.getUTCFullYear() === end.getUTCFullYear() && begin.getUTCFullYear();
+    const label = (date) => {
+      const text = date.toUTCString();
+      const [own, month] = [date.getUTCFullYear(), text.slice(8, 11)];
+      if (!step) return (months < 12 ? month + " " : "") + text.slice(12, 16);
+      if (date % 864e5) return text.slice(17, step < 60 ? 25 : 22);
+      const day = `${month} ${date.getUTCDate()}` + (own === year ? "" : " " + own);
+      year = own;
+      return day;
+    };
     all("text", group).forEach((text) => text.remove());
-    let marks = "";
-    for (const [second, name] of moments(lo, hi)) {
-      const x = ((second - lo) / (hi - lo)) * width;
+    let [marks, free] = ["", -width];
+    for (let date = moment(number); date <= end; date = moment(number += 1)) {
+      if (date < begin) continue;
+      const x = ((date / 1000 - lo) / (hi - lo)) * width;
       const text = document.createElementNS(SVG, "text");
-      text.setAttribute("x", x > width - 14 ? width + 10 : x);
-      if (x > width - 14) text.setAttribute("text-anchor", "end");
-      text.textContent = name;
+      text.textContent = label(date);
+      const half = text.textContent.length * 2.8;
+      const right = Math.min(x + half, width + 10);
+      if (right - 2 * half < free) continue;
+      free = right + 5.6;
+      text.setAttribute("x", right < x + half ? right : x);
+      if (right < x + half) text.setAttribute("text-anchor", "end");
       group.append(text);
       marks += `M${x}-15v4`;
     }

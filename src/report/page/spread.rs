@@ -9,8 +9,10 @@ use super::show::Shown;
 use super::table::{Cell, Column, Row, Table};
 
 const HEIGHT: f64 = 140.0;
-/// The share of the axis that is kept for durations of 0.
-const ZERO: f64 = 0.12;
+/// The bar of durations that are not above 0, which have no place on a logarithmic axis.
+const ZERO_BAR: f64 = 12.0;
+/// Where the axis begins right of that bar, so that the labels of both have room.
+const BESIDE_ZERO: f64 = 46.0;
 /// The id of the axis of shares.
 const SHARES: &str = "shares";
 
@@ -37,7 +39,7 @@ pub(super) struct Durations<'a> {
 /// Of the histogram and of the shares. Bars of the side before are outlines, so that they show upon those of the other.
 fn inks(sides: usize) -> &'static [(Ink, Ink)] {
     const AFTER: (Ink, Ink) = (Ink::area(BLUE), Ink::line(BLUE, 2.0, None));
-    const BEFORE: (Ink, Ink) = (Ink::line(INK, 1.2, None), Ink::line(INK, 1.6, Some("5 3")));
+    const BEFORE: (Ink, Ink) = (Ink::outline(INK), Ink::line(INK, 1.6, Some("5 3")));
     if sides == 1 { &[AFTER] } else { &[BEFORE, AFTER] }
 }
 
@@ -45,8 +47,15 @@ impl Durations<'_> {
     /// `None` without durations.
     pub(super) fn charts(&self) -> Option<[Markup; 2]> {
         let ends = self.ends()?;
-        let x = Scale::log(ends, [0.0, PLOT]);
-        Some([self.histogram(&x, Axis::Durations(ends)), self.shares(&x, Axis::Durations(ends))])
+        let start = if self.zero().is_some() { BESIDE_ZERO } else { 0.0 };
+        let x = Scale::log(ends, [start, PLOT]);
+        let axis = Axis::Durations { ends, start };
+        Some([self.histogram(&x, axis), self.shares(&x, axis)])
+    }
+
+    /// The durations that are not above 0.
+    fn zero(&self) -> Option<&Bucket> {
+        self.buckets.first().filter(|bucket| bucket.to <= 0.0)
     }
 
     /// Of a logarithmic axis: the shortest duration and the longest.
@@ -54,13 +63,7 @@ impl Durations<'_> {
         let first = self.buckets.iter().find(|bucket| bucket.to > 0.0)?;
         // The first bucket may begin at 0, which has no place on this axis.
         let lo = if first.from > 0.0 { first.from } else { first.to / 10_f64.powf(0.05) };
-        let hi = self.buckets.last()?.to;
-        // Durations of 0 have a bar left of the rest.
-        Some([if self.has_zero() { lo / (hi / lo).max(1.5).powf(ZERO) } else { lo }, hi])
-    }
-
-    fn has_zero(&self) -> bool {
-        self.buckets.first().is_some_and(|bucket| bucket.to <= 0.0)
+        Some([lo, self.buckets.last()?.to])
     }
 
     fn sum(&self, side: usize) -> u64 {
@@ -115,34 +118,32 @@ impl Durations<'_> {
         let path = |side: usize| {
             let start = self.buckets.first().map(|bucket| (self.edges(bucket, x)[0], HEIGHT));
             let mut sum = 0.0;
-            let each = self.buckets.iter().map(|bucket| {
+            let each = self.buckets.iter().flat_map(|bucket| {
+                let before = (self.edges(bucket, x)[0], y.at(sum));
                 sum += self.share(bucket, side);
-                (self.edges(bucket, x)[1], y.at(sum))
+                [before, (self.edges(bucket, x)[1], y.at(sum))]
             });
-            line(start.into_iter().chain(each))
+            // Neighbours have an edge in common.
+            let mut points: Vec<_> = start.into_iter().chain(each).collect();
+            points.dedup();
+            line(points)
         };
         let plot = html! { @for (side, (_, line)) in inks(self.sides.len()).iter().enumerate() { (line.draw(&path(side))) } };
         chart.draw(&axes, &plot)
     }
 
     fn edges(&self, bucket: &Bucket, x: &Scale) -> [f64; 2] {
-        if bucket.to <= 0.0 {
-            return [0.0, PLOT * ZERO / 2.0];
-        }
-        [x.at(bucket.from), x.at(bucket.to)]
+        if bucket.to <= 0.0 { [0.0, ZERO_BAR] } else { [x.at(bucket.from), x.at(bucket.to)] }
     }
 
     /// Both ends of the axis have labels, as the buckets there begin and end with them.
     fn x_ticks(&self, x: &Scale) -> Vec<Tick> {
         let ends = [self.buckets.iter().find(|bucket| bucket.to > 0.0), self.buckets.last()];
         let [Some(first), Some(last)] = ends else { return Vec::new() };
-        let mut ticks = vec![(PLOT, duration_label(last.to))];
-        if self.has_zero() {
-            ticks.push((PLOT * ZERO / 4.0, "≤ 0".to_owned()));
-        }
-        let first = (x.at(first.from), duration_label(first.from));
-        if ticks.iter().all(|other| has_room_beside(other, &first)) {
-            ticks.push(first);
+        let mut ticks = vec![(x.at(first.from), duration_label(first.from)), (PLOT, duration_label(last.to))];
+        if let Some(zero) = self.zero() {
+            let label = if zero.from < 0.0 { "≤ 0" } else { "0" };
+            ticks.push((ZERO_BAR / 2.0, label.to_owned()));
         }
         for tick in x.nice(6).into_iter().map(|value| (x.at(value), duration_label(value))) {
             if ticks.iter().all(|other| has_room_beside(other, &tick)) {

@@ -1,32 +1,28 @@
-//! One event type over time: percentiles, and calls by outcome.
-
-use std::collections::BTreeSet;
+//! One event type over time: its steps, and the percentiles of durations.
 
 use maud::{Markup, html};
 
 use super::chart::{
-    Axis, BLUE, Chart, GREY, INK, Ink, OLIVE, ORANGE, PLOT, RED, Scale, TEAL, Tick, VIOLET, bars,
-    duration_label, seconds, stairs, steps, time_ticks, x_labels,
+    Axis, BLUE, Chart, GREY, INK, Ink, PLOT, Scale, Tick, dots, duration_label, seconds, steps, time_ticks,
+    x_labels,
 };
-use super::show::{Days, Shown, cut, foreign, step};
+use super::show::{Days, Shown, cut, foreign};
 use super::table::{Cell, Column, Row, Table};
-use crate::report::answer::{Report, Spread, moment_text};
+use crate::report::answer::{Report, Spread, Window, moment_text};
 use crate::report::detail::{Detail, TimeStep};
 
-const HEIGHT: f64 = 158.0;
-/// Above the bars.
-const SUCCESS_HEIGHT: f64 = 36.0;
-const BARS_TOP: f64 = 52.0;
+pub(super) const HEIGHT: f64 = 158.0;
+/// So that a point at the end of an axis is not cut.
+const EDGE: f64 = 3.0;
 /// A version's name may be a commit's hash.
 const VERSION_LENGTH: usize = 12;
-const NO_OUTCOME: &str = "no outcome";
 /// Labels that are closer would touch.
 const LABEL_HEIGHT: f64 = 13.0;
 /// Of the sentence that names them.
 const MOST_DEPLOYS: usize = 12;
 
 /// The id of the axis of time. The script has the same.
-const TIME: &str = "time";
+pub(super) const TIME: &str = "time";
 
 /// The percentiles, and how each is drawn.
 type Level = (&'static str, fn(&Spread) -> Option<f64>, Ink);
@@ -36,15 +32,20 @@ const LEVELS: [Level; 3] = [
     ("p99", |spread| spread.p99, Ink::line(GREY, 1.4, Some("1.5 3"))),
 ];
 
+/// The name of [`OverTime::is_part`] in a legend.
+pub(super) const PART: &str = "part of a step";
+
 /// An event type's steps of time, as its charts need them.
 pub(super) struct OverTime<'a> {
-    event_type: String,
-    detail: &'a Detail,
+    pub(super) event_type: String,
+    pub(super) detail: &'a Detail,
     x: Scale,
-    axis: Axis,
+    pub(super) axis: Axis,
     days: Days,
     /// The beginning of the charts' ids.
-    id: String,
+    pub(super) id: String,
+    /// The steps that the window has in part.
+    parts: Vec<usize>,
 }
 
 impl<'a> OverTime<'a> {
@@ -57,7 +58,8 @@ impl<'a> OverTime<'a> {
         let x = Scale::linear([first, last], [0.0, PLOT]);
         let axis = Axis::Time { first, length, steps: detail.over_time.len() as f64 };
         let event_type = foreign(&report.events.get(number)?.event_type);
-        Some(Self { event_type, detail, x, axis, days: Days::of(report), id: format!("t{number}") })
+        let parts = parts(&report.window, &detail.over_time);
+        Some(Self { event_type, detail, x, axis, days: Days::of(report), id: format!("t{number}"), parts })
     }
 
     /// The axis of time, which all event types share.
@@ -65,7 +67,7 @@ impl<'a> OverTime<'a> {
         x_labels(TIME, &time_ticks(&self.x, 5))
     }
 
-    fn steps(&self) -> &'a [TimeStep] {
+    pub(super) fn steps(&self) -> &'a [TimeStep] {
         &self.detail.over_time
     }
 
@@ -100,7 +102,7 @@ impl<'a> OverTime<'a> {
         }
     }
 
-    fn deploy_lines(&self) -> Markup {
+    pub(super) fn deploy_lines(&self) -> Markup {
         // It has the steps of the whole plot.
         let x = |x: f64| (x / PLOT * self.steps().len() as f64 * 100.0).round() / 100.0;
         let lines: String = self.deploys().iter().map(|(at, _)| format!("M{} 0V{HEIGHT}", x(*at))).collect();
@@ -115,12 +117,25 @@ impl<'a> OverTime<'a> {
     /// `None` without durations.
     pub(super) fn percentiles(&self) -> Option<Markup> {
         let (y, edges, desc) = self.durations_axis()?;
+        let heights = |of: fn(&Spread) -> Option<f64>| -> Vec<_> {
+            self.steps().iter().map(|step| of(&step.duration_ms).map(|value| y.at(value))).collect()
+        };
+        let mut legend: Vec<_> = LEVELS.map(|(name, _, ink)| (name, ink)).into();
+        let has_lone = !dots(&self.whole(&heights(LEVELS[0].1))).is_empty();
+        let dot = match (has_lone, self.has_parts()) {
+            (true, true) => "step alone or in part",
+            (true, false) => "step alone",
+            _ => PART,
+        };
+        if has_lone || self.has_parts() {
+            legend.push((dot, Ink::line(INK, 1.6, None).dots()));
+        }
         let chart = Chart {
             title: &format!("Median, p95 and p99 of the duration of {} over time", self.event_type),
             desc: &desc,
             id: &format!("{}d", self.id),
             height: HEIGHT,
-            legend: &LEVELS.map(|(name, _, ink)| (name, ink)),
+            legend: &legend,
             axis: self.axis,
         };
         let mut ticks: Vec<Tick> =
@@ -133,12 +148,9 @@ impl<'a> OverTime<'a> {
         let axes = html! {
             (chart.y_axis(&ticks)) (chart.x_axis_of(TIME)) (chart.marks(&self.deploys()))
         };
-        let path = |of: fn(&Spread) -> Option<f64>| {
-            steps(self.steps().iter().map(|step| of(&step.duration_ms).map(|value| y.at(value))))
-        };
         let plot = html! {
             (self.deploy_lines())
-            @for (_, of, ink) in LEVELS.iter().rev() { (ink.draw_over_time(&path(*of))) }
+            @for (_, of, ink) in LEVELS.iter().rev() { (self.line(&heights(*of), *ink)) }
         };
         Some(chart.draw(&axes, &plot))
     }
@@ -155,18 +167,15 @@ impl<'a> OverTime<'a> {
         // A slow tail would press the median to the ground.
         let is_log = lo > 0.0 && hi / lo > 20.0;
         let (y, edges) = if is_log {
-            let (y, edges) = Scale::log_outward([lo, hi], [HEIGHT, 0.0]);
+            let (y, edges) = Scale::log_outward([lo, hi], [HEIGHT - EDGE, EDGE]);
             (y, edges.into())
         } else {
-            (Scale::linear([0.0, hi], [HEIGHT, 0.0]), Vec::new())
+            (Scale::linear([0.0, hi], [HEIGHT, EDGE]), Vec::new())
         };
         let axis = if is_log { "logarithmic axis; " } else { "" };
         let most = duration_label(hi);
-        Some((
-            y,
-            edges,
-            format!("{} steps of time; {axis}p99 of a step is at most {most}.", self.steps().len()),
-        ))
+        let desc = format!("{} steps of time; {axis}p99 of a step is at most {most}.", self.steps().len());
+        Some((y, edges, desc))
     }
 
     pub(super) fn percentiles_name(&self) -> &'static str {
@@ -176,79 +185,30 @@ impl<'a> OverTime<'a> {
         }
     }
 
-    /// An event has no outcome and no success of its own.
-    pub(super) fn outcomes_name(&self) -> &'static str {
-        let has = |step: &TimeStep| !step.outcomes.is_empty() || step.success.rate.is_some();
-        if self.steps().iter().any(has) { "Success and outcomes over time" } else { "Rows over time" }
-    }
-
-    /// The share that succeeded above bars of the outcomes.
-    pub(super) fn outcomes(&self) -> Markup {
-        let parts = self.parts();
-        let has_success = self.steps().iter().any(|step| step.success.rate.is_some());
-        let most = self.steps().iter().map(|step| step.calls).max().unwrap_or_default().max(1);
-        let y = Scale::linear([0.0, most as f64], [HEIGHT, if has_success { BARS_TOP } else { 4.0 }]);
-        let rate = Scale::linear([0.0, 1.0], [SUCCESS_HEIGHT, 2.0]);
-        let success = Ink::line(INK, 1.6, None);
-        let mut legend = if has_success { vec![("success", success)] } else { Vec::new() };
-        // Events have no outcome at all.
-        let named = parts.iter().filter(|part| has_success || part.name != NO_OUTCOME);
-        legend.extend(named.map(|part| (part.name.as_str(), part.ink)));
-        let chart = Chart {
-            title: &format!("{}: {}", self.outcomes_name(), self.event_type),
-            desc: &format!("{} steps of time, at most {most} calls in one.", self.steps().len()),
-            id: &format!("{}o", self.id),
-            height: HEIGHT,
-            legend: &legend,
-            axis: self.axis,
-        };
-        let ticks = y.nice(3).into_iter().filter(|value| value.fract() == 0.0);
-        let mut ticks: Vec<Tick> = ticks.map(|value| (y.at(value), value.to_string())).collect();
-        if has_success {
-            ticks.extend([0.0, 1.0].map(|share| (rate.at(share), format!("{}%", share * 100.0))));
+    /// A line through the steps that the window has as a whole, and dots for the others and for those without a neighbour.
+    pub(super) fn line(&self, heights: &[Option<f64>], ink: Ink) -> Markup {
+        let whole = self.whole(heights);
+        let others: Vec<_> =
+            heights.iter().zip(&whole).map(|(height, whole)| height.filter(|_| whole.is_none())).collect();
+        html! {
+            (ink.draw_over_time(&steps(&whole)))
+            (ink.dots().draw_over_time(&(dots(&whole) + &dots(&others))))
         }
-        let axes = html! { (chart.y_axis(&ticks)) (chart.x_axis_of(TIME)) };
-        let line = steps(self.steps().iter().map(|step| step.success.rate.map(|share| rate.at(share))));
-        let plot = html! {
-            @for (place, part) in parts.iter().enumerate() { (part.ink.draw(&part.on(&parts[..place], &y))) }
-            (self.deploy_lines())
-            (success.draw_over_time(&line))
-        };
-        chart.draw(&axes, &plot)
     }
 
-    /// The parts of the bars, from the bottom to the top.
-    fn parts(&self) -> Vec<Part> {
-        let names = self.outcome_names();
-        let count = |step: &TimeStep, name: &str| step.outcomes.get(name).copied().unwrap_or_default();
-        let counts = |of: &dyn Fn(&TimeStep) -> u64| self.steps().iter().map(of).collect::<Vec<_>>();
-        let mut parts = Vec::new();
-        for name in &names {
-            if *name == "ok" {
-                // A call may return and have no success.
-                let silent = |step: &TimeStep| failures_that_returned(step).min(count(step, name));
-                parts.push(Part::new("ok", BLUE, counts(&|step| count(step, name) - silent(step))));
-                parts.push(Part::new("ok, no success", OLIVE, counts(&silent)));
-            } else {
-                parts.push(Part::new(
-                    &cut(name, 20),
-                    outcome_colour(name),
-                    counts(&|step| count(step, name)),
-                ));
-            }
-        }
-        let without = |step: &TimeStep| step.calls.saturating_sub(step.outcomes.values().sum());
-        parts.push(Part::new(NO_OUTCOME, GREY, counts(&without)));
-        parts.retain(|part| part.counts.iter().any(|count| *count > 0));
-        parts
+    /// Without those of steps that the window has in part.
+    fn whole(&self, heights: &[Option<f64>]) -> Vec<Option<f64>> {
+        let each = heights.iter().enumerate();
+        each.map(|(number, height)| height.filter(|_| !self.is_part(number))).collect()
     }
 
-    /// `ok` at the bottom, then `error`, then in the order of the alphabet.
-    fn outcome_names(&self) -> Vec<&'a str> {
-        let names = self.steps().iter().flat_map(|step| step.outcomes.keys().map(String::as_str));
-        let mut names: Vec<_> = names.collect::<BTreeSet<_>>().into_iter().collect();
-        names.sort_by_key(|name| (*name != "ok", *name != "error"));
-        names
+    /// Whether the window has less than nine tenths of the step: few rows there are no collapse.
+    pub(super) fn is_part(&self, number: usize) -> bool {
+        self.parts.contains(&number)
+    }
+
+    pub(super) fn has_parts(&self) -> bool {
+        !self.parts.is_empty()
     }
 
     /// The percentiles of the last steps with durations, at most so many.
@@ -265,26 +225,7 @@ impl<'a> OverTime<'a> {
         self.table("durations", most, columns, |step| step.duration_ms.n > 0, cells)
     }
 
-    /// The outcomes of the last steps with rows, at most so many.
-    pub(super) fn outcomes_table(&self, most: usize) -> Table {
-        let names = self.outcome_names();
-        let mut columns = vec![Column::figure("calls", "/calls"), Column::figure("success", "/success/rate")];
-        columns.extend(
-            names.iter().map(|name| Column::figure(cut(name, 40), format!("/outcomes{}", step(name)))),
-        );
-        let cells = |step: &TimeStep| {
-            let mut cells =
-                vec![Cell::Figure(Shown::count(step.calls)), Cell::Figure(Shown::share(&step.success))];
-            cells.extend(names.iter().map(|name| match step.outcomes.get(*name) {
-                Some(count) => Cell::Figure(Shown::count(*count)),
-                None => Cell::Derived("0".to_owned()),
-            }));
-            cells
-        };
-        self.table("outcomes", most, columns, |step| step.calls > 0, cells)
-    }
-
-    fn table(
+    pub(super) fn table(
         &self,
         of: &str,
         most: usize,
@@ -301,7 +242,8 @@ impl<'a> OverTime<'a> {
         columns.insert(0, Column::text("from (UTC)"));
         let row = |(number, step): (usize, &TimeStep)| {
             let mut cells = cells(step);
-            cells.insert(0, Cell::Text(self.days.moment(step.from)));
+            let part = if self.is_part(number) { ", in part" } else { "" };
+            cells.insert(0, Cell::Text(self.days.moment(step.from) + part));
             Row { at: format!("/{number}"), cells }
         };
         let rows = all.into_iter().skip(left_out).map(row).collect();
@@ -309,79 +251,17 @@ impl<'a> OverTime<'a> {
     }
 }
 
-/// The rows of one colour.
-struct Part {
-    name: String,
-    ink: Ink,
-    /// Of each step.
-    counts: Vec<u64>,
-}
-
-impl Part {
-    fn new(name: &str, colour: &'static str, counts: Vec<u64>) -> Self {
-        Self { name: name.to_owned(), ink: Ink::area(colour), counts }
-    }
-
-    /// The path of its bars, on those of the parts below.
-    fn on(&self, below: &[Self], y: &Scale) -> String {
-        let each = self.counts.iter().enumerate().map(|(step, count)| {
-            let below: u64 = below.iter().map(|other| other.counts[step]).sum();
-            [below + count, below].map(|height| y.at(height as f64))
-        });
-        let each: Vec<_> = each.collect();
-        let alone = (0..).zip(&each).map(|(place, [top, bottom])| {
-            let left = f64::from(place);
-            [left, left + 1.0, *top, *bottom]
-        });
-        // Few bars take fewer bytes if each is drawn alone.
-        let (alone, together) = (bars(alone), stairs(&each));
-        if alone.len() < together.len() { alone } else { together }
-    }
-}
-
-/// The calls without success that neither an error nor another outcome explains.
-fn failures_that_returned(step: &TimeStep) -> u64 {
-    let succeeded =
-        step.success.rate.map_or(step.success.n, |rate| (rate * step.success.n as f64).round() as u64);
-    let others = step.outcomes.iter().filter(|(name, _)| !matches!(name.as_str(), "ok" | "unknown"));
-    let without = step.calls.saturating_sub(step.outcomes.values().sum());
-    let explained = others.map(|(_, count)| count).sum::<u64>() + without;
-    step.success.n.saturating_sub(succeeded).saturating_sub(explained)
-}
-
-/// Each has a contrast of 3 to 1 with a light and with a dark page.
-fn outcome_colour(name: &str) -> &'static str {
-    match name {
-        "ok" => BLUE,
-        "error" => ORANGE,
-        "panic" => RED,
-        "cancelled" => TEAL,
-        _ => VIOLET,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn channels(colour: &str) -> Vec<f64> {
-        let channel = |at: usize| u8::from_str_radix(&colour[at..at + 2], 16).expect("a colour");
-        [1, 3, 5].map(|at| f64::from(channel(at)) / 255.0).into()
-    }
-
-    /// As WCAG 2.2 has it.
-    fn luminance(channels: &[f64]) -> f64 {
-        let linear = |c: &f64| if *c <= 0.040_45 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) };
-        channels.iter().map(linear).zip([0.2126, 0.7152, 0.0722]).map(|(c, weight)| c * weight).sum()
-    }
-
-    #[test]
-    fn bars_are_seen_on_a_light_and_on_a_dark_page() {
-        let colours = [BLUE, ORANGE, RED, TEAL, VIOLET, GREY, OLIVE];
-        for (name, paper) in colours.into_iter().flat_map(|name| [(name, "#ffffff"), (name, "#14171c")]) {
-            let (bar, paper) = (channels(name), channels(paper));
-            let [bar, paper] = [luminance(&bar), luminance(&paper)].map(|light| light + 0.05);
-            assert!(bar.max(paper) / bar.min(paper) >= 3.0, "{name}: {bar} and {paper}");
-        }
-    }
+/// The first step and the last one, unless the window has nearly all of them. Without others there is nothing to compare them with.
+fn parts(window: &Window, steps: &[TimeStep]) -> Vec<usize> {
+    const NEARLY_ALL: f64 = 0.9;
+    let [since, until] = [window.since.or(window.first), window.until.or(window.last)].map(seconds);
+    let is_part = |number: &usize| {
+        let step = &steps[*number];
+        let (Some(from), Some(to)) = (seconds(step.from), seconds(step.to)) else { return false };
+        let within = to.min(until.unwrap_or(to)) - from.max(since.unwrap_or(from));
+        within < NEARLY_ALL * (to - from)
+    };
+    let mut parts = if steps.len() > 2 { vec![0, steps.len() - 1] } else { Vec::new() };
+    parts.retain(is_part);
+    parts
 }

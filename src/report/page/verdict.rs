@@ -264,7 +264,14 @@ fn interval(pair: &Pair, gate: Option<&GateLine>, scales: &Scales) -> Markup {
 const WIDTH: f64 = 150.0;
 
 /// An interval around zero. An end beyond the scale is an arrow.
-fn bar(change: f64, within: Interval, limit: Option<f64>, most: f64, colour: &str, range: &str) -> Markup {
+pub(super) fn bar(
+    change: f64,
+    within: Interval,
+    limit: Option<f64>,
+    most: f64,
+    colour: &str,
+    range: &str,
+) -> Markup {
     let x = |value: f64| round((value / most).clamp(-1.0, 1.0) * (WIDTH / 2.0 - 6.0) + WIDTH / 2.0);
     let (lo, hi) = (x(within.lo), x(within.hi));
     let drawn = html! {
@@ -273,7 +280,7 @@ fn bar(change: f64, within: Interval, limit: Option<f64>, most: f64, colour: &st
         path d=(format!("M{lo} 9H{hi}")) stroke=(colour) stroke-width="7" {}
         @if within.lo < -most { path d=(format!("M{lo} 2v14l-6 -7z")) fill=(colour) {} }
         @if within.hi > most { path d=(format!("M{hi} 2v14l6 -7z")) fill=(colour) {} }
-        circle cx=(x(change)) cy="9" r="3" fill="currentColor" {}
+        @if change.abs() <= most { circle cx=(x(change)) cy="9" r="3" fill="currentColor" {} }
         @if let Some(limit) = limit {
             path d=(format!("M{} 0v18", x(limit))) stroke="currentColor" stroke-dasharray="2 2" {}
         }
@@ -282,22 +289,26 @@ fn bar(change: f64, within: Interval, limit: Option<f64>, most: f64, colour: &st
 }
 
 /// The greatest change that fits in a bar: of a ratio's logarithm, and of a share.
-struct Scales {
-    ratio: f64,
+pub(super) struct Scales {
+    pub(super) ratio: f64,
     share: f64,
 }
 
 impl Scales {
     fn of<'a>(pairs: impl Iterator<Item = &'a Pair>) -> Self {
+        Self::of_changes(pairs.filter_map(|pair| Some((pair.metric == SUCCESS, shown(pair)?))))
+    }
+
+    /// Whether each is one of a share. All changes have their place, unless they are beyond a quarter or four times as much.
+    /// Wide intervals of few values do not press the others together.
+    pub(super) fn of_changes(changes: impl Iterator<Item = (bool, (f64, Interval))>) -> Self {
+        const BESIDE: f64 = 1.1;
         let (mut ratio, mut share) = (0.05_f64, 0.01_f64);
-        for pair in pairs {
-            let Some((_, Interval { lo, hi })) = shown(pair) else { continue };
-            let most = lo.abs().max(hi.abs());
-            let own = if pair.metric == SUCCESS { &mut share } else { &mut ratio };
-            *own = own.max(most);
+        for (is_share, (change, Interval { lo, hi })) in changes {
+            let (own, usual) = if is_share { (&mut share, 0.2) } else { (&mut ratio, 2.0_f64.ln()) };
+            *own = own.max(lo.abs().max(hi.abs()).min(usual)).max(change.abs() * BESIDE);
         }
-        // One figure with few values does not press the others together.
-        Self { ratio: ratio.min(4.0_f64.ln()), share: share.min(0.2) }
+        Self { ratio: ratio.min(4.0_f64.ln()), share: share.min(0.5) }
     }
 
     fn in_words(&self) -> Markup {

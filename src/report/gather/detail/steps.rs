@@ -23,12 +23,15 @@ pub(super) struct Steps(ByTime<StepTally, MOST_STEPS>);
 
 #[derive(Clone, Debug, Default)]
 struct StepTally {
-    calls: u64,
-    succeeded: u64,
-    failed: u64,
-    outcomes: BTreeMap<String, u64>,
+    succeeded: ByOutcome,
+    failed: ByOutcome,
+    unknown: ByOutcome,
     durations: FewSamples,
 }
+
+/// How many rows have each outcome.
+#[derive(Clone, Debug, Default)]
+struct ByOutcome(BTreeMap<String, u64>);
 
 impl Steps {
     pub(super) fn add(&mut self, row: &Observation<'_>) {
@@ -45,48 +48,66 @@ impl Steps {
 
 impl Tally for StepTally {
     fn include(&mut self, other: &Self) {
-        self.calls += other.calls;
-        self.succeeded += other.succeeded;
-        self.failed += other.failed;
+        self.succeeded.include(&other.succeeded);
+        self.failed.include(&other.failed);
+        self.unknown.include(&other.unknown);
         self.durations.extend(&other.durations);
-        for (outcome, count) in &other.outcomes {
-            self.outcome(outcome, *count);
-        }
     }
 }
 
 impl StepTally {
     fn add(&mut self, row: &Observation<'_>) {
-        self.calls += 1;
-        self.succeeded += u64::from(row.success() == Some(true));
-        self.failed += u64::from(row.success() == Some(false));
+        let rows = match row.success() {
+            Some(true) => &mut self.succeeded,
+            Some(false) => &mut self.failed,
+            None => &mut self.unknown,
+        };
+        rows.add(row.outcome().unwrap_or(TimeStep::NO_OUTCOME), 1);
         self.durations.take(row.duration_ms());
-        if let Some(outcome) = row.outcome() {
-            self.outcome(outcome, 1);
-        }
     }
 
-    fn outcome(&mut self, outcome: &str, count: u64) {
-        match self.outcomes.get_mut(outcome) {
+    fn figures(self, from: Option<SystemTime>, to: Option<SystemTime>) -> TimeStep {
+        let approximate = self.durations.is_rounded();
+        let succeeded = self.succeeded.sum();
+        let n = succeeded + self.failed.sum();
+        let mut outcomes = BTreeMap::new();
+        for (outcome, count) in
+            [&self.succeeded, &self.failed, &self.unknown].into_iter().flat_map(|rows| &rows.0)
+        {
+            *outcomes.entry(outcome.clone()).or_default() += count;
+        }
+        outcomes.remove(TimeStep::NO_OUTCOME);
+        TimeStep {
+            from,
+            to,
+            calls: n + self.unknown.sum(),
+            success: Share { n, rate: (n > 0).then(|| succeeded as f64 / n as f64) },
+            outcomes,
+            succeeded: self.succeeded.0,
+            failed: self.failed.0,
+            unknown: self.unknown.0,
+            duration_ms: self.durations.spread(),
+            approximate,
+        }
+    }
+}
+
+impl ByOutcome {
+    fn add(&mut self, outcome: &str, count: u64) {
+        match self.0.get_mut(outcome) {
             Some(known) => *known += count,
             None => {
-                let outcome = if self.outcomes.len() < MOST_OUTCOMES { outcome } else { OTHER_OUTCOMES };
-                *self.outcomes.entry(outcome.to_owned()).or_default() += count;
+                let outcome = if self.0.len() < MOST_OUTCOMES { outcome } else { OTHER_OUTCOMES };
+                *self.0.entry(outcome.to_owned()).or_default() += count;
             }
         }
     }
 
-    fn figures(self, from: Option<SystemTime>, to: Option<SystemTime>) -> TimeStep {
-        let n = self.succeeded + self.failed;
-        let approximate = self.durations.is_rounded();
-        TimeStep {
-            from,
-            to,
-            calls: self.calls,
-            success: Share { n, rate: (n > 0).then(|| self.succeeded as f64 / n as f64) },
-            outcomes: self.outcomes,
-            duration_ms: self.durations.spread(),
-            approximate,
-        }
+    fn include(&mut self, other: &Self) {
+        other.0.iter().for_each(|(outcome, count)| self.add(outcome, *count));
+    }
+
+    fn sum(&self) -> u64 {
+        self.0.values().sum()
     }
 }

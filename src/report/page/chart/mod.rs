@@ -3,19 +3,25 @@
 //! Colours are presentation attributes, as a policy may forbid styles. They are neither light nor dark, so that they show on
 //! both with a contrast of 3 : 1, which an opacity below 1 would weaken; all else has the colour of the text.
 
+mod moments;
 mod scale;
+#[cfg(test)]
+pub(super) mod traced;
 
 use maud::{Markup, html};
 
-pub(super) use self::scale::{Scale, Tick, duration_label, seconds, time_ticks};
+pub(super) use self::moments::{seconds, time_ticks};
+pub(super) use self::scale::{Scale, Tick, duration_label};
 
 pub(super) const BLUE: &str = "#3b82c4";
 pub(super) const ORANGE: &str = "#d9722b";
 pub(super) const GREY: &str = "#868b94";
 pub(super) const RED: &str = "#d1495b";
 pub(super) const VIOLET: &str = "#8b6fc0";
-pub(super) const TEAL: &str = "#2f8f83";
-pub(super) const OLIVE: &str = "#9a7d2e";
+pub(super) const YELLOW: &str = "#a8871c";
+pub(super) const GREEN: &str = "#2f9470";
+pub(super) const PINK: &str = "#c45aa8";
+pub(super) const BROWN: &str = "#96694a";
 /// That of the text around.
 pub(super) const INK: &str = "currentColor";
 
@@ -35,18 +41,39 @@ const CHARACTER: f64 = 5.6;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ink {
     pub(super) colour: &'static str,
-    /// Of a line; 0 fills.
-    pub(super) width: f64,
-    pub(super) dash: Option<&'static str>,
+    /// Of a line.
+    width: f64,
+    dash: Option<&'static str>,
+    shape: Shape,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Line,
+    /// Filled.
+    Area,
+    /// The line around it.
+    Outline,
+    /// Points, each a line without length.
+    Dots,
 }
 
 impl Ink {
     pub(super) const fn line(colour: &'static str, width: f64, dash: Option<&'static str>) -> Self {
-        Self { colour, width, dash }
+        Self { colour, width, dash, shape: Shape::Line }
     }
 
     pub(super) const fn area(colour: &'static str) -> Self {
-        Self { colour, width: 0.0, dash: None }
+        Self { colour, width: 0.0, dash: None, shape: Shape::Area }
+    }
+
+    pub(super) const fn outline(colour: &'static str) -> Self {
+        Self { colour, width: 1.2, dash: None, shape: Shape::Outline }
+    }
+
+    /// The points that a line of this ink cannot reach. They are thicker than the line.
+    pub(super) const fn dots(self) -> Self {
+        Self { width: self.width * 1.5 + 2.0, dash: None, shape: Shape::Dots, ..self }
     }
 
     pub(super) fn draw(self, path: &str) -> Markup {
@@ -59,14 +86,25 @@ impl Ink {
     }
 
     fn draw_stretched(self, path: &str, effect: Option<&str>) -> Markup {
+        let cap = (self.shape == Shape::Dots).then_some("round");
         html! {
-            @if self.width > 0.0 {
-                path d=(path) fill="none" stroke=(self.colour) stroke-width=(self.width) stroke-dasharray=[self.dash]
-                    vector-effect=[effect] {}
-            } @else {
+            @if path.is_empty() {
+            } @else if self.shape == Shape::Area {
                 path d=(path) fill=(self.colour) {}
+            } @else {
+                path d=(path) fill="none" stroke=(self.colour) stroke-width=(self.width) stroke-dasharray=[self.dash]
+                    stroke-linecap=[cap] vector-effect=[effect] {}
             }
         }
+    }
+
+    /// In a legend.
+    fn sample(self, x: f64, y: f64) -> Markup {
+        self.draw(&match self.shape {
+            Shape::Line => format!("M{x} {}h16", y + 8.0),
+            Shape::Area | Shape::Outline => format!("M{x} {}h12v8h-12z", y + 4.0),
+            Shape::Dots => format!("M{} {}h0", x + 8.0, y + 8.0),
+        })
     }
 }
 
@@ -87,8 +125,8 @@ pub(super) struct Chart<'a> {
 pub(super) enum Axis {
     /// Neighbours have nothing between them.
     Places,
-    /// From one duration in milliseconds to another, on a logarithmic axis.
-    Durations([f64; 2]),
+    /// From one duration in milliseconds to another, on a logarithmic axis that begins at `start`.
+    Durations { ends: [f64; 2], start: f64 },
     /// The first second since 1970, the length of a step in seconds, and the number of steps. The plot is as wide as there
     /// are steps, and the script stretches it.
     Time { first: f64, length: f64, steps: f64 },
@@ -103,7 +141,7 @@ impl Axis {
     fn words(self) -> Option<String> {
         match self {
             Self::Places => None,
-            Self::Durations([lo, hi]) => Some(format!("log,{lo},{hi}")),
+            Self::Durations { ends: [lo, hi], start } => Some(format!("log,{lo},{hi},{start}")),
             Self::Time { first, length, .. } => Some(format!("time,{first},{length}")),
         }
     }
@@ -159,11 +197,7 @@ impl Chart<'_> {
         html! {
             @for ((name, ink), (x, line)) in self.legend.iter().zip(self.legend_places()) {
                 @let (x, y) = (round(x), line * LINE);
-                @if ink.width > 0.0 {
-                    (ink.draw(&format!("M{x} {}h16", y + 8.0)))
-                } @else {
-                    (ink.draw(&format!("M{x} {}h12v8h-12z", y + 4.0)))
-                }
+                (ink.sample(x, y))
                 text x=(round(x + 20.0)) y=(y + 11.5) { (name) }
             }
         }
@@ -237,22 +271,30 @@ pub(super) fn x_labels(id: &str, ticks: &[Tick]) -> Markup {
     }
 }
 
-/// A path through the points, each right of the one before by one step; it breaks where one is missing.
-pub(super) fn steps(heights: impl IntoIterator<Item = Option<f64>>) -> String {
+/// A path through the points, each right of the one before by one step; it breaks where one is missing, and leaves out those that
+/// have no neighbour: they are [`dots`].
+pub(super) fn steps(heights: &[Option<f64>]) -> String {
     let mut path = String::new();
-    let mut last: Option<f64> = None;
-    for (number, height) in heights.into_iter().enumerate() {
-        // Differences of rounded heights add up to rounded heights.
-        let height = height.map(round);
-        path += &match (last, height) {
-            (_, None) => String::new(),
-            // A point between two gaps is a dot.
-            (None, Some(y)) => format!("M{} {y}h0", number as f64 + 0.5),
-            (Some(from), Some(y)) => format!("l1 {}", round(y - from)),
-        };
-        last = height;
+    // Differences of rounded heights add up to rounded heights.
+    for (number, two) in heights.windows(2).enumerate() {
+        let [Some(from), Some(to)] = [two[0], two[1]].map(|height| height.map(round)) else { continue };
+        if number == 0 || heights[number - 1].is_none() {
+            path += &format!("M{} {from}", number as f64 + 0.5);
+        }
+        path += &format!("l1 {}", round(to - from));
     }
     path
+}
+
+/// The points of [`steps`] that have no neighbour.
+pub(super) fn dots(heights: &[Option<f64>]) -> String {
+    let at = |number: Option<usize>| heights.get(number?).copied().flatten();
+    let each = heights.iter().enumerate().filter_map(|(number, height)| {
+        let is_lone = at(number.checked_sub(1)).is_none() && at(Some(number + 1)).is_none();
+        let height = height.filter(|_| is_lone)?;
+        Some(format!("M{} {}h0", number as f64 + 0.5, round(height)))
+    });
+    each.collect()
 }
 
 /// Whether the labels of two ticks do not touch. One at the right end of the axis begins further left.
@@ -313,8 +355,11 @@ mod tests {
 
     #[test]
     fn a_line_breaks_where_a_value_is_missing() {
-        assert_eq!(steps([Some(1.04), Some(2.0), Some(1.96), None, Some(3.0)]), "M0.5 1h0l1 1l1 0M4.5 3h0");
-        assert_eq!(steps([None]), "");
+        let heights = [Some(1.04), Some(2.0), Some(1.96), None, Some(3.0), None, Some(1.0), Some(1.0)];
+        assert_eq!(steps(&heights), "M0.5 1l1 1l1 0M6.5 1l1 0");
+        assert_eq!(dots(&heights), "M4.5 3h0", "a point without a neighbour is no line");
+        assert_eq!((steps(&[None]), dots(&[None])), (String::new(), String::new()));
+        assert_eq!((steps(&[Some(2.0)]), dots(&[Some(2.0)])), (String::new(), "M0.5 2h0".to_owned()));
         assert_eq!(line([(0.0, 1.04), (5.0, 2.0)]), "M0 1L5 2");
         assert_eq!(line([1.0, 2.0, 3.0, 4.0].map(|x| (x, if x < 4.0 { 7.0 } else { 8.0 }))), "M1 7L3 7L4 8");
         assert_eq!(line([]), "");
