@@ -116,8 +116,8 @@ pub struct Wait {
     pub offset_ms: f64,
     /// In milliseconds.
     pub duration_ms: f64,
-    /// Why the attempt before it did not succeed: the code of the reason, or else an outcome other than `ok`,
-    /// or else the reason.
+    /// Why the attempt before it did not succeed: the code of the reason, or else the outcome and the text of the reason, such
+    /// as `error: pool exhausted`.
     pub reason: Option<String>,
 }
 
