@@ -58,7 +58,7 @@ fn the_child_process_does_what_it_is_told() {
         tracing_ledger::builder().rules(rules).build_with(Memory::default()).expect("a ledger");
     tracing_subscriber::registry().with(ledger).init();
     if what == "a span of each level" {
-        info_span!("work").in_scope(|| ());
+        info_span!("work", success = true).in_scope(|| ());
     }
     debug_span!("detail").in_scope(|| ());
     guard.shutdown(Duration::from_secs(300)).expect("memory takes everything");
