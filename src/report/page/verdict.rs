@@ -5,10 +5,10 @@ use maud::{Markup, html};
 use super::chart::{BLUE, GREY, ORANGE, picture, round};
 use super::show::{Shown, foreign};
 use super::table::{Cell, Column, Row, Table};
-use crate::report::compare::compared::{Compared, GateLine, Pair};
+use crate::report::compare::compared::{Compared, GateLine, Pair, interval as gate_interval};
 use crate::report::compare::render::{group, lines, why};
 use crate::report::compare::tally::SUCCESS;
-use crate::report::compare::words::{amount, change_of, judgement_word, range, result_word, text_of, value};
+use crate::report::compare::words::{amount, change_of, judgement_word, range, result_word, text_of, value, values};
 use crate::report::grid::NONE;
 use crate::report::stats::contrast::{Contrast, Judgement};
 use crate::report::stats::estimate::Estimate;
@@ -73,7 +73,7 @@ fn summary(compared: &Compared) -> Markup {
             @if compared.gates.len() > 1 { li { (gates_in_words(&compared.gates)) } }
             @for (_, gate) in worst_first(&compared.gates).into_iter().filter(|(_, gate)| gate.result != GateResult::Holds) {
                 li data-of=(foreign(&gate.pair.event_type)) {
-                    (result(gate.result, None)) " " (gate.spec.text) " of " (foreign(&gate.pair.event_type)) ": " (why(gate))
+                    (result(gate.result, None)) " " (gate_in_words(gate))
                 }
             }
             @for pair in changed {
@@ -116,6 +116,30 @@ fn gates_in_words(gates: &[GateLine]) -> String {
 
 /// Such as `p50 of orders.create: 36.4 ms → 71.7 ms (+97.0 %, 95 % interval +79.4% to +117.5%)`.
 fn change_in_words(pair: &Pair) -> String {
+    format!("{} of {}: {}", pair.metric, foreign(&pair.event_type), both_in_words(pair))
+}
+
+/// Such as `p95<=+10% of orders.create: 35.3 ms → 55.2 ms (+56.2 %, 95 % interval +34.1% to +70.0%)`. A limit of the side after
+/// itself needs no side before.
+fn gate_in_words(gate: &GateLine) -> String {
+    let (metric, within, why) = (&gate.pair.metric, gate_interval(gate, ALPHA), why(gate));
+    let (mut figures, range) = match &gate.pair.after {
+        _ if gate.spec.is_change => (both_in_words(&gate.pair), range(metric, within)),
+        Some(after) => (value(metric, after.value), values(metric, within)),
+        None => (NONE.to_owned(), String::new()),
+    };
+    if !gate.spec.is_change && within.is_bounded() {
+        figures += &format!(" (95 % interval {range})");
+    }
+    // The reason begins with the interval, if it is known.
+    let more = why.strip_prefix(&range).filter(|_| within.is_bounded()).unwrap_or(&why);
+    let more = more.trim_start_matches(", ");
+    let end = if more.is_empty() { String::new() } else { format!("; {more}") };
+    format!("{} of {}: {figures}{end}", gate.spec.text, foreign(&gate.pair.event_type))
+}
+
+/// Before, after and the change.
+fn both_in_words(pair: &Pair) -> String {
     let side = |side: &Option<Estimate>| match side {
         Some(side) => value(&pair.metric, side.value),
         None => NONE.to_owned(),
@@ -126,8 +150,7 @@ fn change_in_words(pair: &Pair) -> String {
         }
         None => String::new(),
     };
-    let name = format!("{} of {}", pair.metric, foreign(&pair.event_type));
-    format!("{name}: {} → {}{change}", side(&pair.before), side(&pair.after))
+    format!("{} → {}{change}", side(&pair.before), side(&pair.after))
 }
 
 /// Of figures of one event type.
@@ -173,10 +196,11 @@ fn gate_row(number: usize, figure: usize, gate: &GateLine, scales: &Scales) -> R
     // The interval has a column of its own.
     let (why, within) = (why(gate), shown(&gate.pair).map(|(_, within)| range(&gate.pair.metric, within)));
     let within = within.unwrap_or_default();
+    let is_of_after = !gate.spec.is_change && gate_interval(gate, ALPHA).is_bounded();
     let needed = gate.needed().filter(|_| gate.result == GateResult::Undecided);
     let text = html! {
         b { (gate.spec.text) }
-        @if why != within { br; small { (why) } }
+        @if why != within { br; small { @if is_of_after { "after: " } (why) } }
         @if let Some(needed) = needed {
             small {
                 br; "needs n "
