@@ -27,6 +27,53 @@ fn a_comparison_has_the_losses_of_both_sides() {
     }
 }
 
+/// With other ids, as sides with rows in common are not compared.
+fn others(rows: Vec<Value>) -> Vec<Value> {
+    let other = |mut row: Value| {
+        row["id"] = row["id"].as_str().expect("an id").replacen("0000", "0001", 1).into();
+        row
+    };
+    rows.into_iter().map(other).collect()
+}
+
+#[test]
+fn a_comparison_of_saved_sides_says_what_it_has_and_nothing_of_what_it_has_not() {
+    let page = Page::of_saved(&rows(1.0), &others(rows(1.4)), &["--gate", "p95<=+10%"]);
+    let text = page.text();
+    let (top, _) = page.html.split_once("<main>").expect("a main part");
+    for name in ["before", "after"] {
+        let side = &page.json["comparison"][name];
+        let [first, last] = [&side["first"], &side["last"]].map(|moment| moment.as_str().expect("a moment"));
+        let sentence = format!("The side {name}: {} rows, from {first} to {last}.", side["rows"]);
+        assert!(text.contains(&sentence), "{sentence}");
+        assert!(top.contains(first), "{name} is at the top");
+        let lost = format!("Rows lost on the side {name}: 17");
+        assert!(text.contains(&lost), "{lost}");
+    }
+    assert!(!text.contains("Charts over time have"));
+    assert!(page.html.contains("<label hidden>Find in groups and calls"));
+    let page = Page::of_rows(&rows(1.0), &[]);
+    assert!(page.html.contains("<label>Find in groups and calls"));
+}
+
+#[test]
+fn a_gate_is_told_with_its_figures_and_their_interval() {
+    let gates = ["--gate", "p95<=+10%", "--gate", "p50<=1ms", "--event", "orders.create"];
+    let page = Page::of_two(&rows(1.0), &rows(4.0), &[&gates[..], &["--accept-short-window"]].concat());
+    let text = page.text();
+    let sentence = |gate: &str| {
+        let (_, rest) = text.split_once(&format!("{gate} of orders.create: ")).expect(gate);
+        rest.split_once(')').expect("an interval").0.to_owned()
+    };
+    let change = sentence("p95<=+10%");
+    assert!(
+        change.contains(" ms → ") && change.contains(" (+") && change.contains("%, 95 % interval +"),
+        "{change}"
+    );
+    let value = sentence("p50<=1ms");
+    assert!(value.contains(" ms (95 % interval ") && !value.contains('→'), "{value}");
+}
+
 #[test]
 fn a_comparison_says_nothing_of_deploys_that_its_sides_may_be() {
     let one_version = |row: Value| {

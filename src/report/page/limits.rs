@@ -114,7 +114,9 @@ fn listed(report: &Report, what: &str, holds: impl Fn(&EventFigures) -> bool, wh
 fn of_comparison(compared: &Compared, report: Option<&Report>) -> Vec<String> {
     let mut sentences = undecided(compared);
     let over_time = match report {
-        Some(_) => "Charts over time have the rows of the side after alone, so they show no change between the sides.",
+        Some(_) => {
+            "Charts over time have the rows of the side after alone, so they show no change between the sides."
+        }
         None => {
             "The side after has no rows here, so the page has no charts over time, groups and calls: these are in a page of rows."
         }

@@ -272,3 +272,5 @@ fn lost_on(side: &str, losses: &Losses) -> Markup {
 mod drawn;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told;

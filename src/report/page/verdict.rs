@@ -8,7 +8,9 @@ use super::table::{Cell, Column, Row, Table};
 use crate::report::compare::compared::{Compared, GateLine, Pair, interval as gate_interval};
 use crate::report::compare::render::{group, lines, why};
 use crate::report::compare::tally::SUCCESS;
-use crate::report::compare::words::{amount, change_of, judgement_word, range, result_word, text_of, value, values};
+use crate::report::compare::words::{
+    amount, change_of, judgement_word, range, result_word, text_of, value, values,
+};
 use crate::report::grid::NONE;
 use crate::report::stats::contrast::{Contrast, Judgement};
 use crate::report::stats::estimate::Estimate;
