@@ -56,6 +56,30 @@ fn a_comparison_of_saved_sides_says_what_it_has_and_nothing_of_what_it_has_not()
     assert!(page.html.contains("<label>Find in groups and calls"));
 }
 
+/// The verdict leaves room for event types, and each link and each option has what it leads to.
+#[test]
+fn a_comparison_of_many_event_types_is_small_and_has_sections() {
+    let many = |side: u64| -> Vec<Value> {
+        let call = |number: u64| {
+            let context = json!({ "duration_ms": 5 + side + number % 17, "success": number % 9 != 0, "route": number / 40 % 3 });
+            row(side * 4000 + number, number * 40, &format!("event.{}", number % 40), context)
+        };
+        (0..4000).map(call).collect()
+    };
+    let gates = ["--gate", "p95<=+10%", "--gate", "p50<=+10%", "--gate", "success>=-1pt", "--by", "route"];
+    let page = Page::of_two(&many(0), &many(1), &gates);
+    let size = super::hostile::without_contexts(&page.html);
+    assert!(size <= 150_000, "{size} bytes");
+    assert!(page.html.matches("<section id=event-").count() >= 3);
+    for link in page.html.split("href=#").skip(1).filter_map(|rest| rest.split(['>', ' ']).next()) {
+        assert!(page.html.contains(&format!(" id={link}")), "{link} leads nowhere");
+    }
+    let text = page.text();
+    assert!(
+        text.contains("undecided p95<=+10% of 40 event types: ") && text.contains("more are in the JSON")
+    );
+}
+
 #[test]
 fn a_gate_is_told_with_its_figures_and_their_interval() {
     let gates = ["--gate", "p95<=+10%", "--gate", "p50<=1ms", "--event", "orders.create"];

@@ -101,7 +101,8 @@ impl Page {
     /// What a reader of the source sees.
     pub(crate) fn text(&self) -> String {
         let parts = self.html.split('<');
-        parts.map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect()
+        let text: String = parts.map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect();
+        text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     }
 
     /// The address of the page as a file.

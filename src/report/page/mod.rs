@@ -17,6 +17,7 @@ mod shell;
 mod show;
 mod spread;
 mod story;
+mod summary;
 mod table;
 mod time;
 mod verdict;
