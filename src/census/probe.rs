@@ -14,7 +14,7 @@ use tracing::subscriber::{Interest, NoSubscriber, Subscriber};
 use tracing::{Dispatch, Event, Metadata, dispatcher};
 
 use super::{Census, PATIENCE, lock};
-use crate::queue::suppressed;
+use crate::suppressed;
 
 /// A callsite that a filter keeps from the layer.
 #[derive(Clone, Copy, Debug)]
