@@ -6,7 +6,9 @@ use tracing_ledger::{Builder, LedgerLayer, Rules};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::{EnvFilter, Registry, prelude::*, registry};
 
-use crate::silent_setups::{assert_has, build, only_word, said_by, until_told, with_rules, words_by};
+use crate::silent_setups::{
+    assert_has, build, discovered, only_word, said_by, until_told, with_rules, words_by,
+};
 
 /// What a child process does whose stderr a test below reads.
 pub(super) fn does(what: &str) {
@@ -182,7 +184,7 @@ fn a_column_of_a_key_that_no_row_has() {
 
 #[test]
 fn a_field_that_no_call_of_a_short_program_records() {
-    let said = only_word("a field that three calls lack");
+    let said = discovered("a field that three calls lack");
     assert_has(
         &said,
         &[
