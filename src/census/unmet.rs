@@ -54,16 +54,17 @@ impl Words<'_> {
 
     /// Fields that look like annotations with a typing error.
     pub(super) fn misspelt(&self) -> Vec<String> {
-        let fields = self
-            .callsites
-            .iter()
-            .flat_map(|meta| meta.fields().iter().map(move |field| (meta, field.name())));
+        let callsites = self.callsites.iter().zip(&self.rules);
+        let fields = callsites
+            .flat_map(|(meta, rule)| meta.fields().iter().map(move |field| (meta, rule, field.name())));
         let meant = |name: &str| {
             let near = |known: &&str| (1..=2).contains(&strsim::osa_distance(known, name));
             if ANNOTATIONS.contains(&name) { None } else { ANNOTATIONS.into_iter().find(near) }
         };
-        let misspelt = fields.filter_map(|(meta, name)| {
-            let meant = meant(name)?;
+        // Other fields of the program may have these names.
+        let is_column = |name: &str| ["ledger.event_type", "ledger.type"].contains(&name);
+        let misspelt = fields.filter_map(|(meta, rule, name)| {
+            let meant = if rule.is_none() && is_column(name) { Some(ANNOTATIONS[0]) } else { meant(name) }?;
             Some(format!(
                 "{} declares {name:?}, which is an ordinary field: did you mean {meant}?",
                 place(meta)

@@ -47,6 +47,8 @@ pub(super) fn does(what: &str) {
             info_span!("two", ledger_event = "two");
             info_span!("three", ledger.event = "three", ledger.sevrity = "error", success = true);
             info_span!("four", ledger_entry = 1, event = 2, ledger.user = 3);
+            info_span!("five", ledger.event_type = "five");
+            info_span!("six", ledger.event = "six", ledger.type = "account", success = true);
         }),
         "only events" | "only events, discovered" => run(tracing_ledger::builder(), || {
             info!(target: "till", total = 3, "an order");
@@ -148,6 +150,7 @@ fn a_misspelt_annotation() {
         ("one", "ledger.evnet", "event"),
         ("two", "ledger_event", "event"),
         ("three", "ledger.sevrity", "severity"),
+        ("five", "ledger.event_type", "event"),
     ];
     assert_eq!(said.len(), wanted.len(), "{said:#?}");
     for (said, (span, field, meant)) in said.iter().zip(wanted) {
