@@ -146,6 +146,11 @@ impl Census {
         self.subscriber.get().is_some_and(|subscriber| subscriber.upgrade().is_none())
     }
 
+    /// That subscriber, if the layer is within another that hides it from downcasts, such as `reload::Layer`.
+    fn wrapping_subscriber(&self) -> Option<Dispatch> {
+        self.subscriber.get().and_then(WeakDispatch::upgrade).filter(|subscriber| !self.is_in(subscriber))
+    }
+
     fn is_in(&self, subscriber: &Dispatch) -> bool {
         subscriber.downcast_ref::<Arc<Self>>().is_some_and(|own| ptr::eq(&**own, self))
     }

@@ -113,6 +113,13 @@ fn does_more(what: &str) {
                 |_| (0..3).for_each(|_| info_span!("block").in_scope(|| ())),
             );
         }
+        "a reloadable ledger under a level" | "a reloadable ledger under a filter" => {
+            let filter = if what.ends_with("level") { "warn" } else { "warn,other=trace" };
+            run(
+                |ledger| registry().with(reload::Layer::new(ledger).0).with(EnvFilter::new(filter)),
+                |_| works(3),
+            );
+        }
         "some spans by hand" => run(
             |ledger| registry().with(ledger),
             |_| {
@@ -264,6 +271,17 @@ fn a_function_that_is_seldom_called_and_a_span_by_hand() {
         &said,
         &["the outcome of \"block\"", "; without #[instrument], record the field success as a bool"],
     );
+}
+
+#[test]
+fn a_ledger_that_a_reload_can_replace() {
+    let said = only_word("a reloadable ledger under a level");
+    assert_has(
+        &said,
+        &["no span and no event of the program came to the ledger", "nothing more verbose than warn"],
+    );
+    let said = only_word("a reloadable ledger under a filter");
+    assert!(said.starts_with("a global filter hides \"work\" (tests/messages/filters.rs:"), "{said}");
 }
 
 #[test]
