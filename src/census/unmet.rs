@@ -201,6 +201,35 @@ impl Words<'_> {
         words
     }
 
+    /// Fields that rules inherit and that only spans without a rule declare, from which they do not inherit.
+    pub(super) fn unlent(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        for (index, rule) in self.own_rules().filter(|(index, _)| self.rules.contains(&Some(*index))) {
+            let wanted = rule.inherit.iter().filter(|field| {
+                !self.plans.is_given(field, &[])
+                    && !self.plans.rules().iter().any(|of| of.taken().any(|taken| *taken == ***field))
+            });
+            for field in wanted {
+                let spans = self.callsites.iter().zip(&self.rules);
+                let declares =
+                    |meta: &Metadata<'_>| meta.is_span() && meta.fields().field(&**field).is_some();
+                let mut declaring = spans.filter(|(meta, _)| declares(meta)).peekable();
+                let Some(outer) = declaring.peek().map(|(meta, _)| **meta) else { continue };
+                if !declaring.any(|(meta, of)| of.is_some() || rule.inherits_from(meta.name())) {
+                    words.push(format!(
+                        "{} inherits {field:?}, which {} declares and does not lend, because no rule names it: write inherit_from = \
+                         [{:?}]",
+                        rule.title(index),
+                        place(outer),
+                        outer.name()
+                    ));
+                }
+            }
+        }
+        words.truncate(RULES);
+        words
+    }
+
     /// Whether the words at the start have told that nothing can meet the rule.
     fn is_dead(&self, index: usize, rule: &RuleSpec) -> bool {
         rule.matches.fields.iter().any(|field| field == "ledger.event")

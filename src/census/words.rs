@@ -89,6 +89,9 @@ impl<'a> Words<'a> {
         }
         words.extend(self.ungiven(program, at_end));
         // A field for failures stays empty in a healthy program, so only a discovery names it.
+        if at_end {
+            words.extend(self.unlent());
+        }
         if at_end && self.plans.is_discovering() {
             words.extend(self.callsites.iter().filter_map(|meta| self.unrecorded(meta)));
         }

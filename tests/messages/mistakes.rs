@@ -38,6 +38,14 @@ pub(super) fn does(what: &str) -> bool {
             ),
             orders,
         ),
+        "fields of a span without a rule" => run(
+            with_rules("[[rule]]\nspan = 'quote'\ninherit = ['tenant', 'user']\n[[rule]]\nspan = 'req'\n"),
+            || {
+                let _req = info_span!("req", user = 7, success = true).entered();
+                let _outer = info_span!("outer", tenant = 1, user = 2).entered();
+                info_span!("quote", success = true).in_scope(|| ());
+            },
+        ),
         "a rule for the rest" => run(
             with_rules("[[rule]]\nspan = 'req'\ntarget = 'messages'\n[[rule]]\nspan = 'req'\n")
                 .instrumented("messages"),
@@ -270,6 +278,23 @@ fn fields_for_columns_and_times_that_are_not_there() {
         assert!(said.iter().any(|line| line.contains(part)), "{part}: {said:#?}");
     }
     assert_eq!(said.len(), 8, "{said:#?}");
+}
+
+#[test]
+fn a_span_without_a_rule_lends_nothing_unasked() {
+    let said = only_word("fields of a span without a rule");
+    assert!(
+        said.starts_with(
+            "rule 1 (span = \"quote\") inherits \"tenant\", which \"outer\" (tests/messages/mistakes.rs:"
+        ),
+        "{said}"
+    );
+    assert!(
+        said.ends_with(
+            ") declares and does not lend, because no rule names it: write inherit_from = [\"outer\"]"
+        ),
+        "{said}"
+    );
 }
 
 #[test]
