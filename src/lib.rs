@@ -47,6 +47,7 @@ mod severity;
 mod spool;
 mod stderr;
 pub mod store;
+mod suppressed;
 mod sync;
 mod writer;
 

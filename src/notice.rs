@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::escape::visible;
 use crate::severity::Severity;
 use crate::stderr;
+use crate::suppressed;
 
 /// One line of the ledger to the people who run the service: what happened, and what to do.
 ///
@@ -131,7 +132,8 @@ impl Route {
         };
         let notice = Notice { kind, severity, text: visible(&message.to_string()) };
         // A panic here would end the writer. The panic hook has printed its message.
-        if catch_unwind(AssertUnwindSafe(|| listener(&notice))).is_err() {
+        let listen = || suppressed::within(|| listener(&notice));
+        if catch_unwind(AssertUnwindSafe(listen)).is_err() {
             stderr::say(format_args!("the listener of on_notice panicked, so this is on stderr: {notice}"));
         }
     }
@@ -192,5 +194,6 @@ mod tests {
     fn a_listener_that_panics_does_no_harm() {
         let route = Route::To(Arc::new(|_| panic!("as the test wants")));
         route.say(NoticeKind::Start, format_args!("still here"));
+        assert!(!suppressed::is_this_thread());
     }
 }

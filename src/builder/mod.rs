@@ -321,8 +321,8 @@ impl Builder {
     /// silences the ledger.
     ///
     /// The listener runs on the thread of the writer, or on one that builds or shuts down the ledger, and never while a
-    /// lock of the ledger or of tracing is held. It may log by way of `tracing`: no rows come of that on the writer's
-    /// thread. If it panics, the notice goes to stderr.
+    /// lock of the ledger or of tracing is held. It may log by way of `tracing`: no rows come of that.
+    /// If it panics, the notice goes to stderr.
     ///
     /// [`build`](Self::build) gives it the first notices, before a subscriber with this ledger can be installed: a listener
     /// that logs by way of `tracing` keeps these until then, or prints them.

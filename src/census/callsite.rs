@@ -65,6 +65,11 @@ pub(super) fn place_of(name: &str) -> Option<&str> {
     is_place.then(|| without_cargo(place))
 }
 
+/// Whether it is of the program itself, and not of a package that Cargo has fetched.
+pub(super) fn is_own(meta: &Metadata<'_>) -> bool {
+    meta.file().is_none_or(|file| without_cargo(file) == file)
+}
+
 /// A path from the folder of its package on, if that is one that Cargo has fetched.
 pub(super) fn without_cargo(path: &str) -> &str {
     let of_registry = path.split_once("/registry/src/").and_then(|(_, rest)| rest.split_once('/'));

@@ -26,8 +26,8 @@ pub use self::callsite::Callsite;
 use self::probe::{Hidden, Program};
 use self::words::Words;
 use crate::notice::{NoticeKind, Route};
-use crate::queue::suppressed;
 use crate::rules::plan::Plans;
+use crate::suppressed;
 
 /// The most callsites that are kept: more than large programs have.
 const LIMIT: usize = 16_384;
@@ -66,6 +66,8 @@ struct Found {
     heard: HashSet<Identifier>,
     callsites: Vec<&'static Metadata<'static>>,
     first: Option<Instant>,
+    /// When the first span of the program itself came.
+    first_span: Option<Instant>,
 }
 
 /// The texts so far, so that each comes once.
@@ -82,8 +84,14 @@ struct Said {
     unknown_at: Option<Instant>,
     /// The callsites that the immediate words were looked for in.
     looked_at: usize,
+    /// A part of a text about the set-up was that a level hides more verbose spans and events.
+    is_limit_told: bool,
+    /// No rule had met anything, so far or at the end.
+    is_nothing_told: bool,
     /// The program was judged as a whole.
     is_done: bool,
+    /// The same, when it had a span of its own.
+    is_done_with_spans: bool,
 }
 
 impl Census {
@@ -138,6 +146,11 @@ impl Census {
         self.subscriber.get().is_some_and(|subscriber| subscriber.upgrade().is_none())
     }
 
+    /// That subscriber, if the layer is within another that hides it from downcasts, such as `reload::Layer`.
+    fn wrapping_subscriber(&self) -> Option<Dispatch> {
+        self.subscriber.get().and_then(WeakDispatch::upgrade).filter(|subscriber| !self.is_in(subscriber))
+    }
+
     fn is_in(&self, subscriber: &Dispatch) -> bool {
         subscriber.downcast_ref::<Arc<Self>>().is_some_and(|own| ptr::eq(&**own, self))
     }
@@ -165,6 +178,9 @@ impl Census {
         } else if found.callsites.len() < LIMIT {
             found.known.insert(meta.callsite());
             found.first.get_or_insert_with(Instant::now);
+            if meta.is_span() && callsite::is_own(meta) {
+                found.first_span.get_or_insert_with(Instant::now);
+            }
             found.callsites.push(meta);
             self.count.store(found.callsites.len(), Ordering::Relaxed);
         }
@@ -190,8 +206,7 @@ impl Census {
         let mut said = lock(&self.said);
         let is_new = std::mem::replace(&mut said.looked_at, count) != count;
         let is_done = said.is_done;
-        let is_time = !is_done && self.is_time(now);
-        said.is_done |= is_time;
+        let is_time = self.is_time(now, &mut said);
         let is_changed = said.level.replace(level).is_some_and(|before| before != level)
             | self.is_changed.swap(false, Ordering::AcqRel);
         let is_fresh = said.unknown_at.is_some_and(|at| now.saturating_duration_since(at) < PAUSE);
@@ -220,9 +235,21 @@ impl Census {
         self.say_all(route, true);
     }
 
-    fn is_time(&self, now: Instant) -> bool {
-        let since = lock(&self.found).first.unwrap_or(self.built);
-        now.saturating_duration_since(since) >= PATIENCE
+    /// Whether to judge the program as a whole: once, and once more if its first span came after that.
+    fn is_time(&self, now: Instant, said: &mut Said) -> bool {
+        if said.is_done_with_spans {
+            return false;
+        }
+        let (first, first_span) = {
+            let found = lock(&self.found);
+            (found.first, found.first_span)
+        };
+        let since = first_span.or(first).unwrap_or(self.built);
+        let is_time =
+            (first_span.is_some() || !said.is_done) && now.saturating_duration_since(since) >= PATIENCE;
+        said.is_done |= is_time;
+        said.is_done_with_spans |= is_time && first_span.is_some();
+        is_time
     }
 
     fn say_all(&self, route: &Route, at_end: bool) {
@@ -243,7 +270,7 @@ impl Census {
         }
         let is_told = {
             let said = lock(&self.said);
-            !said.hidden.is_empty() || said.texts.iter().any(|text| text.contains(words::LIMIT))
+            !said.hidden.is_empty() || said.is_limit_told
         };
         let limit = words::limit(&program, &self.plans).filter(|_| !is_told);
         self.say(route, limit.map(|text| (NoticeKind::Setup, text)));
@@ -270,8 +297,7 @@ impl Census {
             return;
         }
         let registered = probe::all_registered();
-        let words = due.into_iter().filter_map(|plan| outcome::unknown(plan, plan.row()?, &registered));
-        self.say(route, words.map(|text| (NoticeKind::Outcome, text)));
+        self.say(route, outcome::unknown(&due, &registered).map(|text| (NoticeKind::Outcome, text)));
     }
 
     /// Lists the spans and events, for those who write rules.
@@ -295,7 +321,13 @@ impl Census {
 
     fn say(&self, route: &Route, words: impl IntoIterator<Item = (NoticeKind, String)>) {
         for (kind, text) in words {
-            let is_new = lock(&self.said).texts.insert(text.clone());
+            let is_new = {
+                let mut said = lock(&self.said);
+                said.is_limit_told |= kind == NoticeKind::Setup && text.contains(words::LIMIT);
+                let is_nothing = text.starts_with(words::NOTHING_MET);
+                let is_told = is_nothing && std::mem::replace(&mut said.is_nothing_told, true);
+                said.texts.insert(text.clone()) && !is_told
+            };
             if is_new {
                 route.say(kind, format_args!("{text}"));
             }

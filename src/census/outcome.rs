@@ -9,14 +9,31 @@ use super::words::place;
 use crate::rules::model::Success;
 use crate::rules::plan::{PROVING_CALLS, Plan, RowPlan};
 
-/// Why outcomes of the callsite are unknown, and what to do. `registered` are all callsites of the program.
+/// The most callsites that one line names.
+const NAMED: usize = 2;
+
+/// Why outcomes of these callsites are unknown, and what to do: one line for each cause. `registered` are all callsites of
+/// the program.
 pub(super) fn unknown(
-    plan: &Plan,
-    row: &RowPlan,
+    due: &[&'static Plan],
     registered: &[&'static Metadata<'static>],
-) -> Option<String> {
-    let cause = cause(plan, row, registered)?;
-    Some(format!("the outcome of {} is unknown: {cause}", place(plan.meta)))
+) -> impl Iterator<Item = String> {
+    let mut causes = Vec::<(String, Vec<String>)>::new();
+    for plan in due {
+        let Some(cause) = plan.row().and_then(|row| cause(plan, row, registered)) else { continue };
+        match causes.iter_mut().find(|(other, _)| *other == cause) {
+            Some((_, places)) => places.push(place(plan.meta)),
+            None => causes.push((cause, vec![place(plan.meta)])),
+        }
+    }
+    causes.into_iter().map(|(cause, places)| match &*places {
+        [one] => format!("the outcome of {one} is unknown: {cause}"),
+        [one, other] => format!("the outcomes of {one} and {other} are unknown: {cause}"),
+        more => {
+            let rest = more.len() - NAMED;
+            format!("the outcomes of {} and {rest} more are unknown: {cause}", more[..NAMED].join(", "))
+        }
+    })
 }
 
 fn cause(plan: &Plan, row: &RowPlan, registered: &[&'static Metadata<'static>]) -> Option<String> {

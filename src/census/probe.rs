@@ -14,7 +14,7 @@ use tracing::subscriber::{Interest, NoSubscriber, Subscriber};
 use tracing::{Dispatch, Event, Metadata, dispatcher};
 
 use super::{Census, PATIENCE, lock};
-use crate::queue::suppressed;
+use crate::suppressed;
 
 /// A callsite that a filter keeps from the layer.
 #[derive(Clone, Copy, Debug)]
@@ -50,9 +50,12 @@ pub(super) struct Program {
 impl Program {
     /// Looks; `asks_all` also where the layer is not in the subscriber.
     pub(super) fn of(census: &Census, asks_all: bool) -> Self {
-        let dispatch = dispatcher::get_default(Dispatch::clone);
-        let is_installed = census.is_in(&dispatch);
-        let is_bare = dispatch.is::<NoSubscriber>() && census.built.elapsed() < PATIENCE;
+        let default = dispatcher::get_default(Dispatch::clone);
+        let is_none = default.is::<NoSubscriber>();
+        let is_bare = is_none && census.built.elapsed() < PATIENCE;
+        let wrapped = census.wrapping_subscriber().filter(|_| !is_none);
+        let is_installed = wrapped.is_some() || census.is_in(&default);
+        let dispatch = wrapped.unwrap_or(default);
         let look = move || {
             let registered = if is_installed || asks_all { registered() } else { Vec::new() };
             let hidden = if is_installed { hidden(census, &dispatch, &registered) } else { Vec::new() };

@@ -4,10 +4,10 @@ use std::slice::from_ref;
 
 use tracing::Metadata;
 
-use super::callsite::place_of;
+use super::callsite::{is_own, place_of};
 use super::near::nearest;
 use super::probe::Program;
-use super::words::{NAMES, Words, levels, place, seen};
+use super::words::{NAMES, NOTHING_MET, Words, levels, place, seen};
 use crate::rules::model::{ANNOTATIONS, RuleSpec};
 use crate::rules::plan::{self, Plans};
 
@@ -15,13 +15,22 @@ use crate::rules::plan::{self, Plans};
 const RULES: usize = 5;
 
 impl Words<'_> {
-    /// No rule has met anything.
-    pub(super) fn nothing_met(&self, program: &Program) -> String {
-        let names = |meta: &&&'static Metadata<'static>| meta.is_span();
-        let spans: Vec<_> = self.callsites.iter().filter(names).copied().collect();
-        let (kind, seen) =
-            if spans.is_empty() { ("event", seen(self.callsites)) } else { ("span", seen(&spans)) };
-        let example = match spans.first().or(self.callsites.first()) {
+    /// No rule has met anything. `None` before the end while the program has had no span of its own: its first call may be
+    /// still to come.
+    pub(super) fn nothing_met(&self, program: &Program, at_end: bool) -> Option<String> {
+        let (mut spans, mut events): (Vec<_>, Vec<_>) =
+            self.callsites.iter().copied().partition(|meta| meta.is_span());
+        // Those of libraries come last.
+        spans.sort_by_key(|meta| !is_own(meta));
+        events.sort_by_key(|meta| !is_own(meta));
+        let first = spans.first().or(events.first());
+        let has_own = first.is_none_or(|meta| is_own(meta));
+        let has_own_span = spans.iter().any(|meta| is_own(meta));
+        if !at_end && !has_own_span {
+            return None;
+        }
+        let (kind, seen) = if spans.is_empty() { ("event", seen(&events)) } else { ("span", seen(&spans)) };
+        let example = match first.filter(|_| has_own) {
             Some(meta) if meta.is_span() => format!("span = {:?}", meta.name()),
             Some(meta) if place_of(meta.name()).is_some() => {
                 format!("event = \"*\", target = {:?}", meta.target())
@@ -31,25 +40,31 @@ impl Words<'_> {
         };
         // Without the built-in rules the field alone makes no row.
         let builtin = if self.plans.hears_annotations() { "" } else { " and builtin = true to the rules" };
-        format!(
-            "no rule names a span or event of this program, so there are no rows{seen}{}: write a rule, such as [[rule]] \
-             {example}, or give the {kind} the field ledger.event{builtin}",
+        let (so_far, unless) = match (at_end, has_own_span) {
+            (false, _) => (" so far", "unless others are still to come, "),
+            (true, false) => ("", "unless it was idle, "),
+            (true, true) => ("", ""),
+        };
+        Some(format!(
+            "{NOTHING_MET}{so_far}, so there are no rows{seen}{}: {unless}write a rule, such \
+             as [[rule]] {example}, or give the {kind} the field ledger.event{builtin}",
             levels(program, self.plans),
-        )
+        ))
     }
 
     /// Fields that look like annotations with a typing error.
     pub(super) fn misspelt(&self) -> Vec<String> {
-        let fields = self
-            .callsites
-            .iter()
-            .flat_map(|meta| meta.fields().iter().map(move |field| (meta, field.name())));
+        let callsites = self.callsites.iter().zip(&self.rules);
+        let fields = callsites
+            .flat_map(|(meta, rule)| meta.fields().iter().map(move |field| (meta, rule, field.name())));
         let meant = |name: &str| {
             let near = |known: &&str| (1..=2).contains(&strsim::osa_distance(known, name));
             if ANNOTATIONS.contains(&name) { None } else { ANNOTATIONS.into_iter().find(near) }
         };
-        let misspelt = fields.filter_map(|(meta, name)| {
-            let meant = meant(name)?;
+        // Other fields of the program may have these names.
+        let is_column = |name: &str| ["ledger.event_type", "ledger.type"].contains(&name);
+        let misspelt = fields.filter_map(|(meta, rule, name)| {
+            let meant = if rule.is_none() && is_column(name) { Some(ANNOTATIONS[0]) } else { meant(name) }?;
             Some(format!(
                 "{} declares {name:?}, which is an ordinary field: did you mean {meant}?",
                 place(meta)
@@ -186,6 +201,35 @@ impl Words<'_> {
         words
     }
 
+    /// Fields that rules inherit and that only spans without a rule declare, from which they do not inherit.
+    pub(super) fn unlent(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        for (index, rule) in self.own_rules().filter(|(index, _)| self.rules.contains(&Some(*index))) {
+            let wanted = rule.inherit.iter().filter(|field| {
+                !self.plans.is_given(field, &[])
+                    && !self.plans.rules().iter().any(|of| of.taken().any(|taken| *taken == ***field))
+            });
+            for field in wanted {
+                let spans = self.callsites.iter().zip(&self.rules);
+                let declares =
+                    |meta: &Metadata<'_>| meta.is_span() && meta.fields().field(&**field).is_some();
+                let mut declaring = spans.filter(|(meta, _)| declares(meta)).peekable();
+                let Some(outer) = declaring.peek().map(|(meta, _)| **meta) else { continue };
+                if !declaring.any(|(meta, of)| of.is_some() || rule.inherits_from(meta.name())) {
+                    words.push(format!(
+                        "{} inherits {field:?}, which {} declares and does not lend, because no rule names it: write inherit_from = \
+                         [{:?}]",
+                        rule.title(index),
+                        place(outer),
+                        outer.name()
+                    ));
+                }
+            }
+        }
+        words.truncate(RULES);
+        words
+    }
+
     /// Whether the words at the start have told that nothing can meet the rule.
     fn is_dead(&self, index: usize, rule: &RuleSpec) -> bool {
         rule.matches.fields.iter().any(|field| field == "ledger.event")
@@ -221,9 +265,13 @@ impl Words<'_> {
         crates.sort_unstable();
         crates.dedup();
         let near = nearest(&target, crates.iter().copied());
-        if !at_end && near.is_empty() {
+        let levels = levels(program, self.plans);
+        // The name is right, and no span of the crate came.
+        let is_right = near.is_empty() && levels.is_empty() && self.is_crate(&target);
+        if !at_end && near.is_empty() || is_right {
             return None;
         }
+        let unless = if near.is_empty() { "unless this is the name and no call came, " } else { "" };
         let others = crates.into_iter().filter(|other| !near.contains(other));
         let listed: Vec<_> =
             near.iter().copied().chain(others).take(NAMES).map(|name| format!("{name:?}")).collect();
@@ -232,9 +280,16 @@ impl Words<'_> {
         let dashes =
             if *name == target { "" } else { " (a target has \"_\" where the name of a package has \"-\")" };
         Some(format!(
-            "instrumented({name:?}) has met no span with the target {target:?}{dashes}{seen}: give it \
-             env!(\"CARGO_CRATE_NAME\"){}",
-            levels(program, self.plans)
+            "instrumented({name:?}) has met no span with the target {target:?}{dashes}{seen}: {unless}give it \
+             env!(\"CARGO_CRATE_NAME\"){levels}"
         ))
+    }
+
+    /// Whether a crate of the program has this name: an event has told, or it is the name of the executable.
+    fn is_crate(&self, name: &str) -> bool {
+        let is_of = |meta: &&'static Metadata<'static>| meta.target().split("::").next() == Some(name);
+        let executable =
+            || std::env::current_exe().ok()?.file_stem()?.to_str().map(|stem| stem.replace('-', "_"));
+        self.callsites.iter().any(is_of) || executable().is_some_and(|stem| stem == name)
     }
 }

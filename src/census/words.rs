@@ -18,6 +18,9 @@ pub(super) const NAMES: usize = 3;
 /// A part of every text about a level that hides more verbose ones.
 pub(super) const LIMIT: &str = "nothing more verbose than";
 
+/// The start of the text about rules that have all met nothing.
+pub(super) const NOTHING_MET: &str = "no rule has met a span or event of this program";
+
 pub(super) type Callsites = [&'static Metadata<'static>];
 
 /// What is to be said about these rules beside these callsites.
@@ -69,7 +72,7 @@ impl<'a> Words<'a> {
         let has_shown = at_end || !self.callsites.is_empty();
         let unread = self.unread();
         if has_shown && self.rules.iter().all(Option::is_none) && !is_hidden && unread.is_none() {
-            words.push(self.nothing_met(program));
+            words.extend(self.nothing_met(program, at_end));
         }
         words.extend(unread);
         words.extend(self.misspelt());
@@ -85,7 +88,11 @@ impl<'a> Words<'a> {
             words.extend(lacking.map(|wanted| missing(rule, index, wanted.verb, wanted.field, &met)));
         }
         words.extend(self.ungiven(program, at_end));
+        // A field for failures stays empty in a healthy program, so only a discovery names it.
         if at_end {
+            words.extend(self.unlent());
+        }
+        if at_end && self.plans.is_discovering() {
             words.extend(self.callsites.iter().filter_map(|meta| self.unrecorded(meta)));
         }
         words

@@ -10,13 +10,13 @@ use serde_json::{Map, Value};
 use crate::columns::ColumnMap;
 use crate::error::Error;
 use crate::finding::{Checkup, Health};
-use crate::queue::suppressed;
 use crate::row::Row;
 use crate::rules::Rules;
 use crate::rules::plan::RowKind;
 use crate::severity::Severity;
 use crate::spool;
 use crate::store::{self, AnyStore, TableName, Trial};
+use crate::suppressed;
 
 /// The event type of the marked row.
 const MARKED: &str = "ledger.check";

@@ -17,7 +17,6 @@ mod fork;
 pub(crate) mod models;
 mod overflow;
 mod stats;
-pub(crate) mod suppressed;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -28,6 +27,7 @@ use std::time::{Duration, Instant};
 use crate::notice::{NoticeKind, Route};
 use crate::record::Record;
 use crate::stderr;
+use crate::suppressed;
 use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Notify};
 
 pub(crate) use self::account::{Account, Cause};

@@ -25,6 +25,10 @@ pub struct Report {
     /// Rows that cannot be read in full. One whose context is no JSON object counts as a row and in no other figure. One
     /// whose `created_at` is no time counts in any period.
     pub unreadable: u64,
+    /// Rows that are later than now by more than a second, because a clock is wrong. They count in each figure but
+    /// `rows_per_hour`. JSON has no such key where it is 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub later: u64,
     /// What is missing in the window, by the rows of `ledger.loss`, whatever event types and conditions the question has;
     /// `None` without [`Question::detail`](super::Question::detail).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,7 +119,7 @@ pub struct Figures {
     /// In milliseconds.
     pub duration_ms: Spread,
     /// Rows for each hour of the window, or else of the time from the first row of the report to the last. `None` if that is shorter
-    /// than 10 s.
+    /// than 10 s. Where rows are later than now, it is of the others, up to the last of them.
     pub rows_per_hour: Option<f64>,
     /// `created_at` of the last row.
     #[serde(serialize_with = "rfc3339")]
@@ -289,6 +293,10 @@ impl EventFigures {
 
 fn as_map<S: Serializer>(by: &[(String, Option<String>)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(by.iter().map(|(key, value)| (key, value)))
+}
+
+pub(super) fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 pub(super) fn rfc3339<S: Serializer>(moment: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {

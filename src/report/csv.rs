@@ -20,6 +20,9 @@ impl Report {
             rollup.notes.iter().for_each(|note| lines.text("note", "", note, "text", calls, ""));
         }
         lines.line("unreadable", "", Some(self.unreadable as f64), "rows", calls, "");
+        if self.later > 0 {
+            lines.line("later", "", Some(self.later as f64), "rows", calls, "");
+        }
         self.events.iter().for_each(|event| lines.event(event));
         for (event_type, attempts) in &self.attempts {
             let of = part("event_type", event_type);

@@ -47,6 +47,8 @@ pub(super) struct JobRule {
     pub(super) event_type: String,
     /// The event type of the calls.
     pub(super) of: String,
+    /// The keys that such a call inherits from the spans around it.
+    pub(super) inherited: Vec<String>,
     /// The flows that may come before a job: each is an event type up to its last dot.
     pub(super) flows: Vec<String>,
 }
@@ -198,7 +200,10 @@ impl Question {
         let rules = self.known_rules();
         let jobs = by_event_type(&rules).filter_map(|(event_type, rule)| {
             let of = rule.collect.first()?.of.to_string();
-            Some(JobRule { event_type: event_type.to_owned(), of, flows: flows(&rules, event_type) })
+            let calls = by_event_type(&rules).filter(|(event_type, _)| *event_type == of);
+            let inherited = calls.flat_map(|(_, rule)| rule.inherit.iter().cloned()).collect();
+            let flows = flows(&rules, event_type);
+            Some(JobRule { event_type: event_type.to_owned(), of, inherited, flows })
         });
         jobs.collect()
     }

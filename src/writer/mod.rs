@@ -53,9 +53,10 @@ use self::pump::Pump;
 use self::source::Source;
 use crate::census::Census;
 use crate::error::Error;
-use crate::queue::{Queue, suppressed};
+use crate::queue::Queue;
 use crate::spool::Spool;
 use crate::store::Store;
+use crate::suppressed;
 
 pub use self::control::Quarantined;
 pub(crate) use self::control::{CENTURY, Control, Flush, QUARANTINE_KEPT, deadline_in};

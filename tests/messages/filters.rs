@@ -95,6 +95,12 @@ pub(super) fn does(what: &str) {
             awaits();
             guard.shutdown(DEADLINE).expect("memory takes everything");
         }
+        other => does_more(other),
+    }
+}
+
+fn does_more(what: &str) {
+    match what {
         "few calls of a function" => {
             run(|ledger| registry().with(ledger), |_| (0..10).for_each(|_| measured()))
         }
@@ -106,6 +112,33 @@ pub(super) fn does(what: &str) {
                 |ledger| registry().with(ledger),
                 |_| (0..3).for_each(|_| info_span!("block").in_scope(|| ())),
             );
+        }
+        "a reloadable ledger under a level" | "a reloadable ledger under a filter" => {
+            let filter = if what.ends_with("level") { "warn" } else { "warn,other=trace" };
+            run(
+                |ledger| registry().with(reload::Layer::new(ledger).0).with(EnvFilter::new(filter)),
+                |_| works(3),
+            );
+        }
+        "some spans by hand" => run(
+            |ledger| registry().with(ledger),
+            |_| {
+                info_span!("one").in_scope(|| ());
+                info_span!("two").in_scope(|| ());
+                info_span!("three").in_scope(|| ());
+                info_span!("four").in_scope(|| ());
+            },
+        ),
+        "a listener that logs" => {
+            let builder = with_rules("[[rule]]\nspan = ['work', 'wrok']\n").on_notice(|notice| {
+                print(format_args!("tracing-ledger: {notice}"));
+                work();
+            });
+            let (ledger, guard) = build(builder);
+            registry().with(ledger).init();
+            works(3);
+            let stats = guard.shutdown(DEADLINE).expect("memory takes everything");
+            assert_eq!(stats.written, 3, "{stats}");
         }
         "a success that is none" => run_rules(
             "[[rule]]\nspan = 'work'\nsuccess = { field = 'done', as = 'success' }\n[[rule]]\nspan = 'block'\n\
@@ -213,10 +246,16 @@ fn a_filter_that_hides_the_event_of_ret_is_named() {
     let known = "the outcome of \"returns\" (tests/messages/filters.rs:";
     assert_has(&said, &[known, ") is unknown: another filter hides the event that its `ret` emits: let"]);
     for what in ["ret under a filter outside", "ret under a level inside"] {
-        let said = only_word(what);
+        let said = words_by(what, &[]);
         let level = "the filters of the program (or the ledger's max_level) let nothing more verbose than info through, and hide the \
                      event of `ret(level = \"trace\")`: attach each filter";
-        assert_has(&said, &[known, level]);
+        assert_has(&said[0], &[known, level]);
+        // It may hide spans too, of which the first line says nothing.
+        assert_has(
+            &said[1],
+            &["nothing more verbose than info through, so spans and events of other levels have no rows"],
+        );
+        assert_eq!(said.len(), 2, "{said:#?}");
     }
 }
 
@@ -232,6 +271,32 @@ fn a_function_that_is_seldom_called_and_a_span_by_hand() {
         &said,
         &["the outcome of \"block\"", "; without #[instrument], record the field success as a bool"],
     );
+}
+
+#[test]
+fn a_ledger_that_a_reload_can_replace() {
+    let said = only_word("a reloadable ledger under a level");
+    assert_has(
+        &said,
+        &["no span and no event of the program came to the ledger", "nothing more verbose than warn"],
+    );
+    let said = only_word("a reloadable ledger under a filter");
+    assert!(said.starts_with("a global filter hides \"work\" (tests/messages/filters.rs:"), "{said}");
+}
+
+#[test]
+fn unknown_outcomes_of_one_cause_are_one_line() {
+    let said = only_word("some spans by hand");
+    assert!(said.starts_with("the outcomes of \"one\" (tests/messages/filters.rs:"), "{said}");
+    assert_has(&said, &["), \"two\" (", ") and 2 more are unknown: ", "record the field success as a bool"]);
+}
+
+/// A notice that comes of its own log would be false: the guard was there until the end.
+#[test]
+fn a_listener_makes_no_rows_and_no_notices() {
+    let said = words_by("a listener that logs", &[]);
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert_has(&said[0], &["rule 1 names the span \"wrok\", and has met none"]);
 }
 
 #[test]

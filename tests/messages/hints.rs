@@ -6,7 +6,9 @@ use tracing_ledger::{Builder, LedgerLayer, Rules};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::{EnvFilter, Registry, prelude::*, registry};
 
-use crate::silent_setups::{assert_has, build, only_word, said_by, until_told, with_rules, words_by};
+use crate::silent_setups::{
+    assert_has, build, discovered, only_word, said_by, until_told, with_rules, words_by,
+};
 
 /// What a child process does whose stderr a test below reads.
 pub(super) fn does(what: &str) {
@@ -45,6 +47,8 @@ pub(super) fn does(what: &str) {
             info_span!("two", ledger_event = "two");
             info_span!("three", ledger.event = "three", ledger.sevrity = "error", success = true);
             info_span!("four", ledger_entry = 1, event = 2, ledger.user = 3);
+            info_span!("five", ledger.event_type = "five");
+            info_span!("six", ledger.event = "six", ledger.type = "account", success = true);
         }),
         "only events" | "only events, discovered" => run(tracing_ledger::builder(), || {
             info!(target: "till", total = 3, "an order");
@@ -146,6 +150,7 @@ fn a_misspelt_annotation() {
         ("one", "ledger.evnet", "event"),
         ("two", "ledger_event", "event"),
         ("three", "ledger.sevrity", "severity"),
+        ("five", "ledger.event_type", "event"),
     ];
     assert_eq!(said.len(), wanted.len(), "{said:#?}");
     for (said, (span, field, meant)) in said.iter().zip(wanted) {
@@ -182,7 +187,7 @@ fn a_column_of_a_key_that_no_row_has() {
 
 #[test]
 fn a_field_that_no_call_of_a_short_program_records() {
-    let said = only_word("a field that three calls lack");
+    let said = discovered("a field that three calls lack");
     assert_has(
         &said,
         &[

@@ -6,7 +6,9 @@ use tracing::{info, info_span, instrument};
 use tracing_ledger::{Builder, NoticeKind};
 use tracing_subscriber::{EnvFilter, prelude::*};
 
-use crate::silent_setups::{assert_has, build, only_word, print, said_by, with_rules, words_by};
+use crate::silent_setups::{
+    assert_has, build, discovered, only_word, print, said_by, until_told, with_rules, words_by,
+};
 
 /// Does what a child process is told whose stderr a test below reads; whether it is one of these.
 pub(super) fn does(what: &str) -> bool {
@@ -36,6 +38,14 @@ pub(super) fn does(what: &str) -> bool {
             ),
             orders,
         ),
+        "fields of a span without a rule" => run(
+            with_rules("[[rule]]\nspan = 'quote'\ninherit = ['tenant', 'user']\n[[rule]]\nspan = 'req'\n"),
+            || {
+                let _req = info_span!("req", user = 7, success = true).entered();
+                let _outer = info_span!("outer", tenant = 1, user = 2).entered();
+                info_span!("quote", success = true).in_scope(|| ());
+            },
+        ),
         "a rule for the rest" => run(
             with_rules("[[rule]]\nspan = 'req'\ntarget = 'messages'\n[[rule]]\nspan = 'req'\n")
                 .instrumented("messages"),
@@ -61,6 +71,27 @@ pub(super) fn does(what: &str) -> bool {
             orders();
         }),
         "a healthy program" => healthy(),
+        "a healthy program that waits for its first call" => healthy_and_late(),
+        "a healthy program of few calls" => {
+            let builder = with_rules("builtin = true\n[[rule]]\nspan = 'send_receipt'\n");
+            run(builder.instrumented("messages"), || {
+                charge(7, None).expect("it charges");
+                send_receipt(7).expect("it sends");
+            });
+        }
+        "a healthy program of events" => run(tracing_ledger::builder().instrumented("messages"), || {
+            info!(name: "paid", { ledger.event = "paid" }, "paid");
+        }),
+        "a program without calls" => {
+            run(tracing_ledger::builder().instrumented("messages"), || info!("listening on 127.0.0.1:80"));
+        }
+        "a program whose rules miss it" => {
+            until_told(tracing_ledger::builder(), |ledger| {
+                tracing_subscriber::registry().with(ledger).init();
+                info!("listening on 127.0.0.1:80");
+                info_span!("work", success = true).in_scope(|| ());
+            });
+        }
         _ => return false,
     }
     true
@@ -90,6 +121,19 @@ fn ship(order_id: u64) -> Result<(), String> {
     if order_id == 7 { Err("seven".to_owned()) } else { Ok(()) }
 }
 
+#[instrument(err, ret(level = "trace"), fields(ledger.event = "charge", failure_code = Empty))]
+fn charge(order_id: u64, customer: Option<&str>) -> Result<(), String> {
+    if order_id > 7 {
+        tracing::Span::current().record("failure_code", "declined");
+    }
+    Ok(())
+}
+
+#[instrument(err, ret(level = "trace"), fields(reply = Empty))]
+fn send_receipt(order_id: u64) -> Result<(), String> {
+    Ok(())
+}
+
 fn list_told_early() {
     let (said, hear) = std::sync::mpsc::channel();
     let builder = with_rules("[[rule]]\nspan = ['req', 'creat_order', 'nosuch_name']\n");
@@ -101,6 +145,32 @@ fn list_told_early() {
     let early = words.find(|word| word.contains("has met none"));
     print(format_args!("tracing-ledger: {}", early.expect("a word before the end")));
     drop(guard);
+}
+
+/// Its first look finds the line of its start alone.
+fn healthy_and_late() {
+    let (said, hear) = std::sync::mpsc::channel();
+    let rules = "builtin = true\n[[rule]]\nspan = 'request'\n[[rule]]\nevent = 'paid'\n";
+    let builder = with_rules(rules).discover(true).on_notice(move |notice| {
+        if !matches!(notice.kind(), NoticeKind::Discovery) {
+            print(format_args!("tracing-ledger: {notice}"));
+        }
+        said.send(notice.kind()).ok();
+    });
+    let (ledger, guard) = build(builder);
+    tracing_subscriber::registry().with(ledger).init();
+    info!("listening on 127.0.0.1:80");
+    let looks =
+        || assert!(std::iter::from_fn(|| hear.recv_timeout(DEADLINE).ok()).any(is_discovery), "it looks");
+    looks();
+    while hear.try_recv().is_ok_and(is_discovery) {}
+    info_span!("request", success = true).in_scope(|| info!(name: "paid", "paid"));
+    looks();
+    guard.shutdown(DEADLINE).expect("memory takes everything");
+}
+
+fn is_discovery(kind: NoticeKind) -> bool {
+    matches!(kind, NoticeKind::Discovery)
 }
 
 /// Its rarer calls come after the ledger has looked at it.
@@ -211,13 +281,30 @@ fn fields_for_columns_and_times_that_are_not_there() {
 }
 
 #[test]
+fn a_span_without_a_rule_lends_nothing_unasked() {
+    let said = only_word("fields of a span without a rule");
+    assert!(
+        said.starts_with(
+            "rule 1 (span = \"quote\") inherits \"tenant\", which \"outer\" (tests/messages/mistakes.rs:"
+        ),
+        "{said}"
+    );
+    assert!(
+        said.ends_with(
+            ") declares and does not lend, because no rule names it: write inherit_from = [\"outer\"]"
+        ),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_rule_for_the_rest_needs_no_word() {
     assert_eq!(words_by("a rule for the rest", &[]), [""; 0]);
 }
 
 #[test]
 fn a_function_of_another_name_that_hides_an_argument() {
-    let said = only_word("a function of another name that hides an argument");
+    let said = discovered("a function of another name that hides an argument");
     assert_has(
         &said,
         &[
@@ -256,7 +343,33 @@ fn discovery_knows_the_events_that_the_ledger_reads_for_a_span() {
 
 #[test]
 fn a_healthy_program_needs_no_word() {
-    let said = said_by("a healthy program", &[]);
-    assert_eq!(said.len(), 1, "{said:#?}");
-    assert!(said[0].starts_with("on: rules: "), "{said:#?}");
+    for what in [
+        "a healthy program",
+        "a healthy program that waits for its first call",
+        "a healthy program of few calls",
+        "a healthy program of events",
+    ] {
+        assert_eq!(words_by(what, &[]), [""; 0], "{what}");
+    }
+}
+
+#[test]
+fn a_program_that_was_idle_is_told_so() {
+    let said = only_word("a program without calls");
+    assert_has(
+        &said,
+        &[
+            "no rule has met a span or event of this program, so there are no rows; seen: ",
+            ": unless it was idle, ",
+        ],
+    );
+}
+
+#[test]
+fn rules_that_miss_the_program_are_named_before_the_end_and_once() {
+    let said = said_by("a program whose rules miss it", &[]);
+    let wanted = "no rule has met a span or event of this program so far, so there are no rows; seen: \"work\" (messages::mistakes): \
+                  unless others are still to come, write a rule, such as [[rule]] span = \"work\", or give the span the field \
+                  ledger.event";
+    assert_eq!(said, [wanted]);
 }

@@ -47,6 +47,15 @@ pub(super) fn only_word(what: &str) -> String {
     said.concat()
 }
 
+/// The line about a field without a value, in a process that discovers.
+#[track_caller]
+pub(super) fn discovered(what: &str) -> String {
+    let mut said = words_by(what, &[("TRACING_LEDGER_DISCOVER", "1")]);
+    said.retain(|line| line.contains("and no call has recorded a value"));
+    assert_eq!(said.len(), 1, "{said:#?}");
+    said.concat()
+}
+
 #[track_caller]
 pub(super) fn assert_has(text: &str, parts: &[&str]) {
     for part in parts {

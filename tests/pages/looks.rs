@@ -32,6 +32,36 @@ async fn a_page_fits_a_phone() {
 }
 
 #[tokio::test]
+async fn a_story_fits_a_phone() {
+    let context = |number: u64| {
+        json!({ "flow": "job", "planner_duration_ms": 40_000.25, "planner_success": false, "outcome": "error",
+                "planner_reason": format!("hard.no_tables_of_that_size_{number}"), "trigger": "creation" })
+    };
+    // The three of one booking.
+    let rows: Vec<_> =
+        (30..33).map(|number| row(number, number * 60, "auto_assign.quote", context(number))).collect();
+    let page = Page::of_story(&rows, rows[0]["booking_id"].as_str().expect("an id"));
+    assert_eq!(page.json["story"]["rows"].as_array().map(Vec::len), Some(3));
+    browse(async move |client| {
+        let site = Site::serve(page.html.clone(), "");
+        let phone = json!({ "width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": true });
+        devtools(&client, "Emulation.setDeviceMetricsOverride", phone).await;
+        client.goto(&site.url).await.expect("it opens");
+        let rows = "return [...document.querySelectorAll('#waterfall tbody tr')].map((row) => [ \
+                      Math.max(...[...row.children].map((cell) => cell.getBoundingClientRect().right)), \
+                      row.getBoundingClientRect().height, row.children[0].getBoundingClientRect().height])";
+        let rows: Vec<(f64, f64, f64)> = serde_json::from_value(run(&client, rows).await).expect("triples");
+        assert_eq!(rows.len(), 5, "three calls and two waits");
+        for (right, height, name) in rows {
+            assert!(right <= 360.0, "each column is on the screen: {right}");
+            assert!(height < 7.0 * name.max(20.0), "a row is not mostly empty: {height}");
+        }
+        keep(&client, "story-phone").await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_page_prints() {
     let page = Page::of_rows(&rows(1.0), &[]);
     browse(async move |client| {

@@ -48,6 +48,15 @@ impl Page {
         Self { html, json: json!({ "report": report }), directory }
     }
 
+    /// The story of this id in these rows.
+    pub(crate) fn of_story(rows: &[Value], id: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let log = write(&directory, "rows.ndjson", rows);
+        let ask = |format: &str| run(&["story", id, "--from-log", &log, "--format", format]);
+        let story: Value = serde_json::from_str(&ask("json")).expect("JSON");
+        Self { html: ask("html"), json: json!({ "story": story }), directory }
+    }
+
     /// The report on a window of a database.
     pub(crate) fn of_database(url: &str, since: &str, until: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");

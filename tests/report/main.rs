@@ -9,6 +9,8 @@ mod figures;
 mod foreign_rows;
 mod groups;
 mod jobs;
+#[cfg(feature = "cli")]
+mod later;
 mod live;
 #[cfg(feature = "cli")]
 mod logs;

@@ -2,6 +2,7 @@
 
 mod command;
 mod ids;
+mod overlap;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -33,7 +33,12 @@ fn in_utc(text: &str) -> Option<Timestamp> {
 fn before(now: Timestamp, span: &str) -> Option<Timestamp> {
     let span: Span = span.parse().ok()?;
     let span: SignedDuration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    if span.is_negative() { None } else { now.checked_sub(span).ok() }
+    if span.is_negative() { None } else { microseconds(now.checked_sub(span).ok()?) }
+}
+
+/// As exact as answers name their window, so that the moment they name gives the same answer.
+fn microseconds(moment: Timestamp) -> Option<Timestamp> {
+    Timestamp::from_microsecond(moment.as_microsecond()).ok()
 }
 
 #[cfg(test)]

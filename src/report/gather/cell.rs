@@ -29,6 +29,8 @@ pub(in crate::report) struct Cell {
     /// The sources, of which a figure needs to know only whether there are several.
     pub(in crate::report) sources: Vec<String>,
     pub(in crate::report) count: u64,
+    /// Of them, those that are later than now.
+    pub(super) later: u64,
     pub(in crate::report) succeeded: u64,
     pub(in crate::report) failed: u64,
     pub(in crate::report) outcomes: BTreeMap<String, u64>,
@@ -118,6 +120,7 @@ impl Cell {
     pub(super) fn together<'a>(cells: impl IntoIterator<Item = &'a Self>) -> Self {
         cells.into_iter().fold(Self::default(), |mut all, cell| {
             all.count += cell.count;
+            all.later += cell.later;
             all.succeeded += cell.succeeded;
             all.failed += cell.failed;
             all.last = all.last.max(cell.last);
@@ -149,7 +152,7 @@ impl Cell {
             success: Share { n, rate },
             outcomes: self.outcomes,
             duration_ms: Spread { interval: intervals(&durations, &self.blocks), ..spread },
-            rows_per_hour: hours(window).map(|hours| self.count as f64 / hours),
+            rows_per_hour: hours(window).map(|hours| (self.count - self.later) as f64 / hours),
             last: self.last.map(SystemTime::from),
             reasons: reasons(self.reasons),
         };

@@ -8,6 +8,7 @@ pub(super) mod job;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -20,6 +21,9 @@ use self::job::ResultTally;
 use super::answer::{EventFigures, GroupFigures, Report, Window};
 use super::observe::{Observation, Questions};
 use super::question::{Grouping, Question};
+
+/// So much later than this clock is a row whose clock is right.
+pub(super) const CLOCKS: Duration = Duration::from_secs(1);
 
 /// The counts so far.
 ///
@@ -38,6 +42,11 @@ pub(super) struct Gather {
     jobs: Jobs,
     details: Option<Details>,
     unreadable: u64,
+    later: u64,
+    /// When the clock was last read.
+    now: Timestamp,
+    /// The last moment that is not later than now.
+    last: Option<Timestamp>,
 }
 
 impl Gather {
@@ -53,6 +62,9 @@ impl Gather {
             jobs: Jobs::new(question.jobs()),
             details: question.detail.then(Details::default),
             unreadable: 0,
+            later: 0,
+            now: Timestamp::now(),
+            last: None,
         }
     }
 
@@ -63,6 +75,11 @@ impl Gather {
             self.period = Some((first.min(moment), last.max(moment)));
         }
         self.unreadable += u64::from(!row.is_readable());
+        let is_later = self.is_later(row.moment());
+        self.later += u64::from(is_later);
+        if !is_later {
+            self.last = self.last.max(row.moment());
+        }
         self.key.clear();
         row.write_key(&mut self.key);
         let cell = match self.index.get(&self.key) {
@@ -71,10 +88,28 @@ impl Gather {
         };
         if let Some(cell) = self.cells.get_mut(cell) {
             cell.add(row);
+            cell.later += u64::from(is_later);
         }
         self.jobs.row(row);
         if let Some(details) = &mut self.details {
             details.row(source, row);
+        }
+    }
+
+    /// The clock is read again for a row that came while others were read.
+    fn is_later(&mut self, moment: Option<Timestamp>) -> bool {
+        let is_later = |now: Timestamp| moment.is_some_and(|moment| moment > now + CLOCKS);
+        if is_later(self.now) {
+            self.now = Timestamp::now();
+        }
+        is_later(self.now)
+    }
+
+    /// The window whose hours the rows per hour are of: no hour that is still to come has rows.
+    fn window_of_rates(&self) -> Window {
+        match self.later {
+            0 => self.window,
+            _ => Window { until: None, last: self.last.map(Into::into), ..self.window },
         }
     }
 
@@ -129,21 +164,23 @@ impl Gather {
     pub(super) fn rolled_rows(&mut self, unreadable: u64, period: Option<(Timestamp, Timestamp)>) {
         self.unreadable += unreadable;
         self.period = period;
+        self.last = period.map(|(_, last)| last);
     }
 
     pub(super) fn report(mut self, questions: &Questions) -> Report {
         self.window.first = self.period.map(|(first, _)| first.into());
         self.window.last = self.period.map(|(_, last)| last.into());
+        let window = self.window_of_rates();
         let mut by_event_type: BTreeMap<String, Vec<Cell>> = BTreeMap::new();
         for cell in self.cells {
             by_event_type.entry(cell.event_type().to_owned()).or_default().push(cell);
         }
         let events = by_event_type.into_iter();
         let event = |(event_type, cells): (String, Vec<Cell>)| {
-            let (figures, durations) = Cell::together(&cells).figures_and_durations(&self.window);
+            let (figures, durations) = Cell::together(&cells).figures_and_durations(&window);
             let detail = self.details.as_mut();
             EventFigures {
-                groups: groups(&self.grouping, questions, &event_type, &cells, &self.window),
+                groups: groups(&self.grouping, questions, &event_type, &cells, &window),
                 figures,
                 detail: detail.map(|details| details.figures(&event_type, &durations, self.period)),
                 event_type,
@@ -158,6 +195,7 @@ impl Gather {
             jobs,
             attempts,
             unreadable: self.unreadable,
+            later: self.later,
             losses: self.details.map(Details::into_losses),
             rollup: None,
         }

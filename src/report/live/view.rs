@@ -5,13 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use super::kept::KeptRow;
 use crate::report::answer::Report;
+use crate::report::gather::CLOCKS;
 use crate::report::observe::Questions;
 use crate::store::read::LOSS;
 
 /// More failures of one event type are not in the view.
 const MOST_FAILURES: usize = 50;
-/// So much later than this clock is a row whose clock is right.
-const CLOCKS: Duration = Duration::from_secs(1);
 /// A shorter silence says nothing.
 const LEAST_SILENCE: Duration = Duration::from_secs(15);
 /// A silence of so many times the mean time between two rows is no chance.

@@ -35,6 +35,7 @@ use super::answer::{Report, Window, moment_text};
 use super::compare::compared::Compared;
 use super::compare::overlay::{Overlay, overlays};
 use super::detail::Losses;
+use super::render::later_rows;
 
 /// A page of the report: one file, that needs no network, and is readable without its script and its style. With a comparison
 /// it begins with the verdict.
@@ -135,6 +136,7 @@ fn window(report: &Report, is_compared: bool) -> Markup {
                 "."
                 @if let Some(losses) = &report.losses { " " a href="#losses" { "Rows lost" } ": " (losses.lost) @if is_compared { " on the side after" } "." }
             }
+            @if let Some(sentence) = later_rows(report.later) { p { (sentence) } }
         }
     }
 }

@@ -176,6 +176,7 @@ fn example() -> Report {
         jobs: vec![job()],
         attempts: BTreeMap::from([("auto_assign.quote".to_owned(), attempts)]),
         unreadable: 1,
+        later: 0,
         losses: Some(Losses { rows: 2, lost: 17, by: BTreeMap::from([("queue_full".to_owned(), 17)]) }),
         rollup: None,
     }

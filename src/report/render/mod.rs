@@ -58,7 +58,7 @@ fn heading(report: &Report) -> String {
         // Writing to a String cannot fail.
         write!(out, "\n\n{rollup}").ok();
     }
-    if let Some(sentence) = unreadable_rows(report.unreadable) {
+    for sentence in [later_rows(report.later), unreadable_rows(report.unreadable)].into_iter().flatten() {
         // Writing to a String cannot fail.
         write!(out, "\n\n{sentence}").ok();
     }
@@ -70,6 +70,18 @@ pub(in crate::report) fn unreadable_rows(count: u64) -> Option<String> {
     let rows = if count == 1 { "row" } else { "rows" };
     let why = "the context is no JSON object, or the row has no time that can be read";
     (count > 0).then(|| format!("{count} {rows} cannot be read in full: {why}."))
+}
+
+/// `None` if there are none.
+pub(in crate::report) fn later_rows(count: u64) -> Option<String> {
+    let rows = if count == 1 { "row is" } else { "rows are" };
+    let them = if count == 1 { "It counts" } else { "They count" };
+    (count > 0).then(|| {
+        format!(
+            "{count} {rows} later than the clock of this machine. {them} in each figure but rows per hour. Check the clocks of \
+             the services; --until 0s leaves out such rows."
+        )
+    })
 }
 
 impl fmt::Display for RolledUp {

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::report::answer::rfc3339;
+use crate::report::answer::{is_zero, rfc3339};
 
 /// What the ledger knows of one booking, trace, job or call, in order.
 ///
@@ -85,6 +85,9 @@ pub struct StoryRow {
     pub calls_ms: Option<f64>,
     /// The place in [`Story::rows`] of the job or call around it.
     pub within: Option<usize>,
+    /// The number of jobs that were open, where nothing tells which of them it is within. JSON has no such key where it is 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub open_jobs: u64,
     /// Whether it has the id of the row or span that was asked for.
     pub named: bool,
     /// The context.

@@ -2,28 +2,12 @@
 
 use std::collections::HashMap;
 
-use jiff::{SignedDuration, Timestamp};
-use serde_json::value::{RawValue, to_raw_value};
-
-use super::answer::{Ending, RowKind, Story, StoryRow, Wait};
-use super::find::{Named, Place, Rows};
-use super::found::Found;
-use crate::report::observe::by_event_type;
+use super::answer::{Ending, RowKind, Story};
+use super::around::jobs_around;
+use super::find::{Named, Rows};
+use super::timed::{Timed, milliseconds};
+use super::waits::waits;
 use crate::report::question::{JobRule, Question};
-use crate::report::why::why;
-
-/// Duration and `created_at` come from two clocks, so a call may seem to begin this much before the job around it.
-const SLACK: SignedDuration = SignedDuration::from_millis(10);
-
-/// A row with its place in time.
-struct Timed {
-    row: Found,
-    kind: RowKind,
-    start: Option<Timestamp>,
-    /// The place of the row around it.
-    within: Option<usize>,
-    attempt: Option<u64>,
-}
 
 pub(super) fn build(question: &Question, id: &str, named: &Named, rows: Rows) -> Story {
     let jobs = question.jobs();
@@ -52,84 +36,6 @@ pub(super) fn build(question: &Question, id: &str, named: &Named, rows: Rows) ->
     }
 }
 
-impl Timed {
-    fn new(question: &Question, jobs: &[JobRule], row: Found) -> Self {
-        let rules = question.known_rules();
-        let is_call = |row: &Found| {
-            row.outcome.is_some() || by_event_type(&rules).any(|(event_type, _)| event_type == row.event_type)
-        };
-        let kind = if jobs.iter().any(|job| job.event_type == row.event_type) {
-            RowKind::Job
-        } else if is_call(&row) {
-            RowKind::Call
-        } else {
-            RowKind::Event
-        };
-        // The duration in an event is that of something else.
-        let duration = row.duration_ms.filter(|_| kind != RowKind::Event);
-        let start = row.moment.and_then(|end| start(end, duration));
-        Self { row, kind, start, within: None, attempt: None }
-    }
-
-    fn key(&self) -> (bool, Option<Timestamp>, bool, Option<Timestamp>, &Option<String>) {
-        (self.start.is_none(), self.start, self.kind == RowKind::Event, self.row.moment, &self.row.id)
-    }
-
-    fn into_row(self, first: Option<Timestamp>, found_as: Option<&(Place, String)>) -> StoryRow {
-        let Self { row, kind, start, within, attempt } = self;
-        let named = match found_as {
-            Some((Place::Row, id)) => row.id.as_ref() == Some(id),
-            Some((Place::Span, id)) => row.span_id.as_ref() == Some(id) && kind != RowKind::Event,
-            _ => false,
-        };
-        StoryRow {
-            offset_ms: first.zip(start).map(|(first, start)| milliseconds(first, start)),
-            start: start.map(Into::into),
-            created_at: row.moment.map(Into::into),
-            context: row.context.and_then(raw),
-            id: row.id,
-            event_type: row.event_type,
-            source: row.source,
-            severity: row.severity,
-            flow: row.flow,
-            booking_id: row.booking_id,
-            restaurant_id: row.restaurant_id,
-            duration_ms: row.duration_ms,
-            outcome: row.outcome,
-            success: row.success,
-            reason: row.reason,
-            reason_code: row.reason_code,
-            result: row.result,
-            calls: row.calls,
-            calls_ms: row.calls_ms,
-            kind,
-            attempt,
-            within,
-            named,
-        }
-    }
-}
-
-/// A context that is no JSON is its text.
-fn raw(context: String) -> Option<Box<RawValue>> {
-    RawValue::from_string(context.clone()).or_else(|_| to_raw_value(&context)).ok()
-}
-
-/// To the microsecond, as `created_at` is.
-fn start(end: Timestamp, duration_ms: Option<f64>) -> Option<Timestamp> {
-    let microseconds = (duration_ms.unwrap_or_default().max(0.0) * 1000.0).round();
-    // No call takes so long.
-    if microseconds > 1e18 {
-        return Some(end);
-    }
-    let duration = SignedDuration::from_micros(microseconds as i64);
-    Some(end.checked_sub(duration).unwrap_or(end))
-}
-
-fn milliseconds(from: Timestamp, to: Timestamp) -> f64 {
-    to.duration_since(from).as_micros() as f64 / 1000.0
-}
-
 /// Finds the row around each: by the ids of spans, or else the job of the same booking at that time.
 fn nest(rows: &mut [Timed], jobs: &[JobRule]) {
     let mut spans: HashMap<&str, usize> = HashMap::new();
@@ -138,17 +44,23 @@ fn nest(rows: &mut [Timed], jobs: &[JobRule]) {
             spans.entry(span).or_insert(place);
         }
     }
-    let within: Vec<Option<usize>> = rows
+    let around: Vec<Vec<usize>> = rows
         .iter()
         .enumerate()
         .map(|(place, row)| {
             let around = if row.kind == RowKind::Event { &row.row.span_id } else { &row.row.parent_span_id };
             let by_ids = around.as_ref().and_then(|span| spans.get(span.as_str()).copied());
-            by_ids.or_else(|| job_around(rows, jobs, row)).filter(|around| *around != place)
+            let mut around = by_ids.map_or_else(|| jobs_around(rows, jobs, row), |around| vec![around]);
+            around.retain(|around| *around != place);
+            around
         })
         .collect();
+    // Where several jobs are open, nothing tells which of them it is.
+    let within: Vec<Option<usize>> =
+        around.iter().map(|around| around.first().copied().filter(|_| around.len() == 1)).collect();
     for (place, row) in rows.iter_mut().enumerate() {
         row.within = within[place].filter(|_| !is_in_circle(&within, place));
+        row.open_jobs = if around[place].len() > 1 { around[place].len() as u64 } else { 0 };
     }
 }
 
@@ -156,36 +68,6 @@ fn nest(rows: &mut [Timed], jobs: &[JobRule]) {
 fn is_in_circle(within: &[Option<usize>], place: usize) -> bool {
     let outwards = std::iter::successors(within[place], |place| within[*place]);
     outwards.take(within.len()).any(|outer| outer == place)
-}
-
-/// The last job that began before the row, and in whose time and flow the row is.
-fn job_around(rows: &[Timed], jobs: &[JobRule], row: &Timed) -> Option<usize> {
-    let is_around = |(_, around): &(usize, &Timed)| {
-        let Some(job) = jobs.iter().find(|job| job.event_type == around.row.event_type) else { return false };
-        let own_events = job.event_type.rsplit_once('.').is_some_and(|(own, _)| {
-            row.kind == RowKind::Event
-                && row.row.event_type.rsplit_once('.').is_some_and(|(flow, _)| flow == own)
-        });
-        let flows = around.row.flow.as_ref().zip(row.row.flow.as_ref());
-        let traces = around.row.trace_id.as_ref().zip(row.row.trace_id.as_ref());
-        (own_events || row.row.event_type == job.of)
-            && around.row.booking_id == row.row.booking_id
-            && flows.is_none_or(|(one, other)| one == other)
-            && traces.is_none_or(|(one, other)| one == other)
-            && is_at_its_time(around, row)
-    };
-    rows.iter()
-        .enumerate()
-        .filter(|(_, around)| around.kind == RowKind::Job)
-        .filter(is_around)
-        .map(|(place, _)| place)
-        .next_back()
-}
-
-fn is_at_its_time(around: &Timed, row: &Timed) -> bool {
-    let (Some(from), Some(to)) = (around.start, around.row.moment) else { return false };
-    let (Some(begin), Some(end)) = (row.start, row.row.moment) else { return false };
-    begin.duration_since(from) >= -SLACK && end.duration_since(to) <= SLACK
 }
 
 /// Puts the rows in the order of their beginning. A row begins no earlier than those around it, whose times come from
@@ -235,28 +117,6 @@ fn attempts(rows: &mut [Timed], jobs: &[JobRule]) -> Vec<Vec<usize>> {
         }
     }
     groups
-}
-
-fn waits(rows: &[Timed], groups: &[Vec<usize>], first: Timestamp) -> Vec<Wait> {
-    let mut waits: Vec<Wait> = Vec::new();
-    for pair in groups.iter().flat_map(|places| places.windows(2)) {
-        let [after, before] = [pair[0], pair[1]];
-        let failed = &rows[after].row;
-        let (Some(from), Some(to)) = (failed.moment, rows[before].start) else { continue };
-        if to <= from || failed.success == Some(true) {
-            continue;
-        }
-        let reason = why(failed.reason_code.as_deref(), failed.reason.as_deref(), failed.outcome.as_deref());
-        waits.push(Wait {
-            after,
-            before,
-            offset_ms: milliseconds(first, from),
-            duration_ms: milliseconds(from, to),
-            reason,
-        });
-    }
-    waits.sort_by(|one, other| one.offset_ms.total_cmp(&other.offset_ms));
-    waits
 }
 
 /// The row that says how it ended: of the jobs, the attempts and the events of their flows the last one, or else the last

@@ -1,11 +1,14 @@
 //! Everything the ledger knows of one booking, trace, job or call, in order.
 
 mod answer;
+mod around;
 mod build;
 mod find;
 mod found;
 mod logs;
 pub(super) mod text;
+mod timed;
+mod waits;
 
 use std::path::Path;
 

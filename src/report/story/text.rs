@@ -93,11 +93,22 @@ impl Story {
         };
         let around = row.within.filter(is_hidden);
         let around = around.and_then(|around| self.rows.get(around));
-        let around = around.map(|around| format!("in {}", escape::text(&around.event_type)));
+        let around = around.map(|around| format!("in {}", self.job_name(around)));
+        let open_jobs = (row.open_jobs > 0).then(|| format!("in one of {} jobs", row.open_jobs));
         let after = row.duration_ms.filter(|_| row.kind == RowKind::Event);
         let after = after.map(|ms| format!("after {}", duration(ms)));
-        let parts = around.into_iter().chain(ended(row)).chain(after);
+        let parts = around.or(open_jobs).into_iter().chain(ended(row)).chain(after);
         parts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// With its beginning, where several rows have its event type.
+    fn job_name(&self, row: &StoryRow) -> String {
+        let name = escape::text(&row.event_type);
+        let alike = self.rows.iter().filter(|other| other.event_type == row.event_type).count();
+        match row.offset_ms.filter(|_| alike > 1) {
+            Some(at) => format!("{name} at {}", duration(at)),
+            None => name,
+        }
     }
 
     /// The times of the jobs, how it ended, and what is left out.

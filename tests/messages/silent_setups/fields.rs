@@ -4,7 +4,7 @@ use support::DEADLINE;
 use tracing_ledger::store::Memory;
 use tracing_subscriber::{Registry, prelude::*};
 
-use super::{assert_has, calls, only_word, with_rules, words_by};
+use super::{assert_has, calls, discovered, only_word, with_rules, words_by};
 
 #[test]
 fn an_event_to_take_from_that_never_comes() {
@@ -84,7 +84,7 @@ fn a_strict_ledger_refuses_rows_that_may_hold_what_is_to_be_redacted() {
 
 #[test]
 fn a_field_that_hides_an_argument() {
-    let said = only_word("a field that hides an argument");
+    let said = discovered("a field that hides an argument");
     assert!(said.starts_with("\"ship\" (tests/messages/silent_setups.rs:"), "{said}");
     assert_has(
         &said,

@@ -11,7 +11,7 @@ fn no_rule_at_all() {
     assert_has(
         &said,
         &[
-            "no rule names a span or event",
+            "no rule has met a span or event of this program, so there are no rows; seen: ",
             "\"work\" (messages::silent_setups)",
             "span = \"work\"",
             "ledger.event",

@@ -17,6 +17,18 @@ pub(crate) fn suppress_this_thread() {
     SUPPRESSED.set(true);
 }
 
+/// Runs `work`, of which no record is taken either, and puts the mark of the thread back.
+pub(crate) fn within<T>(work: impl FnOnce() -> T) -> T {
+    struct Back(bool);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            SUPPRESSED.set(self.0);
+        }
+    }
+    let _back = Back(SUPPRESSED.replace(true));
+    work()
+}
+
 /// Whether no record of the calling thread is taken.
 #[inline]
 pub(crate) fn is_this_thread() -> bool {
