@@ -27,6 +27,77 @@ fn a_comparison_has_the_losses_of_both_sides() {
     }
 }
 
+/// With other ids, as sides with rows in common are not compared.
+fn others(rows: Vec<Value>) -> Vec<Value> {
+    let other = |mut row: Value| {
+        row["id"] = row["id"].as_str().expect("an id").replacen("0000", "0001", 1).into();
+        row
+    };
+    rows.into_iter().map(other).collect()
+}
+
+#[test]
+fn a_comparison_of_saved_sides_says_what_it_has_and_nothing_of_what_it_has_not() {
+    let page = Page::of_saved(&rows(1.0), &others(rows(1.4)), &["--gate", "p95<=+10%"]);
+    let text = page.text();
+    let (top, _) = page.html.split_once("<main>").expect("a main part");
+    for name in ["before", "after"] {
+        let side = &page.json["comparison"][name];
+        let [first, last] = [&side["first"], &side["last"]].map(|moment| moment.as_str().expect("a moment"));
+        let sentence = format!("The side {name}: {} rows, from {first} to {last}.", side["rows"]);
+        assert!(text.contains(&sentence), "{sentence}");
+        assert!(top.contains(first), "{name} is at the top");
+        let lost = format!("Rows lost on the side {name}: 17");
+        assert!(text.contains(&lost), "{lost}");
+    }
+    assert!(!text.contains("Charts over time have"));
+    assert!(page.html.contains("<label hidden>Find in groups and calls"));
+    let page = Page::of_rows(&rows(1.0), &[]);
+    assert!(page.html.contains("<label>Find in groups and calls"));
+}
+
+/// The verdict leaves room for event types, and each link and each option has what it leads to.
+#[test]
+fn a_comparison_of_many_event_types_is_small_and_has_sections() {
+    let many = |side: u64| -> Vec<Value> {
+        let call = |number: u64| {
+            let context = json!({ "duration_ms": 5 + side + number % 17, "success": number % 9 != 0, "route": number / 40 % 3 });
+            row(side * 4000 + number, number * 40, &format!("event.{}", number % 40), context)
+        };
+        (0..4000).map(call).collect()
+    };
+    let gates = ["--gate", "p95<=+10%", "--gate", "p50<=+10%", "--gate", "success>=-1pt", "--by", "route"];
+    let page = Page::of_two(&many(0), &many(1), &gates);
+    let size = super::hostile::without_contexts(&page.html);
+    assert!(size <= 150_000, "{size} bytes");
+    assert!(page.html.matches("<section id=event-").count() >= 3);
+    for link in page.html.split("href=#").skip(1).filter_map(|rest| rest.split(['>', ' ']).next()) {
+        assert!(page.html.contains(&format!(" id={link}")), "{link} leads nowhere");
+    }
+    let text = page.text();
+    assert!(
+        text.contains("undecided p95<=+10% of 40 event types: ") && text.contains("more are in the JSON")
+    );
+}
+
+#[test]
+fn a_gate_is_told_with_its_figures_and_their_interval() {
+    let gates = ["--gate", "p95<=+10%", "--gate", "p50<=1ms", "--event", "orders.create"];
+    let page = Page::of_two(&rows(1.0), &rows(4.0), &[&gates[..], &["--accept-short-window"]].concat());
+    let text = page.text();
+    let sentence = |gate: &str| {
+        let (_, rest) = text.split_once(&format!("{gate} of orders.create: ")).expect(gate);
+        rest.split_once(')').expect("an interval").0.to_owned()
+    };
+    let change = sentence("p95<=+10%");
+    assert!(
+        change.contains(" ms → ") && change.contains(" (+") && change.contains("%, 95 % interval +"),
+        "{change}"
+    );
+    let value = sentence("p50<=1ms");
+    assert!(value.contains(" ms (95 % interval ") && !value.contains('→'), "{value}");
+}
+
 #[test]
 fn a_comparison_says_nothing_of_deploys_that_its_sides_may_be() {
     let one_version = |row: Value| {

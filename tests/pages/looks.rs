@@ -170,3 +170,27 @@ async fn long_names_of_groups_are_whole() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn names_that_differ_by_spaces_look_different() {
+    let names = ["two  spaces", "two spaces"];
+    let spaced = |number: u64| {
+        let name = names[number as usize % 2];
+        row(number, number * 40, name, json!({ "duration_ms": number, "success": true, "shop": name }))
+    };
+    let page = Page::of_rows(&(0..90).map(spaced).collect::<Vec<_>>(), &["--by", "shop"]);
+    browse(async move |client| {
+        let site = Site::serve(page.html.clone(), "");
+        client.goto(&site.url).await.expect("it opens");
+        for query in ["#overview tbody td:first-child", "section[data-event] h2", ".multiples b", "#event option"] {
+            let shown = format!(
+                "return [...document.querySelectorAll('{query}')].map((one) => (one.label ?? one.innerText).replaceAll('\u{a0}', ' '))"
+            );
+            let shown: Vec<String> = serde_json::from_value(run(&client, &shown).await).expect("texts");
+            for name in names {
+                assert!(shown.iter().any(|text| text == name), "{query}: {name:?} is not in {shown:?}");
+            }
+        }
+    })
+    .await;
+}

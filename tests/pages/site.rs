@@ -89,6 +89,31 @@ impl Page {
         Self { html, json: json!({ "report": report, "comparison": comparison }), directory }
     }
 
+    /// The comparison of two saved sides, without rows.
+    pub(crate) fn of_saved(before: &[Value], after: &[Value], more: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let save = |name: &str, rows: &[Value]| {
+            let log = write(&directory, name, rows);
+            let saved = format!("{log}.json");
+            let mut command = Command::new(&*PROGRAM);
+            let status = command.args(["baseline", "save", &saved, &log]).status().expect("it starts");
+            assert!(status.success(), "{name}");
+            saved
+        };
+        let sides = [save("before.ndjson", before), save("after.ndjson", after)];
+        let compare = |format: &[&str]| run(&[&["compare", &sides[0], &sides[1]], format, more].concat());
+        let html = compare(&["--format", "html"]);
+        let comparison: Value = serde_json::from_str(&compare(&["--format", "json"])).expect("JSON");
+        Self { html, json: json!({ "comparison": comparison }), directory }
+    }
+
+    /// What a reader of the source sees.
+    pub(crate) fn text(&self) -> String {
+        let parts = self.html.split('<');
+        let text: String = parts.map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect();
+        text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    }
+
     /// The address of the page as a file.
     pub(crate) fn file(&self) -> String {
         let path = self.directory.path().join("page.html");

@@ -47,7 +47,7 @@ pub(in crate::report) fn value(metric: &str, value: f64) -> String {
     }
 }
 
-pub(super) fn values(metric: &str, within: Interval) -> String {
+pub(in crate::report) fn values(metric: &str, within: Interval) -> String {
     match metric {
         SUCCESS | ATTEMPTS => format!("{} to {}", value(metric, within.lo), value(metric, within.hi)),
         _ => unit::range((within.lo, within.hi)),

@@ -15,7 +15,7 @@ const FEW_FOR_P95: u64 = 20;
 
 pub(super) fn limits(report: Option<&Report>, compared: Option<&Compared>) -> Markup {
     let mut sentences = report.map(|report| of_report(report, compared.is_some())).unwrap_or_default();
-    sentences.extend(compared.map(of_comparison).unwrap_or_default());
+    sentences.extend(compared.map(|compared| of_comparison(compared, report)).unwrap_or_default());
     if compared.is_none() {
         sentences.push(
             "Whether a change helped: ask tracing-ledger compare BEFORE AFTER --format html, of two windows or versions."
@@ -110,12 +110,18 @@ fn listed(report: &Report, what: &str, holds: impl Fn(&EventFigures) -> bool, wh
     (!names.is_empty()).then(|| format!("{what} ({shown}{more}): {why}."))
 }
 
-fn of_comparison(compared: &Compared) -> Vec<String> {
+/// A report has the rows of the side after.
+fn of_comparison(compared: &Compared, report: Option<&Report>) -> Vec<String> {
     let mut sentences = undecided(compared);
-    sentences.push(
-        "Charts over time have the rows of the side after alone, so they show no change between the sides."
-            .to_owned(),
-    );
+    let over_time = match report {
+        Some(_) => {
+            "Charts over time have the rows of the side after alone, so they show no change between the sides."
+        }
+        None => {
+            "The side after has no rows here, so the page has no charts over time, groups and calls: these are in a page of rows."
+        }
+    };
+    sentences.push(over_time.to_owned());
     let unknown = [("before", &compared.before), ("after", &compared.after)];
     let unknown: Vec<_> =
         unknown.into_iter().filter(|(_, side)| side.losses.is_none()).map(|(name, _)| name).collect();

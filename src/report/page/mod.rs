@@ -17,6 +17,7 @@ mod shell;
 mod show;
 mod spread;
 mod story;
+mod summary;
 mod table;
 mod time;
 mod verdict;
@@ -33,7 +34,7 @@ use self::show::{Shown, foreign, short_moment, step};
 use self::table::{Cell, Column, Row, Table};
 use super::answer::{Report, Window, moment_text};
 use super::compare::compared::Compared;
-use super::compare::overlay::{Overlay, overlays};
+use super::compare::overlay::overlays;
 use super::detail::Losses;
 use super::render::later_rows;
 
@@ -75,18 +76,13 @@ fn draw(report: Option<&Report>, compared: Option<&Compared>, served: Option<(Du
     let begin = html! {
         (common_axes(report.unwrap_or(&Report::default())))
         @if let Some(compared) = compared { (verdict::verdict(compared)) }
-        @if let Some(report) = report { (overview(report)) }
     };
-    let end = html! {
-        @if let Some(losses) = report.and_then(|report| report.losses.as_ref()) {
-            (lost(losses, compared.and_then(|compared| compared.before.losses.as_ref())))
-        }
-        (limits::limits(report, compared))
-    };
-    let whole = |sections: &Markup| {
+    let end = html! { (losses(report, compared)) (limits::limits(report, compared)) };
+    let whole = |sections: &Markup, has_section: &dyn Fn(usize) -> bool| {
         let body = html! {
             header {
                 h1 { (title) }
+                @if let Some(compared) = compared { (sides(compared, report.is_some())) }
                 @if let Some(report) = report { (window(report, compared.is_some())) }
                 @match served {
                     None | Some((_, 0)) => {},
@@ -94,22 +90,43 @@ fn draw(report: Option<&Report>, compared: Option<&Compared>, served: Option<(Du
                     Some((_, later)) => { p { (later) " rows are later than the clock of this machine, and are not on this page." } },
                 }
             }
-            (controls(report, compared))
-            main { (begin) (sections) (end) }
+            (controls(report, compared, has_section))
+            main {
+                (begin)
+                @if let Some(report) = report { (overview(report, has_section)) }
+                (sections) (end)
+            }
         };
         shell(title, &body, served.map(|(reload, _)| reload))
     };
-    let used = whole(&html! {}).len();
-    whole(&sections(report.unwrap_or(&Report::default()), &overlays, used))
+    // A link and an option take more bytes than the words that stand for them where a section is left out.
+    let used = whole(&html! {}, &|_| true).len();
+    let fit = Fit::of(report.unwrap_or(&Report::default()), &overlays, used);
+    whole(&sections(&fit), &|number| fit.sections.contains_key(&number))
 }
 
 /// The event types of the report, then those that only the comparison has.
-fn sections(report: &Report, overlays: &[Overlay], used: usize) -> Markup {
-    let fit = Fit::of(report, overlays, used);
+fn sections(fit: &Fit) -> Markup {
     html! {
         @for section in fit.sections.values() { (section) }
         @if fit.left_out > 0 {
-            p.soft { (fit.left_out) " more event types are in the table above and in the JSON." }
+            p.soft {
+                (fit.left_out) " more event types are in the table above and in the JSON. They have no section, to keep the "
+                "page small: ask for one alone with --event."
+            }
+        }
+    }
+}
+
+/// The side after too, unless a report has its window.
+fn sides(compared: &Compared, has_report: bool) -> Markup {
+    let sides = [("before", &compared.before), ("after", &compared.after)];
+    html! {
+        @for (name, side) in sides.into_iter().take(if has_report { 1 } else { 2 }) {
+            p data-at={ "/comparison/" (name) } {
+                "The side " (name) ": " b { (Shown::count(side.rows).at("/rows")) } (if side.rows == 1 { " row" } else { " rows" })
+                ", from " span data-key="/first" { (side.first) } " to " span data-key="/last" { (side.last) } "."
+            }
         }
     }
 }
@@ -141,9 +158,15 @@ fn window(report: &Report, is_compared: bool) -> Markup {
     }
 }
 
-/// Shown by the script.
-fn controls(report: Option<&Report>, compared: Option<&Compared>) -> Markup {
-    let events = report.into_iter().flat_map(|report| &report.events).map(|event| event.event_type.as_str());
+/// Shown by the script. A choice that shows nothing is not offered.
+fn controls(
+    report: Option<&Report>,
+    compared: Option<&Compared>,
+    has_section: &dyn Fn(usize) -> bool,
+) -> Markup {
+    let all = || report.into_iter().flat_map(|report| &report.events);
+    let events = all().enumerate().filter(|(number, _)| has_section(*number));
+    let events = events.map(|(_, event)| event.event_type.as_str());
     let pairs = compared.into_iter().flat_map(|both| &both.pairs).map(|pair| pair.event_type.as_str());
     let mut names = Vec::new();
     for name in events.chain(pairs) {
@@ -151,16 +174,19 @@ fn controls(report: Option<&Report>, compared: Option<&Compared>) -> Markup {
             names.push(name);
         }
     }
+    let has_lists = all().any(|event| !event.groups.is_empty() || event.detail.is_some());
+    // An option shows one space for several.
+    let label = |name: &str| foreign(name).replace(' ', "\u{a0}");
     html! {
         form #controls hidden {
             label {
                 "Event type "
                 select #event {
                     option value="" { "all" }
-                    @for name in names { option value=(foreign(name)) { (foreign(name)) } }
+                    @for name in names { option value=(foreign(name)) { (label(name)) } }
                 }
             }
-            label { "Find in groups and calls " input #find type="search" autocomplete="off"; }
+            label hidden[!has_lists] { "Find in groups and calls " input #find type="search" autocomplete="off"; }
             output #found for="find" {}
             span role="group" aria-label="Time" {
                 button type="button" data-time="in" { "Zoom in" } " "
@@ -174,12 +200,16 @@ fn controls(report: Option<&Report>, compared: Option<&Compared>) -> Markup {
 }
 
 /// As the table of event types of the text.
-fn overview(report: &Report) -> Markup {
+fn overview(report: &Report, has_section: &dyn Fn(usize) -> bool) -> Markup {
     let mut columns = vec![Column::text("event type")];
     columns.extend(figure_columns());
     columns.extend([Column::figure("rows per hour", "/rows_per_hour"), Column::derived("last")]);
     let rows = report.events.iter().enumerate().map(|(number, event)| {
-        let name = html! { a href={ "#event-" (number) } { (foreign(&event.event_type)) } };
+        let name = foreign(&event.event_type);
+        let name = html! {
+            @if has_section(number) { a href={ "#event-" (number) } { (name) } }
+            @else { (name) br; small { "no section" } }
+        };
         let mut cells = vec![Cell::DrawnText(name)];
         cells.extend(figure_cells(&event.figures));
         cells.push(Cell::Figure(Shown::rate(event.figures.rows_per_hour)));
@@ -195,7 +225,19 @@ fn overview(report: &Report) -> Markup {
     html! { section #overview { h2 { "Event types" } (table.draw()) } }
 }
 
-fn lost(losses: &Losses, before: Option<&Losses>) -> Markup {
+/// Of the report, and of the sides that it does not have.
+fn losses(report: Option<&Report>, compared: Option<&Compared>) -> Markup {
+    let of_report = report.and_then(|report| report.losses.as_ref());
+    let before = compared.and_then(|compared| compared.before.losses.as_ref());
+    let after = compared.filter(|_| report.is_none()).and_then(|compared| compared.after.losses.as_ref());
+    html! {
+        @if let Some(losses) = of_report { (lost(losses)) }
+        @if let Some(before) = before { (lost_on("before", before)) }
+        @if let Some(after) = after { (lost_on("after", after)) }
+    }
+}
+
+fn lost(losses: &Losses) -> Markup {
     let columns = vec![Column::text("cause"), Column::figure("rows", "")];
     let rows = losses.by.iter().map(|(cause, count)| Row {
         at: step(cause),
@@ -216,12 +258,15 @@ fn lost(losses: &Losses, before: Option<&Losses>) -> Markup {
             }
             @if !losses.by.is_empty() { (table.draw()) }
         }
-        @if let Some(before) = before {
-            p.notes #losses-before data-at="/comparison/before/losses" {
-                "Rows lost on the side before: " b { (Shown::count(before.lost).at("/lost")) }
-                @for (cause, count) in &before.by { ", " (foreign(cause)) " " (Shown::count(*count).at(&format!("/by{}", step(cause)))) }
-                "."
-            }
+    }
+}
+
+fn lost_on(side: &str, losses: &Losses) -> Markup {
+    html! {
+        p.notes id={ "losses-" (side) } data-at={ "/comparison/" (side) "/losses" } {
+            "Rows lost on the side " (side) ": " b { (Shown::count(losses.lost).at("/lost")) }
+            @for (cause, count) in &losses.by { ", " (foreign(cause)) " " (Shown::count(*count).at(&format!("/by{}", step(cause)))) }
+            "."
         }
     }
 }
@@ -230,3 +275,5 @@ fn lost(losses: &Losses, before: Option<&Losses>) -> Markup {
 mod drawn;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told;

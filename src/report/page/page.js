@@ -79,7 +79,7 @@
   const lines = all("[data-of]").map((line) => [line, line.dataset.of]);
   all("table").forEach((table) => {
     const column = [...table.tHead.rows[0].cells].findIndex((head) => head.textContent === "event type");
-    if (column >= 0) [...table.tBodies[0].rows].forEach((row) => lines.push([row, row.cells[column].textContent]));
+    if (column >= 0) [...table.tBodies[0].rows].forEach((row) => lines.push([row, row.cells[column].firstChild.textContent]));
   });
   const filter = () => {
     const text = find.value.toLowerCase();

@@ -159,7 +159,7 @@ fn job() -> JobFigures {
     }
 }
 
-fn example() -> Report {
+pub(super) fn example() -> Report {
     let bar = |attempts: u32, count| AttemptsBar { attempts: f64::from(attempts), count, cumulative: 0.5 };
     let attempts = Attempts {
         per_booking: spread(2.0, 900),

@@ -1,5 +1,7 @@
 //! One event type over time: its steps, and the percentiles of durations.
 
+use std::time::SystemTime;
+
 use maud::{Markup, html};
 
 use super::chart::{
@@ -9,7 +11,7 @@ use super::chart::{
 use super::show::{Days, Shown, cut, foreign};
 use super::table::{Cell, Column, Row, Table};
 use crate::report::answer::{Report, Spread, Window, moment_text};
-use crate::report::detail::{Detail, TimeStep};
+use crate::report::detail::{Deploy, Detail, TimeStep};
 
 pub(super) const HEIGHT: f64 = 158.0;
 /// So that a point at the end of an axis is not cut.
@@ -20,6 +22,9 @@ const VERSION_LENGTH: usize = 12;
 const LABEL_HEIGHT: f64 = 13.0;
 /// Of the sentence that names them.
 const MOST_DEPLOYS: usize = 12;
+/// More deploys would hatch a chart: they are ticks at its top.
+const MOST_LINES: usize = 20;
+const TICK: f64 = 8.0;
 
 /// The id of the axis of time. The script has the same.
 pub(super) const TIME: &str = "time";
@@ -85,27 +90,69 @@ impl<'a> OverTime<'a> {
     pub(super) fn deploys_in_words(&self) -> Markup {
         let all = &self.detail.deploys;
         let left_out = all.len().saturating_sub(MOST_DEPLOYS);
-        let version = |text: &str, key: &str| Shown::text(cut(text, VERSION_LENGTH), text).at(key);
         html! {
             @if let Some(first) = all.get(left_out) {
-                p.soft data-at="/detail/deploys" {
-                    "Version " (version(&first.from, &format!("/{left_out}/from")))
+                p.soft data-at="/detail" {
+                    "Version " (version(&first.from, &format!("/deploys/{left_out}/from")))
                     @for (place, deploy) in all.iter().enumerate().skip(left_out) {
-                        @let at = moment_text(deploy.at).unwrap_or_default();
-                        ", " (version(&deploy.to, &format!("/{place}/to"))) " from "
-                        (Shown::text(self.days.moment(deploy.at), &at).at(&format!("/{place}/at")))
+                        ", " (version(&deploy.to, &format!("/deploys/{place}/to"))) " from "
+                        (self.at(deploy.at, &format!("/deploys/{place}/at")))
+                        (self.side_by_side(deploy))
                     }
                     "."
                     @if left_out > 0 { " The " (left_out) " changes before are in the JSON." }
                 }
+            } @else if self.detail.versions.len() > 1 {
+                p.soft data-at="/detail" { "Versions side by side: " (self.versions()) "." }
             }
+        }
+    }
+
+    fn at(&self, moment: Option<SystemTime>, key: &str) -> Markup {
+        Shown::text(self.days.moment(moment), &moment_text(moment).unwrap_or_default()).at(key)
+    }
+
+    /// The rows of both versions around a deploy that takes its time: they stand on either side of its line.
+    fn side_by_side(&self, deploy: &Deploy) -> Markup {
+        let Deploy { at, from, to } = deploy;
+        let of = |name: &str| self.detail.versions.iter().position(|rows| rows.version == name);
+        // The rows of a version that comes back are around other deploys too.
+        let is_once = |name: &str| {
+            let begins = self.detail.deploys.iter().filter(|other| other.to == name).count();
+            begins + usize::from(self.detail.deploys.first().is_some_and(|first| first.from == name)) == 1
+        };
+        let (Some(old), Some(new)) = (of(from), of(to)) else { return html! {} };
+        let (last, first) = (self.detail.versions[old].last, self.detail.versions[new].first);
+        let is_mixed = is_once(from) && is_once(to) && first < last && (last > *at || first < *at);
+        html! {
+            @if is_mixed {
+                " (most rows; " (version(from, &format!("/versions/{old}/version"))) " until "
+                (self.at(last, &format!("/versions/{old}/last"))) ", " (version(to, &format!("/versions/{new}/version")))
+                " since " (self.at(first, &format!("/versions/{new}/first"))) ")"
+            }
+        }
+    }
+
+    fn versions(&self) -> Markup {
+        let all = &self.detail.versions;
+        html! {
+            @for (place, rows) in all.iter().enumerate().take(MOST_DEPLOYS) {
+                @if place > 0 { "; " }
+                (version(&rows.version, &format!("/versions/{place}/version")))
+                " from " (self.at(rows.first, &format!("/versions/{place}/first")))
+                " to " (self.at(rows.last, &format!("/versions/{place}/last")))
+                ", calls " (Shown::count(rows.calls).at(&format!("/versions/{place}/calls")))
+            }
+            @if all.len() > MOST_DEPLOYS { "; " (all.len() - MOST_DEPLOYS) " more are in the JSON" }
         }
     }
 
     pub(super) fn deploy_lines(&self) -> Markup {
         // It has the steps of the whole plot.
         let x = |x: f64| (x / PLOT * self.steps().len() as f64 * 100.0).round() / 100.0;
-        let lines: String = self.deploys().iter().map(|(at, _)| format!("M{} 0V{HEIGHT}", x(*at))).collect();
+        let deploys = self.deploys();
+        let length = if deploys.len() > MOST_LINES { TICK } else { HEIGHT };
+        let lines: String = deploys.iter().map(|(at, _)| format!("M{} 0V{length}", x(*at))).collect();
         html! {
             @if !lines.is_empty() {
                 path d=(lines) stroke="currentColor" stroke-opacity=".55" stroke-dasharray="2 3"
@@ -249,6 +296,10 @@ impl<'a> OverTime<'a> {
         let rows = all.into_iter().skip(left_out).map(row).collect();
         Table { caption, at: "/detail/over_time".to_owned(), columns, rows }
     }
+}
+
+fn version(text: &str, key: &str) -> Markup {
+    Shown::text(cut(text, VERSION_LENGTH), text).at(key)
 }
 
 /// The first step and the last one, unless the window has nearly all of them. Without others there is nothing to compare them with.

@@ -4,8 +4,9 @@ use maud::{Markup, html};
 
 use super::chart::{BLUE, GREY, ORANGE, picture, round};
 use super::show::{Shown, foreign};
+use super::summary::{summary, worst_first};
 use super::table::{Cell, Column, Row, Table};
-use crate::report::compare::compared::{Compared, GateLine, Pair};
+use crate::report::compare::compared::{Compared, GateLine, Pair, interval as gate_interval};
 use crate::report::compare::render::{group, lines, why};
 use crate::report::compare::tally::SUCCESS;
 use crate::report::compare::words::{amount, change_of, judgement_word, range, result_word, text_of, value};
@@ -15,8 +16,10 @@ use crate::report::stats::estimate::Estimate;
 use crate::report::stats::gates::{GateResult, Limit};
 use crate::report::stats::{ALPHA, Interval};
 
-/// More figures on groups are left out.
-const MOST_GROUPS: usize = 60;
+/// More rows are left out, so that the event types have room: the worst come first.
+const MOST_ROWS: usize = 30;
+const MOST_OPEN: usize = 12;
+const MOST_GROUPS: usize = 16;
 
 pub(super) fn verdict(compared: &Compared) -> Markup {
     let totals = || compared.pairs.iter().enumerate().filter(|(_, pair)| pair.by.is_empty());
@@ -26,22 +29,26 @@ pub(super) fn verdict(compared: &Compared) -> Markup {
         gate_row(number, figure, gate, &scales)
     });
     let has_gate = |pair: &Pair| compared.gates.iter().any(|gate| is_of(gate, pair));
-    let (open, told): (Vec<_>, Vec<_>) = totals()
+    let (open, mut told): (Vec<_>, Vec<_>) = totals()
         .filter(|(_, pair)| !has_gate(pair))
         .partition(|(_, pair)| pair.judgement() == Judgement::NotEnoughData);
+    if compared.gates.len() + told.len() > MOST_ROWS {
+        told.sort_by_key(|(_, pair)| WORST_FIRST.iter().position(|kind| *kind == pair.judgement()));
+    }
     let row = |(number, pair): (usize, &Pair)| pair_row(number, pair, &scales);
-    let all: Vec<_> = gates.chain(told.into_iter().map(row)).collect();
-    let open: Vec<_> = open.into_iter().map(row).collect();
+    let (all, more) = first(gates.chain(told.into_iter().map(row)), MOST_ROWS);
+    let count = open.len();
+    let (open, more_open) = first(open.into_iter().map(row), MOST_OPEN);
     html! {
         section #verdict data-at="/comparison" {
             h2 { "Before and after" @if !compared.gates.is_empty() { ", gates " (gate_word(compared.result(), "/result")) } }
             (summary(compared))
             @if !all.is_empty() {
-                div.verdict { (table(compared, "Gates and figures, before and after", all).draw()) }
+                div.verdict { (table(compared, &format!("Gates and figures, before and after{more}"), all).draw()) }
                 (scales.in_words())
             }
             @if !open.is_empty() {
-                @let name = format!("{} figures without enough data", open.len());
+                @let name = format!("{count} figures without enough data{more_open}");
                 (table(compared, "Figures before and after", open).folded_as(&name))
             }
             (groups(compared, &scales))
@@ -53,87 +60,20 @@ pub(super) fn verdict(compared: &Compared) -> Markup {
 
 fn groups(compared: &Compared, scales: &Scales) -> Markup {
     let own: Vec<_> = compared.pairs.iter().enumerate().filter(|(_, pair)| !pair.by.is_empty()).collect();
-    let mut name = "Figures of groups".to_owned();
-    if own.len() > MOST_GROUPS {
-        name += &format!(" ({} more are in the JSON)", own.len() - MOST_GROUPS);
-    }
-    let rows = own.into_iter().take(MOST_GROUPS).map(|(number, pair)| pair_row(number, pair, scales));
-    let rows: Vec<_> = rows.collect();
+    let rows = own.into_iter().map(|(number, pair)| pair_row(number, pair, scales));
+    let (rows, more) = first(rows, MOST_GROUPS);
+    let name = format!("Figures of groups{more}");
     html! { @if !rows.is_empty() { (table(compared, "Figures before and after", rows).folded_as(&name)) } }
 }
 
-/// The answer in sentences: the gates, and each figure that is better or worse.
-fn summary(compared: &Compared) -> Markup {
-    let totals = || compared.pairs.iter().filter(|pair| pair.by.is_empty());
-    let changed = [Judgement::Worse, Judgement::Better]
-        .into_iter()
-        .flat_map(|kind| totals().filter(move |pair| pair.judgement() == kind));
-    html! {
-        ul {
-            @if compared.gates.len() > 1 { li { (gates_in_words(&compared.gates)) } }
-            @for (_, gate) in worst_first(&compared.gates).into_iter().filter(|(_, gate)| gate.result != GateResult::Holds) {
-                li data-of=(foreign(&gate.pair.event_type)) {
-                    (result(gate.result, None)) " " (gate.spec.text) " of " (foreign(&gate.pair.event_type)) ": " (why(gate))
-                }
-            }
-            @for pair in changed {
-                li data-of=(foreign(&pair.event_type)) { (judgement(pair.judgement())) " " (change_in_words(pair)) }
-            }
-            @let same: Vec<_> = totals().filter(|pair| pair.judgement() == Judgement::NoDifferenceShown).collect();
-            @for figures in same.chunk_by(|one, other| one.event_type == other.event_type) {
-                li data-of=(foreign(&figures[0].event_type)) {
-                    (judgement(Judgement::NoDifferenceShown)) " " (names(figures))
-                }
-            }
-            @let open = totals().filter(|pair| pair.judgement() == Judgement::NotEnoughData).count();
-            @if open > 0 { li { (judgement(Judgement::NotEnoughData)) " for " (open) " of " (totals().count()) " figures" } }
-        }
-    }
-}
+const WORST_FIRST: [Judgement; 3] = [Judgement::Worse, Judgement::Better, Judgement::NoDifferenceShown];
 
-const WORST_FIRST: [GateResult; 4] =
-    [GateResult::Broken, GateResult::NoAnswer, GateResult::Undecided, GateResult::Holds];
-
-/// Each gate with its place in the JSON.
-fn worst_first(gates: &[GateLine]) -> Vec<(usize, &GateLine)> {
-    let mut gates: Vec<_> = gates.iter().enumerate().collect();
-    gates.sort_by_key(|(_, gate)| WORST_FIRST.iter().position(|result| *result == gate.result));
-    gates
-}
-
-fn gates_in_words(gates: &[GateLine]) -> String {
-    let counts = WORST_FIRST.map(|result| {
-        let count = gates.iter().filter(|gate| gate.result == result).count();
-        let word = match (result, count) {
-            (GateResult::Holds, 2..) => "hold",
-            _ => result_word(result),
-        };
-        (count > 0).then(|| format!("{count} {word}"))
-    });
-    let counts: Vec<_> = counts.into_iter().flatten().collect();
-    format!("Gates: {}.", counts.join(", "))
-}
-
-/// Such as `p50 of orders.create: 36.4 ms → 71.7 ms (+97.0 %, 95 % interval +79.4% to +117.5%)`.
-fn change_in_words(pair: &Pair) -> String {
-    let side = |side: &Option<Estimate>| match side {
-        Some(side) => value(&pair.metric, side.value),
-        None => NONE.to_owned(),
-    };
-    let change = match shown(pair) {
-        Some((change, within)) => {
-            format!(" ({}, 95 % interval {})", amount(&pair.metric, change), range(&pair.metric, within))
-        }
-        None => String::new(),
-    };
-    let name = format!("{} of {}", pair.metric, foreign(&pair.event_type));
-    format!("{name}: {} → {}{change}", side(&pair.before), side(&pair.after))
-}
-
-/// Of figures of one event type.
-fn names(figures: &[&Pair]) -> String {
-    let names: Vec<_> = figures.iter().map(|pair| pair.metric.as_str()).collect();
-    format!("{} of {}", names.join(", "), foreign(&figures[0].event_type))
+/// At most so many rows, and the words on the rest.
+fn first(rows: impl Iterator<Item = Row>, most: usize) -> (Vec<Row>, String) {
+    let mut rows: Vec<_> = rows.collect();
+    let more = rows.len().saturating_sub(most);
+    rows.truncate(most);
+    (rows, if more > 0 { format!(" ({more} more are in the JSON)") } else { String::new() })
 }
 
 fn is_of(gate: &GateLine, pair: &Pair) -> bool {
@@ -173,10 +113,11 @@ fn gate_row(number: usize, figure: usize, gate: &GateLine, scales: &Scales) -> R
     // The interval has a column of its own.
     let (why, within) = (why(gate), shown(&gate.pair).map(|(_, within)| range(&gate.pair.metric, within)));
     let within = within.unwrap_or_default();
+    let is_of_after = !gate.spec.is_change && gate_interval(gate, ALPHA).is_bounded();
     let needed = gate.needed().filter(|_| gate.result == GateResult::Undecided);
     let text = html! {
         b { (gate.spec.text) }
-        @if why != within { br; small { (why) } }
+        @if why != within { br; small { @if is_of_after { "after: " } (why) } }
         @if let Some(needed) = needed {
             small {
                 br; "needs n "
@@ -233,7 +174,7 @@ fn effective(side: &Estimate) -> Shown {
 }
 
 /// The interval of the change, if there is data to show one.
-fn shown(pair: &Pair) -> Option<(f64, Interval)> {
+pub(super) fn shown(pair: &Pair) -> Option<(f64, Interval)> {
     let contrast = pair.contrast().filter(|both| both.before.can_show() && both.after.can_show())?;
     let interval = contrast.interval(ALPHA);
     interval.is_bounded().then(|| (contrast.estimate(), interval))
@@ -327,7 +268,7 @@ impl Scales {
     }
 }
 
-fn judgement(judgement: Judgement) -> Markup {
+pub(super) fn judgement(judgement: Judgement) -> Markup {
     let class = match judgement {
         Judgement::Better => "word good",
         Judgement::Worse => "word bad",
@@ -340,7 +281,7 @@ fn gate_word(gated: GateResult, key: &str) -> Markup {
     result(gated, Some(key))
 }
 
-fn result(result: GateResult, key: Option<&str>) -> Markup {
+pub(super) fn result(result: GateResult, key: Option<&str>) -> Markup {
     let class = match result {
         GateResult::Holds => "word good",
         GateResult::Broken => "word bad",
