@@ -17,6 +17,10 @@ pub(crate) struct Trial {
     /// The columns whose values are made up, because only callsites and calls know them.
     pub(crate) guessed: Vec<&'static str>,
     /// Whether a rule makes it that the user can change.
+    #[cfg_attr(
+        all(feature = "sqlite", not(feature = "postgres")),
+        expect(dead_code, reason = "only messages about Postgres name the rules")
+    )]
     pub(crate) is_of_own_rule: bool,
     /// Whether its context is that of real rows, and has no fields that only calls know.
     pub(crate) is_whole: bool,

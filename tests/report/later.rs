@@ -88,8 +88,8 @@ async fn the_window_that_a_page_prints_gives_the_same_numbers() {
     let page = run(&["report", "--since", "3d", "--until", "1h", "--format", "html"], &url);
     let [since, until] = ["since", "until"].map(|key| printed(&page, key).expect("a moment"));
     let json = run(&["report", "--since", &since, "--until", &until, "--format", "json"], &url);
-    let json: Value = serde_json::from_str(&json).expect("JSON");
-    let rate = json["events"][0]["rows_per_hour"].to_string();
+    // As it is written: reading a number may change its last digit.
+    let rate = json.split_once("\"rows_per_hour\": ").expect("a rate").1.split(',').next().expect("its end");
     assert!(
         page.contains(&format!("data-value={rate}")) || page.contains(&format!("data-value=\"{rate}\"")),
         "{rate}: {page}"

@@ -6,6 +6,7 @@ use std::time::Duration;
 use support::{Cluster, DEADLINE, free_port};
 use tracing_ledger::{Builder, Checkup, Finding, Health};
 use tracing_subscriber::Registry;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// For what never comes.
@@ -178,11 +179,12 @@ fn a_constraint_of_the_context_that_rows_may_pass_is_a_warning() {
 #[test]
 fn a_table_that_the_ledger_makes_need_not_be_there_yet() {
     let url = Cluster::shared().empty_database();
+    Cluster::shared().psql(&url, "CREATE SCHEMA late");
     for (builder, text) in [
         (tracing_ledger::builder().table("calls"), "calls does not exist yet: the first rows make it"),
         (
             tracing_ledger::builder().table("late.calls"),
-            "late.calls does not exist yet: the first rows make its schema and it",
+            "late.calls does not exist yet: the first rows make it",
         ),
     ] {
         assert_eq!(check(&builder, &url).health(), Health::Wrong);
@@ -193,12 +195,39 @@ fn a_table_that_the_ledger_makes_need_not_be_there_yet() {
             "{checkup}"
         );
     }
-    let (_layer, guard) =
-        tracing_ledger::builder().create_table(true).build::<Registry>(&url).expect("a ledger");
+    let made = tracing_ledger::builder().table("late.calls").create_table(true);
+    let (layer, guard) = made.build(&url).expect("a ledger");
     assert_eq!(guard.check(TIMEOUT).health(), Health::Ok, "before the first row");
+    tracing::subscriber::with_default(Registry::default().with(layer), || {
+        tracing::info!(ledger.event = "call");
+    });
+    guard.shutdown(TIMEOUT).expect("it makes the table");
+    assert_eq!(Cluster::shared().psql(&url, "SELECT count(*) FROM late.calls"), "1");
+    Cluster::shared().psql(&url, "DROP TABLE late.calls");
     let table =
         "SELECT count(*) FROM pg_class WHERE relname LIKE '%calls' OR relname = 'observability_events'";
     assert_eq!(Cluster::shared().psql(&url, table), "0");
+}
+
+/// The public schema is nobody's to make tables in since PostgreSQL 15.
+#[test]
+fn a_table_that_the_role_may_not_make_is_a_fault() {
+    let cluster = Cluster::shared();
+    let url = cluster.empty_database();
+    let role = "doctors_maker";
+    cluster.psql(
+        &url,
+        &format!("CREATE ROLE {role} LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE SCHEMA own"),
+    );
+    let as_role = as_role(&url, role);
+    for (table, topic, words) in [
+        ("calls", "rights", "GRANT CREATE ON SCHEMA \"public\" TO"),
+        ("own.calls", "rights", "may not use the schema own"),
+        ("late.calls", "table", "let an owner run CREATE SCHEMA \"late\""),
+    ] {
+        let checkup = check(&tracing_ledger::builder().table(table).create_table(true), &as_role);
+        assert_fault(&checkup, topic, Health::Wrong, &[words]);
+    }
 }
 
 /// As for a program that reads the environment.

@@ -93,7 +93,7 @@ impl Story {
         };
         let around = row.within.filter(is_hidden);
         let around = around.and_then(|around| self.rows.get(around));
-        let around = around.map(|around| format!("in {}", self.job_name(around)));
+        let around = around.map(|around| format!("in {}", self.name_of_around(around)));
         let open_jobs = (row.open_jobs > 0).then(|| format!("in one of {} jobs", row.open_jobs));
         let after = row.duration_ms.filter(|_| row.kind == RowKind::Event);
         let after = after.map(|ms| format!("after {}", duration(ms)));
@@ -101,13 +101,13 @@ impl Story {
         parts.collect::<Vec<_>>().join(", ")
     }
 
-    /// With its beginning, where several rows have its event type.
-    fn job_name(&self, row: &StoryRow) -> String {
-        let name = escape::text(&row.event_type);
+    /// Its kind and its beginning, where several rows have its event type.
+    fn name_of_around(&self, row: &StoryRow) -> String {
         let alike = self.rows.iter().filter(|other| other.event_type == row.event_type).count();
+        let kind = if row.kind == RowKind::Job { "job" } else { "call" };
         match row.offset_ms.filter(|_| alike > 1) {
-            Some(at) => format!("{name} at {}", duration(at)),
-            None => name,
+            Some(at) => format!("{kind} at {}", duration(at)),
+            None => escape::text(&row.event_type),
         }
     }
 

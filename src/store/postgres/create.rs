@@ -1,4 +1,4 @@
-//! Makes the table, and the schema that it is in.
+//! Makes the table. A schema is made by a printed statement alone: a typing error in its name must not make one.
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;

@@ -52,7 +52,7 @@ impl Sqlite {
             checkup.note("constraints", *health, format!("rows of {}{text}", Trial::labels(of, trials)));
         }
         if let Err(error) = self.look_around(checkup).await {
-            checkup.unknown("database", self.table.in_message(&classify::read_error(&error).to_string()));
+            checkup.unknown("database", self.table.in_message(&classify::not_read(&error)));
         }
     }
 

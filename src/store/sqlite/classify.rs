@@ -152,14 +152,20 @@ pub(super) fn read_from_changed() -> Error {
     )
 }
 
+#[cfg(feature = "report")]
 pub(super) fn read_error(error: &sqlx::Error) -> Error {
+    Error::database(not_read(error))
+}
+
+/// That the table cannot be read, and why.
+pub(super) fn not_read(error: &sqlx::Error) -> String {
     let text = describe(error);
     let hint = if primary(error) == CANTOPEN {
         "; where the disk is read-only, add ?immutable=1 to the URL"
     } else {
         ""
     };
-    Error::database(format!("cannot read observability_events from SQLite: {text}{hint}"))
+    format!("cannot read observability_events from SQLite: {text}{hint}")
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ async fn calls_are_within_the_job_whose_inherited_keys_they_have() {
     assert_eq!(waits, [(1, 4, 1990.0), (3, 5, 2490.0)], "a job waits for its own next call");
     let text = story.to_text(140);
     let says = |part: &str| text.lines().find(|line| line.contains(part)).expect("a line").to_owned();
-    assert!(says("quote #3 job").contains("in auto_assign.summary at 0 µs, hard.no_tables"), "{text}");
+    assert!(says("quote #3 job").contains("in job at 0 µs, hard.no_tables"), "{text}");
     assert!(!says("quote #4 job").contains(" in "), "{text}");
 }
 

@@ -16,6 +16,10 @@ const TABLES: &str = "SELECT to_regclass($1) IS NOT NULL, ARRAY(SELECT n.nspname
      JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'f') ORDER BY 1), \
      current_schemas(false)::text[], current_user::text";
 
+/// Where the table would be made, and whether the role may.
+const MAY_MAKE_TABLE: &str = "SELECT place, has_schema_privilege(place, 'CREATE'), current_user::text \
+     FROM (SELECT coalesce($1, current_schema()::text) AS place) AS places";
+
 /// Whether there is a table; if not, notes why. One that the ledger `creates` need not be there yet.
 pub(super) async fn look(
     connection: &mut PgConnection,
@@ -28,11 +32,6 @@ pub(super) async fn look(
         let found: Option<(bool, bool, String)> = statement(Step::Look, found).await?;
         let quoted_schema = quoted(schema);
         match found {
-            None if creates => {
-                checkup
-                    .ok("table", format!("{name} does not exist yet: the first rows make its schema and it"));
-                return Ok(false);
-            }
             None => {
                 checkup.wrong("table", format!(
                     "the schema {schema} does not exist: let an owner run CREATE SCHEMA {quoted_schema}, apply what the command \
@@ -63,14 +62,14 @@ async fn is_there(
     checkup: &mut Checkup,
 ) -> Result<bool, StepError> {
     let found = sqlx::query_as(AssertSqlSafe(TABLES.to_owned())).bind(name.quoted()).bind(name.name());
-    let found = found.persistent(false).fetch_one(connection);
+    let found = found.persistent(false).fetch_one(&mut *connection);
     let (is_there, elsewhere, path, role): (bool, Vec<String>, Vec<String>, String) =
         statement(Step::Look, found).await?;
     if is_there {
         return Ok(true);
     }
     if creates {
-        checkup.ok("table", format!("{name} does not exist yet: the first rows make it"));
+        may_make_table(connection, name, checkup).await?;
         return Ok(false);
     }
     let make = format!(
@@ -90,4 +89,30 @@ async fn is_there(
     };
     checkup.wrong("table", text);
     Ok(false)
+}
+
+/// Notes whether the ledger may make the table.
+async fn may_make_table(
+    connection: &mut PgConnection,
+    name: &TableName,
+    checkup: &mut Checkup,
+) -> Result<(), StepError> {
+    let found = sqlx::query_as(MAY_MAKE_TABLE).bind(name.schema()).persistent(false).fetch_one(connection);
+    let (schema, may, role): (Option<String>, Option<bool>, String) = statement(Step::Look, found).await?;
+    match schema {
+        Some(_) if may == Some(true) => {
+            checkup.ok("table", format!("{name} does not exist yet: the first rows make it"));
+        }
+        Some(schema) => checkup.wrong("rights", format!(
+            "the table {name} does not exist, and the role {role} may not make it: let the owner of the schema {schema} run GRANT \
+             CREATE ON SCHEMA {} TO {}",
+            quoted(&schema),
+            quoted(&role)
+        )),
+        None => checkup.wrong("table", format!(
+            "the table {name} does not exist, and no schema of the role's search path does: name the schema, as in SCHEMA.{name} \
+             (--table, TRACING_LEDGER_TABLE)"
+        )),
+    }
+    Ok(())
 }
