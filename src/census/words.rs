@@ -88,11 +88,12 @@ impl<'a> Words<'a> {
             words.extend(lacking.map(|wanted| missing(rule, index, wanted.verb, wanted.field, &met)));
         }
         words.extend(self.ungiven(program, at_end));
-        // A field for failures stays empty in a healthy program, so only a discovery names it.
         if at_end {
             words.extend(self.unlent());
         }
-        if at_end && self.plans.is_discovering() {
+        // A field for failures stays empty in a healthy program. So a service in operation has no word about it.
+        let is_tried = cfg!(debug_assertions) || self.plans.is_discovering();
+        if at_end && is_tried {
             words.extend(self.callsites.iter().filter_map(|meta| self.unrecorded(meta)));
         }
         words

@@ -349,7 +349,10 @@ fn a_healthy_program_needs_no_word() {
         "a healthy program of few calls",
         "a healthy program of events",
     ] {
-        assert_eq!(words_by(what, &[]), [""; 0], "{what}");
+        let mut said = words_by(what, &[]);
+        // A development build names fields without a value, under a condition.
+        said.retain(|word| !word.ends_with("; if it is recorded in some calls only, all is well"));
+        assert_eq!(said, [""; 0], "{what}");
     }
 }
 
