@@ -62,8 +62,7 @@ fn cause(plan: &Plan, row: &RowPlan, registered: &[&'static Metadata<'static>]) 
     let result = if row.rule.keys.result.is_some() { "result" } else { "success as a bool" };
     let learning = plan.is_learning().then(|| {
         format!(
-            "its calls have looked like those of a function, and {PROVING_CALLS} of them in a row are needed to be sure that it \
-             is no future; to know the outcome from the first call on, "
+            "{PROVING_CALLS} calls in a row that look like those of a function are needed to be sure that it is no future; to know the outcome from the first call on, "
         )
     });
     let unseen = "no call has reported so far what it returned; ";

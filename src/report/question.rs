@@ -1,6 +1,6 @@
 //! What a report is asked.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::observe::{By, Questions, by_event_type};
 use super::progress::Progress;
@@ -88,15 +88,15 @@ impl Question {
         Ok(self)
     }
 
-    /// Counts rows from this moment on.
+    /// Counts rows from this moment on. Like rows, it has microseconds: more digits are cut.
     pub fn since(mut self, since: SystemTime) -> Self {
-        self.since = Some(since);
+        self.since = Some(microseconds(since));
         self
     }
 
-    /// Counts rows before this moment.
+    /// Counts rows before this moment, in microseconds.
     pub fn until(mut self, until: SystemTime) -> Self {
-        self.until = Some(until);
+        self.until = Some(microseconds(until));
         self
     }
 
@@ -303,6 +303,11 @@ fn flows(rules: &Rules, job: &str) -> Vec<String> {
     flows
 }
 
+fn microseconds(moment: SystemTime) -> SystemTime {
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(moment, |since| moment - Duration::from_nanos(u64::from(since.subsec_nanos() % 1000)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,5 +354,13 @@ mod tests {
         let [job] = jobs.as_slice() else { panic!("{jobs:?}") };
         assert_eq!((job.event_type.as_str(), job.of.as_str()), ("auto_assign.summary", "auto_assign.quote"));
         assert_eq!(job.flows, ["inline_auto_assign"]);
+    }
+
+    #[test]
+    fn a_window_has_microseconds() {
+        let moment = SystemTime::UNIX_EPOCH + Duration::from_nanos(1_700_000_000_123_456_789);
+        let cut = SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456);
+        let question = Question::new().since(moment).until(cut);
+        assert_eq!((question.since, question.until), (Some(cut), Some(cut)));
     }
 }

@@ -262,7 +262,7 @@ fn a_filter_that_hides_the_event_of_ret_is_named() {
 #[test]
 fn a_function_that_is_seldom_called_and_a_span_by_hand() {
     let said = only_word("few calls of a function");
-    let why = "its calls have looked like those of a function, and 16 of them in a row are needed to be sure that it is no future; to \
+    let why = "16 calls in a row that look like those of a function are needed to be sure that it is no future; to \
                know the outcome from the first call on, write `ret(level = \"trace\")` in its #[instrument]";
     assert_has(&said, &["the outcome of \"measured\" (tests/messages/filters.rs:", why]);
     assert_eq!(words_by("more calls of a function", &[]), [""; 0]);

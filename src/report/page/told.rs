@@ -67,6 +67,19 @@ fn a_deploy_that_takes_hours_says_when_both_versions_made_rows() {
     assert!(text_of(canary, Vec::new()).contains(&sentence));
 }
 
+/// The width of the chart is as many units as there are steps of time.
+#[test]
+fn the_line_of_a_deploy_is_where_its_step_begins() {
+    let steps = example().events[0].detail.as_ref().map_or(0, |detail| detail.over_time.len());
+    assert!(steps > 20);
+    for step in [7, 11, 20] {
+        let detail = example().events.remove(0).detail.expect("an example has details");
+        let at = Deploy { at: detail.over_time[step].from, from: "a".to_owned(), to: "b".to_owned() };
+        let html = of(Vec::new(), vec![at]);
+        assert_eq!(html.matches(&format!("M{step},0V158")).count(), 2, "step {step} of {steps}");
+    }
+}
+
 #[test]
 fn many_deploys_are_ticks_at_the_top_of_a_chart() {
     for (count, length) in [(20, "158"), (21, "8")] {

@@ -4,7 +4,7 @@
 //! and `Instrumented` enters it once more to drop the future. But one that enters its span itself, and is dropped after
 //! the first poll, looks like a function that has returned. So a callsite has to prove itself.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// So many calls in a row must have the shape of a function before the next one counts as returned.
 pub(crate) const PROVING_CALLS: u8 = 16;
@@ -14,17 +14,22 @@ const FUNCTION: u8 = u8::MAX - 1;
 /// It may be a future: nothing that it shows later says otherwise.
 const FUTURE: u8 = u8::MAX;
 
-/// Calls in a row that had the shape of a function, or one of the two above.
+/// What the calls have shown so far.
 #[derive(Debug, Default)]
-pub(crate) struct Shape(AtomicU8);
+pub(crate) struct Shape {
+    /// Calls in a row that had the shape of a function, or one of the two above.
+    state: AtomicU8,
+    /// It was proven before a call that closed late, as on a busy machine.
+    was_proven: AtomicBool,
+}
 
 impl Shape {
     /// Notes a call that had the shape of a function, and told nothing; whether it has returned.
     pub(crate) fn has_returned(&self) -> bool {
-        let count = self.0.load(Ordering::Relaxed);
+        let count = self.state.load(Ordering::Relaxed);
         if count < PROVING_CALLS {
             // Another thread may have seen a future meanwhile, and then this changes nothing.
-            self.0.compare_exchange(count, count + 1, Ordering::Relaxed, Ordering::Relaxed).ok();
+            self.state.compare_exchange(count, count + 1, Ordering::Relaxed, Ordering::Relaxed).ok();
         }
         (PROVING_CALLS..=FUNCTION).contains(&count)
     }
@@ -41,25 +46,33 @@ impl Shape {
 
     /// A call that may have been one of either.
     pub(crate) fn is_unclear(&self) {
+        if self.is_proven() {
+            self.was_proven.store(true, Ordering::Relaxed);
+        }
         self.change(|state| if state == FUNCTION { FUNCTION } else { 0 });
     }
 
     /// Whether nothing speaks against a function yet.
     pub(crate) fn is_open(&self) -> bool {
-        self.0.load(Ordering::Relaxed) < PROVING_CALLS
+        self.state.load(Ordering::Relaxed) < PROVING_CALLS
+    }
+
+    /// Whether it has been a function for a while, and nothing that only a future makes has come since.
+    pub(crate) fn was_proven(&self) -> bool {
+        self.is_proven() || self.is_open() && self.was_proven.load(Ordering::Relaxed)
     }
 
     /// Whether it is a function, as far as is known.
-    pub(crate) fn is_proven(&self) -> bool {
-        (PROVING_CALLS..=FUNCTION).contains(&self.0.load(Ordering::Relaxed))
+    fn is_proven(&self) -> bool {
+        (PROVING_CALLS..=FUNCTION).contains(&self.state.load(Ordering::Relaxed))
     }
 
     fn change(&self, to: impl Fn(u8) -> u8) {
         let next = |state| if state == FUTURE { FUTURE } else { to(state) };
-        let state = self.0.load(Ordering::Relaxed);
+        let state = self.state.load(Ordering::Relaxed);
         // A plain store on every call would move the cache line between cores.
         if next(state) != state {
-            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| Some(next(state))).ok();
+            self.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| Some(next(state))).ok();
         }
     }
 }
@@ -79,7 +92,9 @@ mod tests {
         assert!(proven().has_returned());
         let shape = proven();
         shape.is_unclear();
-        assert!(!shape.has_returned() && shape.is_open());
+        assert!(!shape.has_returned() && shape.is_open() && shape.was_proven());
+        shape.is_of_future();
+        assert!(!shape.was_proven() && !Shape::default().was_proven());
     }
 
     #[test]

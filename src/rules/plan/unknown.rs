@@ -41,8 +41,8 @@ impl Plan {
 
     /// Whether nothing has explained these calls yet.
     fn is_unexplained(&self) -> bool {
-        let is_proven = self.shape.as_ref().is_some_and(Shape::is_proven);
-        self.unknown.first.get().is_some() && !is_proven && !self.reports() && !self.has_told(Told::Unknown)
+        let was_proven = self.shape.as_ref().is_some_and(Shape::was_proven);
+        self.unknown.first.get().is_some() && !was_proven && !self.reports() && !self.has_told(Told::Unknown)
     }
 
     /// Whether the notice about unknown outcomes is due, for the first time. A function that is still proving itself has one at
