@@ -110,8 +110,11 @@ mod tests {
     fn an_event_without_a_name_is_called_by_its_place() {
         for (name, place) in [
             ("event src/main.rs:39", Some("src/main.rs:39")),
-            ("event /root/.cargo/registry/src/index.crates.io-1/a-1.0/src/b.rs:8", Some("a-1.0/src/b.rs:8")),
-            ("event /root/.cargo/git/checkouts/a-1/2f/src/b.rs:8", Some("a-1/2f/src/b.rs:8")),
+            (
+                "event /home/ada/.cargo/registry/src/index.crates.io-1/a-1.0/src/b.rs:8",
+                Some("a-1.0/src/b.rs:8"),
+            ),
+            ("event /home/ada/.cargo/git/checkouts/a-1/2f/src/b.rs:8", Some("a-1/2f/src/b.rs:8")),
             ("event of the day", None),
             ("event: 7", None),
             ("paid", None),

@@ -45,7 +45,7 @@ impl Words<'_> {
         Some(format!("; {} is {is}: write {kind} = {:?}", place(meta), meta.name()))
     }
 
-    /// What else may explain it: events without a name, or other targets.
+    /// Other causes: events without a name, or other targets.
     fn otherwise(&self, rule: &RuleSpec, names: &[Pattern]) -> String {
         let of_kind = self.of_kind(rule);
         let nameless =

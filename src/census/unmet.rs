@@ -243,7 +243,7 @@ impl Words<'_> {
         let titles = titles.collect::<Vec<_>>().join(" and ");
         let kind = rule.matches.kind.key();
         let does = if takers.len() == 1 { "does" } else { "do" };
-        // The rule is for the rest, of which nothing came.
+        // The rule is for the rest, and no other callsite came.
         if takers.iter().all(|taker| self.plans.is_wider(index, *taker)) {
             return None;
         }

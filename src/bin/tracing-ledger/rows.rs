@@ -85,7 +85,7 @@ pub(crate) fn note_keys_of_no_row<'a>(keys: impl Iterator<Item = &'a str>) {
     }
 }
 
-/// What else is in the ledger, where no row is selected.
+/// The event types of the ledger, for a question that selects no row.
 pub(crate) async fn known_event_types(table: &str, urls: &[String]) -> Result<String, Box<dyn Error>> {
     let types = event_types(table, urls).await?;
     if types.is_empty() {
