@@ -17,7 +17,7 @@ pub(super) struct Missing {
     /// The nanoseconds that the call adds to the total of its kind. A call within a call of the same kind adds none,
     /// because the outer one includes it.
     time: u64,
-    /// When the call ended: its span may close later, when the last to hold it lets go.
+    /// When the call ended: its span may close later, when its last handle is dropped.
     ended: Instant,
 }
 
@@ -59,7 +59,7 @@ impl Missing {
         }
     }
 
-    /// Counts the call in the outer span; whether that span collects calls of this kind.
+    /// Counts the call in the outer span. Returns whether that span collects calls of this kind.
     #[inline]
     fn count_in(&self, outer: &mut OpenSpan, collects: &[Arc<str>]) -> bool {
         let Some(children) = &mut outer.children else { return false };

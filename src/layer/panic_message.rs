@@ -24,7 +24,7 @@ pub(crate) struct Message {
     pub(crate) is_cut: bool,
 }
 
-/// Starts listening; once for the whole program.
+/// Puts the hook before the installed one, once for the whole program.
 pub(crate) fn listen() {
     static ONCE: Once = Once::new();
     // Changing the hook while unwinding panics again, and that aborts.
@@ -54,7 +54,7 @@ fn remember(info: &PanicHookInfo<'_>) {
     let message = info.payload_as_str().unwrap_or("panicked with a value that is no text");
     let text = &message[..message.floor_char_boundary(MAX_BYTES)];
     let is_cut = text.len() < message.len();
-    // A thread on its way out has no place for it, and no span to tell it to.
+    // At thread exit the cell may be gone. Then no span needs the message either.
     LAST.try_with(|last| {
         if let Ok(mut last) = last.try_borrow_mut() {
             *last = Some(Message { at: Instant::now(), text: text.into(), is_cut });

@@ -19,7 +19,7 @@ use crate::severity::Severity;
 pub struct Row {
     /// A UUIDv7 ([RFC 9562](https://www.rfc-editor.org/rfc/rfc9562#section-5.7)), fixed before the first try.
     pub id: Uuid,
-    /// The moment the span ended, cut to microseconds.
+    /// The moment at which the span ended or the event happened, cut to microseconds.
     pub created_at: SystemTime,
     /// The part of the service that the row comes from.
     pub source: Arc<str>,

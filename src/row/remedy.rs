@@ -9,7 +9,7 @@ use crate::record::{Head, Value};
 use crate::rules::model::Silent;
 use crate::rules::plan::{RowPlan, Told};
 
-/// A column that a field gives, with the remedy where its value is none of that column.
+/// A column whose value comes from a field, with the remedy for a value that it cannot have.
 #[derive(Clone, Copy)]
 pub(super) enum Named {
     EventType,
@@ -17,7 +17,7 @@ pub(super) enum Named {
     Severity,
 }
 
-/// Notes a call without an outcome, or prints one notice for each callsite that gives its success as a value of another kind.
+/// Notes a call without an outcome. If its success has a value of another kind, prints one notice for each callsite instead.
 pub(super) fn notice_unknown(head: &Head, row: &RowPlan, success: Option<Value<'_>>) {
     let Some(value) = success else {
         // A rule that asks for this needs no remedy.
@@ -38,8 +38,7 @@ pub(super) fn notice_unknown(head: &Head, row: &RowPlan, success: Option<Value<'
     }
 }
 
-/// Prints one notice for each callsite and column that a field should give and does not: with a value that is none, or
-/// without one in all calls so far.
+/// Prints one notice for each callsite and column whose field has an unusable value, or no value in any call so far.
 pub(super) fn notice_name(head: &Head, field: usize, value: Option<Value<'_>>, named: Named) {
     // `ledger.event = true` asks for a row by the name of the callsite.
     let is_asked = matches!((named, value), (Named::EventType, Some(Value::Bool(true))));

@@ -1,4 +1,4 @@
-//! What is known of a callsite whose calls have reported no outcome.
+//! Callsites whose calls have reported no outcome, and when the notice about them is due.
 //!
 //! Tracing registers the event of a `ret` when a call returns for the first time. Until then nothing tells a function
 //! without a `ret` from one whose calls were all dropped. So the notice waits a while.
@@ -20,7 +20,7 @@ const DELAY: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Unknown {
     first: OnceCell<Instant>,
-    /// That of all callsites: some call is new here.
+    /// The flag of all callsites: some first call is new.
     any: Arc<AtomicBool>,
 }
 
@@ -64,7 +64,7 @@ impl Plans {
         self.any_unknown.load(Ordering::Relaxed)
     }
 
-    /// The callsites whose unknown outcomes are to be told now, each once.
+    /// The callsites whose notice about unknown outcomes is due now, each once.
     pub(crate) fn unknown(
         &self,
         callsites: &[&'static Metadata<'static>],
