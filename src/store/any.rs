@@ -47,7 +47,7 @@ pub(crate) fn open_to_read(url: &str, table: &TableName) -> Result<AnyStore, Err
 /// The stores that the URLs name.
 ///
 /// # Errors
-/// As [`open_to_read`], and if two URLs are surely of the same rows, which would count twice.
+/// As [`open_to_read`], and if two URLs certainly lead to the same rows, which would count twice.
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 pub(crate) fn open_all<U: AsRef<str>>(urls: &[U], table: &TableName) -> Result<Vec<AnyStore>, Error> {
     let mut places = std::collections::HashSet::new();
@@ -113,7 +113,7 @@ fn sqlite(_: &str, _: &TableName, _: &ColumnMap, _: bool) -> Result<AnyStore, Er
     Err(Error::config("the database URL is for SQLite: build tracing-ledger with the feature sqlite"))
 }
 
-/// The same call of whichever store it is.
+/// Calls the method of the store that it is.
 macro_rules! delegate {
     ($any:ident.$($call:tt)+) => {
         match *$any {
@@ -150,7 +150,7 @@ impl AnyStore {
         }
     }
 
-    /// A text that two stores have in common only if they have the same rows; `None` where that is not known.
+    /// A text that is the same for two stores only if they have the same rows; `None` where that is not known.
     #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
     fn place(&self) -> Option<String> {
         match self {
@@ -161,7 +161,7 @@ impl AnyStore {
         }
     }
 
-    /// Looks whether the database takes these rows, and notes what there is.
+    /// Checks the database and whether it takes these rows, and notes the findings.
     #[cfg_attr(
         not(any(feature = "postgres", feature = "sqlite")),
         expect(unused_variables, reason = "without a built-in store there is no variant to pass them to")
@@ -170,7 +170,7 @@ impl AnyStore {
         delegate!(self.check(trials, checkup).await)
     }
 
-    /// Whether there is a row of this type with that mark in its context, or why that cannot be known.
+    /// Whether the table has a row of this type with that mark in its context, or why that cannot be known.
     #[cfg_attr(
         not(any(feature = "postgres", feature = "sqlite")),
         expect(unused_variables, reason = "without a built-in store there is no variant to pass them to")

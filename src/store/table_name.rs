@@ -1,4 +1,4 @@
-//! The name of the table. Statements and messages are written for the usual name, and say another one where it is set.
+//! The name of the table. Statements and messages are written for the usual name, which is replaced if another one is set.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::error::Error;
 const USUAL: &str = "observability_events";
 /// The most bytes of a name in Postgres.
 const MAX_BYTES: usize = 63;
-/// What the indexes of `schema.sql` have after the name of the table.
+/// The names of the indexes in `schema.sql`, without the name of the table before them.
 const INDEXES: [&str; 4] =
     ["_created_at_idx", "_source_idx", "_booking_id_idx", "_event_type_created_at_idx"];
 
@@ -89,7 +89,8 @@ impl TableName {
         replace_words(&sql, &self.quoted()).into()
     }
 
-    /// The name, or as much as fits, and a number that another name with the same start does not have.
+    /// The start of the names of indexes: the name of the table, or as much as fits, with a number that tells it from others with
+    /// the same start.
     fn start_of_indexes(&self) -> Cow<'_, str> {
         let room = MAX_BYTES - INDEXES.map(str::len).into_iter().max().unwrap_or_default();
         if self.name.len() <= room {

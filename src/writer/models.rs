@@ -18,7 +18,7 @@ use crate::{Guard, Overflow, Rules};
 
 type Written = Arc<std::sync::Mutex<Vec<u32>>>;
 
-/// The writer as far as orders go: what it takes counts as written.
+/// A writer that obeys orders, and counts the records that it takes as written.
 fn write(queue: Arc<Queue>, control: Arc<Control>, written: &Written) {
     let _end = EndOfThread { queue: queue.clone(), control: control.clone() };
     let mut flushed = 0;

@@ -89,7 +89,7 @@ impl<'a> Pump<'a> {
         self.source.borrow().is_held_up()
     }
 
-    /// Waits for records, an order or the tick; whether the wait was cut short.
+    /// Waits for records, an order or the tick. Returns whether the wait was cut short.
     async fn wait(&mut self) -> bool {
         let accepted = self.queue.account.accepted();
         self.quiet = if accepted == self.seen { self.quiet.saturating_add(1) } else { 0 };

@@ -1,4 +1,4 @@
-//! Looks whether the database takes rows, without leaving one.
+//! Checks whether the database takes rows, without leaving one.
 
 mod place;
 mod queries;
@@ -45,7 +45,7 @@ const UNLOGGED: &str = "SELECT oid::regclass::text FROM pg_class WHERE relpersis
      OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('observability_events'))) ORDER BY 1";
 
 impl Postgres {
-    /// Looks, and notes what there is, also whether the table takes these rows.
+    /// Checks the server, the table and whether the table takes these rows, and notes the findings.
     pub(crate) async fn check(&mut self, trials: &[Trial], checkup: &mut Checkup) {
         let mut connection = match self.connector.connect(Purpose::Write).await {
             Ok(connection) => connection,
@@ -83,7 +83,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// Whether there is a table that may be looked at further.
+    /// Tries to insert the rows. Returns whether the table can be looked at further.
     async fn inserts(
         &self,
         connection: &mut PgConnection,

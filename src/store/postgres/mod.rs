@@ -340,7 +340,7 @@ fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
 }
 
 impl WriteError {
-    /// With what the table says about it.
+    /// The error with the facts of the table.
     fn in_table(self, table: &TableFound, rows: &[Row], columns: &ColumnMap) -> Self {
         match self {
             Self::Step(error) => Self::Step(error.in_table(table, rows, columns)),

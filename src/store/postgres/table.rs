@@ -83,12 +83,12 @@ const LOOK_AT_REFERENCES: &str = "SELECT k.conname::text, bool_or(a.attname = 'r
      (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('observability_events'))) \
      GROUP BY k.conname";
 
-/// The last three: what makes its values, if the server does; its schema, if the role may not use it; and whether it needs a
-/// value and has no default.
+/// The last three: `EXPRESSION` or `IDENTITY` if the server makes the values; the schema of the type if the role may not use it;
+/// and whether the type needs a value and has no default.
 type ColumnFound = (String, String, String, String, bool, i32, Option<String>, Option<String>, bool);
 type KeysFound = (bool, Option<String>, Option<String>);
 
-/// What is known of the table.
+/// The facts about the table that an insert depends on.
 #[derive(Debug)]
 pub(super) struct TableFound {
     pub(super) insert: String,
@@ -258,7 +258,7 @@ fn check_made(found: Option<&ColumnFound>, usual: &str) -> Result<(), InsertErro
     }
 }
 
-/// Checks what `COPY` passes over and `INSERT` does not.
+/// Checks the cases in which `COPY` succeeds and `INSERT` fails.
 fn check_type(column: &ColumnFound, is_known: bool) -> Result<(), InsertError> {
     let (name, declared, .., no_right, needs_value) = column;
     match no_right {
@@ -277,7 +277,7 @@ fn check_type(column: &ColumnFound, is_known: bool) -> Result<(), InsertError> {
 fn check_keys(keys: KeysFound) -> Result<(), InsertError> {
     match keys {
         (_, _, Some(rule)) => Err(held(&format!(
-            "observability_events has the rule {rule}, which COPY passes by and ON CONFLICT does not allow; use a trigger \
+            "observability_events has the rule {rule}, which COPY ignores and ON CONFLICT does not allow; use a trigger \
              instead"
         ))),
         (_, Some(key), _) => Err(held(&format!(

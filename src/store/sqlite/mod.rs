@@ -229,7 +229,7 @@ impl Sqlite {
         changed.map_or(Ok(()), |(change, written)| Err(classify::changed(change, written)))
     }
 
-    /// Lets go of a file that is no longer the one that the URL names, and says how many rows went there.
+    /// Closes the file if the URL does not name it any more. Returns the change and the number of rows that went there.
     async fn changed_file(&mut self) -> Option<(Change, usize)> {
         let open = self.open.as_mut()?;
         let (before, now) = open.file.zip(self.location.look())?;

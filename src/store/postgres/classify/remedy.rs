@@ -1,4 +1,4 @@
-//! What to do about an answer of the server.
+//! The remedies for errors that the server reports.
 
 use std::borrow::Cow;
 
