@@ -39,7 +39,9 @@ pub(crate) fn open(
 pub(crate) fn open_to_read(url: &str, table: &TableName) -> Result<AnyStore, Error> {
     #[cfg(feature = "sqlite")]
     if scheme(url)? == Scheme::Sqlite {
-        return Ok(AnyStore::Sqlite(Box::new(super::Sqlite::reader(url)?.named(table.clone()))));
+        let mut store = super::Sqlite::reader(url)?;
+        store.table = table.clone();
+        return Ok(AnyStore::Sqlite(Box::new(store)));
     }
     open(url, table, &ColumnMap::default(), false)
 }
@@ -71,7 +73,11 @@ pub(crate) async fn open_rollup(
     writes: bool,
 ) -> Result<super::RollupTables, Error> {
     match scheme(url)? {
-        Scheme::Postgres => super::Postgres::from_url(url)?.named(table.clone()).rollup_tables(writes).await,
+        Scheme::Postgres => {
+            let mut store = super::Postgres::from_url(url)?;
+            store.table = table.clone();
+            store.rollup_tables(writes).await
+        }
         Scheme::Sqlite => Err(Error::config(
             "only Postgres has rollups: leave out --rollup, and the report reads the rows of the SQLite file",
         )),
@@ -93,8 +99,9 @@ fn postgres(
     columns: &ColumnMap,
     create_table: bool,
 ) -> Result<AnyStore, Error> {
-    let store = super::Postgres::from_url(url)?.named(table.clone()).filling(columns.clone());
-    Ok(AnyStore::Postgres(Box::new(store.create_table(create_table))))
+    let mut store = super::Postgres::from_url(url)?;
+    (store.table, store.columns, store.create_table) = (table.clone(), columns.clone(), create_table);
+    Ok(AnyStore::Postgres(Box::new(store)))
 }
 
 #[cfg(not(feature = "postgres"))]
@@ -104,8 +111,9 @@ fn postgres(_: &str, _: &TableName, _: &ColumnMap, _: bool) -> Result<AnyStore, 
 
 #[cfg(feature = "sqlite")]
 fn sqlite(url: &str, table: &TableName, columns: &ColumnMap, create_table: bool) -> Result<AnyStore, Error> {
-    let store = super::Sqlite::from_url(url)?.named(table.clone()).filling(columns.clone());
-    Ok(AnyStore::Sqlite(Box::new(store.create_table(create_table))))
+    let mut store = super::Sqlite::from_url(url)?;
+    (store.table, store.columns, store.create_table) = (table.clone(), columns.clone(), create_table);
+    Ok(AnyStore::Sqlite(Box::new(store)))
 }
 
 #[cfg(not(feature = "sqlite"))]

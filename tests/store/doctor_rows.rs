@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use support::{Cluster, SqliteFile};
-use tracing_ledger::store::Sqlite;
 use tracing_ledger::{Builder, Checkup, Finding, Health, Rules};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -248,7 +247,7 @@ fn a_table_of_sqlite_is_tried_with_the_same_rows() {
 #[test]
 fn rows_of_sqlite_that_cannot_be_looked_at_are_told() {
     let file = SqliteFile::new();
-    execute(&file, &Sqlite::schema("observability_events").expect("a name"));
+    execute(&file, &tracing_ledger::builder().sqlite_schema().expect("a name"));
     let check = || orders().check(&file.url(), TIMEOUT).expect("the options are right");
     assert_eq!(check().health(), Health::Ok);
     execute(
