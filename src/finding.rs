@@ -1,4 +1,4 @@
-//! What a check of the ledger finds.
+//! The findings of a check of the ledger.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub struct Finding {
     pub topic: &'static str,
     /// Its state.
     pub health: Health,
-    /// What there is, or what is wrong and what to do.
+    /// The facts, or the fault and what to do.
     pub text: String,
 }
 

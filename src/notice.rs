@@ -1,4 +1,4 @@
-//! Notices: what the ledger has to say to the people who run the service, and where that goes.
+//! Notices: lines to the people who run the service, and the routes of these lines.
 //!
 //! The background thread must not use `tracing`, because it would record its own work. So a notice is one line on stderr,
 //! unless [`Builder::on_notice`](crate::Builder::on_notice) takes it. Each ledger has its own [`Route`]. Code that has no

@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait before looking for unknown outcomes again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What is known of the program.
+/// The callsites of the program, and the notices about them so far.
 #[derive(Debug)]
 pub(crate) struct Census {
     plans: Arc<Plans>,

@@ -1,4 +1,4 @@
-//! What a record takes from the spans around it: inherited fields, and a place in their tallies.
+//! The search of a record through the spans around it: for fields to inherit, and for a span that counts it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use super::span::{OpenSpan, tally};
 use crate::record::{Fields, Record};
 use crate::rules::plan::{NameSet, Plans, RowPlan, is_same_kind};
 
-/// What a record still misses, on the way outwards through the spans around it.
+/// The things that a record still misses, on the way outwards through the spans around it.
 pub(super) struct Missing {
     row: &'static RowPlan,
     /// Inherited names that no span has given yet.

@@ -40,8 +40,8 @@ pub(crate) fn listen() {
     });
 }
 
-/// What the latest panic on this thread said, unless it was before `since`: a panic that is passed on
-/// (`resume_unwind`) tells no hook, and an older one's message is not its own.
+/// The message of the latest panic on this thread, unless that came before `since`: `resume_unwind` calls no hook, and the
+/// message of an earlier panic would be the wrong one.
 pub(crate) fn last(since: Instant) -> Option<Message> {
     let read = |last: &RefCell<Option<Message>>| {
         last.try_borrow().ok()?.as_ref().filter(|message| message.at >= since).cloned()

@@ -19,7 +19,7 @@
 //!
 //! # When it is full
 //!
-//! The segments together stay within [`limit_bytes`](SpoolOptions::limit_bytes). Rows that would exceed it are refused:
+//! The segments together stay within [`limit_bytes`](SpoolOptions::limit_bytes). Rows that would exceed it are not taken:
 //! the newest rows stay with the caller, the writer leaves records in the queue, and the queue's
 //! [`Overflow`](crate::Overflow) decides. Nothing on disk is ever dropped for something newer. Space comes back
 //! with whole segments, an eighth of the limit at a time or 16 MiB. The files for people (see below) come on top.
@@ -139,7 +139,7 @@ pub(crate) struct Spool<D: Disk = Directory> {
     segment_bytes: u64,
     /// Every segment, oldest first.
     segments: VecDeque<Segment>,
-    /// The last of them, while it takes more.
+    /// The last segment, while it takes more records.
     active: Option<Active<D::File>>,
     reader: Option<SegmentReader<D::File>>,
     frames: Frames,

@@ -57,7 +57,7 @@ impl<S: Store> Delivery<'_, S> {
                 self.unreachable(&error);
                 Some(AGAIN)
             }
-            // The panic hook has printed the message, and the next row tells more.
+            // The panic hook has printed the message, and the next row meets the same fault.
             Some(Err(_)) => None,
         };
         self.reach.at = again.map(|again| Instant::now() + again);

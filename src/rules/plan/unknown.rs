@@ -1,7 +1,7 @@
 //! Callsites whose calls have reported no outcome, and when the notice about them is due.
 //!
-//! Tracing registers the event of a `ret` when a call returns for the first time. Until then nothing tells a function
-//! without a `ret` from one whose calls were all dropped. So the notice waits a while.
+//! Tracing registers the event of a `ret` when a call returns for the first time. Until then a function
+//! without a `ret` looks like one whose calls were all dropped. So the notice waits a while.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

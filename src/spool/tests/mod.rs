@@ -47,7 +47,7 @@ pub(super) fn full_row(number: u64) -> Row {
     }
 }
 
-/// What [`row`] was given.
+/// The number that [`row`] was given.
 fn number(row: &Row) -> u64 {
     row.id.as_u128() as u64
 }

@@ -33,7 +33,8 @@ const INDEXES: &str = "SELECT COALESCE((string_to_array(i.indkey::text, ' '))[1]
 /// Whether it is partitioned, if it is a table.
 const IS_PARTITIONED: &str = "SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass('observability_events') \
      AND relkind IN ('r', 'p')";
-/// Keys of the table and its partitions that tell no row that is sent again, and the constraints that have made them.
+/// The unique keys of the table and its partitions without `id`, which reject other rows than those that are sent again, and the
+/// constraints that have made these keys.
 const OTHER_KEYS: &str = "SELECT i.indexrelid::regclass::text, i.indrelid::regclass::text, quote_ident(k.conname) FROM pg_index i \
      LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('u', 'p', 'x') \
      WHERE (i.indrelid = to_regclass('observability_events') OR i.indrelid IN \

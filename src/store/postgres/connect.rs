@@ -152,7 +152,7 @@ impl Search {
     }
 }
 
-/// Connects. Returns also the failure of TLS, if the connection does without because of it.
+/// Connects. If TLS failed and the connection does without, returns that failure too.
 async fn connect_to(server: &Server) -> Result<(PgConnection, Option<sqlx::Error>), sqlx::Error> {
     let (options, by_socket) = server.options();
     let mut first = None;

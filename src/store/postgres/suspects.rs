@@ -36,7 +36,7 @@ pub(super) fn suspects(
         for (name, value) in values(row, columns) {
             let is_new = !suspects.iter().any(|known| known.column == name);
             let column = table.filled.iter().find(|column| is_new && column.name == name);
-            if let Some(column) = column.filter(|column| may_refuse(column, &value, error)) {
+            if let Some(column) = column.filter(|column| may_reject(column, &value, error)) {
                 let FilledColumn { key, declared, is_enum, .. } = column;
                 let (key, declared, is_enum) = (key.clone(), declared.clone(), *is_enum);
                 suspects.push(Suspect { column: name, key, declared, is_enum, value });
@@ -47,7 +47,7 @@ pub(super) fn suspects(
 }
 
 /// Whether the error may be about this value.
-fn may_refuse(column: &FilledColumn, value: &str, error: &PgDatabaseError) -> bool {
+fn may_reject(column: &FilledColumn, value: &str, error: &PgDatabaseError) -> bool {
     let message = error.message();
     if error.code() == TOO_LONG {
         return column.length.is_some_and(|length| value.chars().count() > length);

@@ -1,8 +1,8 @@
 //! The table as it is: a look into the catalogue for every connection, which needs no right.
 //!
 //! Rows are sent as text, and every column parses its own. So each type that takes the text of a value gets the same contents
-//! by `COPY` and by `INSERT`. A table that would change the values, or that cannot tell a row that is sent again, is named
-//! with what to change.
+//! by `COPY` and by `INSERT`. A table that would change the values, or that cannot recognise a row that is sent again, is
+//! named with the change to make.
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
@@ -54,8 +54,8 @@ const LOOK_AT_COLUMNS: &str = "SELECT a.attname::text, format_type(a.atttypid, a
      WHERE a.attrelid = to_regclass('observability_events') AND a.attnum > 0 AND NOT a.attisdropped";
 
 /// Looks at the tables that rows go into: the table itself, its partitions, the only table of a view without triggers.
-/// Returns whether one of them has no key that tells a row that is sent again, the name of a deferrable key, which is
-/// checked too late to tell it, and the name of a rule, which `COPY` ignores and `ON CONFLICT` forbids.
+/// Returns whether one of them has no key that recognises a row that is sent again, the name of a deferrable key, which is
+/// checked too late for that, and the name of a rule, which `COPY` ignores and `ON CONFLICT` forbids.
 const LOOK_AT_KEYS: &str = "WITH RECURSIVE tables (oid) AS (SELECT to_regclass('observability_events')::oid UNION \
      SELECT COALESCE(i.inhrelid, v.oid) FROM tables JOIN pg_class c USING (oid) \
      LEFT JOIN pg_inherits i ON i.inhparent = c.oid AND c.relkind = 'p' \

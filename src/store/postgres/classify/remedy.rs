@@ -9,7 +9,7 @@ use super::{Step, StepError, is_in_function, is_raised, is_without_partition};
 use crate::escape::visible;
 use crate::store::table_name::quoted;
 
-/// What happened and what to do, if the code tells.
+/// The remedy, if the code or the objects that the error names show one.
 pub(super) fn remedy(failed: &StepError, error: &PgDatabaseError) -> Option<Cow<'static, str>> {
     of_object(failed, error).map(Cow::from).or_else(|| known(failed, error).map(Cow::from))
 }
