@@ -5,7 +5,7 @@ const FIXED: [&str; 6] = ["id", "created_at", "source", "event_type", "severity"
 /// The columns that are filled from the fields of the same names unless someone says otherwise.
 const USUAL: [&str; 2] = ["restaurant_id", "booking_id"];
 /// The most bytes of a name in Postgres.
-const MAX_BYTES: usize = 63;
+pub(crate) const MAX_SQL_NAME_BYTES: usize = 63;
 
 /// Which column each key fills; `None` for a key that fills none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,10 +29,10 @@ impl ColumnMap {
     }
 
     fn check(&self, key: &str, column: &str) -> Result<(), String> {
-        let is_name = (1..=MAX_BYTES).contains(&column.trim().len()) && !column.contains(char::is_control);
-        if !is_name || column.len() > MAX_BYTES {
+        let is_name = (1..=MAX_SQL_NAME_BYTES).contains(&column.trim().len()) && !column.contains(char::is_control);
+        if !is_name || column.len() > MAX_SQL_NAME_BYTES {
             return Err(format!(
-                "fills {column:?} from {key:?}, but {column:?} is no name of a column: use one of at most {MAX_BYTES} bytes"
+                "fills {column:?} from {key:?}, but {column:?} is no name of a column: use one of at most {MAX_SQL_NAME_BYTES} bytes"
             ));
         }
         // Some databases see no difference between upper and lower case.

@@ -34,7 +34,7 @@ pub enum NoticeKind {
     Start,
     /// Spans or events will not become the rows that the rules ask for.
     Setup,
-    /// [`Builder::strict`](crate::Builder::strict) refuses the rows of a callsite.
+    /// [`Builder::strict`](crate::Builder::strict) leaves out the rows of a callsite.
     Strict,
     /// The calls of a function have no known outcome.
     Outcome,

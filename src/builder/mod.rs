@@ -337,7 +337,7 @@ impl Builder {
     ///
     /// [`build`](Self::build) fails for a rule that nothing can meet: an earlier rule names all that it names, or its
     /// target never becomes rows. A callsite is only known when the program first reaches it. If the rule of a callsite names
-    /// it without `*`, and redacts a field that the callsite does not declare, then its rows are refused: the value may be
+    /// it without `*`, and redacts a field that the callsite does not declare, then its rows are left out: the value may be
     /// there under another name. A notice of the kind [`NoticeKind::Strict`](crate::NoticeKind::Strict) says so.
     pub fn strict(self, strict: bool) -> Self {
         Self { strict, ..self }

@@ -46,12 +46,12 @@ impl<'a> Words<'a> {
         let mut words = Vec::new();
         for (index, rule) in self.own_rules() {
             let met = self.met(index);
-            let refused = met.iter().find(|meta| self.plans.refuses(rule, meta));
-            if let Some((field, meta)) = refused.and_then(|meta| Some((rule.unredacted(meta)?, meta))) {
+            let left_out = met.iter().find(|meta| self.plans.leaves_out(rule, meta));
+            if let Some((field, meta)) = left_out.and_then(|meta| Some((rule.unredacted(meta)?, meta))) {
                 let text = missing(rule, index, "redacts", field, &[*meta]);
                 words.push((
                     NoticeKind::Strict,
-                    format!("{text}: strict refuses the rows of {}", place(meta)),
+                    format!("{text}: strict leaves out the rows of {}", place(meta)),
                 ));
                 continue;
             }
@@ -85,9 +85,9 @@ impl<'a> Words<'a> {
         words.extend(self.untaken(program, at_end));
         for (index, rule) in self.own_rules() {
             let met = self.met(index);
-            let refused = met.iter().any(|meta| self.plans.refuses(rule, meta));
+            let left_out = met.iter().any(|meta| self.plans.leaves_out(rule, meta));
             let lacking = rule.wanted().filter(|wanted| self.lacks(rule, *wanted, &met));
-            let lacking = lacking.filter(|wanted| !(refused && wanted.is_redacted()));
+            let lacking = lacking.filter(|wanted| !(left_out && wanted.is_redacted()));
             let lacking = lacking.filter(|wanted| at_end || self.is_mistake(rule, *wanted, &met));
             words.extend(lacking.map(|wanted| missing(rule, index, wanted.verb, wanted.field, &met)));
         }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::columns::ColumnMap;
 use crate::error::Error;
 use crate::finding::{Checkup, Health};
-use crate::row::Row;
+use crate::row::{LOSS_KEYS, LOSS_SOURCE, LOSS_TYPE, Row};
 use crate::rules::Rules;
 use crate::rules::plan::RowKind;
 use crate::severity::Severity;
@@ -21,10 +21,6 @@ use crate::suppressed;
 
 /// The event type of the marked row.
 const MARKED: &str = "ledger.check";
-/// The event type and source of the rows about losses, which the ledger writes beside those of its rules.
-const LOSSES: (&str, &str) = ("ledger.loss", "tracing-ledger");
-/// The fields of such a row.
-const LOSS_KEYS: [&str; 4] = ["cause", "count", "first", "last"];
 /// The end of the line about a database that answered at first.
 const AFTER: &str = " after the lines above: another session may hold a lock, or a trigger may be slow; end it, or wait longer";
 /// The finding about a check without a result.
@@ -104,11 +100,10 @@ impl Subject {
 
     /// A row of each event type, source and severity that the ledger can write, with its constants.
     fn trials(&self) -> Vec<Trial> {
-        let (event_type, source) = LOSSES;
         let of_loss = LOSS_KEYS.map(|key| (key.to_owned(), Value::from("check")));
         let losses = RowKind {
-            event_type: event_type.to_owned(),
-            source: source.to_owned(),
+            event_type: LOSS_TYPE.to_owned(),
+            source: LOSS_SOURCE.to_owned(),
             severities: vec![Severity::Warning],
             is_type_guessed: false,
             is_source_guessed: false,
@@ -119,7 +114,7 @@ impl Subject {
             let guesses = [(kind.is_type_guessed, "event_type"), (kind.is_source_guessed, "source")];
             let guessed: Vec<_> =
                 guesses.into_iter().filter(|(is_guessed, _)| *is_guessed).map(|(_, column)| column).collect();
-            let is_whole = (&*kind.event_type, &*kind.source) == LOSSES;
+            let is_whole = (&*kind.event_type, &*kind.source) == (LOSS_TYPE, LOSS_SOURCE);
             let (source, event_type): (Arc<str>, Arc<str>) = (kind.source.into(), kind.event_type.into());
             let context = Value::Object(kind.set.into_iter().collect::<Map<_, _>>()).to_string();
             let row = |severity| Row {

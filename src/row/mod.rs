@@ -13,6 +13,13 @@ use uuid::Uuid;
 pub(crate) use self::encode::Anchor;
 use crate::severity::Severity;
 
+/// The event type of the rows about losses, which the writer makes by itself.
+pub(crate) const LOSS_TYPE: &str = "ledger.loss";
+/// The source of these rows.
+pub(crate) const LOSS_SOURCE: &str = "tracing-ledger";
+/// The keys of their contexts, beside the constants of all rows.
+pub(crate) const LOSS_KEYS: [&str; 4] = ["cause", "count", "first", "last"];
+
 /// One row of the table, as a [`Store`](crate::store::Store) gets it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

@@ -185,7 +185,7 @@ fn a_trigger_that_refuses_every_row_in_other_words_has_one_line() {
     let url = changed(&raising("true"));
     let rules = "[[rule]]\nspan = 'create_order'\n[[rule]]\nspan = 'pay_order'\n";
     let words =
-        ["all rows are rejected", "the trigger function judge() refuses the row", "DISABLE TRIGGER judges"];
+        ["all rows are rejected", "the trigger function judge() rejects the row", "DISABLE TRIGGER judges"];
     assert_fault(&with_rules(rules), &url, Health::Wrong, &words);
     Cluster::shared().psql(
         &url,

@@ -179,7 +179,7 @@ fn whatever_rejects_all_rows_has_a_remedy() {
         ),
         (
             trigger("RAISE EXCEPTION 'closed';"),
-            "closed; the trigger function guard() refuses the row",
+            "closed; the trigger function guard() rejects the row",
             format!("{of_table} DISABLE TRIGGER guards"),
         ),
         (

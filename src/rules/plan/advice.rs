@@ -84,7 +84,7 @@ impl Plans {
     /// Whether the ledger makes rows of the callsite, or takes its fields for other rows.
     pub(crate) fn wants(&self, meta: &Metadata<'_>) -> bool {
         let is_needed = match self.rule_of(meta) {
-            Some(rule) => !self.refuses(&self.rules.list[rule], meta),
+            Some(rule) => !self.leaves_out(&self.rules.list[rule], meta),
             None => self.taker_of(meta).is_some(),
         };
         is_needed && self.is_wanted_level(meta)
@@ -100,8 +100,8 @@ impl Plans {
         self.get(meta).map(|plan| plan.unrecorded()).unwrap_or_default()
     }
 
-    /// Whether a strict ledger refuses the rows of a callsite, which may have the value to redact under another name.
-    pub(crate) fn refuses(&self, rule: &RuleSpec, meta: &Metadata<'_>) -> bool {
+    /// Whether a strict ledger leaves out the rows of a callsite, which may have the value to redact under another name.
+    pub(crate) fn leaves_out(&self, rule: &RuleSpec, meta: &Metadata<'_>) -> bool {
         self.strict && !rule.is_builtin() && rule.unredacted(meta).is_some()
     }
 

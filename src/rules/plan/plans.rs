@@ -208,7 +208,7 @@ impl Plans {
             return None;
         }
         let takers = takers(&self.rules.list, meta);
-        if named.is_some_and(|rule| self.refuses(rule, meta)) {
+        if named.is_some_and(|rule| self.leaves_out(rule, meta)) {
             return None;
         }
         let action = match named {

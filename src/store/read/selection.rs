@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::ReadRow;
 use super::context::Context;
 use crate::columns::ColumnMap;
+use crate::row::LOSS_TYPE;
 use crate::store::time;
 
 /// Which rows to read, and what to read of each.
@@ -33,7 +34,7 @@ pub(crate) struct Selection {
 }
 
 /// The event type of the rows that say how many others are missing.
-pub(crate) const LOSS: &str = "ledger.loss";
+pub(crate) const LOSS: &str = LOSS_TYPE;
 
 /// One text of a row.
 #[derive(Clone, Debug, PartialEq)]

@@ -26,7 +26,7 @@ fn of_object(failed: &StepError, error: &PgDatabaseError) -> Option<String> {
             Some(suspects::remedy(&failed.suspects, error.code(), &table(error)))
         }
         ("P0001", _) if is_raised(error) => Some(format!(
-            "{function} refuses the row; let its owner correct it, or run ALTER TABLE observability_events DISABLE TRIGGER for its \
+            "{function} rejects the row; let its owner correct it, or run ALTER TABLE observability_events DISABLE TRIGGER for its \
              trigger"
         )),
         _ if is_raised(error) => None,
