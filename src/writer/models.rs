@@ -10,11 +10,12 @@ use tracing_subscriber::filter::LevelFilter;
 use super::{Control, EndOfThread};
 use crate::census::Census;
 use crate::exit;
+use crate::guard::Guard;
 use crate::layer::OpenCalls;
-use crate::queue::Queue;
 use crate::queue::models::{explore, offer, queue, take_all, wait};
+use crate::queue::{Overflow, Queue};
+use crate::rules::Rules;
 use crate::rules::plan::Plans;
-use crate::{Guard, Overflow, Rules};
 
 type Written = Arc<std::sync::Mutex<Vec<u32>>>;
 
