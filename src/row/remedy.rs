@@ -7,7 +7,7 @@ use tracing::Metadata;
 use crate::notice::{self, NoticeKind};
 use crate::record::{Head, Value};
 use crate::rules::model::Silent;
-use crate::rules::plan::{RowPlan, Told};
+use crate::rules::plan::{RowPlan, RowNotice};
 
 /// A column whose value comes from a field, with the remedy for a value that it cannot have.
 #[derive(Clone, Copy)]
@@ -26,7 +26,7 @@ pub(super) fn notice_unknown(head: &Head, row: &RowPlan, success: Option<Value<'
         }
         return;
     };
-    if head.plan.is_first(Told::Success) {
+    if head.plan.is_first(RowNotice::Success) {
         let (place, value) = (Place(head.plan.meta), Shown(value));
         let (name, wanted) = row.success_field(head.plan.meta);
         notice::say(
@@ -43,7 +43,7 @@ pub(super) fn notice_name(head: &Head, field: usize, value: Option<Value<'_>>, n
     // `ledger.event = true` asks for a row by the name of the callsite.
     let is_asked = matches!((named, value), (Named::EventType, Some(Value::Bool(true))));
     let is_late = value.is_none() && !head.plan.never_records(field);
-    if is_asked || is_late || !head.plan.is_first(named.told()) {
+    if is_asked || is_late || !head.plan.is_first(named.notice()) {
         return;
     }
     let meta = head.plan.meta;
@@ -62,11 +62,11 @@ pub(super) fn notice_name(head: &Head, field: usize, value: Option<Value<'_>>, n
 }
 
 impl Named {
-    fn told(self) -> Told {
+    fn notice(self) -> RowNotice {
         match self {
-            Self::EventType => Told::EventType,
-            Self::Source => Told::Source,
-            Self::Severity => Told::Severity,
+            Self::EventType => RowNotice::EventType,
+            Self::Source => RowNotice::Source,
+            Self::Severity => RowNotice::Severity,
         }
     }
 

@@ -61,14 +61,14 @@ pub(crate) struct Plan {
     /// The rules that take fields of this event.
     takers: Vec<Taker>,
     made: Made,
-    /// The notices about its rows so far, a bit for each [`Told`].
-    told: AtomicU8,
+    /// The notices about its rows so far, a bit for each [`RowNotice`].
+    given: AtomicU8,
     unknown: Unknown,
 }
 
 /// A notice about the rows of a callsite, which comes once.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Told {
+pub(crate) enum RowNotice {
     Unknown,
     EventType,
     Source,
@@ -170,7 +170,7 @@ impl Plan {
             Action::Row(row) if row.may_be_silent() => Some(Shape::default()),
             _ => None,
         };
-        let (reports, lost, return_event, made, told) = Default::default();
+        let (reports, lost, return_event, made, given) = Default::default();
         Self {
             meta,
             action,
@@ -182,7 +182,7 @@ impl Plan {
             shape,
             takers,
             made,
-            told,
+            given,
             unknown,
         }
     }
@@ -243,13 +243,13 @@ impl Plan {
     }
 
     /// Whether this notice about the callsite is the first of its kind.
-    pub(crate) fn is_first(&self, told: Told) -> bool {
-        let bit = 1 << told as u8;
-        self.told.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    pub(crate) fn is_first(&self, notice: RowNotice) -> bool {
+        let bit = 1 << notice as u8;
+        self.given.fetch_or(bit, Ordering::Relaxed) & bit == 0
     }
 
-    fn has_told(&self, told: Told) -> bool {
-        self.told.load(Ordering::Relaxed) & (1 << told as u8) != 0
+    fn has_given(&self, notice: RowNotice) -> bool {
+        self.given.load(Ordering::Relaxed) & (1 << notice as u8) != 0
     }
 
     /// Whether this callsite reported its return values at that moment.
