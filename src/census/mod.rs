@@ -42,7 +42,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Census {
     plans: Arc<Plans>,
-    found: Mutex<Found>,
+    found: Mutex<SeenCallsites>,
     /// As many as in `found`, to be read without the lock.
     count: AtomicUsize,
     /// The layer was added to a subscriber.
@@ -60,7 +60,7 @@ pub(crate) struct Census {
 }
 
 #[derive(Debug, Default)]
-struct Found {
+struct SeenCallsites {
     known: HashSet<Identifier>,
     /// Those that have come to the layer since a probe has forgotten them.
     heard: HashSet<Identifier>,

@@ -4,11 +4,11 @@
 //! [`Fields::truncated`] marks a record that was cut. In the steady state nothing is allocated: each thread keeps empty
 //! [`Fields`] for its next span, and the queue packs records into chunks that are used again.
 
-mod collect;
 mod fields;
 mod ids;
 mod redact;
 pub(crate) mod value;
+mod visit;
 
 use std::time::{Duration, Instant};
 
