@@ -197,7 +197,7 @@ impl Recorder {
             self.complete(&mut self.spans.cursor(&parent), &mut record.fields, missing, parent);
         }
         record.redact();
-        if !record.is_left_out() {
+        if record.has_row() {
             self.queue.offer(record);
         }
     }

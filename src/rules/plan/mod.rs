@@ -187,6 +187,7 @@ impl Plan {
         }
     }
 
+    #[inline]
     pub(crate) fn row(&self) -> Option<&RowPlan> {
         match &self.action {
             Action::Row(row) => Some(row),
