@@ -37,6 +37,7 @@ mod finding;
 mod guard;
 mod layer;
 mod notice;
+mod outcome;
 mod queue;
 mod record;
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]

@@ -114,13 +114,13 @@ impl Route {
 
     /// Runs `work` with this route as that of the thread.
     pub(crate) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
-        struct Back(Route);
-        impl Drop for Back {
+        struct RestoredRoute(Route);
+        impl Drop for RestoredRoute {
             fn drop(&mut self) {
                 OF_THREAD.set(std::mem::take(&mut self.0));
             }
         }
-        let _back = Back(self.take_thread());
+        let _back = RestoredRoute(self.take_thread());
         work()
     }
 

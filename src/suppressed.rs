@@ -19,13 +19,13 @@ pub(crate) fn suppress_this_thread() {
 
 /// Runs `work` without taking its records, and then restores the mark of the thread.
 pub(crate) fn within<T>(work: impl FnOnce() -> T) -> T {
-    struct Back(bool);
-    impl Drop for Back {
+    struct RestoredMark(bool);
+    impl Drop for RestoredMark {
         fn drop(&mut self) {
             SUPPRESSED.set(self.0);
         }
     }
-    let _back = Back(SUPPRESSED.replace(true));
+    let _back = RestoredMark(SUPPRESSED.replace(true));
     work()
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Builder, environment};
 use crate::census::Census;
-use crate::checkup::{self, Place, Subject};
+use crate::checkup::{self, CheckedTable, Subject};
 use crate::error::Error;
 use crate::exit;
 use crate::finding::Checkup;
@@ -44,7 +44,8 @@ impl Builder {
         let columns = self.filled()?;
         let store = route.within(|| store::open(url, &table, &columns, self.create_table))?;
         let to = format!("{}, table {table}", store.name());
-        let place = Some(Place { url: url.to_owned(), table, columns, creates_table: self.create_table });
+        let place =
+            Some(CheckedTable { url: url.to_owned(), table, columns, creates_table: self.create_table });
         self.start(store, &to, place)
     }
 
@@ -64,7 +65,7 @@ impl Builder {
         self,
         store: impl Store,
         to: &str,
-        place: Option<Place>,
+        place: Option<CheckedTable>,
     ) -> Result<(LedgerLayer<S>, Guard), Error>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -154,7 +155,7 @@ impl Builder {
 
     fn subject(&self, url: &str) -> Result<Subject, Error> {
         self.check_options()?;
-        let place = Some(Place {
+        let place = Some(CheckedTable {
             url: url.to_owned(),
             table: self.table_name()?,
             columns: self.filled()?,

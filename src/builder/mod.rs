@@ -116,6 +116,9 @@ impl Default for Builder {
     }
 }
 
+// Whole chunks fill a batch.
+const _: () = assert!(Builder::DEFAULT_BATCH_SIZE.is_multiple_of(queue::RECORDS_PER_CHUNK));
+
 impl Builder {
     /// How many records the queue holds, unless [`queue_capacity`](Self::queue_capacity) is set.
     ///

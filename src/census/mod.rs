@@ -42,7 +42,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Census {
     plans: Arc<Plans>,
-    found: Mutex<Found>,
+    found: Mutex<SeenCallsites>,
     /// The number of callsites in `found`, to be read without the lock.
     count: AtomicUsize,
     /// The layer was added to a subscriber.
@@ -62,7 +62,7 @@ pub(crate) struct Census {
 }
 
 #[derive(Debug, Default)]
-struct Found {
+struct SeenCallsites {
     known: HashSet<Identifier>,
     /// Those that tracing has registered with the layer. A probe takes one out to see whether it comes again.
     reached: HashSet<Identifier>,

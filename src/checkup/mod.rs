@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::finding::{Checkup, Health};
 use crate::row::{LOSS_KEYS, LOSS_SOURCE, LOSS_TYPE, Row};
 use crate::rules::Rules;
-use crate::rules::plan::RowKind;
+use crate::rules::plan::EventKind;
 use crate::severity::Severity;
 use crate::spool;
 use crate::store::{self, AnyStore, TableName, Trial};
@@ -35,12 +35,12 @@ pub(crate) struct Subject {
     pub(crate) rules: Rules,
     pub(crate) spool_dir: Option<PathBuf>,
     /// `None` for a store of the program's own.
-    pub(crate) place: Option<Place>,
+    pub(crate) place: Option<CheckedTable>,
 }
 
 /// Where the rows go.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct CheckedTable {
     pub(crate) url: String,
     pub(crate) table: TableName,
     pub(crate) columns: ColumnMap,
@@ -48,14 +48,14 @@ pub(crate) struct Place {
     pub(crate) creates_table: bool,
 }
 
-impl std::fmt::Debug for Place {
+impl std::fmt::Debug for CheckedTable {
     /// Without the URL, which holds the password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Place").field("table", &self.table).finish_non_exhaustive()
+        f.debug_struct("CheckedTable").field("table", &self.table).finish_non_exhaustive()
     }
 }
 
-impl Place {
+impl CheckedTable {
     fn open(&self) -> Result<AnyStore, Error> {
         store::open(&self.url, &self.table, &self.columns, self.creates_table)
     }
@@ -101,7 +101,7 @@ impl Subject {
     /// A row of each event type, source and severity that the ledger can write, with its constants.
     fn trials(&self) -> Vec<Trial> {
         let of_loss = LOSS_KEYS.map(|key| (key.to_owned(), Value::from("check")));
-        let losses = RowKind {
+        let losses = EventKind {
             event_type: LOSS_TYPE.to_owned(),
             source: LOSS_SOURCE.to_owned(),
             severities: vec![Severity::Warning],

@@ -42,7 +42,7 @@ pub(super) struct EnteredSpans {
 }
 
 /// The current span as the registry knows it.
-pub(super) struct Asked(Option<u64>);
+pub(super) struct Current(Option<u64>);
 
 impl Default for EnteredSpans {
     fn default() -> Self {
@@ -61,18 +61,18 @@ impl EnteredSpans {
     ///
     /// The question may drop the registry's last reference to a span, which then closes. So it is asked before any lock is taken.
     #[inline]
-    pub(super) fn exit<S: Subscriber>(&self, id: &Id, ctx: &Context<'_, S>) -> Option<Asked> {
+    pub(super) fn exit<S: Subscriber>(&self, id: &Id, ctx: &Context<'_, S>) -> Option<Current> {
         SPANS.with(|spans| {
             spans.remove(self.ledger, id.into_u64());
-            spans.overrun.get().then(|| Asked(ctx.current_span().id().map(Id::into_u64)))
+            spans.overrun.get().then(|| Current(ctx.current_span().id().map(Id::into_u64)))
         })
     }
 
     /// The id of the current span; `asked` is the result of [`exit`](Self::exit).
     #[inline]
-    pub(super) fn known(&self, asked: Option<Asked>) -> Option<u64> {
+    pub(super) fn known(&self, asked: Option<Current>) -> Option<u64> {
         let own = || SPANS.with(|spans| spans.innermost(self.ledger));
-        asked.map_or_else(own, |Asked(current)| current)
+        asked.map_or_else(own, |Current(current)| current)
     }
 
     /// A number of the calling thread that no other running thread has.

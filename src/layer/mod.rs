@@ -9,7 +9,6 @@
 //! - Every look-up may fail (a parent filtered out, a span closed), and then the record does without.
 //! - A forked child takes no lock: each hook below looks for the fork first.
 
-mod collector;
 mod entered;
 mod gate;
 mod ids;
@@ -19,6 +18,7 @@ mod panic_message;
 mod recorder;
 mod span;
 mod spans;
+mod visitor;
 
 use std::any::TypeId;
 use std::fmt;

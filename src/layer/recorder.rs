@@ -10,12 +10,12 @@ use tracing::{Metadata, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use super::collector::Collector;
 use super::entered::EnteredSpans;
 use super::ids::OtelIds;
 use super::missing::Missing;
 use super::span::OpenSpan;
 use super::spans::{Cursor, OpenCalls, Spans};
+use super::visitor::FieldVisitor;
 use crate::queue::Queue;
 use crate::record::{Fields, Record, Verdict};
 use crate::rules::model::SuccessTest;
@@ -198,7 +198,7 @@ impl Recorder {
             self.complete(&mut self.spans.cursor(&parent), &mut record.fields, missing, parent);
         }
         record.redact();
-        if !record.is_left_out() {
+        if record.has_row() {
             self.queue.offer(record);
         }
     }
@@ -259,7 +259,7 @@ impl Recorder {
 
     pub(super) fn record(&self, id: &Id, values: &tracing::span::Record<'_>) {
         if let Some(cursor) = self.spans.at(id) {
-            values.record(&mut Collector { cursor, place: self.spans.place(id), id });
+            values.record(&mut FieldVisitor { cursor, place: self.spans.place(id), id });
         }
     }
 

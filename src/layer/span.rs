@@ -70,8 +70,9 @@ impl OpenSpan {
     }
 
     /// Whether it will have a row.
+    #[inline]
     pub(super) fn is_call(&self) -> bool {
-        self.record.head.plan.row().is_some() && !self.record.is_left_out()
+        self.record.has_row()
     }
 
     /// Whether it has ids that join its row, and was left so often.

@@ -5,7 +5,7 @@
 //! number, lowest free first. So a span is found by indexing, under a lock that two threads hardly ever want, in memory
 //! that the span before it has warmed. Ids of any other make are found too, only slower.
 //!
-//! Two of these locks are never held at once, and no user code runs under one: [`Collector`](super::collector::Collector) lets
+//! Two of these locks are never held at once, and no user code runs under one: [`FieldVisitor`](super::visitor::FieldVisitor) lets
 //! go of its lock before it formats. A chunk's lock may be taken under one of them, never the other way round.
 
 use std::collections::HashMap;

@@ -17,7 +17,7 @@ use crate::sync::channel::{self, Receiver, Sender};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, thread_local};
 
 /// The most records of a chunk: a divisor of the default batch, so that whole chunks fill it.
-const RECORDS: usize = 50;
+pub(crate) const RECORDS_PER_CHUNK: usize = 50;
 /// The most bytes of a chunk: with these it is full too.
 const BYTES: usize = 64 * 1024;
 /// The number of chunks being filled, a power of two: more than most services have busy threads.
@@ -53,7 +53,7 @@ impl Chunks {
         let (sender, receiver) = channel::unbounded();
         Self {
             lanes: (0..LANES).map(|_| Lane::default()).collect(),
-            records: RECORDS.min(records),
+            records: RECORDS_PER_CHUNK.min(records),
             sender,
             receiver,
             bytes: AtomicU64::new(0),
@@ -68,7 +68,7 @@ impl Chunks {
 
     /// Whether the chunks have their usual size.
     pub(super) fn are_full_size(&self) -> bool {
-        self.records == RECORDS
+        self.records == RECORDS_PER_CHUNK
     }
 
     /// Packs a record into the chunk of the calling thread. A full chunk goes to the writer.

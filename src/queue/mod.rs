@@ -34,6 +34,7 @@ pub(crate) use self::account::{Account, Cause};
 use self::account::{CLOSED, OwnLine};
 use self::chunk::Chunk;
 use self::chunks::Chunks;
+pub(crate) use self::chunks::RECORDS_PER_CHUNK;
 pub use self::overflow::Overflow;
 pub use self::stats::{Dropped, Refused, Stats};
 

@@ -4,11 +4,11 @@
 //! [`Fields::truncated`] marks a record that was cut. In the steady state nothing is allocated: each thread keeps empty
 //! [`Fields`] for its next span, and the queue packs records into chunks that are used again.
 
-mod collect;
 mod fields;
 mod ids;
 mod redact;
 pub(crate) mod value;
+mod visit;
 
 use std::time::{Duration, Instant};
 
@@ -88,11 +88,13 @@ impl Record {
         Self { head: self.head.take(), fields, tallies: std::mem::take(&mut self.tallies) }
     }
 
-    /// Whether the span or event says that it has no row.
+    /// Whether it becomes a row: a rule makes one, and the span or event does not say that it has none.
     #[inline]
-    pub(crate) fn is_left_out(&self) -> bool {
-        let field = self.head.plan.row().and_then(|row| row.left_out_by);
-        field.is_some_and(|field| self.fields.get(field).and_then(Value::truth) == Some(false))
+    pub(crate) fn has_row(&self) -> bool {
+        self.head.plan.row().is_some_and(|row| {
+            let says_no = |field| self.fields.get(field).and_then(Value::truth) == Some(false);
+            !row.left_out_by.is_some_and(says_no)
+        })
     }
 
     /// Begins a new record in the same, cleared place.

@@ -16,6 +16,8 @@ pub(crate) struct Entry {
     pub(crate) kind: Kind,
 }
 
+/// How a value is kept. Two visitors make values, and each needs the method of a new kind: `record/visit.rs` for a new span
+/// or event, and `layer/visitor.rs` for fields that a span gets later. Without it, tracing gives them the `Debug` text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Bool,
@@ -52,7 +54,10 @@ impl TextRange {
 
 impl Entry {
     pub(crate) fn has_text(self) -> bool {
-        matches!(self.kind, Kind::Text | Kind::Digits | Kind::Digest)
+        match self.kind {
+            Kind::Bool | Kind::I64 | Kind::U64 | Kind::F64 => false,
+            Kind::Text | Kind::Digits | Kind::Digest => true,
+        }
     }
 
     /// The same value, with its text so many bytes later in the buffer.

@@ -10,7 +10,7 @@ pub(super) const OTHER_GROUPS: &str = "(other groups)";
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place {
+pub(super) enum KeyPlace {
     Hour,
     Day,
     Text(usize),
@@ -32,7 +32,7 @@ pub(super) fn write_key(
     }
 }
 
-impl Place {
+impl KeyPlace {
     pub(super) fn label<'t>(&self, raw: &'t str) -> Option<Cow<'t, str>> {
         let hours = |hours: i64, format| {
             let moment = Timestamp::from_second(hours.checked_mul(3600)?).ok()?;

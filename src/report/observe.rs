@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::hash::hash;
-use super::key::{Place, hours, write_key};
+use super::key::{KeyPlace, hours, write_key};
 use super::why::why;
 use crate::rules::Rules;
 use crate::rules::model::{Figure, MatchKind, RuleSpec};
@@ -24,7 +24,7 @@ pub(crate) enum By {
 #[derive(Clone, Debug)]
 pub(crate) struct Questions {
     selection: Selection,
-    by: Vec<Place>,
+    by: Vec<KeyPlace>,
     detail: Option<DetailPlaces>,
 }
 
@@ -95,9 +95,9 @@ impl Questions {
     pub(crate) fn by(mut self, by: impl IntoIterator<Item = By>) -> Self {
         for by in by {
             self.by.push(match by {
-                By::Hour => Place::Hour,
-                By::Day => Place::Day,
-                By::Text(text) => Place::Text(place(&mut self.selection.asked, text)),
+                By::Hour => KeyPlace::Hour,
+                By::Day => KeyPlace::Day,
+                By::Text(text) => KeyPlace::Text(place(&mut self.selection.asked, text)),
             });
         }
         self
@@ -155,10 +155,10 @@ impl Questions {
     /// What rows are grouped by, in the order of [`Observation::raw_by`].
     #[cfg(feature = "postgres")]
     pub(crate) fn grouped_by(&self) -> Vec<By> {
-        let by = |place: &Place| match *place {
-            Place::Hour => By::Hour,
-            Place::Day => By::Day,
-            Place::Text(place) => {
+        let by = |place: &KeyPlace| match *place {
+            KeyPlace::Hour => By::Hour,
+            KeyPlace::Day => By::Day,
+            KeyPlace::Text(place) => {
                 By::Text(self.selection.asked.get(place).cloned().unwrap_or(Asked::EventType))
             }
         };
@@ -172,7 +172,7 @@ impl Questions {
 
     /// Whether the rows are grouped by their time there.
     pub(super) fn is_time(&self, place: usize) -> bool {
-        matches!(self.by.get(place), Some(Place::Hour | Place::Day))
+        matches!(self.by.get(place), Some(KeyPlace::Hour | KeyPlace::Day))
     }
 
     pub(crate) fn observe<'a>(&'a self, reading: &'a Reading<'a>) -> Observation<'a> {
@@ -377,9 +377,9 @@ impl<'a> Observation<'a> {
     /// The values that rows are grouped by: each is cheap to make, and [`Questions::label`] makes what a report shows.
     pub(crate) fn raw_by(&self) -> impl Iterator<Item = Option<Cow<'a, str>>> {
         self.questions.by.iter().map(|place| match *place {
-            Place::Text(place) => self.text(place).map(Cow::Borrowed),
-            Place::Hour => self.moment().map(|moment| hours(moment).to_string().into()),
-            Place::Day => self.moment().map(|moment| hours(moment).div_euclid(24).to_string().into()),
+            KeyPlace::Text(place) => self.text(place).map(Cow::Borrowed),
+            KeyPlace::Hour => self.moment().map(|moment| hours(moment).to_string().into()),
+            KeyPlace::Day => self.moment().map(|moment| hours(moment).div_euclid(24).to_string().into()),
         })
     }
 

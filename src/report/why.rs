@@ -1,17 +1,18 @@
 //! Why a call did not succeed, in few words.
 
+use crate::outcome::Outcome;
+use crate::rules::reason::NO_CODE;
+
 /// Longer texts are cut, in characters.
 const LONGEST: usize = 200;
-/// The code of a text in which a rule finds no code.
-const UNKNOWN: &str = "unknown";
 
 /// The code of the reason. Without one, the outcome (unless it is `ok`) and the text of the reason, such as
 /// `error: pool exhausted`.
 pub(super) fn why(code: Option<&str>, reason: Option<&str>, outcome: Option<&str>) -> Option<String> {
-    if let Some(code) = code.filter(|code| *code != UNKNOWN) {
+    if let Some(code) = code.filter(|code| *code != NO_CODE) {
         return Some(short(code));
     }
-    match (outcome.filter(|outcome| *outcome != "ok"), reason) {
+    match (outcome.filter(|outcome| *outcome != Outcome::Ok.as_str()), reason) {
         (Some(outcome), Some(reason)) if outcome != reason => Some(short(&format!("{outcome}: {reason}"))),
         (found, other) => found.or(other).or(code).map(short),
     }

@@ -9,13 +9,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::Row;
+use super::end_values::{EndValues, Given};
 use super::json::{Json, Object};
-use super::outcome::{Given, Judgement, Outcome};
-use super::remedy::{Named, notice_name, notice_unknown};
+use super::remedy::{NamedColumn, notice_name, notice_unknown};
+use crate::outcome::Outcome;
 use crate::record::{Head, Ids, Tally, Value, Values};
 use crate::rules::model::{Figure, ID_KEYS, Redact, SeverityRule};
 use crate::rules::plan::{Destination, NameField, RowPlan};
 use crate::rules::range::range_of;
+use crate::rules::reason::NO_CODE;
 use crate::severity::Severity;
 
 /// The number of keys in a usual context.
@@ -63,7 +65,7 @@ impl Row {
         let mut context = Object::with_room(USUAL_KEYS);
         let given = own_fields(&mut context, values, row);
         let severity = if head.plan.meta.is_span() {
-            let judgement = Judgement::of(head, values, row, &given);
+            let judgement = EndValues::of(head, values, row, &given);
             if judgement.outcome == Outcome::Unknown {
                 notice_unknown(head, row, judgement.unclear);
             }
@@ -88,8 +90,8 @@ impl Row {
         Some(Self {
             id: time_ordered_id(created_at),
             created_at,
-            source: name(head, source, values, &row.source, Named::Source),
-            event_type: name(head, event_type, values, &row.event_type, Named::EventType),
+            source: name(head, source, values, &row.source, NamedColumn::Source),
+            event_type: name(head, event_type, values, &row.event_type, NamedColumn::EventType),
             severity,
             restaurant_id: context.take_uuid("restaurant_id"),
             booking_id: context.take_uuid("booking_id"),
@@ -104,7 +106,7 @@ fn name(
     field: Option<&NameField>,
     values: Values<'_>,
     by_rule: &Arc<str>,
-    named: Named,
+    named: NamedColumn,
 ) -> Arc<str> {
     let Some(field) = field else { return Arc::clone(by_rule) };
     let value = values.get(field.index);
@@ -149,7 +151,7 @@ fn span_context<'a>(
     context: &mut Object<'a>,
     head: &'a Head,
     row: &'a RowPlan,
-    judgement: &Judgement<'a>,
+    judgement: &EndValues<'a>,
     given: &Given<'a>,
 ) {
     let keys = &row.rule.keys;
@@ -185,7 +187,7 @@ fn error<'a>(
     context: &mut Object<'a>,
     key: &'a str,
     row: &RowPlan,
-    judgement: &Judgement<'a>,
+    judgement: &EndValues<'a>,
     given: &Given<'a>,
 ) {
     let text = judgement.error.filter(|_| redacts_error(row) != Some(Redact::Drop));
@@ -221,7 +223,7 @@ fn collected<'a>(context: &mut Object<'a>, tallies: &[Tally], row: &'a RowPlan) 
 }
 
 /// The code and category of a call that did not succeed, found in the reason or in the error.
-fn reason_code<'a>(context: &mut Object<'a>, head: &Head, row: &'a RowPlan, judgement: &Judgement<'a>) {
+fn reason_code<'a>(context: &mut Object<'a>, head: &Head, row: &'a RowPlan, judgement: &EndValues<'a>) {
     let own = judgement.reason.and_then(Value::text).filter(|_| !judgement.is_exception);
     let found = match own {
         None if redacts_error(row).is_some() => head.code(),
@@ -229,7 +231,7 @@ fn reason_code<'a>(context: &mut Object<'a>, head: &Head, row: &'a RowPlan, judg
     };
     let (code, category) = match found {
         Some((category, code)) => (Json::Owned(format!("{category}.{code}")), Json::text(category)),
-        None => (Json::text("unknown"), Json::text("unknown")),
+        None => (Json::text(NO_CODE), Json::text(NO_CODE)),
     };
     put(context, &row.rule.keys.reason_code, code);
     put(context, &row.rule.keys.reason_category, category);
@@ -242,7 +244,7 @@ fn redacts_error(row: &RowPlan) -> Option<Redact> {
 /// The fields, then the inherited ones, then the constants of the rule. The first with a key wins.
 fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a RowPlan) -> Given<'a> {
     let nested = row.rule.nest.iter().map(|nest| Object::with_room(nest.keys.len())).collect();
-    let mut places = Places { context, nested, given: Given::default() };
+    let mut places = ContextParts { context, nested, given: Given::default() };
     for (field, value) in values.own() {
         places.put(row.fields.get(field), value);
     }
@@ -252,7 +254,7 @@ fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a RowPlan
             row.inherits.iter().find(|(at, _)| usize::from(*at) == index).map(|(_, destination)| destination);
         places.put(destination, value);
     }
-    let Places { context, nested, .. } = places;
+    let ContextParts { context, nested, .. } = places;
     for (key, value) in &row.rule.set {
         context.set_default(key, Json::Constant(value));
     }
@@ -266,14 +268,14 @@ fn own_fields<'a>(context: &mut Object<'a>, values: Values<'a>, row: &'a RowPlan
 }
 
 /// The context and its nested objects.
-struct Places<'a, 'c> {
+struct ContextParts<'a, 'c> {
     context: &'c mut Object<'a>,
     /// One for each entry of the rule's `nest`.
     nested: Vec<Object<'a>>,
     given: Given<'a>,
 }
 
-impl<'a> Places<'a, '_> {
+impl<'a> ContextParts<'a, '_> {
     fn put(&mut self, destination: Option<&'a Destination>, value: Value<'a>) {
         match destination {
             Some(Destination::Context(key)) => self.context.set_default(key, value.into()),
@@ -305,7 +307,7 @@ fn severity(head: &Head, values: Values<'_>, row: &RowPlan, natural: Severity) -
             let severity = value.and_then(|value| severity_of(value, map));
             // A map need not name all values, so a value that it lacks is no mistake.
             if let Some(slot) = slot.filter(|_| severity.is_none() && map.is_empty()) {
-                notice_name(head, slot, value, Named::Severity);
+                notice_name(head, slot, value, NamedColumn::Severity);
             }
             severity.unwrap_or(natural)
         }
@@ -330,7 +332,7 @@ fn severity_of(value: Value<'_>, map: &[(String, Severity)]) -> Option<Severity>
     listed().or_else(within).or_else(|| word?.to_ascii_lowercase().parse().ok())
 }
 
-fn natural_of_call(judgement: &Judgement<'_>, row: &RowPlan) -> Severity {
+fn natural_of_call(judgement: &EndValues<'_>, row: &RowPlan) -> Severity {
     let is_success_told = !matches!(row.rule.severity, SeverityRule::Outcome);
     match judgement.outcome {
         Outcome::Error | Outcome::Panic | Outcome::Cancelled => Severity::Warning,

@@ -1,8 +1,8 @@
 //! `Row`: one row, owned, ready to store.
 
 mod encode;
+mod end_values;
 mod json;
-mod outcome;
 mod remedy;
 
 use std::sync::Arc;

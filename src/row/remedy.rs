@@ -11,7 +11,7 @@ use crate::rules::plan::{RowPlan, RowNotice};
 
 /// A column whose value comes from a field, with the remedy for a value that it cannot have.
 #[derive(Clone, Copy)]
-pub(super) enum Named {
+pub(super) enum NamedColumn {
     EventType,
     Source,
     Severity,
@@ -27,7 +27,7 @@ pub(super) fn notice_unknown(head: &Head, row: &RowPlan, success: Option<Value<'
         return;
     };
     if head.plan.is_first(RowNotice::Success) {
-        let (place, value) = (Place(head.plan.meta), Shown(value));
+        let (place, value) = (SourcePlace(head.plan.meta), ShownValue(value));
         let (name, wanted) = row.success_field(head.plan.meta);
         notice::say(
             NoticeKind::Outcome,
@@ -39,20 +39,20 @@ pub(super) fn notice_unknown(head: &Head, row: &RowPlan, success: Option<Value<'
 }
 
 /// Prints one notice for each callsite and column whose field has an unusable value, or no value in any call so far.
-pub(super) fn notice_name(head: &Head, field: usize, value: Option<Value<'_>>, named: Named) {
+pub(super) fn notice_name(head: &Head, field: usize, value: Option<Value<'_>>, named: NamedColumn) {
     // `ledger.event = true` asks for a row by the name of the callsite.
-    let is_asked = matches!((named, value), (Named::EventType, Some(Value::Bool(true))));
+    let is_asked = matches!((named, value), (NamedColumn::EventType, Some(Value::Bool(true))));
     let is_late = value.is_none() && !head.plan.never_records(field);
     if is_asked || is_late || !head.plan.is_first(named.notice()) {
         return;
     }
     let meta = head.plan.meta;
     let name = meta.fields().iter().nth(field).map(|field| field.name()).unwrap_or_default();
-    let (place, remedy) = (Place(meta), named.remedy(name));
+    let (place, remedy) = (SourcePlace(meta), named.remedy(name));
     match value {
         Some(value) => notice::say(
             NoticeKind::Setup,
-            format_args!("{place} has {name} = {}, which is no {named}: {remedy}", Shown(value)),
+            format_args!("{place} has {name} = {}, which is no {named}: {remedy}", ShownValue(value)),
         ),
         None => notice::say(
             NoticeKind::Setup,
@@ -61,7 +61,7 @@ pub(super) fn notice_name(head: &Head, field: usize, value: Option<Value<'_>>, n
     }
 }
 
-impl Named {
+impl NamedColumn {
     fn notice(self) -> RowNotice {
         match self {
             Self::EventType => RowNotice::EventType,
@@ -83,7 +83,7 @@ impl Named {
     }
 }
 
-impl fmt::Display for Named {
+impl fmt::Display for NamedColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::EventType => "event type",
@@ -94,9 +94,9 @@ impl fmt::Display for Named {
 }
 
 /// Such as `"create_order" (src/http.rs:46)`.
-struct Place(&'static Metadata<'static>);
+struct SourcePlace(&'static Metadata<'static>);
 
-impl fmt::Display for Place {
+impl fmt::Display for SourcePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (file, line) = (self.0.file().unwrap_or("?"), self.0.line().unwrap_or_default());
         write!(f, "{:?} ({file}:{line})", self.0.name())
@@ -104,9 +104,9 @@ impl fmt::Display for Place {
 }
 
 /// A value as the source has it.
-struct Shown<'a>(Value<'a>);
+struct ShownValue<'a>(Value<'a>);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for ShownValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Value::Bool(value) => write!(f, "{value}"),

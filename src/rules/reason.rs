@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+/// The code and the category of a text in which no code is found.
+pub(crate) const NO_CODE: &str = "unknown";
+
 /// Words found in a reason or an error, by category, in order of precedence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReasonCodes(pub(crate) Vec<(String, Vec<String>)>);
@@ -124,6 +127,14 @@ mod tests {
     fn camel(code: &str) -> String {
         let word = |word: &str| word[..1].to_uppercase() + &word[1..];
         code.split('_').map(word).collect()
+    }
+
+    #[test]
+    fn the_contract_lists_the_builtin_codes() {
+        let page = include_str!("../../docs/contract.md").replace('\n', " ");
+        for (category, codes) in &Rules::builtin().list[0].reason_codes.0 {
+            assert!(page.contains(&format!("{category}: {}.", codes.join(", "))), "{category} {codes:?}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::key_value::{KeyValue, line_of};
 use super::model::{MatchKind, Redact, Silent};
 use super::reason::ReasonCodes;
 use crate::columns::ColumnMap;
+use crate::outcome::Outcome;
 use crate::severity::Severity;
 
 /// A file of rules.
@@ -101,8 +102,11 @@ const UNITS: [(&str, Duration); 6] = [
     ("h", Duration::from_hours(1)),
 ];
 
-const SILENCES: [(&str, Silent); 3] =
-    [("ok", Silent::Ok), ("cancelled", Silent::Cancelled), ("unknown", Silent::Unknown)];
+const SILENCES: [(&str, Silent); 3] = [
+    (Outcome::Ok.as_str(), Silent::Ok),
+    (Outcome::Cancelled.as_str(), Silent::Cancelled),
+    (Outcome::Unknown.as_str(), Silent::Unknown),
+];
 
 /// Reads the text of a file.
 pub(super) fn parse(text: &str) -> Result<Document, Fault> {

@@ -4,7 +4,7 @@ use std::io;
 
 use super::disk::DiskFile;
 use super::format::{HEADER_BYTES, Header, checksum, encode};
-use super::scan::{Found, Scanner};
+use super::scan::{ScannedRecord, Scanner};
 use crate::row::Row;
 
 /// The number of the record that is appended to see whether it is found. Behind it no record counts.
@@ -47,7 +47,7 @@ pub fn check(bytes: &[u8]) {
     assert!(is_found, "the record behind all this is lost");
 }
 
-fn check_bytes(segment: &[u8], found: &Found, end: u64) {
+fn check_bytes(segment: &[u8], found: &ScannedRecord, end: u64) {
     let mut frame = Vec::new();
     encode(&mut frame, found.sequence, &found.row);
     let start = end - frame.len() as u64;

@@ -6,7 +6,7 @@ use super::Spool;
 use super::damage;
 use super::disk::{Disk, is_damage};
 use super::format::frame_bytes;
-use super::scan::{Found, Scanner};
+use super::scan::{ScannedRecord, Scanner};
 use super::segment;
 use crate::error::Error;
 use crate::row::Row;
@@ -104,7 +104,7 @@ impl<D: Disk> Spool<D> {
         Ok(self.reader.insert(reader))
     }
 
-    fn take(&mut self, batch: &mut SpooledRows, found: Found) {
+    fn take(&mut self, batch: &mut SpooledRows, found: ScannedRecord) {
         // Records before the cursor were acknowledged to an earlier process.
         if found.sequence < self.cursor {
             return;

@@ -12,7 +12,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// A record found in a segment.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct ScannedRecord {
     pub(super) sequence: u64,
     pub(super) row: Row,
     /// The bytes between it and the record before that are no record.
@@ -46,7 +46,7 @@ impl<F: DiskFile> Scanner<F> {
     }
 
     /// The next good record; `None` at the end of the file.
-    pub(super) fn next(&mut self) -> io::Result<Option<Found>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<ScannedRecord>> {
         loop {
             let Some(header) = self.next_header()? else { return Ok(None) };
             match self.row(header)? {
@@ -118,13 +118,13 @@ impl<F: DiskFile> Scanner<F> {
         Ok(payload.and_then(|payload| header.row(payload)))
     }
 
-    fn found(&mut self, header: Header, row: Row) -> Found {
+    fn found(&mut self, header: Header, row: Row) -> ScannedRecord {
         let damage = self.good..self.at;
         self.at += (HEADER_BYTES + header.length) as u64;
         self.good = self.at;
         self.broken = 0;
         self.sequences.start = header.sequence + 1;
-        Found { sequence: header.sequence, row, damage }
+        ScannedRecord { sequence: header.sequence, row, damage }
     }
 
     /// There is no frame at `at`, though there may have been one.

@@ -23,7 +23,7 @@ pub(super) struct Backoff {
 
 /// The wait before the next try.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wait {
+pub(super) struct Pause {
     pub(super) usual: Duration,
     /// The wait while a flush waits.
     pub(super) hurried: Duration,
@@ -31,10 +31,10 @@ pub(super) struct Wait {
 
 impl Backoff {
     /// Returns the next wait, and doubles the bound.
-    pub(super) fn next(&mut self) -> Wait {
+    pub(super) fn next(&mut self) -> Pause {
         let (bound, fraction) = (self.bound(), fraction());
         self.failures = self.failures.saturating_add(1);
-        Wait { usual: bound.mul_f64(fraction), hurried: bound.min(FLUSH_LIMIT).mul_f64(fraction) }
+        Pause { usual: bound.mul_f64(fraction), hurried: bound.min(FLUSH_LIMIT).mul_f64(fraction) }
     }
 
     /// Starts over with the first bound.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
-use tracing_ledger::report::{Compare as Comparer, Compared, GateResult, Snapshot, UnreadLines, page};
+use tracing_ledger::report::{Compare, Compared, GateResult, Snapshot, UnreadLines, page};
 
 use super::complain;
 use super::output::{Format, write};
@@ -36,11 +36,11 @@ pub(crate) struct Save {
     runs: Vec<String>,
 
     #[command(flatten)]
-    choice: Choice,
+    choice: SidesOptions,
 }
 
 #[derive(Args)]
-pub(crate) struct Compare {
+pub(crate) struct CompareOptions {
     /// A saved file, a log (- is stdin), a window such as 2026-11-01..2026-11-08 or 7d.., or a value such as version=1.4
     #[arg(required_unless_present = "runs")]
     before: Option<String>,
@@ -71,11 +71,11 @@ pub(crate) struct Compare {
     out: Option<PathBuf>,
 
     #[command(flatten)]
-    choice: Choice,
+    choice: SidesOptions,
 }
 
 #[derive(Args)]
-struct Choice {
+struct SidesOptions {
     /// The database; give several to read their rows as one (in the environment `ps` does not show it)
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: Vec<String>,
@@ -100,14 +100,14 @@ enum Undecided {
     Fail,
 }
 
-impl Choice {
-    fn comparer(&self) -> Result<Comparer, Box<dyn Error>> {
-        let comparer = Comparer::new().table(&self.rows.table)?.short_window(self.accept_short_window);
+impl SidesOptions {
+    fn comparer(&self) -> Result<Compare, Box<dyn Error>> {
+        let comparer = Compare::new().table(&self.rows.table)?.short_window(self.accept_short_window);
         let comparer = comparer.rules(self.rows.rules()?);
-        let comparer = self.database_url.iter().fold(comparer, Comparer::database_url);
-        let comparer = self.rows.event.iter().fold(comparer, Comparer::event);
-        let comparer = self.by.iter().fold(comparer, Comparer::by);
-        Ok(self.rows.conditions.iter().fold(comparer, Comparer::condition))
+        let comparer = self.database_url.iter().fold(comparer, Compare::database_url);
+        let comparer = self.rows.event.iter().fold(comparer, Compare::event);
+        let comparer = self.by.iter().fold(comparer, Compare::by);
+        Ok(self.rows.conditions.iter().fold(comparer, Compare::condition))
     }
 }
 
@@ -147,7 +147,7 @@ fn save(options: &Save) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-pub(crate) fn compare(options: &Compare) -> ExitCode {
+pub(crate) fn compare(options: &CompareOptions) -> ExitCode {
     let compared = compared(options).and_then(|compared| {
         output(options, &compared)?;
         Ok(compared)
@@ -165,7 +165,7 @@ pub(crate) fn compare(options: &Compare) -> ExitCode {
     }
 }
 
-fn compared(options: &Compare) -> Result<Compared, Box<dyn Error>> {
+fn compared(options: &CompareOptions) -> Result<Compared, Box<dyn Error>> {
     let comparer = options.choice.comparer()?;
     let sides = [&options.before, &options.after].map(|side| side.as_deref().unwrap_or_default());
     let compared = super::runtime()?.block_on(async {
@@ -189,7 +189,7 @@ fn note(unread: &UnreadLines) {
     }
 }
 
-fn output(options: &Compare, compared: &Compared) -> Result<(), Box<dyn Error>> {
+fn output(options: &CompareOptions, compared: &Compared) -> Result<(), Box<dyn Error>> {
     let text = match options.format {
         Format::Text => super::text(compared, options.out.is_none()),
         Format::Md => compared.to_markdown(),
@@ -201,7 +201,7 @@ fn output(options: &Compare, compared: &Compared) -> Result<(), Box<dyn Error>> 
 }
 
 /// With the rows of the side after, if it has some.
-fn html(options: &Compare, compared: &Compared) -> Result<String, Box<dyn Error>> {
+fn html(options: &CompareOptions, compared: &Compared) -> Result<String, Box<dyn Error>> {
     let Some(after) = &options.after else { return Ok(compared.to_html()) };
     let rows = options.choice.comparer()?;
     let rows = super::runtime()?.block_on(rows.rows(after, compared))?;

@@ -50,7 +50,7 @@ enum Command {
     #[command(subcommand)]
     Baseline(compare::Baseline),
     /// Two windows, versions or baselines side by side, and gates on the change.
-    Compare(compare::Compare),
+    Compare(compare::CompareOptions),
     /// Everything on one booking, trace or job, in order, with its waits.
     Story(StoryOptions),
     /// The last minutes on a terminal: rates, success, quantiles, failures and losses.

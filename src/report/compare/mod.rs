@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use self::collected::Collected;
 use self::compared::Compared;
 use self::gate::GateSpec;
-use self::rows::{Rows, STDIN, named};
+use self::rows::{STDIN, SideRows, named};
 use self::snapshot::{Filter, Snapshot};
 use super::answer::Report;
 use super::log::{Logs, UnreadLines};
@@ -128,8 +128,8 @@ impl Compare {
         let [of_before, of_after] = [("before", before), ("after", after)].map(|(name, of)| {
             move |error: Error| error.reworded(|words| format!("the side {name}, {}: {words}", named(of)))
         });
-        let first = Rows::parse(before, now).map_err(of_before)?;
-        let second = Rows::parse(after, now).map_err(of_after)?;
+        let first = SideRows::parse(before, now).map_err(of_before)?;
+        let second = SideRows::parse(after, now).map_err(of_after)?;
         if first.overlaps(&second) {
             return Err(rows_in_common(before, after));
         }
@@ -157,7 +157,7 @@ impl Compare {
     /// # Errors
     /// As [`Compare::compare`].
     pub async fn snapshot(&self, rows: &str) -> Result<Snapshot, Error> {
-        self.side(rows, Rows::parse(rows, Timestamp::now())?).await
+        self.side(rows, SideRows::parse(rows, Timestamp::now())?).await
     }
 
     /// The figures of several runs as one side, each a block.
@@ -168,9 +168,9 @@ impl Compare {
         self.side_of_runs(runs, &distinct(runs)?).await
     }
 
-    async fn side(&self, of: &str, rows: Rows) -> Result<Snapshot, Error> {
+    async fn side(&self, of: &str, rows: SideRows) -> Result<Snapshot, Error> {
         let side = match rows {
-            Rows::Saved(path) => Snapshot::from_json(
+            SideRows::Saved(path) => Snapshot::from_json(
                 &std::fs::read_to_string(path)
                     .map_err(|error| Error::config("the file cannot be read").caused_by(error))?,
             )?,
@@ -179,7 +179,7 @@ impl Compare {
         self.check(side)
     }
 
-    async fn side_of_runs(&self, runs: &[String], rows: &[Rows]) -> Result<Snapshot, Error> {
+    async fn side_of_runs(&self, runs: &[String], rows: &[SideRows]) -> Result<Snapshot, Error> {
         self.check(self.read(&runs.join(","), rows, true).await?)
     }
 
@@ -199,12 +199,12 @@ impl Compare {
         for condition in &filter.conditions {
             question = question.condition(condition)?;
         }
-        match Rows::parse(side, Timestamp::now())? {
-            Rows::Saved(_) => return Ok(None),
-            Rows::Log(_) if side == STDIN => return Ok(None),
-            Rows::Log(path) => return Ok(Some(report_of_logs(&question, &[path]).await?.0)),
-            Rows::Having(value) => question = question.condition(&value)?,
-            Rows::Window(since, until) => (question.since, question.until) = (since, until),
+        match SideRows::parse(side, Timestamp::now())? {
+            SideRows::Saved(_) => return Ok(None),
+            SideRows::Log(_) if side == STDIN => return Ok(None),
+            SideRows::Log(path) => return Ok(Some(report_of_logs(&question, &[path]).await?.0)),
+            SideRows::Having(value) => question = question.condition(&value)?,
+            SideRows::Window(since, until) => (question.since, question.until) = (since, until),
         }
         Ok(Some(report(&question, &databases).await?))
     }
@@ -234,8 +234,8 @@ impl Compare {
         }
     }
 
-    async fn read(&self, of: &str, runs: &[Rows], experiment: bool) -> Result<Snapshot, Error> {
-        if self.databases.is_empty() && runs.iter().any(|rows| !matches!(rows, Rows::Log(_))) {
+    async fn read(&self, of: &str, runs: &[SideRows], experiment: bool) -> Result<Snapshot, Error> {
+        if self.databases.is_empty() && runs.iter().any(|rows| !matches!(rows, SideRows::Log(_))) {
             return Err(Error::config("no database is named: use --database-url or DATABASE_URL"));
         }
         let mut mix_keys = mix::keys(&self.rules);
@@ -245,11 +245,11 @@ impl Compare {
         for (number, rows) in (0..).zip(runs) {
             collected.run = experiment.then_some(number);
             let questions = self.questions(rows, &mix_keys)?.detailed(false);
-            if !matches!(rows, Rows::Having(_)) {
+            if !matches!(rows, SideRows::Having(_)) {
                 collected.side.losses.get_or_insert_default();
             }
             let each = &mut |reading: &Reading<'_>| collected.take(&questions, reading);
-            if let Rows::Log(path) = rows {
+            if let SideRows::Log(path) = rows {
                 let mut log = Logs::new(vec![path.clone()], &self.rules);
                 log.read(questions.selection(), each).await?;
                 collected.side.unread.extend(log.into_unread());
@@ -263,16 +263,16 @@ impl Compare {
         Ok(collected.finish(experiment, self.short_window))
     }
 
-    fn questions(&self, rows: &Rows, mix_keys: &[String]) -> Result<Questions, Error> {
+    fn questions(&self, rows: &SideRows, mix_keys: &[String]) -> Result<Questions, Error> {
         let events = &self.filter.events;
         let event_types = (!events.is_empty()).then(|| events.clone());
         let mut selection = Selection { event_types, ..Selection::default() };
         let mut conditions = self.filter.conditions.clone();
         match rows {
-            Rows::Window(since, until) => (selection.since, selection.until) = (*since, *until),
-            Rows::Having(value) => conditions.push(value.clone()),
-            Rows::Log(_) => {}
-            Rows::Saved(_) => return Err(Error::config("a run is a saved baseline: name its rows")),
+            SideRows::Window(since, until) => (selection.since, selection.until) = (*since, *until),
+            SideRows::Having(value) => conditions.push(value.clone()),
+            SideRows::Log(_) => {}
+            SideRows::Saved(_) => return Err(Error::config("a run is a saved baseline: name its rows")),
         }
         for text in conditions {
             let (asked, comparison, value) = condition_of(&text)?;
@@ -295,14 +295,14 @@ fn read_stdin_once<'a>(sides: impl IntoIterator<Item = &'a str>) -> Result<(), E
 }
 
 /// The rows of runs, of which none is named twice: two would count as independent.
-fn distinct<'a>(runs: impl IntoIterator<Item = &'a String>) -> Result<Vec<Rows>, Error> {
+fn distinct<'a>(runs: impl IntoIterator<Item = &'a String>) -> Result<Vec<SideRows>, Error> {
     let runs: Vec<_> = runs.into_iter().map(String::as_str).collect();
     read_stdin_once(runs.iter().copied())?;
     let now = Timestamp::now();
-    let mut rows = Vec::<Rows>::new();
+    let mut rows = Vec::<SideRows>::new();
     for run in &runs {
         let of_run = |error: Error| error.reworded(|words| format!("the run {}: {words}", named(run)));
-        let own = Rows::parse(run, now).map_err(of_run)?;
+        let own = SideRows::parse(run, now).map_err(of_run)?;
         if let Some((other, _)) = runs.iter().zip(&rows).find(|(_, other)| other.overlaps(&own)) {
             return Err(rows_in_common(other, run));
         }

@@ -17,7 +17,7 @@ pub(super) const STDIN: &str = "-";
 
 /// The rows of one side.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Rows {
+pub(super) enum SideRows {
     /// A file that `baseline save` has written.
     Saved(PathBuf),
     /// The log of a service; `-` is stdin.
@@ -28,7 +28,7 @@ pub(super) enum Rows {
     Having(String),
 }
 
-impl Rows {
+impl SideRows {
     /// Spans count back from `now`, which is the same for all sides, so that one may begin where another ends.
     ///
     /// The text may be a URL in the wrong place, so no error repeats it.
@@ -104,22 +104,22 @@ mod tests {
 
     #[test]
     fn a_side_is_a_window_or_a_value() {
-        let parse = |text| Rows::parse(text, Timestamp::now()).expect("a side");
-        let window = Rows::Window(moment("2026-11-01T00:00:00Z"), moment("2026-11-08T00:00:00Z"));
+        let parse = |text| SideRows::parse(text, Timestamp::now()).expect("a side");
+        let window = SideRows::Window(moment("2026-11-01T00:00:00Z"), moment("2026-11-08T00:00:00Z"));
         assert_eq!(parse("2026-11-01..2026-11-08"), window);
-        let noon = Rows::Window(moment("2026-11-01T12:00:00Z"), None);
+        let noon = SideRows::Window(moment("2026-11-01T12:00:00Z"), None);
         assert_eq!(parse("2026-11-01T12:00:00.."), noon, "a time without a zone is in UTC");
-        assert_eq!(parse("2026-11-01T00:00:00Z.."), Rows::Window(moment("2026-11-01T00:00:00Z"), None));
-        assert!(matches!(parse("7d..1d"), Rows::Window(Some(_), Some(_))));
-        assert_eq!(parse("-"), Rows::Log(PathBuf::from("-")));
-        assert_eq!(parse("version=1..4"), Rows::Having("version=1..4".to_owned()));
+        assert_eq!(parse("2026-11-01T00:00:00Z.."), SideRows::Window(moment("2026-11-01T00:00:00Z"), None));
+        assert!(matches!(parse("7d..1d"), SideRows::Window(Some(_), Some(_))));
+        assert_eq!(parse("-"), SideRows::Log(PathBuf::from("-")));
+        assert_eq!(parse("version=1..4"), SideRows::Having("version=1..4".to_owned()));
     }
 
     #[test]
     fn windows_overlap_where_a_moment_is_in_both() {
         let now = Timestamp::now();
         let overlap = |one, other| {
-            let [one, other] = [one, other].map(|text| Rows::parse(text, now).expect("a side"));
+            let [one, other] = [one, other].map(|text| SideRows::parse(text, now).expect("a side"));
             assert_eq!(one.overlaps(&other), other.overlaps(&one));
             one.overlaps(&other)
         };
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_url_is_never_repeated() {
-        let parse = |text| Rows::parse(text, Timestamp::now());
+        let parse = |text| SideRows::parse(text, Timestamp::now());
         let error = parse("postgres://bob:hunter2@db/app?x=y").expect_err("no side");
         assert!(!error.to_string().contains("hunter2"), "{error}");
         assert!(parse("missing.json").is_err());

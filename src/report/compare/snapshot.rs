@@ -209,13 +209,13 @@ impl Snapshot {
     /// [`Error::is_config`] if it is no baseline, or one of another version.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         #[derive(Deserialize)]
-        struct Head {
+        struct BaselineHead {
             tracing_ledger_baseline: u32,
         }
         let no_baseline = |error: serde_json::Error| {
             Error::config("the file is no baseline: write one with \"baseline save\"").caused_by(error)
         };
-        let head: Head = serde_json::from_str(text).map_err(no_baseline)?;
+        let head: BaselineHead = serde_json::from_str(text).map_err(no_baseline)?;
         if head.tracing_ledger_baseline != FORM {
             return Err(Error::config(format!(
                 "the baseline has version {}, and this command reads version {FORM}: save it again",

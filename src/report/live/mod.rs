@@ -38,7 +38,7 @@ const PARTS: u32 = 12;
 pub struct Live {
     question: Question,
     questions: Questions,
-    extra: Extra,
+    extra: WatchedPlaces,
     window: Duration,
     sources: Vec<AnyStore>,
     rows: Vec<KeptRow>,
@@ -55,7 +55,7 @@ pub struct Live {
 
 /// The places of the texts that no report asks for.
 #[derive(Clone, Copy, Debug)]
-struct Extra {
+struct WatchedPlaces {
     id: usize,
     cause: usize,
     count: usize,
@@ -81,7 +81,7 @@ impl Live {
         let mut questions = question.questions();
         let mut key = |key: &str| questions.place(Asked::Key(Choice::always(key)));
         let [cause, count] = ["cause", "count"].map(&mut key);
-        let extra = Extra { id: questions.place(Asked::Id), cause, count };
+        let extra = WatchedPlaces { id: questions.place(Asked::Id), cause, count };
         Ok(Self {
             // Details would need texts that are not kept.
             question: question.clone().detail(false),

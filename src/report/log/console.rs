@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::dialect::Dialect;
-use super::line::{Fields, Line};
+use super::line::{FieldMap, LogLine};
 use super::row;
 
 const MARK: &str = "[auto-assign][job] ";
 
 /// `None` if it is another line.
-pub(super) fn stage(line: &str, dialect: &mut Dialect) -> Option<Result<Line, &'static str>> {
+pub(super) fn stage(line: &str, dialect: &mut Dialect) -> Option<Result<LogLine, &'static str>> {
     let (before, rest) = line.split_once(MARK)?;
     let (stage, details) = rest.split_once(' ').unwrap_or((rest, "{}"));
     let Some(mut details) = object(details.trim()) else {
@@ -17,18 +17,18 @@ pub(super) fn stage(line: &str, dialect: &mut Dialect) -> Option<Result<Line, &'
     };
     let at = dialect.moment(before);
     let booking = ["bookingId", "booking_id"].iter().find_map(|key| details.remove(*key));
-    let row = |(event_type, more): (&str, Fields)| {
+    let row = |(event_type, more): (&str, FieldMap)| {
         let mut context = details.clone();
         context.extend(more);
         let row = json!({ "event_type": event_type, "source": "auto_assign", "booking_id": booking,
                           "created_at": at.map(|at| at.to_string()), "context": context });
         if let Value::Object(row) = row { row::of_object(row) } else { Err("it has no fields") }
     };
-    Some(meanings(stage, &details).into_iter().map(row).collect::<Result<_, _>>().map(Line::Rows))
+    Some(meanings(stage, &details).into_iter().map(row).collect::<Result<_, _>>().map(LogLine::Rows))
 }
 
 /// The rows that a stage stands for: an attempt that has ended is a call, and the end of a job is its summary.
-fn meanings(stage: &str, details: &Fields) -> Vec<(&'static str, Fields)> {
+fn meanings(stage: &str, details: &FieldMap) -> Vec<(&'static str, FieldMap)> {
     let number = |key| details.get(key).and_then(Value::as_u64);
     let call = |success: bool, outcome: &str| {
         ("auto_assign.quote", json!({ "flow": "job", "success": success, "outcome": outcome }))
@@ -50,12 +50,12 @@ fn meanings(stage: &str, details: &Fields) -> Vec<(&'static str, Fields)> {
         "exhausted" => vec![job("exhausted", number("attempts"))],
         _ => Vec::new(),
     };
-    let fields = |value| if let Value::Object(fields) = value { fields } else { Fields::new() };
+    let fields = |value| if let Value::Object(fields) = value { fields } else { FieldMap::new() };
     meanings.into_iter().map(|(event_type, value)| (event_type, fields(value))).collect()
 }
 
 /// JSON, or as a JavaScript console prints an object: `{ bookingId: 'x', attempt: 1 }`.
-fn object(text: &str) -> Option<Fields> {
+fn object(text: &str) -> Option<FieldMap> {
     serde_json::from_str(text).ok().or_else(|| serde_json::from_str(&quoted(text)).ok())
 }
 

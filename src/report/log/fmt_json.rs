@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::dialect::Dialect;
-use super::line::{Fields, Line, Span, Spans, is_close, of_event};
+use super::line::{FieldMap, LogLine, Span, SpanPath, is_close, of_event};
 use super::row;
 
-pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<Line, &'static str> {
+pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<LogLine, &'static str> {
     let mut object = object(line).ok_or("it is not a JSON object")?;
     if object.contains_key("event_type") || object.contains_key("eventType") {
-        return row::of_object(object).map(|row| Line::Rows(vec![row]));
+        return row::of_object(object).map(|row| LogLine::Rows(vec![row]));
     }
     if !KEYS.iter().any(|key| object.contains_key(*key)) {
         return Err("it is neither a row nor a line of the fmt layer");
@@ -34,18 +34,18 @@ pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<Line, &'static s
 const KEYS: [&str; 4] = ["fields", "level", "target", "timestamp"];
 
 /// `\copy` doubles each backslash of its text format.
-fn object(line: &str) -> Option<Fields> {
+fn object(line: &str) -> Option<FieldMap> {
     let parse = |text: &str| serde_json::from_str(text).ok();
     parse(line).or_else(|| parse(&line.replace(r"\\", r"\")))
 }
 
 /// The spans around an event. The list ends with the span of the event, but not where that span closes. Either may be
 /// switched off.
-fn spans(object: &mut Fields) -> Spans {
+fn spans(object: &mut FieldMap) -> SpanPath {
     let own = object.remove("span").and_then(span);
-    let mut spans: Spans = match object.remove("spans") {
+    let mut spans: SpanPath = match object.remove("spans") {
         Some(Value::Array(list)) => list.into_iter().filter_map(span).collect(),
-        _ => Spans::new(),
+        _ => SpanPath::new(),
     };
     spans.extend(own.filter(|own| spans.last() != Some(own)));
     spans
@@ -57,7 +57,7 @@ fn span(value: Value) -> Option<Span> {
     Some(Span { name, fields })
 }
 
-fn without_frame(mut object: Fields) -> Fields {
+fn without_frame(mut object: FieldMap) -> FieldMap {
     for key in ["timestamp", "level", "target", "filename", "line_number", "threadName", "threadId"] {
         object.remove(key);
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::dialect::Dialect;
-use super::line::{Fields, Line, NO_NAME, Span, Spans, of_event};
+use super::line::{FieldMap, LogLine, NO_NAME, Span, SpanPath, of_event};
 
 const LEVELS: [&str; 5] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"];
 
@@ -20,7 +20,7 @@ fn unknown(line: &str) -> &'static str {
     }
 }
 
-pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<Line, &'static str> {
+pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<LogLine, &'static str> {
     let (before, rest) = split_at_level(line).ok_or_else(|| unknown(line))?;
     let at = dialect.moment(before);
     let rest = without_thread(rest.trim_start(), dialect.names_threads);
@@ -30,10 +30,10 @@ pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<Line, &'static s
         && let Some((name, after)) = rest.split_once(": close time.busy=")
     {
         // Without targets, the name of a span without fields may be in the place of the target, or in the message.
-        spans.push(Span { name: name.to_owned(), fields: Fields::new() });
+        spans.push(Span { name: name.to_owned(), fields: FieldMap::new() });
         rest = &rest[rest.len() - after.len() - "close time.busy=".len()..];
     } else if spans.is_empty() && rest.starts_with("close time.busy=") {
-        spans.extend(target.take().map(|name| Span { name, fields: Fields::new() }));
+        spans.extend(target.take().map(|name| Span { name, fields: FieldMap::new() }));
     }
     let fields = fields(rest);
     if let Some(last) = spans.last_mut().filter(|span| span.fields.is_empty()) {
@@ -41,14 +41,14 @@ pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<Line, &'static s
         last.fields =
             fields.iter().filter(|(key, _)| !is_of_event(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
     }
-    let own: Fields =
+    let own: FieldMap =
         if spans.last().is_some_and(|span| span.fields.iter().all(|(key, _)| fields.contains_key(key))) {
             fields.into_iter().filter(|(key, _)| is_of_event(key)).collect()
         } else {
             fields
         };
     match of_event(at, target, spans, &own)? {
-        read @ Line::Closed { .. } => Ok(read),
+        read @ LogLine::Closed { .. } => Ok(read),
         _ if line.contains("close, time.busy: ") => Err("the pretty format has several lines for an event"),
         _ if line.contains("close time.busy=") => Err(NO_NAME),
         read => Ok(read),
@@ -117,7 +117,7 @@ fn without_thread(rest: &str, is_named: bool) -> &str {
 }
 
 /// `name{field=value}:name:` and the rest after it.
-fn spans(line: &str) -> (Spans, &str) {
+fn spans(line: &str) -> (SpanPath, &str) {
     let mut spans = Vec::new();
     let mut rest = line;
     while let Some((span, after)) = span(rest) {
@@ -140,7 +140,7 @@ fn span(text: &str) -> Option<(Span, &str)> {
     let next = after.trim_start();
     let followed = !after.starts_with(' ') || target(next).1.len() < next.len();
     let is_path = after.starts_with(':');
-    (followed && !is_path).then(|| (Span { name: name.to_owned(), fields: Fields::new() }, after))
+    (followed && !is_path).then(|| (Span { name: name.to_owned(), fields: FieldMap::new() }, after))
 }
 
 /// The name of a span, the text of its fields, and the rest. A name may contain spaces, and braces without a `=`.
@@ -209,8 +209,8 @@ fn target(text: &str) -> (Option<String>, &str) {
 }
 
 /// A message and `key=value` pairs. The text of a value ends before the next pair.
-fn fields(text: &str) -> Fields {
-    let mut fields = Fields::new();
+fn fields(text: &str) -> FieldMap {
+    let mut fields = FieldMap::new();
     let mut places = places(text);
     let first = places.first().map_or(text.len(), |(at, _)| *at);
     let message = text[..first].trim();

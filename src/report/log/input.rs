@@ -23,7 +23,7 @@ pub(super) struct Input {
 }
 
 /// One line, without its end.
-pub(super) enum Next<'a> {
+pub(super) enum NextLine<'a> {
     Line(&'a str),
     /// Why the line cannot be read.
     Unreadable(&'static str),
@@ -51,7 +51,7 @@ impl Input {
         let packed = io::Cursor::new(magic.clone()).chain(raw);
         let reader: Box<dyn BufRead> = match magic.as_slice() {
             [0x1f, 0x8b, ..] => Box::new(BufReader::new(MultiGzDecoder::new(packed))),
-            [0x28, 0xb5, 0x2f, 0xfd] => Box::new(BufReader::new(Frames::new(packed)?)),
+            [0x28, 0xb5, 0x2f, 0xfd] => Box::new(BufReader::new(ZstdFrames::new(packed)?)),
             _ => Box::new(BufReader::new(packed)),
         };
         Self::with_head(reader)
@@ -80,7 +80,7 @@ impl Input {
     }
 
     /// `None` at the end.
-    pub(super) fn next(&mut self) -> io::Result<Option<Next<'_>>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<NextLine<'_>>> {
         self.line.clear();
         if self.reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.line)? == 0 {
             return Ok(None);
@@ -88,12 +88,12 @@ impl Input {
         self.number += 1;
         if self.line.len() as u64 == LONGEST_LINE && !self.line.ends_with(b"\n") {
             self.reader.skip_until(b'\n')?;
-            return Ok(Some(Next::Unreadable("it is longer than 4 MiB")));
+            return Ok(Some(NextLine::Unreadable("it is longer than 4 MiB")));
         }
         let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let line = if self.number == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
-        Ok(Some(str::from_utf8(line).map_or(Next::Unreadable("it is not UTF-8"), Next::Line)))
+        Ok(Some(str::from_utf8(line).map_or(NextLine::Unreadable("it is not UTF-8"), NextLine::Line)))
     }
 }
 
@@ -107,18 +107,18 @@ impl Read for Damaged {
 }
 
 /// All frames of a zstd file, one after the other: the decoder reads one.
-struct Frames<R: Read> {
+struct ZstdFrames<R: Read> {
     decoder: Option<StreamingDecoder<BufReader<R>, ruzstd::decoding::FrameDecoder>>,
 }
 
-impl<R: Read> Frames<R> {
+impl<R: Read> ZstdFrames<R> {
     fn new(packed: R) -> io::Result<Self> {
         let decoder = StreamingDecoder::new(BufReader::new(packed)).map_err(io::Error::other)?;
         Ok(Self { decoder: Some(decoder) })
     }
 }
 
-impl<R: Read> Read for Frames<R> {
+impl<R: Read> Read for ZstdFrames<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while let Some(decoder) = &mut self.decoder {
             let read = decoder.read(buffer)?;

@@ -9,39 +9,39 @@ use super::{console, fmt_json, fmt_text};
 use crate::store::read::ReadRow;
 
 /// The fields of a span or event, or the keys of a row.
-pub(super) type Fields = Map<String, Value>;
+pub(super) type FieldMap = Map<String, Value>;
 
 /// A meaning that a report can use.
 #[derive(Debug, PartialEq)]
-pub(super) enum Line {
+pub(super) enum LogLine {
     /// Whole rows, or as much as the older system wrote of them.
     Rows(Vec<ReadRow>),
     /// A span has closed.
     Closed {
         at: Option<Timestamp>,
         target: Option<String>,
-        spans: Spans,
+        spans: SpanPath,
         took: SignedDuration,
         /// Whether the line names no span around it where there may be some.
         is_alone: bool,
     },
     /// The function in the innermost span has returned `Err`.
-    Failed { spans: Spans, error: String },
+    Failed { spans: SpanPath, error: String },
     /// The function in the innermost span has returned.
-    Returned { spans: Spans, value: String },
+    Returned { spans: SpanPath, value: String },
     /// Any other event in a span.
-    Within { spans: Spans },
+    Within { spans: SpanPath },
     /// Any other line.
     Other,
 }
 
 /// From the outermost to the innermost; never empty.
-pub(super) type Spans = Vec<Span>;
+pub(super) type SpanPath = Vec<Span>;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Span {
     pub(super) name: String,
-    pub(super) fields: Fields,
+    pub(super) fields: FieldMap,
 }
 
 /// Whether the spans may be the same at a later moment: a span gains fields, and loses none.
@@ -56,7 +56,7 @@ pub(super) fn is_same(earlier: &[Span], later: &[Span]) -> bool {
 pub(super) const NO_NAME: &str = "a span closes, and its name is not found";
 
 /// Whether the event says that its span closes, and how long it was open.
-pub(super) fn is_close(fields: &Fields) -> bool {
+pub(super) fn is_close(fields: &FieldMap) -> bool {
     fields.get("message").and_then(Value::as_str) == Some("close") && fields.contains_key("time.busy")
 }
 
@@ -64,44 +64,44 @@ pub(super) fn is_close(fields: &Fields) -> bool {
 pub(super) fn of_event(
     at: Option<Timestamp>,
     target: Option<String>,
-    spans: Spans,
-    fields: &Fields,
-) -> Result<Line, &'static str> {
+    spans: SpanPath,
+    fields: &FieldMap,
+) -> Result<LogLine, &'static str> {
     let text = |key: &str| match fields.get(key)? {
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
     };
     if spans.is_empty() {
-        return if is_close(fields) { Err(NO_NAME) } else { Ok(Line::Other) };
+        return if is_close(fields) { Err(NO_NAME) } else { Ok(LogLine::Other) };
     }
     if text("message").as_deref() == Some("close") {
         let times = text("time.busy").zip(text("time.idle")).ok_or("it has no time.busy and time.idle")?;
         let took = duration(&times.0).zip(duration(&times.1)).and_then(|(busy, idle)| busy.checked_add(idle));
         let took = took.ok_or("time.busy or time.idle is not a time")?;
-        return Ok(Line::Closed { at, target, spans, took, is_alone: false });
+        return Ok(LogLine::Closed { at, target, spans, took, is_alone: false });
     }
     // `#[instrument(err, ret)]` writes events with one field and no message.
     Ok(match (fields.len(), text("error"), text("return")) {
-        (1, Some(error), _) => Line::Failed { spans, error },
-        (1, _, Some(value)) => Line::Returned { spans, value },
-        _ => Line::Within { spans },
+        (1, Some(error), _) => LogLine::Failed { spans, error },
+        (1, _, Some(value)) => LogLine::Returned { spans, value },
+        _ => LogLine::Within { spans },
     })
 }
 
 /// Reads a line of text or JSON, and returns whether it is of JSON.
-pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<(Line, bool), &'static str> {
+pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<(LogLine, bool), &'static str> {
     let wrapped = unwrapped(line);
     let line = fmt_text::without_colours(&wrapped.line);
     let line = line.trim();
     let is_json = line.starts_with('{');
     let mut read = match console::stage(line, dialect) {
-        _ if line.is_empty() => Line::Other,
+        _ if line.is_empty() => LogLine::Other,
         Some(stage) => stage?,
         None if is_json => fmt_json::read(line, dialect)?,
         None => fmt_text::read(line, dialect)?,
     };
     // A log without times may have those of the runtime around it.
-    if let (Line::Closed { at: at @ None, .. }, Some(outer)) = (&mut read, &wrapped.at) {
+    if let (LogLine::Closed { at: at @ None, .. }, Some(outer)) = (&mut read, &wrapped.at) {
         *at = dialect.moment(outer);
     }
     Ok((read, is_json))

@@ -22,10 +22,10 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use self::dialect::Dialect;
-use self::input::{Input, Next};
-use self::line::Line;
+use self::input::{Input, NextLine};
+use self::line::LogLine;
 use self::parents::Parents;
-use self::row::Table;
+use self::row::CsvTable;
 use self::spans::Calls;
 use crate::error::Error;
 use crate::rules::Rules;
@@ -79,12 +79,12 @@ impl Logs {
             return Ok(());
         };
         let mut dialect = Dialect::of(input.head());
-        let (mut is_first, mut table) = (true, None::<Table>);
+        let (mut is_first, mut table) = (true, None::<CsvTable>);
         loop {
             let number = input.number() + 1;
             let text = match input.next() {
-                Ok(Some(Next::Line(text))) => text,
-                Ok(Some(Next::Unreadable(why))) => {
+                Ok(Some(NextLine::Line(text))) => text,
+                Ok(Some(NextLine::Unreadable(why))) => {
                     self.unread.add(file, number, why);
                     continue;
                 }
@@ -96,7 +96,7 @@ impl Logs {
             };
             if is_first && !text.trim().is_empty() {
                 is_first = false;
-                table = row::begins_csv(text).then(Table::default);
+                table = row::begins_csv(text).then(CsvTable::default);
             }
             match &mut table {
                 Some(table) => {
@@ -121,7 +121,7 @@ impl Logs {
         each: &mut dyn FnMut(&ReadRow),
     ) {
         match line::read(text, dialect) {
-            Ok((Line::Rows(rows), _)) => rows.into_iter().for_each(|row| self.pass(row, each)),
+            Ok((LogLine::Rows(rows), _)) => rows.into_iter().for_each(|row| self.pass(row, each)),
             // JSON alone leaves open which spans are around one that closes.
             Ok((line, true)) => self.calls.take(self.parents.complete(line), each),
             Ok((line, false)) => self.calls.take(line, each),

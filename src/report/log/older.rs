@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::line::Fields;
+use super::line::FieldMap;
 use super::spans::Calls;
 use crate::rules::model::{Figure, RuleSpec};
 use crate::store::read::ReadRow;
@@ -12,7 +12,7 @@ impl Calls {
     pub(super) fn completed(&self, mut row: ReadRow) -> ReadRow {
         let rule = self.rules.iter().find(|rule| rule.event_type.as_deref() == Some(row.event_type.as_str()));
         let (Some(rule), Some(text)) = (rule, &row.context) else { return row };
-        let Ok(mut context) = serde_json::from_str::<Fields>(text) else { return row };
+        let Ok(mut context) = serde_json::from_str::<FieldMap>(text) else { return row };
         for (key, names) in aliases(rule) {
             let found =
                 names.iter().find_map(|name| context.get(*name)).filter(|value| !value.is_null()).cloned();

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::line::{Line, Span, Spans, is_same};
+use super::line::{LogLine, Span, SpanPath, is_same};
 
 /// The most open spans that are remembered.
 const MOST_OPEN: usize = 1000;
@@ -11,30 +11,30 @@ const MOST_OPEN: usize = 1000;
 /// The spans in which events were, each with those around it.
 #[derive(Default)]
 pub(super) struct Parents {
-    open: VecDeque<Spans>,
+    open: VecDeque<SpanPath>,
 }
 
 impl Parents {
     /// Remembers the spans of a line of JSON, and gives a span that closes those around it.
-    pub(super) fn complete(&mut self, line: Line) -> Line {
+    pub(super) fn complete(&mut self, line: LogLine) -> LogLine {
         match line {
-            Line::Closed { at, target, spans, took, .. } => {
+            LogLine::Closed { at, target, spans, took, .. } => {
                 // The list is true of the span that the thread is in.
                 self.note(&spans[..spans.len().saturating_sub(1)]);
                 let (spans, is_alone) = self.around(spans);
-                Line::Closed { at, target, spans, took, is_alone }
+                LogLine::Closed { at, target, spans, took, is_alone }
             }
-            Line::Within { spans } => {
+            LogLine::Within { spans } => {
                 self.note(&spans);
-                Line::Within { spans }
+                LogLine::Within { spans }
             }
-            Line::Failed { spans, error } => {
+            LogLine::Failed { spans, error } => {
                 self.note(&spans);
-                Line::Failed { spans, error }
+                LogLine::Failed { spans, error }
             }
-            Line::Returned { spans, value } => {
+            LogLine::Returned { spans, value } => {
                 self.note(&spans);
-                Line::Returned { spans, value }
+                LogLine::Returned { spans, value }
             }
             other => other,
         }
@@ -57,8 +57,8 @@ impl Parents {
     }
 
     /// The spans with the right ones around the last, and whether nothing says which these are.
-    fn around(&mut self, closing: Spans) -> (Spans, bool) {
-        let is_own = |open: &Spans| {
+    fn around(&mut self, closing: SpanPath) -> (SpanPath, bool) {
+        let is_own = |open: &SpanPath| {
             open.last()
                 .zip(closing.last())
                 .is_some_and(|(open, own)| is_same(std::slice::from_ref(open), std::slice::from_ref(own)))

@@ -5,7 +5,7 @@ use std::io::{Cursor, SeekFrom};
 use csv::{Position, Reader, ReaderBuilder, StringRecord};
 use serde_json::Value;
 
-use super::line::Fields;
+use super::line::FieldMap;
 use crate::store::read::{ReadRow, moment};
 
 /// More bytes than this in one row are quotes that nobody closed.
@@ -16,7 +16,7 @@ const COLUMNS: [&str; 8] =
     ["id", "created_at", "source", "event_type", "severity", "context", "restaurant_id", "booking_id"];
 
 /// A row as an object: its columns, in snake or camel case. Without a `context`, all other keys are the context.
-pub(super) fn of_object(mut object: Fields) -> Result<ReadRow, &'static str> {
+pub(super) fn of_object(mut object: FieldMap) -> Result<ReadRow, &'static str> {
     let mut column = |names: [&str; 2]| {
         let value = names.iter().find_map(|name| object.remove(*name))?;
         match value {
@@ -68,7 +68,7 @@ fn has_values(record: &StringRecord) -> bool {
 
 /// A table of CSV, line by line. A row may go on in the next line, within quotes.
 #[derive(Default)]
-pub(super) struct Table {
+pub(super) struct CsvTable {
     columns: Vec<String>,
     /// The lines of a row whose quotes are open, and the number of the first.
     open: String,
@@ -76,7 +76,7 @@ pub(super) struct Table {
     records: Records,
 }
 
-impl Table {
+impl CsvTable {
     /// Passes on each row that is complete, or the number of its first line and why it cannot be read.
     pub(super) fn line(
         &mut self,
@@ -168,7 +168,7 @@ mod tests {
             [("", 3), ("id,created_at,source,event_type,severity,context,restaurant_id,booking_id\n", 4)]
         {
             let table = format!("{header}{row}{id},\"open\n{row}short,row\n\"open");
-            let (mut rows, mut read) = (Vec::new(), Table::default());
+            let (mut rows, mut read) = (Vec::new(), CsvTable::default());
             assert!(begins_csv(table.lines().next().expect("lines")), "{table}");
             let each = &mut |line, row| rows.push((line, row));
             for (index, line) in table.lines().enumerate() {

@@ -7,9 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::line::{Fields, Line, Span, Spans, is_same};
+use super::line::{FieldMap, LogLine, Span, SpanPath, is_same};
+use crate::outcome::Outcome;
 use crate::rules::Rules;
 use crate::rules::model::{Figure, MatchKind, Nest, RuleSpec, SuccessTest};
+use crate::rules::reason::NO_CODE;
 use crate::store::read::ReadRow;
 
 /// The most calls that are remembered for an end that never comes.
@@ -19,7 +21,7 @@ const MOST_PENDING: usize = 10_000;
 pub(super) struct Calls {
     pub(super) rules: Vec<Arc<RuleSpec>>,
     /// What functions have reported, until their spans close.
-    reports: VecDeque<(Spans, Report)>,
+    reports: VecDeque<(SpanPath, CallReport)>,
     /// The calls that ended within spans that collect them.
     ended: VecDeque<Ended>,
     /// The names of spans that have reported a success or a returned value before.
@@ -30,14 +32,14 @@ pub(super) struct Calls {
 }
 
 #[derive(Debug, PartialEq)]
-enum Report {
+enum CallReport {
     Failed(String),
     Returned(String),
 }
 
 struct Ended {
     event_type: Arc<str>,
-    within: Spans,
+    within: SpanPath,
     ms: f64,
 }
 
@@ -48,23 +50,23 @@ struct Call {
     event_type: Arc<str>,
     rule: Arc<RuleSpec>,
     span: Span,
-    parents: Spans,
+    parents: SpanPath,
     ms: f64,
 }
 
 /// How a call ended.
-struct End {
-    outcome: &'static str,
+struct CallEnd {
+    outcome: Outcome,
     success: Option<bool>,
     error: Option<String>,
 }
 
-impl End {
-    const CANCELLED: Self = Self { outcome: "cancelled", success: Some(false), error: None };
-    const UNKNOWN: Self = Self { outcome: "unknown", success: None, error: None };
+impl CallEnd {
+    const CANCELLED: Self = Self { outcome: Outcome::Cancelled, success: Some(false), error: None };
+    const UNKNOWN: Self = Self { outcome: Outcome::Unknown, success: None, error: None };
 
     fn has_failed(&self) -> bool {
-        matches!(self.outcome, "error" | "cancelled")
+        matches!(self.outcome, Outcome::Error | Outcome::Cancelled)
     }
 }
 
@@ -82,19 +84,19 @@ impl Calls {
     }
 
     /// Passes on the rows of the calls that a line decides.
-    pub(super) fn take(&mut self, line: Line, each: &mut dyn FnMut(&ReadRow)) {
+    pub(super) fn take(&mut self, line: LogLine, each: &mut dyn FnMut(&ReadRow)) {
         match line {
-            Line::Failed { spans, error } => self.report(spans, Report::Failed(error)),
-            Line::Returned { spans, value } => self.report(spans, Report::Returned(value)),
-            Line::Closed { at, target, spans, took, is_alone } => {
+            LogLine::Failed { spans, error } => self.report(spans, CallReport::Failed(error)),
+            LogLine::Returned { spans, value } => self.report(spans, CallReport::Returned(value)),
+            LogLine::Closed { at, target, spans, took, is_alone } => {
                 self.note_alone(&spans, target.as_deref(), is_alone);
                 self.close(at, target, spans, took, each);
             }
-            Line::Rows(_) | Line::Within { .. } | Line::Other => {}
+            LogLine::Rows(_) | LogLine::Within { .. } | LogLine::Other => {}
         }
     }
 
-    fn note_alone(&mut self, spans: &Spans, target: Option<&str>, is_alone: bool) {
+    fn note_alone(&mut self, spans: &SpanPath, target: Option<&str>, is_alone: bool) {
         let Some(span) = spans.last().filter(|_| is_alone) else { return };
         let rule = self.rule_of(span, target);
         let lacks = rule.is_some_and(|rule| rule.inherit.iter().any(|name| !span.fields.contains_key(name)));
@@ -110,12 +112,13 @@ impl Calls {
     /// did.
     pub(super) fn finish(&mut self, each: &mut dyn FnMut(&ReadRow)) {
         for call in std::mem::take(&mut self.silent) {
-            let end = if self.reporting.contains(&call.span.name) { End::CANCELLED } else { End::UNKNOWN };
+            let end =
+                if self.reporting.contains(&call.span.name) { CallEnd::CANCELLED } else { CallEnd::UNKNOWN };
             each(&self.row(call, end));
         }
     }
 
-    fn report(&mut self, spans: Spans, report: Report) {
+    fn report(&mut self, spans: SpanPath, report: CallReport) {
         if self.reports.len() == MOST_PENDING {
             self.reports.pop_front();
         }
@@ -126,7 +129,7 @@ impl Calls {
         &mut self,
         at: Option<Timestamp>,
         target: Option<String>,
-        mut spans: Spans,
+        mut spans: SpanPath,
         took: SignedDuration,
         each: &mut dyn FnMut(&ReadRow),
     ) {
@@ -154,7 +157,7 @@ impl Calls {
                 self.silent.push(call)
             }
             None => {
-                let row = self.row(call, End::UNKNOWN);
+                let row = self.row(call, CallEnd::UNKNOWN);
                 each(&row);
             }
         }
@@ -172,7 +175,7 @@ impl Calls {
         }
     }
 
-    fn row(&mut self, call: Call, end: End) -> ReadRow {
+    fn row(&mut self, call: Call, end: CallEnd) -> ReadRow {
         let mut context = context(&call, &self.with_constants(&call), &end);
         self.collect(&call, &mut context);
         let Call { at, target, event_type, rule, .. } = call;
@@ -191,7 +194,7 @@ impl Calls {
     }
 
     /// The spans around a call from which it may inherit, with the constants of their rules.
-    fn with_constants(&self, call: &Call) -> Spans {
+    fn with_constants(&self, call: &Call) -> SpanPath {
         let around = call.parents.iter().filter(|parent| call.rule.inherits_from(&parent.name));
         let with_constants = |mut parent: Span| {
             for (key, value) in self.rule_of(&parent, None).iter().flat_map(|rule| &rule.set) {
@@ -203,13 +206,13 @@ impl Calls {
     }
 
     /// The reports of the closing span, which was not yet filled when it made them.
-    fn take_reports(&mut self, spans: &Spans) -> Vec<Report> {
+    fn take_reports(&mut self, spans: &SpanPath) -> Vec<CallReport> {
         let mut own = Vec::new();
         let last = spans.last().map(|span| &span.name);
         self.reports.retain_mut(|(of, report)| {
             let is_own = of.last().map(|span| &span.name) == last && is_same(of, spans);
             if is_own {
-                own.push(std::mem::replace(report, Report::Returned(String::new())));
+                own.push(std::mem::replace(report, CallReport::Returned(String::new())));
             }
             !is_own
         });
@@ -233,30 +236,32 @@ impl Calls {
 
     /// Decides as the ledger does; `None` if only another call of that name can tell. A log does not tell a panic from a
     /// call that was dropped.
-    fn end(&mut self, call: &Call, reports: Vec<Report>) -> Option<End> {
+    fn end(&mut self, call: &Call, reports: Vec<CallReport>) -> Option<CallEnd> {
         let Call { rule, span, .. } = call;
         let success = recorded_success(rule, span, &reports);
         let error = reports.iter().find_map(|report| match report {
-            Report::Failed(error) => Some(error.clone()),
-            Report::Returned(_) => None,
+            CallReport::Failed(error) => Some(error.clone()),
+            CallReport::Returned(_) => None,
         });
         // A function with `err` alone reports nothing when it succeeds.
-        let has_returned = reports.iter().any(|report| matches!(report, Report::Returned(_)));
+        let has_returned = reports.iter().any(|report| matches!(report, CallReport::Returned(_)));
         let has_reported = has_returned || success.is_some() || span.fields.contains_key("result");
         if has_reported {
             self.reporting.insert(span.name.clone());
         }
         Some(match (error, success) {
-            (Some(error), _) => End { outcome: "error", success: Some(false), error: Some(error) },
-            (None, Some(success)) => End { outcome: "ok", success: Some(success), error: None },
-            (None, None) if has_reported => End { outcome: "ok", success: Some(true), error: None },
-            _ if self.reporting.contains(&span.name) => End::CANCELLED,
+            (Some(error), _) => CallEnd { outcome: Outcome::Error, success: Some(false), error: Some(error) },
+            (None, Some(success)) => CallEnd { outcome: Outcome::Ok, success: Some(success), error: None },
+            (None, None) if has_reported => {
+                CallEnd { outcome: Outcome::Ok, success: Some(true), error: None }
+            }
+            _ if self.reporting.contains(&span.name) => CallEnd::CANCELLED,
             _ => return None,
         })
     }
 
     /// The calls within the span that it collects. A call knows the span as it was at that moment.
-    fn collect(&mut self, call: &Call, context: &mut Fields) {
+    fn collect(&mut self, call: &Call, context: &mut FieldMap) {
         if call.rule.collect.is_empty() {
             return;
         }
@@ -283,7 +288,7 @@ impl Calls {
 }
 
 /// The values that the rule measures, and the fields.
-fn context(call: &Call, around: &[Span], end: &End) -> Fields {
+fn context(call: &Call, around: &[Span], end: &CallEnd) -> FieldMap {
     let Call { rule, span, .. } = call;
     let keys = &rule.keys;
     let mut context = Map::new();
@@ -292,7 +297,7 @@ fn context(call: &Call, around: &[Span], end: &End) -> Fields {
     let mut put = |key: Option<String>, value: Value| key.map(|key| context.insert(key, value));
     put(key(&keys.duration, "duration_ms"), json!(call.ms));
     put(key(&keys.success, "success"), json!(end.success));
-    put(key(&keys.outcome, "outcome"), end.outcome.into());
+    put(key(&keys.outcome, "outcome"), end.outcome.as_str().into());
     if let Some(error) = &end.error {
         put(key(&keys.error, "error"), error.clone().into());
     }
@@ -304,14 +309,13 @@ fn context(call: &Call, around: &[Span], end: &End) -> Fields {
     if end.success != Some(true) {
         let text = if exception.is_some() { end.error.as_deref() } else { reason };
         let found = text.and_then(|text| rule.reason_codes.code_of(text));
-        let code = found.map_or("unknown".to_owned(), |(category, code)| format!("{category}.{code}"));
+        let code = found.map_or(NO_CODE.to_owned(), |(category, code)| format!("{category}.{code}"));
         put(keys.reason_code.clone(), code.into());
-        put(keys.reason_category.clone(), found.map_or("unknown", |(category, _)| category).into());
+        put(keys.reason_category.clone(), found.map_or(NO_CODE, |(category, _)| category).into());
     }
     if let Some(key) = &keys.result {
-        let own = span.fields.get("result").filter(|_| end.outcome != "error").cloned();
-        let other = if end.outcome == "ok" { "unknown" } else { end.outcome };
-        context.insert(key.clone(), own.unwrap_or_else(|| other.into()));
+        let own = span.fields.get("result").filter(|_| end.outcome != Outcome::Error).cloned();
+        context.insert(key.clone(), own.unwrap_or_else(|| end.outcome.result().into()));
     }
     add_fields(rule, span, around, &mut context);
     context
@@ -327,7 +331,7 @@ fn event_type(rule: Option<&RuleSpec>, span: &Span) -> Option<String> {
     }
 }
 
-fn recorded_success(rule: &RuleSpec, span: &Span, reports: &[Report]) -> Option<bool> {
+fn recorded_success(rule: &RuleSpec, span: &Span, reports: &[CallReport]) -> Option<bool> {
     let own = || {
         let fields = [Some(&rule.success.field), rule.keys.success.as_ref()].into_iter().flatten();
         fields.filter_map(|field| span.fields.get(field)).next()
@@ -344,14 +348,14 @@ fn recorded_success(rule: &RuleSpec, span: &Span, reports: &[Report]) -> Option<
         }
         SuccessTest::Equals(wanted) => Some(own()? == wanted),
         SuccessTest::ReturnMatches(text) => reports.iter().find_map(|report| match report {
-            Report::Returned(value) => Some(value.contains(text.as_str())),
-            Report::Failed(_) => None,
+            CallReport::Returned(value) => Some(value.contains(text.as_str())),
+            CallReport::Failed(_) => None,
         }),
     }
 }
 
 /// The fields of the span, those it inherits, and the constants of the rule.
-fn add_fields(rule: &RuleSpec, span: &Span, around: &[Span], context: &mut Fields) {
+fn add_fields(rule: &RuleSpec, span: &Span, around: &[Span], context: &mut FieldMap) {
     let inherited = rule.inherit.iter().filter_map(|name| {
         let from = around.iter().rev().find_map(|parent| parent.fields.get(name));
         from.filter(|_| !span.fields.contains_key(name)).map(|value| (name, value))
@@ -389,7 +393,7 @@ fn add_fields(rule: &RuleSpec, span: &Span, around: &[Span], context: &mut Field
 }
 
 /// A UUID is the value of the column.
-fn column(context: &mut Fields, key: &str) -> Option<String> {
+fn column(context: &mut FieldMap, key: &str) -> Option<String> {
     let id = Uuid::try_parse(context.get(key)?.as_str()?).ok()?;
     context.remove(key);
     Some(id.to_string())

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::show::{Days, Shown, fields, foreign};
 use crate::escape::visible_json;
+use crate::outcome::Outcome;
 use crate::report::answer::{Report, moment_text};
 use crate::report::detail::{Detail, ListedCall};
 
@@ -69,7 +70,7 @@ fn line(call: &ListedCall, days: Days) -> Markup {
             b data-value=[duration.raw] { (duration.text) } " · "
         }
         // A planner that returns and finds nothing is `ok` without success.
-        @if call.success == Some(false) && call.outcome.as_deref() == Some("ok") {
+        @if call.success == Some(false) && call.outcome.as_deref() == Some(Outcome::Ok.as_str()) {
             "no success · "
         } @else if let Some(outcome) = &call.outcome {
             (foreign(outcome)) " · "

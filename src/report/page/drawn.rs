@@ -22,9 +22,9 @@ fn by_outcome(rows: &[(&str, u64)]) -> BTreeMap<String, u64> {
 }
 
 /// Rows that succeeded, that failed and of which it is unknown.
-type Rows<'a> = [&'a [(&'a str, u64)]; 3];
+type DrawnRows<'a> = [&'a [(&'a str, u64)]; 3];
 
-fn time_step(number: u64, rows: Rows<'_>) -> TimeStep {
+fn time_step(number: u64, rows: DrawnRows<'_>) -> TimeStep {
     let [succeeded, failed, unknown] = rows.map(|rows| rows.iter().map(|(_, count)| count).sum::<u64>());
     let n = succeeded + failed;
     let mut outcomes = BTreeMap::new();
@@ -48,7 +48,7 @@ fn time_step(number: u64, rows: Rows<'_>) -> TimeStep {
 }
 
 /// One event type with these steps of an hour. The window ends so many seconds after its beginning.
-fn report(steps: &[Rows<'_>], until: u64) -> Report {
+fn report(steps: &[DrawnRows<'_>], until: u64) -> Report {
     let over_time = (0..).zip(steps).map(|(number, rows)| time_step(number, *rows)).collect();
     let mut event = event("orders.create", 1000, 5.0, 0);
     event.detail = event.detail.map(|detail| Detail { over_time, ..detail });
@@ -70,7 +70,7 @@ fn percentiles(report: &Report) -> String {
 }
 
 const NO: &str = TimeStep::NO_OUTCOME;
-const MIXED: [Rows<'_>; 4] = [
+const MIXED: [DrawnRows<'_>; 4] = [
     [&[("ok", 60)], &[("ok", 30), ("error", 10)], &[]],
     [&[(NO, 20)], &[(NO, 5)], &[("cancelled", 5), (NO, 2)]],
     [&[], &[], &[]],
@@ -178,7 +178,7 @@ fn drawn_dot(drawn: &str) -> String {
 /// Few rows at the end of a window are no collapse.
 #[test]
 fn a_step_that_the_window_has_in_part_is_an_outline_and_no_end_of_a_line() {
-    let rows: Rows<'_> = [&[("ok", 50)], &[], &[]];
+    let rows: DrawnRows<'_> = [&[("ok", 50)], &[], &[]];
     for (until, is_part) in [(4 * HOUR, false), (4 * HOUR - HOUR / 20, false), (3 * HOUR + HOUR / 4, true)] {
         let report = report(&[rows; 4], until);
         let (bars, lines) = (outcomes(&report), percentiles(&report));
@@ -220,7 +220,7 @@ fn a_step_between_gaps_is_a_dot() {
 
 #[test]
 fn longer_durations_are_higher_and_a_p99_is_above_its_median() {
-    let rows: Rows<'_> = [&[("ok", 50)], &[], &[]];
+    let rows: DrawnRows<'_> = [&[("ok", 50)], &[], &[]];
     let drawn = percentiles(&report(&[rows; 4], 4 * HOUR));
     let lines: Vec<_> = drawn.split("<path ").filter_map(|tag| tag.strip_prefix("d=\"M0.5 ")).collect();
     let heights = |line: &&str| {

@@ -9,7 +9,7 @@ use super::groups::groups;
 use super::job;
 use super::show::{Shown, foreign, or_none, step};
 use super::spread::{Bucket, Durations, shares_labels};
-use super::table::{Cell, Column, Row, Table};
+use super::table::{HtmlCell, HtmlColumn, HtmlRow, HtmlTable};
 use super::time::OverTime;
 use crate::report::answer::{EventFigures, Reason, Report, Spread};
 use crate::report::compare::overlay::Overlay;
@@ -134,7 +134,7 @@ pub(super) fn common_axes(report: &Report) -> Markup {
 }
 
 /// A chart and its table.
-pub(super) fn figure(caption: &str, chart: &Markup, table: &Table) -> Markup {
+pub(super) fn figure(caption: &str, chart: &Markup, table: &HtmlTable) -> Markup {
     html! {
         figure.chart {
             figcaption { (caption) }
@@ -220,24 +220,25 @@ fn reasons(event: &EventFigures) -> Markup {
     let all = &event.figures.reasons;
     let most = all.iter().map(|reason| reason.count).max().unwrap_or_default().max(1);
     let left_out = all.len().saturating_sub(MOST_REASONS);
-    let mut columns = vec![Column::text("reason"), Column::figure("calls", "/count"), Column::derived("")];
+    let mut columns =
+        vec![HtmlColumn::text("reason"), HtmlColumn::figure("calls", "/count"), HtmlColumn::derived("")];
     let has_category = all.iter().any(|reason| reason.category.is_some());
     if has_category {
-        columns.insert(0, Column::text("category"));
+        columns.insert(0, HtmlColumn::text("category"));
     }
     let row = |(place, reason): (usize, &Reason)| {
         let mut cells = vec![
-            Cell::Text(or_none(reason.code.as_deref())),
-            Cell::Figure(Shown::count(reason.count)),
-            Cell::Drawn(bar(reason.count as f64 / most as f64)),
+            HtmlCell::Text(or_none(reason.code.as_deref())),
+            HtmlCell::Figure(Shown::count(reason.count)),
+            HtmlCell::Drawn(bar(reason.count as f64 / most as f64)),
         ];
         if has_category {
-            cells.insert(0, Cell::Text(or_none(reason.category.as_deref())));
+            cells.insert(0, HtmlCell::Text(or_none(reason.category.as_deref())));
         }
-        Row { at: step(&place.to_string()), cells }
+        HtmlRow { at: step(&place.to_string()), cells }
     };
     let more = if left_out > 0 { format!(" ({left_out} more are in the JSON)") } else { String::new() };
-    let table = Table {
+    let table = HtmlTable {
         caption: format!("{} that did not succeed{more}", foreign(&event.event_type)),
         at: "/reasons".to_owned(),
         columns,

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::chart::{BLUE, ORANGE, Scale, picture, round};
 use super::show::{Shown, foreign, or_none, step};
-use super::table::{Cell, Column, Row, Table};
+use super::table::{HtmlCell, HtmlColumn, HtmlRow, HtmlTable};
 use crate::report::answer::{EventFigures, Figures, GroupFigures};
 use crate::report::render::unit::range;
 
@@ -104,36 +104,36 @@ fn drawn(figures: &Figures, x: Option<&Scale>) -> Markup {
     }
 }
 
-fn table(caption: String, groups: &[(usize, &GroupFigures)]) -> Table {
+fn table(caption: String, groups: &[(usize, &GroupFigures)]) -> HtmlTable {
     let keys = groups.first().into_iter().flat_map(|(_, group)| &group.by);
-    let mut columns: Vec<_> = keys.map(|(key, _)| Column::text(foreign(key))).collect();
+    let mut columns: Vec<_> = keys.map(|(key, _)| HtmlColumn::text(foreign(key))).collect();
     columns.extend(figure_columns());
     let row = |(number, group): &(usize, &GroupFigures)| {
         let mut cells: Vec<_> =
-            group.by.iter().map(|(_, value)| Cell::Text(or_none(value.as_deref()))).collect();
+            group.by.iter().map(|(_, value)| HtmlCell::Text(or_none(value.as_deref()))).collect();
         cells.extend(figure_cells(&group.figures));
-        Row { at: step(&number.to_string()), cells }
+        HtmlRow { at: step(&number.to_string()), cells }
     };
-    Table { caption, at: "/groups".to_owned(), columns, rows: groups.iter().map(row).collect() }
+    HtmlTable { caption, at: "/groups".to_owned(), columns, rows: groups.iter().map(row).collect() }
 }
 
 /// As in the tables of the text.
-pub(super) fn figure_columns() -> Vec<Column> {
+pub(super) fn figure_columns() -> Vec<HtmlColumn> {
     let mut columns = vec![
-        Column::figure("calls", "/calls"),
-        Column::figure("success", "/success/rate"),
-        Column::figure("success known", "/success/n"),
+        HtmlColumn::figure("calls", "/calls"),
+        HtmlColumn::figure("success", "/success/rate"),
+        HtmlColumn::figure("success known", "/success/n"),
     ];
     let spread = ["median", "p95", "p99", "max"];
-    columns.extend(spread.map(|name| Column::figure(name, format!("/duration_ms/{name}"))));
-    columns.push(Column::figure("durations", "/duration_ms/n"));
+    columns.extend(spread.map(|name| HtmlColumn::figure(name, format!("/duration_ms/{name}"))));
+    columns.push(HtmlColumn::figure("durations", "/duration_ms/n"));
     columns
 }
 
-pub(super) fn figure_cells(figures: &Figures) -> Vec<Cell> {
+pub(super) fn figure_cells(figures: &Figures) -> Vec<HtmlCell> {
     let Figures { calls, success, duration_ms: spread, .. } = figures;
     let mut cells = vec![Shown::count(*calls), Shown::share(success), Shown::count(success.n)];
     cells.extend([spread.median, spread.p95, spread.p99, spread.max].map(Shown::duration));
     cells.push(Shown::count(spread.n));
-    cells.into_iter().map(Cell::Figure).collect()
+    cells.into_iter().map(HtmlCell::Figure).collect()
 }

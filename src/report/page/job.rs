@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::chart::{Axis, BLUE, Chart, GREY, Ink, PLOT, Scale, Tick, bars, picture, round};
 use super::event::figure;
 use super::show::{Shown, foreign, or_none, step};
-use super::table::{Cell, Column, Row, Table};
+use super::table::{HtmlCell, HtmlColumn, HtmlRow, HtmlTable};
 use crate::report::answer::{Attempts, AttemptsBar, FlowFigures, JobFigures, ResultFigures, Share};
 use crate::report::render::percent;
 
@@ -58,19 +58,25 @@ fn histogram(id: &str, [title, counted]: [&str; 2], at: &str, all: &[AttemptsBar
     figure(title, &chart.draw(&axes, &plot), &table)
 }
 
-fn histogram_table(title: &str, counted: &str, at: &str, shown: &[AttemptsBar], left_out: usize) -> Table {
+fn histogram_table(
+    title: &str,
+    counted: &str,
+    at: &str,
+    shown: &[AttemptsBar],
+    left_out: usize,
+) -> HtmlTable {
     let columns = vec![
-        Column::figure("calls", "/attempts"),
-        Column::figure(counted, "/count"),
-        Column::figure("at most so many", "/cumulative"),
+        HtmlColumn::figure("calls", "/attempts"),
+        HtmlColumn::figure(counted, "/count"),
+        HtmlColumn::figure("at most so many", "/cumulative"),
     ];
     let rows = shown.iter().enumerate().map(|(place, bar)| {
         let share = Share { n: bar.count, rate: Some(bar.cumulative) };
         let cells = [Shown::whole(Some(bar.attempts)), Shown::count(bar.count), Shown::share(&share)];
-        Row { at: step(&place.to_string()), cells: cells.map(Cell::Figure).into() }
+        HtmlRow { at: step(&place.to_string()), cells: cells.map(HtmlCell::Figure).into() }
     });
     let more = if left_out > 0 { format!(" ({left_out} more are in the JSON)") } else { String::new() };
-    Table { caption: format!("{title}{more}"), at: at.to_owned(), columns, rows: rows.collect() }
+    HtmlTable { caption: format!("{title}{more}"), at: at.to_owned(), columns, rows: rows.collect() }
 }
 
 /// The jobs of one event type; `number` is their place in the report.
@@ -122,16 +128,16 @@ fn waiting(share: &Share, of: &str) -> Markup {
     }
 }
 
-fn results(name: &str, results: &[ResultFigures]) -> Table {
+fn results(name: &str, results: &[ResultFigures]) -> HtmlTable {
     let columns = vec![
-        Column::text("result"),
-        Column::figure("jobs", "/count"),
-        Column::figure("attempts median", "/attempts/median"),
-        Column::figure("p95", "/attempts/p95"),
-        Column::figure("n", "/attempts/n"),
-        Column::figure("duration median", "/duration_ms/median"),
-        Column::figure("p95", "/duration_ms/p95"),
-        Column::figure("n", "/duration_ms/n"),
+        HtmlColumn::text("result"),
+        HtmlColumn::figure("jobs", "/count"),
+        HtmlColumn::figure("attempts median", "/attempts/median"),
+        HtmlColumn::figure("p95", "/attempts/p95"),
+        HtmlColumn::figure("n", "/attempts/n"),
+        HtmlColumn::figure("duration median", "/duration_ms/median"),
+        HtmlColumn::figure("p95", "/duration_ms/p95"),
+        HtmlColumn::figure("n", "/duration_ms/n"),
     ];
     let rows = results.iter().enumerate().map(|(place, result)| {
         let (attempts, duration) = (&result.attempts, &result.duration_ms);
@@ -144,20 +150,25 @@ fn results(name: &str, results: &[ResultFigures]) -> Table {
             Shown::duration(duration.p95),
             Shown::count(duration.n),
         ];
-        let mut cells = vec![Cell::Text(or_none(result.result.as_deref()))];
-        cells.extend(figures.map(Cell::Figure));
-        Row { at: step(&place.to_string()), cells }
+        let mut cells = vec![HtmlCell::Text(or_none(result.result.as_deref()))];
+        cells.extend(figures.map(HtmlCell::Figure));
+        HtmlRow { at: step(&place.to_string()), cells }
     });
-    Table { caption: format!("{name} by result"), at: "/results".to_owned(), columns, rows: rows.collect() }
+    HtmlTable {
+        caption: format!("{name} by result"),
+        at: "/results".to_owned(),
+        columns,
+        rows: rows.collect(),
+    }
 }
 
-fn flows(name: &str, flows: &[FlowFigures]) -> Table {
+fn flows(name: &str, flows: &[FlowFigures]) -> HtmlTable {
     let columns = vec![
-        Column::text("flow"),
-        Column::figure("timeouts", "/timeouts/rate"),
-        Column::figure("of timeouts and successes (n)", "/timeouts/n"),
-        Column::figure("went on as a job", "/handed_over/rate"),
-        Column::figure("of failed bookings (n)", "/handed_over/n"),
+        HtmlColumn::text("flow"),
+        HtmlColumn::figure("timeouts", "/timeouts/rate"),
+        HtmlColumn::figure("of timeouts and successes (n)", "/timeouts/n"),
+        HtmlColumn::figure("went on as a job", "/handed_over/rate"),
+        HtmlColumn::figure("of failed bookings (n)", "/handed_over/n"),
     ];
     let rows = flows.iter().enumerate().map(|(place, flow)| {
         let figures = [
@@ -166,9 +177,14 @@ fn flows(name: &str, flows: &[FlowFigures]) -> Table {
             Shown::share(&flow.handed_over),
             Shown::count(flow.handed_over.n),
         ];
-        let mut cells = vec![Cell::Text(foreign(&flow.flow))];
-        cells.extend(figures.map(Cell::Figure));
-        Row { at: step(&place.to_string()), cells }
+        let mut cells = vec![HtmlCell::Text(foreign(&flow.flow))];
+        cells.extend(figures.map(HtmlCell::Figure));
+        HtmlRow { at: step(&place.to_string()), cells }
     });
-    Table { caption: format!("Flows before {name}"), at: "/flows".to_owned(), columns, rows: rows.collect() }
+    HtmlTable {
+        caption: format!("Flows before {name}"),
+        at: "/flows".to_owned(),
+        columns,
+        rows: rows.collect(),
+    }
 }

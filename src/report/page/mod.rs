@@ -31,7 +31,7 @@ use self::fit::Fit;
 use self::groups::{figure_cells, figure_columns};
 pub(crate) use self::shell::shell;
 use self::show::{Shown, foreign, short_moment, step};
-use self::table::{Cell, Column, Row, Table};
+use self::table::{HtmlCell, HtmlColumn, HtmlRow, HtmlTable};
 use super::answer::{Report, Window, moment_text};
 use super::compare::compared::Compared;
 use super::compare::overlay::overlays;
@@ -201,22 +201,22 @@ fn controls(
 
 /// As the table of event types of the text.
 fn overview(report: &Report, has_section: &dyn Fn(usize) -> bool) -> Markup {
-    let mut columns = vec![Column::text("event type")];
+    let mut columns = vec![HtmlColumn::text("event type")];
     columns.extend(figure_columns());
-    columns.extend([Column::figure("rows per hour", "/rows_per_hour"), Column::derived("last")]);
+    columns.extend([HtmlColumn::figure("rows per hour", "/rows_per_hour"), HtmlColumn::derived("last")]);
     let rows = report.events.iter().enumerate().map(|(number, event)| {
         let name = foreign(&event.event_type);
         let name = html! {
             @if has_section(number) { a href={ "#event-" (number) } { (name) } }
             @else { (name) br; small { "no section" } }
         };
-        let mut cells = vec![Cell::DrawnText(name)];
+        let mut cells = vec![HtmlCell::DrawnText(name)];
         cells.extend(figure_cells(&event.figures));
-        cells.push(Cell::Figure(Shown::rate(event.figures.rows_per_hour)));
-        cells.push(Cell::Derived(short_moment(event.figures.last)));
-        Row { at: step(&number.to_string()), cells }
+        cells.push(HtmlCell::Figure(Shown::rate(event.figures.rows_per_hour)));
+        cells.push(HtmlCell::Derived(short_moment(event.figures.last)));
+        HtmlRow { at: step(&number.to_string()), cells }
     });
-    let table = Table {
+    let table = HtmlTable {
         caption: "All event types, by number of rows".to_owned(),
         at: "/report/events".to_owned(),
         columns,
@@ -238,12 +238,12 @@ fn losses(report: Option<&Report>, compared: Option<&Compared>) -> Markup {
 }
 
 fn lost(losses: &Losses) -> Markup {
-    let columns = vec![Column::text("cause"), Column::figure("rows", "")];
-    let rows = losses.by.iter().map(|(cause, count)| Row {
+    let columns = vec![HtmlColumn::text("cause"), HtmlColumn::figure("rows", "")];
+    let rows = losses.by.iter().map(|(cause, count)| HtmlRow {
         at: step(cause),
-        cells: vec![Cell::Text(foreign(cause)), Cell::Figure(Shown::count(*count))],
+        cells: vec![HtmlCell::Text(foreign(cause)), HtmlCell::Figure(Shown::count(*count))],
     });
-    let table = Table {
+    let table = HtmlTable {
         caption: "Lost rows by cause".to_owned(),
         at: "/by".to_owned(),
         columns,

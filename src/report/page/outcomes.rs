@@ -8,10 +8,12 @@ use super::chart::{
     BLUE, BROWN, Chart, GREEN, GREY, INK, Ink, ORANGE, PINK, RED, Scale, Tick, VIOLET, YELLOW, bars, stairs,
 };
 use super::show::{Shown, cut, step};
-use super::table::{Cell, Column, Table};
+use super::table::{HtmlCell, HtmlColumn, HtmlTable};
 use super::time::{HEIGHT, OverTime, PART, TIME};
+use crate::outcome::Outcome;
 use crate::report::detail::TimeStep;
 
+const OK: &str = Outcome::Ok.as_str();
 /// Above the bars.
 const SUCCESS_HEIGHT: f64 = 36.0;
 const BARS_TOP: f64 = 52.0;
@@ -24,24 +26,24 @@ const OTHERS: &str = "all others";
 
 /// Whether a row succeeded, as far as it is known. Failures are on top of a bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Success {
+enum RowSuccess {
     Known,
     Unknown,
     Failure,
 }
 
 /// The rows of a part have this success and this outcome.
-type Kind<'a> = (Success, &'a str);
+type PartKind<'a> = (RowSuccess, &'a str);
 
 /// A part of each bar.
 struct Part<'a> {
     name: String,
     ink: Ink,
     /// Several in that of all others.
-    kinds: Vec<Kind<'a>>,
+    kinds: Vec<PartKind<'a>>,
 }
 
-impl Success {
+impl RowSuccess {
     const ALL: [Self; 3] = [Self::Known, Self::Unknown, Self::Failure];
 
     fn rows(self, step: &TimeStep) -> &BTreeMap<String, u64> {
@@ -62,7 +64,7 @@ impl Success {
     }
 }
 
-fn count(step: &TimeStep, (success, outcome): Kind<'_>) -> u64 {
+fn count(step: &TimeStep, (success, outcome): PartKind<'_>) -> u64 {
     success.rows(step).get(outcome).copied().unwrap_or_default()
 }
 
@@ -71,32 +73,34 @@ impl Part<'_> {
         self.kinds.iter().map(|kind| count(step, *kind)).sum()
     }
 
-    fn column(&self) -> Column {
+    fn column(&self) -> HtmlColumn {
         match self.kinds[..] {
-            [(success, outcome)] => Column::figure(&self.name, success.key().to_owned() + &step(outcome)),
-            _ => Column::derived(&self.name),
+            [(success, outcome)] => HtmlColumn::figure(&self.name, success.key().to_owned() + &step(outcome)),
+            _ => HtmlColumn::derived(&self.name),
         }
     }
 
-    fn cell(&self, step: &TimeStep) -> Cell {
+    fn cell(&self, step: &TimeStep) -> HtmlCell {
         let calls = self.calls(step);
         let is_in_json = self.kinds.len() == 1 && calls > 0;
-        if is_in_json { Cell::Figure(Shown::count(calls)) } else { Cell::Derived(calls.to_string()) }
+        if is_in_json { HtmlCell::Figure(Shown::count(calls)) } else { HtmlCell::Derived(calls.to_string()) }
     }
 }
 
 /// The parts of the bars from the bottom to the top.
 fn parts(steps: &[TimeStep]) -> Vec<Part<'_>> {
-    let mut sums: BTreeMap<Kind<'_>, u64> = BTreeMap::new();
-    for success in Success::ALL {
+    let mut sums: BTreeMap<PartKind<'_>, u64> = BTreeMap::new();
+    for success in RowSuccess::ALL {
         let each = steps.iter().flat_map(|step| success.rows(step)).filter(|(_, count)| **count > 0);
         each.for_each(|(outcome, count)| *sums.entry((success, outcome)).or_default() += count);
     }
-    let mut kinds: Vec<Kind<'_>> = sums.keys().copied().collect();
+    let mut kinds: Vec<PartKind<'_>> = sums.keys().copied().collect();
     kinds.sort_by_key(|kind| std::cmp::Reverse(sums[kind]));
     let most = if kinds.len() > COLOURS.len() { COLOURS.len() - 1 } else { kinds.len() };
     let others = kinds.split_off(most);
-    kinds.sort_by_key(|(success, outcome)| (*success, *outcome != "ok", *outcome != "error", *outcome));
+    kinds.sort_by_key(|(success, outcome)| {
+        (*success, *outcome != OK, *outcome != Outcome::Error.as_str(), *outcome)
+    });
     let mut parts: Vec<Part<'_>> = Vec::new();
     for kind in kinds {
         let ink = Ink::area(colour(kind, &parts));
@@ -110,34 +114,37 @@ fn parts(steps: &[TimeStep]) -> Vec<Part<'_>> {
 }
 
 /// A success that is none says so, and so does an outcome of calls of several kinds.
-fn name((success, outcome): Kind<'_>, sums: &BTreeMap<Kind<'_>, u64>) -> String {
-    let has_several = Success::ALL.iter().filter(|other| sums.contains_key(&(**other, outcome))).count() > 1;
+fn name((success, outcome): PartKind<'_>, sums: &BTreeMap<PartKind<'_>, u64>) -> String {
+    let has_several =
+        RowSuccess::ALL.iter().filter(|other| sums.contains_key(&(**other, outcome))).count() > 1;
     let shown = cut(outcome, 20);
     let has_outcomes = sums.keys().any(|(_, other)| *other != TimeStep::NO_OUTCOME);
     let none = if has_outcomes { ", no outcome" } else { "" };
     match (success, outcome) {
-        (Success::Known, TimeStep::NO_OUTCOME) => format!("success{none}"),
-        (Success::Failure, TimeStep::NO_OUTCOME) => format!("no success{none}"),
-        (Success::Unknown, TimeStep::NO_OUTCOME) => "no outcome".to_owned(),
-        (Success::Known, "ok") => shown,
-        (Success::Failure, "ok") => format!("{shown}, no success"),
+        (RowSuccess::Known, TimeStep::NO_OUTCOME) => format!("success{none}"),
+        (RowSuccess::Failure, TimeStep::NO_OUTCOME) => format!("no success{none}"),
+        (RowSuccess::Unknown, TimeStep::NO_OUTCOME) => "no outcome".to_owned(),
+        (RowSuccess::Known, OK) => shown,
+        (RowSuccess::Failure, OK) => format!("{shown}, no success"),
         _ if !has_several => shown,
-        (Success::Known, _) => format!("{shown}, success"),
-        (Success::Failure, _) => format!("{shown}, no success"),
-        (Success::Unknown, _) => format!("{shown}, success unknown"),
+        (RowSuccess::Known, _) => format!("{shown}, success"),
+        (RowSuccess::Failure, _) => format!("{shown}, no success"),
+        (RowSuccess::Unknown, _) => format!("{shown}, success unknown"),
     }
 }
 
 /// The usual one, unless a part has it already.
-fn colour((success, outcome): Kind<'_>, parts: &[Part<'_>]) -> &'static str {
+fn colour((success, outcome): PartKind<'_>, parts: &[Part<'_>]) -> &'static str {
     let usual = match (success, outcome) {
-        (Success::Failure, "ok" | TimeStep::NO_OUTCOME) => YELLOW,
-        (Success::Unknown, TimeStep::NO_OUTCOME) => GREY,
-        (_, "ok" | TimeStep::NO_OUTCOME) => BLUE,
-        (_, "error") => ORANGE,
-        (_, "panic") => RED,
-        (_, "cancelled") => VIOLET,
-        _ => return free(parts),
+        (RowSuccess::Failure, OK | TimeStep::NO_OUTCOME) => YELLOW,
+        (RowSuccess::Unknown, TimeStep::NO_OUTCOME) => GREY,
+        (_, OK | TimeStep::NO_OUTCOME) => BLUE,
+        _ => match Outcome::from_word(outcome) {
+            Some(Outcome::Error) => ORANGE,
+            Some(Outcome::Panic) => RED,
+            Some(Outcome::Cancelled) => VIOLET,
+            Some(Outcome::Ok | Outcome::Unknown) | None => return free(parts),
+        },
     };
     if parts.iter().any(|part| part.ink.colour == usual) { free(parts) } else { usual }
 }
@@ -216,13 +223,16 @@ impl OverTime<'_> {
     }
 
     /// The outcomes of the last steps with rows, at most so many.
-    pub(super) fn outcomes_table(&self, most: usize) -> Table {
+    pub(super) fn outcomes_table(&self, most: usize) -> HtmlTable {
         let parts = parts(self.steps());
-        let mut columns = vec![Column::figure("calls", "/calls"), Column::figure("success", "/success/rate")];
+        let mut columns =
+            vec![HtmlColumn::figure("calls", "/calls"), HtmlColumn::figure("success", "/success/rate")];
         columns.extend(parts.iter().map(Part::column));
         let cells = |step: &TimeStep| {
-            let mut cells =
-                vec![Cell::Figure(Shown::count(step.calls)), Cell::Figure(Shown::share(&step.success))];
+            let mut cells = vec![
+                HtmlCell::Figure(Shown::count(step.calls)),
+                HtmlCell::Figure(Shown::share(&step.success)),
+            ];
             cells.extend(parts.iter().map(|part| part.cell(step)));
             cells
         };

@@ -6,7 +6,7 @@ use super::chart::{
     Axis, BLUE, Chart, INK, Ink, PLOT, Scale, Tick, bars, duration_label, has_room_beside, line, y_axis,
 };
 use super::show::Shown;
-use super::table::{Cell, Column, Row, Table};
+use super::table::{HtmlCell, HtmlColumn, HtmlRow, HtmlTable};
 
 const HEIGHT: f64 = 140.0;
 /// The bar of durations that are not above 0, which have no place on a logarithmic axis.
@@ -176,31 +176,31 @@ impl Durations<'_> {
     }
 
     /// How many calls are in each bucket.
-    pub(super) fn histogram_table(&self, most: usize) -> Table {
-        let mut columns = vec![Column::figure("from ms", "/from"), Column::figure("to ms", "/to")];
+    pub(super) fn histogram_table(&self, most: usize) -> HtmlTable {
+        let mut columns = vec![HtmlColumn::figure("from ms", "/from"), HtmlColumn::figure("to ms", "/to")];
         for side in self.sides {
             let key = if self.sides.len() == 1 { "/n".to_owned() } else { format!("/{side}") };
-            columns.push(Column::figure(*side, key));
+            columns.push(HtmlColumn::figure(*side, key));
         }
         let cells = |place: usize| {
             let Bucket { from, to, counts } = &self.buckets[place];
-            let mut cells: Vec<_> = [from, to].map(|end| Cell::Figure(Shown::whole(Some(*end)))).into();
-            cells.extend(counts.iter().map(|count| Cell::Figure(Shown::count(*count))));
+            let mut cells: Vec<_> = [from, to].map(|end| HtmlCell::Figure(Shown::whole(Some(*end)))).into();
+            cells.extend(counts.iter().map(|count| HtmlCell::Figure(Shown::count(*count))));
             cells
         };
         self.table("by duration", most, columns, cells)
     }
 
     /// Which share of the calls is in a bucket or in one before it.
-    pub(super) fn shares_table(&self, most: usize) -> Table {
-        let mut columns = vec![Column::figure("up to ms", "/to")];
-        columns.extend(self.sides.iter().map(|side| Column::derived(*side)));
+    pub(super) fn shares_table(&self, most: usize) -> HtmlTable {
+        let mut columns = vec![HtmlColumn::figure("up to ms", "/to")];
+        columns.extend(self.sides.iter().map(|side| HtmlColumn::derived(*side)));
         let share = |place: usize, side: usize| {
             let each = self.buckets[..=place].iter().map(|bucket| self.share(bucket, side));
-            Cell::Derived(format!("{:.1}%", each.sum::<f64>() * 100.0))
+            HtmlCell::Derived(format!("{:.1}%", each.sum::<f64>() * 100.0))
         };
         let cells = |place: usize| {
-            let mut cells = vec![Cell::Figure(Shown::whole(Some(self.buckets[place].to)))];
+            let mut cells = vec![HtmlCell::Figure(Shown::whole(Some(self.buckets[place].to)))];
             cells.extend((0..self.sides.len()).map(|side| share(place, side)));
             cells
         };
@@ -212,9 +212,9 @@ impl Durations<'_> {
         &self,
         of: &str,
         most: usize,
-        columns: Vec<Column>,
-        cells: impl Fn(usize) -> Vec<Cell>,
-    ) -> Table {
+        columns: Vec<HtmlColumn>,
+        cells: impl Fn(usize) -> Vec<HtmlCell>,
+    ) -> HtmlTable {
         let mut order: Vec<usize> = (0..self.buckets.len()).collect();
         let calls = |place: &usize| self.buckets[*place].counts.iter().sum::<u64>();
         order.retain(|place| calls(place) > 0);
@@ -226,8 +226,8 @@ impl Durations<'_> {
         if left_out > 0 {
             caption += &format!(" (the {most} fullest buckets; {left_out} more are in the JSON)");
         }
-        let rows = order.into_iter().map(|place| Row { at: format!("/{place}"), cells: cells(place) });
-        Table { caption, at: self.at.clone(), columns, rows: rows.collect() }
+        let rows = order.into_iter().map(|place| HtmlRow { at: format!("/{place}"), cells: cells(place) });
+        HtmlTable { caption, at: self.at.clone(), columns, rows: rows.collect() }
     }
 }
 

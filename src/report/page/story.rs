@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::chart::{BLUE, GREY, ORANGE, round};
 use super::shell::shell;
 use super::show::{Shown, cut, fields, foreign};
-use super::table::{Cell, Column, Row, Table};
+use super::table::{HtmlCell, HtmlColumn, HtmlRow, HtmlTable};
 use crate::escape::visible_json;
 use crate::report::answer::moment_text;
 use crate::report::story::text::end_ms;
@@ -43,30 +43,30 @@ impl Story {
         shell("Ledger story", &body, None)
     }
 
-    fn waterfall(&self) -> Table {
+    fn waterfall(&self) -> HtmlTable {
         let total = self.rows.iter().filter_map(end_ms).fold(0.0, f64::max);
         let mut rows = Vec::new();
         for (place, row) in self.rows.iter().enumerate() {
             for wait in self.waits_before(place) {
                 let number = self.waits.iter().position(|other| other == wait).unwrap_or_default();
-                rows.push(Row {
+                rows.push(HtmlRow {
                     at: format!("/waits/{number}"),
                     cells: wait_cells(wait, self.wait_depth(wait), total),
                 });
             }
-            rows.push(Row {
+            rows.push(HtmlRow {
                 at: format!("/rows/{place}"),
                 cells: cells(row, self.depth(place), self.says(place), total),
             });
         }
         let columns = vec![
-            Column::text("what"),
-            Column::figure("at", "/offset_ms"),
-            Column::figure("took", "/duration_ms"),
-            Column::derived("time"),
-            Column::text("ended"),
+            HtmlColumn::text("what"),
+            HtmlColumn::figure("at", "/offset_ms"),
+            HtmlColumn::figure("took", "/duration_ms"),
+            HtmlColumn::derived("time"),
+            HtmlColumn::text("ended"),
         ];
-        Table { caption: "Calls, events and waits".to_owned(), at: String::new(), columns, rows }
+        HtmlTable { caption: "Calls, events and waits".to_owned(), at: String::new(), columns, rows }
     }
 
     fn contexts(&self) -> Markup {
@@ -89,7 +89,7 @@ impl Story {
     }
 }
 
-fn cells(row: &StoryRow, depth: usize, says: String, total: f64) -> Vec<Cell> {
+fn cells(row: &StoryRow, depth: usize, says: String, total: f64) -> Vec<HtmlCell> {
     let colour = match row.kind {
         RowKind::Job => GREY,
         _ if row.success == Some(false) => ORANGE,
@@ -98,15 +98,15 @@ fn cells(row: &StoryRow, depth: usize, says: String, total: f64) -> Vec<Cell> {
     let bar = row.offset_ms.zip(end_ms(row)).map(|(from, to)| bar(from, to, total, colour, HEIGHT));
     let took = match row.kind {
         // What an event reports has ended before it.
-        RowKind::Event => Cell::Derived(String::new()),
-        _ => Cell::Figure(Shown::duration(row.duration_ms)),
+        RowKind::Event => HtmlCell::Derived(String::new()),
+        _ => HtmlCell::Figure(Shown::duration(row.duration_ms)),
     };
     vec![
-        Cell::Text(indent(depth) + &name(row)),
-        Cell::Figure(Shown::duration(row.offset_ms)),
+        HtmlCell::Text(indent(depth) + &name(row)),
+        HtmlCell::Figure(Shown::duration(row.offset_ms)),
         took,
-        Cell::Drawn(bar.unwrap_or_default()),
-        Cell::Text(says),
+        HtmlCell::Drawn(bar.unwrap_or_default()),
+        HtmlCell::Text(says),
     ]
 }
 
@@ -122,14 +122,14 @@ fn indent(depth: usize) -> String {
     "\u{a0}".repeat(3 * depth.min(8))
 }
 
-fn wait_cells(wait: &Wait, depth: usize, total: f64) -> Vec<Cell> {
+fn wait_cells(wait: &Wait, depth: usize, total: f64) -> Vec<HtmlCell> {
     let reason = wait.reason.as_deref().map(|reason| format!(" after {}", foreign(reason)));
     vec![
-        Cell::Text(format!("{}waits{}", indent(depth), reason.unwrap_or_default())),
-        Cell::Figure(Shown::duration(Some(wait.offset_ms))),
-        Cell::Figure(Shown::duration(Some(wait.duration_ms))),
-        Cell::Drawn(bar(wait.offset_ms, wait.offset_ms + wait.duration_ms, total, GREY, 2.0)),
-        Cell::Text(String::new()),
+        HtmlCell::Text(format!("{}waits{}", indent(depth), reason.unwrap_or_default())),
+        HtmlCell::Figure(Shown::duration(Some(wait.offset_ms))),
+        HtmlCell::Figure(Shown::duration(Some(wait.duration_ms))),
+        HtmlCell::Drawn(bar(wait.offset_ms, wait.offset_ms + wait.duration_ms, total, GREY, 2.0)),
+        HtmlCell::Text(String::new()),
     ]
 }
 

@@ -5,16 +5,16 @@ use maud::{Markup, html};
 use super::show::Shown;
 
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct HtmlTable {
     pub(super) caption: String,
     /// From the `data-at` around the table to its rows.
     pub(super) at: String,
-    pub(super) columns: Vec<Column>,
-    pub(super) rows: Vec<Row>,
+    pub(super) columns: Vec<HtmlColumn>,
+    pub(super) rows: Vec<HtmlRow>,
 }
 
 #[derive(Debug)]
-pub(super) struct Column {
+pub(super) struct HtmlColumn {
     pub(super) name: String,
     /// From a row to the value; `None` if the column has texts, or figures that the JSON does not have.
     pub(super) key: Option<String>,
@@ -22,15 +22,15 @@ pub(super) struct Column {
 }
 
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct HtmlRow {
     /// From the table to the row.
     pub(super) at: String,
     /// Looked for by the filter.
-    pub(super) cells: Vec<Cell>,
+    pub(super) cells: Vec<HtmlCell>,
 }
 
 #[derive(Debug)]
-pub(super) enum Cell {
+pub(super) enum HtmlCell {
     /// Already harmless.
     Text(String),
     Figure(Shown),
@@ -43,7 +43,7 @@ pub(super) enum Cell {
     DrawnText(Markup),
 }
 
-impl Column {
+impl HtmlColumn {
     pub(super) fn text(name: impl Into<String>) -> Self {
         Self { name: name.into(), key: None, is_text: true }
     }
@@ -57,7 +57,7 @@ impl Column {
     }
 }
 
-impl Table {
+impl HtmlTable {
     pub(super) fn draw(&self) -> Markup {
         html! {
             // The script names it, and makes it reachable by keyboard where the browser does not.
@@ -100,18 +100,18 @@ impl Table {
     }
 }
 
-fn draw(place: usize, cell: &Cell, column: &Column) -> Markup {
+fn draw(place: usize, cell: &HtmlCell, column: &HtmlColumn) -> Markup {
     // Else the cell would have the column's key.
     let none = column.key.as_ref().map(|_| "-");
     html! {
         @match cell {
-            Cell::Text(text) if place == 0 => { th { (text) } },
-            Cell::Text(text) => { td.t { (text) } },
-            Cell::Figure(shown) => { td data-value=[shown.raw.as_deref()] { (shown.text) } },
-            Cell::At(at, shown) => { td data-at=(at) data-value=[shown.raw.as_deref()] { (shown.text) } },
-            Cell::Derived(text) => { td data-key=[none] { (text) } },
-            Cell::Drawn(drawn) => { td data-key=[none] { (drawn) } },
-            Cell::DrawnText(drawn) => { td.t data-key=[none] { (drawn) } },
+            HtmlCell::Text(text) if place == 0 => { th { (text) } },
+            HtmlCell::Text(text) => { td.t { (text) } },
+            HtmlCell::Figure(shown) => { td data-value=[shown.raw.as_deref()] { (shown.text) } },
+            HtmlCell::At(at, shown) => { td data-at=(at) data-value=[shown.raw.as_deref()] { (shown.text) } },
+            HtmlCell::Derived(text) => { td data-key=[none] { (text) } },
+            HtmlCell::Drawn(drawn) => { td data-key=[none] { (drawn) } },
+            HtmlCell::DrawnText(drawn) => { td.t data-key=[none] { (drawn) } },
         }
     }
 }

@@ -9,7 +9,7 @@ use super::chart::{
     x_labels,
 };
 use super::show::{Days, Shown, cut, foreign};
-use super::table::{Cell, Column, Row, Table};
+use super::table::{HtmlCell, HtmlColumn, HtmlRow, HtmlTable};
 use crate::report::answer::{Report, Spread, Window, moment_text};
 use crate::report::detail::{Deploy, Detail, TimeStep};
 
@@ -259,14 +259,14 @@ impl<'a> OverTime<'a> {
     }
 
     /// The percentiles of the last steps with durations, at most so many.
-    pub(super) fn percentiles_table(&self, most: usize) -> Table {
+    pub(super) fn percentiles_table(&self, most: usize) -> HtmlTable {
         let mut columns: Vec<_> =
-            LEVELS.map(|(name, ..)| Column::figure(name, format!("/duration_ms/{name}"))).into();
-        columns.push(Column::figure("durations", "/duration_ms/n"));
+            LEVELS.map(|(name, ..)| HtmlColumn::figure(name, format!("/duration_ms/{name}"))).into();
+        columns.push(HtmlColumn::figure("durations", "/duration_ms/n"));
         let cells = |step: &TimeStep| {
             let mut cells: Vec<_> =
-                LEVELS.map(|(_, of, _)| Cell::Figure(Shown::duration(of(&step.duration_ms)))).into();
-            cells.push(Cell::Figure(Shown::count(step.duration_ms.n)));
+                LEVELS.map(|(_, of, _)| HtmlCell::Figure(Shown::duration(of(&step.duration_ms)))).into();
+            cells.push(HtmlCell::Figure(Shown::count(step.duration_ms.n)));
             cells
         };
         self.table("durations", most, columns, |step| step.duration_ms.n > 0, cells)
@@ -276,25 +276,25 @@ impl<'a> OverTime<'a> {
         &self,
         of: &str,
         most: usize,
-        mut columns: Vec<Column>,
+        mut columns: Vec<HtmlColumn>,
         has: fn(&TimeStep) -> bool,
-        cells: impl Fn(&TimeStep) -> Vec<Cell>,
-    ) -> Table {
+        cells: impl Fn(&TimeStep) -> Vec<HtmlCell>,
+    ) -> HtmlTable {
         let all: Vec<_> = self.steps().iter().enumerate().filter(|(_, step)| has(step)).collect();
         let left_out = all.len().saturating_sub(most);
         let mut caption = format!("{of} of {} over time", self.event_type);
         if left_out > 0 {
             caption += &format!(" (the last {most} of {} steps; all are in the JSON)", all.len());
         }
-        columns.insert(0, Column::text("from (UTC)"));
+        columns.insert(0, HtmlColumn::text("from (UTC)"));
         let row = |(number, step): (usize, &TimeStep)| {
             let mut cells = cells(step);
             let part = if self.is_part(number) { ", in part" } else { "" };
-            cells.insert(0, Cell::Text(self.days.moment(step.from) + part));
-            Row { at: format!("/{number}"), cells }
+            cells.insert(0, HtmlCell::Text(self.days.moment(step.from) + part));
+            HtmlRow { at: format!("/{number}"), cells }
         };
         let rows = all.into_iter().skip(left_out).map(row).collect();
-        Table { caption, at: "/detail/over_time".to_owned(), columns, rows }
+        HtmlTable { caption, at: "/detail/over_time".to_owned(), columns, rows }
     }
 }
 

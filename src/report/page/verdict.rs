@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::chart::{BLUE, GREY, ORANGE, picture, round};
 use super::show::{Shown, foreign};
 use super::summary::{summary, worst_first};
-use super::table::{Cell, Column, Row, Table};
+use super::table::{HtmlCell, HtmlColumn, HtmlRow, HtmlTable};
 use crate::report::compare::compared::{Compared, GateLine, Pair, interval as gate_interval};
 use crate::report::compare::render::{group, lines, why};
 use crate::report::compare::tally::SUCCESS;
@@ -69,7 +69,7 @@ fn groups(compared: &Compared, scales: &Scales) -> Markup {
 const WORST_FIRST: [Judgement; 3] = [Judgement::Worse, Judgement::Better, Judgement::NoDifferenceShown];
 
 /// At most so many rows, and the words on the rest.
-fn first(rows: impl Iterator<Item = Row>, most: usize) -> (Vec<Row>, String) {
+fn first(rows: impl Iterator<Item = HtmlRow>, most: usize) -> (Vec<HtmlRow>, String) {
     let mut rows: Vec<_> = rows.collect();
     let more = rows.len().saturating_sub(most);
     rows.truncate(most);
@@ -81,34 +81,37 @@ fn is_of(gate: &GateLine, pair: &Pair) -> bool {
     key(&gate.pair) == key(pair)
 }
 
-fn table(compared: &Compared, caption: &str, rows: Vec<Row>) -> Table {
+fn table(compared: &Compared, caption: &str, rows: Vec<HtmlRow>) -> HtmlTable {
     let columns = vec![
-        Column::text("verdict"),
-        Column::text("event type"),
-        Column::text("figure"),
-        Column::figure("before", "/before/value"),
-        Column::figure("after", "/after/value"),
-        Column::figure("change", "/change/value"),
-        Column::derived("95 % interval"),
-        Column::derived("n"),
-        Column::derived(format!("{}s", compared.after.blocks.word())),
+        HtmlColumn::text("verdict"),
+        HtmlColumn::text("event type"),
+        HtmlColumn::text("figure"),
+        HtmlColumn::figure("before", "/before/value"),
+        HtmlColumn::figure("after", "/after/value"),
+        HtmlColumn::figure("change", "/change/value"),
+        HtmlColumn::derived("95 % interval"),
+        HtmlColumn::derived("n"),
+        HtmlColumn::derived(format!("{}s", compared.after.blocks.word())),
     ];
-    Table { caption: caption.to_owned(), at: String::new(), columns, rows }
+    HtmlTable { caption: caption.to_owned(), at: String::new(), columns, rows }
 }
 
-fn pair_row(number: usize, pair: &Pair, scales: &Scales) -> Row {
+fn pair_row(number: usize, pair: &Pair, scales: &Scales) -> HtmlRow {
     let figure = match group(pair).as_str() {
         "all" => pair.metric.clone(),
         group => format!("{} of {group}", pair.metric),
     };
     let word = judgement(pair.judgement());
-    let mut cells =
-        vec![Cell::DrawnText(word), Cell::Text(foreign(&pair.event_type)), Cell::Text(foreign(&figure))];
+    let mut cells = vec![
+        HtmlCell::DrawnText(word),
+        HtmlCell::Text(foreign(&pair.event_type)),
+        HtmlCell::Text(foreign(&figure)),
+    ];
     cells.extend(figures(&format!("/figures/{number}"), pair, None, scales));
-    Row { at: String::new(), cells }
+    HtmlRow { at: String::new(), cells }
 }
 
-fn gate_row(number: usize, figure: usize, gate: &GateLine, scales: &Scales) -> Row {
+fn gate_row(number: usize, figure: usize, gate: &GateLine, scales: &Scales) -> HtmlRow {
     let word = gate_word(gate.result, &format!("/gates/{number}/result"));
     // The interval has a column of its own.
     let (why, within) = (why(gate), shown(&gate.pair).map(|(_, within)| range(&gate.pair.metric, within)));
@@ -125,24 +128,27 @@ fn gate_row(number: usize, figure: usize, gate: &GateLine, scales: &Scales) -> R
             }
         }
     };
-    let mut cells =
-        vec![Cell::DrawnText(word), Cell::Text(foreign(&gate.pair.event_type)), Cell::DrawnText(text)];
+    let mut cells = vec![
+        HtmlCell::DrawnText(word),
+        HtmlCell::Text(foreign(&gate.pair.event_type)),
+        HtmlCell::DrawnText(text),
+    ];
     cells.extend(figures(&format!("/figures/{figure}"), &gate.pair, Some(gate), scales));
-    Row { at: String::new(), cells }
+    HtmlRow { at: String::new(), cells }
 }
 
 /// The cells from `before` on.
-fn figures(at: &str, pair: &Pair, gate: Option<&GateLine>, scales: &Scales) -> Vec<Cell> {
+fn figures(at: &str, pair: &Pair, gate: Option<&GateLine>, scales: &Scales) -> Vec<HtmlCell> {
     let side = |side: &Option<Estimate>| match side {
-        Some(side) => Cell::At(at.to_owned(), Shown::new(value(&pair.metric, side.value), side.value)),
-        None => Cell::Derived(NONE.to_owned()),
+        Some(side) => HtmlCell::At(at.to_owned(), Shown::new(value(&pair.metric, side.value), side.value)),
+        None => HtmlCell::Derived(NONE.to_owned()),
     };
     let change = match pair.contrast().map(Contrast::estimate).filter(|change| change.is_finite()) {
         Some(change) => {
             let shown = Shown::new(amount(&pair.metric, change), change_of(&pair.metric, change));
-            Cell::At(at.to_owned(), shown)
+            HtmlCell::At(at.to_owned(), shown)
         }
-        None => Cell::Derived(NONE.to_owned()),
+        None => HtmlCell::Derived(NONE.to_owned()),
     };
     let both = |key: &str, of: fn(&Estimate) -> Shown| {
         let sides = [("/before", &pair.before), ("/after", &pair.after)];
@@ -156,13 +162,13 @@ fn figures(at: &str, pair: &Pair, gate: Option<&GateLine>, scales: &Scales) -> V
         side(&pair.before),
         side(&pair.after),
         change,
-        Cell::Drawn(html! { div data-at=(at) { (interval(pair, gate, scales)) } }),
-        Cell::Drawn(html! {
+        HtmlCell::Drawn(html! { div data-at=(at) { (interval(pair, gate, scales)) } }),
+        HtmlCell::Drawn(html! {
             span data-at=(at) { (both("/n", |side| Shown::count(side.n))) }
             br;
             small data-at=(at) { "effective " (both("/effective_n", effective)) }
         }),
-        Cell::Drawn(html! {
+        HtmlCell::Drawn(html! {
             span data-at=(at) { (both("/time_blocks", |side| Shown::count(side.variances.times.blocks.into()))) }
         }),
     ]

@@ -133,7 +133,7 @@ fn tables(report: &Report) -> Vec<Grid> {
 }
 
 fn events(events: &[EventFigures]) -> Grid {
-    let shown = Shown::of(events.iter().map(|event| &event.figures));
+    let shown = ShownIntervals::of(events.iter().map(|event| &event.figures));
     let mut header = vec!["event type".to_owned()];
     header.extend(shown.columns());
     header.extend(["rows per hour", "last"].map(str::to_owned));
@@ -149,7 +149,7 @@ fn events(events: &[EventFigures]) -> Grid {
 fn groups_of(event_type: &str, groups: &[GroupFigures]) -> Grid {
     let keys: Vec<String> =
         groups.first().into_iter().flat_map(|group| &group.by).map(|(key, _)| key.clone()).collect();
-    let shown = Shown::of(groups.iter().map(|group| &group.figures));
+    let shown = ShownIntervals::of(groups.iter().map(|group| &group.figures));
     let row = |group: &GroupFigures| {
         let own: Vec<String> = group.by.iter().map(|(_, value)| or_none(value)).collect();
         [own, shown.cells(&group.figures)].concat()
@@ -170,9 +170,9 @@ fn groups_of(event_type: &str, groups: &[GroupFigures]) -> Grid {
 
 /// The percentiles whose intervals a table has: those that any of its rows has.
 #[derive(Clone, Copy, Debug)]
-struct Shown([bool; 3]);
+struct ShownIntervals([bool; 3]);
 
-impl Shown {
+impl ShownIntervals {
     fn of<'a>(rows: impl IntoIterator<Item = &'a Figures>) -> Self {
         let shown = rows.into_iter().fold([false; 3], |mut shown, figures| {
             let intervals = percentiles(&figures.duration_ms).map(|(.., interval)| interval);

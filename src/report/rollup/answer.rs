@@ -18,7 +18,7 @@ use crate::store::rolled::{Coverage, RolledCell};
 use crate::store::{RollupTables, open_rollup, open_to_read};
 
 /// Which part of the answer comes from where: the hours from one to before another from the rollup.
-struct Plan {
+struct RollupPlan {
     coverage: Coverage,
     /// `None` where no whole hour is asked for.
     hours: Option<(i64, i64)>,
@@ -40,7 +40,7 @@ pub(in crate::report) async fn report<U: AsRef<str>>(
     let mut databases = Vec::new();
     for url in urls {
         let mut tables = open_rollup(url.as_ref(), &question.table, false).await?;
-        let plan = Plan::of(&question, &mut tables).await?;
+        let plan = RollupPlan::of(&question, &mut tables).await?;
         databases.push((url.as_ref(), tables, plan));
     }
     for (.., plan) in &databases {
@@ -66,10 +66,10 @@ pub(in crate::report) async fn report<U: AsRef<str>>(
         }
     }
     let mut report = gather.report(&questions);
-    let plans: Vec<&Plan> = databases.iter().map(|(.., plan)| plan).collect();
+    let plans: Vec<&RollupPlan> = databases.iter().map(|(.., plan)| plan).collect();
     let mut notes = notes(&report, &plans);
     if details {
-        notes.push("Details are not rolled up: leave out --rollup for them.".to_owned());
+        notes.push("RollupDetails are not rolled up: leave out --rollup for them.".to_owned());
     }
     // These need all rows of a booking.
     report.attempts.clear();
@@ -99,7 +99,7 @@ async fn read(
 }
 
 /// On what is missing, or wider than it was asked for.
-fn notes(report: &Report, plans: &[&Plan]) -> Vec<String> {
+fn notes(report: &Report, plans: &[&RollupPlan]) -> Vec<String> {
     let widened = plans.iter().flat_map(|plan| &plan.widened).map(|hour| hour_text(*hour));
     let widened = widened
         .map(|hour| format!("The hour from {hour} counts as a whole, because some of its rows are gone."));
@@ -122,7 +122,7 @@ fn notes(report: &Report, plans: &[&Plan]) -> Vec<String> {
     notes
 }
 
-fn rolled_up(plans: &[&Plan], rows_read: u64, notes: Vec<String>) -> RolledUp {
+fn rolled_up(plans: &[&RollupPlan], rows_read: u64, notes: Vec<String>) -> RolledUp {
     let until = plans.iter().map(|plan| plan.coverage.until).min();
     let at = plans.iter().map(|plan| plan.coverage.at).min();
     RolledUp {
@@ -134,7 +134,7 @@ fn rolled_up(plans: &[&Plan], rows_read: u64, notes: Vec<String>) -> RolledUp {
     }
 }
 
-impl Plan {
+impl RollupPlan {
     async fn of(question: &Question, tables: &mut RollupTables) -> Result<Self, Error> {
         let Some(coverage) = tables.coverage().await? else {
             return Err(Error::config("nothing is rolled up yet: run tracing-ledger rollup"));

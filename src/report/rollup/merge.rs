@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::definition;
 use super::histogram::{self, Histogram};
-use super::tally::{Details, JobDetails};
+use super::tally::{JobDetails, RollupDetails};
 use crate::error::Error;
 use crate::report::gather::Gather;
 use crate::report::gather::cell::{Cell, MOST_CELLS};
@@ -24,7 +24,7 @@ const HOUR: i64 = 3_600_000_000;
 pub(super) struct Merge<'a> {
     questions: &'a Questions,
     by: Vec<By>,
-    kinds: HashMap<String, Kind>,
+    kinds: HashMap<String, MergedGroup>,
     totals: Vec<Total>,
     /// The places of totals.
     index: HashMap<Vec<u8>, usize>,
@@ -36,7 +36,7 @@ pub(super) struct Merge<'a> {
 }
 
 /// An event type and the values of a group: they are understood once.
-struct Kind {
+struct MergedGroup {
     definition: String,
     /// A key that is asked for and not rolled up.
     missing: Option<String>,
@@ -120,7 +120,8 @@ impl<'a> Merge<'a> {
                 place
             }
         };
-        let mut details: Details = serde_json::from_str(&rolled.details).map_err(|_| damaged(rolled.hour))?;
+        let mut details: RollupDetails =
+            serde_json::from_str(&rolled.details).map_err(|_| damaged(rolled.hour))?;
         let job = details.job.take();
         if let Some(total) = self.totals.get_mut(place) {
             total.add(rolled, details).ok_or_else(|| damaged(rolled.hour))?;
@@ -139,7 +140,7 @@ impl<'a> Merge<'a> {
         Ok(())
     }
 
-    fn kind(&self, rolled: &RolledCell) -> Result<Kind, Error> {
+    fn kind(&self, rolled: &RolledCell) -> Result<MergedGroup, Error> {
         let event_type = rolled.event_type.as_str();
         let groups: BTreeMap<String, Option<String>> =
             serde_json::from_str(&rolled.groups).map_err(|_| damaged(rolled.hour))?;
@@ -167,7 +168,7 @@ impl<'a> Merge<'a> {
         }
         let texts: Vec<_> = texts.iter().map(Option::as_deref).collect();
         let reading = Reading { created_at: None, event_type, is_readable: true, texts: &texts };
-        Ok(Kind {
+        Ok(MergedGroup {
             definition: definition::definition(self.questions, event_type),
             missing,
             is_selected: selection.holds(&reading),
@@ -197,7 +198,7 @@ impl<'a> Merge<'a> {
 /// The place of the total that these figures belong to, and whether those of other hours do too.
 fn total(
     by: &[By],
-    kind: &Kind,
+    kind: &MergedGroup,
     rolled: &RolledCell,
     index: &mut HashMap<Vec<u8>, usize>,
     totals: &mut Vec<Total>,
@@ -224,7 +225,7 @@ fn total(
 }
 
 impl Total {
-    fn add(&mut self, rolled: &RolledCell, details: Details) -> Option<()> {
+    fn add(&mut self, rolled: &RolledCell, details: RollupDetails) -> Option<()> {
         let Self { cell, durations, max } = self;
         cell.count += count(rolled.calls)?;
         cell.succeeded += count(rolled.succeeded)?;

@@ -43,7 +43,7 @@ struct JobPart {
 
 /// The figures that have no column of their own.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Details {
+pub(super) struct RollupDetails {
     #[serde(default)]
     pub(super) sources: Vec<String>,
     #[serde(default)]
@@ -155,7 +155,7 @@ impl HourCell {
         let reasons =
             cell.reasons.iter().map(|((category, code), count)| (category.clone(), code.clone(), *count));
         let details =
-            Details { reasons: reasons.collect(), sources: cell.sources, outcomes: cell.outcomes, job };
+            RollupDetails { reasons: reasons.collect(), sources: cell.sources, outcomes: cell.outcomes, job };
         let durations = cell.durations.into_sorted();
         let timed = durations.n();
         RolledCell {

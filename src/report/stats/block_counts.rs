@@ -16,7 +16,7 @@ const UNITS: usize = UNIT_BLOCKS as usize;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BlockCounts {
     times: Times,
-    single: Vec<Packed>,
+    single: Vec<PackedBlock>,
     /// By unit, then by time.
     sizes: Sizes<{ UNITS + TIME_BLOCKS }>,
     n: u64,
@@ -24,9 +24,9 @@ pub(crate) struct BlockCounts {
 
 /// The size, the unit and the place of the block of time.
 #[derive(Clone, Copy, Debug)]
-struct Packed(u32);
+struct PackedBlock(u32);
 
-impl Packed {
+impl PackedBlock {
     fn new(size: u16, unit: usize, time: usize) -> Self {
         Self(u32::from(size) << 12 | (unit as u32) << 6 | time as u32)
     }
@@ -61,10 +61,10 @@ impl BlockCounts {
 
     fn count(&mut self, size: u16, unit: usize, time: usize) {
         if self.sizes.is_empty() {
-            self.single.push(Packed::new(size, unit, time));
+            self.single.push(PackedBlock::new(size, unit, time));
             if self.single.len() == MOST_SINGLE {
                 let single = std::mem::take(&mut self.single);
-                single.into_iter().map(Packed::parts).for_each(|(size, unit, time)| {
+                single.into_iter().map(PackedBlock::parts).for_each(|(size, unit, time)| {
                     self.tally(size, unit, time, 1);
                 });
             }
@@ -83,7 +83,7 @@ impl BlockCounts {
     #[cfg(feature = "postgres")]
     pub(crate) fn by_unit(&self) -> BTreeMap<(u16, u8), u32> {
         let mut counts = BTreeMap::new();
-        for (size, unit, _) in self.single.iter().copied().map(Packed::parts) {
+        for (size, unit, _) in self.single.iter().copied().map(PackedBlock::parts) {
             *counts.entry((size, unit as u8)).or_default() += 1;
         }
         for (size, row) in self.sizes.iter() {
@@ -114,13 +114,13 @@ impl BlockCounts {
         let places: Vec<usize> =
             other.times.labels_at(step).map(|label| self.times.place_of(label)).collect();
         self.n += other.n;
-        for (size, unit, time) in other.single.iter().copied().map(Packed::parts) {
+        for (size, unit, time) in other.single.iter().copied().map(PackedBlock::parts) {
             self.count(size, unit, places[time]);
         }
         if other.sizes.is_empty() {
             return;
         }
-        for (size, unit, time) in std::mem::take(&mut self.single).into_iter().map(Packed::parts) {
+        for (size, unit, time) in std::mem::take(&mut self.single).into_iter().map(PackedBlock::parts) {
             self.tally(size, unit, time, 1);
         }
         for (size, others) in other.sizes.iter() {
@@ -141,7 +141,7 @@ impl BlockCounts {
         let places = self.times.lengthen(step);
         for packed in &mut self.single {
             let (size, unit, time) = packed.parts();
-            *packed = Packed::new(size, unit, places[time]);
+            *packed = PackedBlock::new(size, unit, places[time]);
         }
         for counts in self.sizes.iter_mut() {
             let mut times = [0; TIME_BLOCKS];
@@ -201,7 +201,7 @@ impl BlockCounts {
                 std::cmp::Ordering::Greater => {}
             }
         };
-        for (of, unit, time) in self.single.iter().copied().map(Packed::parts) {
+        for (of, unit, time) in self.single.iter().copied().map(PackedBlock::parts) {
             add(of, unit, 1.0);
             add(of, UNITS + time, 1.0);
         }

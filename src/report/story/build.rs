@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use super::answer::{Ending, RowKind, Story};
 use super::around::jobs_around;
-use super::find::{Named, Rows};
+use super::find::{Named, StoryRows};
 use super::timed::{Timed, milliseconds};
 use super::waits::waits;
 use crate::report::question::{JobRule, Question};
 
-pub(super) fn build(question: &Question, id: &str, named: &Named, rows: Rows) -> Story {
+pub(super) fn build(question: &Question, id: &str, named: &Named, rows: StoryRows) -> Story {
     let jobs = question.jobs();
     let mut timed: Vec<Timed> =
         rows.kept.rows.into_iter().map(|row| Timed::new(question, &jobs, row)).collect();

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::found::{Firsts, Found, Kept, Places};
+use super::found::{FirstRows, Firsts, FoundRow, Places};
 use crate::error::Error;
 use crate::report::observe::Questions;
 use crate::report::question::{Question, asked};
@@ -13,7 +13,7 @@ const MOST_TRACES: usize = 100;
 
 /// Where a row may have an id.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Place {
+pub(super) enum IdPlace {
     Booking,
     Restaurant,
     Row,
@@ -23,16 +23,16 @@ pub(super) enum Place {
 }
 
 /// The places in which an id is looked for, each with a text that it may have there.
-pub(super) struct Named(pub(super) Vec<(Place, String)>);
+pub(super) struct Named(pub(super) Vec<(IdPlace, String)>);
 
 /// The rows of a story.
-pub(super) struct Rows {
-    pub(super) kept: Kept,
+pub(super) struct StoryRows {
+    pub(super) kept: FirstRows,
     /// Where the id was found, and the text there.
-    pub(super) found_as: Option<(Place, String)>,
+    pub(super) found_as: Option<(IdPlace, String)>,
 }
 
-impl Place {
+impl IdPlace {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Booking => "booking_id",
@@ -52,7 +52,7 @@ impl Place {
         })
     }
 
-    fn of(&self, row: &Found) -> Option<String> {
+    fn of(&self, row: &FoundRow) -> Option<String> {
         match self {
             Self::Booking => row.booking_id.clone(),
             Self::Restaurant => row.restaurant_id.clone(),
@@ -71,7 +71,7 @@ impl Named {
             if key.trim().is_empty() {
                 return Err(Error::config(wrong));
             }
-            return Ok(Self(vec![(Place::Key(key.trim().to_owned()), value.trim().to_owned())]));
+            return Ok(Self(vec![(IdPlace::Key(key.trim().to_owned()), value.trim().to_owned())]));
         }
         let id = id.trim();
         if id.is_empty() {
@@ -80,13 +80,13 @@ impl Named {
         let mut named = Vec::new();
         let uuid = Uuid::try_parse(id).ok().map(|uuid| uuid.hyphenated().to_string());
         let is_hex = id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        for place in [Place::Booking, Place::Restaurant, Place::Row] {
+        for place in [IdPlace::Booking, IdPlace::Restaurant, IdPlace::Row] {
             named.extend(uuid.iter().filter(|uuid| *uuid != id).map(|uuid| (place.clone(), uuid.clone())));
             named.push((place, id.to_owned()));
         }
         match id.len() {
-            32 if is_hex => named.push((Place::Trace, id.to_ascii_lowercase())),
-            16 if is_hex => named.push((Place::Span, id.to_ascii_lowercase())),
+            32 if is_hex => named.push((IdPlace::Trace, id.to_ascii_lowercase())),
+            16 if is_hex => named.push((IdPlace::Span, id.to_ascii_lowercase())),
             _ => {}
         }
         Ok(Self(named))
@@ -100,13 +100,14 @@ impl Named {
     }
 
     /// Where one of the rows has the id: the rarest kind of id counts.
-    fn found_as(&self, rows: &[Found]) -> Option<(Place, String)> {
-        if let [(place @ Place::Key(_), value)] = self.0.as_slice() {
+    fn found_as(&self, rows: &[FoundRow]) -> Option<(IdPlace, String)> {
+        if let [(place @ IdPlace::Key(_), value)] = self.0.as_slice() {
             return (!rows.is_empty()).then(|| (place.clone(), value.clone()));
         }
-        let order = [Place::Row, Place::Span, Place::Trace, Place::Booking, Place::Restaurant];
+        let order = [IdPlace::Row, IdPlace::Span, IdPlace::Trace, IdPlace::Booking, IdPlace::Restaurant];
         let places = order.iter().flat_map(|wanted| self.0.iter().filter(move |(place, _)| place == wanted));
-        let has = |place: &Place, text: &String| rows.iter().any(|row| place.of(row).as_ref() == Some(text));
+        let has =
+            |place: &IdPlace, text: &String| rows.iter().any(|row| place.of(row).as_ref() == Some(text));
         places.into_iter().find(|(place, text)| has(place, text)).cloned()
     }
 }
@@ -117,49 +118,49 @@ pub(super) async fn find(
     question: &Question,
     named: &Named,
     sources: &mut [impl RowSource],
-) -> Result<Rows, Error> {
+) -> Result<StoryRows, Error> {
     let mut kept = read(question, &named.0, sources).await?;
-    let Some(found_as) = named.found_as(&kept.rows) else { return Ok(Rows { kept, found_as: None }) };
+    let Some(found_as) = named.found_as(&kept.rows) else { return Ok(StoryRows { kept, found_as: None }) };
     let first = kept.rows.iter().find(|row| found_as.0.of(row).as_ref() == Some(&found_as.1));
     let trace = first.and_then(|row| row.trace_id.clone());
     let booking = match found_as.0 {
-        Place::Booking => Some(found_as.1.clone()),
-        Place::Row => first.and_then(|row| row.booking_id.clone()),
+        IdPlace::Booking => Some(found_as.1.clone()),
+        IdPlace::Row => first.and_then(|row| row.booking_id.clone()),
         _ => None,
     };
     let own = match (&found_as.0, booking, trace) {
-        (Place::Row | Place::Booking, Some(booking), _) => Some((Place::Booking, booking)),
-        (Place::Row | Place::Span, _, Some(trace)) => Some((Place::Trace, trace)),
+        (IdPlace::Row | IdPlace::Booking, Some(booking), _) => Some((IdPlace::Booking, booking)),
+        (IdPlace::Row | IdPlace::Span, _, Some(trace)) => Some((IdPlace::Trace, trace)),
         _ => None,
     };
     if let Some(own) = own {
         if own != found_as {
             kept = read(question, std::slice::from_ref(&own), sources).await?;
         }
-        if own.0 == Place::Booking {
+        if own.0 == IdPlace::Booking {
             kept = with_traces(question, own, kept, sources).await?;
         }
     }
-    if found_as.0 == Place::Span {
+    if found_as.0 == IdPlace::Span {
         kept.keep_within(&found_as.1);
     }
-    Ok(Rows { kept, found_as: Some(found_as) })
+    Ok(StoryRows { kept, found_as: Some(found_as) })
 }
 
 /// Adds the rows of the booking's traces that name no booking, such as a request's.
 async fn with_traces(
     question: &Question,
-    booking: (Place, String),
-    kept: Kept,
+    booking: (IdPlace, String),
+    kept: FirstRows,
     sources: &mut [impl RowSource],
-) -> Result<Kept, Error> {
+) -> Result<FirstRows, Error> {
     let mut traces: Vec<String> = kept.rows.iter().filter_map(|row| row.trace_id.clone()).collect();
     traces.sort_unstable();
     traces.dedup();
     if traces.is_empty() {
         return Ok(kept);
     }
-    let traces = traces.into_iter().take(MOST_TRACES).map(|trace| (Place::Trace, trace));
+    let traces = traces.into_iter().take(MOST_TRACES).map(|trace| (IdPlace::Trace, trace));
     let of = booking.1.clone();
     let any: Vec<_> = std::iter::once(booking).chain(traces).collect();
     read_if(question, &any, sources, |row| row.booking_id.as_ref().is_none_or(|booking| *booking == of)).await
@@ -167,18 +168,18 @@ async fn with_traces(
 
 async fn read(
     question: &Question,
-    any: &[(Place, String)],
+    any: &[(IdPlace, String)],
     sources: &mut [impl RowSource],
-) -> Result<Kept, Error> {
+) -> Result<FirstRows, Error> {
     read_if(question, any, sources, |_| true).await
 }
 
 async fn read_if(
     question: &Question,
-    any: &[(Place, String)],
+    any: &[(IdPlace, String)],
     sources: &mut [impl RowSource],
-    counts: impl Fn(&Found) -> bool + Sync,
-) -> Result<Kept, Error> {
+    counts: impl Fn(&FoundRow) -> bool + Sync,
+) -> Result<FirstRows, Error> {
     let mut questions: Questions = question.questions();
     let places = Places::new(&mut questions);
     for (place, text) in any {
@@ -221,7 +222,7 @@ mod tests {
     #[test]
     fn a_uuid_is_looked_for_in_its_usual_form_too() {
         let named = Named::parse("0190A5C0-0000-7000-8000-00000000000A").expect("an id");
-        assert_eq!(named.0[0], (Place::Booking, "0190a5c0-0000-7000-8000-00000000000a".to_owned()));
+        assert_eq!(named.0[0], (IdPlace::Booking, "0190a5c0-0000-7000-8000-00000000000a".to_owned()));
         assert_eq!(named.0[1].1, "0190A5C0-0000-7000-8000-00000000000A");
     }
 }

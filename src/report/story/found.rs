@@ -12,7 +12,7 @@ pub(super) const MOST_ROWS: usize = 1000;
 
 /// What a story takes from one row.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FoundRow {
     pub(super) moment: Option<Timestamp>,
     pub(super) id: Option<String>,
     pub(super) event_type: String,
@@ -49,8 +49,8 @@ pub(super) struct Places {
 
 /// The first rows by `created_at`, in this order.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
-    pub(super) rows: Vec<Found>,
+pub(super) struct FirstRows {
+    pub(super) rows: Vec<FoundRow>,
     /// How many others there are.
     pub(super) left_out: u64,
 }
@@ -64,7 +64,7 @@ pub(super) struct Firsts {
 
 /// A row in the order of `created_at`; rows without one are last.
 #[derive(Debug)]
-struct Last(Found);
+struct Last(FoundRow);
 
 impl Places {
     pub(super) fn new(questions: &mut Questions) -> Self {
@@ -83,10 +83,10 @@ impl Places {
         }
     }
 
-    pub(super) fn found(&self, row: &Observation<'_>) -> Found {
+    pub(super) fn found(&self, row: &Observation<'_>) -> FoundRow {
         let at = |place: usize| row.text(place).map(str::to_owned);
         let own = |text: Option<&str>| text.map(str::to_owned);
-        Found {
+        FoundRow {
             moment: row.moment(),
             id: at(self.id),
             event_type: row.event_type().to_owned(),
@@ -112,7 +112,7 @@ impl Places {
 }
 
 impl Firsts {
-    pub(super) fn add(&mut self, row: Found) {
+    pub(super) fn add(&mut self, row: FoundRow) {
         self.heap.push(Last(row));
         if self.heap.len() > MOST_ROWS {
             self.heap.pop();
@@ -120,13 +120,13 @@ impl Firsts {
         }
     }
 
-    pub(super) fn into_kept(self) -> Kept {
+    pub(super) fn into_kept(self) -> FirstRows {
         let rows = self.heap.into_sorted_vec().into_iter().map(|Last(row)| row).collect();
-        Kept { rows, left_out: self.left_out }
+        FirstRows { rows, left_out: self.left_out }
     }
 }
 
-impl Kept {
+impl FirstRows {
     /// Keeps the rows of this span, and of all within it.
     pub(super) fn keep_within(&mut self, span: &str) {
         let mut spans: HashSet<String> = HashSet::from([span.to_owned()]);

@@ -7,14 +7,14 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::answer::{RowKind, StoryRow};
-use super::find::Place;
-use super::found::Found;
+use super::find::IdPlace;
+use super::found::FoundRow;
 use crate::report::observe::by_event_type;
 use crate::report::question::{JobRule, Question};
 
 /// A row with its place in time.
 pub(super) struct Timed {
-    pub(super) row: Found,
+    pub(super) row: FoundRow,
     pub(super) kind: RowKind,
     pub(super) start: Option<Timestamp>,
     /// The values of the keys that calls inherit from their job.
@@ -27,9 +27,9 @@ pub(super) struct Timed {
 }
 
 impl Timed {
-    pub(super) fn new(question: &Question, jobs: &[JobRule], row: Found) -> Self {
+    pub(super) fn new(question: &Question, jobs: &[JobRule], row: FoundRow) -> Self {
         let rules = question.known_rules();
-        let is_call = |row: &Found| {
+        let is_call = |row: &FoundRow| {
             row.outcome.is_some() || by_event_type(&rules).any(|(event_type, _)| event_type == row.event_type)
         };
         let kind = if jobs.iter().any(|job| job.event_type == row.event_type) {
@@ -50,11 +50,11 @@ impl Timed {
         (self.start.is_none(), self.start, self.kind == RowKind::Event, self.row.moment, &self.row.id)
     }
 
-    pub(super) fn into_row(self, first: Option<Timestamp>, found_as: Option<&(Place, String)>) -> StoryRow {
+    pub(super) fn into_row(self, first: Option<Timestamp>, found_as: Option<&(IdPlace, String)>) -> StoryRow {
         let Self { row, kind, start, within, open_jobs, attempt, .. } = self;
         let named = match found_as {
-            Some((Place::Row, id)) => row.id.as_ref() == Some(id),
-            Some((Place::Span, id)) => row.span_id.as_ref() == Some(id) && kind != RowKind::Event,
+            Some((IdPlace::Row, id)) => row.id.as_ref() == Some(id),
+            Some((IdPlace::Span, id)) => row.span_id.as_ref() == Some(id) && kind != RowKind::Event,
             _ => false,
         };
         StoryRow {
@@ -107,7 +107,7 @@ pub(super) fn milliseconds(from: Timestamp, to: Timestamp) -> f64 {
 }
 
 /// The keys of the row that the calls of a job inherit, such as `trigger`. Those that are `null` tell nothing.
-fn inherited(jobs: &[JobRule], row: &Found) -> Vec<(String, Value)> {
+fn inherited(jobs: &[JobRule], row: &FoundRow) -> Vec<(String, Value)> {
     let mut keys = jobs.iter().flat_map(|job| &job.inherited).peekable();
     if keys.peek().is_none() {
         return Vec::new();

@@ -14,11 +14,11 @@ use crate::rules::model::{ANNOTATIONS, Match, MatchKind, Pattern, RuleSpec, Seve
 pub(crate) struct Wanted<'a> {
     pub(crate) verb: &'static str,
     pub(crate) field: &'a str,
-    place: Place,
+    place: FieldPlace,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum FieldPlace {
     /// The callsite declares it itself.
     Own,
     /// The callsite declares it, or the rule inherits it.
@@ -238,17 +238,19 @@ impl RuleSpec {
         let duration = self.duration_field.iter().map(|(field, _)| &**field);
         let redacted = self.redact.iter().map(|(name, _)| &*name.0);
         redacted
-            .map(of("redacts", Place::Here))
-            .chain(self.rename.iter().map(|(field, _)| &**field).map(of("renames", Place::Here)))
-            .chain(success.into_iter().map(of("reads its success from", Place::Here)))
-            .chain(severity.into_iter().map(of("reads its severity from", Place::Here)))
-            .chain(self.event_type_field.as_deref().map(of("reads its event type from", Place::Own)))
-            .chain(self.source_field.as_deref().map(of("reads its source from", Place::Own)))
-            .chain(self.times.iter().map(|(field, _)| &**field).map(of("reads a time from", Place::Here)))
-            .chain(reason.into_iter().map(of("reads its reason from", Place::Here)))
-            .chain(duration.map(of("reads its duration from", Place::Here)))
-            .chain(self.nest.iter().map(|nest| &*nest.prefix).map(of("nests", Place::Prefix)))
-            .chain(self.inherit.iter().map(|field| &**field).map(of("inherits", Place::Around)))
+            .map(of("redacts", FieldPlace::Here))
+            .chain(self.rename.iter().map(|(field, _)| &**field).map(of("renames", FieldPlace::Here)))
+            .chain(success.into_iter().map(of("reads its success from", FieldPlace::Here)))
+            .chain(severity.into_iter().map(of("reads its severity from", FieldPlace::Here)))
+            .chain(self.event_type_field.as_deref().map(of("reads its event type from", FieldPlace::Own)))
+            .chain(self.source_field.as_deref().map(of("reads its source from", FieldPlace::Own)))
+            .chain(
+                self.times.iter().map(|(field, _)| &**field).map(of("reads a time from", FieldPlace::Here)),
+            )
+            .chain(reason.into_iter().map(of("reads its reason from", FieldPlace::Here)))
+            .chain(duration.map(of("reads its duration from", FieldPlace::Here)))
+            .chain(self.nest.iter().map(|nest| &*nest.prefix).map(of("nests", FieldPlace::Prefix)))
+            .chain(self.inherit.iter().map(|field| &**field).map(of("inherits", FieldPlace::Around)))
     }
 
     /// Whether the callsite has the field; `None` for a field that a span around it declares.
@@ -256,13 +258,13 @@ impl RuleSpec {
         let pattern = Pattern(wanted.field.to_owned());
         let mut declared = meta.fields().iter().map(|field| field.name());
         match wanted.place {
-            Place::Around => None,
-            Place::Own => Some(declared.any(|name| name == wanted.field)),
-            Place::Prefix => Some(
+            FieldPlace::Around => None,
+            FieldPlace::Own => Some(declared.any(|name| name == wanted.field)),
+            FieldPlace::Prefix => Some(
                 declared
                     .any(|name| name.strip_prefix(wanted.field).is_some_and(|rest| rest.starts_with('.'))),
             ),
-            Place::Here => Some(
+            FieldPlace::Here => Some(
                 declared.any(|name| pattern.matches(name))
                     || self.inherit.iter().any(|name| pattern.matches(name))
                     || self.taken().any(|name| pattern.matches(name))

@@ -10,12 +10,12 @@ use tracing::Metadata;
 use tracing::callsite::Identifier;
 
 use super::Plans;
-use super::table::Callsites;
+use super::table::CallsiteTable;
 
 #[derive(Debug, Default)]
 pub(super) struct Discovery {
     /// The callsites that the table of the hot path would have.
-    pub(super) known: Callsites,
+    pub(super) known: CallsiteTable,
     calls: Mutex<HashMap<Identifier, u64>>,
 }
 
@@ -44,7 +44,7 @@ impl Plans {
     }
 
     /// The table of everything that was registered.
-    pub(super) fn known(&self) -> &Callsites {
+    pub(super) fn known(&self) -> &CallsiteTable {
         self.discovery.as_ref().map_or(&self.by_callsite, |discovery| &discovery.known)
     }
 }

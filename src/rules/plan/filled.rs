@@ -6,7 +6,7 @@ use super::{Destination, Plans, RowPlan};
 use crate::columns::ColumnMap;
 
 /// A column, and the key that is to fill it.
-pub(super) type Filled = (String, String);
+pub(super) type ColumnAndKey = (String, String);
 
 impl Plans {
     /// Sets the columns that rows fill from keys.
@@ -16,7 +16,10 @@ impl Plans {
     }
 
     /// The columns whose key no row so far can have, each with that key; and all keys of rows so far.
-    pub(crate) fn unfilled(&self, callsites: &[&'static Metadata<'static>]) -> (Vec<&Filled>, Vec<String>) {
+    pub(crate) fn unfilled(
+        &self,
+        callsites: &[&'static Metadata<'static>],
+    ) -> (Vec<&ColumnAndKey>, Vec<String>) {
         let plans = callsites.iter().filter_map(|meta| self.get(meta)).filter(|plan| plan.made.is_any());
         let mut keys: Vec<_> = plans.filter_map(|plan| plan.row()).flat_map(RowPlan::keys).collect();
         keys.extend(self.rules.constants().iter().map(|(key, _)| key.clone()));

@@ -13,7 +13,7 @@ const UNKNOWN: &str = "ledger.check";
 
 /// The rows of one event type and source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RowKind {
+pub(crate) struct EventKind {
     pub(crate) event_type: String,
     pub(crate) source: String,
     /// The severities that such a row can have.
@@ -30,10 +30,10 @@ pub(crate) struct RowKind {
 
 impl Rules {
     /// The kinds of rows that the rules make.
-    pub(crate) fn kinds(&self) -> Vec<RowKind> {
-        let mut kinds: Vec<RowKind> = Vec::new();
+    pub(crate) fn kinds(&self) -> Vec<EventKind> {
+        let mut kinds: Vec<EventKind> = Vec::new();
         for kind in self.list.iter().flat_map(|rule| rule.kinds()) {
-            let is_same = |known: &&mut RowKind| {
+            let is_same = |known: &&mut EventKind| {
                 known.event_type == kind.event_type && known.source == kind.source && known.set == kind.set
             };
             match kinds.iter_mut().find(is_same) {
@@ -52,8 +52,8 @@ impl Rules {
 }
 
 impl RuleSpec {
-    fn kinds(&self) -> Vec<RowKind> {
-        let kind = |event_type: String, is_type_guessed| RowKind {
+    fn kinds(&self) -> Vec<EventKind> {
+        let kind = |event_type: String, is_type_guessed| EventKind {
             event_type,
             source: self.source.as_deref().unwrap_or(UNKNOWN).to_owned(),
             severities: self.severities(),
@@ -110,7 +110,7 @@ mod tests {
 
     fn kinds(text: &str) -> Vec<(String, String, Vec<&'static str>, bool, bool)> {
         let rules: Rules = text.parse().expect("good rules");
-        let said = |kind: RowKind| {
+        let said = |kind: EventKind| {
             let severities = kind.severities.iter().map(|severity| severity.as_str()).collect();
             (kind.event_type, kind.source, severities, kind.is_type_guessed, kind.is_source_guessed)
         };

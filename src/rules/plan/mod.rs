@@ -26,7 +26,7 @@ use tracing::Metadata;
 
 pub(crate) use self::advice::Wanted;
 pub(crate) use self::annotation::remedy;
-pub(crate) use self::kinds::RowKind;
+pub(crate) use self::kinds::EventKind;
 use self::made::Made;
 pub(crate) use self::names::{NameField, NameFields};
 pub(crate) use self::plans::Plans;
@@ -187,6 +187,7 @@ impl Plan {
         }
     }
 
+    #[inline]
     pub(crate) fn row(&self) -> Option<&RowPlan> {
         match &self.action {
             Action::Row(row) => Some(row),

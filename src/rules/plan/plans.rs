@@ -8,10 +8,10 @@ use tracing::Metadata;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::discovery::Discovery;
-use super::filled::Filled;
+use super::filled::ColumnAndKey;
 use super::matching::{cut, is_own};
 use super::names::left_out_by;
-use super::table::{Callsites, Known};
+use super::table::{CallsiteTable, Known};
 use super::take::{slots, takers};
 use super::unknown::Unknown;
 use super::{Action, Destination, NameFields, Plan, RowPlan, Site, site};
@@ -29,12 +29,12 @@ pub(crate) struct Plans {
     max_level: LevelFilter,
     /// Names that some rule inherits.
     inherited: Vec<String>,
-    pub(super) by_callsite: Callsites,
+    pub(super) by_callsite: CallsiteTable,
     /// Keeps `by_callsite` empty.
     pub(super) discovery: Option<Discovery>,
     sites: Mutex<Sites>,
     /// The columns that keys fill.
-    pub(super) filled: Vec<Filled>,
+    pub(super) filled: Vec<ColumnAndKey>,
     /// Some callsite may have unknown outcomes that no notice has named.
     pub(super) any_unknown: Arc<AtomicBool>,
 }

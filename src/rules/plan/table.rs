@@ -10,17 +10,17 @@ use super::Plan;
 
 /// All callsites that tracing has registered.
 #[derive(Debug)]
-pub(super) struct Callsites {
+pub(super) struct CallsiteTable {
     /// By the address of their metadata, one in each cell: most callsites are found here in a few instructions.
     front: Box<[OnceCell<&'static Known>]>,
-    all: Table,
+    all: HashTable,
 }
 
 /// Append-only open addressing. A full stretch of cells continues in the next, larger table.
 #[derive(Debug)]
-struct Table {
+struct HashTable {
     cells: Box<[OnceCell<&'static Known>]>,
-    next: OnceCell<Box<Table>>,
+    next: OnceCell<Box<HashTable>>,
 }
 
 /// A callsite that tracing has registered.
@@ -53,13 +53,13 @@ const STRETCH: usize = 8;
 /// The cells of the front, and of the first table: a power of two.
 const CELLS: usize = 256;
 
-impl Default for Callsites {
+impl Default for CallsiteTable {
     fn default() -> Self {
-        Self { front: cells(CELLS), all: Table::with_cells(CELLS) }
+        Self { front: cells(CELLS), all: HashTable::with_cells(CELLS) }
     }
 }
 
-impl Callsites {
+impl CallsiteTable {
     #[inline]
     pub(super) fn get(&self, meta: &Metadata<'_>) -> Option<&'static Known> {
         let address = ptr::from_ref(meta).cast::<()>();
@@ -82,7 +82,7 @@ fn cells(count: usize) -> Box<[OnceCell<&'static Known>]> {
     (0..count).map(|_| OnceCell::new()).collect()
 }
 
-impl Table {
+impl HashTable {
     fn with_cells(count: usize) -> Self {
         Self { cells: cells(count), next: OnceCell::new() }
     }

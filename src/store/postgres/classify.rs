@@ -228,7 +228,7 @@ impl StepError {
             StepCause::Sql(sqlx::Error::Database(_)) => {
                 self.database().map_or(Failure::Hold, |error| self.answer(error))
             }
-            StepCause::Sql(error) => class_of_driver(error),
+            StepCause::Sql(error) => failure_of_driver(error),
         }
     }
 
@@ -236,7 +236,7 @@ impl StepError {
     fn answer(&self, error: &PgDatabaseError) -> Failure {
         let of_rows = matches!(self.step, Step::Rows | Step::Commit);
         let (restaurant_id, booking_id) = self.references;
-        match class(error.code()) {
+        match failure_of_sqlstate(error.code()) {
             _ if of_rows && self.concerns_all_rows(error) => Failure::Hold,
             Failure::Reference { .. } if restaurant_id || booking_id => {
                 Failure::Reference { restaurant_id, booking_id }
@@ -289,8 +289,9 @@ fn is_locked_elsewhere(error: &PgDatabaseError) -> bool {
         && error.r#where().is_some_and(|place| place.contains("FOR KEY SHARE") || lines(place) > 1)
 }
 
-/// The failure for an [SQLSTATE](https://www.postgresql.org/docs/current/errcodes-appendix.html).
-fn class(sqlstate: &str) -> Failure {
+/// The failure for an [SQLSTATE](https://www.postgresql.org/docs/current/errcodes-appendix.html). For the states of
+/// [`concerns_all_rows`](StepError::concerns_all_rows) it does not count.
+fn failure_of_sqlstate(sqlstate: &str) -> Failure {
     match sqlstate {
         "57014" => Failure::Halve,
         "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => Failure::Retry,
@@ -306,7 +307,7 @@ fn class(sqlstate: &str) -> Failure {
 }
 
 /// The failure for an error that no server sent.
-fn class_of_driver(error: &sqlx::Error) -> Failure {
+fn failure_of_driver(error: &sqlx::Error) -> Failure {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Failure::Retry,
         // The driver encodes nothing but the batch.

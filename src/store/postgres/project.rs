@@ -87,7 +87,7 @@ pub(super) async fn rows(
     let mut rest = Vec::new();
     let mut header = HEADER;
     while within(Step::Read, ROW_TIMEOUT, next(&mut stream, &mut pieces)).await? {
-        let mut values = Values::default();
+        let mut values = RowValues::default();
         for piece in &pieces {
             if header == 0 && rest.is_empty() {
                 let done = projection.rows(piece, &mut values, each);
@@ -96,7 +96,7 @@ pub(super) async fn rows(
                 // The first row comes behind the header, and a server between may cut rows in two.
                 rest.extend_from_slice(piece);
                 let Some(bytes) = rest.get(header..) else { continue };
-                let done = header + projection.rows(bytes, &mut Values::default(), each);
+                let done = header + projection.rows(bytes, &mut RowValues::default(), each);
                 rest.drain(..done);
                 header = 0;
             }
@@ -165,7 +165,7 @@ enum EventType<'s> {
 
 /// The values of one row, and the texts among them.
 #[derive(Default)]
-struct Values<'a> {
+struct RowValues<'a> {
     columns: Vec<Option<&'a [u8]>>,
     texts: Vec<Option<&'a str>>,
 }
@@ -195,7 +195,7 @@ impl<'s> Projection<'s> {
     fn rows<'a>(
         &self,
         bytes: &'a [u8],
-        values: &mut Values<'a>,
+        values: &mut RowValues<'a>,
         each: &mut (dyn FnMut(&Reading<'_>) + Send),
     ) -> usize {
         let mut at = 0;
@@ -206,8 +206,8 @@ impl<'s> Projection<'s> {
         at
     }
 
-    fn row(&self, values: &mut Values<'_>, each: &mut (dyn FnMut(&Reading<'_>) + Send)) {
-        let Values { columns, texts } = values;
+    fn row(&self, values: &mut RowValues<'_>, each: &mut (dyn FnMut(&Reading<'_>) + Send)) {
+        let RowValues { columns, texts } = values;
         let value = |place: usize| columns.get(place).copied().flatten();
         let text = |place: usize| value(place).and_then(|bytes| str::from_utf8(bytes).ok());
         texts.clear();

@@ -11,7 +11,7 @@ use super::project::Look;
 use super::{Connected, Postgres, project};
 use crate::error::Error;
 use crate::store::TableName;
-use crate::store::read::{ReadRow, Reading, RowSource, Rows, Selection, next};
+use crate::store::read::{ReadRow, Reading, RowSource, RowStream, Selection, next};
 
 /// The timeout for the next row: a report may search all of a large table for it.
 pub(super) const ROW_TIMEOUT: Duration = Duration::from_secs(300);
@@ -114,7 +114,7 @@ async fn rows(
         .bind(selection.read_types())
         .bind(selection.since_text())
         .bind(selection.until_text());
-    let mut rows: Rows<'_> = query.fetch(connection);
+    let mut rows: RowStream<'_> = query.fetch(connection);
     while let Some(columns) = within(Step::Read, ROW_TIMEOUT, next(&mut rows)).await? {
         selection.offer(&ReadRow::from(columns), each);
     }

@@ -164,7 +164,7 @@ mod sqlite {
 }
 
 /// The driver's stream of rows.
-pub(super) type Rows<'a> = Pin<Box<dyn Stream<Item = Result<Columns, sqlx::Error>> + Send + 'a>>;
+pub(super) type RowStream<'a> = Pin<Box<dyn Stream<Item = Result<Columns, sqlx::Error>> + Send + 'a>>;
 
 pub(super) async fn next<S, T>(rows: &mut Pin<Box<S>>) -> Result<Option<T>, sqlx::Error>
 where

@@ -16,7 +16,7 @@ const TRAFFIC: &str = "SELECT event_type, count(*) FILTER (WHERE NOT is_ahead), 
      FROM (SELECT *, created_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+2 seconds') AS is_ahead FROM observability_events \
      WHERE created_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 day')) GROUP BY event_type ORDER BY 2 DESC LIMIT 50";
 
-type Traffic = (String, i64, String, i64, i64, String);
+type SqliteTraffic = (String, i64, String, i64, i64, String);
 
 impl Sqlite {
     /// As for Postgres.
@@ -105,7 +105,7 @@ impl Sqlite {
             );
             checkup.wrong("indexes", text);
         }
-        let rows: Vec<Traffic> = sqlx::query_as(traffic).fetch_all(&mut *connection).await?;
+        let rows: Vec<SqliteTraffic> = sqlx::query_as(traffic).fetch_all(&mut *connection).await?;
         if rows.iter().all(|(_, day, ..)| *day == 0) {
             checkup.ok("rows", "none in the last 24 hours");
         }

@@ -27,7 +27,7 @@ const NOTADB: u32 = 26;
 const CONSTRAINT_FOREIGNKEY: u32 = 787;
 
 /// The failure for a primary result code. Failures of other processes and of the disk pass.
-fn class(code: u32) -> Failure {
+fn failure_of_code(code: u32) -> Failure {
     match code {
         BUSY | LOCKED | NOMEM | IOERR | FULL | PROTOCOL => Failure::Retry,
         TOOBIG | CONSTRAINT | MISMATCH => Failure::Quarantine,
@@ -37,7 +37,7 @@ fn class(code: u32) -> Failure {
 
 fn failure(error: &sqlx::Error) -> Failure {
     match error {
-        sqlx::Error::Database(_) => class(primary(error)),
+        sqlx::Error::Database(_) => failure_of_code(primary(error)),
         _ => Failure::Hold,
     }
 }
@@ -175,13 +175,13 @@ mod tests {
     #[test]
     fn every_code_has_its_class() {
         for code in [BUSY, LOCKED, NOMEM, IOERR, FULL, PROTOCOL] {
-            assert_eq!(class(code), Failure::Retry, "{code}");
+            assert_eq!(failure_of_code(code), Failure::Retry, "{code}");
         }
         for code in [TOOBIG, CONSTRAINT, MISMATCH] {
-            assert_eq!(class(code), Failure::Quarantine, "{code}");
+            assert_eq!(failure_of_code(code), Failure::Quarantine, "{code}");
         }
         for code in [ERROR, PERM, READONLY, CANTOPEN, CORRUPT, NOTADB, 255] {
-            assert_eq!(class(code), Failure::Hold, "{code}");
+            assert_eq!(failure_of_code(code), Failure::Hold, "{code}");
         }
     }
 }

@@ -64,10 +64,10 @@ pub struct Sqlite {
     pub(super) columns: ColumnMap,
     pub(super) create_table: bool,
     /// Kept after passing failures: a database in memory ends with its connection.
-    open: Option<Open>,
+    open: Option<OpenFile>,
 }
 
-struct Open {
+struct OpenFile {
     connection: SqliteConnection,
     /// The file when it was last known to be this one; `None` in memory.
     file: Option<Seen>,
@@ -135,7 +135,7 @@ impl Sqlite {
             Some(open) => open,
             None => {
                 let connection = self.connect().await?;
-                Open { connection, file: self.location.look(), written: 0 }
+                OpenFile { connection, file: self.location.look(), written: 0 }
             }
         };
         Ok(&mut self.open.insert(open).connection)
@@ -247,7 +247,7 @@ impl Sqlite {
 
     /// Moves all rows into the file itself, and closes it.
     async fn close(&mut self) {
-        let Some(Open { mut connection, file, .. }) = self.open.take() else { return };
+        let Some(OpenFile { mut connection, file, .. }) = self.open.take() else { return };
         if file.is_some() {
             // SQLite leaves this out where a file was moved, and the next file must not meet its log. If it fails, the
             // rows are in the log, which the next connection reads.

@@ -5,7 +5,7 @@ use sqlx::AssertSqlSafe;
 use super::location::Change;
 use super::{Sqlite, classify};
 use crate::error::Error;
-use crate::store::read::{ExtraColumns, ReadRow, Reading, RowSource, Rows, Selection, next};
+use crate::store::read::{ExtraColumns, ReadRow, Reading, RowSource, RowStream, Selection, next};
 use crate::store::table_name::quoted;
 
 /// SQLite has no arrays, so the event types are one JSON array. Times of the ledger compare as text; rows with other
@@ -65,7 +65,7 @@ impl Sqlite {
             .bind(event_types)
             .bind(selection.since_text())
             .bind(selection.until_text());
-        let mut rows: Rows<'_> = query.fetch(self.connection().await?);
+        let mut rows: RowStream<'_> = query.fetch(self.connection().await?);
         while let Some(columns) = next(&mut rows).await? {
             selection.offer(&ReadRow::from(columns), each);
         }

@@ -29,22 +29,22 @@ const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-type Answer = Response<Full<Bytes>>;
+type HttpResponse = Response<Full<Bytes>>;
 
 /// What is served, to whom.
-pub(super) struct Site {
+pub(super) struct ServedSite {
     pub(super) pages: Pages,
     pub(super) token: Token,
     pub(super) port: u16,
 }
 
-enum Wanted {
+enum Requested {
     Page,
     Json,
 }
 
-impl Site {
-    pub(super) async fn answer(&self, request: &Request<Incoming>) -> Answer {
+impl ServedSite {
+    pub(super) async fn answer(&self, request: &Request<Incoming>) -> HttpResponse {
         if request.headers().get_all(header::HOST).iter().count() > 1 {
             return plain(
                 StatusCode::BAD_REQUEST,
@@ -69,12 +69,12 @@ impl Site {
         let status = if made.texts.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         let builder = Response::builder().status(status);
         match (wanted, made.texts) {
-            (Wanted::Page, texts) => {
+            (Requested::Page, texts) => {
                 let away = |why: String| served_page(Err(&why), RELOAD);
                 finished(builder, HTML, texts.map_or_else(away, |Texts { page, .. }| page))
             }
-            (Wanted::Json, Ok(Texts { json, .. })) => finished(builder, JSON, json),
-            (Wanted::Json, Err(why)) => {
+            (Requested::Json, Ok(Texts { json, .. })) => finished(builder, JSON, json),
+            (Requested::Json, Err(why)) => {
                 finished(builder, JSON, serde_json::json!({ "error": why }).to_string() + "\n")
             }
         }
@@ -94,22 +94,22 @@ impl Site {
                 .any(|own| own.as_bytes() == host.as_bytes())
     }
 
-    fn wanted(&self, path: &str) -> Option<Wanted> {
+    fn wanted(&self, path: &str) -> Option<Requested> {
         let (token, rest) = path.strip_prefix('/')?.split_once('/')?;
         let wanted = match rest {
-            "" => Wanted::Page,
-            "report.json" => Wanted::Json,
+            "" => Requested::Page,
+            "report.json" => Requested::Json,
             _ => return None,
         };
         self.token.is(token).then_some(wanted)
     }
 }
 
-fn plain(status: StatusCode, text: &str) -> Answer {
+fn plain(status: StatusCode, text: &str) -> HttpResponse {
     finished(Response::builder().status(status), TEXT, text.to_owned())
 }
 
-fn finished(builder: Builder, content_type: &'static str, text: String) -> Answer {
+fn finished(builder: Builder, content_type: &'static str, text: String) -> HttpResponse {
     let builder = builder.header(header::CONTENT_TYPE, content_type);
     let mut answer = builder.body(Full::new(Bytes::from(text))).unwrap_or_default();
     let headers = HEADERS.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value)));

@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinHandle, LocalSet};
 
-use self::answer::Site;
+use self::answer::ServedSite;
 use self::pages::Pages;
 use self::token::Token;
 use super::rows::LiveOptions;
@@ -78,7 +78,7 @@ impl Serve {
                 &format!("the page is on {address} until Ctrl-C; only who knows the address can read it"),
             );
         }
-        tokio::task::spawn_local(accept(listener, Rc::new(Site { pages, token, port })));
+        tokio::task::spawn_local(accept(listener, Rc::new(ServedSite { pages, token, port })));
         poll_fn(|context| {
             let signals = [interrupt.poll_recv(context), terminate.poll_recv(context)];
             if signals.iter().any(Poll::is_ready) { Poll::Ready(()) } else { Poll::Pending }
@@ -89,12 +89,12 @@ impl Serve {
 }
 
 /// A connection, which has one request.
-struct Open {
+struct OpenConnection {
     task: JoinHandle<()>,
     has_asked: Rc<Cell<bool>>,
 }
 
-async fn accept(listener: TcpListener, site: Rc<Site>) {
+async fn accept(listener: TcpListener, site: Rc<ServedSite>) {
     let mut open = VecDeque::new();
     loop {
         match listener.accept().await {
@@ -102,7 +102,7 @@ async fn accept(listener: TcpListener, site: Rc<Site>) {
                 make_room(&mut open);
                 let (site, has_asked) = (Rc::clone(&site), Rc::new(Cell::new(false)));
                 let task = tokio::task::spawn_local(connection(stream, site, Rc::clone(&has_asked)));
-                open.push_back(Open { task, has_asked });
+                open.push_back(OpenConnection { task, has_asked });
             }
             // Such as too many open files: the next one may succeed.
             Err(_) => tokio::time::sleep(PAUSE).await,
@@ -111,7 +111,7 @@ async fn accept(listener: TcpListener, site: Rc<Site>) {
 }
 
 /// A program that knows no token can open connections, and must not keep out who knows it.
-fn make_room(open: &mut VecDeque<Open>) {
+fn make_room(open: &mut VecDeque<OpenConnection>) {
     open.retain(|one| !one.task.is_finished());
     if open.len() >= MOST_CONNECTIONS {
         let silent = open.iter().position(|one| !one.has_asked.get());
@@ -121,7 +121,7 @@ fn make_room(open: &mut VecDeque<Open>) {
     }
 }
 
-async fn connection(stream: TcpStream, site: Rc<Site>, has_asked: Rc<Cell<bool>>) {
+async fn connection(stream: TcpStream, site: Rc<ServedSite>, has_asked: Rc<Cell<bool>>) {
     let answer = |request| {
         has_asked.set(true);
         let site = Rc::clone(&site);

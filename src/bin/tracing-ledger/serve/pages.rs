@@ -17,12 +17,12 @@ pub(super) struct Pages {
     question: Question,
     urls: Vec<String>,
     window: Duration,
-    made: Mutex<Option<Made>>,
+    made: Mutex<Option<MadePage>>,
 }
 
 /// What was made last.
 #[derive(Clone)]
-pub(super) struct Made {
+pub(super) struct MadePage {
     at: Instant,
     /// Or why the database does not answer.
     pub(super) texts: Result<Texts, String>,
@@ -40,13 +40,13 @@ impl Pages {
     }
 
     /// At most one of all requests asks the database, and the others wait for it.
-    pub(super) async fn made(&self) -> Made {
+    pub(super) async fn made(&self) -> MadePage {
         let mut made = self.made.lock().await;
         match &*made {
             Some(made) if made.at.elapsed() < FRESH => made.clone(),
             _ => {
                 let texts = self.make().await.map_err(|error| format!("{error:#}"));
-                made.insert(Made { at: Instant::now(), texts }).clone()
+                made.insert(MadePage { at: Instant::now(), texts }).clone()
             }
         }
     }

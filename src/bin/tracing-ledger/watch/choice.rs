@@ -10,7 +10,7 @@ const WINDOWS: [u64; 6] = [1, 5, 15, 60, 6 * 60, 24 * 60];
 
 /// The event type, the group and the window.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Choice {
+pub(super) struct WatchChoice {
     /// `None` before a person picks one: then it is the first.
     event: Option<String>,
     /// The keys of the groups to show; `None` shows event types.
@@ -31,7 +31,7 @@ pub(super) enum Reaction {
     Reread,
 }
 
-impl Choice {
+impl WatchChoice {
     pub(super) fn new(window: Duration) -> Self {
         Self { event: None, group: None, window, is_selective: false }
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use tracing_ledger::report::Live;
 
-use self::choice::Choice;
+use self::choice::WatchChoice;
 use self::screen::Screen;
 use super::rows::{LiveOptions, known_event_types};
 use super::span::short_window;
@@ -38,7 +38,7 @@ impl Watch {
     pub(super) fn run(&self) -> Result<ExitCode, Box<dyn Error>> {
         let question = self.rows.question()?;
         let live = Live::new(&question, self.window, &self.rows.database_url)?;
-        let mut choice = Choice::new(self.window);
+        let mut choice = WatchChoice::new(self.window);
         choice.is_selective = self.rows.rows.is_selective();
         if self.once {
             return runtime()?.block_on(self.once(live, choice));
@@ -53,7 +53,7 @@ impl Watch {
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn once(&self, mut live: Live, mut choice: Choice) -> Result<ExitCode, Box<dyn Error>> {
+    async fn once(&self, mut live: Live, mut choice: WatchChoice) -> Result<ExitCode, Box<dyn Error>> {
         live.look().await?;
         let view = live.view(SystemTime::now()).await?;
         let is_empty = view.report.is_empty();

@@ -14,7 +14,7 @@ use ratatui::widgets::{Paragraph, Widget};
 use tracing_ledger::report::{EventFigures, Figures, LiveFailure, LiveView, Report};
 
 use self::fit::{cut, cut_left, filled, visible, width_of, wrapped};
-use super::choice::{Choice, keys};
+use super::choice::{WatchChoice, keys};
 
 /// The columns of a sparkline, with the space before it.
 const SPARKLINE: usize = 13;
@@ -36,7 +36,7 @@ pub(super) struct Screen {
     /// `None` before the first look at the database.
     pub(super) view: Option<LiveView>,
     pub(super) away: Option<Away>,
-    pub(super) choice: Choice,
+    pub(super) choice: WatchChoice,
     pub(super) now: SystemTime,
 }
 
@@ -145,7 +145,13 @@ impl Screen {
         }
     }
 
-    fn table<'a>(&self, view: &'a LiveView, rows: &[Shown<'a>], room: usize, width: usize) -> Vec<Line<'a>> {
+    fn table<'a>(
+        &self,
+        view: &'a LiveView,
+        rows: &[ScreenLine<'a>],
+        room: usize,
+        width: usize,
+    ) -> Vec<Line<'a>> {
         let name = width.saturating_sub(FIGURES).max(10);
         let room = room.max(1);
         let header = self.table_header(view, rows.len(), room, name);
@@ -214,7 +220,7 @@ impl Screen {
 }
 
 /// One line of the table.
-struct Shown<'a> {
+struct ScreenLine<'a> {
     name: String,
     event_type: &'a str,
     by: &'a [(String, Option<String>)],
@@ -222,10 +228,10 @@ struct Shown<'a> {
     is_picked: bool,
 }
 
-fn table_rows<'a>(choice: &Choice, view: &'a LiveView) -> Vec<Shown<'a>> {
+fn table_rows<'a>(choice: &WatchChoice, view: &'a LiveView) -> Vec<ScreenLine<'a>> {
     let picked = choice.event(view);
     let Some(wanted) = &choice.group else {
-        let shown = |event: &'a EventFigures| Shown {
+        let shown = |event: &'a EventFigures| ScreenLine {
             name: event.event_type.clone(),
             event_type: &event.event_type,
             by: &[],
@@ -238,7 +244,7 @@ fn table_rows<'a>(choice: &Choice, view: &'a LiveView) -> Vec<Shown<'a>> {
     let of = of.filter(|(_, group)| keys(group) == *wanted);
     of.map(|(event, group)| {
         let values: Vec<_> = group.by.iter().map(|(_, value)| value.as_deref().unwrap_or(NONE)).collect();
-        Shown {
+        ScreenLine {
             name: values.join(", "),
             event_type: &event.event_type,
             by: &group.by,
@@ -249,7 +255,7 @@ fn table_rows<'a>(choice: &Choice, view: &'a LiveView) -> Vec<Shown<'a>> {
     .collect()
 }
 
-impl Shown<'_> {
+impl ScreenLine<'_> {
     /// Its figures in each part of the window, where it has rows.
     fn over_time<'r>(&self, parts: &'r [Report]) -> impl Iterator<Item = Option<&'r Figures>> {
         parts.iter().map(|part| {

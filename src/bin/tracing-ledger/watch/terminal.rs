@@ -15,7 +15,7 @@ use ratatui::layout::{Position, Rect};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use tracing_ledger::report::Live;
 
-use super::choice::{Choice, Reaction};
+use super::choice::{Reaction, WatchChoice};
 use super::reader::{News, Reader};
 use super::screen::{Away, Screen};
 
@@ -23,7 +23,7 @@ use super::screen::{Away, Screen};
 const TICK: Duration = Duration::from_millis(100);
 
 /// Shows the last minutes until a key or a signal ends it. The terminal is restored, also after a panic.
-pub(super) fn run(live: Live, choice: Choice) -> Result<(), Box<dyn Error>> {
+pub(super) fn run(live: Live, choice: WatchChoice) -> Result<(), Box<dyn Error>> {
     let [ended, continued] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
     for (signal, flag) in [(SIGHUP, &ended), (SIGINT, &ended), (SIGTERM, &ended), (SIGCONT, &continued)] {
         signal_hook::flag::register(signal, Arc::clone(flag))?;
@@ -46,7 +46,7 @@ fn in_terminal<T>(
 fn show(
     terminal: &mut DefaultTerminal,
     reader: &Reader,
-    choice: Choice,
+    choice: WatchChoice,
     [ended, continued]: [&AtomicBool; 2],
 ) -> Result<(), Box<dyn Error>> {
     let mut screen = Screen { view: None, away: None, choice, now: SystemTime::now() };

@@ -43,7 +43,7 @@ const LENGTHS: [(i64, i64); 26] = [
 ];
 
 /// What is known of one step.
-pub(super) trait Tally: Default {
+pub(super) trait StepData: Default {
     /// Adds what is known of another one.
     fn include(&mut self, other: &Self);
 }
@@ -63,7 +63,7 @@ impl<T, const MOST: i64> Default for ByTime<T, MOST> {
     }
 }
 
-impl<T: Tally, const MOST: i64> ByTime<T, MOST> {
+impl<T: StepData, const MOST: i64> ByTime<T, MOST> {
     /// The tally for a row of this moment.
     pub(super) fn at(&mut self, moment: Timestamp) -> &mut T {
         let second = second(moment);

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-use super::by_time::{ByTime, Tally};
+use super::by_time::{ByTime, StepData};
 use crate::report::answer::Share;
 use crate::report::detail::TimeStep;
 use crate::report::observe::Observation;
@@ -46,7 +46,7 @@ impl Steps {
     }
 }
 
-impl Tally for StepTally {
+impl StepData for StepTally {
     fn include(&mut self, other: &Self) {
         self.succeeded.include(&other.succeeded);
         self.failed.include(&other.failed);

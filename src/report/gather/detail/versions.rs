@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-use super::by_time::{ByTime, Tally};
+use super::by_time::{ByTime, StepData};
 use crate::report::detail::{Deploy, VersionRows};
 use crate::report::observe::Observation;
 
@@ -39,7 +39,7 @@ struct VersionTally {
     last: Timestamp,
 }
 
-impl Tally for StepVersions {
+impl StepData for StepVersions {
     fn include(&mut self, other: &Self) {
         for (version, tally) in other {
             self.entry(*version).and_modify(|own| own.include(tally)).or_insert(*tally);

@@ -44,11 +44,11 @@ pub(super) struct Ink {
     /// Of a line.
     width: f64,
     dash: Option<&'static str>,
-    shape: Shape,
+    shape: ChartShape,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
+enum ChartShape {
     Line,
     /// Filled.
     Area,
@@ -60,20 +60,20 @@ enum Shape {
 
 impl Ink {
     pub(super) const fn line(colour: &'static str, width: f64, dash: Option<&'static str>) -> Self {
-        Self { colour, width, dash, shape: Shape::Line }
+        Self { colour, width, dash, shape: ChartShape::Line }
     }
 
     pub(super) const fn area(colour: &'static str) -> Self {
-        Self { colour, width: 0.0, dash: None, shape: Shape::Area }
+        Self { colour, width: 0.0, dash: None, shape: ChartShape::Area }
     }
 
     pub(super) const fn outline(colour: &'static str) -> Self {
-        Self { colour, width: 1.2, dash: None, shape: Shape::Outline }
+        Self { colour, width: 1.2, dash: None, shape: ChartShape::Outline }
     }
 
     /// The points that a line of this ink cannot reach. They are thicker than the line.
     pub(super) const fn dots(self) -> Self {
-        Self { width: self.width * 1.5 + 2.0, dash: None, shape: Shape::Dots, ..self }
+        Self { width: self.width * 1.5 + 2.0, dash: None, shape: ChartShape::Dots, ..self }
     }
 
     pub(super) fn draw(self, path: &str) -> Markup {
@@ -86,10 +86,10 @@ impl Ink {
     }
 
     fn draw_stretched(self, path: &str, effect: Option<&str>) -> Markup {
-        let cap = (self.shape == Shape::Dots).then_some("round");
+        let cap = (self.shape == ChartShape::Dots).then_some("round");
         html! {
             @if path.is_empty() {
-            } @else if self.shape == Shape::Area {
+            } @else if self.shape == ChartShape::Area {
                 path d=(path) fill=(self.colour) {}
             } @else {
                 path d=(path) fill="none" stroke=(self.colour) stroke-width=(self.width) stroke-dasharray=[self.dash]
@@ -101,9 +101,9 @@ impl Ink {
     /// In a legend.
     fn sample(self, x: f64, y: f64) -> Markup {
         self.draw(&match self.shape {
-            Shape::Line => format!("M{x} {}h16", y + 8.0),
-            Shape::Area | Shape::Outline => format!("M{x} {}h12v8h-12z", y + 4.0),
-            Shape::Dots => format!("M{} {}h0", x + 8.0, y + 8.0),
+            ChartShape::Line => format!("M{x} {}h16", y + 8.0),
+            ChartShape::Area | ChartShape::Outline => format!("M{x} {}h12v8h-12z", y + 4.0),
+            ChartShape::Dots => format!("M{} {}h0", x + 8.0, y + 8.0),
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Environment;
-use super::url::Pair;
+use super::url::UrlPair;
 use crate::error::Error;
 
 /// Where Debian's packages look without `PGSYSCONFDIR`. Other builds of libpq look elsewhere.
@@ -14,7 +14,7 @@ pub(super) fn pairs(
     service: &str,
     named: Option<&str>,
     environment: &Environment<'_>,
-) -> Result<Vec<Pair>, Error> {
+) -> Result<Vec<UrlPair>, Error> {
     let user = match named {
         Some(path) => Some(PathBuf::from(path)),
         None => environment.in_home(".pg_service.conf"),
@@ -45,8 +45,8 @@ fn read(path: &Path, named: bool) -> Result<Option<String>, Error> {
 }
 
 /// The pairs below `[service]`.
-fn section(text: &str, service: &str) -> Result<Option<Vec<Pair>>, Error> {
-    let mut found: Option<Vec<Pair>> = None;
+fn section(text: &str, service: &str) -> Result<Option<Vec<UrlPair>>, Error> {
+    let mut found: Option<Vec<UrlPair>> = None;
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             if found.is_some() {
@@ -60,7 +60,7 @@ fn section(text: &str, service: &str) -> Result<Option<Vec<Pair>>, Error> {
     Ok(found)
 }
 
-fn pair(line: &str) -> Result<Pair, Error> {
+fn pair(line: &str) -> Result<UrlPair, Error> {
     if line.starts_with("ldap") {
         return Err(Error::config(
             "the service file refers to LDAP, which is not read here; write the parameters out",

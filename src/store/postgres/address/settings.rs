@@ -1,7 +1,7 @@
 //! The parameters that are set: by the URL, else by the service, else by the environment.
 
 use super::parameters::{self, PARAMETERS, Parameter, Treatment};
-use super::url::{self, Pair};
+use super::url::{self, UrlPair};
 use super::{Environment, service};
 use crate::error::Error;
 
@@ -50,7 +50,7 @@ impl Assignment {
 pub(super) struct Settings {
     settings: Vec<Assignment>,
     /// The driver's form of `options`: `options[NAME]=VALUE`.
-    pub(super) session_options: Vec<Pair>,
+    pub(super) session_options: Vec<UrlPair>,
 }
 
 impl Settings {
@@ -87,7 +87,7 @@ impl Settings {
         Ok(settings)
     }
 
-    fn set(&mut self, (name, value): Pair, source: SetBy, url: &str) -> Result<(), Error> {
+    fn set(&mut self, (name, value): UrlPair, source: SetBy, url: &str) -> Result<(), Error> {
         if let Some(name) = name.strip_prefix("options[").and_then(|name| name.strip_suffix(']')) {
             self.session_options.push((name.to_owned(), value));
             return Ok(());

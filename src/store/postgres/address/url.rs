@@ -5,7 +5,7 @@
 use crate::error::Error;
 
 /// A name and a value, in the order of the URL; a later one replaces an earlier one.
-pub(super) type Pair = (String, String);
+pub(super) type UrlPair = (String, String);
 
 pub(super) fn unreadable(why: &str) -> Error {
     Error::config(format!(
@@ -16,7 +16,7 @@ pub(super) fn unreadable(why: &str) -> Error {
 const ENCODE: &str = "percent-encode the special characters of user and password";
 
 /// The pairs that the URL consists of.
-pub(super) fn pairs(url: &str) -> Result<Vec<Pair>, Error> {
+pub(super) fn pairs(url: &str) -> Result<Vec<UrlPair>, Error> {
     let Some(rest) = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://")) else {
         return Err(unreadable("it does not begin with postgres://"));
     };
@@ -43,7 +43,7 @@ pub(super) fn pairs(url: &str) -> Result<Vec<Pair>, Error> {
     Ok(pairs)
 }
 
-fn push(pairs: &mut Vec<Pair>, name: &str, value: String) {
+fn push(pairs: &mut Vec<UrlPair>, name: &str, value: String) {
     if !value.is_empty() {
         pairs.push((name.to_owned(), value));
     }

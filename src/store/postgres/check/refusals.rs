@@ -28,7 +28,7 @@ const TRIGGERS: &str = "SELECT CASE WHEN t.tgtype & 64 <> 0 THEN format('DROP TR
 type Trigger = (String, String, bool, bool);
 
 /// A row that the table rejects.
-pub(super) struct Refusal {
+pub(super) struct RejectedTrial {
     pub(super) trial: Trial,
     pub(super) error: StepError,
     /// Whether the row was without the fields that fill columns, and is taken with them.
@@ -41,7 +41,7 @@ pub(super) struct Refusal {
 pub(super) struct Refusals<'a> {
     name: &'a TableName,
     trials: &'a [Trial],
-    refused: Vec<Refusal>,
+    refused: Vec<RejectedTrial>,
     /// Fields that a row has to have, with their columns.
     needed: Vec<(String, String)>,
     /// Rows that are gone without an error, and whether someone has looked.
@@ -51,7 +51,7 @@ pub(super) struct Refusals<'a> {
 }
 
 /// The line about a rejected row, after its event type.
-struct Verdict {
+struct RejectionLine {
     health: Health,
     text: String,
     /// Rows with the same one share a line.
@@ -69,7 +69,7 @@ impl<'a> Refusals<'a> {
         Self { name, trials, refused, needed, left_out, constraints, triggers }
     }
 
-    pub(super) fn add(&mut self, refusal: Refusal) {
+    pub(super) fn add(&mut self, refusal: RejectedTrial) {
         self.refused.push(refusal);
     }
 
@@ -135,18 +135,18 @@ impl<'a> Refusals<'a> {
         self.note_left_out(checkup);
     }
 
-    fn judge(&self, refusal: &Refusal, samples: &[Sample]) -> Verdict {
-        let Refusal { trial, error, is_bare, .. } = refusal;
+    fn judge(&self, refusal: &RejectedTrial, samples: &[Sample]) -> RejectionLine {
+        let RejectedTrial { trial, error, is_bare, .. } = refusal;
         let said = self.name.in_message(&error.to_string());
         if error.is_passing() {
-            return Verdict::new(Health::Unknown, said);
+            return RejectionLine::new(Health::Unknown, said);
         }
         let columns = self.columns_of(error);
         let guesses = guesses(trial, samples, *is_bare);
         let guessed = guessed(refusal, &guesses, &columns, samples, &said);
         if *is_bare {
             let text = format!(" are rejected if they lack the fields of \"columns\": {said}");
-            return Verdict::new(Health::Warning, text);
+            return RejectionLine::new(Health::Warning, text);
         }
         if !guessed.is_empty() {
             let values: Vec<_> =
@@ -155,7 +155,7 @@ impl<'a> Refusals<'a> {
                 " are rejected with the value {}, which is made up: {said}: see whether the real values pass",
                 values.join(", ")
             );
-            return Verdict { guess: Some(said), ..Verdict::new(Health::Warning, text) };
+            return RejectionLine { guess: Some(said), ..RejectionLine::new(Health::Warning, text) };
         }
         let triggers = || {
             let fails = |(_, function, ..): &&Trigger| error.place().contains(&format!("{function}("));
@@ -167,10 +167,10 @@ impl<'a> Refusals<'a> {
             let text = format!(
                 " are rejected without the fields of their calls: {said}: see whether the real rows pass"
             );
-            return Verdict::new(Health::Warning, text);
+            return RejectionLine::new(Health::Warning, text);
         }
         let ends: String = triggers().map(|(end, ..)| format!(": {end}")).collect();
-        let mut verdict = Verdict::new(Health::Wrong, format!(" are rejected: {said}{ends}"));
+        let mut verdict = RejectionLine::new(Health::Wrong, format!(" are rejected: {said}{ends}"));
         verdict.cause = error.of_function().unwrap_or(verdict.cause);
         let is_one = |column: &&str| columns.iter().any(|other| other == column);
         verdict.changeable = ["event_type", "source", "severity"].into_iter().filter(is_one).collect();
@@ -227,7 +227,7 @@ impl<'a> Refusals<'a> {
     }
 }
 
-impl Verdict {
+impl RejectionLine {
     fn new(health: Health, text: String) -> Self {
         Self { health, cause: text.clone(), text, guess: None, changeable: Vec::new() }
     }
@@ -255,7 +255,7 @@ impl Verdict {
 
 /// The values among these that are made up, and that the error is about.
 fn guessed<'a>(
-    refusal: &Refusal,
+    refusal: &RejectedTrial,
     guesses: &'a [(String, String)],
     columns: &[String],
     samples: &[Sample],

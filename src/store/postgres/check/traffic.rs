@@ -21,7 +21,7 @@ const TRAFFIC: &str = "SELECT event_type::text, count(*) FILTER (WHERE created_a
 
 /// An event type; its rows of the last hour and day, the time of the last one, and the bytes of the day; then the rows of the
 /// future, and the time of the last one of all.
-type Traffic = (String, i64, i64, String, i64, i64, String);
+type PostgresTraffic = (String, i64, i64, String, i64, i64, String);
 
 pub(super) async fn look(
     connection: &mut PgConnection,
@@ -35,7 +35,7 @@ pub(super) async fn look(
         return Ok(());
     }
     let found = sqlx::query_as(sql(TRAFFIC)).persistent(false).fetch_all(&mut *connection);
-    let found: Vec<Traffic> = statement(Step::Read, found).await?;
+    let found: Vec<PostgresTraffic> = statement(Step::Read, found).await?;
     let rows: i64 = found.iter().map(|(_, _, day, ..)| day).sum();
     if rows == 0 {
         checkup.ok("rows", "none in the last 24 hours");

@@ -8,7 +8,7 @@ use super::super::classify::{Step, StepError};
 use super::super::connect::{simple, statement};
 use super::super::table::TableFound;
 use super::super::{WriteError, insert};
-use super::refusals::{Refusal, Refusals};
+use super::refusals::{Refusals, RejectedTrial};
 use crate::columns::ColumnMap;
 use crate::finding::Checkup;
 use crate::row::Row;
@@ -107,12 +107,12 @@ impl<'a> Tester<'a> {
         let is_bare_taken = matches!(bare, Some(Answer::Taken));
         match (full, bare) {
             (Answer::Refused(error), _) => {
-                refusals.add(Refusal { trial: trial.clone(), error, is_bare: false, is_bare_taken })
+                refusals.add(RejectedTrial { trial: trial.clone(), error, is_bare: false, is_bare_taken })
             }
             (Answer::LeftOut, _) => refusals.left_out(trial, true),
             (Answer::Unseen, _) => refusals.left_out(trial, false),
             (Answer::Taken, Some(Answer::Refused(error))) => {
-                refusals.add(Refusal { trial: trial.clone(), error, is_bare: true, is_bare_taken });
+                refusals.add(RejectedTrial { trial: trial.clone(), error, is_bare: true, is_bare_taken });
             }
             (Answer::Taken, _) => {}
         }

@@ -4,7 +4,7 @@ use super::*;
 
 fn all(sqlstates: &[&str], failure: Failure) {
     for sqlstate in sqlstates {
-        assert_eq!(class(sqlstate), failure, "{sqlstate}");
+        assert_eq!(failure_of_sqlstate(sqlstate), failure, "{sqlstate}");
     }
 }
 

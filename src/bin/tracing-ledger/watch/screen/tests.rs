@@ -49,7 +49,7 @@ async fn screen(rows: &[Row], window: u64) -> Screen {
     let mut live = Live::new(&Question::new(), window, &[file.url()]).expect("a URL");
     live.look().await.expect("it is read");
     let view = live.view(now()).await.expect("a view");
-    Screen { view: Some(view), away: None, choice: Choice::new(window), now: now() }
+    Screen { view: Some(view), away: None, choice: WatchChoice::new(window), now: now() }
 }
 
 fn drawn(screen: &Screen, width: u16, height: u16) -> Vec<String> {

@@ -13,14 +13,14 @@ use crate::record::Fields;
 ///
 /// Values that are to be formatted are formatted apart and without the lock: their `Debug` is the user's, and may
 /// take its time, emit spans, or panic.
-pub(super) struct Collector<'a> {
+pub(super) struct FieldVisitor<'a> {
     /// Made for the span.
     pub(super) cursor: Cursor<'a>,
     pub(super) place: Place,
     pub(super) id: &'a Id,
 }
 
-impl Collector<'_> {
+impl FieldVisitor<'_> {
     #[inline]
     fn put(&mut self, put: impl FnOnce(&mut Fields)) {
         if let Some(open) = self.cursor.stay(self.id, self.place) {
@@ -37,7 +37,7 @@ impl Collector<'_> {
     }
 }
 
-impl Visit for Collector<'_> {
+impl Visit for FieldVisitor<'_> {
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.put(|fields| fields.record_bool(field, value));
     }

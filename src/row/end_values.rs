@@ -2,49 +2,14 @@
 
 use std::ops::RangeBounds;
 
+use crate::outcome::Outcome;
 use crate::record::{Head, Value, Values, Verdict};
 use crate::rules::model::{Silent, SuccessTest};
 use crate::rules::plan::RowPlan;
 
-/// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The call returned (with or without success).
-    Ok,
-    /// The call returned `Err`.
-    Error,
-    /// The call panicked.
-    Panic,
-    /// The future was dropped before it finished.
-    Cancelled,
-    /// The call reported no outcome. It may have returned or been dropped.
-    Unknown,
-}
-
-impl Outcome {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Error => "error",
-            Self::Panic => "panic",
-            Self::Cancelled => "cancelled",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// The `result` of a span that recorded none.
-    pub(crate) fn result(self) -> &'static str {
-        match self {
-            Self::Error | Self::Panic => "error",
-            Self::Cancelled => "cancelled",
-            Self::Ok | Self::Unknown => "unknown",
-        }
-    }
-}
-
 /// The values of a row about the end of the call.
 #[derive(Debug)]
-pub(crate) struct Judgement<'a> {
+pub(crate) struct EndValues<'a> {
     pub(crate) outcome: Outcome,
     /// `None` only if the outcome is unknown.
     pub(crate) success: Option<bool>,
@@ -69,7 +34,7 @@ pub(crate) struct Given<'a> {
     pub(crate) error: Option<(&'a str, Value<'a>)>,
 }
 
-impl<'a> Judgement<'a> {
+impl<'a> EndValues<'a> {
     pub(crate) fn of(head: &'a Head, values: Values<'a>, row: &'a RowPlan, given: &Given<'a>) -> Self {
         let reported = match reported(head, values, row, given.success) {
             Reported::Nothing if given.result.is_some() => Reported::Success(true),
