@@ -29,7 +29,8 @@ impl ColumnMap {
     }
 
     fn check(&self, key: &str, column: &str) -> Result<(), String> {
-        let is_name = (1..=MAX_SQL_NAME_BYTES).contains(&column.trim().len()) && !column.contains(char::is_control);
+        let is_name =
+            (1..=MAX_SQL_NAME_BYTES).contains(&column.trim().len()) && !column.contains(char::is_control);
         if !is_name || column.len() > MAX_SQL_NAME_BYTES {
             return Err(format!(
                 "fills {column:?} from {key:?}, but {column:?} is no name of a column: use one of at most {MAX_SQL_NAME_BYTES} bytes"
@@ -120,10 +121,7 @@ mod tests {
             columns.fill(key, Some(column)).expect_err(column)
         };
         for fixed in ["id", "created_at", "source", "event_type", "severity", "context", "ID"] {
-            assert!(
-                wrong("key", fixed).ends_with("already: use another column"),
-                "{fixed}"
-            );
+            assert!(wrong("key", fixed).ends_with("already: use another column"), "{fixed}");
         }
         assert!(wrong("", "x").starts_with("has an empty key"));
         for name in ["", " ", "a\nb", &"x".repeat(64)] {

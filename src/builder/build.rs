@@ -76,7 +76,9 @@ impl Builder {
         // The rules of `instrumented` come after these, so they may find nothing left to name.
         let mut dead = self.rules.dead();
         dead.extend(self.instrumented.iter().filter_map(|name| Rules::dead_crate(name)));
-        if let Some(dead) = dead.first().cloned().or_else(|| rules.overlooks_annotations()).filter(|_| self.strict) {
+        if let Some(dead) =
+            dead.first().cloned().or_else(|| rules.overlooks_annotations()).filter(|_| self.strict)
+        {
             return Err(Error::config(format!("strict: {dead}")));
         }
         let mut queue = Queue::new(self.queue_capacity, self.overflow, self.batch_size);

@@ -265,10 +265,13 @@ impl Census {
         let program = Program::of(self, callsites.is_empty() && (at_end || self.is_gone()));
         let words = Words::about(&self.plans, &callsites);
         let overlooking = words.overlooking();
-        let overlooking = overlooking.into_iter().filter(|(rule, _)| lock(&self.said).overlooking.insert(*rule));
+        let overlooking =
+            overlooking.into_iter().filter(|(rule, _)| lock(&self.said).overlooking.insert(*rule));
         let hidden = words.hidden(&self.untold(&program.hidden));
-        let texts =
-            hidden.into_iter().chain(words.of_the_run(&program, at_end)).chain(overlooking.map(|(_, text)| text));
+        let texts = hidden
+            .into_iter()
+            .chain(words.of_the_run(&program, at_end))
+            .chain(overlooking.map(|(_, text)| text));
         self.say(route, texts.map(|text| (NoticeKind::Setup, text)));
         if at_end {
             self.say_unknown(route, true);

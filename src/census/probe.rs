@@ -96,7 +96,9 @@ pub(super) fn follow_returns(census: &Census) {
     let reporting: Vec<_> = plans.filter_map(|plan| Some((plan, plan.reported_by()?))).collect();
     let Some(dispatch) = census.subscriber().filter(|_| !reporting.is_empty()) else { return };
     let passes = |event: &Metadata<'_>| *event.level() <= LevelFilter::current() && dispatch.enabled(event);
-    apart(census, || reporting.iter().filter(|(_, event)| !passes(event)).for_each(|(plan, _)| plan.note_lost_return()));
+    apart(census, || {
+        reporting.iter().filter(|(_, event)| !passes(event)).for_each(|(plan, _)| plan.note_lost_return())
+    });
 }
 
 /// The callsites among these that a filter hides by now.

@@ -1,8 +1,8 @@
 //! Checks whether a ledger works: its rules, its spool and, on a separate thread, its database.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 

@@ -7,7 +7,7 @@ use tracing::Metadata;
 use crate::notice::{self, NoticeKind};
 use crate::record::{Head, Value};
 use crate::rules::model::Silent;
-use crate::rules::plan::{RowPlan, RowNotice};
+use crate::rules::plan::{RowNotice, RowPlan};
 
 /// A column whose value comes from a field, with the remedy for a value that it cannot have.
 #[derive(Clone, Copy)]

@@ -43,7 +43,8 @@ impl Rules {
     pub(crate) fn overlooks_annotations(&self) -> Option<String> {
         let rules = self.list.iter().enumerate().filter(|(_, rule)| rule.is_of_annotations());
         let mut shadows = rules.filter_map(|(index, rule)| Some((rule.matches.kind, self.shadow_of(index)?)));
-        let (kind, earlier) = shadows.find(|(_, earlier)| !self.list[*earlier].reads_annotation(ANNOTATIONS[0]))?;
+        let (kind, earlier) =
+            shadows.find(|(_, earlier)| !self.list[*earlier].reads_annotation(ANNOTATIONS[0]))?;
         let (title, kind) = (self.list[earlier].title(earlier), kind.key());
         let remedy = remedy(&ANNOTATIONS);
         Some(format!(

@@ -42,14 +42,19 @@ impl Plan {
     /// Whether nothing has explained these calls yet.
     fn is_unexplained(&self) -> bool {
         let was_proven = self.shape.as_ref().is_some_and(Shape::was_proven);
-        self.unknown.first.get().is_some() && !was_proven && !self.reports() && !self.has_given(RowNotice::Unknown)
+        self.unknown.first.get().is_some()
+            && !was_proven
+            && !self.reports()
+            && !self.has_given(RowNotice::Unknown)
     }
 
     /// Whether the notice about unknown outcomes is due, for the first time. A function that is still proving itself has one at
     /// the end alone.
     fn is_unknown(&self, at_end: bool) -> bool {
         let is_due = |since: &Instant| at_end || since.elapsed() >= DELAY && !self.is_learning();
-        self.unknown.first.get().is_some_and(is_due) && self.is_unexplained() && self.is_first(RowNotice::Unknown)
+        self.unknown.first.get().is_some_and(is_due)
+            && self.is_unexplained()
+            && self.is_first(RowNotice::Unknown)
     }
 
     /// Whether this is the event that the `ret` of this span emits.
