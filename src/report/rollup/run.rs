@@ -103,8 +103,8 @@ impl Rollup {
             false => format!("{}, and this command is {}", by(&old.keys), by(&new.keys)),
         };
         Err(Error::config(format!(
-            "the hours so far were rolled up {made}: repeat the options that they were rolled up with, or add --rebuild to roll \
-             up again the hours that have their rows"
+            "the hours so far were rolled up {made}: repeat the options that they were rolled up with, or roll up again the \
+             hours that have their rows by adding --rebuild"
         )))
     }
 
