@@ -19,7 +19,7 @@ pub(crate) struct RowsOptions {
     #[arg(long, value_name = "NAME", env = "TRACING_LEDGER_TABLE", default_value = tracing_ledger::Builder::DEFAULT_TABLE)]
     pub(crate) table: String,
 
-    /// Only rows of this event type; may be given again
+    /// Only rows of these event types, with commas between them; may be given again
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     pub(crate) event: Vec<String>,
 
