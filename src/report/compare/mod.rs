@@ -134,6 +134,12 @@ impl Compare {
         if first.overlaps(&second) {
             return Err(rows_in_common(before, after));
         }
+        // Where one side is saved, the other one is read as that one was.
+        if matches!(second, SideRows::Saved(_)) && !matches!(first, SideRows::Saved(_)) {
+            let after = self.side(after, second).await.map_err(of_after)?;
+            let before = self.with_filter_of(&after).side(before, first).await.map_err(of_before)?;
+            return compared(before, after, &gates);
+        }
         let before = self.side(before, first).await.map_err(of_before)?;
         let after = self.with_filter_of(&before).side(after, second).await.map_err(of_after)?;
         compared(before, after, &gates)
@@ -210,9 +216,9 @@ impl Compare {
         Ok(Some(report(&question, &databases).await?))
     }
 
-    fn with_filter_of(&self, before: &Snapshot) -> Self {
+    fn with_filter_of(&self, other: &Snapshot) -> Self {
         let own = self.filter != Filter::default();
-        let filter = if own { self.filter.clone() } else { before.filter.clone() };
+        let filter = if own { self.filter.clone() } else { other.filter.clone() };
         Self { filter, ..self.clone() }
     }
 

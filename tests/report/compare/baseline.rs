@@ -42,6 +42,31 @@ fn a_saved_baseline_decides_as_its_rows_do() {
 }
 
 #[test]
+fn a_saved_baseline_may_be_the_side_after() {
+    let directory = TempDir::new().expect("a directory");
+    let [slow, fast] = ["slow.json", "fast.json"].map(|name| directory.path().join(name));
+    let [slow, fast] = [&slow, &fast].map(|file| file.to_str().expect("UTF-8"));
+    let save = ["baseline", "save", slow, "version=2.0", "--event", "api.call", "--by", "route"];
+    assert_eq!(run(&save).status.code(), Some(0));
+    // The event type, the groups and the conditions are those of the file.
+    for (before, status) in [("version=1.0", 1), ("2026-11-01..2026-11-09", 1)] {
+        assert_compared(&[before, slow, "--gate", "p95<=+10%"], status, "/orders");
+    }
+    assert_compared(
+        &["version=1.0", slow, "--where", "route=/menu"],
+        2,
+        "(before: --where route=/menu; after: --event api.call --by route)",
+    );
+    let save = ["baseline", "save", fast, "version=1.0", "--event", "api.call"];
+    assert_eq!(run(&save).status.code(), Some(0));
+    assert_compared(
+        &[fast, slow],
+        2,
+        "(before: --event api.call; after: --event api.call --by route): save the baseline",
+    );
+}
+
+#[test]
 fn rows_of_both_sides_decide_nothing() {
     for sides in [
         ["version=1.0", "version=1.0"],
