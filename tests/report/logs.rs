@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,20 +70,28 @@ fn logs_and_rows() -> (TempDir, String) {
 fn pack(directory: &Path) {
     let [text, json] = ["text.log", "json.log"].map(|name| fs::read(directory.join(name)).expect("readable"));
     let write = |name: &str, bytes: &[u8]| fs::write(directory.join(name), bytes).expect("written");
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    gzip.write_all(&text).expect("packed");
-    write("text.log.1.gz", &gzip.finish().expect("packed"));
+    write("text.log.1.gz", &gzip(&text));
     write(
         "json.log.zst",
         &ruzstd::encoding::compress_to_vec(&*json, ruzstd::encoding::CompressionLevel::Fastest),
     );
 }
 
-/// The report as JSON, which must find rows and read every line.
-fn report(arguments: &[&str]) -> Value {
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(text).expect("packed");
+    gzip.finish().expect("packed")
+}
+
+fn output(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tracing-ledger"));
     command.args(["report", "--format", "json"]).args(arguments).env_remove("DATABASE_URL");
-    let output = command.output().expect("it starts");
+    command.output().expect("it starts")
+}
+
+/// The report as JSON, which must find rows and read every line.
+fn report(arguments: &[&str]) -> Value {
+    let output = output(arguments);
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{output:?}");
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
@@ -146,6 +154,41 @@ fn exported_rows_give_the_report_of_the_table() {
         fs::write(&file, Cluster::shared().psql(&url, sql)).expect("written");
         assert_eq!(format!("{:#}", report_of_log(&file)), format!("{table:#}"), "{name}");
     }
+}
+
+#[test]
+fn a_log_that_is_named_twice_is_refused() {
+    let directory = TempDir::new().expect("a directory");
+    let file = |name: &str, text: &[u8]| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let line = |hour: u8| {
+        format!(
+            "2026-02-02T{hour:02}:00:00.000000Z  INFO work{{n=1}}: shop: close time.busy=1ms time.idle=1ms\n"
+        )
+    };
+    let text = [line(10), line(11)].concat();
+    let log = file("service.log", text.as_bytes());
+    let packed = file("service.log.1.gz", &gzip(text.as_bytes()));
+    let hard = directory.path().join("hard.log");
+    fs::hard_link(&log, &hard).expect("linked");
+    let hard = hard.to_str().expect("UTF-8");
+    for (other, name) in [(&*log, "service.log"), (hard, "hard.log"), (&packed, "service.log.1.gz")] {
+        let refused = output(&["--from-log", &log, other]);
+        let why = String::from_utf8_lossy(&refused.stderr);
+        let expected = format!("{name} are the same, so their rows would count twice: name one of them");
+        assert!(refused.status.code() == Some(1) && why.contains(&expected), "{refused:?}");
+    }
+    let next = file("next.log", [line(10), line(12)].concat().as_bytes());
+    let both = report(&["--from-log", &log, &next]);
+    assert_eq!(both["events"][0]["calls"], 4, "{both}");
+    // Tables without rows have the same header.
+    let header = b"id,created_at,source,event_type,severity,context,restaurant_id,booking_id\n";
+    let empty = [file("one.csv", header), file("other.csv", header)];
+    let all = report(&["--from-log", &log, &empty[0], &empty[1]]);
+    assert_eq!(all["events"][0]["calls"], 2, "{all}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod moment;
 mod older;
 mod parents;
 mod row;
+mod same;
 mod spans;
 #[cfg(test)]
 mod tests;
@@ -163,6 +164,7 @@ impl RowSource for Logs {
         selection: &Selection,
         each: &mut (dyn FnMut(&Reading<'_>) + Send),
     ) -> Result<(), Error> {
+        same::refuse_twice(&self.files)?;
         for file in self.files.clone() {
             self.read_file(&file, &mut |row| selection.offer(row, each))?;
         }
