@@ -14,6 +14,7 @@ use super::classify::{Step, StepError};
 use super::connect::{statement, within};
 use super::read::ROW_TIMEOUT;
 use crate::columns::ColumnMap;
+use crate::rules::model::Pattern;
 use crate::store::TableName;
 use crate::store::read::{Asked, Choice, ExtraColumns, Reading, Selection};
 use crate::store::table_name::quoted;
@@ -316,26 +317,37 @@ fn expression(asked: &Asked, types: Option<&[&str]>, extra: &ExtraColumns) -> Op
 }
 
 fn chosen(choice: &Choice, types: Option<&[&str]>, extra: &ExtraColumns) -> Option<String> {
-    let named = choice.of.iter().map(|(name, keys)| (name.as_str(), keys.as_slice()));
+    let named = || choice.of().iter().map(|(pattern, keys)| (is_named(pattern), keys.as_slice()));
     let (mut cases, otherwise): (Vec<_>, _) = match types.and_then(<[_]>::split_last) {
         Some((last, others)) => {
-            (others.iter().map(|name| (*name, choice.keys(name))).collect(), choice.keys(last))
+            let case = |name: &&str| (format!("= {}", literal(name)), choice.keys(name));
+            (others.iter().map(case).collect(), choice.keys(last))
         }
-        None => (named.collect(), choice.otherwise.as_slice()),
+        None => (named().collect(), choice.otherwise()),
     };
-    // The first of two for the same event type counts.
     while cases.last().is_some_and(|(_, keys)| *keys == otherwise) {
         cases.pop();
     }
     if cases.is_empty() {
         return first(otherwise, extra);
     }
+    // The first case that fits counts.
     let null = || "NULL::text".to_owned();
-    let cases = cases.into_iter().map(|(name, keys)| {
-        format!("WHEN {} THEN {} ", literal(name), first(keys, extra).unwrap_or_else(null))
+    let cases = cases.into_iter().map(|(is_named, keys)| {
+        format!("WHEN {EVENT_TYPE} {is_named} THEN {} ", first(keys, extra).unwrap_or_else(null))
     });
     let otherwise = first(otherwise, extra).unwrap_or_else(null);
-    Some(format!("CASE {EVENT_TYPE} {}ELSE {otherwise} END", cases.collect::<String>()))
+    Some(format!("CASE {}ELSE {otherwise} END", cases.collect::<String>()))
+}
+
+/// The comparison of an event type with a name or a pattern.
+fn is_named(pattern: &Pattern) -> String {
+    if pattern.is_name() {
+        return format!("= {}", literal(&pattern.0));
+    }
+    let escaped = pattern.0.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_").replace('*', "%");
+    // Some collations have no patterns.
+    format!("COLLATE \"C\" LIKE {}", literal(&escaped))
 }
 
 /// The values of the columns that hold keys of the context, as `jsonb` without those that are null.
@@ -393,6 +405,7 @@ mod tests {
     #[test]
     fn no_key_ends_its_literal() {
         assert_eq!(literal(r"a'b\'c"), r"E'a''b\\''c'");
+        assert_eq!(is_named(&Pattern(r"a_b\%.*".to_owned())), r#"COLLATE "C" LIKE E'a\\_b\\\\\\%.%'"#);
         assert_eq!(paths("context", "a.b"), ["context->>E'a.b'", "context->E'a'->>E'b'"]);
     }
 }
