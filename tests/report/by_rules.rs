@@ -120,7 +120,7 @@ async fn a_rollup_and_a_baseline_read_them_too() {
     };
     for event_type in ["db.query", "mail.sent"] {
         let figures = event(event_type)["figures"].to_string();
-        assert!(figures.contains("\"p50\""), "{event_type}: {saved}");
+        assert!(figures.contains("\"median\""), "{event_type}: {saved}");
     }
     assert!(event("db.query")["figures"].to_string().contains("success"), "{saved}");
     assert_eq!(saved["mix"]["mail.sent"]["kind"], json!({"invoice": 1}), "{saved}");
