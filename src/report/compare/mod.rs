@@ -8,6 +8,7 @@ mod histogram;
 mod mix;
 mod mix_lines;
 pub(super) mod overlay;
+pub(super) mod reasons;
 pub(super) mod render;
 mod rows;
 mod shown;
