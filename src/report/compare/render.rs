@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use serde_json::{Value, json};
 
 use super::compared::{Compared, GateLine, Pair, by_chance};
+use super::figure_keys::unknown_keys_line;
 use super::mix;
 use super::mix_lines::mix_lines;
 use super::overlay::overlays;
@@ -57,7 +58,7 @@ impl Compared {
     pub fn to_json(&self) -> String {
         let side = |side: &Snapshot| {
             json!({"of": side.of, "first": side.first, "last": side.last, "rows": side.rows,
-                   "unreadable": side.unreadable, "ungrouped": side.ungrouped, "unread_lines": side.unread.count(), "blocks": side.blocks, "losses": side.losses})
+                   "unreadable": side.unreadable, "ungrouped": side.ungrouped, "unread_lines": side.unread.count(), "blocks": side.blocks, "keys": side.keys, "losses": side.losses})
         };
         let moved: Vec<_> = mix::shares(&self.before, &self.after)
             .into_iter()
@@ -103,6 +104,7 @@ pub(in crate::report) fn lines(compared: &Compared) -> Vec<Line> {
     lines.extend(short_line(compared));
     lines.push(halves_line(compared));
     lines.extend(kinds_line(compared));
+    lines.extend(unknown_keys_line(&compared.before, &compared.after));
     lines.extend(no_ratio_lines(compared));
     lines.extend(ungrouped_lines(compared));
     lines.extend(mix_lines(compared));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::figure_keys::FigureKeys;
 use super::rows::named;
 use super::sketch::RowSketch;
 use super::tally::{ATTEMPTS, LEVELS, SUCCESS};
@@ -46,6 +47,9 @@ pub struct Snapshot {
     /// Empty in files of earlier versions.
     #[serde(default)]
     pub(super) sketch: RowSketch,
+    /// `None` in files of earlier versions.
+    #[serde(default)]
+    pub(super) keys: Option<FigureKeys>,
     pub(super) filter: Filter,
     pub(in crate::report) blocks: TimeBlocks,
     /// `None` in files of earlier versions, and for a side that is a value: a lost row has none.
@@ -140,6 +144,7 @@ impl Snapshot {
             unread: UnreadLines::default(),
             is_log: false,
             sketch: RowSketch::default(),
+            keys: None,
             filter,
             blocks,
             losses: None,
