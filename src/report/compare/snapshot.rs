@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::figure_keys::FigureKeys;
-use super::rows::named;
+use super::rows::{BYTE_ORDER_MARK, named};
 use super::sketch::RowSketch;
 use super::tally::{ATTEMPTS, LEVELS, SUCCESS};
 use crate::error::Error;
@@ -220,6 +220,7 @@ impl Snapshot {
         let no_baseline = |error: serde_json::Error| {
             Error::config("the file is no baseline: write one with \"baseline save\"").caused_by(error)
         };
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let head: BaselineHead = serde_json::from_str(text).map_err(no_baseline)?;
         if head.tracing_ledger_baseline != FORM {
             return Err(Error::config(format!(

@@ -80,6 +80,29 @@ fn a_baseline_of_an_earlier_version_is_read() {
 }
 
 #[test]
+fn a_baseline_that_another_program_has_written_is_still_one() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("baseline.json");
+    let path = file.to_str().expect("UTF-8");
+    assert_eq!(run(&["baseline", "save", path, "version=1.0", CALLS[0], CALLS[1]]).status.code(), Some(0));
+    let gate = [path, "version=1.1", "--gate", "success>=-5pt"];
+    let text = fs::read_to_string(&file).expect("a file");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let sorted = serde_json::to_string_pretty(&json).expect("JSON");
+    assert!(!sorted[..64].contains("tracing_ledger_baseline"), "{sorted}");
+    let mark = '\u{feff}';
+    for text in [json.to_string(), format!("\n{sorted}"), format!("{mark}{text}"), format!("{mark}{sorted}")]
+    {
+        fs::write(&file, text).expect("writable");
+        assert_compared(&gate, 0, "holds");
+    }
+    fs::write(&file, &text[..text.len() / 2]).expect("writable");
+    assert_compared(&gate, 2, "the file is no baseline: write one with \"baseline save\"");
+    fs::write(&file, "").expect("writable");
+    assert_compared(&gate, 2, "the file is empty: write it again with \"baseline save\"");
+}
+
+#[test]
 fn rows_of_both_sides_decide_nothing() {
     for sides in [
         ["version=1.0", "version=1.0"],
