@@ -176,15 +176,15 @@ fn printing<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
 }
 
 #[test]
-fn beside_nothing() {
-    alone("asked_within_a_call::beside_nothing", || {
+fn a_call_is_one_row_beside_nothing() {
+    alone("asked_within_a_call::a_call_is_one_row_beside_nothing", || {
         each_call_is_one_row(|ledger, _| tracing_subscriber::registry().with(ledger), false);
     });
 }
 
 #[test]
-fn with_fmt_first() {
-    alone("asked_within_a_call::with_fmt_first", || {
+fn a_call_is_one_row_with_fmt_first() {
+    alone("asked_within_a_call::a_call_is_one_row_with_fmt_first", || {
         each_call_is_one_row(
             |ledger, _| tracing_subscriber::registry().with(printing().and_then(ledger)),
             true,
@@ -193,15 +193,15 @@ fn with_fmt_first() {
 }
 
 #[test]
-fn with_fmt_last() {
-    alone("asked_within_a_call::with_fmt_last", || {
+fn a_call_is_one_row_with_fmt_last() {
+    alone("asked_within_a_call::a_call_is_one_row_with_fmt_last", || {
         each_call_is_one_row(|ledger, _| tracing_subscriber::registry().with(ledger).with(printing()), true);
     });
 }
 
 #[test]
-fn with_a_filtered_layer_first() {
-    alone("asked_within_a_call::with_a_filtered_layer_first", || {
+fn a_call_is_one_row_with_a_filtered_layer_first() {
+    alone("asked_within_a_call::a_call_is_one_row_with_a_filtered_layer_first", || {
         each_call_is_one_row(
             |ledger, other| tracing_subscriber::registry().with(other.and_then(ledger)),
             false,
@@ -210,8 +210,8 @@ fn with_a_filtered_layer_first() {
 }
 
 #[test]
-fn with_a_filtered_layer_last() {
-    alone("asked_within_a_call::with_a_filtered_layer_last", || {
+fn a_call_is_one_row_with_a_filtered_layer_last() {
+    alone("asked_within_a_call::a_call_is_one_row_with_a_filtered_layer_last", || {
         each_call_is_one_row(
             |ledger, other| tracing_subscriber::registry().with(ledger.and_then(other)),
             false,
@@ -220,8 +220,8 @@ fn with_a_filtered_layer_last() {
 }
 
 #[test]
-fn with_fmt_and_a_filtered_layer() {
-    alone("asked_within_a_call::with_fmt_and_a_filtered_layer", || {
+fn a_call_is_one_row_with_fmt_and_a_filtered_layer() {
+    alone("asked_within_a_call::a_call_is_one_row_with_fmt_and_a_filtered_layer", || {
         each_call_is_one_row(
             |ledger, other| tracing_subscriber::registry().with(ledger.and_then(other)).with(printing()),
             true,

@@ -9,7 +9,7 @@ use crate::report::stats::estimate::Estimate;
 use crate::report::stats::gates::{GateResult, Limit};
 use crate::report::stats::{ALPHA, Interval};
 
-/// What the result of a gate rests on.
+/// The interval on which the result of a gate rests, or the data that is missing.
 pub(in crate::report) fn why(gated: &GateLine) -> String {
     let interval = interval(gated, ALPHA);
     if interval != Interval::EVERYTHING {
@@ -31,7 +31,7 @@ fn of_interval(gated: &GateLine, interval: Interval) -> String {
     let within = if gated.spec.is_change { range(metric, interval) } else { values(metric, interval) };
     let remark = match gated.spec.limit {
         _ if gated.result != GateResult::Undecided => "",
-        limit if limit.breaks(interval) => ", not sure among several gates",
+        limit if limit.breaks(interval) => ", not enough to be broken among several gates",
         Limit::AtLeast(1.0) if !gated.spec.is_change => {
             ", and no number of calls shows 100%: write a lower limit"
         }

@@ -80,7 +80,7 @@ impl Compared {
     }
 }
 
-/// What the gates say; without any, how many figures have which verdict.
+/// The result of the gates; without gates, the number of figures for each verdict.
 fn headline(compared: &Compared) -> String {
     if !compared.gates.is_empty() {
         return result_word(compared.result()).to_owned();

@@ -72,12 +72,12 @@ fn a_ratio_to_0_is_none_and_its_gate_says_why() {
     let why = "the value before is 0, which has no ratio: write a limit for the value after";
     assert!(text.contains(why), "{text}");
     let line =
-        "No change of p50, p90, p95, p99 of api.zero is shown: the value before is 0, which has no ratio.";
+        "No change of median, p90, p95, p99 of api.zero is shown: the value before is 0, which has no ratio.";
     assert!(text.contains(line), "{text}");
     let (_, json) = json_of("api.zero", &["--gate", "p95<=+10%"]);
     assert_eq!((&json["figures"][0]["change"], &json["gates"][0]["needs_n"]), (&Value::Null, &Value::Null));
     let (_, csv) = compare(&of("api.zero", &["--format", "csv"]));
-    assert!(csv.contains(",p50_verdict,event_type=api.zero,not enough data,,,change"), "{csv}");
+    assert!(csv.contains(",median_verdict,event_type=api.zero,not enough data,,,change"), "{csv}");
     assert!(!csv.contains(",ratio,3500,change"), "{csv}");
     assert_compared(&of("api.zero", &["--gate", "p95<=6s"]), 0, "holds");
 }
