@@ -66,14 +66,14 @@ pub(crate) struct Observation<'a> {
 /// The places of the texts that every report asks for.
 const SOURCE: usize = 0;
 const BOOKING: usize = 1;
-const DURATION: usize = 2;
-const SUCCESS: usize = 3;
+pub(super) const DURATION: usize = 2;
+pub(super) const SUCCESS: usize = 3;
 const OUTCOME: usize = 4;
 const REASON: usize = 5;
 const REASON_CODE: usize = 6;
 const REASON_CATEGORY: usize = 7;
 const RESULT: usize = 8;
-const ATTEMPTS: usize = 9;
+pub(super) const ATTEMPTS: usize = 9;
 const WITHIN: usize = 10;
 const TRACE: usize = 11;
 #[cfg(feature = "postgres")]

@@ -54,7 +54,7 @@ fn of_side(out: &mut String, name: &str, side: &Snapshot, metric: &str, of: &str
 
 fn of_change(out: &mut String, side: &Snapshot, pair: &Pair, of: &str) {
     let metric = &pair.metric;
-    if let Some(contrast) = pair.contrast() {
+    if let Some(contrast) = pair.contrast().filter(|contrast| contrast.is_known()) {
         let scale = |value: f64| if metric == SUCCESS { value } else { value.exp_m1() };
         let interval = contrast.interval(ALPHA);
         let n = contrast.before.n.min(contrast.after.n).to_string();

@@ -99,7 +99,7 @@ pub(super) struct AtMix {
 pub(super) fn at_the_mix_before(compared: &Compared, event_type: &str, metric: &str) -> Option<AtMix> {
     let own = compared.pairs.iter().filter(|pair| pair.event_type == event_type && pair.metric == metric);
     let own = || own.clone().filter(|pair| !pair.by.is_empty());
-    let groups: Vec<_> = own().filter_map(|pair| pair.contrast()).collect();
+    let groups: Vec<_> = own().filter_map(|pair| pair.contrast().filter(|group| group.is_known())).collect();
     let sum: f64 = groups.iter().map(|group| group.before.n as f64).sum();
     let all: f64 = own().filter_map(|pair| pair.before.as_ref()).map(|before| before.n as f64).sum();
     if groups.is_empty() {
