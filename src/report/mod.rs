@@ -16,6 +16,7 @@ mod keys;
 mod live;
 mod log;
 mod observe;
+mod older;
 mod packed;
 mod page;
 mod preferred;

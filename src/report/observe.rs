@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::hash::hash;
 use super::key::{KeyPlace, hours, write_key};
 use super::keys::measured;
+use super::older::with_older_names;
 use super::why::why;
 use crate::rules::Rules;
 use crate::store::read::{Asked, Choice, Reading, Selection};
@@ -83,7 +84,7 @@ impl Questions {
     /// `selection` says which rows; its conditions name their texts by [`Questions::place`].
     pub(crate) fn new(rules: &Rules, mut selection: Selection) -> Self {
         let asked = selection.asked;
-        selection.asked = measured(rules);
+        selection.asked = measured(rules).into_iter().map(with_older_names).collect();
         for condition in &mut selection.conditions {
             let text = asked.get(condition.asked).cloned();
             condition.asked = text.map_or(usize::MAX, |text| place(&mut selection.asked, text));
@@ -190,6 +191,7 @@ impl WholePlaces {
 
 /// The place of a text, which is asked for only once.
 fn place(asked: &mut Vec<Asked>, text: Asked) -> usize {
+    let text = with_older_names(text);
     asked.iter().position(|other| *other == text).unwrap_or_else(|| {
         asked.push(text);
         asked.len() - 1

@@ -215,3 +215,44 @@ fn rows_and_console_lines_of_an_older_system_give_one_report() {
     assert_eq!(both["jobs"][0]["attempts"]["mean"], 2.0, "{both}");
     assert_eq!(both["attempts"]["auto_assign.quote"]["per_booking"]["n"], 3, "{both}");
 }
+
+#[test]
+fn rows_of_an_older_system_give_the_report_of_their_export() {
+    let url = Cluster::shared().database();
+    let rows = r#"INSERT INTO observability_events (created_at, event_type, source, severity, booking_id, context)
+        SELECT timestamptz '2026-02-02Z' + i * interval '1 hour', 'auto_assign.quote', 'a', 'info',
+            lpad((i / 2)::text, 32, '0')::uuid, jsonb_build_object('durationMs', i, 'success', i % 4 > 0, 'attempt', i % 2,
+            'reasonCode', CASE WHEN i % 4 = 0 THEN 'hard.no_tables' END, 'strategy', jsonb_build_object('maxTables', i % 2))
+        FROM generate_series(1, 200) i;
+        INSERT INTO observability_events (created_at, event_type, source, severity, context)
+        SELECT timestamptz '2026-02-02Z' + i * interval '1 hour', 'auto_assign.summary', 'a', 'info',
+            jsonb_build_object('durationMs', 10 * i, 'attempts', 1 + i % 3) FROM generate_series(1, 100) i"#;
+    Cluster::shared().psql(&url, rows);
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("rows.ndjson");
+    let export = "SELECT row_to_json(e) FROM observability_events e";
+    fs::write(&file, Cluster::shared().psql(&url, export)).expect("written");
+    let file = file.to_str().expect("UTF-8");
+    let chosen = ["--by", "planner_strategy,attempt_index", "--where", "planner_duration_ms>100", "--event"];
+    for options in [&[][..], &[&chosen[..], &["auto_assign.quote"]].concat()] {
+        let table = report(&[&["--database-url", &url], options].concat());
+        assert_eq!(format!("{table:#}"), format!("{:#}", report(&[&["--from-log", file], options].concat())));
+    }
+    let table = report(&["--database-url", &url]);
+    let of = |name: &str| {
+        let events = table["events"].as_array().into_iter().flatten();
+        events.clone().find(|event| event["event_type"] == name).cloned().unwrap_or_default()
+    };
+    let (quote, job) = (of("auto_assign.quote"), of("auto_assign.summary"));
+    assert_eq!((&quote["duration_ms"]["median"], &quote["success"]["rate"]), (&json!(100.5), &json!(0.75)));
+    assert_eq!((&job["duration_ms"]["n"], &table["jobs"][0]["attempts"]["n"]), (&json!(100), &json!(100)));
+    assert_eq!(quote["reasons"][0]["code"], "hard.no_tables", "{quote}");
+    let rolled = Command::new(env!("CARGO_BIN_EXE_tracing-ledger"))
+        .args(["rollup", "--create", "--database-url", &url])
+        .output()
+        .expect("it starts");
+    assert!(rolled.status.success(), "{rolled:?}");
+    let rolled = report(&["--rollup", "--database-url", &url, "--event", "auto_assign.quote"]);
+    assert_eq!(rolled["events"][0]["duration_ms"]["n"], 200, "{rolled}");
+    assert_eq!(rolled["events"][0]["success"]["rate"], 0.75, "{rolled}");
+}

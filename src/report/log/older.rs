@@ -2,7 +2,7 @@
 
 use super::row::RawObject;
 use super::spans::Calls;
-use crate::rules::model::{Figure, RuleSpec};
+use crate::report::older::aliases;
 use crate::store::read::ReadRow;
 
 impl Calls {
@@ -24,30 +24,4 @@ impl Calls {
         row.context = Some(RawObject(context).to_string());
         row
     }
-}
-
-/// The keys that a rule writes, with the names that they had.
-fn aliases(rule: &RuleSpec) -> Vec<(&str, Vec<&str>)> {
-    let keys = &rule.keys;
-    let mut aliases = vec![
-        (&keys.duration, vec!["duration_ms", "durationMs"]),
-        (&keys.success, vec!["success"]),
-        (&keys.reason, vec!["reason"]),
-        (&keys.reason_code, vec!["reason_code", "reasonCode"]),
-        (&keys.reason_category, vec!["reason_category", "reasonCategory"]),
-        (&keys.outcome, vec!["outcome"]),
-        (&keys.error, vec!["error"]),
-    ]
-    .into_iter()
-    .filter_map(|(key, names)| Some((key.as_deref()?, names)))
-    .collect::<Vec<_>>();
-    aliases.extend(rule.number_within.iter().map(|(_, key)| (key.as_str(), vec!["attempt"])));
-    aliases.extend(rule.nest.iter().map(|nest| (nest.key.as_str(), vec![nest.prefix.as_str()])));
-    aliases.extend(
-        rule.collect
-            .iter()
-            .filter(|collect| collect.figure == Figure::Count)
-            .map(|collect| (collect.key.as_str(), vec!["attempts"])),
-    );
-    aliases
 }

@@ -36,6 +36,12 @@ impl Choice {
         Self { of: Vec::new(), otherwise: vec![key.into()] }
     }
 
+    /// The same with these keys for an event type.
+    pub(crate) fn with(&self, event_type: &str, keys: Vec<String>) -> Self {
+        let own = [(Pattern(event_type.to_owned()), keys)];
+        Self::new(own.into_iter().chain(self.of.iter().cloned()), self.otherwise.clone())
+    }
+
     /// The keys of some event types, in the order in which they count.
     pub(crate) fn of(&self) -> &[(Pattern, Vec<String>)] {
         &self.of
