@@ -4,7 +4,7 @@ use super::compared::{Compared, Pair};
 use super::snapshot::Snapshot;
 use super::tally::{ATTEMPTS, SUCCESS};
 use super::words::{judgement_word, result_word};
-use crate::report::csv::{self, HEADER, cell, part};
+use crate::report::csv::{self, HEADER, cell, part, part_or_none};
 use crate::report::stats::ALPHA;
 use crate::report::stats::estimate::Estimate;
 
@@ -17,9 +17,7 @@ impl Compared {
         for pair in &self.pairs {
             let mut of = part("event_type", &pair.event_type);
             let by = self.before.filter.by.iter().zip(&pair.by);
-            by.for_each(|(key, value)| {
-                of += &format!(";{}", part(key, value.as_deref().unwrap_or_default()))
-            });
+            by.for_each(|(key, value)| of += &format!(";{}", part_or_none(key, value.as_deref())));
             let sides = [("before", &self.before, &pair.before), ("after", &self.after, &pair.after)];
             for (name, side, estimate) in sides {
                 if let Some(estimate) = estimate {

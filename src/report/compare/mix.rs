@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::by_event_type;
 use super::compared::Compared;
 use super::snapshot::Snapshot;
 use crate::report::gather::cell::MOST_CELLS;
@@ -16,8 +15,7 @@ pub(super) const MOVED: f64 = 0.05;
 
 /// The keys by which the rules group rows: these tell kinds of calls apart.
 pub(super) fn keys(rules: &Rules) -> Vec<String> {
-    let keys: BTreeSet<_> =
-        by_event_type(rules).flat_map(|(_, rule)| rule.report_by.iter().cloned()).collect();
+    let keys: BTreeSet<_> = rules.list.iter().flat_map(|rule| rule.report_by.iter().cloned()).collect();
     keys.into_iter().collect()
 }
 

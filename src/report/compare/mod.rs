@@ -31,7 +31,7 @@ use self::rows::{STDIN, SideRows, named};
 use self::snapshot::{Filter, Snapshot};
 use super::answer::Report;
 use super::log::Logs;
-use super::observe::{Questions, by_event_type};
+use super::observe::Questions;
 use super::question::{Question, by_of, condition_of};
 use super::stats::blocks::TimeBlocks;
 use super::{report, report_of_logs};
@@ -101,7 +101,10 @@ impl Compare {
 
     /// Adds a column or a key of the context to group by, `hour` or `day`.
     pub fn by(mut self, key: impl Into<String>) -> Self {
-        self.filter.by.push(key.into());
+        let key = key.into();
+        if !self.filter.by.contains(&key) {
+            self.filter.by.push(key);
+        }
         self
     }
 
