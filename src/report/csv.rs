@@ -7,7 +7,8 @@ pub(super) const HEADER: &str = "window_start,window_end,metric,dimension,value,
 
 impl Report {
     /// All figures in long form: `window_start`, `window_end`, `metric`, `dimension`, `value`, `unit`, `sample_size` and
-    /// `source`. The dimension is `key=value;…`, with `\` before each `;` and `\` of a value. A figure without samples has an empty value.
+    /// `source`. The dimension is `key=value;…`, with `\` before each `;` and `\` of a value; a key without `=` stands for rows
+    /// that have no such value. A figure without samples has an empty value.
     pub fn to_csv(&self) -> String {
         let mut lines = Lines { out: HEADER.to_owned(), start: String::new(), end: String::new() };
         lines.start = moment_text(self.window.since.or(self.window.first)).unwrap_or_default();
@@ -60,10 +61,7 @@ impl Lines {
         let own = part("event_type", &event.event_type);
         self.figures(&own, &event.figures);
         for group in &event.groups {
-            let by = group
-                .by
-                .iter()
-                .map(|(key, value)| format!(";{}", part(key, value.as_deref().unwrap_or_default())));
+            let by = group.by.iter().map(|(key, value)| format!(";{}", part_or_none(key, value.as_deref())));
             self.figures(&(own.clone() + &by.collect::<String>()), &group.figures);
         }
     }
@@ -79,7 +77,10 @@ impl Lines {
             self.line("outcome", &of, Some(*count as f64), "rows", figures.calls, source);
         }
         for reason in &figures.reasons {
-            let of = format!("{of};{}", part("reason", reason.code.as_deref().unwrap_or_default()));
+            let mut of = format!("{of};{}", part_or_none("reason", reason.code.as_deref()));
+            if let Some(category) = &reason.category {
+                of += &format!(";{}", part("category", category));
+            }
             self.line("reason", &of, Some(reason.count as f64), "rows", figures.calls, source);
         }
     }
@@ -102,7 +103,7 @@ impl Lines {
         }
         self.share("time_in_calls", &own, &job.calls_share, "");
         for result in &job.results {
-            let of = format!("{own};{}", part("result", result.result.as_deref().unwrap_or_default()));
+            let of = format!("{own};{}", part_or_none("result", result.result.as_deref()));
             self.line("jobs", &of, Some(result.count as f64), "jobs", job.jobs, "");
             self.spread("attempts", &of, &result.attempts, "calls", "");
             self.spread("duration", &of, &result.duration_ms, "ms", "");
@@ -137,6 +138,11 @@ impl Lines {
 /// A part of the dimension. A `\` marks a separator that is in a value.
 pub(super) fn part(key: &str, value: &str) -> String {
     format!("{key}={}", value.replace('\\', r"\\").replace(';', r"\;"))
+}
+
+/// The same for a value that may be missing, which is not an empty text.
+pub(super) fn part_or_none(key: &str, value: Option<&str>) -> String {
+    value.map_or_else(|| key.to_owned(), |value| part(key, value))
 }
 
 /// A cell, quoted where it must be. A spreadsheet takes a text that begins with one of these signs for a formula.

@@ -16,6 +16,10 @@ pub(super) fn text(value: &str) -> String {
     }
 }
 
+/// A space without width. GitHub and GitLab notify nobody, and link nothing, if it follows the sign of a name or number; a `\`
+/// before the sign does not help.
+const NO_WIDTH: &str = "&#8203;";
+
 /// For a cell of a Markdown table.
 pub(super) fn markdown(value: &str) -> String {
     text(value).chars().fold(String::new(), |mut out, c| {
@@ -23,6 +27,9 @@ pub(super) fn markdown(value: &str) -> String {
             out.push('\\');
         }
         out.push(c);
+        if matches!(c, '@' | '#') {
+            out.push_str(NO_WIDTH);
+        }
         out
     })
 }
@@ -42,5 +49,6 @@ mod tests {
     fn a_value_does_not_end_its_cell() {
         assert_eq!(markdown("a|b<img>"), r"a\|b\<img\>");
         assert_eq!(markdown("hard.no_capacity"), "hard.no_capacity");
+        assert_eq!(markdown("by @org/team, org/app#12"), "by @&#8203;org/team, org/app#&#8203;12");
     }
 }

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use serde_json::Value;
+
+use crate::store::read::shown;
 
 /// Every value of the rows of further groups, where there are too many.
 pub(super) const OTHER_GROUPS: &str = "(other groups)";
@@ -40,7 +41,7 @@ impl KeyPlace {
         };
         match self {
             Self::Hour | Self::Day if raw == OTHER_GROUPS => Some(raw.into()),
-            Self::Text(_) => label(raw),
+            Self::Text(_) => shown(raw),
             Self::Hour => hours(raw.parse().ok()?, "%Y-%m-%dT%H:00Z"),
             Self::Day => hours(raw.parse::<i64>().ok()?.checked_mul(24)?, "%Y-%m-%d"),
         }
@@ -49,22 +50,4 @@ impl KeyPlace {
 
 pub(super) fn hours(moment: Timestamp) -> i64 {
     moment.as_second().div_euclid(3600)
-}
-
-/// An object becomes `key=value, …`, sorted by key, because `jsonb` has an order of its own and SQLite keeps the order in
-/// which keys were written. Each database has spaces of its own in it.
-fn label(text: &str) -> Option<Cow<'_, str>> {
-    let value = match text.as_bytes() {
-        [b'{' | b'[', ..] => serde_json::from_str(text).ok(),
-        _ => None,
-    };
-    match value {
-        None => Some(text.into()),
-        Some(Value::Object(object)) => {
-            let mut parts: Vec<_> = object.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            parts.sort_unstable();
-            (!parts.is_empty()).then(|| parts.join(", ").into())
-        }
-        Some(list) => Some(list.to_string().into()),
-    }
 }

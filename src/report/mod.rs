@@ -12,6 +12,7 @@ mod gather;
 mod grid;
 mod hash;
 mod key;
+mod keys;
 mod live;
 mod log;
 mod observe;

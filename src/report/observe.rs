@@ -1,4 +1,4 @@
-//! The texts that a report asks of every row. The rules say under which keys the rows of an event type have them.
+//! The texts that a report asks of every row, and what rows answer.
 
 use std::borrow::Cow;
 
@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::hash::hash;
 use super::key::{KeyPlace, hours, write_key};
+use super::keys::measured;
 use super::why::why;
 use crate::rules::Rules;
-use crate::rules::model::{Figure, MatchKind, RuleSpec};
 use crate::store::read::{Asked, Choice, Reading, Selection};
 
 /// One of the values that a report groups rows by.
@@ -66,14 +66,14 @@ pub(crate) struct Observation<'a> {
 /// The places of the texts that every report asks for.
 const SOURCE: usize = 0;
 const BOOKING: usize = 1;
-const DURATION: usize = 2;
-const SUCCESS: usize = 3;
+pub(super) const DURATION: usize = 2;
+pub(super) const SUCCESS: usize = 3;
 const OUTCOME: usize = 4;
 const REASON: usize = 5;
 const REASON_CODE: usize = 6;
 const REASON_CATEGORY: usize = 7;
 const RESULT: usize = 8;
-const ATTEMPTS: usize = 9;
+pub(super) const ATTEMPTS: usize = 9;
 const WITHIN: usize = 10;
 const TRACE: usize = 11;
 #[cfg(feature = "postgres")]
@@ -108,7 +108,7 @@ impl Questions {
         let asked = &mut self.selection.asked;
         let mut key = |keys: &[&str]| {
             let otherwise = keys.iter().map(|&key| key.into()).collect();
-            place(asked, Asked::Key(Choice { of: Vec::new(), otherwise }))
+            place(asked, Asked::Key(Choice::new([], otherwise)))
         };
         let (version, cause, lost) = (key(&["version", "service.version"]), key(&["cause"]), key(&["count"]));
         let id = place(asked, Asked::Id);
@@ -193,60 +193,6 @@ fn place(asked: &mut Vec<Asked>, text: Asked) -> usize {
     asked.iter().position(|other| *other == text).unwrap_or_else(|| {
         asked.push(text);
         asked.len() - 1
-    })
-}
-
-/// In the order of the constants.
-fn measured(rules: &Rules) -> Vec<Asked> {
-    let key = |role: fn(&RuleSpec) -> Option<String>, otherwise: &[&str]| {
-        keys(rules, |rule| role(rule).into_iter().collect(), otherwise)
-    };
-    vec![
-        Asked::Source,
-        Asked::BookingId,
-        key(|rule| rule.keys.duration.clone(), &["duration_ms", "durationMs"]),
-        key(|rule| rule.keys.success.clone(), &["success"]),
-        key(|rule| rule.keys.outcome.clone(), &["outcome"]),
-        reason(rules),
-        key(|rule| rule.keys.reason_code.clone(), &["reason_code"]),
-        key(|rule| rule.keys.reason_category.clone(), &["reason_category"]),
-        key(|rule| rule.keys.result.clone(), &["result"]),
-        key(|rule| collected(rule, Figure::Count), &[]),
-        key(|rule| collected(rule, Figure::Total), &[]),
-        Asked::Key(Choice::always("trace_id")),
-    ]
-}
-
-/// A call that ends with an error has the error's text, also where its rule names no key for a reason.
-fn reason(rules: &Rules) -> Asked {
-    let texts = ["reason", "error"];
-    keys(rules, |rule| rule.keys.reason.iter().cloned().chain(texts.map(str::to_owned)).collect(), &texts)
-}
-
-/// The keys of each rule's rows, and those of all other rows.
-fn keys(rules: &Rules, of: impl Fn(&RuleSpec) -> Vec<String>, otherwise: &[&str]) -> Asked {
-    let otherwise = otherwise.iter().map(|key| (*key).to_owned()).collect();
-    let mut choice = Choice { of: Vec::new(), otherwise };
-    for (event_type, rule) in by_event_type(rules).filter(|(event_type, _)| !event_type.contains('*')) {
-        let keys = of(rule);
-        if choice.keys(event_type) != keys && !choice.of.iter().any(|(name, _)| name == event_type) {
-            choice.of.push((event_type.to_owned(), keys));
-        }
-    }
-    Asked::Key(choice)
-}
-
-fn collected(rule: &RuleSpec, figure: Figure) -> Option<String> {
-    rule.collect.iter().find(|collect| collect.figure == figure).map(|collect| collect.key.clone())
-}
-
-/// The rules for spans, by the event types of their rows.
-pub(super) fn by_event_type(rules: &Rules) -> impl Iterator<Item = (&str, &RuleSpec)> {
-    let spans = rules.list.iter().filter(|rule| rule.matches.kind == MatchKind::Span);
-    spans.flat_map(|rule| {
-        let own = rule.event_type.as_deref();
-        let names = rule.matches.names.iter().filter(move |_| own.is_none()).map(|name| name.0.as_str());
-        own.into_iter().chain(names).map(move |name| (name, &**rule))
     })
 }
 

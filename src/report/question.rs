@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::observe::{By, Questions, by_event_type};
+use super::keys::{self, by_event_type};
+use super::observe::{By, Questions};
 use super::progress::Progress;
 use crate::error::Error;
 use crate::rules::Rules;
@@ -38,7 +39,7 @@ pub(super) enum Grouping {
     /// By all of them together.
     Together(Vec<String>),
     /// By each for itself, as the rules say for some event types.
-    Each(Vec<(String, Vec<String>)>),
+    Each(Choice),
 }
 
 /// A rule whose rows are jobs.
@@ -68,18 +69,22 @@ impl Question {
     /// Groups by this key, together with the other keys, instead of by those that the rules name.
     ///
     /// The key is one of the context, with dots into nested objects; or `hour`, `day`, `source`, `severity`, `event_type`,
-    /// `restaurant_id` or `booking_id`. A key of the context that has one of these names is `context.NAME`.
+    /// `restaurant_id` or `booking_id`. A key of the context that has one of these names is `context.NAME`. A key that is named
+    /// again changes nothing.
     ///
     /// # Errors
     /// For an empty key.
     pub fn by(mut self, key: &str) -> Result<Self, Error> {
-        self.by.push((key.to_owned(), by_of(key)?));
+        let by = by_of(key)?;
+        if !self.by.iter().any(|(known, _)| known == key) {
+            self.by.push((key.to_owned(), by));
+        }
         Ok(self)
     }
 
     /// Counts only rows for which this holds: a key as in [`by`](Self::by), one of `=`, `!=`, `<`, `<=`, `>` and `>=`, and a
-    /// value, such as `status>=500`. Equal is the same text, as groups show it, so that `version=1.1` is not 1.10; above and
-    /// below, numbers compare as numbers.
+    /// value, such as `status>=500`. Equal is the same text, as groups show it, so that `version=1.1` is not 1.10. Objects and lists
+    /// also compare as JSON. Above and below a number are only numbers.
     ///
     /// # Errors
     /// For a text of another form.
@@ -178,15 +183,8 @@ impl Question {
     }
 
     /// The keys by which the rules group the rows of each event type.
-    pub(super) fn rule_keys(&self) -> Vec<(String, Vec<String>)> {
-        let rules = self.known_rules();
-        let mut each: Vec<(String, Vec<String>)> = Vec::new();
-        for (event_type, rule) in by_event_type(&rules) {
-            if !each.iter().any(|(known, _)| known == event_type) {
-                each.push((event_type.to_owned(), rule.report_by.clone()));
-            }
-        }
-        each
+    pub(super) fn rule_keys(&self) -> Choice {
+        keys::grouping(&self.known_rules())
     }
 
     /// The questions to each row of a rollup: it is grouped by all keys, those of the rules too.
@@ -279,15 +277,9 @@ pub(super) fn asked(key: &str) -> Result<Asked, Error> {
 }
 
 /// The first key of every event type, then the second, and so on.
-fn places(each: &[(String, Vec<String>)]) -> Vec<By> {
-    let most = each.iter().map(|(_, keys)| keys.len()).max().unwrap_or_default();
-    let place = |index: usize| {
-        let of = each
-            .iter()
-            .filter_map(|(event_type, keys)| Some((event_type.clone(), vec![keys.get(index)?.clone()])));
-        By::Text(Asked::Key(Choice { of: of.collect(), otherwise: Vec::new() }))
-    };
-    (0..most).map(place).collect()
+fn places(each: &Choice) -> Vec<By> {
+    let most = each.of().iter().map(|(_, keys)| keys.len()).max().unwrap_or_default();
+    (0..most).map(|place| By::Text(Asked::Key(each.nth(place)))).collect()
 }
 
 /// The flows beside that of a job, for which there are rules: `FLOW.*`, or `FLOW.timeout`.
@@ -317,8 +309,8 @@ mod tests {
         let parsed = |text| {
             let question: Question = Question::new().condition(text).ok()?;
             let (asked, comparison, value) = question.conditions.first()?.clone();
-            let Asked::Key(Choice { otherwise, .. }) = asked else { return None };
-            Some((otherwise.concat(), comparison, value))
+            let Asked::Key(choice) = asked else { return None };
+            Some((choice.otherwise().concat(), comparison, value))
         };
         let is = |key: &str, comparison, value: &str| Some((key.to_owned(), comparison, value.to_owned()));
         assert_eq!(parsed("status>=500"), is("status", Comparison::AtLeast, "500"));

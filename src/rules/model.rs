@@ -273,6 +273,11 @@ impl RuleSpec {
 }
 
 impl Pattern {
+    /// Whether only one name fits.
+    pub(crate) fn is_name(&self) -> bool {
+        !self.0.contains('*')
+    }
+
     /// Whether the whole of `name` fits.
     pub(crate) fn matches(&self, name: &str) -> bool {
         let Some((head, rest)) = self.0.split_once('*') else {

@@ -348,3 +348,31 @@ async fn colours_are_for_terminals_that_want_them() {
         assert!(plain.contains("Event types") && !plain.contains('\u{1b}'), "{plain:?}");
     }
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_keeps_its_rights_and_a_new_one_has_the_usual_ones() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let ledger = ledger_with_a_call().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let out = |name: &str| directory.path().join(name);
+    let mode = |name: &str| std::fs::metadata(out(name)).expect("there").permissions().mode() & 0o777;
+    std::fs::write(out("usual"), "").expect("written");
+    std::fs::write(out("secret"), "").expect("written");
+    // That of an earlier run that was killed.
+    std::fs::write(out("new.new"), "").expect("written");
+    for (name, rights) in [("secret", 0o600), ("new.new", 0o604)] {
+        let rights = std::fs::Permissions::from_mode(rights);
+        std::fs::set_permissions(out(name), rights).expect("changed");
+    }
+    for name in ["secret", "new"] {
+        let path = out(name);
+        let path = path.to_str().expect("UTF-8");
+        let output = run(&["report", "--database-url", &ledger.url(), "--out", path]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(std::fs::read_to_string(path).expect("readable").contains("12.5 ms"));
+        assert!(!out(&format!("{name}.new")).exists());
+    }
+    assert_eq!((mode("secret"), mode("new")), (0o600, mode("usual")));
+}

@@ -4,6 +4,7 @@ mod baseline;
 mod gates;
 mod logs;
 mod output;
+mod zero;
 
 use std::process::{Command, Output};
 use std::sync::OnceLock;

@@ -196,3 +196,84 @@ async fn a_key_with_quotes_and_backslashes_is_a_key() {
         }
     }
 }
+
+/// The text of a number's key may be none, and rows of other services have other texts there.
+#[tokio::test]
+async fn a_number_is_compared_with_numbers_only() {
+    let statuses = ["200", "503", "500.0", r#""504""#, r#""err""#, r#""NaN""#, r#""""#, "null", "true", "{}"];
+    let row = |status: &&str| request(0, &format!(r#"{{"status": {status}}}"#));
+    let (postgres, file) = both(&statuses.iter().map(row).collect::<Vec<_>>()).await;
+    for url in [postgres, file.url()] {
+        for (condition, count) in
+            [("status>=500", 3), ("status<500", 1), ("status>504", 0), ("status!=500", 10)]
+        {
+            let question = Question::new().condition(condition).expect("a condition");
+            let answer = report(&question, &[&url]).await.expect("a report");
+            let found: u64 = answer.events.iter().map(|event| event.figures.calls).sum();
+            assert_eq!(found, count, "{condition}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_group_is_selected_by_what_it_shows() {
+    let objects = [r#"{"b": true, "a": 1}"#, r#"{"a":1,"b":true}"#, r#"{"a": 2}"#, "[1, 2]", "{}"];
+    let row = |object: &&str| request(0, &format!(r#"{{"strategy": {object}}}"#));
+    let (postgres, file) = both(&objects.iter().map(row).collect::<Vec<_>>()).await;
+    for url in [postgres, file.url()] {
+        let grouped = Question::new().by("strategy").expect("a key");
+        let answer = report(&grouped, &[&url]).await.expect("a report");
+        let shown: Vec<_> = groups(&answer).iter().map(|group| (group.0[0].to_owned(), group.1)).collect();
+        assert_eq!(shown.len(), 4, "{shown:?}");
+        let texts = [(r#"{ "b":true,"a":1 }"#, 2), (r#"{"a": 2}"#, 1), ("{}", 1), ("[1, 2]", 1)];
+        let texts = texts.map(|(text, calls)| (text.to_owned(), calls));
+        for (value, calls) in shown.into_iter().filter(|(value, _)| value != "none").chain(texts) {
+            let question = Question::new().condition(&format!("strategy={value}")).expect("a condition");
+            let answer = report(&question, &[&url]).await.expect("a report");
+            assert_eq!(answer.events.first().map(|event| event.figures.calls), Some(calls), "{value}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_named_twice_groups_once() {
+    let twice = Question::new().by("route").and_then(|question| question.by("route")).expect("keys");
+    let answer = ask(twice.event("http.request")).await;
+    assert_eq!(answer.events[0].groups[0].by.len(), 1);
+}
+
+#[tokio::test]
+async fn no_two_lines_of_csv_have_the_same_figure() {
+    let contexts = [
+        r#"{"success": false, "reason": "a", "route": "/a"}"#,
+        r#"{"success": false, "reason": "a", "reason_category": "x", "route": ""}"#,
+        r#"{"success": false, "reason": "a", "reason_category": "y"}"#,
+        r#"{"success": false, "reason": ""}"#,
+        r#"{"success": false}"#,
+    ];
+    // No rule names its keys.
+    let row = |context: &&str| {
+        let mut row = Row::new(at(0), "api", "order");
+        row.context = (*context).to_owned();
+        row
+    };
+    let rows: Vec<_> = contexts.iter().map(row).collect();
+    let (_, file) = both(&rows).await;
+    let question = Question::new().by("route").expect("a key");
+    let csv = report(&question, &[file.url()]).await.expect("a report").to_csv();
+    let mut figures: Vec<_> =
+        csv.lines().map(|line| line.split(',').skip(2).take(2).collect::<Vec<_>>()).collect();
+    let lines = figures.len();
+    figures.sort_unstable();
+    figures.dedup();
+    assert_eq!(figures.len(), lines, "{csv}");
+    for part in [
+        ",calls,event_type=order;route,3,",
+        ",calls,event_type=order;route=,1,",
+        ",reason,event_type=order;reason=a;category=x,1,",
+        ",reason,event_type=order;reason=,1,",
+        ",reason,event_type=order;reason,1,",
+    ] {
+        assert!(csv.contains(part), "{part}: {csv}");
+    }
+}

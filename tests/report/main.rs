@@ -1,6 +1,8 @@
 //! The report: its figures, its texts, and the command that prints it.
 
 #[cfg(feature = "cli")]
+mod by_rules;
+#[cfg(feature = "cli")]
 mod command;
 #[cfg(feature = "cli")]
 mod compare;

@@ -1,7 +1,8 @@
 //! The formats and the destinations of answers.
 
 use std::error::Error;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use clap::ValueEnum;
@@ -33,7 +34,19 @@ pub(crate) fn write(out: Option<&Path>, text: &str) -> Result<(), Box<dyn Error>
     let written = if fs::symlink_metadata(file).is_ok_and(|found| !found.is_file()) {
         fs::write(file, text)
     } else {
-        fs::write(&beside, text).and_then(|()| fs::rename(&beside, file))
+        replace(file, beside.as_ref(), text)
     };
     written.map_err(|error| format!("cannot write {}: {error}", file.display()).into())
+}
+
+/// The new file has the rights of the old one before it has a text.
+fn replace(file: &Path, beside: &Path, text: &str) -> io::Result<()> {
+    // That of a run that was killed may have other rights.
+    fs::remove_file(beside).ok();
+    let mut new = File::create_new(beside)?;
+    if let Ok(old) = fs::metadata(file) {
+        new.set_permissions(old.permissions())?;
+    }
+    new.write_all(text.as_bytes())?;
+    fs::rename(beside, file)
 }

@@ -71,10 +71,11 @@ impl Compared {
                     result: GateResult::Undecided,
                 })
                 .collect();
-            if !own.iter().any(|gated| gated.pair.contrast().is_some()) {
+            if !own.iter().any(GateLine::has_values) {
                 return Err(Error::config(format!(
-                    "no event type has {} on both sides: its gate says nothing; see --event",
-                    spec.metric
+                    "no event type has {} {}: its gate says nothing; see --event",
+                    spec.metric,
+                    if spec.is_change { "on both sides" } else { "after" }
                 )));
             }
             gates.extend(own);
@@ -137,7 +138,7 @@ impl GateLine {
     /// The measurements a side needs so that an undecided limit holds, with no change, four times out of five. `None` where
     /// more measurements are not the answer.
     pub(in crate::report) fn needed(&self) -> Option<f64> {
-        let contrast = self.pair.contrast()?;
+        let contrast = self.pair.contrast().filter(|contrast| contrast.is_known())?;
         let sides = [contrast.before, contrast.after];
         let (allows_no_change, limit) = match self.spec.limit {
             Limit::AtMost(limit) => (limit > 0.0, limit),

@@ -4,7 +4,7 @@ use super::compared::{Compared, Pair};
 use super::snapshot::Snapshot;
 use super::tally::{ATTEMPTS, SUCCESS};
 use super::words::{judgement_word, result_word};
-use crate::report::csv::{HEADER, cell, part};
+use crate::report::csv::{HEADER, cell, part, part_or_none};
 use crate::report::stats::ALPHA;
 use crate::report::stats::estimate::Estimate;
 
@@ -17,9 +17,7 @@ impl Compared {
         for pair in &self.pairs {
             let mut of = part("event_type", &pair.event_type);
             let by = self.before.filter.by.iter().zip(&pair.by);
-            by.for_each(|(key, value)| {
-                of += &format!(";{}", part(key, value.as_deref().unwrap_or_default()))
-            });
+            by.for_each(|(key, value)| of += &format!(";{}", part_or_none(key, value.as_deref())));
             let sides = [("before", &self.before, &pair.before), ("after", &self.after, &pair.after)];
             for (name, side, estimate) in sides {
                 if let Some(estimate) = estimate {
@@ -56,7 +54,7 @@ fn of_side(out: &mut String, name: &str, side: &Snapshot, metric: &str, of: &str
 
 fn of_change(out: &mut String, side: &Snapshot, pair: &Pair, of: &str) {
     let metric = &pair.metric;
-    if let Some(contrast) = pair.contrast() {
+    if let Some(contrast) = pair.contrast().filter(|contrast| contrast.is_known()) {
         let scale = |value: f64| if metric == SUCCESS { value } else { value.exp_m1() };
         let interval = contrast.interval(ALPHA);
         let n = contrast.before.n.min(contrast.after.n).to_string();

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::by_event_type;
 use super::compared::Compared;
 use super::snapshot::Snapshot;
 use crate::report::gather::cell::MOST_CELLS;
@@ -16,8 +15,7 @@ pub(super) const MOVED: f64 = 0.05;
 
 /// The keys by which the rules group rows: these tell kinds of calls apart.
 pub(super) fn keys(rules: &Rules) -> Vec<String> {
-    let keys: BTreeSet<_> =
-        by_event_type(rules).flat_map(|(_, rule)| rule.report_by.iter().cloned()).collect();
+    let keys: BTreeSet<_> = rules.list.iter().flat_map(|rule| rule.report_by.iter().cloned()).collect();
     keys.into_iter().collect()
 }
 
@@ -101,7 +99,7 @@ pub(super) struct AtMix {
 pub(super) fn at_the_mix_before(compared: &Compared, event_type: &str, metric: &str) -> Option<AtMix> {
     let own = compared.pairs.iter().filter(|pair| pair.event_type == event_type && pair.metric == metric);
     let own = || own.clone().filter(|pair| !pair.by.is_empty());
-    let groups: Vec<_> = own().filter_map(|pair| pair.contrast()).collect();
+    let groups: Vec<_> = own().filter_map(|pair| pair.contrast().filter(|group| group.is_known())).collect();
     let sum: f64 = groups.iter().map(|group| group.before.n as f64).sum();
     let all: f64 = own().filter_map(|pair| pair.before.as_ref()).map(|before| before.n as f64).sum();
     if groups.is_empty() {

@@ -3,11 +3,13 @@
 mod collected;
 pub(super) mod compared;
 mod csv;
+mod figure_keys;
 pub(super) mod gate;
 mod histogram;
 mod mix;
 mod mix_lines;
 pub(super) mod overlay;
+pub(super) mod reasons;
 pub(super) mod render;
 mod rows;
 mod shown;
@@ -21,12 +23,13 @@ use jiff::Timestamp;
 
 use self::collected::Collected;
 use self::compared::Compared;
+use self::figure_keys::FigureKeys;
 use self::gate::GateSpec;
 use self::rows::{STDIN, SideRows, named};
 use self::snapshot::{Filter, Snapshot};
 use super::answer::Report;
 use super::log::{Logs, UnreadLines};
-use super::observe::{Questions, by_event_type};
+use super::observe::Questions;
 use super::question::{Question, by_of, condition_of};
 use super::stats::blocks::TimeBlocks;
 use super::{report, report_of_logs};
@@ -96,7 +99,10 @@ impl Compare {
 
     /// Adds a column or a key of the context to group by, `hour` or `day`.
     pub fn by(mut self, key: impl Into<String>) -> Self {
-        self.filter.by.push(key.into());
+        let key = key.into();
+        if !self.filter.by.contains(&key) {
+            self.filter.by.push(key);
+        }
         self
     }
 
@@ -261,7 +267,12 @@ impl Compare {
                 source.read(questions.selection(), each).await?;
             }
         }
-        Ok(collected.finish(experiment, self.short_window))
+        let mut side = collected.finish(experiment, self.short_window);
+        let questions = Questions::new(&self.rules, Selection::default());
+        let event_types = side.events.iter().filter(|event| event.by.is_empty());
+        let keys = FigureKeys::new(&questions, event_types.map(|event| event.event_type.as_str()));
+        side.keys = Some(keys);
+        Ok(side)
     }
 
     fn questions(&self, rows: &SideRows, mix_keys: &[String]) -> Result<Questions, Error> {
@@ -341,6 +352,7 @@ fn compared(before: Snapshot, after: Snapshot, gates: &[GateSpec]) -> Result<Com
             before.filter, after.filter
         )));
     }
+    figure_keys::check(&before, &after)?;
     if before.sketch.has_rows_of(&after.sketch) {
         return Err(rows_in_common(&before.of, &after.of));
     }

@@ -4,10 +4,12 @@ use std::fmt::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::compared::{Compared, GateLine, Pair, by_chance, interval};
+use super::compared::{Compared, GateLine, Pair, by_chance};
+use super::figure_keys::unknown_keys_line;
 use super::mix;
 use super::mix_lines::mix_lines;
 use super::overlay::overlays;
+use super::reasons::{no_ratio_lines, why};
 use super::shown::{shown, title, ungrouped_lines};
 use super::snapshot::{SavedFigure, SideFigures, Snapshot};
 use super::tally::SUCCESS;
@@ -22,7 +24,6 @@ use crate::report::render::unreadable_rows;
 use crate::report::stats::blocks::TimeBlocks;
 use crate::report::stats::contrast::Judgement;
 use crate::report::stats::estimate::Estimate;
-use crate::report::stats::gates::GateResult;
 use crate::report::stats::{ALPHA, Interval};
 
 impl fmt::Display for Compared {
@@ -57,7 +58,7 @@ impl Compared {
     pub fn to_json(&self) -> String {
         let side = |side: &Snapshot| {
             json!({"of": side.of, "first": side.first, "last": side.last, "rows": side.rows,
-                   "unreadable": side.unreadable, "ungrouped": side.ungrouped, "unread_lines": side.unread.count(), "blocks": side.blocks, "losses": side.losses})
+                   "unreadable": side.unreadable, "ungrouped": side.ungrouped, "unread_lines": side.unread.count(), "blocks": side.blocks, "keys": side.keys, "losses": side.losses})
         };
         let moved: Vec<_> = mix::shares(&self.before, &self.after)
             .into_iter()
@@ -103,6 +104,8 @@ pub(in crate::report) fn lines(compared: &Compared) -> Vec<Line> {
     lines.extend(short_line(compared));
     lines.push(halves_line(compared));
     lines.extend(kinds_line(compared));
+    lines.extend(unknown_keys_line(&compared.before, &compared.after));
+    lines.extend(no_ratio_lines(compared));
     lines.extend(ungrouped_lines(compared));
     lines.extend(mix_lines(compared));
     lines.extend(worse_group_lines(compared));
@@ -217,11 +220,12 @@ fn pair_cells(pair: &Pair) -> Vec<String> {
         shown.map_or(NONE.to_owned(), |within| values(&pair.metric, within))
     };
     let n = |side: &Option<Estimate>| side.as_ref().map_or("0".to_owned(), |side| side.n.to_string());
-    let contrast = pair.contrast();
+    let contrast = pair.contrast().filter(|contrast| contrast.is_known());
     let change = contrast.map_or(NONE.to_owned(), |contrast| amount(&pair.metric, contrast.estimate()));
     let shown = contrast.filter(|contrast| contrast.before.can_show() && contrast.after.can_show());
     let interval = shown.map_or(NONE.to_owned(), |contrast| range(&pair.metric, contrast.interval(ALPHA)));
-    let least = shown.map_or(NONE.to_owned(), |contrast| amount(&pair.metric, contrast.least_to_show()));
+    let least = shown.map(|contrast| contrast.least_to_show()).filter(|least| least.is_finite());
+    let least = least.map_or(NONE.to_owned(), |least| amount(&pair.metric, least));
     vec![
         pair.event_type.clone(),
         group(pair),
@@ -254,56 +258,6 @@ fn gate_cells(gated: &GateLine) -> Vec<String> {
     ]
 }
 
-/// The interval on which the result of a gate rests, or the data that is missing.
-pub(in crate::report) fn why(gated: &GateLine) -> String {
-    let interval = interval(gated, ALPHA);
-    let metric = &gated.pair.metric;
-    if interval.is_bounded() {
-        let broken_alone = gated.spec.limit.breaks(interval) && gated.result == GateResult::Undecided;
-        let within = if gated.spec.is_change { range(metric, interval) } else { values(metric, interval) };
-        return if broken_alone {
-            format!("{within}, not enough to be broken among several gates")
-        } else {
-            within
-        };
-    }
-    let sides = match gated.pair.contrast().filter(|_| gated.spec.is_change) {
-        Some(contrast) => contrast.sides().map(Some),
-        None => [gated.pair.before.clone(), gated.pair.after.clone()],
-    };
-    let mut reasons: Vec<String> = Vec::new();
-    for (name, side) in ["before", "after"].into_iter().zip(&sides) {
-        if !gated.spec.is_change && name == "before" {
-            continue;
-        }
-        match side {
-            None => reasons.push(format!("no values {name}")),
-            Some(side) if !side.has_enough_blocks() => {
-                let blocks = side.variances.times.blocks;
-                reasons.push(format!("{blocks} of {} {} {name}", side.least_blocks, needed_blocks(side)));
-            }
-            Some(side) if !side.can_decide() => {
-                let (size, least) = (side.effective_size(ALPHA), side.least_to_decide());
-                reasons.push(format!("{size:.0} of {least:.0} independent values {name}"));
-            }
-            Some(_) => {}
-        }
-    }
-    if reasons.is_empty() && gated.pair.unsteady {
-        return "your own baseline differs from itself".to_owned();
-    }
-    reasons.join("; ")
-}
-
-/// The blocks of time that a side has too few of.
-fn needed_blocks(side: &Estimate) -> &'static str {
-    match side.least_blocks {
-        least if least == TimeBlocks::Days.least() => "days",
-        least if least == TimeBlocks::Parts.least() => "parts",
-        _ => "runs",
-    }
-}
-
 fn pair_json(pair: &Pair) -> Value {
     let side = |side: &Option<Estimate>| {
         side.as_ref().map(|side| {
@@ -314,7 +268,7 @@ fn pair_json(pair: &Pair) -> Value {
         })
     };
     let scale = |value| change_of(&pair.metric, value);
-    let change = pair.contrast().map(|contrast| {
+    let change = pair.contrast().filter(|contrast| contrast.is_known()).map(|contrast| {
         let interval = contrast.interval(ALPHA);
         json!({"value": scale(contrast.estimate()), "interval": [scale(interval.lo), scale(interval.hi)],
                "smallest_shown": scale(contrast.least_to_show())})

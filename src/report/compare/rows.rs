@@ -1,19 +1,24 @@
 //! The rows of one side, as the command line writes them.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::error::Error;
 use crate::escape::visible;
 
 /// A side that is the log on stdin.
 pub(super) const STDIN: &str = "-";
+
+/// Some programs begin a file with it.
+pub(super) const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The rows of one side.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +50,13 @@ impl SideRows {
         }
         if !text.contains("://") && PathBuf::from(text).is_file() {
             let path = PathBuf::from(text);
-            return Ok(if is_baseline(&path) { Self::Saved(path) } else { Self::Log(path) });
+            return match baseline_or_log(&path) {
+                Contents::Baseline => Ok(Self::Saved(path)),
+                Contents::Log => Ok(Self::Log(path)),
+                Contents::Nothing => Err(Error::config(
+                    "the file is empty: write it again with \"baseline save\", or name a log that has lines",
+                )),
+            };
         }
         if !text.contains("://") && text.contains('=') {
             return Ok(Self::Having(text.to_owned()));
@@ -72,11 +83,33 @@ pub(super) fn named(text: &str) -> String {
     if text.contains("://") { "…".to_owned() } else { visible(text) }
 }
 
-/// A baseline is a JSON object whose first key says so.
-fn is_baseline(path: &Path) -> bool {
-    let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
-    read.is_ok() && String::from_utf8_lossy(&head).contains("\"tracing_ledger_baseline\"")
+enum Contents {
+    Baseline,
+    Log,
+    Nothing,
+}
+
+/// A baseline is a JSON object with a key that says so. Other programs may have put the key at another place. The first
+/// line of a log is an object at most, so no more is read of a log.
+fn baseline_or_log(path: &Path) -> Contents {
+    #[derive(Deserialize)]
+    struct BaselineKey {
+        tracing_ledger_baseline: Option<IgnoredAny>,
+    }
+    let Ok(file) = File::open(path) else { return Contents::Log };
+    let mut file = BufReader::new(file);
+    let head = file.fill_buf().unwrap_or_default();
+    if head.is_empty() {
+        return Contents::Nothing;
+    }
+    let mark = if head.starts_with(BYTE_ORDER_MARK.as_bytes()) { BYTE_ORDER_MARK.len() } else { 0 };
+    // A file that was cut off is no object, but begins as a baseline.
+    let begins =
+        String::from_utf8_lossy(head.get(..64).unwrap_or(head)).contains("\"tracing_ledger_baseline\"");
+    file.consume(mark);
+    let mut objects = serde_json::Deserializer::from_reader(file).into_iter::<BaselineKey>();
+    let has_key = matches!(objects.next(), Some(Ok(object)) if object.tracing_ledger_baseline.is_some());
+    if begins || has_key { Contents::Baseline } else { Contents::Log }
 }
 
 /// `None` for a text that is no time; an end may be open.

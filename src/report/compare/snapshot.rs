@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::rows::named;
+use super::figure_keys::FigureKeys;
+use super::rows::{BYTE_ORDER_MARK, named};
 use super::sketch::RowSketch;
 use super::tally::{ATTEMPTS, LEVELS, SUCCESS};
 use crate::error::Error;
@@ -43,6 +44,9 @@ pub struct Snapshot {
     pub(super) unread: UnreadLines,
     pub(super) is_log: bool,
     pub(super) sketch: RowSketch,
+    /// `None` in files of earlier versions.
+    #[serde(default)]
+    pub(super) keys: Option<FigureKeys>,
     pub(super) filter: Filter,
     pub(in crate::report) blocks: TimeBlocks,
     /// `None` for a side that is a value, because a lost row has no values.
@@ -137,6 +141,7 @@ impl Snapshot {
             unread: UnreadLines::default(),
             is_log: false,
             sketch: RowSketch::default(),
+            keys: None,
             filter,
             blocks,
             losses: None,
@@ -212,6 +217,7 @@ impl Snapshot {
         let no_baseline = |error: serde_json::Error| {
             Error::config("the file is no baseline: write one with \"baseline save\"").caused_by(error)
         };
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let head: BaselineHead = serde_json::from_str(text).map_err(no_baseline)?;
         if head.tracing_ledger_baseline != FORM {
             return Err(Error::config(format!(

@@ -1,6 +1,7 @@
 //! The parts of sentences and cells that show a comparison.
 
 use super::tally::{ATTEMPTS, SUCCESS};
+use crate::report::grid::NONE;
 use crate::report::render::unit::{self, duration};
 use crate::report::stats::Interval;
 use crate::report::stats::contrast::Judgement;
@@ -68,5 +69,10 @@ pub(in crate::report) fn amount(metric: &str, change: f64) -> String {
 }
 
 pub(in crate::report) fn range(metric: &str, within: Interval) -> String {
-    format!("{} to {}", amount(metric, within.lo), amount(metric, within.hi))
+    let low = amount(metric, within.lo);
+    match within {
+        Interval::EVERYTHING => NONE.to_owned(),
+        Interval { hi: f64::INFINITY, .. } => format!("{low} or more"),
+        Interval { hi, .. } => format!("{low} to {}", amount(metric, hi)),
+    }
 }

@@ -215,8 +215,7 @@ fn groups(
             groups_by(questions, keys, &places, cells, window)
         }
         Grouping::Each(each) => {
-            let keys = each.iter().find(|(known, _)| known == event_type).map(|(_, keys)| keys.as_slice());
-            let keys = keys.unwrap_or_default().iter().enumerate();
+            let keys = each.keys(event_type).iter().enumerate();
             let of = |(place, key): (usize, &String)| {
                 groups_by(questions, std::slice::from_ref(key), &[place], cells, window)
             };
@@ -261,7 +260,7 @@ mod tests {
         let question = Question::new().by("route").expect("a key");
         let questions = question.questions();
         let mut gather = Gather { most_cells: 3, ..Gather::new(&question) };
-        let is_route = |asked: &Asked| matches!(asked, Asked::Key(key) if key.otherwise == ["route"]);
+        let is_route = |asked: &Asked| matches!(asked, Asked::Key(key) if key.otherwise() == ["route"]);
         let asked = &questions.selection().asked;
         for route in ["a", "b", "a", "c", "d", "e", "d", "a", "a"] {
             let texts: Vec<_> = asked.iter().map(|asked| is_route(asked).then_some(route)).collect();

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::show::foreign;
 use super::verdict::{judgement, result, shown};
 use crate::report::compare::compared::{Compared, GateLine, Pair, interval as gate_interval};
-use crate::report::compare::render::why;
+use crate::report::compare::reasons::why;
 use crate::report::compare::words::{amount, range, result_word, value, values};
 use crate::report::grid::NONE;
 use crate::report::stats::ALPHA;

@@ -8,7 +8,7 @@ use crate::store::read::{Asked, Choice};
 use crate::store::rolled::Making;
 
 /// The form of the figures. Those of another form are refused.
-const FORM: u8 = 2;
+const FORM: u8 = 3;
 /// Keys of the context with the name of a column.
 const COLUMNS: [&str; 7] = ["hour", "day", "event_type", "source", "severity", "restaurant_id", "booking_id"];
 
@@ -24,14 +24,17 @@ pub(super) fn definition(questions: &Questions, event_type: &str) -> String {
 /// Names all rules, as far as a rollup depends on them.
 pub(super) fn making(question: &Question, questions: &Questions, keys: &[String]) -> Making {
     let asked = questions.measured().map(|asked| match asked {
-        Asked::Key(Choice { of, otherwise }) => {
-            let of: Vec<_> = of.iter().map(|(name, keys)| format!("{name}\0{}", keys.join("\0"))).collect();
-            format!("{}\u{1}{}", of.join("\u{1}"), otherwise.join("\0"))
-        }
+        Asked::Key(choice) => choice_text(choice),
         _ => String::new(),
     });
-    let by = question.rule_keys().into_iter().map(|(name, keys)| format!("{name}\0{}", keys.join("\0")));
-    Making { keys: keys.join(","), definition: name(asked.chain(by)) }
+    let by = choice_text(&question.rule_keys());
+    Making { keys: keys.join(","), definition: name(asked.chain([by])) }
+}
+
+fn choice_text(choice: &Choice) -> String {
+    let of = choice.of().iter();
+    let of: Vec<_> = of.map(|(name, keys)| format!("{}\0{}", name.0, keys.join("\0"))).collect();
+    format!("{}\u{1}{}", of.join("\u{1}"), choice.otherwise().join("\0"))
 }
 
 fn name(parts: impl Iterator<Item = String>) -> String {

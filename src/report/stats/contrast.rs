@@ -26,6 +26,11 @@ impl Contrast<'_> {
         self.scale(self.after.value) - self.scale(self.before.value)
     }
 
+    /// Whether the change is a number. A ratio needs values above 0 on both sides.
+    pub(crate) fn is_known(self) -> bool {
+        self.estimate().is_finite()
+    }
+
     pub(crate) fn interval(self, alpha: f64) -> Interval {
         let [before, after] = self
             .sides()
@@ -33,7 +38,7 @@ impl Contrast<'_> {
         let lo = (before.0 - before.1.hi).hypot(after.0 - after.1.lo);
         let hi = (before.0 - before.1.lo).hypot(after.0 - after.1.hi);
         let change = after.0 - before.0;
-        if change.is_finite() && !lo.is_nan() && !hi.is_nan() {
+        if self.is_known() && !lo.is_nan() && !hi.is_nan() {
             Interval { lo: change - lo, hi: change + hi }
         } else {
             Interval::EVERYTHING
@@ -59,7 +64,7 @@ impl Contrast<'_> {
     /// `lower_is_better` is true for durations and attempts.
     pub(crate) fn judgement(self, lower_is_better: bool) -> Judgement {
         let interval = self.interval(ALPHA);
-        if !self.can_decide() {
+        if !self.can_decide() || !self.is_known() {
             return Judgement::NotEnoughData;
         }
         match (interval.lo > 0.0, interval.hi < 0.0) {
@@ -67,6 +72,8 @@ impl Contrast<'_> {
             (true, _) => Judgement::Better,
             (_, true) if lower_is_better => Judgement::Better,
             (_, true) => Judgement::Worse,
+            // A difference of any size is within an interval without an end.
+            _ if !interval.is_bounded() => Judgement::NotEnoughData,
             _ => Judgement::NoDifferenceShown,
         }
     }
@@ -160,6 +167,16 @@ mod tests {
         assert_eq!(judgement(&fast, &few), Judgement::NotEnoughData);
         let change = Contrast { before: &rate(500, 1000), after: &rate(900, 1000) };
         assert_eq!(change.judgement(false), Judgement::Better);
+    }
+
+    #[test]
+    fn there_is_no_ratio_to_0_or_to_a_value_below_it() {
+        for (before, after) in [(0.0, 1.0), (1.0, 0.0), (0.0, 0.0), (-1.0, 1.0), (1.0, -1.0)] {
+            let (before, after) = (median(before, 1000), median(after, 1000));
+            let change = Contrast { before: &before, after: &after };
+            assert!(!change.is_known() && change.interval(0.05) == Interval::EVERYTHING);
+            assert_eq!(change.judgement(true), Judgement::NotEnoughData);
+        }
     }
 
     #[test]

@@ -168,7 +168,8 @@ pub(super) fn wilson(rate: f64, n: f64, alpha: f64) -> Interval {
     let scale = 1.0 + z * z / n;
     let center = (rate + z * z / (2.0 * n)) / scale;
     let half = z / scale * (rate * (1.0 - rate) / n + z * z / (4.0 * n * n)).sqrt();
-    Interval { lo: (center - half).max(0.0), hi: (center + half).min(1.0) }
+    // The ends of a share of all or of none are 1 and 0, from which rounding must not move them.
+    Interval { lo: (center - half).max(0.0).min(rate), hi: (center + half).min(1.0).max(rate) }
 }
 
 #[cfg(test)]
@@ -184,6 +185,14 @@ mod tests {
         {
             let interval = wilson(hits / n, n, 0.05);
             assert!((interval.lo - lo).abs() < 5e-5 && (interval.hi - hi).abs() < 5e-5, "{interval:?}");
+        }
+    }
+
+    #[test]
+    fn the_interval_of_all_ends_at_1_and_that_of_none_at_0() {
+        for n in 1..5000 {
+            let n = f64::from(n) * 1.37;
+            assert_eq!((wilson(1.0, n, 0.05).hi, wilson(0.0, n, 0.05).lo), (1.0, 0.0), "{n}");
         }
     }
 

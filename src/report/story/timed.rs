@@ -9,7 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::answer::{RowKind, StoryRow};
 use super::find::IdPlace;
 use super::found::FoundRow;
-use crate::report::observe::by_event_type;
+use crate::report::keys::by_event_type;
 use crate::report::question::{JobRule, Question};
 
 /// A row with its place in time.

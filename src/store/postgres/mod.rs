@@ -15,6 +15,8 @@ mod connect;
 mod copy;
 mod create;
 #[cfg(feature = "report")]
+mod expression;
+#[cfg(feature = "report")]
 mod project;
 #[cfg(feature = "report")]
 mod read;

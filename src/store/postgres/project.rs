@@ -12,11 +12,11 @@ use sqlx::postgres::PgConnection;
 
 use super::classify::{Step, StepError};
 use super::connect::{statement, within};
+use super::expression::{EVENT_TYPE, expression, literal};
 use super::read::ROW_TIMEOUT;
 use crate::columns::ColumnMap;
 use crate::store::TableName;
-use crate::store::read::{Asked, Choice, ExtraColumns, Reading, Selection};
-use crate::store::table_name::quoted;
+use crate::store::read::{Asked, ExtraColumns, Reading, Selection};
 
 /// The columns that the role may read and the server does not make itself, whether they have the usual types, which the binary
 /// format and the operators below need, and whether they hold a time as text.
@@ -245,8 +245,6 @@ fn moment(bytes: &[u8]) -> Option<Timestamp> {
     Timestamp::from_microsecond(microseconds.checked_add(POSTGRES_EPOCH)?).ok()
 }
 
-const EVENT_TYPE: &str = "event_type::text";
-
 /// The clause `WHERE`, if there is a condition.
 fn conditions(selection: &Selection, extra: &ExtraColumns) -> String {
     let mut conditions = Vec::new();
@@ -292,88 +290,6 @@ fn any(selection: &Selection, extra: &ExtraColumns) -> String {
     others.join(" OR ")
 }
 
-/// The expression for rows of these event types; `None` if it is null for all of them.
-fn expression(asked: &Asked, types: Option<&[&str]>, extra: &ExtraColumns) -> Option<String> {
-    let id = |name| {
-        let key = format!("context->>'{name}'");
-        if extra.has(name) { format!("COALESCE({name}::text, {key})") } else { key }
-    };
-    Some(match asked {
-        Asked::Id if !extra.has("id") => return None,
-        Asked::Id => "id::text".to_owned(),
-        Asked::Context if extra.all().is_empty() => "context::text".to_owned(),
-        Asked::Context => format!(
-            "CASE jsonb_typeof(context) WHEN 'object' THEN ({} || context)::text ELSE context::text END",
-            object(extra)
-        ),
-        Asked::EventType => EVENT_TYPE.to_owned(),
-        Asked::Source => "source::text".to_owned(),
-        Asked::Severity => "severity::text".to_owned(),
-        Asked::RestaurantId => id("restaurant_id"),
-        Asked::BookingId => id("booking_id"),
-        Asked::Key(choice) => return chosen(choice, types, extra),
-    })
-}
-
-fn chosen(choice: &Choice, types: Option<&[&str]>, extra: &ExtraColumns) -> Option<String> {
-    let named = choice.of.iter().map(|(name, keys)| (name.as_str(), keys.as_slice()));
-    let (mut cases, otherwise): (Vec<_>, _) = match types.and_then(<[_]>::split_last) {
-        Some((last, others)) => {
-            (others.iter().map(|name| (*name, choice.keys(name))).collect(), choice.keys(last))
-        }
-        None => (named.collect(), choice.otherwise.as_slice()),
-    };
-    // The first of two for the same event type counts.
-    while cases.last().is_some_and(|(_, keys)| *keys == otherwise) {
-        cases.pop();
-    }
-    if cases.is_empty() {
-        return first(otherwise, extra);
-    }
-    let null = || "NULL::text".to_owned();
-    let cases = cases.into_iter().map(|(name, keys)| {
-        format!("WHEN {} THEN {} ", literal(name), first(keys, extra).unwrap_or_else(null))
-    });
-    let otherwise = first(otherwise, extra).unwrap_or_else(null);
-    Some(format!("CASE {EVENT_TYPE} {}ELSE {otherwise} END", cases.collect::<String>()))
-}
-
-/// The values of the columns that hold keys of the context, as `jsonb` without those that are null.
-pub(super) fn object(extra: &ExtraColumns) -> String {
-    let keys: Vec<_> = extra.all().iter().map(|(key, _)| literal(key)).collect();
-    let texts: Vec<_> = extra.all().iter().map(|(_, name)| format!("{}::text", quoted(name))).collect();
-    format!(
-        "jsonb_strip_nulls(jsonb_object(ARRAY[{}]::text[], ARRAY[{}]::text[]))",
-        keys.join(", "),
-        texts.join(", ")
-    )
-}
-
-fn first(keys: &[String], extra: &ExtraColumns) -> Option<String> {
-    let columns = |key| extra.of(key).map(|name| format!("{}::text", quoted(name)));
-    let values: Vec<_> =
-        keys.iter().flat_map(|key| paths("context", key).into_iter().chain(columns(key))).collect();
-    match values.as_slice() {
-        [] => None,
-        [one] => Some(one.clone()),
-        several => Some(format!("COALESCE({})", several.join(", "))),
-    }
-}
-
-/// A key with dots is one key, else a path into objects.
-fn paths(object: &str, key: &str) -> Vec<String> {
-    let mut paths = vec![format!("{object}->>{}", literal(key))];
-    if let Some((within, rest)) = key.split_once('.') {
-        paths.extend(self::paths(&format!("{object}->{}", literal(within)), rest));
-    }
-    paths
-}
-
-/// A string constant, whatever `standard_conforming_strings` is. No text of Postgres has a NUL.
-fn literal(text: &str) -> String {
-    format!("E'{}'", text.replace('\0', "").replace('\\', "\\\\").replace('\'', "''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -388,11 +304,5 @@ mod tests {
         assert_eq!(tuple(bytes, 2, &mut row), Some(14));
         assert_eq!(row, [Some(&b"ab"[..]), None]);
         assert_eq!(tuple(bytes, 14, &mut row), None, "the trailer");
-    }
-
-    #[test]
-    fn no_key_ends_its_literal() {
-        assert_eq!(literal(r"a'b\'c"), r"E'a''b\\''c'");
-        assert_eq!(paths("context", "a.b"), ["context->>E'a.b'", "context->E'a'->>E'b'"]);
     }
 }

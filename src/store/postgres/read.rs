@@ -7,6 +7,7 @@ use sqlx::postgres::PgConnection;
 
 use super::classify::{Step, StepError};
 use super::connect::{Purpose, commit, simple, within};
+use super::expression::object;
 use super::project::Look;
 use super::{Connected, Postgres, project};
 use crate::error::Error;
@@ -131,7 +132,7 @@ fn select(Look { extra, has_text_times, .. }: &Look) -> String {
         }
     }
     if !extra.all().is_empty() {
-        let object = format!("context::text, {}::text FROM", project::object(extra));
+        let object = format!("context::text, {}::text FROM", object(extra));
         select = select.replace("context::text, NULL::text FROM", &object);
     }
     select

@@ -1,8 +1,11 @@
 //! Rows that are read back: the same, to the letter, from every database.
 
+mod choice;
+mod condition;
 mod context;
 mod extra;
 mod selection;
+mod shown;
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -12,9 +15,12 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+pub(crate) use self::choice::Choice;
+pub(crate) use self::condition::{Comparison, Condition};
 pub(super) use self::extra::ExtraColumns;
 use self::extra::with_columns;
-pub(crate) use self::selection::{Asked, Choice, Comparison, Condition, LOSS, Reading, Selection};
+pub(crate) use self::selection::{Asked, LOSS, Reading, Selection};
+pub(crate) use self::shown::shown;
 use crate::error::Error;
 
 /// The columns of a row that reports use.

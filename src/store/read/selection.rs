@@ -1,12 +1,13 @@
 //! Which rows a report reads, and what it asks of each.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 
 use super::ReadRow;
+use super::choice::Choice;
+use super::condition::Condition;
 use super::context::Context;
 use crate::columns::ColumnMap;
 use crate::row::LOSS_TYPE;
@@ -50,34 +51,6 @@ pub(crate) enum Asked {
     /// All of the context, as JSON text.
     Context,
     Key(Choice),
-}
-
-/// A key of the context, which depends on the event type.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Choice {
-    /// The keys of some event types.
-    pub(crate) of: Vec<(String, Vec<String>)>,
-    /// The keys of all others. Of several keys, the first with a value counts.
-    pub(crate) otherwise: Vec<String>,
-}
-
-/// A condition on a value, such as `status>=500`.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Condition {
-    /// The place of the value in [`Selection::asked`].
-    pub(crate) asked: usize,
-    pub(crate) comparison: Comparison,
-    pub(crate) value: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Comparison {
-    Equal,
-    NotEqual,
-    Below,
-    AtMost,
-    Above,
-    AtLeast,
 }
 
 /// The values that a report takes from one row.
@@ -192,71 +165,5 @@ impl Asked {
             Self::BookingId => or_key(&row.booking_id, "booking_id"),
             Self::Key(choice) => choice.keys(&row.event_type).iter().find_map(|key| context?.text(key)),
         }
-    }
-}
-
-impl Choice {
-    /// The same key for every event type.
-    pub(crate) fn always(key: impl Into<String>) -> Self {
-        Self { of: Vec::new(), otherwise: vec![key.into()] }
-    }
-
-    pub(crate) fn keys(&self, event_type: &str) -> &[String] {
-        let own = self.of.iter().find(|(name, _)| name == event_type);
-        own.map_or(&self.otherwise, |(_, keys)| keys)
-    }
-}
-
-impl Condition {
-    /// Equal is the same text, as in groups: version 1.1 is not 1.10. Above and below, numbers compare as numbers and other
-    /// values as text. A row without the value differs from every value, and is neither above nor below one.
-    fn holds(&self, text: Option<&str>) -> bool {
-        let Some(text) = text else { return self.comparison == Comparison::NotEqual };
-        let is_order = !matches!(self.comparison, Comparison::Equal | Comparison::NotEqual);
-        let number = |text: &str| text.parse::<f64>().ok().filter(|number| is_order && number.is_finite());
-        let numbers = number(text).zip(number(&self.value));
-        let order = numbers.and_then(|(one, other)| one.partial_cmp(&other));
-        self.comparison.allows(order.unwrap_or_else(|| text.cmp(&self.value)))
-    }
-}
-
-impl Comparison {
-    fn allows(self, order: Ordering) -> bool {
-        match self {
-            Self::Equal => order.is_eq(),
-            Self::NotEqual => order.is_ne(),
-            Self::Below => order.is_lt(),
-            Self::AtMost => order.is_le(),
-            Self::Above => order.is_gt(),
-            Self::AtLeast => order.is_ge(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_is_the_same_text_and_numbers_have_an_order() {
-        let holds = |text: &str, comparison, value: &str| {
-            Condition { asked: 0, comparison, value: value.to_owned() }.holds(Some(text))
-        };
-        for (text, other) in
-            [("1.1", "1.10"), ("007", "7"), ("1e3", "1000"), ("7e512345", "9e999"), ("1.1", "nan")]
-        {
-            assert!(
-                !holds(text, Comparison::Equal, other) && holds(text, Comparison::NotEqual, other),
-                "{text}"
-            );
-            assert!(
-                holds(text, Comparison::Equal, text) && !holds(text, Comparison::NotEqual, text),
-                "{text}"
-            );
-        }
-        assert!(holds("nan", Comparison::Equal, "nan"));
-        assert!(holds("1000", Comparison::Above, "500") && holds("9.5", Comparison::Below, "10"));
-        assert!(holds("500.0", Comparison::AtLeast, "500") && holds("1e3", Comparison::AtMost, "1000"));
-        assert!(holds("b", Comparison::Above, "a"));
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::{CALLS, assert_compared, run};
+use super::{CALLS, assert_compared, compare, run};
 
 #[test]
 fn a_baseline_that_differs_from_itself_decides_nothing() {
@@ -39,6 +39,67 @@ fn a_saved_baseline_decides_as_its_rows_do() {
     assert_compared(&[file, "version=1.1"], 2, "version 99");
     fs::write(file, "{}").expect("writable");
     assert_compared(&[file, "version=1.1"], 2, "no rows");
+}
+
+#[test]
+fn figures_of_other_keys_are_not_compared() {
+    let directory = TempDir::new().expect("a directory");
+    let [file, rules] = ["baseline.json", "rules.toml"].map(|name| directory.path().join(name));
+    let [file, rules] = [&file, &rules].map(|path| path.to_str().expect("UTF-8"));
+    fs::write(rules, "[[rule]]\nspan = \"api.call\"\nduration = \"took_ms\"\n").expect("writable");
+    let save = ["baseline", "save", file, "version=1.0", CALLS[0], CALLS[1]];
+    assert_eq!(run(&save).status.code(), Some(0));
+    let gate = [file, "version=1.1", "--gate", "success>=-5pt"];
+    assert_compared(&gate, 0, "holds");
+    let other = [&gate[..], &["--rules", rules]].concat();
+    let before = "the duration of api.call was read from duration_ms or durationMs before, and is read from took_ms after";
+    assert_compared(&other, 2, before);
+    assert_eq!(run(&[&save[..], &["--rules", rules]].concat()).status.code(), Some(0));
+    assert_compared(&other, 0, "holds");
+    assert_compared(&gate, 2, "compare with the --rules of the baseline, or save the baseline again");
+    // Other event types may have other rules.
+    fs::write(rules, "[[rule]]\nspan = \"api.rare\"\nduration = \"took_ms\"\n").expect("writable");
+    assert_eq!(run(&save).status.code(), Some(0));
+    assert_compared(&other, 0, "holds");
+}
+
+#[test]
+fn a_baseline_of_an_earlier_version_is_read() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("baseline.json");
+    let path = file.to_str().expect("UTF-8");
+    let unknown = "The keys of the figures of the side before are not known";
+    assert_eq!(run(&["baseline", "save", path, "version=1.0", CALLS[0], CALLS[1]]).status.code(), Some(0));
+    let gate = [path, "version=1.1", "--gate", "success>=-5pt"];
+    assert!(!compare(&gate).1.contains(unknown));
+    let mut json: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&file).expect("a file")).expect("JSON");
+    json.as_object_mut().expect("an object").remove("keys").expect("keys");
+    fs::write(&file, serde_json::to_string_pretty(&json).expect("JSON")).expect("writable");
+    assert_compared(&gate, 0, unknown);
+}
+
+#[test]
+fn a_baseline_that_another_program_has_written_is_still_one() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("baseline.json");
+    let path = file.to_str().expect("UTF-8");
+    assert_eq!(run(&["baseline", "save", path, "version=1.0", CALLS[0], CALLS[1]]).status.code(), Some(0));
+    let gate = [path, "version=1.1", "--gate", "success>=-5pt"];
+    let text = fs::read_to_string(&file).expect("a file");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let sorted = serde_json::to_string_pretty(&json).expect("JSON");
+    assert!(!sorted[..64].contains("tracing_ledger_baseline"), "{sorted}");
+    let mark = '\u{feff}';
+    for text in [json.to_string(), format!("\n{sorted}"), format!("{mark}{text}"), format!("{mark}{sorted}")]
+    {
+        fs::write(&file, text).expect("writable");
+        assert_compared(&gate, 0, "holds");
+    }
+    fs::write(&file, &text[..text.len() / 2]).expect("writable");
+    assert_compared(&gate, 2, "the file is no baseline: write one with \"baseline save\"");
+    fs::write(&file, "").expect("writable");
+    assert_compared(&gate, 2, "the file is empty: write it again with \"baseline save\"");
 }
 
 #[test]

@@ -1,0 +1,66 @@
+//! By which keys of a row the figures of a side were read: values of other keys are not compared.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::rows::named;
+use super::snapshot::Snapshot;
+use super::words::{Line, own};
+use crate::error::Error;
+use crate::report::observe::{ATTEMPTS, DURATION, Questions, SUCCESS};
+use crate::store::read::Asked;
+
+/// Event type → measurement → its keys, of which the first that a row has counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FigureKeys(BTreeMap<String, BTreeMap<String, String>>);
+
+impl FigureKeys {
+    pub(super) fn new<'a>(questions: &Questions, event_types: impl Iterator<Item = &'a str>) -> Self {
+        let of = |event_type: &str| {
+            let all = [("duration", DURATION), ("success", SUCCESS), ("attempts", ATTEMPTS)];
+            let keys = all.map(|(name, place)| match questions.selection().asked.get(place) {
+                Some(Asked::Key(choice)) => (name.to_owned(), choice.keys(event_type).join(" or ")),
+                _ => (name.to_owned(), String::new()),
+            });
+            keys.into_iter().filter(|(_, keys)| !keys.is_empty()).collect()
+        };
+        Self(event_types.map(|event_type| (event_type.to_owned(), of(event_type))).collect())
+    }
+}
+
+/// Fails if an event type that both sides have was read by other keys. Where one side does not know, it does not fail.
+pub(super) fn check(before: &Snapshot, after: &Snapshot) -> Result<(), Error> {
+    let (Some(FigureKeys(before)), Some(FigureKeys(after))) = (&before.keys, &after.keys) else {
+        return Ok(());
+    };
+    for (event_type, keys) in before {
+        let Some(others) = after.get(event_type).filter(|others| *others != keys) else { continue };
+        let key = |keys: &BTreeMap<String, String>, name: &str| {
+            keys.get(name).map_or("no key".to_owned(), |keys| named(keys))
+        };
+        let differs = |name: &&String| keys.get(*name) != others.get(*name);
+        let Some(name) = keys.keys().chain(others.keys()).find(differs) else { continue };
+        return Err(Error::config(format!(
+            "the {name} of {} was read from {} before, and is read from {} after, because the rules differ: compare with the \
+             --rules of the baseline, or save the baseline again with these rules",
+            named(event_type),
+            key(keys, name),
+            key(others, name)
+        )));
+    }
+    Ok(())
+}
+
+/// On a side that does not know by which keys its figures were read.
+pub(super) fn unknown_keys_line(before: &Snapshot, after: &Snapshot) -> Option<Line> {
+    let sides = [("before", before), ("after", after)].into_iter();
+    let unknown: Vec<_> = sides.filter(|(_, side)| side.keys.is_none()).map(|(name, _)| name).collect();
+    let sides = unknown.join(" and the side ");
+    (!unknown.is_empty()).then(|| {
+        vec![own(format!(
+            "The keys of the figures of the side {sides} are not known: a baseline of an earlier version does not keep them. \
+             Save it again, so that a comparison by other rules is refused."
+        ))]
+    })
+}

@@ -1,0 +1,127 @@
+//! The keys that rules with a pattern and rules for events name are read by each command.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+use support::{Cluster, SqliteFile};
+use tempfile::TempDir;
+use tracing_ledger::Row;
+use tracing_ledger::store::{Attempt, Postgres, Sqlite, Store};
+
+const RULES: &str = r#"
+[[rule]]
+span = "db.*"
+duration = "took_ms"
+success = "good"
+reason = "why"
+report_by = ["table"]
+
+[[rule]]
+span = "db.open"
+duration = "open_ms"
+
+[[rule]]
+span = "*"
+duration = "any_ms"
+
+[[rule]]
+event = "mail.sent"
+duration = { field = "elapsed", unit = "s", as = "mail_ms" }
+report_by = ["kind"]
+"#;
+
+fn rows() -> Vec<Row> {
+    let contexts = [
+        ("db.query", json!({"took_ms": 10, "any_ms": 1, "good": true, "table": "a"})),
+        ("db.query", json!({"took_ms": 30, "any_ms": 1, "good": false, "why": "lock", "table": "b"})),
+        ("db.open", json!({"took_ms": 10, "open_ms": 50})),
+        ("db_query", json!({"took_ms": 10, "any_ms": 60, "duration_ms": 2})),
+        ("other", json!({"duration_ms": 70})),
+        ("mail.sent", json!({"mail_ms": 80, "kind": "invoice"})),
+    ];
+    let row = |(event_type, context): (&str, Value)| {
+        let mut row = Row::new(std::time::SystemTime::now(), "app", event_type);
+        row.context = context.to_string();
+        row
+    };
+    contexts.into_iter().map(row).collect()
+}
+
+fn run(arguments: &[&str], directory: &TempDir) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tracing-ledger"));
+    command.args(arguments).current_dir(directory.path()).env_remove("DATABASE_URL");
+    let output = command.output().expect("it starts");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap_or_default()
+}
+
+fn directory_with_rules() -> TempDir {
+    let directory = TempDir::new().expect("a directory");
+    std::fs::write(directory.path().join("rules.toml"), RULES).expect("written");
+    directory
+}
+
+fn assert_figures(report: &Value) {
+    let event = |name: &str| {
+        let mut events = report["events"].as_array().expect("events").iter();
+        events.find(|event| event["event_type"] == name).expect("such an event")
+    };
+    for (event_type, longest) in
+        [("db.query", 30.0), ("db.open", 50.0), ("db_query", 60.0), ("other", 70.0), ("mail.sent", 80.0)]
+    {
+        assert_eq!(event(event_type)["duration_ms"]["max"], longest, "{event_type}: {report}");
+    }
+    let query = event("db.query");
+    assert_eq!((&query["success"]["n"], &query["reasons"][0]["code"]), (&2.into(), &"lock".into()));
+    let groups = |name: &str| {
+        let groups = event(name)["groups"].as_array().expect("groups").iter();
+        groups.map(|group| group["by"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(groups("db.query"), [json!({"table": "a"}), json!({"table": "b"})]);
+    assert_eq!(groups("mail.sent"), [json!({"kind": "invoice"})]);
+    assert_eq!(groups("db.open"), [Value::Null; 0]);
+}
+
+#[tokio::test]
+async fn a_report_reads_the_keys_of_patterns_and_of_events() {
+    let directory = directory_with_rules();
+    let url = Cluster::shared().database();
+    Postgres::from_url(&url).expect("readable").insert(&rows(), Attempt::First).await.expect("stored");
+    let file = SqliteFile::new();
+    let mut sqlite = Sqlite::from_url(&file.url()).expect("readable").create_table(true);
+    sqlite.insert(&rows(), Attempt::First).await.expect("stored");
+    let copy = "COPY (SELECT to_jsonb(o) FROM observability_events o) TO STDOUT";
+    std::fs::write(directory.path().join("rows.json"), Cluster::shared().psql(&url, copy)).expect("written");
+    for source in [["--database-url", &url], ["--database-url", &file.url()], ["--from-log", "rows.json"]] {
+        let usual = ["report", "--rules", "rules.toml", "--format", "json"];
+        assert_figures(&run(&[&usual[..], &source].concat(), &directory));
+        let one = run(&[&usual[..], &source, &["--event", "db.query,mail.sent"]].concat(), &directory);
+        assert_eq!(one["events"][0]["duration_ms"]["max"], 30.0, "{one}");
+    }
+}
+
+#[tokio::test]
+async fn a_rollup_and_a_baseline_read_them_too() {
+    let directory = directory_with_rules();
+    let url = Cluster::shared().database();
+    Postgres::from_url(&url).expect("readable").insert(&rows(), Attempt::First).await.expect("stored");
+    Cluster::shared().psql(&url, "UPDATE observability_events SET created_at = now() - interval '3 hours'");
+    let usual = ["--database-url", &url, "--rules", "rules.toml"];
+    run(&[&["rollup", "--create"], &usual[..]].concat(), &directory);
+    let report = run(&[&["report", "--rollup", "--format", "json"], &usual[..]].concat(), &directory);
+    assert_figures(&report);
+    assert_eq!(report["rollup"]["rows_read"], 0, "{report}");
+    run(&[&["baseline", "save", "saved.json", "1d.."], &usual[..]].concat(), &directory);
+    let saved = std::fs::read_to_string(directory.path().join("saved.json")).expect("saved");
+    let saved: Value = serde_json::from_str(&saved).expect("JSON");
+    let event = |name: &str| {
+        let mut events = saved["events"].as_array().expect("events").iter();
+        events.find(|event| event["event_type"] == name).expect("such an event").clone()
+    };
+    for event_type in ["db.query", "mail.sent"] {
+        let figures = event(event_type)["figures"].to_string();
+        assert!(figures.contains("\"median\""), "{event_type}: {saved}");
+    }
+    assert!(event("db.query")["figures"].to_string().contains("success"), "{saved}");
+    assert_eq!(saved["mix"]["mail.sent"]["kind"], json!({"invoice": 1}), "{saved}");
+}
