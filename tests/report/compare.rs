@@ -33,8 +33,7 @@ const ROWS: &str = r#"
 fn url() -> &'static str {
     static URL: OnceLock<String> = OnceLock::new();
     URL.get_or_init(|| {
-        let url = Cluster::shared().database();
-        Cluster::shared().psql(&url, ROWS);
+        let url = Cluster::shared().database_after(ROWS);
         url
     })
 }

@@ -10,7 +10,7 @@ mod sqlite;
 mod terminal;
 mod wait;
 
-pub use alone::alone;
+pub use alone::{alone, this_test};
 pub use cluster::{Cluster, free_port};
 pub use gate::{GateKey, Gated, gated};
 pub use install::unprivileged;
