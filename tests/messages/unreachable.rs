@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::sync::mpsc;
 
-use support::{Cluster, DEADLINE, SqliteFile, free_port, this_test};
+use support::{ClosedPort, Cluster, DEADLINE, SqliteFile, this_test};
 use tracing_ledger::NoticeKind;
 use tracing_subscriber::{Registry, prelude::*};
 
@@ -23,7 +23,8 @@ fn the_child_process_has_no_row() {
 
 #[test]
 fn a_database_that_nobody_reaches_is_named_on_stderr_without_a_row() {
-    let url = format!("postgres://ledger:s3cret@127.0.0.1:{}/app", free_port());
+    let port = ClosedPort::new();
+    let url = format!("postgres://ledger:s3cret@127.0.0.1:{}/app", port.number());
     let mut child = this_test("unreachable::the_child_process_has_no_row")
         .env(CHILD, url)
         .stdin(Stdio::piped())

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::SystemTime;
 
-use support::{Cluster, free_port, this_test, until};
+use support::{ClosedPort, Cluster, this_test, until};
 use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Postgres, Store};
 
@@ -70,7 +70,8 @@ async fn a_socket_is_named_by_its_directory() {
 async fn servers_are_tried_in_turn() {
     let cluster = Cluster::shared();
     let url = cluster.database();
-    let (name, port, dead) = (name(&url), cluster.port(), free_port());
+    let closed = ClosedPort::new();
+    let (name, port, dead) = (name(&url), cluster.port(), closed.number());
     for form in [
         format!("postgres://postgres@127.0.0.1:{dead},127.0.0.1:{port}/{name}"),
         format!("postgres:///{name}?user=postgres&host=127.0.0.1,127.0.0.1&port={dead},{port}"),

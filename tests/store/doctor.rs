@@ -10,7 +10,7 @@ mod spool;
 use std::time::Duration;
 
 use sqlx::{Connection as _, Executor as _};
-use support::{Cluster, DEADLINE, SqliteFile, free_port};
+use support::{ClosedPort, Cluster, DEADLINE, SqliteFile};
 use tracing_ledger::{Builder, Checkup, Finding, Health};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -253,7 +253,8 @@ fn the_rows_that_are_tried_have_the_constants_of_all_rows() {
 
 #[test]
 fn a_server_that_is_not_there_could_not_be_looked_at() {
-    let url = format!("postgres://someone:s3cret@127.0.0.1:{}/app", free_port());
+    let port = ClosedPort::new();
+    let url = format!("postgres://someone:s3cret@127.0.0.1:{}/app", port.number());
     assert_fault(&tracing_ledger::builder(), &url, "connection", Health::Unknown, &["cannot connect"]);
 }
 

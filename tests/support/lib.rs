@@ -2,6 +2,7 @@
 //! their own.
 
 mod alone;
+mod closed_port;
 mod cluster;
 mod gate;
 mod install;
@@ -11,6 +12,7 @@ mod terminal;
 mod wait;
 
 pub use alone::{alone, this_test};
+pub use closed_port::ClosedPort;
 pub use cluster::{Cluster, free_port};
 pub use gate::{GateKey, Gated, gated};
 pub use install::unprivileged;

@@ -93,6 +93,20 @@ async fn many_sizes_in_a_row_leave_a_whole_frame() {
     quit(&terminal);
 }
 
+/// Between two looks at the size it may have been another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_size_that_is_the_old_one_has_the_whole_frame_drawn_anew() {
+    let url = database(Cluster::shared()).await;
+    let terminal = Terminal::start(80, 24);
+    let id = watch_with_id(&terminal, &format!("--database-url {url}"));
+    wait_for_all(&terminal, &["orders.place", "q quit"]);
+    terminal.write("\u{1b}[2J\u{1b}[24;1Hlost");
+    terminal.wait_for("lost");
+    kill("WINCH", &id);
+    wait_for_all(&terminal, &["orders.place", "q quit"]);
+    quit(&terminal);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn colours_and_frames_are_left_out_where_they_are_not_wanted() {
     let url = database(Cluster::shared()).await;

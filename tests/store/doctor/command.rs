@@ -56,7 +56,8 @@ fn the_command_ends_with_the_state() {
     let wrong = run(&["--database-url", &url, "--table", "calls"]);
     assert_eq!(wrong.status.code(), Some(1), "{}", said(&wrong));
     assert!(said(&wrong).contains("WRONG table"), "{}", said(&wrong));
-    let away = format!("postgres://someone:s3cret@127.0.0.1:{}/app", free_port());
+    let port = ClosedPort::new();
+    let away = format!("postgres://someone:s3cret@127.0.0.1:{}/app", port.number());
     let unknown = run(&["--database-url", &away]);
     assert_eq!(unknown.status.code(), Some(2), "{}", said(&unknown));
     let nothing = run(&["--database-url", &url, "--rules", "no-such-file.toml"]);

@@ -256,6 +256,7 @@ fn a_server_that_cannot_be_reached_is_told_with_what_to_check() {
     let other = url.replace(url.rsplit('/').next().expect("a database"), "no_such_database");
     connection(&other, Health::Wrong, &["the database does not exist; create it"]);
     connection(&format!("{url}?sslmode=require"), Health::Wrong, &["the server offers no TLS"]);
-    let away = format!("postgres://someone@127.0.0.1:{}/app", free_port());
+    let port = ClosedPort::new();
+    let away = format!("postgres://someone@127.0.0.1:{}/app", port.number());
     connection(&away, Health::Unknown, &["refused", "check the host and the port of the URL"]);
 }
