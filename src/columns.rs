@@ -5,9 +5,9 @@ const FIXED: [&str; 6] = ["id", "created_at", "source", "event_type", "severity"
 /// The columns that are filled from the fields of the same names unless someone says otherwise.
 const USUAL: [&str; 2] = ["restaurant_id", "booking_id"];
 /// The most bytes of a name in Postgres.
-const MAX_BYTES: usize = 63;
+pub(crate) const MAX_SQL_NAME_BYTES: usize = 63;
 
-/// The columns of keys: each fills this one, or none.
+/// Which column each key fills; `None` for a key that fills none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ColumnMap(Vec<(String, Option<String>)>);
 
@@ -29,17 +29,18 @@ impl ColumnMap {
     }
 
     fn check(&self, key: &str, column: &str) -> Result<(), String> {
-        let is_name = (1..=MAX_BYTES).contains(&column.trim().len()) && !column.contains(char::is_control);
-        if !is_name || column.len() > MAX_BYTES {
+        let is_name =
+            (1..=MAX_SQL_NAME_BYTES).contains(&column.trim().len()) && !column.contains(char::is_control);
+        if !is_name || column.len() > MAX_SQL_NAME_BYTES {
             return Err(format!(
-                "fills {column:?} from {key:?}, which is no name of a column: use one of at most {MAX_BYTES} bytes"
+                "fills {column:?} from {key:?}, but {column:?} is no name of a column: use one of at most {MAX_SQL_NAME_BYTES} bytes"
             ));
         }
         // Some databases see no difference between upper and lower case.
         let is = |name: &&str| name.eq_ignore_ascii_case(column);
         if FIXED.iter().any(is) {
             return Err(format!(
-                "fills {column:?} from {key:?}, a column that every row fills: use another column"
+                "fills {column:?} from {key:?}, but every row fills {column:?} already: use another column"
             ));
         }
         if let Some(usual) = USUAL.into_iter().find(|usual| is(usual) || *usual == key)
@@ -120,14 +121,11 @@ mod tests {
             columns.fill(key, Some(column)).expect_err(column)
         };
         for fixed in ["id", "created_at", "source", "event_type", "severity", "context", "ID"] {
-            assert!(
-                wrong("key", fixed).ends_with("a column that every row fills: use another column"),
-                "{fixed}"
-            );
+            assert!(wrong("key", fixed).ends_with("already: use another column"), "{fixed}");
         }
         assert!(wrong("", "x").starts_with("has an empty key"));
         for name in ["", " ", "a\nb", &"x".repeat(64)] {
-            assert!(wrong("key", name).contains("which is no name of a column"), "{name}");
+            assert!(wrong("key", name).contains("is no name of a column"), "{name}");
         }
         assert!(
             wrong("key", "booking_id").contains("\"booking_id\" fills the column of its own name or none")

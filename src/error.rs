@@ -74,7 +74,7 @@ impl Error {
         self.kind == ErrorKind::Config
     }
 
-    /// The database refused or could not be reached.
+    /// The database reported an error, or could not be reached.
     pub fn is_database(&self) -> bool {
         self.kind == ErrorKind::Database
     }
@@ -95,7 +95,7 @@ impl Error {
         self.kind == ErrorKind::Closed
     }
 
-    /// What caused this, what caused that, and so on.
+    /// The cause of this error, the cause of that one, and so on.
     fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
         std::iter::successors(self.source(), |&cause| cause.source())
     }

@@ -2,7 +2,7 @@
 //!
 //! `std::process::exit` and a return from `main` drop no static, leaked or moved guard. A handler of `atexit(3)` still
 //! runs then, on any thread, also on the writer's or while other threads go on. So it only reads counts, never waits
-//! for a lock, and allocates nothing. Nobody learns of `_exit`, an abort or a signal that kills.
+//! for a lock, and allocates nothing. The handler does not run at `_exit`, an abort or a signal that kills.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
@@ -18,9 +18,9 @@ static LEDGERS: Mutex<Vec<Arc<Watched>>> = Mutex::new(Vec::new());
 /// How often to try for the lock, which is only held for a moment. Its holder may be a thread that a fork left behind.
 const TRIES: usize = 100;
 
-/// A ledger whose rows nobody has asked for yet.
+/// A ledger whose end the process has not seen yet.
 pub(crate) struct Watched {
-    /// Not kept: it may have much memory.
+    /// Weak, because a watched ledger may outlive its guard and the queue may hold much memory.
     queue: Weak<Queue>,
     calls: OpenCalls,
     is_over: AtomicBool,
@@ -63,7 +63,7 @@ fn register() {
 }
 
 impl Watched {
-    /// Nothing is left to be reported at the end.
+    /// Reports nothing about this ledger at the end of the process.
     pub(crate) fn forget(&self) {
         self.is_over.store(true, Ordering::Relaxed);
         if let Some(mut ledgers) = lock() {

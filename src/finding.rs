@@ -1,4 +1,4 @@
-//! What a check of the ledger finds.
+//! The findings of a check of the ledger.
 
 use std::fmt;
 
@@ -8,30 +8,30 @@ use std::fmt;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Checkup {
-    /// What was looked at, in the order in which it was.
+    /// In the order in which the parts of the ledger were looked at.
     pub findings: Vec<Finding>,
 }
 
-/// One thing that was looked at.
+/// One part of the ledger that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// The thing, such as `rights`.
+    /// The part, such as `rights`.
     pub topic: &'static str,
     /// Its state.
     pub health: Health,
-    /// What there is, or what is wrong and what to do.
+    /// The facts, or the fault and what to do.
     pub text: String,
 }
 
-/// The state of one thing.
+/// The state of one part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Health {
     /// As it should be.
     Ok,
-    /// Rows that the ledger may never write would be rejected, queries of the documentation fail, or a crash of the server or
-    /// the clock of another machine makes answers wrong.
+    /// Rows are written, but something else may fail: rows of a kind that has not come yet would be rejected, a query of the
+    /// documentation fails, a crash of the server would empty the table, or the clock of another machine is wrong.
     Warning,
     /// It could not be looked at.
     Unknown,
@@ -45,7 +45,7 @@ impl Checkup {
         self.findings.iter().map(|finding| finding.health).max().unwrap_or(Health::Ok)
     }
 
-    /// Adds a finding, such as one that the service itself has looked at.
+    /// Adds a finding, such as one about another part of the service.
     pub fn note(&mut self, topic: &'static str, health: Health, text: impl Into<String>) {
         self.findings.push(Finding { topic, health, text: text.into() });
     }

@@ -57,12 +57,12 @@ impl Guard {
         Self { handle: Handle { queue, control, writer }, watched, census, subject: None, is_down: false }
     }
 
-    pub(crate) fn of(mut self, subject: Subject) -> Self {
+    pub(crate) fn with_subject(mut self, subject: Subject) -> Self {
         self.subject = Some(subject);
         self
     }
 
-    /// Looks whether the ledger works: its rules, spool and database, and what the writer says.
+    /// Checks whether the ledger works: its rules, its spool, its database and its writer.
     ///
     /// It makes a connection of its own, inserts rows in a transaction that it rolls back, and reads the table as far as
     /// the role may. In async code this blocks the thread of the executor. [The manual](crate::_docs::doctor) has the list.
@@ -86,8 +86,8 @@ impl Guard {
         checkup
     }
 
-    /// The spans and events that the program has come by so far, with their rules: for writing rules for functions that
-    /// somebody else wrote. With [`Builder::discover`](crate::Builder::discover) it counts them too.
+    /// The spans and events that the program has reached so far, with their rules. The list helps to write rules for functions
+    /// that somebody else wrote. With [`Builder::discover`](crate::Builder::discover) it counts them too.
     pub fn callsites(&self) -> Vec<Callsite> {
         self.census.list()
     }
@@ -240,7 +240,7 @@ impl Handle {
         let ended = self.control.wait_for_end(until + writer::LAST_STEPS) && Instant::now() < until;
         let stats = self.stats();
         match stats.in_flight {
-            // A store that is slow to close has none of our rows.
+            // No row is lost if only the store is slow to close.
             0 => Ok(stats),
             _ if ended => Err(self.no_writer("shutdown")),
             _ => Err(self.late("shutdown", timeout)),
@@ -251,7 +251,7 @@ impl Handle {
     fn check_place(&self, call: &str) -> Result<(), Error> {
         if self.queue.is_forked() {
             return Err(Error::closed(format!(
-                "{call}: this is a forked child, and the writer is its parent's, with every row accepted before \
+                "{call}: this is a forked child, which has no writer; the parent has it, with every row accepted before \
                  the fork: build a ledger of its own in the child"
             )));
         }

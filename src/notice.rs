@@ -1,8 +1,8 @@
-//! Notices: what the ledger has to say to the people who run the service, and where that goes.
+//! Notices: lines to the people who run the service, and the routes of these lines.
 //!
 //! The background thread must not use `tracing`, because it would record its own work. So a notice is one line on stderr,
-//! unless [`Builder::on_notice`](crate::Builder::on_notice) takes it. The way belongs to a ledger. Code that has no
-//! ledger at hand, such as a store, uses the way of the thread that it runs on.
+//! unless [`Builder::on_notice`](crate::Builder::on_notice) takes it. Each ledger has its own [`Route`]. Code that has no
+//! ledger at hand, such as a store, uses the route of the thread that it runs on.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -26,7 +26,7 @@ pub struct Notice {
     text: String,
 }
 
-/// The matter of a [`Notice`].
+/// The subject of a [`Notice`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NoticeKind {
@@ -34,7 +34,7 @@ pub enum NoticeKind {
     Start,
     /// Spans or events will not become the rows that the rules ask for.
     Setup,
-    /// [`Builder::strict`](crate::Builder::strict) refuses the rows of a callsite.
+    /// [`Builder::strict`](crate::Builder::strict) leaves out the rows of a callsite.
     Strict,
     /// The calls of a function have no known outcome.
     Outcome,
@@ -65,7 +65,7 @@ impl NoticeKind {
 }
 
 impl Notice {
-    /// The matter.
+    /// The subject.
     pub fn kind(&self) -> NoticeKind {
         self.kind
     }
@@ -102,17 +102,17 @@ impl Route {
         self.give(kind, kind.severity(), message);
     }
 
-    /// Whether lines that cannot be routed, because the process ends or is a forked child, are written to stderr.
+    /// Whether even the lines that only stderr can take, because the process ends or is a forked child, are left out.
     pub(crate) fn is_silent(&self) -> bool {
         matches!(self, Self::Nowhere)
     }
 
-    /// From now on, code on this thread without a ledger at hand says things this way.
+    /// From now on, code on this thread that has no ledger at hand uses this route. Returns the one before.
     pub(crate) fn take_thread(&self) -> Self {
         OF_THREAD.replace(self.clone())
     }
 
-    /// Runs `work` with this way as the thread's.
+    /// Runs `work` with this route as that of the thread.
     pub(crate) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
         struct RestoredRoute(Route);
         impl Drop for RestoredRoute {
@@ -149,17 +149,17 @@ impl fmt::Debug for Route {
     }
 }
 
-/// Says it the thread's way.
+/// Gives a notice to the route of the thread.
 pub(crate) fn say(kind: NoticeKind, message: fmt::Arguments<'_>) {
     of_thread().say(kind, message);
 }
 
-/// Says the thread's way that all is well again.
+/// The same, with the severity `info`, about a failure that is over.
 pub(crate) fn say_over(kind: NoticeKind, message: fmt::Arguments<'_>) {
     of_thread().give(kind, Severity::Info, message);
 }
 
-/// A clone, because the listener may come here again. A thread that ends has no way of its own any more.
+/// A clone, because the listener may come here again. At the end of a thread its route is gone, and stderr takes its place.
 fn of_thread() -> Route {
     OF_THREAD.try_with(|route| route.borrow().clone()).unwrap_or_default()
 }

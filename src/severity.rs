@@ -7,7 +7,7 @@ use crate::error::Error;
 
 /// How bad a row is, as one of the four words that the table allows.
 ///
-/// The table has no other words, so a match may name all of them.
+/// The table has no other words, so a `match` can list all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
     /// `info`

@@ -47,8 +47,8 @@ fn cut(mut line: String) -> String {
     line
 }
 
-/// Writes the line at once, so that no other process writes into the middle of it, or not at all. Takes no lock: the holder
-/// of the lock of [`std::io::stderr`] may wait for a pipe that nobody reads, or be a thread that the fork left behind.
+/// Writes the whole line in one call, so that no other process can write into its middle, or drops it. Takes no lock: the
+/// holder of the lock of [`std::io::stderr`] may wait for a pipe that nobody reads, or be a thread that the fork left behind.
 #[expect(unsafe_code, reason = "std has no write to stderr that neither waits nor takes a lock")]
 fn write(line: &str) {
     let mut stderr = libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };

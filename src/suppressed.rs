@@ -17,7 +17,7 @@ pub(crate) fn suppress_this_thread() {
     SUPPRESSED.set(true);
 }
 
-/// Runs `work`, of which no record is taken either, and puts the mark of the thread back.
+/// Runs `work` without taking its records, and then restores the mark of the thread.
 pub(crate) fn within<T>(work: impl FnOnce() -> T) -> T {
     struct RestoredMark(bool);
     impl Drop for RestoredMark {

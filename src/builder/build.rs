@@ -28,7 +28,7 @@ use crate::writer::{self, CENTURY, Control, WriterOptions};
 impl Builder {
     /// Makes the layer and starts its writer.
     ///
-    /// `postgres://user@host/database`, or `sqlite:path` with the feature `sqlite`. This opens the spool directory, if
+    /// The URL is `postgres://user@host/database`, or `sqlite:path` with the feature `sqlite`. This opens the spool directory, if
     /// there is one, and does not connect to the database: rows wait for a database that is down.
     ///
     /// # Errors
@@ -73,10 +73,12 @@ impl Builder {
         self.check_options()?;
         let rules = self.all_rules()?;
         let route = self.route();
-        // The rules of `instrumented` stand behind them, and may find nothing left to name.
+        // The rules of `instrumented` come after these, so they may find nothing left to name.
         let mut dead = self.rules.dead();
         dead.extend(self.instrumented.iter().filter_map(|name| Rules::dead_crate(name)));
-        if let Some(dead) = dead.first().cloned().or_else(|| rules.deaf()).filter(|_| self.strict) {
+        if let Some(dead) =
+            dead.first().cloned().or_else(|| rules.overlooks_annotations()).filter(|_| self.strict)
+        {
             return Err(Error::config(format!("strict: {dead}")));
         }
         let mut queue = Queue::new(self.queue_capacity, self.overflow, self.batch_size);
@@ -107,10 +109,10 @@ impl Builder {
         }
         let layer = LedgerLayer::of(plans, Arc::clone(&census), Arc::clone(&queue));
         let watched = exit::watch(&queue, layer.calls());
-        Ok((layer, Guard::new(queue, control, writer, watched, census).of(subject)))
+        Ok((layer, Guard::new(queue, control, writer, watched, census).with_subject(subject)))
     }
 
-    /// Looks whether a ledger with these options would work in that database, without starting it:
+    /// Checks whether a ledger with these options would work with the database of that URL, without starting it:
     /// [`Guard::check`] before there is a guard.
     ///
     /// # Errors
@@ -132,7 +134,7 @@ impl Builder {
             return Ok(checkup);
         }
         let mark = Uuid::now_v7().to_string();
-        // The spool belongs to the service.
+        // The spool belongs to the running service.
         let builder = Self {
             rules: checkup::marking_rules(subject.rules.constants())?,
             instrumented: Vec::new(),
@@ -169,7 +171,7 @@ impl Builder {
         if environment::is_silenced() { Route::Nowhere } else { self.route.clone() }
     }
 
-    /// Says what is on.
+    /// Says which rules and which store are on, and which mistakes are known already.
     fn announce(&self, route: &Route, rules: &Rules, place: &str, dead: &[String]) {
         let count = rules.count();
         let spool =

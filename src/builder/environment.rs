@@ -31,7 +31,7 @@ const NAMES: [&str; 13] = [
     NOTICES,
 ];
 
-/// These count also for a program that does not read the environment.
+/// These two are read even in a program that does not call [`Builder::with_env`].
 const NOTICES: &str = "TRACING_LEDGER_NOTICES";
 const DISCOVER: &str = "TRACING_LEDGER_DISCOVER";
 
@@ -45,7 +45,7 @@ pub(super) fn discovers() -> bool {
     env::var_os(DISCOVER).is_some_and(|value| value == "1")
 }
 
-/// Refuses a variable that looks like one of the ledger and is none.
+/// Refuses an unknown variable that begins with [`PREFIX`].
 pub(super) fn check_names(names: impl Iterator<Item = OsString>) -> Result<(), Error> {
     let unknown = names.filter_map(|name| name.into_string().ok()).find(|name| is_unknown(name));
     unknown.map_or(Ok(()), |name| Err(Error::config(unknown_name(&name))))
@@ -147,7 +147,7 @@ fn bytes(value: &str) -> Option<u64> {
 }
 
 fn interval(value: &str) -> Option<Duration> {
-    // Seconds without end do not fit into milliseconds.
+    // A large number of seconds does not fit into a `u64` of milliseconds.
     with_unit(value, &[("ms", 1)])
         .map(Duration::from_millis)
         .or_else(|| with_unit(value, &[("s", 1), ("m", 60)]).map(Duration::from_secs))

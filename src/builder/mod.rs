@@ -24,7 +24,7 @@ use crate::spool;
 
 /// A ledger in that database, with the built-in rules and every option at its default.
 ///
-/// `postgres://user@host/database`, or `sqlite:path` with the feature `sqlite`. The same as
+/// The URL is `postgres://user@host/database`, or `sqlite:path` with the feature `sqlite`. The same as
 /// [`builder`]`().`[`build`](Builder::build)`(url)`.
 ///
 /// # Errors
@@ -156,10 +156,10 @@ impl Builder {
     pub const MIN_SPOOL_LIMIT: u64 = spool::SMALLEST_LIMIT;
 
     /// The most memory, in bytes, that records take while they wait in the queue. Records that threads are just packing
-    /// come on top, at most 8 MiB. A record that comes while there are more counts as refused because the queue is full.
+    /// come on top, at most 8 MiB. Beyond this bound the queue is full, and [`overflow`](Self::overflow) decides.
     /// Rows that the writer has made of records have left the queue: a batch and the next take about 8 MiB each.
     ///
-    /// It bounds unusual records: the default number of usual ones takes a tenth of it.
+    /// This bounds large records: the default number of usual ones takes a tenth of these bytes.
     pub const MAX_QUEUE_BYTES: u64 = queue::MAX_BYTES;
 
     /// The spans and events that become rows. Without it: [`Rules::builtin`].
@@ -324,24 +324,24 @@ impl Builder {
     /// silences the ledger.
     ///
     /// The listener runs on the thread of the writer, or on one that builds or shuts down the ledger, and never while a
-    /// lock of the ledger or of tracing is held. It may log by way of `tracing`: no rows come of that.
+    /// lock of the ledger or of tracing is held. It may log by way of `tracing`: the ledger makes no rows of that.
     /// If it panics, the notice goes to stderr.
     ///
     /// [`build`](Self::build) gives it the first notices, before a subscriber with this ledger can be installed: a listener
     /// that logs by way of `tracing` keeps these until then, or prints them.
     ///
-    /// Two notices take no way but stderr, because they must neither allocate nor wait: that of a process that exits
+    /// Two notices always go to stderr, because they must neither allocate nor wait: that of a process that exits
     /// without a shutdown, and that of a forked child. `TRACING_LEDGER_NOTICES=off` silences these too.
     pub fn on_notice(self, listener: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
         Self { route: Route::To(Arc::new(listener)), ..self }
     }
 
-    /// Whether a rule that misses the program is an error, and not a notice. Without it: no.
+    /// Whether a rule that does not fit the program is an error, and not a notice. Without it: no.
     ///
     /// [`build`](Self::build) fails for a rule that nothing can meet: an earlier rule names all that it names, or its
-    /// target never becomes rows. A callsite is only known when the program first comes by it. If its rule redacts a field
-    /// that it does not declare, and names it without `*`, its rows are refused: the value may be there under another
-    /// name. A notice of the kind [`NoticeKind::Strict`](crate::NoticeKind::Strict) says so.
+    /// target never becomes rows. A callsite is only known when the program first reaches it. If the rule of a callsite names
+    /// it without `*`, and redacts a field that the callsite does not declare, then its rows are left out: the value may be
+    /// there under another name. A notice of the kind [`NoticeKind::Strict`](crate::NoticeKind::Strict) says so.
     pub fn strict(self, strict: bool) -> Self {
         Self { strict, ..self }
     }

@@ -1,6 +1,6 @@
 //! Constants from the environment variables of OpenTelemetry: the name, version and instance of the service.
 //!
-//! `OTEL_RESOURCE_ATTRIBUTES` is `key=value,key=value`, percent-encoded. A mistake discards all of it, as
+//! `OTEL_RESOURCE_ATTRIBUTES` is `key=value,key=value`, percent-encoded. A mistake discards all attributes, as
 //! [the specification](https://opentelemetry.io/docs/specs/otel/resource/sdk/) wants, and `OTEL_SERVICE_NAME` wins.
 
 use std::ffi::OsString;
@@ -9,17 +9,17 @@ use super::Builder;
 
 const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
-/// The attributes that rows have.
-const HEARD: [&str; 3] = ["service.name", "service.version", "service.instance.id"];
+/// The attributes that become constants.
+const USED: [&str; 3] = ["service.name", "service.version", "service.instance.id"];
 
 impl Builder {
-    /// Adds the constants that the environment gives. An empty variable is as good as none.
+    /// Adds the constants that the environment gives. An empty variable counts as one that is not set.
     pub(super) fn with_resource(mut self, lookup: impl Fn(&str) -> Option<OsString>) -> Self {
         let text = |name| lookup(name).filter(|value| !value.is_empty()).map(OsString::into_string);
         match text(ATTRIBUTES).map(|text| text.ok().and_then(|text| attributes(&text))) {
             Some(Some(attributes)) => {
-                let heard = attributes.into_iter().filter(|(key, _)| HEARD.contains(&key.as_str()));
-                self = heard.fold(self, |builder, (key, value)| builder.set(key, value));
+                let used = attributes.into_iter().filter(|(key, _)| USED.contains(&key.as_str()));
+                self = used.fold(self, |builder, (key, value)| builder.set(key, value));
             }
             Some(None) => {
                 let text = "is malformed and not used: write key=value,key=value, percent-encoded";

@@ -47,7 +47,7 @@ impl Builder {
     /// [`Error::is_config`] when the name of the table or of a column is wrong.
     #[cfg(feature = "postgres")]
     pub fn schema(&self) -> Result<String, Error> {
-        Ok(Postgres::schema_with(&self.table_name()?, &self.filled()?))
+        Ok(Postgres::schema(&self.table_name()?, &self.filled()?))
     }
 
     /// The statements that make the table for SQLite: see [`schema`](Self::schema). SQLite adds no column to a table that is
@@ -57,7 +57,7 @@ impl Builder {
     /// As [`schema`](Self::schema).
     #[cfg(feature = "sqlite")]
     pub fn sqlite_schema(&self) -> Result<String, Error> {
-        Ok(Sqlite::schema_with(&self.table_name()?, &self.filled()?))
+        Ok(Sqlite::schema(&self.table_name()?, &self.filled()?))
     }
 
     pub(super) fn table_name(&self) -> Result<TableName, Error> {

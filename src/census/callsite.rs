@@ -6,7 +6,7 @@ use tracing::{Level, Metadata};
 
 use crate::rules::plan::Plans;
 
-/// A span or event that the program has come by, from [`Guard::callsites`](crate::Guard::callsites).
+/// A span or event that the program has reached, from [`Guard::callsites`](crate::Guard::callsites).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Callsite {

@@ -10,7 +10,7 @@ use crate::rules::model::{MatchKind, Pattern, RuleSpec};
 use crate::rules::plan::Plans;
 
 impl Words<'_> {
-    /// Why no callsite has these names of the rule, or an empty text; `None` where others may still come.
+    /// Why no callsite has these names of the rule, or an empty text if that is unknown; `None` while others may still come.
     pub(super) fn cause(
         &self,
         rule: &RuleSpec,

@@ -1,6 +1,6 @@
 //! The spans and events of the program, as tracing registers them, and what is to be said about rules that miss them.
 //!
-//! Tracing registers a callsite when the program first comes by it. Only its metadata is kept then, and everything else is
+//! Tracing registers a callsite when the program first reaches it. Only its metadata is kept then, and everything else is
 //! worked out later, on the thread of the writer or of the guard: no listener is called while tracing registers.
 
 mod callsite;
@@ -33,28 +33,30 @@ use crate::suppressed;
 const LIMIT: usize = 16_384;
 /// The most callsites that a discovery lists on stderr.
 const LISTED: usize = 200;
-/// How long after the first span of the program, or after the start where none comes, it is judged as a whole.
+/// How long after its first span the program is judged as a whole. Without a span the time counts from the start.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait before looking for unknown outcomes again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What is known of the program.
+/// The callsites of the program, and the notices about them so far.
 #[derive(Debug)]
 pub(crate) struct Census {
     plans: Arc<Plans>,
     found: Mutex<SeenCallsites>,
-    /// As many as in `found`, to be read without the lock.
+    /// The number of callsites in `found`, to be read without the lock.
     count: AtomicUsize,
     /// The layer was added to a subscriber.
     is_added: AtomicBool,
     /// That subscriber was asked for its level, as tracing does when somebody installs it.
     is_installed: AtomicBool,
-    /// That subscriber, where it has told.
+    /// That subscriber, once the layer has learned it.
     subscriber: OnceLock<WeakDispatch>,
-    /// Tracing has asked all filters anew, as after a reload: not yet noted for the events of `ret`.
+    /// Tracing has asked all filters anew, as after a reload, and the events of `ret` were not looked at since.
     is_asked_anew: AtomicBool,
-    /// The same, not yet noted for spans and events that become rows.
+    /// The same for the spans and events that become rows.
     is_changed: AtomicBool,
+    /// A look has failed, and no notice has said so yet.
+    is_blind: AtomicBool,
     built: Instant,
     said: Mutex<Said>,
 }
@@ -62,8 +64,8 @@ pub(crate) struct Census {
 #[derive(Debug, Default)]
 struct SeenCallsites {
     known: HashSet<Identifier>,
-    /// Those that have come to the layer since a probe has forgotten them.
-    heard: HashSet<Identifier>,
+    /// Those that tracing has registered with the layer. A probe takes one out to see whether it comes again.
+    reached: HashSet<Identifier>,
     callsites: Vec<&'static Metadata<'static>>,
     first: Option<Instant>,
     /// When the first span of the program itself came.
@@ -74,30 +76,30 @@ struct SeenCallsites {
 #[derive(Debug, Default)]
 struct Said {
     texts: HashSet<String>,
-    /// The rules that read no annotation of a callsite, so that each is named once.
-    deaf: HashSet<usize>,
+    /// The rules that a notice has named because they do not read an annotation.
+    overlooking: HashSet<usize>,
     /// The callsites that a filter hides and that a notice has named.
     hidden: HashSet<Identifier>,
     /// The most verbose level that any subscriber wanted.
     level: Option<LevelFilter>,
     /// When unknown outcomes were looked for.
     unknown_at: Option<Instant>,
-    /// The callsites that the immediate words were looked for in.
+    /// The number of callsites when the immediate notices were last worked out.
     looked_at: usize,
-    /// A part of a text about the set-up was that a level hides more verbose spans and events.
+    /// A notice about the set-up has said that a level hides more verbose spans and events.
     is_limit_told: bool,
-    /// No rule had met anything, so far or at the end.
+    /// A notice has said that no rule has met anything.
     is_nothing_told: bool,
     /// The program was judged as a whole.
     is_done: bool,
-    /// The same, when it had a span of its own.
+    /// The same, after its own first span.
     is_done_with_spans: bool,
 }
 
 impl Census {
     pub(crate) fn new(plans: Arc<Plans>) -> Self {
         let (found, count, said, subscriber) = Default::default();
-        let (is_added, is_installed, is_asked_anew, is_changed) = Default::default();
+        let (is_added, is_installed, is_asked_anew, is_changed, is_blind) = Default::default();
         let built = Instant::now();
         Self {
             plans,
@@ -108,6 +110,7 @@ impl Census {
             subscriber,
             is_asked_anew,
             is_changed,
+            is_blind,
             built,
             said,
         }
@@ -130,23 +133,23 @@ impl Census {
         self.is_installed.store(true, Ordering::Relaxed);
     }
 
-    /// Notes the subscriber with the layer. A layer in an `Option` is not told.
+    /// Notes the subscriber with the layer. A layer in an `Option` does not learn it this way.
     pub(crate) fn belongs_to(&self, subscriber: &Dispatch) {
         self.subscriber.get_or_init(|| subscriber.downgrade());
     }
 
-    /// The subscriber with the layer, as far as it is known and there.
+    /// The subscriber with the layer, if it is known and still exists.
     fn subscriber(&self) -> Option<Dispatch> {
         let known = self.subscriber.get().and_then(WeakDispatch::upgrade);
         known.or_else(|| Some(dispatcher::get_default(Dispatch::clone)).filter(|of| self.is_in(of)))
     }
 
-    /// Whether that subscriber was dropped, such as one that could not be installed.
+    /// Whether the subscriber with the layer was dropped, such as one that could not be installed.
     fn is_gone(&self) -> bool {
         self.subscriber.get().is_some_and(|subscriber| subscriber.upgrade().is_none())
     }
 
-    /// That subscriber, if the layer is within another that hides it from downcasts, such as `reload::Layer`.
+    /// The subscriber with the layer, if another layer, such as `reload::Layer`, hides this one from downcasts.
     fn wrapping_subscriber(&self) -> Option<Dispatch> {
         self.subscriber.get().and_then(WeakDispatch::upgrade).filter(|subscriber| !self.is_in(subscriber))
     }
@@ -157,7 +160,7 @@ impl Census {
 
     /// Learns whether a filter that was reloaded hides events of `ret`, before the writer judges silent calls by them.
     pub(crate) fn follow_filters(&self) {
-        // Mostly read: a swap for every chunk would be a write.
+        // First only a load, because a swap for every chunk would be a write.
         if self.is_asked_anew.load(Ordering::Acquire) && self.is_asked_anew.swap(false, Ordering::AcqRel) {
             probe::follow_returns(self);
         }
@@ -169,7 +172,7 @@ impl Census {
             return;
         }
         let mut found = lock(&self.found);
-        found.heard.insert(meta.callsite());
+        found.reached.insert(meta.callsite());
         if found.known.contains(&meta.callsite()) {
             if !suppressed::is_this_thread() {
                 self.is_asked_anew.store(true, Ordering::Release);
@@ -227,12 +230,14 @@ impl Census {
         if looks_for_unknown {
             self.say_unknown(route, false);
         }
+        self.say_blind(route);
     }
 
     /// Says at the end what there is to say about the whole run.
     pub(crate) fn look_back(&self, route: &Route) {
         self.say(route, Words::about(&self.plans, &self.callsites()).at_once());
         self.say_all(route, true);
+        self.say_blind(route);
     }
 
     /// Whether to judge the program as a whole: once, and once more if its first span came after that.
@@ -259,11 +264,14 @@ impl Census {
         let callsites = self.callsites();
         let program = Program::of(self, callsites.is_empty() && (at_end || self.is_gone()));
         let words = Words::about(&self.plans, &callsites);
-        let deaf: Vec<_> = words.deaf();
-        let deaf = deaf.into_iter().filter(|(rule, _)| lock(&self.said).deaf.insert(*rule));
+        let overlooking = words.overlooking();
+        let overlooking =
+            overlooking.into_iter().filter(|(rule, _)| lock(&self.said).overlooking.insert(*rule));
         let hidden = words.hidden(&self.untold(&program.hidden));
-        let texts =
-            hidden.into_iter().chain(words.of_the_run(&program, at_end)).chain(deaf.map(|(_, text)| text));
+        let texts = hidden
+            .into_iter()
+            .chain(words.of_the_run(&program, at_end))
+            .chain(overlooking.map(|(_, text)| text));
         self.say(route, texts.map(|text| (NoticeKind::Setup, text)));
         if at_end {
             self.say_unknown(route, true);
@@ -296,8 +304,15 @@ impl Census {
         if due.is_empty() {
             return;
         }
-        let registered = probe::all_registered();
+        let registered = probe::all_registered(self);
         self.say(route, outcome::unknown(&due, &registered).map(|text| (NoticeKind::Outcome, text)));
+    }
+
+    /// Says that a look has failed: otherwise the lack of other notices would read as if nothing were wrong.
+    fn say_blind(&self, route: &Route) {
+        if self.is_blind.load(Ordering::Relaxed) && self.is_blind.swap(false, Ordering::Relaxed) {
+            self.say(route, [(NoticeKind::Setup, words::BLIND.to_owned())]);
+        }
     }
 
     /// Lists the spans and events, for those who write rules.

@@ -75,7 +75,7 @@ fn cause(plan: &Plan, row: &RowPlan, registered: &[&'static Metadata<'static>]) 
 
 /// How a function reports what it returns, by an event that neither the compiler nor a filter takes away.
 fn report(is_function: bool) -> String {
-    // The compiler has removed the event of a more verbose `ret`, so nothing would come of it.
+    // The compiler removes the event of a more verbose `ret`, so that one would report nothing.
     let compiled = STATIC_MAX_LEVEL.min(LevelFilter::TRACE);
     // Once the subscriber is gone, nothing passes, which tells nothing about its filters.
     let passing = compiled.min(LevelFilter::current());

@@ -2,7 +2,7 @@
 //!
 //! A global filter outside of the layer keeps callsites from it altogether. A new dispatcher gets every callsite that
 //! is registered, so a short-lived one, which wants none of them, learns their names. Afterwards tracing is asked to forget
-//! its answers. All of it runs on a thread of its own, because the questions leave marks on the thread that asks.
+//! its answers. Each look runs on a separate thread, because the questions leave marks on the thread that asks.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -24,7 +24,7 @@ pub(super) struct Hidden {
     pub(super) is_global: bool,
 }
 
-/// The program beside what the layer has seen of it.
+/// The state of the program, beside the callsites that the layer has seen.
 #[derive(Debug)]
 pub(super) struct Program {
     /// The layer was added to a subscriber.
@@ -48,7 +48,7 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Looks; `asks_all` also where the layer is not in the subscriber.
+    /// Looks at the program. `asks_all` asks for all callsites even if the layer is not in the subscriber.
     pub(super) fn of(census: &Census, asks_all: bool) -> Self {
         let default = dispatcher::get_default(Dispatch::clone);
         let is_none = default.is::<NoSubscriber>();
@@ -61,7 +61,7 @@ impl Program {
             let hidden = if is_installed { hidden(census, &dispatch, &registered) } else { Vec::new() };
             (registered, hidden)
         };
-        let (registered, hidden) = apart(look).unwrap_or_default();
+        let (registered, hidden) = apart(census, look).unwrap_or_default();
         Self {
             is_added: census.is_added.load(Ordering::Relaxed),
             was_installed: is_installed || census.is_installed.load(Ordering::Relaxed),
@@ -76,28 +76,35 @@ impl Program {
     }
 }
 
-/// Runs on a new thread. The ledger records nothing of that thread. `None` if it cannot start or panics.
-fn apart<T: Send>(look: impl FnOnce() -> T + Send) -> Option<T> {
+/// Runs `look` on a new thread, of which the ledger records nothing. `None` if the thread cannot start or panics, which the
+/// census then says.
+fn apart<T: Send>(census: &Census, look: impl FnOnce() -> T + Send) -> Option<T> {
     let look = || {
         suppressed::suppress_this_thread();
         look()
     };
-    thread::scope(|scope| thread::Builder::new().spawn_scoped(scope, look).ok()?.join().ok())
+    let found = thread::scope(|scope| thread::Builder::new().spawn_scoped(scope, look).ok()?.join().ok());
+    if found.is_none() {
+        census.is_blind.store(true, Ordering::Relaxed);
+    }
+    found
 }
 
-/// Asks for the events of `ret` that have told how calls ended: where a filter hides one by now, silence tells nothing.
+/// Looks for events of `ret` that have reported outcomes and that a filter hides by now: a silent call beside one is unknown.
 pub(super) fn follow_returns(census: &Census) {
     let plans = census.callsites().into_iter().filter_map(|meta| census.plans.get(meta));
     let reporting: Vec<_> = plans.filter_map(|plan| Some((plan, plan.reported_by()?))).collect();
     let Some(dispatch) = census.subscriber().filter(|_| !reporting.is_empty()) else { return };
     let passes = |event: &Metadata<'_>| *event.level() <= LevelFilter::current() && dispatch.enabled(event);
-    apart(|| reporting.iter().filter(|(_, event)| !passes(event)).for_each(|(plan, _)| plan.lost_return()));
+    apart(census, || {
+        reporting.iter().filter(|(_, event)| !passes(event)).for_each(|(plan, _)| plan.note_lost_return())
+    });
 }
 
-/// Those of these callsites that a filter hides by now.
+/// The callsites among these that a filter hides by now.
 pub(super) fn hidden_by_now(census: &Census, callsites: &[&'static Metadata<'static>]) -> Vec<Hidden> {
     let Some(dispatch) = census.subscriber() else { return Vec::new() };
-    apart(|| hidden(census, &dispatch, callsites)).unwrap_or_default()
+    apart(census, || hidden(census, &dispatch, callsites)).unwrap_or_default()
 }
 
 /// Callsites that a rule names or takes fields of, and whose spans and events do not reach the layer.
@@ -116,18 +123,18 @@ fn hidden(census: &Census, dispatch: &Dispatch, registered: &[&'static Metadata<
 /// Whether the filters that go by the callsite alone let it through to the layer.
 fn is_open(census: &Census, dispatch: &Dispatch, meta: &'static Metadata<'static>) -> bool {
     let callsite = meta.callsite();
-    lock(&census.found).heard.remove(&callsite);
+    lock(&census.found).reached.remove(&callsite);
     // It comes to the layer if no filter around it refuses, and the sum is `never` if one within it does.
     let is_never = dispatch.register_callsite(meta).is_never();
-    *meta.level() <= LevelFilter::current() && !is_never && lock(&census.found).heard.contains(&callsite)
+    *meta.level() <= LevelFilter::current() && !is_never && lock(&census.found).reached.contains(&callsite)
 }
 
-/// The same, for those who have nothing else to ask.
-pub(super) fn all_registered() -> Vec<&'static Metadata<'static>> {
-    apart(registered).unwrap_or_default()
+/// Every callsite that the program has reached, found on a separate thread.
+pub(super) fn all_registered(census: &Census) -> Vec<&'static Metadata<'static>> {
+    apart(census, registered).unwrap_or_default()
 }
 
-/// Every callsite of the program that was come by.
+/// Every callsite that the program has reached. Call it on a thread of [`apart`].
 fn registered() -> Vec<&'static Metadata<'static>> {
     let list = Arc::<Mutex<Vec<_>>>::default();
     drop(Dispatch::new(Collector(Arc::clone(&list))));
@@ -135,7 +142,7 @@ fn registered() -> Vec<&'static Metadata<'static>> {
     std::mem::take(&mut *lock(&list))
 }
 
-/// Wants nothing and learns the names of all.
+/// Wants no span or event, and collects the metadata of every callsite.
 struct Collector(Arc<Mutex<Vec<&'static Metadata<'static>>>>);
 
 impl Subscriber for Collector {
@@ -161,4 +168,24 @@ impl Subscriber for Collector {
     fn event(&self, _: &Event<'_>) {}
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::census::words::BLIND;
+    use crate::notice::{Notice, Route};
+
+    /// A thread that panics stands for one that cannot start: neither leaves a result.
+    #[test]
+    fn a_look_that_fails_is_said_once() {
+        let (census, said) = (Census::of_nothing(), Arc::<Mutex<Vec<String>>>::default());
+        let heard = Arc::clone(&said);
+        let route = Route::To(Arc::new(move |notice: &Notice| lock(&heard).push(notice.to_string())));
+        for _ in 0..2 {
+            assert!(apart::<()>(&census, || panic!("as the test wants")).is_none());
+            census.look(&route);
+        }
+        assert_eq!(*lock(&said), [BLIND]);
+    }
 }

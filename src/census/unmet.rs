@@ -1,4 +1,4 @@
-//! The words about rules that have met no callsite, and about callsites that ask for a row in vain.
+//! The texts about rules that have met no callsite, and about callsites that ask for a row in vain.
 
 use std::slice::from_ref;
 
@@ -15,8 +15,8 @@ use crate::rules::plan::{self, Plans};
 const RULES: usize = 5;
 
 impl Words<'_> {
-    /// No rule has met anything. `None` before the end while the program has had no span of its own: its first call may be
-    /// still to come.
+    /// No rule has met anything. `None` before the end if only libraries have had spans: the first call of the program may
+    /// be still to come.
     pub(super) fn nothing_met(&self, program: &Program, at_end: bool) -> Option<String> {
         let (mut spans, mut events): (Vec<_>, Vec<_>) =
             self.callsites.iter().copied().partition(|meta| meta.is_span());
@@ -39,7 +39,7 @@ impl Words<'_> {
             None => "span = \"NAME\"".to_owned(),
         };
         // Without the built-in rules the field alone makes no row.
-        let builtin = if self.plans.hears_annotations() { "" } else { " and builtin = true to the rules" };
+        let builtin = if self.plans.reads_annotations() { "" } else { " and builtin = true to the rules" };
         let (so_far, unless) = match (at_end, has_own_span) {
             (false, _) => (" so far", "unless others are still to come, "),
             (true, false) => ("", "unless it was idle, "),
@@ -101,17 +101,17 @@ impl Words<'_> {
         words.collect()
     }
 
-    /// Rules that have a callsite which asks for another row than theirs, each with the first one.
-    pub(super) fn deaf(&self) -> Vec<(usize, String)> {
+    /// Rules that do not read an annotation which one of their callsites gives, each with the first such callsite.
+    pub(super) fn overlooking(&self) -> Vec<(usize, String)> {
         let rules = self.callsites.iter().zip(&self.rules);
-        let deaf = rules.filter_map(|(meta, rule)| {
+        let overlooking = rules.filter_map(|(meta, rule)| {
             let unread = self.plans.unread_annotations(meta);
             let title = self.plans.rules()[(*rule)?].title((*rule)?);
             let (place, listed, remedy) = (place(meta), unread.join(", "), plan::remedy(&unread));
             let text = format!("{title} names {place} and does not read its {listed}: {remedy}");
             (!unread.is_empty()).then_some(((*rule)?, text))
         });
-        deaf.collect()
+        overlooking.collect()
     }
 
     /// Rules that have met no callsite. Before the end only those whose name looks like a mistake: others may be late.
@@ -230,7 +230,7 @@ impl Words<'_> {
         words
     }
 
-    /// Whether the words at the start have told that nothing can meet the rule.
+    /// Whether a notice at the start has said already that nothing can meet the rule.
     fn is_dead(&self, index: usize, rule: &RuleSpec) -> bool {
         rule.matches.fields.iter().any(|field| field == "ledger.event")
             || rule.matches.target.as_ref().is_some_and(|target| Plans::is_barred(&target.0))
@@ -285,7 +285,8 @@ impl Words<'_> {
         ))
     }
 
-    /// Whether a crate of the program has this name: an event has told, or it is the name of the executable.
+    /// Whether a crate of the program has this name: the target of a callsite begins with it, or it is the name of the
+    /// executable.
     fn is_crate(&self, name: &str) -> bool {
         let is_of = |meta: &&'static Metadata<'static>| meta.target().split("::").next() == Some(name);
         let executable =

@@ -1,4 +1,4 @@
-//! The words about rules that miss the program.
+//! The texts about rules that do not fit the program.
 
 use std::sync::Arc;
 
@@ -18,16 +18,20 @@ pub(super) const NAMES: usize = 3;
 /// A part of every text about a level that hides more verbose ones.
 pub(super) const LIMIT: &str = "nothing more verbose than";
 
+/// The text about a look that found nothing because it failed.
+pub(super) const BLIND: &str = "a look at the filters and callsites of the program failed, because its thread could not start or \
+     panicked, so notices about rules and filters may be missing or wrong: raise the limit of the process on threads";
+
 /// The start of the text about rules that have all met nothing.
 pub(super) const NOTHING_MET: &str = "no rule has met a span or event of this program";
 
 pub(super) type Callsites = [&'static Metadata<'static>];
 
-/// What is to be said about these rules beside these callsites.
+/// The texts about these rules in a program with these callsites.
 pub(super) struct Words<'a> {
     pub(super) plans: &'a Plans,
     pub(super) callsites: &'a Callsites,
-    /// For each callsite the place of its rule.
+    /// For each callsite the index of its rule.
     pub(super) rules: Vec<Option<usize>>,
 }
 
@@ -42,12 +46,12 @@ impl<'a> Words<'a> {
         let mut words = Vec::new();
         for (index, rule) in self.own_rules() {
             let met = self.met(index);
-            let refused = met.iter().find(|meta| self.plans.refuses(rule, meta));
-            if let Some((field, meta)) = refused.and_then(|meta| Some((rule.unredacted(meta)?, meta))) {
+            let left_out = met.iter().find(|meta| self.plans.leaves_out(rule, meta));
+            if let Some((field, meta)) = left_out.and_then(|meta| Some((rule.unredacted(meta)?, meta))) {
                 let text = missing(rule, index, "redacts", field, &[*meta]);
                 words.push((
                     NoticeKind::Strict,
-                    format!("{text}: strict refuses the rows of {}", place(meta)),
+                    format!("{text}: strict leaves out the rows of {}", place(meta)),
                 ));
                 continue;
             }
@@ -61,7 +65,7 @@ impl<'a> Words<'a> {
         words
     }
 
-    /// The words about the whole run, or about all of it so far.
+    /// The texts about the whole run, or about the run so far.
     pub(super) fn of_the_run(&self, program: &Program, at_end: bool) -> Vec<String> {
         if let Some(text) = self.unregistered(program, at_end) {
             return vec![text];
@@ -81,9 +85,9 @@ impl<'a> Words<'a> {
         words.extend(self.untaken(program, at_end));
         for (index, rule) in self.own_rules() {
             let met = self.met(index);
-            let refused = met.iter().any(|meta| self.plans.refuses(rule, meta));
+            let left_out = met.iter().any(|meta| self.plans.leaves_out(rule, meta));
             let lacking = rule.wanted().filter(|wanted| self.lacks(rule, *wanted, &met));
-            let lacking = lacking.filter(|wanted| !(refused && wanted.is_redacted()));
+            let lacking = lacking.filter(|wanted| !(left_out && wanted.is_redacted()));
             let lacking = lacking.filter(|wanted| at_end || self.is_mistake(rule, *wanted, &met));
             words.extend(lacking.map(|wanted| missing(rule, index, wanted.verb, wanted.field, &met)));
         }
@@ -91,7 +95,7 @@ impl<'a> Words<'a> {
         if at_end {
             words.extend(self.unlent());
         }
-        // A field for failures stays empty in a healthy program. So a service in operation has no word about it.
+        // A field for failures stays empty in a healthy program. So a release build says nothing about empty fields.
         let is_tried = cfg!(debug_assertions) || self.plans.is_discovering();
         if at_end && is_tried {
             words.extend(self.callsites.iter().filter_map(|meta| self.unrecorded(meta)));
@@ -128,7 +132,7 @@ impl<'a> Words<'a> {
         let has = |meta: &&'static Metadata<'static>| {
             rule.has(wanted, meta).unwrap_or_else(|| self.plans.is_given(wanted.field, self.callsites))
         };
-        // The fields `ledger.…` are for those that want them.
+        // The fields `ledger.…` are optional.
         !met.is_empty() && !wanted.field.starts_with("ledger.") && !met.iter().any(has)
     }
 
@@ -141,8 +145,8 @@ impl<'a> Words<'a> {
             || self.callsites.iter().any(is_beside)
     }
 
-    /// Whether the field is missed before the end: no other callsite of the rule is still to come, or another field has nearly
-    /// its name.
+    /// Whether the lack of the field is a mistake even before the end: no other callsite of the rule is still to come, or another
+    /// field has nearly its name.
     fn is_mistake(&self, rule: &RuleSpec, wanted: Wanted<'_>, met: &Callsites) -> bool {
         let has_come = |name: &Pattern| met.iter().any(|meta| name.0 == meta.name());
         wanted.is_redacted()

@@ -1,7 +1,8 @@
-//! Is it working? Looks at the rules, the spool and the database of a ledger, on a thread of its own.
+//! Checks whether a ledger works: its rules, its spool and, on a separate thread, its database.
 
 use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::columns::ColumnMap;
 use crate::error::Error;
 use crate::finding::{Checkup, Health};
-use crate::row::Row;
+use crate::row::{LOSS_KEYS, LOSS_SOURCE, LOSS_TYPE, Row};
 use crate::rules::Rules;
 use crate::rules::plan::EventKind;
 use crate::severity::Severity;
@@ -20,16 +21,15 @@ use crate::suppressed;
 
 /// The event type of the marked row.
 const MARKED: &str = "ledger.check";
-/// The event type and source of the rows about losses, which the ledger writes beside those of its rules.
-const LOSSES: (&str, &str) = ("ledger.loss", "tracing-ledger");
-/// The fields of such a row.
-const LOSS_KEYS: [&str; 4] = ["cause", "count", "first", "last"];
 /// The end of the line about a database that answered at first.
 const AFTER: &str = " after the lines above: another session may hold a lock, or a trigger may be slow; end it, or wait longer";
+/// The finding about a check without a result.
+const ENDED: &str = "not looked at, because the thread of the check could not start or panicked: raise the limits of the process on threads \
+     and open files";
 /// A check ends by its own clock, unless the work blocks its thread.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// What there is to look at.
+/// The parts of a ledger that a check looks at.
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
     pub(crate) rules: Rules,
@@ -62,7 +62,7 @@ impl CheckedTable {
 }
 
 impl Subject {
-    /// Looks at everything, for as long as that.
+    /// Looks at everything, and at the database for as long as the timeout.
     pub(crate) fn check(&self, timeout: Duration) -> Checkup {
         let mut checkup = Checkup::default();
         self.look_at_rules(&mut checkup);
@@ -92,19 +92,18 @@ impl Subject {
             done(checkup);
         });
         match looked {
-            Some(looked) => checkup.findings.extend(looked.findings),
-            None => checkup.unknown("database", format!("no answer within {timeout:?}")),
+            Ok(looked) => checkup.findings.extend(looked.findings),
+            Err(text) => checkup.unknown("database", text),
         }
         checkup
     }
 
     /// A row of each event type, source and severity that the ledger can write, with its constants.
     fn trials(&self) -> Vec<Trial> {
-        let (event_type, source) = LOSSES;
         let of_loss = LOSS_KEYS.map(|key| (key.to_owned(), Value::from("check")));
         let losses = EventKind {
-            event_type: event_type.to_owned(),
-            source: source.to_owned(),
+            event_type: LOSS_TYPE.to_owned(),
+            source: LOSS_SOURCE.to_owned(),
             severities: vec![Severity::Warning],
             is_type_guessed: false,
             is_source_guessed: false,
@@ -115,7 +114,7 @@ impl Subject {
             let guesses = [(kind.is_type_guessed, "event_type"), (kind.is_source_guessed, "source")];
             let guessed: Vec<_> =
                 guesses.into_iter().filter(|(is_guessed, _)| *is_guessed).map(|(_, column)| column).collect();
-            let is_whole = (&*kind.event_type, &*kind.source) == LOSSES;
+            let is_whole = (&*kind.event_type, &*kind.source) == (LOSS_TYPE, LOSS_SOURCE);
             let (source, event_type): (Arc<str>, Arc<str>) = (kind.source.into(), kind.event_type.into());
             let context = Value::Object(kind.set.into_iter().collect::<Map<_, _>>()).to_string();
             let row = |severity| Row {
@@ -140,7 +139,8 @@ impl Subject {
             checkup.ok("rules", self.rules.count());
         }
         dead.into_iter().for_each(|text| checkup.wrong("rules", text));
-        self.rules.deaf().into_iter().for_each(|text| checkup.note("rules", Health::Warning, text));
+        let overlooking = self.rules.overlooks_annotations();
+        overlooking.into_iter().for_each(|text| checkup.note("rules", Health::Warning, text));
     }
 
     /// Notes whether the row with that mark has arrived.
@@ -154,18 +154,18 @@ impl Subject {
             });
         });
         match found {
-            Some(Ok(true)) => checkup.ok("write", "a marked row went all the way, and was read back"),
-            Some(Ok(false)) => checkup.wrong(
+            Ok(Ok(true)) => checkup.ok("write", "a marked row went all the way, and was read back"),
+            Ok(Ok(false)) => checkup.wrong(
                 "write",
                 "a marked row was written and is not there: look for a trigger, a rule or a view that drops it",
             ),
-            Some(Err(error)) => checkup.unknown("write", format!("a marked row was written and cannot be read back: {error}")),
-            None => checkup.unknown("write", format!("no answer within {timeout:?}")),
+            Ok(Err(error)) => checkup.unknown("write", format!("a marked row was written and cannot be read back: {error}")),
+            Err(text) => checkup.unknown("write", text),
         }
     }
 }
 
-/// Whether a row would wait for as long as the timeout.
+/// Whether the findings show that a row would not be written within any timeout.
 pub(crate) fn takes_no_row(checkup: &Checkup) -> bool {
     checkup.findings.iter().any(|finding| match finding.topic {
         "connection" => finding.health != Health::Ok,
@@ -184,12 +184,14 @@ pub(crate) fn mark(mark: &str) {
     tracing::info!(name: "ledger.check", target: "ledger.check", mark = mark);
 }
 
-/// What the work on a thread and runtime of its own hands over, or `None` after the timeout and [`GRACE`]. No row comes of
-/// what it does.
+/// Runs the work on a new thread with a runtime, of which the ledger records nothing, and returns what it hands over.
+///
+/// # Errors
+/// The text of a finding: the timeout and [`GRACE`] are over, or the thread has ended without a result.
 fn within<T: Send + 'static>(
     timeout: Duration,
     work: impl AsyncFnOnce(&dyn Fn(T)) + Send + 'static,
-) -> Option<T> {
+) -> Result<T, String> {
     let (sender, result) = mpsc::sync_channel(1);
     let work = move || {
         suppressed::suppress_this_thread();
@@ -200,6 +202,20 @@ fn within<T: Send + 'static>(
             runtime.block_on(work(&done));
         }
     };
-    thread::Builder::new().name("tracing-ledger-check".to_owned()).spawn(work).ok()?;
-    result.recv_timeout(timeout.saturating_add(GRACE)).ok()
+    thread::Builder::new().name("tracing-ledger-check".to_owned()).spawn(work).map_err(|_| ENDED)?;
+    result.recv_timeout(timeout.saturating_add(GRACE)).map_err(|error| match error {
+        RecvTimeoutError::Timeout => format!("no answer within {timeout:?}"),
+        RecvTimeoutError::Disconnected => ENDED.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_whose_thread_ends_without_a_result_says_so() {
+        let found = within::<()>(Duration::from_secs(60), async |_| panic!("as the test wants"));
+        assert_eq!(found, Err(ENDED.to_owned()));
+    }
 }

@@ -15,7 +15,7 @@ use tracing_subscriber::layer::Context;
 const DEPTH: usize = 16;
 
 thread_local! {
-    /// No destructor: they can be had for as long as the thread runs.
+    /// Without a destructor, so that they are available until the end of the thread.
     static SPANS: ThreadSpans = const { ThreadSpans::new() };
 }
 
@@ -57,9 +57,9 @@ impl EnteredSpans {
         SPANS.with(|spans| spans.push(self.ledger, id.into_u64()));
     }
 
-    /// Leaves the span. Returns what the registry says is current then, where it has to be asked.
+    /// Leaves the span. If only the registry knows the current span, returns its answer.
     ///
-    /// Asking it may drop its last reference to a span, which then closes. So it is asked before any lock is taken.
+    /// The question may drop the registry's last reference to a span, which then closes. So it is asked before any lock is taken.
     #[inline]
     pub(super) fn exit<S: Subscriber>(&self, id: &Id, ctx: &Context<'_, S>) -> Option<Current> {
         SPANS.with(|spans| {
@@ -68,14 +68,14 @@ impl EnteredSpans {
         })
     }
 
-    /// The id of the current span, where `exit` has returned that.
+    /// The id of the current span; `asked` is the result of [`exit`](Self::exit).
     #[inline]
     pub(super) fn known(&self, asked: Option<Current>) -> Option<u64> {
         let own = || SPANS.with(|spans| spans.innermost(self.ledger));
         asked.map_or_else(own, |Current(current)| current)
     }
 
-    /// A number of the calling thread, which none that runs at the same time has.
+    /// A number of the calling thread that no other running thread has.
     #[inline]
     pub(super) fn thread() -> usize {
         SPANS.with(|spans| ptr::from_ref(spans).addr())

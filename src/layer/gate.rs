@@ -28,8 +28,8 @@ where
     Nothing.with_filter(RuleFilter { plans, census, queue })
 }
 
-/// Panics with the remedy if `fmt()` made the subscriber. It takes no layer with a filter of its own, and would panic
-/// without the remedy. The program is just composing its subscriber, so no call is lost.
+/// Panics with the remedy if `fmt()` made the subscriber: such a subscriber takes no layer with a filter, and would itself
+/// panic without the remedy. The program is just composing its subscriber, so no call is lost.
 pub(super) fn refuse_fmt_subscriber<S>() {
     assert!(
         !any::type_name::<S>().contains("tracing_subscriber::fmt::Subscriber"),

@@ -1,8 +1,8 @@
-//! The ids that join rows: those that tracing-opentelemetry gives to a span, or else our own.
+//! The ids that join rows: those that tracing-opentelemetry gives to a span, or else the ledger's own.
 //!
-//! A span has ids of our own from its beginning, in the trace of the nearest span around it that has some. At its first
+//! A span gets ids from the ledger when it begins, in the trace of the nearest span around it that has some. At its first
 //! exit it gets those of OpenTelemetry: earlier, the service may still set the remote parent, and later, the other layer
-//! has let go of the span.
+//! has forgotten the span.
 
 use std::ops::ControlFlow;
 #[cfg(feature = "otel")]
@@ -40,14 +40,14 @@ impl Recorder {
     fn nearest_ids(&self, cursor: &mut Cursor<'_>, from: Id) -> Option<Ids> {
         let mut found = None;
         self.outwards(cursor, from, |open| {
-            // The head of a span without a row is that of an earlier one.
+            // The head of a span without a row is left over from an earlier span.
             found = if open.is_call() { open.record.head.ids() } else { None };
             if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         found
     }
 
-    /// Lets a span have its ids of OpenTelemetry.
+    /// Gives a span the ids that OpenTelemetry has for it.
     #[cold]
     pub(super) fn join_otel<S>(&self, id: &Id, ctx: &Context<'_, S>)
     where
@@ -67,7 +67,8 @@ impl Recorder {
         });
     }
 
-    /// A span that is never entered closes after the other layer has let go of it. So a span within it tells its ids.
+    /// Gives ids to a span that was never entered: when it closes, the other layer has forgotten it. So a span within it finds
+    /// its ids earlier.
     fn join_unentered(&self, id: &Id, found: Ids) {
         self.spans.with(id, |open| {
             if open.has_ids_after(0)
@@ -104,7 +105,7 @@ pub(super) struct OtelIds {
 impl OtelIds {
     pub(super) const IS_ON: bool = cfg!(feature = "otel");
 
-    /// The ledger belongs to this subscriber.
+    /// Notes the subscriber that the ledger belongs to.
     #[cfg_attr(
         not(feature = "otel"),
         expect(unused_variables, clippy::unused_self, reason = "it needs no subscriber")
@@ -133,7 +134,8 @@ impl Recorder {
         })
     }
 
-    /// The subscriber that this is a part of. A layer in an `Option` is not told, so the subscriber of the thread may do.
+    /// The subscriber that this recorder belongs to. A layer in an `Option` does not learn it by `on_register_dispatch`, so the
+    /// subscriber of the thread is asked too.
     fn dispatch<S>(&self) -> Option<Dispatch>
     where
         S: Subscriber + for<'b> LookupSpan<'b>,

@@ -1,4 +1,4 @@
-//! What a span gives to the records below it.
+//! The values that a span gives to the records below it.
 
 use crate::record::{Fields, Record};
 use crate::rules::plan::{NameSet, Plans};

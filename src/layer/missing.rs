@@ -1,4 +1,4 @@
-//! What a record takes from the spans around it: inherited fields, and a place in their tallies.
+//! The search of a record through the spans around it: for fields to inherit, and for a span that counts it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use super::span::{OpenSpan, tally};
 use crate::record::{Fields, Record};
 use crate::rules::plan::{NameSet, Plans, RowPlan, is_same_kind};
 
-/// What a record still misses, on the way outwards through the spans around it.
+/// The things that a record still misses, on the way outwards through the spans around it.
 pub(super) struct Missing {
     row: &'static RowPlan,
     /// Inherited names that no span has given yet.
@@ -17,7 +17,7 @@ pub(super) struct Missing {
     /// The nanoseconds that the call adds to the total of its kind. A call within a call of the same kind adds none,
     /// because the outer one includes it.
     time: u64,
-    /// When the call ended: its span may close later, when the last to hold it lets go.
+    /// When the call ended: its span may close later, when its last handle is dropped.
     ended: Instant,
 }
 
@@ -59,7 +59,7 @@ impl Missing {
         }
     }
 
-    /// Counts the call in the outer span; whether that span collects calls of this kind.
+    /// Counts the call in the outer span. Returns whether that span collects calls of this kind.
     #[inline]
     fn count_in(&self, outer: &mut OpenSpan, collects: &[Arc<str>]) -> bool {
         let Some(children) = &mut outer.children else { return false };

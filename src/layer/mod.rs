@@ -39,7 +39,7 @@ use crate::queue::Queue;
 use crate::rules::Rules;
 use crate::rules::plan::Plans;
 
-/// Puts spans and events that the rules name on the ledger.
+/// Records the spans and events that the rules name.
 ///
 /// Made by [`layer`](crate::layer()) or [`builder`](crate::builder()), together with the
 /// [`Guard`](crate::Guard) that writes the rows: keep that one alive.
@@ -88,7 +88,7 @@ impl<S> fmt::Debug for LedgerLayer<S> {
     }
 }
 
-/// The gate knows what is disabled, and the recorder what is recorded: neither asks the other.
+/// The gate decides which callsites are disabled, and the recorder which spans and events are recorded. Neither asks the other.
 impl<S> Layer<S> for LedgerLayer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,

@@ -24,7 +24,7 @@ pub(crate) struct Message {
     pub(crate) is_cut: bool,
 }
 
-/// Starts listening; once for the whole program.
+/// Puts the hook before the installed one, once for the whole program.
 pub(crate) fn listen() {
     static ONCE: Once = Once::new();
     // Changing the hook while unwinding panics again, and that aborts.
@@ -40,8 +40,8 @@ pub(crate) fn listen() {
     });
 }
 
-/// What the latest panic on this thread said, unless it was before `since`: a panic that is passed on
-/// (`resume_unwind`) tells no hook, and an older one's message is not its own.
+/// The message of the latest panic on this thread, unless that came before `since`: `resume_unwind` calls no hook, and the
+/// message of an earlier panic would be the wrong one.
 pub(crate) fn last(since: Instant) -> Option<Message> {
     let read = |last: &RefCell<Option<Message>>| {
         last.try_borrow().ok()?.as_ref().filter(|message| message.at >= since).cloned()
@@ -54,7 +54,7 @@ fn remember(info: &PanicHookInfo<'_>) {
     let message = info.payload_as_str().unwrap_or("panicked with a value that is no text");
     let text = &message[..message.floor_char_boundary(MAX_BYTES)];
     let is_cut = text.len() < message.len();
-    // A thread on its way out has no place for it, and no span to tell it to.
+    // At thread exit the cell may be gone. Then no span needs the message either.
     LAST.try_with(|last| {
         if let Ok(mut last) = last.try_borrow_mut() {
             *last = Some(Message { at: Instant::now(), text: text.into(), is_cut });

@@ -137,7 +137,7 @@ impl Recorder {
         self.followed(ctx.span(id)?.scope().skip(1))
     }
 
-    /// Goes outwards through the followed spans until `f` says that it has all it wants.
+    /// Goes outwards through the followed spans until `f` breaks.
     #[inline(always)]
     pub(super) fn outwards(
         &self,
@@ -177,7 +177,8 @@ impl Recorder {
         }
     }
 
-    fn point<S>(
+    /// Makes the record of an event, and hands it over.
+    fn event_row<S>(
         &self,
         plan: &'static Plan,
         row: &'static RowPlan,
@@ -334,11 +335,11 @@ impl Recorder {
         }
         match &plan.action {
             Action::Row(row) => {
-                // A rule for all errors, say, takes nothing from the span around them.
+                // A rule for all events of `err`, say, must not keep the outcome from the span around them.
                 if let Some(is_error) = row.verdict {
                     self.verdict(plan, is_error, event, ctx);
                 }
-                self.point(plan, row, event, ctx);
+                self.event_row(plan, row, event, ctx);
             }
             Action::Verdict { is_error } => self.verdict(plan, *is_error, event, ctx),
             Action::Carry | Action::Give => {}

@@ -1,4 +1,4 @@
-//! One span under way: what has been collected of it, and how it ends.
+//! One span under way: its record so far, and how it ends.
 
 use std::sync::Arc;
 use std::thread;
@@ -11,10 +11,10 @@ use super::panic_message;
 use crate::record::{Fields, Ids, Record, Tally, Verdict};
 use crate::rules::plan::{NameSet, Plan, Plans, RowPlan, Shape, is_same_kind};
 
-/// A function closes its span so soon after it has left it, also in a debug build beside slow layers. An executor takes
+/// A function closes its span within this time after its last exit, also in a debug build beside slow layers. An executor takes
 /// longer to learn that a client has hung up.
 const AT_ONCE: Duration = Duration::from_micros(20);
-/// A thread that lost its processor takes less.
+/// Even a function on a thread that lost its processor closes its span within this time.
 const LONG_AFTER: Duration = Duration::from_millis(100);
 
 /// A span that is followed: one with a rule, or one whose fields are inherited.
@@ -35,18 +35,18 @@ pub(super) struct OpenSpan {
     /// The last counted exit returned to `home`. A later exit that returns elsewhere, as on the thread of a database
     /// driver, is not the call's, unless it panics.
     was_home: bool,
-    /// What is numbered or collected within the span; few spans have any. A place that is used again keeps it, empty.
+    /// The numbers and tallies of the calls within the span, which few spans have. A place that is used again keeps the empty box.
     pub(super) children: Option<Box<Children>>,
-    /// What the span gives to spans below; few spans have any below that ask.
+    /// The values that the span gives to spans below, if any has asked.
     inherited: Option<Box<Inherited>>,
 }
 
-/// What a job counts of the calls within it.
+/// The numbers and tallies that a span keeps about the calls within it.
 #[derive(Debug, Default)]
 pub(super) struct Children {
-    /// Next number by event type of the spans numbered within this one.
+    /// The next number, by the event type of the numbered calls.
     numbers: Vec<(Arc<str>, u32)>,
-    /// What has ended within this span so far, one for each of the rule's `collect`.
+    /// One for each of the rule's `collect`: the calls that have ended so far.
     pub(super) tallies: Vec<Tally>,
 }
 
@@ -121,8 +121,8 @@ impl OpenSpan {
         &mut self.record.fields
     }
 
-    /// What the span gives to a record below that misses these names. The next record that asks is likely one of the
-    /// same kind, so it is kept until the span gets other fields.
+    /// The values that the span gives to a record below that misses these names. They are kept until the span gets other fields,
+    /// because the next record that asks likely misses the same names.
     #[inline]
     pub(super) fn inherited(&mut self, wanted: NameSet, plans: &Plans) -> &mut Inherited {
         let inherited = self.inherited.get_or_insert_default();
@@ -167,18 +167,18 @@ impl OpenSpan {
             return;
         }
         if self.exits != 1 || self.left_on != thread {
-            return shape.is_of_future();
+            return shape.note_future();
         }
         // `#[instrument(err)]` enters the span of an async function more than once.
         if head.verdict.is_some() {
-            return shape.is_of_function();
+            return shape.note_function();
         }
         let since = head.ended.elapsed();
         if since > LONG_AFTER {
-            shape.is_of_future();
+            shape.note_future();
         } else if since > AT_ONCE {
-            shape.is_unclear();
-        } else if shape.has_returned() {
+            shape.note_unclear();
+        } else if shape.note_silent() {
             head.verdict = Some(Verdict::Returned);
         }
     }

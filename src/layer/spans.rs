@@ -30,13 +30,13 @@ const THREAD_BITS: u32 = 13;
 /// All spans that are followed, by id.
 #[derive(Debug)]
 pub(super) struct Spans {
-    /// A power of two of them.
+    /// Their number is a power of two.
     shards: Arc<[Shard]>,
-    /// Two to this power are the shards.
+    /// The binary logarithm of the number of shards.
     shard_bits: u32,
 }
 
-/// A cache line of its own, and the neighbour that processors fetch along with it.
+/// The spans of some threads. It has cache lines of its own, two of them, because processors fetch lines in pairs.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Shard {
@@ -83,7 +83,7 @@ impl Spans {
         Self { shards: (0..count).map(|_| Shard::default()).collect(), shard_bits: count.ilog2() }
     }
 
-    /// A view for the guard.
+    /// A view of the calls under way, for the guard.
     pub(super) fn calls(&self) -> OpenCalls {
         OpenCalls(Arc::downgrade(&self.shards))
     }
@@ -101,7 +101,7 @@ impl Spans {
         self.cursor(id).get(id).map(f)
     }
 
-    /// To go from span to span, from that one.
+    /// A cursor at a span, to go on from there.
     #[inline]
     pub(super) fn cursor(&self, id: &Id) -> Cursor<'_> {
         let thread = thread_of(id);
@@ -142,7 +142,7 @@ impl OpenCalls {
         shards.iter().filter_map(|shard| shard.slots.try_lock()).map(|slots| slots.calls()).sum()
     }
 
-    /// Follows them no longer, so that their ends are not counted; how many there were.
+    /// Stops following them, so that their ends are not counted. Returns how many there were.
     pub(crate) fn abandon(&self) -> u64 {
         let Some(shards) = self.0.upgrade() else { return 0 };
         let abandoned = shards.iter().map(|shard| {
@@ -161,7 +161,7 @@ impl Shard {
         self.followed.load(Ordering::Relaxed) > 0
     }
 
-    /// So many more spans are followed, or fewer. Only under the lock.
+    /// Changes the number of followed spans by `more`. Call it only under the lock.
     #[inline]
     fn follow(&self, more: isize) {
         let followed = self.followed.load(Ordering::Relaxed);
@@ -261,7 +261,7 @@ impl<'a> Cursor<'a> {
     #[cold]
     #[inline(never)]
     fn go(&mut self, thread: usize) {
-        // Before the next lock is taken: never are two held.
+        // Before the next lock is taken, because two are never held at once.
         self.rest();
         (self.thread, self.shard) = (thread, self.spans.shard(thread));
     }
@@ -348,7 +348,7 @@ impl Slots {
     }
 }
 
-/// Out of line, as is all that spans rarely need: so what they all need is small enough to be inlined.
+/// Out of line, like all code that spans rarely need. The code that every span needs is then small enough to be inlined.
 #[cold]
 #[inline(never)]
 fn get_other<'a>(others: &'a mut HashMap<Id, Box<OpenSpan>>, id: &Id) -> Option<&'a mut OpenSpan> {

@@ -102,10 +102,10 @@ fn time(micros: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_micros(micros)
 }
 
-/// What has become of every record since the ledger was built.
+/// The counts of all records since the ledger was built, by their fate.
 #[derive(Default)]
 pub(crate) struct Account {
-    /// Records accepted, and [`CLOSED`]: what every caller writes.
+    /// Records accepted, and [`CLOSED`]: the one word that every caller writes.
     pub(super) state: OwnLine<AtomicU64>,
     /// Records that an earlier process left in the spool.
     inherited: Counter,

@@ -32,7 +32,10 @@ pub(super) fn watch() {
         if failed {
             notice::say(
                 NoticeKind::Panic,
-                format_args!("pthread_atfork failed for lack of memory: a forked child will not be noticed"),
+                format_args!(
+                    "pthread_atfork failed for lack of memory, so records of a forked child would be lost without a count: \
+                     build a ledger of its own in a child"
+                ),
             );
         }
     });

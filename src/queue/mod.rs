@@ -54,7 +54,7 @@ struct Permit {
     number: u64,
 }
 
-/// Why a record gets no permit. A suppressed thread is the writer's.
+/// Why a record gets no permit. A suppressed thread belongs to the ledger.
 #[derive(Clone, Copy)]
 enum Refusal {
     Full,
@@ -72,9 +72,9 @@ pub(crate) struct Queue {
     overflow: Overflow,
     /// The fork generation that the queue belongs to.
     born: u32,
-    /// As many waiting records are worth a batch.
+    /// The number of waiting records that is worth a batch.
     enough: u64,
-    /// What callers read and the writer changes, once for each batch.
+    /// The counts that callers read and the writer changes, once for each batch.
     departures: OwnLine<Departures>,
     wake: Notify,
     /// Callers wait here under [`Overflow::Block`].

@@ -115,7 +115,7 @@ fn sorted(mut numbers: Vec<u32>) -> Vec<u32> {
 }
 
 /// Fails when `try_admit` reads whether the queue is closed apart from counting the record, or when `is_past` counts
-/// what is in the channel in place of what was accepted.
+/// the records in the channel in place of the accepted ones.
 #[test]
 fn a_writer_that_ends_has_every_record_that_was_accepted() {
     explore("close", || {

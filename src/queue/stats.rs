@@ -77,7 +77,7 @@ impl Refused {
 pub struct Dropped {
     /// Evicted from a full queue by newer ones ([`Overflow::DropOldest`](crate::Overflow::DropOldest)).
     pub evicted: u64,
-    /// Unreadable on disk, or torn by the end of an earlier process.
+    /// Unreadable on disk, deleted with the spool, or torn by the end of an earlier process.
     pub corrupt: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What the queue says about records that nobody takes.
+//! The texts about records that the queue refuses.
 
 /// Records after the end.
 pub(super) const TOO_LATE: &str = "a span ended after its guard was shut down or dropped, so it is not recorded: shut the ledger \

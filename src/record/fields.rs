@@ -8,7 +8,7 @@ use super::value::{Entry, INHERITED, Kind, TextRange, Value, append};
 use super::{MAX_FIELDS, MAX_TEXT_BYTES, MAX_VALUE_BYTES};
 use crate::rules::model::Redact;
 
-/// Fields that are used again keep at most so much memory for text.
+/// The most bytes of memory for text that fields keep when they are used again.
 const KEPT_TEXT: usize = 4 * 1024;
 
 /// Values by slot, with their text in one buffer. A slot is the index of a field, or the index of an inherited name in
@@ -154,7 +154,7 @@ impl Fields {
         }
     }
 
-    /// Out of line, as is all that may grow a buffer: so the usual path saves no registers. It takes the parts of the
+    /// Out of line, like all code that may grow a buffer: then the usual path saves no registers. It takes the parts of the
     /// entry, which then stay in registers too.
     #[cold]
     #[inline(never)]

@@ -26,10 +26,10 @@ impl Ids {
         }
     }
 
-    /// These ids after OpenTelemetry has said which ones the span has there, and which the nearest span around it.
+    /// These ids, replaced as far as OpenTelemetry has ids for the span (`own`) and for the nearest span around it (`outer`).
     ///
-    /// It does not say which parent a span has. A span around it in the same trace is the parent, unless the service has set
-    /// another one.
+    /// OpenTelemetry does not say which parent a span has. A span around it in the same trace is the parent, unless the service
+    /// has set another one.
     pub(crate) fn joined(self, own: Option<Self>, outer: Option<Self>) -> Self {
         match (own, outer) {
             (Some(own), Some(outer)) if own.trace == outer.trace => Self { parent: outer.span, ..own },
@@ -46,7 +46,7 @@ impl Ids {
 }
 
 thread_local! {
-    /// No destructor: it can be had for as long as the thread runs.
+    /// Without a destructor, so that it is available until the end of the thread.
     static STATE: Cell<u128> = const { Cell::new(0) };
 }
 

@@ -305,7 +305,7 @@ fn severity(head: &Head, values: Values<'_>, row: &RowPlan, natural: Severity) -
             let slot = row.slot_of(field, head.plan.meta);
             let value = slot.and_then(|slot| values.get(slot));
             let severity = value.and_then(|value| severity_of(value, map));
-            // A map names some values, and leaves others as they are.
+            // A map need not name all values, so a value that it lacks is no mistake.
             if let Some(slot) = slot.filter(|_| severity.is_none() && map.is_empty()) {
                 notice_name(head, slot, value, NamedColumn::Severity);
             }

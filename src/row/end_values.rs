@@ -95,10 +95,10 @@ fn reported<'a>(head: &Head, values: Values<'a>, row: &RowPlan, success: Option<
     let slot = rule.is_compared().then(|| row.slot_of(&rule.field, meta)).flatten();
     let Some(value) = (if rule.is_compared() { slot.and_then(|slot| values.get(slot)) } else { success })
     else {
-        // An event has told something else about the end: the call was not just dropped.
-        let is_told = slot.is_some_and(|slot| row.is_taken(slot, meta))
+        // An event has given another of the taken fields, so the call was not just dropped.
+        let has_taken = slot.is_some_and(|slot| row.is_taken(slot, meta))
             && values.own().any(|(slot, _)| row.is_taken(slot, meta));
-        return if is_told { Reported::Unclear(None) } else { Reported::Nothing };
+        return if has_taken { Reported::Unclear(None) } else { Reported::Nothing };
     };
     let success = match &rule.test {
         SuccessTest::Within(range) => {

@@ -13,13 +13,20 @@ use uuid::Uuid;
 pub(crate) use self::encode::Anchor;
 use crate::severity::Severity;
 
+/// The event type of the rows about losses, which the writer makes by itself.
+pub(crate) const LOSS_TYPE: &str = "ledger.loss";
+/// The source of these rows.
+pub(crate) const LOSS_SOURCE: &str = "tracing-ledger";
+/// The keys of their contexts, beside the constants of all rows.
+pub(crate) const LOSS_KEYS: [&str; 4] = ["cause", "count", "first", "last"];
+
 /// One row of the table, as a [`Store`](crate::store::Store) gets it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Row {
     /// A UUIDv7 ([RFC 9562](https://www.rfc-editor.org/rfc/rfc9562#section-5.7)), fixed before the first try.
     pub id: Uuid,
-    /// The moment the span ended, cut to microseconds.
+    /// The moment at which the span ended or the event happened, cut to microseconds.
     pub created_at: SystemTime,
     /// The part of the service that the row comes from.
     pub source: Arc<str>,

@@ -7,9 +7,9 @@ use tracing::Metadata;
 use crate::notice::{self, NoticeKind};
 use crate::record::{Head, Value};
 use crate::rules::model::Silent;
-use crate::rules::plan::{RowPlan, Told};
+use crate::rules::plan::{RowNotice, RowPlan};
 
-/// A column that a field gives, with the remedy where its value is none of that column.
+/// A column whose value comes from a field, with the remedy for a value that it cannot have.
 #[derive(Clone, Copy)]
 pub(super) enum NamedColumn {
     EventType,
@@ -17,7 +17,7 @@ pub(super) enum NamedColumn {
     Severity,
 }
 
-/// Notes a call without an outcome, or prints one notice for each callsite that gives its success as a value of another kind.
+/// Notes a call without an outcome. If its success has a value of another kind, prints one notice for each callsite instead.
 pub(super) fn notice_unknown(head: &Head, row: &RowPlan, success: Option<Value<'_>>) {
     let Some(value) = success else {
         // A rule that asks for this needs no remedy.
@@ -26,7 +26,7 @@ pub(super) fn notice_unknown(head: &Head, row: &RowPlan, success: Option<Value<'
         }
         return;
     };
-    if head.plan.is_first(Told::Success) {
+    if head.plan.is_first(RowNotice::Success) {
         let (place, value) = (SourcePlace(head.plan.meta), ShownValue(value));
         let (name, wanted) = row.success_field(head.plan.meta);
         notice::say(
@@ -38,13 +38,12 @@ pub(super) fn notice_unknown(head: &Head, row: &RowPlan, success: Option<Value<'
     }
 }
 
-/// Prints one notice for each callsite and column that a field should give and does not: with a value that is none, or
-/// without one in all calls so far.
+/// Prints one notice for each callsite and column whose field has an unusable value, or no value in any call so far.
 pub(super) fn notice_name(head: &Head, field: usize, value: Option<Value<'_>>, named: NamedColumn) {
     // `ledger.event = true` asks for a row by the name of the callsite.
     let is_asked = matches!((named, value), (NamedColumn::EventType, Some(Value::Bool(true))));
     let is_late = value.is_none() && !head.plan.never_records(field);
-    if is_asked || is_late || !head.plan.is_first(named.told()) {
+    if is_asked || is_late || !head.plan.is_first(named.notice()) {
         return;
     }
     let meta = head.plan.meta;
@@ -63,11 +62,11 @@ pub(super) fn notice_name(head: &Head, field: usize, value: Option<Value<'_>>, n
 }
 
 impl NamedColumn {
-    fn told(self) -> Told {
+    fn notice(self) -> RowNotice {
         match self {
-            Self::EventType => Told::EventType,
-            Self::Source => Told::Source,
-            Self::Severity => Told::Severity,
+            Self::EventType => RowNotice::EventType,
+            Self::Source => RowNotice::Source,
+            Self::Severity => RowNotice::Severity,
         }
     }
 

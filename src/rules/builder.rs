@@ -115,7 +115,8 @@ impl Rule {
     /// Reads the `event_type` from the text of this field, which may be recorded late. Without a text in it, the rows
     /// have the type that they have without this setting. `false` in it leaves the row out.
     ///
-    /// The field is not in the context. [`collect_count`](Self::collect_count) and its kin do not find such a type.
+    /// The field is not in the context. [`collect_count`](Self::collect_count), [`collect_total`](Self::collect_total) and
+    /// [`number_within`](Self::number_within) do not find such a type.
     pub fn event_type_field(mut self, field: impl Into<String>) -> Self {
         self.rule.event_type_field = Some(self.name("event_type", field));
         self

@@ -143,7 +143,7 @@ fn in_rename(rule: &RuleSpec) -> Option<Mistake<'_>> {
     })
 }
 
-/// A name to redact that is no field's, or that of a field by which the outcome or severity is judged.
+/// A name to redact that no field has, or that has a field by which the outcome or severity is judged.
 fn in_redact(rule: &RuleSpec) -> Option<Mistake<'_>> {
     rule.redact.iter().find_map(|(name, _)| {
         let wrong = judging(rule, name).or_else(|| no_field(rule, name))?;
@@ -229,7 +229,7 @@ fn twice<'a>(&Output { setting, key, .. }: &Output<'a>, other: &Output<'_>) -> M
     (setting, key, text)
 }
 
-/// A key that is none of a constant of all rows.
+/// Why no constant of all rows can have this key, if none can.
 pub(super) fn in_constant(key: &str) -> Option<String> {
     let is_column =
         [&FIXED_COLUMNS[..], &SET_COLUMNS, &FIELD_COLUMNS].iter().any(|columns| columns.contains(&key));

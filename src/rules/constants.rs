@@ -1,4 +1,4 @@
-//! What all rows have: constants and ids that join rows, added to the rules when the ledger is built, and columns.
+//! The settings of all rows: constants and ids, which are added to the rules when the ledger is built, and columns.
 
 use std::env;
 use std::ffi::OsString;
@@ -22,7 +22,7 @@ struct Variable<'a> {
 }
 
 impl Rules {
-    /// These rules, with the constants of the set and with `own`, which win, in each.
+    /// These rules, each with the constants of the set and with `own`, which wins.
     ///
     /// # Errors
     /// For a key that cannot be one, and for a variable without a value.
@@ -83,7 +83,7 @@ impl Rules {
         Arc::clone(&self.columns)
     }
 
-    /// Which keys fill which columns; what `own` says wins.
+    /// Which keys fill which columns; `own` wins.
     ///
     /// # Errors
     /// For a column that cannot be filled.
@@ -132,7 +132,7 @@ fn value_of(key: &str, value: &Value, lookup: impl Fn(&str) -> Option<OsString>)
         let not_text = |_| Error::config(format!("the variable {name} is not UTF-8: correct it"));
         return found.into_string().map(Value::from).map_err(not_text);
     }
-    // Shells know it, but seldom export it.
+    // Shells set this variable, but seldom export it.
     let host = || if name == "HOSTNAME" { host_name() } else { None };
     let given = variable.default.map(str::to_owned).or_else(host);
     given.map(Value::from).ok_or_else(|| {

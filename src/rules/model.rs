@@ -1,4 +1,4 @@
-//! What a rule says. Both languages, [TOML](super::toml) and [Rust](super::builder), end here.
+//! The model of a rule, which both languages, [TOML](super::toml) and [Rust](super::builder), fill.
 
 use std::ops::Bound;
 use std::sync::Arc;

@@ -89,7 +89,7 @@ fn is_step(text: &[u8], at: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::Rules;
+    use crate::rules::Rules;
 
     fn code_of(text: &str) -> Option<String> {
         let rules = Rules::builtin();

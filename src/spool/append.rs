@@ -15,8 +15,8 @@ use crate::row::Row;
 pub(crate) enum AppendError {
     /// The limit is reached. Acknowledged records make room.
     Full { limit_bytes: u64 },
-    /// The first row left is larger than a record can be, or than the whole spool. It will never fit: the caller has
-    /// to go on without.
+    /// The first row left is larger than a record can be, or than the whole spool. It never fits, so the caller has to take it
+    /// out.
     TooLarge { bytes: usize, limit_bytes: u64 },
     /// The disk does not take it.
     Disk(Error),

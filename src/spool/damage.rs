@@ -1,4 +1,4 @@
-//! Keeps bytes that are no record for a person to look at.
+//! Keeps damaged bytes, so that a person can look at them.
 
 use std::io;
 use std::ops::Range;
@@ -7,9 +7,9 @@ use super::disk::{Disk, read_some, write_all};
 
 /// The extension of files that hold damaged bytes.
 pub(super) const EXTENSION: &str = ".damaged";
-/// No more of them are kept: a disk that fails everywhere must not fill itself with the proof.
+/// The most of these files: a disk that fails everywhere must not fill itself with the proof.
 const FILES: usize = 64;
-/// No more bytes of one stretch are copied.
+/// The most bytes that are copied from one stretch.
 const STRETCH_BYTES: u64 = 1024 * 1024;
 
 /// Copies a stretch of a segment to `<segment>.<offset>.damaged`, unless there are enough of these already.

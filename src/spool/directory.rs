@@ -1,4 +1,4 @@
-//! The directory on disk: it has one owner, only that user may read it, and no link leads out of it.
+//! The directory on disk: one process owns it, only its user may read it, and no symbolic link is followed.
 
 use std::ffi::CString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
@@ -25,7 +25,7 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Makes the directory where there is none, and takes possession of it.
+    /// Takes possession of the directory, and makes it if it is missing.
     pub(super) fn own(path: &Path) -> Result<Self, Error> {
         // The process may change its working directory later.
         let path = std::path::absolute(path)
@@ -93,7 +93,10 @@ fn make(path: &Path) -> Result<(), Error> {
     check(path, &found.map_err(|error| failed("cannot look at the spool directory", path, error))?)
 }
 
-/// Whether there is a directory that this process may own and write to. If there is none, it can be made.
+/// Whether the directory exists.
+///
+/// # Errors
+/// When this process may not own it or write to it, or may not make it where it is missing.
 pub(super) fn look(path: &Path) -> Result<bool, Error> {
     match fs::symlink_metadata(path) {
         Err(error) if is_missing(&error) => look_above(path).map(|()| false),

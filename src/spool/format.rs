@@ -14,8 +14,7 @@ use crate::severity::Severity;
 pub(super) const MAGIC: [u8; 4] = [0xFF, b'T', b'L', 0xFE];
 /// Bytes before the payload.
 pub(super) const HEADER_BYTES: usize = 20;
-/// The largest payload. A record of the largest size that the queue takes, with every byte of it escaped, is a
-/// fifth of that.
+/// The largest payload. The largest record that the queue takes has a fifth of this size, even with every byte escaped.
 pub(super) const PAYLOAD_LIMIT: usize = 4 * 1024 * 1024;
 /// No frame is longer.
 pub(super) const FRAME_LIMIT: usize = HEADER_BYTES + PAYLOAD_LIMIT;

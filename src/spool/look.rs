@@ -1,13 +1,12 @@
-//! Looks at a spool directory without taking possession of it.
+//! Looks at a spool directory, and leaves it to its owner.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
-use super::directory;
+use super::disk::failed;
+use super::{directory, quarantine};
 use crate::error::Error;
 use crate::finding::Checkup;
-
-const QUARANTINE: &str = "quarantine.jsonl";
 
 /// Notes the state of the directory.
 pub(crate) fn look(path: &Path, checkup: &mut Checkup) {
@@ -28,25 +27,33 @@ pub(crate) fn look(path: &Path, checkup: &mut Checkup) {
         }
         Err(error) => checkup.unknown("spool", format!("{error:#}")),
     }
-    let rows = fs::read_to_string(path.join(QUARANTINE)).map_or(0, |text| text.lines().count());
-    if rows > 0 {
-        checkup.wrong(
+    let file = path.join(quarantine::NAME);
+    match quarantined(&file) {
+        Ok(0) => checkup.ok("quarantine", "no rejected row is kept"),
+        Ok(rows) => checkup.wrong(
             "quarantine",
             format!(
-                "{rows} rows that the database rejected are in {place}/{QUARANTINE}: correct them and send them again, as the \
-                 page on reliability says, or remove the file"
+                "{rows} rows that the database rejected are in {}: correct them and send them again, as the page on reliability \
+                 says, or remove the file",
+                file.display()
             ),
-        );
-    } else {
-        checkup.ok("quarantine", "no rejected row is kept");
+        ),
+        Err(error) => checkup.unknown("quarantine", format!("{:#}", failed("cannot read", &file, error))),
     }
 }
 
+/// The number of rows in the file.
+fn quarantined(file: &Path) -> io::Result<usize> {
+    match fs::read(file) {
+        Ok(bytes) => Ok(bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// The number of segments and their bytes.
 fn sizes(path: &Path) -> Result<(usize, u64), Error> {
-    let cannot = |error| {
-        Error::spool(format!("cannot read the spool directory {}", path.display()))
-            .caused_by(error as std::io::Error)
-    };
+    let cannot = |error| failed("cannot read the spool directory", path, error);
     let (mut segments, mut bytes) = (0, 0);
     for entry in fs::read_dir(path).map_err(cannot)? {
         let entry = entry.map_err(cannot)?;

@@ -12,14 +12,14 @@
 //! - No damage keeps a spool from opening. Records that are lost to it are counted: exactly where the numbers of
 //!   their neighbours show it, and as at least one where the end of the last segment is torn. Nothing that was
 //!   not appended ever comes out.
-//! - Everything that was appended and not acknowledged is one number: [`Spool::pending`]. Each of these records
-//!   leaves it as a row of a batch, or in the [`lost`](SpooledRows::lost) of one, and never as both.
+//! - [`Spool::pending`] counts the records that were appended and not acknowledged. Each of them leaves the spool either as
+//!   a row of a batch or in the [`lost`](SpooledRows::lost) of one.
 //! - One thread owns it, and calls block for as long as the disk takes. Memory is bounded: one record, or 64 KiB, of
 //!   the segment that is read, however long the backlog. Batches are the caller's.
 //!
 //! # When it is full
 //!
-//! The segments together stay within [`limit_bytes`](SpoolOptions::limit_bytes). Rows that would exceed it are refused:
+//! The segments together stay within [`limit_bytes`](SpoolOptions::limit_bytes). Rows that would exceed it are not taken:
 //! the newest rows stay with the caller, the writer leaves records in the queue, and the queue's
 //! [`Overflow`](crate::Overflow) decides. Nothing on disk is ever dropped for something newer. Space comes back
 //! with whole segments, an eighth of the limit at a time or 16 MiB. The files for people (see below) come on top.
@@ -34,9 +34,9 @@
 //!
 //! # Files in the directory
 //!
-//! The directory has mode 0700 where the spool makes it, and keeps the mode it has where it is there, unless it is
-//! another user's or others may write to it, which is refused. Root and the groups of this process are not others. Its files have mode 0600 in either case. No symbolic
-//! link is followed, in place of the directory or in it.
+//! The spool makes the directory with mode 0700, and leaves the mode of an existing one. It refuses a directory of another user
+//! than root, and one that others than the groups of this process may write to. Its files have mode 0600 in either case. No
+//! symbolic link is followed, in place of the directory or in it.
 //!
 //! | file | content |
 //! |---|---|
@@ -139,7 +139,7 @@ pub(crate) struct Spool<D: Disk = Directory> {
     segment_bytes: u64,
     /// Every segment, oldest first.
     segments: VecDeque<Segment>,
-    /// The last of them, while it takes more.
+    /// The last segment, while it takes more records.
     active: Option<Active<D::File>>,
     reader: Option<SegmentReader<D::File>>,
     frames: Frames,
@@ -148,9 +148,9 @@ pub(crate) struct Spool<D: Disk = Directory> {
     next: u64,
     /// The number of the next record to be handed out.
     cursor: u64,
-    /// All below are acknowledged.
+    /// Every record with a lower number is acknowledged.
     acknowledged: u64,
-    /// Records below may have reached the store before this process began.
+    /// Records with a lower number may have reached the store before this process began.
     replay_until: u64,
     /// Records that an earlier process was writing when it ended.
     torn: u64,
@@ -172,7 +172,7 @@ impl Spool {
 }
 
 impl<D: Disk> Spool<D> {
-    /// Where it is, and how it uses its disk.
+    /// The path of the spool, and how it uses its disk.
     pub(crate) fn place(&self) -> (PathBuf, SpoolOptions) {
         (self.disk.path().to_owned(), self.options)
     }

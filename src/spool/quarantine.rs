@@ -29,7 +29,7 @@ pub(super) fn add(disk: &impl Disk, row: &Row, reason: &str) -> Result<(), Error
 }
 
 fn try_add(disk: &impl Disk, row: &Row, reason: &str) -> io::Result<()> {
-    // Opened each time: a person may have moved the file away, such as to replay.jsonl, or have cut lines out of it.
+    // Opened each time: a person may have moved the file away, such as to replay.jsonl, or have removed lines.
     let mut file = disk.edit(NAME)?;
     let end = file.bytes()?;
     let mut line = to_line(row, reason) + "\n";
@@ -87,7 +87,8 @@ pub(super) fn to_line(row: &Row, reason: &str) -> String {
     visible_json(&serde_json::to_string(&line).unwrap_or_default())
 }
 
-/// As it is, to the digit, where that leaves one line; a carriage return is no end of a line to every reader.
+/// The context as it is, to the digit, if that leaves one line. Otherwise a string: some readers take a carriage return for the
+/// end of a line.
 fn written_context(context: &str) -> Cow<'_, RawValue> {
     let is_one_line = !context.contains(['\n', '\r']);
     match serde_json::from_str::<&RawValue>(context) {

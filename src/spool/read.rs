@@ -46,8 +46,8 @@ impl<D: Disk> Spool<D> {
     /// by a process.
     ///
     /// # Errors
-    /// When a segment is there and cannot be opened, such as when the process has no file handle left. It may be
-    /// later: nothing is lost by trying again. Records that can be opened and not read are lost, and counted.
+    /// When a segment exists and cannot be opened, such as when the process has no file handle left. A later call may succeed,
+    /// and nothing is lost. Records in a segment that can be opened but not read are lost, and counted.
     pub(crate) fn next_batch(&mut self, max_rows: usize, max_bytes: usize) -> Result<SpooledRows, Error> {
         let may_be_stored = self.cursor < self.replay_until;
         let mut batch = SpooledRows { may_be_stored, ..SpooledRows::default() };
@@ -118,7 +118,7 @@ impl<D: Disk> Spool<D> {
         batch.rows.push(found.row);
     }
 
-    /// There is nothing more up to `end`, be it as it should or not.
+    /// Ends a segment that has no more records. Those that are missing up to `end` are lost.
     fn finish_segment(&mut self, batch: &mut SpooledRows, end: u64) {
         if self.cursor < end {
             let tail = self.reader.as_ref().map_or(0..0, |reader| reader.scanner.tail());

@@ -1,4 +1,4 @@
-//! Recovery: finds the records that an earlier process left, and the end of them.
+//! Recovery: finds the records that an earlier process left, and where they end.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,7 +13,7 @@ use super::segment::{self, Frames, Segment};
 use super::{SEGMENT_BYTES, SEGMENTS_WITHIN_LIMIT, Spool, SpoolOptions};
 use crate::error::Error;
 
-/// Made and deleted again to see whether that can be done.
+/// A file that is made and deleted again, to see whether the directory can be written to.
 const PROBE: &str = "probe";
 
 impl<D: Disk> Spool<D> {

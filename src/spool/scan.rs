@@ -111,7 +111,7 @@ impl<F: DiskFile> Scanner<F> {
         }
     }
 
-    /// The row under the header at `at`, when all of it is there and unharmed.
+    /// The row under the header at `at`, if the whole row is there and unharmed.
     fn row(&mut self, header: Header) -> io::Result<Option<Row>> {
         let frame = self.bytes(HEADER_BYTES + header.length)?;
         let payload = frame.get(HEADER_BYTES..HEADER_BYTES + header.length);

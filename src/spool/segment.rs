@@ -20,7 +20,7 @@ pub(super) struct Segment {
     pub(super) first: u64,
     /// Its size.
     pub(super) bytes: u64,
-    /// Parts of it could not be read: it is kept for a person when it is acknowledged.
+    /// A part could not be read. So the segment is kept for a person once it is acknowledged.
     pub(super) unreadable: bool,
 }
 
@@ -73,7 +73,7 @@ impl Frames {
         }
     }
 
-    /// How many whole frames there are in that many bytes, and where the last of them ends.
+    /// The number of whole frames in the first `bytes` bytes, and the end of the last of these frames.
     fn whole(&self, bytes: usize) -> (usize, usize) {
         let frames = self.ends.partition_point(|end| *end <= bytes);
         (frames, frames.checked_sub(1).map_or(0, |last| self.ends[last]))

@@ -39,7 +39,9 @@ pub(crate) fn open(
 pub(crate) fn open_to_read(url: &str, table: &TableName) -> Result<AnyStore, Error> {
     #[cfg(feature = "sqlite")]
     if scheme(url)? == Scheme::Sqlite {
-        return Ok(AnyStore::Sqlite(Box::new(super::Sqlite::reader(url)?.named(table.clone()))));
+        let mut store = super::Sqlite::reader(url)?;
+        store.table = table.clone();
+        return Ok(AnyStore::Sqlite(Box::new(store)));
     }
     open(url, table, &ColumnMap::default(), false)
 }
@@ -47,7 +49,7 @@ pub(crate) fn open_to_read(url: &str, table: &TableName) -> Result<AnyStore, Err
 /// The stores that the URLs name.
 ///
 /// # Errors
-/// As [`open_to_read`], and if two URLs are surely of the same rows, which would count twice.
+/// As [`open_to_read`], and if two URLs certainly lead to the same rows, which would count twice.
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 pub(crate) fn open_all<U: AsRef<str>>(urls: &[U], table: &TableName) -> Result<Vec<AnyStore>, Error> {
     let mut places = std::collections::HashSet::new();
@@ -71,7 +73,11 @@ pub(crate) async fn open_rollup(
     writes: bool,
 ) -> Result<super::RollupTables, Error> {
     match scheme(url)? {
-        Scheme::Postgres => super::Postgres::from_url(url)?.named(table.clone()).rollup_tables(writes).await,
+        Scheme::Postgres => {
+            let mut store = super::Postgres::from_url(url)?;
+            store.table = table.clone();
+            store.rollup_tables(writes).await
+        }
         Scheme::Sqlite => Err(Error::config(
             "only Postgres has rollups: leave out --rollup, and the report reads the rows of the SQLite file",
         )),
@@ -93,8 +99,9 @@ fn postgres(
     columns: &ColumnMap,
     create_table: bool,
 ) -> Result<AnyStore, Error> {
-    let store = super::Postgres::from_url(url)?.named(table.clone()).filling(columns.clone());
-    Ok(AnyStore::Postgres(Box::new(store.create_table(create_table))))
+    let mut store = super::Postgres::from_url(url)?;
+    (store.table, store.columns, store.create_table) = (table.clone(), columns.clone(), create_table);
+    Ok(AnyStore::Postgres(Box::new(store)))
 }
 
 #[cfg(not(feature = "postgres"))]
@@ -104,8 +111,9 @@ fn postgres(_: &str, _: &TableName, _: &ColumnMap, _: bool) -> Result<AnyStore, 
 
 #[cfg(feature = "sqlite")]
 fn sqlite(url: &str, table: &TableName, columns: &ColumnMap, create_table: bool) -> Result<AnyStore, Error> {
-    let store = super::Sqlite::from_url(url)?.named(table.clone()).filling(columns.clone());
-    Ok(AnyStore::Sqlite(Box::new(store.create_table(create_table))))
+    let mut store = super::Sqlite::from_url(url)?;
+    (store.table, store.columns, store.create_table) = (table.clone(), columns.clone(), create_table);
+    Ok(AnyStore::Sqlite(Box::new(store)))
 }
 
 #[cfg(not(feature = "sqlite"))]
@@ -113,7 +121,7 @@ fn sqlite(_: &str, _: &TableName, _: &ColumnMap, _: bool) -> Result<AnyStore, Er
     Err(Error::config("the database URL is for SQLite: build tracing-ledger with the feature sqlite"))
 }
 
-/// The same call of whichever store it is.
+/// Calls the method of the store that it is.
 macro_rules! delegate {
     ($any:ident.$($call:tt)+) => {
         match *$any {
@@ -150,7 +158,7 @@ impl AnyStore {
         }
     }
 
-    /// A text that two stores have in common only if they have the same rows; `None` where that is not known.
+    /// A text that is the same for two stores only if they have the same rows; `None` where that is not known.
     #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
     fn place(&self) -> Option<String> {
         match self {
@@ -161,7 +169,7 @@ impl AnyStore {
         }
     }
 
-    /// Looks whether the database takes these rows, and notes what there is.
+    /// Checks the database and whether it takes these rows, and notes the findings.
     #[cfg_attr(
         not(any(feature = "postgres", feature = "sqlite")),
         expect(unused_variables, reason = "without a built-in store there is no variant to pass them to")
@@ -170,7 +178,7 @@ impl AnyStore {
         delegate!(self.check(trials, checkup).await)
     }
 
-    /// Whether there is a row of this type with that mark in its context, or why that cannot be known.
+    /// Whether the table has a row of this type with that mark in its context, or why that cannot be known.
     #[cfg_attr(
         not(any(feature = "postgres", feature = "sqlite")),
         expect(unused_variables, reason = "without a built-in store there is no variant to pass them to")

@@ -1,4 +1,4 @@
-//! What the columns of a row get.
+//! The values of the columns of a row.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -32,7 +32,7 @@ impl<'a> Filled<'a> {
         };
         if !columns.are_usual() {
             filled.own = vec![None; columns.own().count()];
-            // A row of the program's own may have another context, which stays as it is.
+            // A row that the program has made by itself may have another context, which stays as it is.
             if let Ok(Entries(entries)) = serde_json::from_str(context) {
                 filled.distribute(entries, columns);
             }

@@ -113,13 +113,14 @@ pub enum Failure {
     /// The batch was too large, or one of its rows keeps the others waiting (a lock, a statement timeout). The writer sends it
     /// again in halves. A row that fails alone waits if others are stored.
     Halve,
-    /// A person has to act (missing table, right or password). The writer keeps the rows, tries again later, and
+    /// Someone has to fix the database (a missing table, right or password). The writer keeps the rows, tries again later, and
     /// writes the message to stderr.
     Hold,
     /// The store can never take some row of the batch. The writer bisects the batch and quarantines that row.
     Quarantine,
-    /// The store rejects the batch, and only other rows tell whether because of one row or of all (a trigger, a policy). The
-    /// writer bisects the batch, quarantines a row that is rejected while others are stored, and holds what nobody passes.
+    /// The store rejects the batch, because of one row or of all (a trigger, a policy), which only other rows can tell. The
+    /// writer bisects the batch, and quarantines a row that is rejected while others are stored. It holds the rows if none is
+    /// stored.
     Reject,
     /// The table has no place for some row of the batch yet (a missing partition). The writer bisects the batch. That row
     /// waits until the table has a place for it, and others are stored.
@@ -141,7 +142,7 @@ pub struct InsertError {
 }
 
 impl InsertError {
-    /// With the table under its own name.
+    /// The error with the name of this table in its message.
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     fn about(self, table: &TableName) -> Self {
         Self { message: table.in_message(&self.message), ..self }

@@ -26,11 +26,11 @@ pub(crate) struct RolledCell {
     pub(crate) durations: Vec<u8>,
     /// Durations by the block of their booking.
     pub(crate) units: Vec<u8>,
-    /// JSON: what has no column of its own.
+    /// The other figures, as JSON.
     pub(crate) details: String,
 }
 
-/// What is known of an hour that was rolled up.
+/// The state of an hour that was rolled up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HourState {
     /// The rows in the figures.
@@ -39,7 +39,7 @@ pub(crate) struct HourState {
     pub(crate) live: i64,
 }
 
-/// What a rollup does to an hour.
+/// The change that a rollup makes to an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HourChange {
     /// Hours since 1970.
@@ -48,7 +48,7 @@ pub(crate) struct HourChange {
     pub(crate) figures: FiguresChange,
 }
 
-/// What becomes of the figures of an hour.
+/// The change of the figures of an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FiguresChange {
     /// They stay, because rows that they count are gone.
@@ -59,7 +59,7 @@ pub(crate) enum FiguresChange {
     Add,
 }
 
-/// The hours that are rolled up. Those without rows between them are too.
+/// The hours that are rolled up, including those without rows between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Coverage {
     /// The first hour, in hours since 1970.

@@ -1,14 +1,13 @@
-//! The name of the table. Statements and messages are written for the usual name, and say another one where it is set.
+//! The name of the table. Statements and messages are written for the usual name, which is replaced if another one is set.
 
 use std::borrow::Cow;
 
+use crate::columns::MAX_SQL_NAME_BYTES;
 use crate::error::Error;
 
 /// The name in this crate's statements and messages.
 const USUAL: &str = "observability_events";
-/// The most bytes of a name in Postgres.
-const MAX_BYTES: usize = 63;
-/// What the indexes of `schema.sql` have after the name of the table.
+/// The names of the indexes in `schema.sql`, without the name of the table before them.
 const INDEXES: [&str; 4] =
     ["_created_at_idx", "_source_idx", "_booking_id_idx", "_event_type_created_at_idx"];
 
@@ -35,13 +34,13 @@ impl TableName {
         let is_in_quotes = |name: &str| name.len() > 1 && name.starts_with('"') && name.ends_with('"');
         let is_name = |name: &str| {
             !name.is_empty()
-                && name.len() <= MAX_BYTES
+                && name.len() <= MAX_SQL_NAME_BYTES
                 && !is_in_quotes(name)
                 && !name.contains(|c: char| c == '.' || c.is_control())
         };
         if !is_name(name) || !schema.is_none_or(is_name) {
             return Err(Error::config(format!(
-                "{text:?} is no name of a table: use TABLE or SCHEMA.TABLE, each part of at most {MAX_BYTES} bytes, \
+                "{text:?} is no name of a table: use TABLE or SCHEMA.TABLE, each part of at most {MAX_SQL_NAME_BYTES} bytes, \
                  without quotation marks around it"
             )));
         }
@@ -89,9 +88,10 @@ impl TableName {
         replace_words(&sql, &self.quoted()).into()
     }
 
-    /// The name, or as much as fits, and a number that another name with the same start does not have.
+    /// The start of the names of indexes: the name of the table, or as much as fits, with a number that tells it from others with
+    /// the same start.
     fn start_of_indexes(&self) -> Cow<'_, str> {
-        let room = MAX_BYTES - INDEXES.map(str::len).into_iter().max().unwrap_or_default();
+        let room = MAX_SQL_NAME_BYTES - INDEXES.map(str::len).into_iter().max().unwrap_or_default();
         if self.name.len() <= room {
             return Cow::from(&self.name);
         }

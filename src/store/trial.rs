@@ -16,7 +16,7 @@ pub(crate) struct Trial {
     pub(crate) row: Row,
     /// The columns whose values are made up, because only callsites and calls know them.
     pub(crate) guessed: Vec<&'static str>,
-    /// Whether a rule makes it that the user can change.
+    /// Whether a rule that the user can change makes such a row.
     #[cfg_attr(
         all(feature = "sqlite", not(feature = "postgres")),
         expect(dead_code, reason = "only messages about Postgres name the rules")

@@ -62,10 +62,10 @@ pub use self::control::Quarantined;
 pub(crate) use self::control::{CENTURY, Control, Flush, QUARANTINE_KEPT, deadline_in};
 pub(crate) use self::spooling::open_spool;
 
-/// How long the guard waits past a deadline for a writer that keeps it, so as to read its last counts. Only a
+/// How long past a deadline the guard waits for a writer that keeps the deadline, so as to read its last counts. Only a
 /// store that blocks the thread takes longer.
 pub(crate) const LAST_STEPS: Duration = Duration::from_millis(50);
-/// How soon it goes on after a panic of its own.
+/// How soon the writer goes on after it has panicked.
 const RESTART: Duration = Duration::from_millis(100);
 
 /// How the writer batches.
@@ -81,7 +81,7 @@ pub(crate) struct WriterOptions {
     pub(crate) constants: Vec<(String, serde_json::Value)>,
 }
 
-/// Starts the thread; its id, for the guard, which must not wait for it from within.
+/// Starts the thread. Returns its id, because the guard must not wait on that thread for itself.
 ///
 /// # Errors
 /// When the thread, or the runtime in it, cannot be started.
@@ -103,7 +103,7 @@ pub(crate) fn start<S: Store>(
             Ok(runtime) => {
                 ready.send(Ok(())).ok();
                 runtime.block_on(run(store, spool, queue, control, options, census));
-                // Without waiting for a name lookup that hangs on a thread of its own.
+                // Does not wait for a name lookup, which may hang on another thread.
                 runtime.shutdown_background();
             }
             Err(error) => {
@@ -171,10 +171,10 @@ async fn supervise(control: &Control, notices: &Notices, mut work: impl AsyncFnM
     }
 }
 
-/// The panic hook has printed the message.
+/// The work panicked. The panic hook has printed the message.
 struct Panicked;
 
-/// Work that may panic, with the panic kept in it.
+/// Runs work that may panic, and returns the panic as an error.
 async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
     let mut work = pin!(work);
     poll_fn(|context| {

@@ -10,15 +10,16 @@ use tracing_subscriber::filter::LevelFilter;
 use super::{Control, EndOfThread};
 use crate::census::Census;
 use crate::exit;
+use crate::guard::Guard;
 use crate::layer::OpenCalls;
-use crate::queue::Queue;
 use crate::queue::models::{explore, offer, queue, take_all, wait};
+use crate::queue::{Overflow, Queue};
+use crate::rules::Rules;
 use crate::rules::plan::Plans;
-use crate::{Guard, Overflow, Rules};
 
 type Written = Arc<std::sync::Mutex<Vec<u32>>>;
 
-/// The writer as far as orders go: what it takes counts as written.
+/// A writer that obeys orders, and counts the records that it takes as written.
 fn write(queue: Arc<Queue>, control: Arc<Control>, written: &Written) {
     let _end = EndOfThread { queue: queue.clone(), control: control.clone() };
     let mut flushed = 0;

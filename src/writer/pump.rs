@@ -89,7 +89,7 @@ impl<'a> Pump<'a> {
         self.source.borrow().is_held_up()
     }
 
-    /// Waits for records, an order or the tick; whether the wait was cut short.
+    /// Waits for records, an order or the tick. Returns whether the wait was cut short.
     async fn wait(&mut self) -> bool {
         let accepted = self.queue.account.accepted();
         self.quiet = if accepted == self.seen { self.quiet.saturating_add(1) } else { 0 };
@@ -121,12 +121,13 @@ mod tests {
 
     use super::super::open_spool;
     use super::*;
-    use crate::queue::Queue;
+    use crate::layer::LedgerLayer;
+    use crate::queue::{Overflow, Queue, Stats};
+    use crate::rules::Rules;
     use crate::spool::{self, SMALLEST_LIMIT};
-    use crate::{LedgerLayer, Overflow, Rules};
 
     /// Looks after each of so many records, with a spool in that directory that is soon full; the account.
-    fn look_after_each(records: u32, dir: Option<&Path>) -> crate::Stats {
+    fn look_after_each(records: u32, dir: Option<&Path>) -> Stats {
         let queue = Arc::new(Queue::new(65_536, Overflow::default(), 50));
         let limits = spool::SpoolOptions { limit_bytes: SMALLEST_LIMIT, sync_interval: None };
         let spool = dir.map(|dir| open_spool(dir, limits, &queue).expect("it can be opened"));

@@ -1,4 +1,4 @@
-//! A word about a database that takes no rows, also before there is a row.
+//! A notice about a database that takes no rows, even before the first row.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ impl Default for Reach {
 }
 
 impl Reach {
-    /// Rows tell from now on.
+    /// Asks no more, because rows show from now on whether the store takes them.
     pub(super) fn has_row(&mut self) {
         self.at = None;
     }
@@ -57,7 +57,7 @@ impl<S: Store> Delivery<'_, S> {
                 self.unreachable(&error);
                 Some(AGAIN)
             }
-            // The panic hook has printed the message, and the next row tells more.
+            // The panic hook has printed the message, and the next row meets the same fault.
             Some(Err(_)) => None,
         };
         self.reach.at = again.map(|again| Instant::now() + again);

@@ -60,7 +60,7 @@ impl Source {
         !self.held.is_empty()
     }
 
-    /// Gets some of the queue onto disk, as far as the disk takes it; whether to go on at once.
+    /// Gets some of the queue onto disk, as far as the disk takes it. Returns whether to go on at once.
     pub(super) fn fill(&mut self) -> bool {
         if !self.has_spool() {
             return false;

@@ -243,7 +243,7 @@ async fn the_table_may_have_another_name() {
     let url = Cluster::shared().empty_database();
     let name = "Other.The events";
     psql(&url, "CREATE SCHEMA \"Other\"");
-    psql(&url, &tracing_ledger::store::Postgres::schema(name).expect("a name"));
+    psql(&url, &tracing_ledger::builder().table(name).schema().expect("a name"));
     psql(&url, &rows(0, 5, 50).replace("observability_events", "\"Other\".\"The events\""));
     rollup().table(name).expect("a name").run(&url).await.expect("rolled up");
     assert_eq!(number(&url, "SELECT count(*) FROM \"Other\".\"The events_rollup_hours\""), 5);

@@ -61,16 +61,20 @@ fn rows_go_to_the_table_of_that_name_in_sqlite() {
     }
 }
 
+fn schema(table: &str) -> String {
+    tracing_ledger::builder().table(table).schema().expect("a name")
+}
+
 #[test]
 fn the_printed_schema_makes_the_table() {
     let cluster = Cluster::shared();
     let url = cluster.empty_database();
     for _ in 0..2 {
-        cluster.psql(&url, &Postgres::schema(ODD).expect("a name"));
+        cluster.psql(&url, &schema(ODD));
     }
     let mut store = Postgres::from_url(&url).expect("a URL").table(ODD).expect("a name");
     block_on(store.insert(&rows(2), Attempt::First)).expect("it is written");
-    assert_eq!(Postgres::schema(Builder::DEFAULT_TABLE).expect("a name"), tracing_ledger::SCHEMA);
+    assert_eq!(schema(Builder::DEFAULT_TABLE), tracing_ledger::SCHEMA);
     cluster.psql(&cluster.empty_database(), tracing_ledger::SCHEMA);
 }
 
@@ -81,7 +85,7 @@ fn tables_whose_long_names_begin_alike_have_their_own_indexes() {
     let url = cluster.empty_database();
     let start = "calls_of_the_orders_and_payments_of_the_shop";
     for name in [format!("{start}_in_europe"), format!("{start}_in_asia"), "é".repeat(30)] {
-        cluster.psql(&url, &Postgres::schema(&name).expect("a name"));
+        cluster.psql(&url, &schema(&name));
         let indexes = format!("SELECT count(*) FROM pg_indexes WHERE tablename = '{name}'");
         assert_eq!(cluster.psql(&url, &indexes), "5", "{name}");
         let checkup = tracing_ledger::builder().table(&name).check(&url, DEADLINE).expect("sound");
@@ -117,7 +121,7 @@ fn a_missing_schema_is_reported_with_the_command_that_makes_it() {
         "{error}"
     );
     assert!(error.contains("tracing-ledger schema --table ledger.calls prints"), "{error}");
-    Cluster::shared().psql(&url, &Postgres::schema("ledger.calls").expect("a name"));
+    Cluster::shared().psql(&url, &schema("ledger.calls"));
     block_on(store.insert(&rows(1), Attempt::First)).expect("the schema is there");
 }
 

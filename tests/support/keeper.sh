@@ -6,6 +6,9 @@
 # $1: PostgreSQL's programs; $2: the folder, for this server alone.
 bin=$1 dir=$2 data=$2/data
 
+# In seconds, of each command of pg_ctl. A busy machine takes longer than its 60 s to recover a server.
+export PGCTLTIMEOUT=600
+
 # Answering tests that are gone must not end the keeper before it has cleaned up.
 trap '' PIPE
 

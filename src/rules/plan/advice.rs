@@ -1,4 +1,4 @@
-//! What can be said about a rule beside the callsites of a program: which rule covers it, and which fields it names.
+//! Questions about a rule and the callsites of a program: which rule covers it, and which fields it names.
 
 use std::sync::Arc;
 
@@ -81,10 +81,10 @@ impl Plans {
         of_outcome.map(|rule| (rule, "its outcome")).or_else(of_fields)
     }
 
-    /// Whether the ledger makes rows of the callsite, or takes fields of it for others.
+    /// Whether the ledger makes rows of the callsite, or takes its fields for other rows.
     pub(crate) fn wants(&self, meta: &Metadata<'_>) -> bool {
         let is_needed = match self.rule_of(meta) {
-            Some(rule) => !self.refuses(&self.rules.list[rule], meta),
+            Some(rule) => !self.leaves_out(&self.rules.list[rule], meta),
             None => self.taker_of(meta).is_some(),
         };
         is_needed && self.is_wanted_level(meta)
@@ -100,8 +100,8 @@ impl Plans {
         self.get(meta).map(|plan| plan.unrecorded()).unwrap_or_default()
     }
 
-    /// Whether a strict ledger refuses the rows of a callsite, which may have the value to redact under another name.
-    pub(crate) fn refuses(&self, rule: &RuleSpec, meta: &Metadata<'_>) -> bool {
+    /// Whether a strict ledger leaves out the rows of a callsite, which may have the value to redact under another name.
+    pub(crate) fn leaves_out(&self, rule: &RuleSpec, meta: &Metadata<'_>) -> bool {
         self.strict && !rule.is_builtin() && rule.unredacted(meta).is_some()
     }
 
@@ -198,7 +198,7 @@ impl RuleSpec {
         format!("rule {} ({kind} = {names})", index + 1)
     }
 
-    /// What the rule wants beside the name, such as ` with target = "orders"`; empty if the name is all.
+    /// The conditions beside the name, such as ` with target = "orders"`; empty without any.
     pub(crate) fn conditions(&self) -> String {
         if self.of_crate.is_some() {
             return String::new();
@@ -253,7 +253,7 @@ impl RuleSpec {
             .chain(self.inherit.iter().map(|field| &**field).map(of("inherits", FieldPlace::Around)))
     }
 
-    /// Whether the callsite has the field; `None` where that is not the callsite's matter.
+    /// Whether the callsite has the field; `None` for a field that a span around it declares.
     pub(crate) fn has(&self, wanted: Wanted<'_>, meta: &Metadata<'_>) -> Option<bool> {
         let pattern = Pattern(wanted.field.to_owned());
         let mut declared = meta.fields().iter().map(|field| field.name());
@@ -268,7 +268,7 @@ impl RuleSpec {
                 declared.any(|name| pattern.matches(name))
                     || self.inherit.iter().any(|name| pattern.matches(name))
                     || self.taken().any(|name| pattern.matches(name))
-                    // The text of an error has no field of its own.
+                    // No field declares the text of an error.
                     || meta.is_span() && [Some("error"), self.keys.error.as_deref()].into_iter().flatten().any(|name| pattern.matches(name)),
             ),
         }

@@ -19,12 +19,12 @@ impl Plans {
     }
 
     /// Whether a span of any name becomes a row by its field `ledger.event`.
-    pub(crate) fn hears_annotations(&self) -> bool {
+    pub(crate) fn reads_annotations(&self) -> bool {
         self.rules.list.iter().any(|rule| rule.is_of_annotations() && rule.matches.kind == MatchKind::Span)
     }
 
-    /// The annotations that calls of the callsite have given and that its rule does not read. A row that the annotation leaves
-    /// out is none of them.
+    /// The annotations that calls of the callsite have given and that its rule does not read. `ledger.event = false` is none of
+    /// them, because such a call has no row.
     pub(crate) fn unread_annotations(&self, meta: &Metadata<'_>) -> Vec<&'static str> {
         let Some((plan, row)) = self.get(meta).and_then(|plan| Some((plan, plan.row()?))) else {
             return Vec::new();
@@ -38,11 +38,13 @@ impl Plans {
 }
 
 impl Rules {
-    /// Says which rule names all spans or all events before the built-in rule of `ledger.event` does, and does not read that.
-    pub(crate) fn deaf(&self) -> Option<String> {
+    /// A text about a rule that names all spans or all events before the built-in rule of `ledger.event` does, and does not
+    /// read that field.
+    pub(crate) fn overlooks_annotations(&self) -> Option<String> {
         let rules = self.list.iter().enumerate().filter(|(_, rule)| rule.is_of_annotations());
         let mut shadows = rules.filter_map(|(index, rule)| Some((rule.matches.kind, self.shadow_of(index)?)));
-        let (kind, earlier) = shadows.find(|(_, earlier)| !self.list[*earlier].hears(ANNOTATIONS[0]))?;
+        let (kind, earlier) =
+            shadows.find(|(_, earlier)| !self.list[*earlier].reads_annotation(ANNOTATIONS[0]))?;
         let (title, kind) = (self.list[earlier].title(earlier), kind.key());
         let remedy = remedy(&ANNOTATIONS);
         Some(format!(
@@ -51,7 +53,7 @@ impl Rules {
     }
 }
 
-/// What lets a rule read these annotations.
+/// How to make a rule read these annotations.
 pub(crate) fn remedy(annotations: &[&str]) -> String {
     let read = ANNOTATIONS.iter().zip(SETTINGS).filter(|(name, _)| annotations.contains(name));
     let settings: Vec<_> =
@@ -70,7 +72,7 @@ impl RuleSpec {
     }
 
     /// Whether the rule reads this annotation.
-    fn hears(&self, annotation: &str) -> bool {
+    fn reads_annotation(&self, annotation: &str) -> bool {
         [&self.event_type_field, &self.source_field]
             .into_iter()
             .any(|field| field.as_deref() == Some(annotation))
@@ -84,6 +86,6 @@ impl RuleSpec {
             Some(1) => self.source.is_some(),
             _ => self.severity != SeverityRule::Natural,
         };
-        self.hears(annotation) || is_given && self.is_exact()
+        self.reads_annotation(annotation) || is_given && self.is_exact()
     }
 }

@@ -1,6 +1,6 @@
 //! Counts the calls of every callsite, for a program that runs to show what it has.
 //!
-//! The hot path asks a table that stays empty meanwhile, so each call takes the way of a callsite that nobody knows. A
+//! The table of the hot path stays empty meanwhile, so each call takes the slow path of an unknown callsite, which counts it. A
 //! program that does not discover pays nothing.
 
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use super::table::CallsiteTable;
 
 #[derive(Debug, Default)]
 pub(super) struct Discovery {
-    /// What would be in the table of the hot path.
+    /// The callsites that the table of the hot path would have.
     pub(super) known: CallsiteTable,
     calls: Mutex<HashMap<Identifier, u64>>,
 }

@@ -9,13 +9,13 @@ use crate::columns::ColumnMap;
 pub(super) type ColumnAndKey = (String, String);
 
 impl Plans {
-    /// Rows fill these columns.
+    /// Sets the columns that rows fill from keys.
     pub(crate) fn filling(mut self, columns: &ColumnMap) -> Self {
         self.filled = columns.own().map(|(key, column)| (column.to_owned(), key.to_owned())).collect();
         self
     }
 
-    /// The columns of which no row so far can have the key, each with its key, and the keys that there are.
+    /// The columns whose key no row so far can have, each with that key; and all keys of rows so far.
     pub(crate) fn unfilled(
         &self,
         callsites: &[&'static Metadata<'static>],

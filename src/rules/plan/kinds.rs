@@ -16,11 +16,11 @@ const UNKNOWN: &str = "ledger.check";
 pub(crate) struct EventKind {
     pub(crate) event_type: String,
     pub(crate) source: String,
-    /// Each that such a row can have.
+    /// The severities that such a row can have.
     pub(crate) severities: Vec<Severity>,
     /// Whether a callsite or call decides about the event type, and this is a guess.
     pub(crate) is_type_guessed: bool,
-    /// The same of the source.
+    /// The same for the source.
     pub(crate) is_source_guessed: bool,
     /// The constants of such a row.
     pub(crate) set: Vec<(String, Value)>,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use super::{Destination, Plan, RowPlan};
 use crate::rules::model::{Pattern, SeverityRule};
 
-/// Rows without a value before a field counts as never recorded.
+/// The number of rows without a value after which a field counts as never recorded.
 const ENOUGH: u8 = 10;
 /// The same at the end of the program, which may be a short one.
 const ENOUGH_AT_END: u8 = 3;

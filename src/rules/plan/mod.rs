@@ -39,7 +39,7 @@ use super::redact::Redaction;
 /// A set of inherited names, a bit each, by their place in [`Plans::inherited`].
 pub(crate) type NameSet = u64;
 
-/// What is done with one callsite.
+/// How the spans or events of one callsite are treated.
 ///
 /// A record on its way holds a plain reference: closing a span touches no reference count that other cores touch too.
 #[derive(Debug)]
@@ -50,25 +50,25 @@ pub(crate) struct Plan {
     gives: Vec<Option<u8>>,
     /// The names that it may give.
     pub(crate) may_give: NameSet,
-    /// This callsite has been seen to tell its outcome by a `return` event.
+    /// A `return` event of this callsite has reported an outcome.
     reports: AtomicBool,
     /// Set when another filter has begun to hide that event: the moment at which it came again, if it did.
     lost: OnceCell<Mutex<Option<Instant>>>,
     /// The `return` event of its `ret`, if tracing knows one.
     return_event: OnceCell<&'static Metadata<'static>>,
-    /// What its spans have shown, where nothing else tells how a silent call ended.
+    /// The shape of its spans, if nothing else tells how a silent call ended.
     pub(crate) shape: Option<Shape>,
     /// The rules that take fields of this event.
     takers: Vec<Taker>,
     made: Made,
-    /// The notices about its rows so far, a bit for each [`Told`].
-    told: AtomicU8,
+    /// The notices about its rows so far, a bit for each [`RowNotice`].
+    given: AtomicU8,
     unknown: Unknown,
 }
 
 /// A notice about the rows of a callsite, which comes once.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Told {
+pub(crate) enum RowNotice {
     Unknown,
     EventType,
     Source,
@@ -98,7 +98,7 @@ pub(crate) struct RowPlan {
     pub(crate) names: Option<Box<NameFields>>,
     /// The field that leaves the row out where it is `false`.
     pub(crate) left_out_by: Option<usize>,
-    /// Of the event of `#[instrument(err)]` or `#[instrument(ret)]`: whether it reports an error.
+    /// For an event of `#[instrument(err)]` or `#[instrument(ret)]`: whether it reports an error.
     pub(crate) verdict: Option<bool>,
     /// By slot: the fields of the callsite, then those that are taken from events.
     pub(crate) fields: Vec<Destination>,
@@ -144,7 +144,7 @@ pub(crate) enum Destination {
     Result,
 }
 
-/// Whether both are the same event type: mostly told by their place in memory.
+/// Whether both are the same event type. Mostly their addresses suffice.
 #[inline]
 pub(crate) fn is_same_kind(one: &Arc<str>, other: &Arc<str>) -> bool {
     Arc::ptr_eq(one, other) || one == other
@@ -170,7 +170,7 @@ impl Plan {
             Action::Row(row) if row.may_be_silent() => Some(Shape::default()),
             _ => None,
         };
-        let (reports, lost, return_event, made, told) = Default::default();
+        let (reports, lost, return_event, made, given) = Default::default();
         Self {
             meta,
             action,
@@ -182,7 +182,7 @@ impl Plan {
             shape,
             takers,
             made,
-            told,
+            given,
             unknown,
         }
     }
@@ -211,7 +211,7 @@ impl Plan {
         self.gives.get(field).copied().flatten()
     }
 
-    /// What becomes of the field's values, also where a span below inherits them.
+    /// How the field's values are redacted, also where a span below inherits them.
     pub(crate) fn redacts(&self, field: usize) -> Option<Redact> {
         self.row()?.redaction.as_ref()?.field(field)
     }
@@ -222,7 +222,7 @@ impl Plan {
     }
 
     /// Notes an event beside this span.
-    fn knows(&self, event: &Plan) {
+    fn note_event(&self, event: &Plan) {
         if matches!(event.action, Action::Verdict { is_error: false }) {
             self.return_event.get_or_init(|| event.meta);
         }
@@ -238,22 +238,22 @@ impl Plan {
         }
     }
 
-    /// Whether this callsite has been seen to tell what it returns.
+    /// Whether a `return` event of this callsite has reported an outcome.
     pub(crate) fn reports(&self) -> bool {
         self.reports.load(Ordering::Relaxed)
     }
 
     /// Whether this notice about the callsite is the first of its kind.
-    pub(crate) fn is_first(&self, told: Told) -> bool {
-        let bit = 1 << told as u8;
-        self.told.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    pub(crate) fn is_first(&self, notice: RowNotice) -> bool {
+        let bit = 1 << notice as u8;
+        self.given.fetch_or(bit, Ordering::Relaxed) & bit == 0
     }
 
-    fn has_told(&self, told: Told) -> bool {
-        self.told.load(Ordering::Relaxed) & (1 << told as u8) != 0
+    fn has_given(&self, notice: RowNotice) -> bool {
+        self.given.load(Ordering::Relaxed) & (1 << notice as u8) != 0
     }
 
-    /// Whether this callsite told what it returns when a call ended at that moment.
+    /// Whether this callsite reported its return values at that moment.
     pub(crate) fn reported_at(&self, ended: Instant) -> bool {
         self.reports() && self.lost().is_none_or(|came_again| came_again.is_some_and(|since| since <= ended))
     }
@@ -268,13 +268,13 @@ impl Plan {
         self.return_event.get().is_some() && !self.reported_at(ended)
     }
 
-    /// The event of its `ret`, where spans have told by it what they return.
+    /// The event of its `ret`, if that has reported an outcome.
     pub(crate) fn reported_by(&self) -> Option<&'static Metadata<'static>> {
         self.return_event.get().copied().filter(|_| self.reports())
     }
 
-    /// Another filter has begun to hide the event of its `ret`.
-    pub(crate) fn lost_return(&self) {
+    /// Notes that another filter has begun to hide the event of its `ret`.
+    pub(crate) fn note_lost_return(&self) {
         self.lost.get_or_init(Mutex::default);
         self.reports.store(false, Ordering::Relaxed);
     }
@@ -284,7 +284,7 @@ impl Plan {
         self.shape.as_ref().is_some_and(Shape::is_open) && !self.reports()
     }
 
-    /// What the silence of a call means that ended at that moment; see "Outcome of a call" in DESIGN.md.
+    /// How a silent call that ended at that moment is judged: see "Outcome of a call" in DESIGN.md.
     pub(crate) fn silence(&self, ended: Instant) -> Silent {
         let Some(row) = self.row() else { return Silent::Unknown };
         let is_cut_short = (row.declares_outcome || self.reported_at(ended)) && !self.is_return_hidden(ended);

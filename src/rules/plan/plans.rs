@@ -88,14 +88,14 @@ impl Plans {
         self.max_level
     }
 
-    /// Works out the plan of a callsite and keeps it; whether the callsite may have one, now or later. Tracing may
+    /// Works out the plan of a callsite and keeps it. Returns whether the callsite may have one, now or later. Tracing may
     /// register a callsite more than once.
     pub(crate) fn register(&self, meta: &'static Metadata<'static>) -> bool {
         let known = self.known().get(meta).unwrap_or_else(|| self.decide(meta));
         known.plan().is_some() || self.is_wanted_level(meta) && verdict(meta).is_some()
     }
 
-    /// Adds a callsite that the hot path does not know, which are all of them while it discovers.
+    /// Adds a callsite that the table of the hot path lacks. During a discovery it lacks all of them.
     #[cold]
     fn add(&self, meta: &'static Metadata<'static>) -> &'static Known {
         if let Some(discovery) = &self.discovery {
@@ -123,7 +123,7 @@ impl Plans {
         let mut sites = self.sites();
         sites.with_rule.insert(site, plan);
         for (event, beside) in sites.waiting.remove(&site).unwrap_or_default() {
-            plan.knows(beside);
+            plan.note_event(beside);
             event.set(beside);
         }
         self.known().insert(Known::new(plan.meta, Some(plan)))
@@ -133,7 +133,7 @@ impl Plans {
     fn add_beside_span(&self, plan: &'static Plan, site: Site) -> &'static Known {
         let mut sites = self.sites();
         if let Some(span) = sites.with_rule.get(&site) {
-            span.knows(plan);
+            span.note_event(plan);
             return self.known().insert(Known::new(plan.meta, Some(plan)));
         }
         let known = self.known().insert(Known::new(plan.meta, None));
@@ -208,7 +208,7 @@ impl Plans {
             return None;
         }
         let takers = takers(&self.rules.list, meta);
-        if named.is_some_and(|rule| self.refuses(rule, meta)) {
+        if named.is_some_and(|rule| self.leaves_out(rule, meta)) {
             return None;
         }
         let action = match named {

@@ -1,4 +1,4 @@
-//! What the spans of one callsite have shown of their shape: whether they are those of a function or of a future.
+//! The shape of the spans of one callsite: whether they are those of a function or of a future.
 //!
 //! A function enters its span once, leaves it once, and then closes it at once. A future enters its span at every poll,
 //! and `Instrumented` enters it once more to drop the future. But one that enters its span itself, and is dropped after
@@ -6,15 +6,15 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-/// So many calls in a row must have the shape of a function before the next one counts as returned.
+/// The calls in a row that must have the shape of a function before the next one counts as returned.
 pub(crate) const PROVING_CALLS: u8 = 16;
 
 /// It is a function for sure.
 const FUNCTION: u8 = u8::MAX - 1;
-/// It may be a future: nothing that it shows later says otherwise.
+/// It may be a future, whatever later calls show.
 const FUTURE: u8 = u8::MAX;
 
-/// What the calls have shown so far.
+/// The evidence of the calls so far.
 #[derive(Debug, Default)]
 pub(crate) struct Shape {
     /// Calls in a row that had the shape of a function, or one of the two above.
@@ -24,8 +24,8 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Notes a call that had the shape of a function, and told nothing; whether it has returned.
-    pub(crate) fn has_returned(&self) -> bool {
+    /// Notes a silent call that had the shape of a function. Returns whether it counts as returned.
+    pub(crate) fn note_silent(&self) -> bool {
         let count = self.state.load(Ordering::Relaxed);
         if count < PROVING_CALLS {
             // Another thread may have seen a future meanwhile, and then this changes nothing.
@@ -34,18 +34,18 @@ impl Shape {
         (PROVING_CALLS..=FUNCTION).contains(&count)
     }
 
-    /// Only `#[instrument]` on a function makes such a call.
-    pub(crate) fn is_of_function(&self) {
+    /// Notes a call that only `#[instrument]` on a function makes.
+    pub(crate) fn note_function(&self) {
         self.change(|_| FUNCTION);
     }
 
-    /// No function that `#[instrument]` wraps makes such a call.
-    pub(crate) fn is_of_future(&self) {
+    /// Notes a call that no function with `#[instrument]` makes.
+    pub(crate) fn note_future(&self) {
         self.change(|_| FUTURE);
     }
 
-    /// A call that may have been one of either.
-    pub(crate) fn is_unclear(&self) {
+    /// Notes a call that either may have made.
+    pub(crate) fn note_unclear(&self) {
         if self.is_proven() {
             self.was_proven.store(true, Ordering::Relaxed);
         }
@@ -83,34 +83,34 @@ mod tests {
 
     fn proven() -> Shape {
         let shape = Shape::default();
-        assert!((0..PROVING_CALLS).all(|_| !shape.has_returned()), "the first calls prove it");
+        assert!((0..PROVING_CALLS).all(|_| !shape.note_silent()), "the first calls prove it");
         shape
     }
 
     #[test]
     fn a_callsite_proves_itself_by_calls_in_a_row() {
-        assert!(proven().has_returned());
+        assert!(proven().note_silent());
         let shape = proven();
-        shape.is_unclear();
-        assert!(!shape.has_returned() && shape.is_open() && shape.was_proven());
-        shape.is_of_future();
+        shape.note_unclear();
+        assert!(!shape.note_silent() && shape.is_open() && shape.was_proven());
+        shape.note_future();
         assert!(!shape.was_proven() && !Shape::default().was_proven());
     }
 
     #[test]
     fn a_future_is_one_for_good() {
         let shape = proven();
-        shape.is_of_future();
-        shape.is_of_function();
-        shape.is_unclear();
-        assert!((0..=u8::MAX).all(|_| !shape.has_returned()) && !shape.is_open());
+        shape.note_future();
+        shape.note_function();
+        shape.note_unclear();
+        assert!((0..=u8::MAX).all(|_| !shape.note_silent()) && !shape.is_open());
     }
 
     #[test]
     fn a_certain_function_needs_no_proof() {
         let shape = Shape::default();
-        shape.is_of_function();
-        shape.is_unclear();
-        assert!(shape.has_returned() && !shape.is_open());
+        shape.note_function();
+        shape.note_unclear();
+        assert!(shape.note_silent() && !shape.is_open());
     }
 }

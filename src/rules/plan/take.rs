@@ -33,8 +33,8 @@ pub(super) fn takers(rules: &[Arc<RuleSpec>], meta: &Metadata<'_>) -> Vec<Taker>
     rules.iter().filter_map(taker).collect()
 }
 
-/// The names of all slots of a record, and the slots of the fields that the rule takes. One that the callsite declares
-/// itself has the slot of that.
+/// The names of all slots of a record, and the slots of the fields that the rule takes. A taken field that the callsite
+/// declares too has the slot of the declared one.
 pub(super) fn slots<'a>(rule: &'a RuleSpec, meta: &Metadata<'a>) -> (Vec<&'a str>, Vec<u16>) {
     let mut names: Vec<_> = meta.fields().iter().map(|field| field.name()).collect();
     let slot = |name: &'a str| {
@@ -49,7 +49,7 @@ pub(super) fn slots<'a>(rule: &'a RuleSpec, meta: &Metadata<'a>) -> (Vec<&'a str
 }
 
 impl Take {
-    /// Whether these are its events.
+    /// Whether the rule takes fields of this event.
     pub(crate) fn names(&self, meta: &Metadata<'_>) -> bool {
         match &self.from {
             TakeFrom::Event(name) => name.matches(meta.name()),

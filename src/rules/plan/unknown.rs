@@ -1,7 +1,7 @@
-//! What is known of a callsite whose calls have reported no outcome.
+//! Callsites whose calls have reported no outcome, and when the notice about them is due.
 //!
-//! Tracing registers the event of a `ret` when a call returns for the first time. Until then nothing tells a function
-//! without a `ret` from one whose calls were all dropped. So the notice waits a while.
+//! Tracing registers the event of a `ret` when a call returns for the first time. Until then a function
+//! without a `ret` looks like one whose calls were all dropped. So the notice waits a while.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use once_cell::sync::OnceCell;
 use tracing::Metadata;
 
 use super::plans::verdict;
-use super::{Plan, Plans, Shape, Told, site};
+use super::{Plan, Plans, RowNotice, Shape, site};
 
 /// How long the notice waits for a call that returns.
 const DELAY: Duration = Duration::from_secs(2);
@@ -20,7 +20,7 @@ const DELAY: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Unknown {
     first: OnceCell<Instant>,
-    /// That of all callsites: some call is new here.
+    /// The flag of all callsites: some first call is new.
     any: Arc<AtomicBool>,
 }
 
@@ -33,7 +33,7 @@ impl Unknown {
 impl Plan {
     /// Notes a call that has reported no outcome.
     pub(crate) fn note_unknown(&self) {
-        if !self.has_told(Told::Unknown) {
+        if !self.has_given(RowNotice::Unknown) {
             self.unknown.first.get_or_init(Instant::now);
             self.unknown.any.store(true, Ordering::Relaxed);
         }
@@ -42,14 +42,19 @@ impl Plan {
     /// Whether nothing has explained these calls yet.
     fn is_unexplained(&self) -> bool {
         let was_proven = self.shape.as_ref().is_some_and(Shape::was_proven);
-        self.unknown.first.get().is_some() && !was_proven && !self.reports() && !self.has_told(Told::Unknown)
+        self.unknown.first.get().is_some()
+            && !was_proven
+            && !self.reports()
+            && !self.has_given(RowNotice::Unknown)
     }
 
     /// Whether the notice about unknown outcomes is due, for the first time. A function that is still proving itself has one at
     /// the end alone.
     fn is_unknown(&self, at_end: bool) -> bool {
         let is_due = |since: &Instant| at_end || since.elapsed() >= DELAY && !self.is_learning();
-        self.unknown.first.get().is_some_and(is_due) && self.is_unexplained() && self.is_first(Told::Unknown)
+        self.unknown.first.get().is_some_and(is_due)
+            && self.is_unexplained()
+            && self.is_first(RowNotice::Unknown)
     }
 
     /// Whether this is the event that the `ret` of this span emits.
@@ -64,7 +69,7 @@ impl Plans {
         self.any_unknown.load(Ordering::Relaxed)
     }
 
-    /// The callsites whose unknown outcomes are to be told now, each once.
+    /// The callsites whose notice about unknown outcomes is due now, each once.
     pub(crate) fn unknown(
         &self,
         callsites: &[&'static Metadata<'static>],

@@ -8,8 +8,9 @@ use tempfile::TempDir;
 
 use super::{OPTIONS, drain, number, row};
 use crate::error::Error;
+use crate::finding::{Checkup, Health};
 use crate::row::Row;
-use crate::spool::{Spool, ack, quarantine, segment};
+use crate::spool::{Spool, ack, look, quarantine, segment};
 
 pub(super) fn temporary() -> (TempDir, PathBuf) {
     let parent = tempfile::tempdir().expect("a temporary directory");
@@ -192,4 +193,15 @@ fn an_unreachable_segment_is_waited_for_and_costs_nothing() {
     assert!(error.to_string().contains("cannot open"), "{error}");
     fs::rename(&moved, &at).expect("it is there");
     assert_eq!(numbers(&drain(&mut spool).rows), [1]);
+}
+
+#[test]
+fn a_quarantine_file_that_cannot_be_read_is_unknown() {
+    let (_parent, dir) = temporary();
+    drop(open(&dir));
+    fs::create_dir(dir.join(quarantine::NAME)).expect("it can be made");
+    let mut checkup = Checkup::default();
+    look(&dir, &mut checkup);
+    let found = checkup.findings.iter().find(|finding| finding.topic == "quarantine");
+    assert_eq!(found.map(|finding| finding.health), Some(Health::Unknown));
 }

@@ -1,5 +1,5 @@
 //! A file system in memory that is worse than any real one: it fails on demand, dies in the middle of a write,
-//! and after a loss of power has kept whatever it liked of what was not synced.
+//! and after a loss of power has kept any part of the unsynced data.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

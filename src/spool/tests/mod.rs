@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use super::disk::Disk;
 use super::{Spool, SpoolOptions, SpooledRows};
-use crate::{row::Row, severity::Severity};
+use crate::row::Row;
+use crate::severity::Severity;
 
 /// Records survive the process and no more; the limit is out of the way.
 const OPTIONS: SpoolOptions = SpoolOptions { limit_bytes: 1 << 30, sync_interval: None };
@@ -47,7 +48,7 @@ pub(super) fn full_row(number: u64) -> Row {
     }
 }
 
-/// What [`row`] was given.
+/// The number that [`row`] was given.
 fn number(row: &Row) -> u64 {
     row.id.as_u128() as u64
 }

@@ -1,4 +1,4 @@
-//! Whatever is appended, acknowledged, cut short, killed or left without power: what is promised is kept.
+//! The spool keeps its promises under any order of appends, acknowledgements, cuts, kills and losses of power.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -78,7 +78,7 @@ struct Kept {
 enum Death {
     /// SIGKILL.
     Process,
-    /// The machine, with the dice of what is left of what was not synced.
+    /// A loss of power. The dice decide which unsynced data is left.
     Power(u64),
 }
 

@@ -1,4 +1,4 @@
-//! Looks whether the database takes rows, without leaving one.
+//! Checks whether the database takes rows, without leaving one.
 
 mod place;
 mod queries;
@@ -33,7 +33,8 @@ const INDEXES: &str = "SELECT COALESCE((string_to_array(i.indkey::text, ' '))[1]
 /// Whether it is partitioned, if it is a table.
 const IS_PARTITIONED: &str = "SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass('observability_events') \
      AND relkind IN ('r', 'p')";
-/// Keys of the table and its partitions that tell no row that is sent again, and the constraints that have made them.
+/// The unique keys of the table and its partitions without `id`, which reject other rows than those that are sent again, and the
+/// constraints that have made these keys.
 const OTHER_KEYS: &str = "SELECT i.indexrelid::regclass::text, i.indrelid::regclass::text, quote_ident(k.conname) FROM pg_index i \
      LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('u', 'p', 'x') \
      WHERE (i.indrelid = to_regclass('observability_events') OR i.indrelid IN \
@@ -45,7 +46,7 @@ const UNLOGGED: &str = "SELECT oid::regclass::text FROM pg_class WHERE relpersis
      OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('observability_events'))) ORDER BY 1";
 
 impl Postgres {
-    /// Looks, and notes what there is, also whether the table takes these rows.
+    /// Checks the server, the table and whether the table takes these rows, and notes the findings.
     pub(crate) async fn check(&mut self, trials: &[Trial], checkup: &mut Checkup) {
         let mut connection = match self.connector.connect(Purpose::Write).await {
             Ok(connection) => connection,
@@ -83,7 +84,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// Whether there is a table that may be looked at further.
+    /// Tries to insert the rows. Returns whether the table can be looked at further.
     async fn inserts(
         &self,
         connection: &mut PgConnection,

@@ -50,7 +50,7 @@ pub(super) enum Step {
 pub(super) struct StepError {
     step: Step,
     cause: StepCause,
-    /// Of a broken foreign key: whether it holds `restaurant_id` and `booking_id`.
+    /// For a broken foreign key: whether it holds `restaurant_id` and `booking_id`.
     references: (bool, bool),
     /// It is about a NULL in a column that rows do not fill.
     is_of_other_column: bool,
@@ -96,13 +96,13 @@ impl StepError {
         is_of_tls || self.failure() == Failure::Hold
     }
 
-    /// The message without the step.
+    /// The message without the step that failed.
     pub(super) fn cause_text(&self) -> String {
         let text = self.to_string();
         text.strip_prefix(&format!("{}: ", self.step)).unwrap_or(&text).to_owned()
     }
 
-    /// The same, where `sslmode` is `prefer` already.
+    /// The same, without the advice to use `sslmode=prefer`, which is set already.
     pub(super) fn cause_text_under_prefer(&self) -> String {
         self.cause_text().replace(OR_PREFER, "")
     }
@@ -138,7 +138,7 @@ impl StepError {
         self.database().is_some() && of_rows(self.failure())
     }
 
-    /// Names the references of the broken foreign key, if this is one, and knows the columns that these rows fill.
+    /// The error with the facts of the table: the references of a broken foreign key, and the columns that these rows fill.
     pub(super) fn in_table(self, table: &TableFound, rows: &[Row], columns: &ColumnMap) -> Self {
         let error = self.database();
         let references = table.references(error.and_then(PgDatabaseError::constraint));
@@ -203,7 +203,7 @@ impl StepError {
         matches!(self.failure(), Failure::Reference { .. })
     }
 
-    /// Whether the server said so, and the connection is sound.
+    /// Whether the error is an answer of the server, so that the connection is sound.
     pub(super) fn is_answer(&self) -> bool {
         self.database().is_some()
     }

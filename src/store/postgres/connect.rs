@@ -12,15 +12,15 @@ use super::{CONNECT_TIMEOUT, STATEMENT_TIMEOUT};
 use crate::notice::{self, NoticeKind};
 use crate::store::Failure;
 
-/// Begins every transaction. The timeouts of the server are shorter than ours, so that its answer names the cause. They
+/// Begins every transaction. The timeouts of the server are shorter than those here, so that its answer names the cause. They
 /// end with the transaction, because behind a pooler the next client gets the session.
 ///
 /// No timeout of the server ends a `COPY` whose rows have stopped coming. If the network is lost there, the rows stay
 /// locked and a second try of them waits, until the server checks whether the client is alive: after two hours by
 /// default, and after 20 s with these keepalives.
 ///
-/// A lock of a row of others keeps only the rows that need it waiting, so the timeout for locks is short. It is longer than
-/// the server's for a deadlock, which names that.
+/// A lock that another session holds delays only the rows that need it, so the timeout for locks is short. It is longer than
+/// the server's `deadlock_timeout`, so that a deadlock is reported as one.
 ///
 /// Notices are off: the notice of a trigger may quote a row, and the driver would pass it to the host's layers as an event
 /// with the target `sqlx::postgres::notice`. (`RAISE INFO` comes all the same, as a `TRACE` event.)
@@ -36,7 +36,7 @@ const BEGIN: &str = "BEGIN; \
 /// The timeout for each of several servers is no shorter.
 const LEAST_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Write,
@@ -46,13 +46,13 @@ pub(super) enum Purpose {
 /// Makes connections to the servers of an address.
 pub(super) struct Connector {
     address: Address,
-    /// Whether a notice has said that TLS failed and that it is done without.
-    told: bool,
+    /// Whether a notice has said that TLS failed, and that the connection does without.
+    has_said_plain: bool,
 }
 
 impl Connector {
     pub(super) fn new(address: Address) -> Self {
-        Self { address, told: false }
+        Self { address, has_said_plain: false }
     }
 
     /// The servers, the database, and what decides which schema is meant.
@@ -73,7 +73,7 @@ impl Connector {
         Err(search.failed(self.address.servers()))
     }
 
-    /// Rows go to no standby, so of several servers it is the one that takes them.
+    /// The kind of server to look for. Rows go to no standby, so of several servers it must be one that takes rows.
     fn wanted(&self, purpose: Purpose) -> Result<Session, StepError> {
         let several = self.address.servers() > 1;
         match (self.address.session, purpose) {
@@ -103,7 +103,7 @@ impl Connector {
             };
             match within(Step::Connect, timeout, found).await {
                 Ok((connection, plain, true)) => {
-                    tell(&mut self.told, plain);
+                    say_plain(&mut self.has_said_plain, plain);
                     return Ok(Some(connection));
                 }
                 Ok((_, _, false)) => search.others += 1,
@@ -122,7 +122,7 @@ impl Connector {
     }
 }
 
-/// What a search has met so far.
+/// The servers that a search has met so far.
 struct Search {
     wanted: Session,
     /// The servers of another kind.
@@ -152,7 +152,7 @@ impl Search {
     }
 }
 
-/// Connects, and returns the reason if it is without TLS because TLS failed.
+/// Connects. If TLS failed and the connection does without, returns that failure too.
 async fn connect_to(server: &Server) -> Result<(PgConnection, Option<sqlx::Error>), sqlx::Error> {
     let (options, by_socket) = server.options();
     let mut first = None;
@@ -195,9 +195,9 @@ fn has_state(error: &sqlx::Error, sqlstate: &str) -> bool {
     matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some(sqlstate))
 }
 
-fn tell(told: &mut bool, plain: Option<sqlx::Error>) {
-    if let Some(error) = plain.filter(|_| !*told) {
-        *told = true;
+fn say_plain(has_said: &mut bool, plain: Option<sqlx::Error>) {
+    if let Some(error) = plain.filter(|_| !*has_said) {
+        *has_said = true;
         notice::say(
             NoticeKind::Database,
             format_args!(

@@ -1,7 +1,7 @@
 //! A batch in the [text format of COPY](https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.55.9.2).
 //!
-//! The binary format saves the server up to a fifth of the time, but a column of another type than expected may take it for
-//! something else without a word. Text means the same to every type.
+//! The binary format saves the server up to a fifth of the time, but a column of another type than expected may
+//! silently take it for something else. Text means the same to every type.
 
 use std::slice::Iter;
 

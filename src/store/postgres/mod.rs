@@ -62,9 +62,9 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(25);
 /// ```
 pub struct Postgres {
     connector: Connector,
-    table: TableName,
-    columns: ColumnMap,
-    create_table: bool,
+    pub(super) table: TableName,
+    pub(super) columns: ColumnMap,
+    pub(super) create_table: bool,
     /// Whether the table takes `COPY`, as far as known.
     copy: bool,
     /// Whether some of the last rows of an earlier process were stored already: then the next ones most likely are too.
@@ -121,12 +121,9 @@ impl Postgres {
     ///
     /// # Errors
     /// When it is no name of a table ([`Error::is_config`]).
-    pub fn table(self, name: &str) -> Result<Self, Error> {
-        Ok(self.named(TableName::parse(name)?))
-    }
-
-    pub(super) fn named(self, table: TableName) -> Self {
-        Self { table, ..self }
+    pub fn table(mut self, name: &str) -> Result<Self, Error> {
+        self.table = TableName::parse(name)?;
+        Ok(self)
     }
 
     /// The column that this key of the context fills: see [`Builder::column`](crate::Builder::column).
@@ -139,21 +136,8 @@ impl Postgres {
         Ok(self)
     }
 
-    pub(super) fn filling(self, columns: ColumnMap) -> Self {
-        Self { columns, ..self }
-    }
-
-    /// The statements that make a table of this name and its indexes: [`SCHEMA`](crate::SCHEMA) for another name. They do not
-    /// make the schema that the table is in.
-    ///
-    /// # Errors
-    /// As [`table`](Self::table).
-    pub fn schema(table: &str) -> Result<String, Error> {
-        Ok(Self::schema_with(&TableName::parse(table)?, &ColumnMap::default()))
-    }
-
-    /// As [`schema`](Self::schema), with these columns.
-    pub(crate) fn schema_with(table: &TableName, columns: &ColumnMap) -> String {
+    /// The statements that make this table with these columns, its indexes and its schema.
+    pub(crate) fn schema(table: &TableName, columns: &ColumnMap) -> String {
         create_schema(table) + &*table.in_sql(&(schema(SCHEMA, columns) + &*added(columns)))
     }
 
@@ -340,7 +324,7 @@ fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
 }
 
 impl WriteError {
-    /// With what the table says about it.
+    /// The error with the facts of the table.
     fn in_table(self, table: &TableFound, rows: &[Row], columns: &ColumnMap) -> Self {
         match self {
             Self::Step(error) => Self::Step(error.in_table(table, rows, columns)),

@@ -31,10 +31,11 @@ const COLUMNS: &str = "SELECT attname::text, attname = 'context' AND atttypid = 
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 /// The signature, the flags, and the length of an extension, which is none so far.
 const HEADER: usize = 19;
-/// The bytes that share a timer. The server sends each row as a piece of its own, and a timer for each takes longer than the row.
+/// The bytes that share a timer. The server sends each row as a separate piece, and a timer for each would take longer than the
+/// row.
 const BATCH: usize = 64 * 1024;
 
-/// What a table has.
+/// The columns of a table, as far as reading depends on them.
 pub(super) struct Look {
     /// The columns that may hold keys of the context.
     pub(super) extra: ExtraColumns,

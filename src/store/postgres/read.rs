@@ -16,8 +16,8 @@ use crate::store::read::{ReadRow, Reading, RowSource, RowStream, Selection, next
 /// The timeout for the next row: a report may search all of a large table for it.
 pub(super) const ROW_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// A server that can ends the statement of a client that is gone, which might search a large table in vain. The setting is of
-/// Postgres 14 and later, and of some platforms.
+/// Where the server supports it, it ends the statement of a client that is gone, which might search a large table in vain.
+/// Postgres 14 and later have that setting, on some platforms.
 const BEGIN: &str = "BEGIN READ ONLY; \
      SET LOCAL statement_timeout = '15min'; \
      SET LOCAL lock_timeout = '10s'; \

@@ -1,4 +1,4 @@
-//! The columns that may have refused a value. Of an `INSERT` the server names the type and the value, and no column.
+//! The columns that may have rejected a value. For an `INSERT` the server names the type and the value, but no column.
 
 use sqlx::postgres::PgDatabaseError;
 
@@ -11,7 +11,7 @@ use crate::store::table_name::quoted;
 /// A value is too long for its column.
 const TOO_LONG: &str = "22001";
 
-/// A column that may have refused a value.
+/// A column that may have rejected a value.
 #[derive(Debug)]
 pub(super) struct Suspect {
     pub(super) column: String,
@@ -21,7 +21,7 @@ pub(super) struct Suspect {
     value: String,
 }
 
-/// Those of these rows. The other columns have types that take their values.
+/// The suspects for these rows. Columns that are never suspects have types that take all their values.
 pub(super) fn suspects(
     error: &PgDatabaseError,
     table: &TableFound,
@@ -36,7 +36,7 @@ pub(super) fn suspects(
         for (name, value) in values(row, columns) {
             let is_new = !suspects.iter().any(|known| known.column == name);
             let column = table.filled.iter().find(|column| is_new && column.name == name);
-            if let Some(column) = column.filter(|column| may_refuse(column, &value, error)) {
+            if let Some(column) = column.filter(|column| may_reject(column, &value, error)) {
                 let FilledColumn { key, declared, is_enum, .. } = column;
                 let (key, declared, is_enum) = (key.clone(), declared.clone(), *is_enum);
                 suspects.push(Suspect { column: name, key, declared, is_enum, value });
@@ -47,7 +47,7 @@ pub(super) fn suspects(
 }
 
 /// Whether the error may be about this value.
-fn may_refuse(column: &FilledColumn, value: &str, error: &PgDatabaseError) -> bool {
+fn may_reject(column: &FilledColumn, value: &str, error: &PgDatabaseError) -> bool {
     let message = error.message();
     if error.code() == TOO_LONG {
         return column.length.is_some_and(|length| value.chars().count() > length);
@@ -66,7 +66,7 @@ fn values(row: &Row, columns: &ColumnMap) -> Vec<(String, String)> {
     words.into_iter().chain(own.filter_map(|(name, value)| Some((name, value?)))).collect()
 }
 
-/// What happened and what to do.
+/// The text that names the columns and the statement to run.
 pub(super) fn remedy(suspects: &[Suspect], sqlstate: &str, table: &str) -> String {
     let name = |suspect: &Suspect| match &suspect.key {
         Some(key) => format!("{:?}, which the field {key:?} fills,", suspect.column),

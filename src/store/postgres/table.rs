@@ -1,8 +1,8 @@
 //! The table as it is: a look into the catalogue for every connection, which needs no right.
 //!
 //! Rows are sent as text, and every column parses its own. So each type that takes the text of a value gets the same contents
-//! by `COPY` and by `INSERT`. A table that would change the values, or that cannot tell a row that is sent again, is named
-//! with what to change.
+//! by `COPY` and by `INSERT`. A table that would change the values, or that cannot recognise a row that is sent again, is
+//! named with the change to make.
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
@@ -54,8 +54,8 @@ const LOOK_AT_COLUMNS: &str = "SELECT a.attname::text, format_type(a.atttypid, a
      WHERE a.attrelid = to_regclass('observability_events') AND a.attnum > 0 AND NOT a.attisdropped";
 
 /// Looks at the tables that rows go into: the table itself, its partitions, the only table of a view without triggers.
-/// Returns whether one of them has no key that tells a row that is sent again, the name of a deferrable key, which is
-/// checked too late to tell it, and the name of a rule, which `COPY` ignores and `ON CONFLICT` forbids.
+/// Returns whether one of them has no key that recognises a row that is sent again, the name of a deferrable key, which is
+/// checked too late for that, and the name of a rule, which `COPY` ignores and `ON CONFLICT` forbids.
 const LOOK_AT_KEYS: &str = "WITH RECURSIVE tables (oid) AS (SELECT to_regclass('observability_events')::oid UNION \
      SELECT COALESCE(i.inhrelid, v.oid) FROM tables JOIN pg_class c USING (oid) \
      LEFT JOIN pg_inherits i ON i.inhparent = c.oid AND c.relkind = 'p' \
@@ -83,12 +83,12 @@ const LOOK_AT_REFERENCES: &str = "SELECT k.conname::text, bool_or(a.attname = 'r
      (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('observability_events'))) \
      GROUP BY k.conname";
 
-/// The last three: what makes its values, if the server does; its schema, if the role may not use it; and whether it needs a
-/// value and has no default.
+/// The last three: `EXPRESSION` or `IDENTITY` if the server makes the values; the schema of the type if the role may not use it;
+/// and whether the type needs a value and has no default.
 type ColumnFound = (String, String, String, String, bool, i32, Option<String>, Option<String>, bool);
 type KeysFound = (bool, Option<String>, Option<String>);
 
-/// What is known of the table.
+/// The facts about the table that an insert depends on.
 #[derive(Debug)]
 pub(super) struct TableFound {
     pub(super) insert: String,
@@ -258,7 +258,7 @@ fn check_made(found: Option<&ColumnFound>, usual: &str) -> Result<(), InsertErro
     }
 }
 
-/// Checks what `COPY` passes over and `INSERT` does not.
+/// Checks the cases in which `COPY` succeeds and `INSERT` fails.
 fn check_type(column: &ColumnFound, is_known: bool) -> Result<(), InsertError> {
     let (name, declared, .., no_right, needs_value) = column;
     match no_right {
@@ -277,7 +277,7 @@ fn check_type(column: &ColumnFound, is_known: bool) -> Result<(), InsertError> {
 fn check_keys(keys: KeysFound) -> Result<(), InsertError> {
     match keys {
         (_, _, Some(rule)) => Err(held(&format!(
-            "observability_events has the rule {rule}, which COPY passes by and ON CONFLICT does not allow; use a trigger \
+            "observability_events has the rule {rule}, which COPY ignores and ON CONFLICT does not allow; use a trigger \
              instead"
         ))),
         (_, Some(key), _) => Err(held(&format!(

@@ -44,7 +44,7 @@ pub(crate) trait RowSource {
         Ok(None)
     }
 
-    /// Whether the source reads every row as a whole, so that all of it may be asked for at no cost.
+    /// Whether the source reads every row as a whole, so that a question for the whole row costs nothing more.
     fn passes_whole_rows(&self) -> bool {
         false
     }

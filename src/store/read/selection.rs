@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::ReadRow;
 use super::context::Context;
 use crate::columns::ColumnMap;
+use crate::row::LOSS_TYPE;
 use crate::store::time;
 
 /// Which rows to read, and what to read of each.
@@ -33,7 +34,7 @@ pub(crate) struct Selection {
 }
 
 /// The event type of the rows that say how many others are missing.
-pub(crate) const LOSS: &str = "ledger.loss";
+pub(crate) const LOSS: &str = LOSS_TYPE;
 
 /// One text of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +44,7 @@ pub(crate) enum Asked {
     EventType,
     Source,
     Severity,
-    /// The column, else the key of the same name in the context, where ids are that are no UUID.
+    /// The column, else the key of the same name in the context, which has the ids that are no UUIDs.
     RestaurantId,
     BookingId,
     /// All of the context, as JSON text.
@@ -60,7 +61,7 @@ pub(crate) struct Choice {
     pub(crate) otherwise: Vec<String>,
 }
 
-/// What a value must be, such as `status>=500`.
+/// A condition on a value, such as `status>=500`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Condition {
     /// The place of the value in [`Selection::asked`].
@@ -79,7 +80,7 @@ pub(crate) enum Comparison {
     AtLeast,
 }
 
-/// What a report takes from one row.
+/// The values that a report takes from one row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading<'a> {
     /// `None` for a value that is not a time here, such as `infinity`.
@@ -125,7 +126,7 @@ impl Selection {
         self.pass(&reading, each);
     }
 
-    /// Passes a row on, if the source is to.
+    /// Passes a row on, if it is about losses or meets the conditions.
     pub(crate) fn pass(&self, reading: &Reading<'_>, each: &mut (dyn FnMut(&Reading<'_>) + Send)) {
         if self.is_loss(reading) || self.holds(reading) {
             each(reading);

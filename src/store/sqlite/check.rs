@@ -1,4 +1,4 @@
-//! Looks whether the file takes rows, without leaving one.
+//! Checks whether the file takes rows, without leaving one.
 
 use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;

@@ -21,7 +21,7 @@ pub(super) struct Location {
     path: Option<PathBuf>,
 }
 
-/// What has become of an open file.
+/// A change of an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     /// The path names no file, or another one.
@@ -32,7 +32,7 @@ pub(super) enum Change {
     Shorter,
 }
 
-/// What a path names.
+/// The identity of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -93,7 +93,7 @@ impl Location {
 }
 
 impl Seen {
-    /// What has happened since `before`.
+    /// The change since `before`.
     pub(super) fn change(&self, before: &Self) -> Option<Change> {
         let (Some((file, length)), Some((file_before, length_before))) = (self.file, before.file) else {
             return Some(Change::Gone);

@@ -60,9 +60,9 @@ const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 /// ```
 pub struct Sqlite {
     location: Location,
-    table: TableName,
-    columns: ColumnMap,
-    create_table: bool,
+    pub(super) table: TableName,
+    pub(super) columns: ColumnMap,
+    pub(super) create_table: bool,
     /// Kept after passing failures: a database in memory ends with its connection.
     open: Option<OpenFile>,
 }
@@ -103,13 +103,9 @@ impl Sqlite {
     ///
     /// # Errors
     /// When it is no name of a table ([`Error::is_config`]).
-    pub fn table(self, name: &str) -> Result<Self, Error> {
-        Ok(self.named(TableName::parse(name)?))
-    }
-
-    pub(super) fn named(mut self, table: TableName) -> Self {
-        self.table = table;
-        self
+    pub fn table(mut self, name: &str) -> Result<Self, Error> {
+        self.table = TableName::parse(name)?;
+        Ok(self)
     }
 
     /// The column that this key of the context fills: see [`Builder::column`](crate::Builder::column).
@@ -122,21 +118,8 @@ impl Sqlite {
         Ok(self)
     }
 
-    pub(super) fn filling(mut self, columns: ColumnMap) -> Self {
-        self.columns = columns;
-        self
-    }
-
-    /// The statements that make a table of this name and its indexes.
-    ///
-    /// # Errors
-    /// As [`table`](Self::table).
-    pub fn schema(table: &str) -> Result<String, Error> {
-        Ok(TableName::parse(table)?.in_sql(SCHEMA).into_owned())
-    }
-
-    /// As [`schema`](Self::schema), with these columns.
-    pub(crate) fn schema_with(table: &TableName, columns: &ColumnMap) -> String {
+    /// The statements that make this table with these columns, and its indexes.
+    pub(crate) fn schema(table: &TableName, columns: &ColumnMap) -> String {
         table.in_sql(&filled::schema(SCHEMA, columns)).into_owned()
     }
 
@@ -229,7 +212,7 @@ impl Sqlite {
         changed.map_or(Ok(()), |(change, written)| Err(classify::changed(change, written)))
     }
 
-    /// Lets go of a file that is no longer the one that the URL names, and says how many rows went there.
+    /// Closes the file if the URL does not name it any more. Returns the change and the number of rows that went there.
     async fn changed_file(&mut self) -> Option<(Change, usize)> {
         let open = self.open.as_mut()?;
         let (before, now) = open.file.zip(self.location.look())?;

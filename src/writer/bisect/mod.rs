@@ -142,7 +142,7 @@ impl Batch {
         self.alone += 1;
     }
 
-    /// The number of such rows.
+    /// The number of rows that were found alone to have to wait.
     pub(super) fn found_alone(&self) -> usize {
         self.alone
     }

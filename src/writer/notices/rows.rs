@@ -11,16 +11,11 @@ use serde_json::Value;
 
 use super::super::bisect::Batch;
 use crate::queue::{Account, Cause};
-use crate::row::Row;
+use crate::row::{LOSS_KEYS, LOSS_SOURCE, LOSS_TYPE, Row};
 use crate::severity::Severity;
 
-const SOURCE: &str = "tracing-ledger";
-const EVENT_TYPE: &str = "ledger.loss";
 /// The least time between two rows of the same cause, unless the writer is about to end.
 const INTERVAL: Duration = Duration::from_secs(10);
-
-/// The keys that the ledger writes itself.
-const OWN_KEYS: [&str; 4] = ["cause", "count", "first", "last"];
 
 /// Makes the rows about losses.
 #[derive(Default)]
@@ -36,7 +31,7 @@ pub(in crate::writer) struct LossRows {
 
 impl LossRows {
     pub(in crate::writer) fn new(constants: &[(String, Value)]) -> Self {
-        let constants = constants.iter().filter(|(key, _)| !OWN_KEYS.contains(&key.as_str()));
+        let constants = constants.iter().filter(|(key, _)| !LOSS_KEYS.contains(&key.as_str()));
         // As in other rows: Postgres refuses a NUL.
         let text = |text: &str| Value::from(text.replace('\0', "\u{FFFD}"));
         let entry = |(key, value): &(String, Value)| {
@@ -89,7 +84,7 @@ impl LossRows {
                 text(*times.end()),
                 self.constants
             ),
-            ..Row::new(*times.end(), SOURCE, EVENT_TYPE)
+            ..Row::new(*times.end(), LOSS_SOURCE, LOSS_TYPE)
         })
     }
 }

@@ -39,7 +39,7 @@ pub(in crate::writer) enum Problem {
     Disk,
     /// Something else is wrong with the spool.
     Spool,
-    /// Records cannot be read back.
+    /// Records on disk are damaged or gone.
     Corrupt,
     /// The writer panicked.
     Panic,
@@ -145,7 +145,7 @@ impl Notices {
         self.metrics.borrow().report(&self.queue.account.stats(), self.queue.capacity());
     }
 
-    /// The lines about losses since the last report; whether the queue is full now.
+    /// The lines about losses since the last report. `is_full` says whether the queue is full now.
     fn loss_lines(&self, now: Stats, is_full: bool) -> Vec<String> {
         let lost = |stats: &Stats| stats.refused.queue_full + stats.dropped.evicted;
         let before = self.reported.replace(now);
@@ -162,7 +162,11 @@ impl Notices {
             lines.push(format!("the queue has room again; {} records were lost in all", lost(&now)));
         }
         if now.dropped.corrupt > before.dropped.corrupt && self.begin(Problem::Corrupt) {
-            lines.push(format!("{} rows could not be read back and are lost", now.dropped.corrupt));
+            lines.push(format!(
+                "rows are lost, because the spool was damaged or deleted, or an earlier process ended while it wrote them (rows \
+                 so far: {}): check the disk, and keep other jobs out of the spool directory",
+                now.dropped.corrupt
+            ));
         }
         lines
     }

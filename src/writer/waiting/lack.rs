@@ -1,4 +1,4 @@
-//! What a row that waits lacks.
+//! The lack because of which a row waits.
 
 use std::time::UNIX_EPOCH;
 
@@ -37,7 +37,7 @@ impl Lack {
         }
     }
 
-    /// Whether a row cannot leave it out.
+    /// Whether a row waits for it without end, because it cannot leave it out.
     pub(super) fn is_endless(self) -> bool {
         !matches!(self, Self::Reference { .. })
     }

@@ -85,13 +85,13 @@ impl Waiting {
         self.rows.iter().any(|waiting| waiting.until.is_none()).then_some(self.reason.as_str())
     }
 
-    /// What rows refer to that wait without end: most likely it is locked.
+    /// The references of the rows that wait without end: most likely a lock is held on them.
     fn endless_references(&self) -> HashSet<References> {
         let endless = self.rows.iter().filter(|waiting| waiting.until.is_none());
         endless.map(|waiting| references(&waiting.row)).filter(|all| *all != (None, None)).collect()
     }
 
-    /// What is left of its grace time. A row from the future, as after a jump of the clock, has all of it.
+    /// The rest of its grace time. A row from the future, as after a jump of the clock, has the whole grace time.
     fn left(&self, row: &Row) -> Duration {
         self.grace.saturating_sub(SystemTime::now().duration_since(row.created_at).unwrap_or_default())
     }
@@ -114,7 +114,7 @@ impl Waiting {
         self.end(excess);
     }
 
-    /// Lets the oldest of them go without the reference.
+    /// Lets the oldest waiting rows go without the reference.
     fn end(&mut self, number: usize) {
         let now = Instant::now();
         for waiting in self.rows.iter_mut().filter(|waiting| waiting.until.is_some()).take(number) {
@@ -139,12 +139,12 @@ impl Waiting {
         self.rows.push_back(waiting);
     }
 
-    /// Lets all of them go without the reference.
+    /// Lets all waiting rows go without the reference.
     pub(super) fn give_up(&mut self) {
         self.end(self.rows.len());
     }
 
-    /// Makes all of them due.
+    /// Makes all waiting rows due.
     pub(super) fn hurry(&mut self) {
         let now = Instant::now();
         self.quiet = None;
@@ -153,12 +153,12 @@ impl Waiting {
         }
     }
 
-    /// When the next of them is due.
+    /// When the next waiting row is due.
     pub(super) fn next(&self) -> Option<Instant> {
         self.rows.iter().map(|waiting| waiting.next).min().max(self.quiet)
     }
 
-    /// Some rows to try again now.
+    /// Some waiting rows to try again now.
     pub(super) fn due(&mut self) -> Option<Batch> {
         let now = Instant::now();
         if self.quiet.is_some_and(|quiet| now < quiet) {
@@ -175,20 +175,20 @@ impl Waiting {
         Some(Batch::again(rows.collect(), origin))
     }
 
-    /// Rows are stored or quarantined.
+    /// Removes rows that are stored or quarantined.
     pub(super) fn remove(&mut self, rows: &[Row]) {
         let ids: HashSet<Uuid> = rows.iter().map(|row| row.id).collect();
         self.rows.retain(|waiting| !ids.contains(&waiting.row.id));
         self.bytes = self.rows.iter().map(|waiting| waiting.row.context.len()).sum();
     }
 
-    /// How far the spool of this generation may be acknowledged, where rows of it wait.
+    /// How far the spool of this generation may be acknowledged, if some of its rows wait.
     pub(super) fn floor(&self, generation: u64) -> Option<u64> {
         let origin = Origin::Waiting { generation: Some(generation) };
         self.rows.iter().filter(|waiting| waiting.origin == origin).map(|waiting| waiting.floor).min()
     }
 
-    /// All that wait and are not on disk.
+    /// Removes all waiting rows, and returns those that are not on disk.
     pub(super) fn take_rest(&mut self, is_on_disk: impl Fn(Origin) -> bool) -> Vec<Row> {
         let rows = std::mem::take(&mut self.rows).into_iter();
         rows.filter(|waiting| !is_on_disk(waiting.origin)).map(|waiting| waiting.row).collect()

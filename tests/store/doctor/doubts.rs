@@ -159,7 +159,7 @@ fn a_trigger_that_refuses_every_row_in_other_words_has_one_line() {
     let url = Cluster::shared().database_after(&raising("true"));
     let rules = "[[rule]]\nspan = 'create_order'\n[[rule]]\nspan = 'pay_order'\n";
     let words =
-        ["all rows are rejected", "the trigger function judge() refuses the row", "DISABLE TRIGGER judges"];
+        ["all rows are rejected", "the trigger function judge() rejects the row", "DISABLE TRIGGER judges"];
     only_fault(&with_rules(rules), &url, Health::Wrong, &words);
     Cluster::shared().psql(
         &url,

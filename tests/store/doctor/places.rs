@@ -49,7 +49,7 @@ fn a_missing_schema_is_made_by_what_the_line_says() {
         ["the schema no does not exist", "CREATE SCHEMA \"no\"", "tracing-ledger schema --table no.such"];
     assert_fault(&builder, &place.writer, "table", Health::Wrong, &words);
     // The owner of the schema need not be allowed to make schemas.
-    let schema = tracing_ledger::store::Postgres::schema("no.such").expect("a name");
+    let schema = builder.schema().expect("a name");
     place.psql(&schema);
     place.psql("DROP TABLE \"no\".such");
     let words = [

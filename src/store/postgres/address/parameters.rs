@@ -10,7 +10,7 @@ pub(super) struct Parameter {
     pub(super) treatment: Treatment,
 }
 
-/// What happens to a parameter.
+/// The treatment of a parameter.
 #[derive(Clone, Copy)]
 pub(super) enum Treatment {
     /// It means here what it means in libpq.

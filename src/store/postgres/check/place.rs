@@ -1,4 +1,4 @@
-//! Looks whether the table is there, and whether the role may go where it is.
+//! Checks whether the table is there, and whether the role may use its schema.
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;

@@ -1,4 +1,4 @@
-//! What a table does not take, in lines that say what to do.
+//! The rows that a table does not take, in findings that say what to do.
 
 use std::fmt::Write as _;
 

@@ -28,7 +28,7 @@ const SAMPLES: &str = "SELECT a.attname::text, CASE \
      WHERE a.attrelid = to_regclass('observability_events') AND a.attnum > 0 AND NOT a.attisdropped";
 const STORED: &str = "SELECT count(*) FROM observability_events WHERE id::text = ANY ($1)";
 
-/// What the table does with a row.
+/// The fate of a row that the table is offered.
 enum Answer {
     Taken,
     /// No error, and no row.

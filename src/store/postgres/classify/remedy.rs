@@ -1,4 +1,4 @@
-//! What to do about an answer of the server.
+//! The remedies for errors that the server reports.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::{Step, StepError, is_in_function, is_raised, is_without_partition};
 use crate::escape::visible;
 use crate::store::table_name::quoted;
 
-/// What happened and what to do, if the code tells.
+/// The remedy, if the code or the objects that the error names show one.
 pub(super) fn remedy(failed: &StepError, error: &PgDatabaseError) -> Option<Cow<'static, str>> {
     of_object(failed, error).map(Cow::from).or_else(|| known(failed, error).map(Cow::from))
 }
@@ -26,7 +26,7 @@ fn of_object(failed: &StepError, error: &PgDatabaseError) -> Option<String> {
             Some(suspects::remedy(&failed.suspects, error.code(), &table(error)))
         }
         ("P0001", _) if is_raised(error) => Some(format!(
-            "{function} refuses the row; let its owner correct it, or run ALTER TABLE observability_events DISABLE TRIGGER for its \
+            "{function} rejects the row; let its owner correct it, or run ALTER TABLE observability_events DISABLE TRIGGER for its \
              trigger"
         )),
         _ if is_raised(error) => None,

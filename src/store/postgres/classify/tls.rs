@@ -1,6 +1,6 @@
 //! TLS that fails: its messages. Those of rustls and of the driver may name the host or a file, so they are not passed on.
 
-/// What else to do about a certificate of X.509 version 1.
+/// Another remedy for a certificate of X.509 version 1.
 pub(super) const OR_PREFER: &str =
     ", or on a network that you control use sslmode=prefer, which then goes without TLS";
 

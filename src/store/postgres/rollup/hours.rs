@@ -1,4 +1,4 @@
-//! What is known of hours, and their figures.
+//! The states of hours, and their figures.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ impl RollupTables {
         rows.first().map_or(Ok(i64::MIN), |row| self.value(row, 0))
     }
 
-    /// What is known of the hours of this period. Within a transaction.
+    /// The states of the hours of this period. Call it within a transaction.
     pub(crate) async fn states(&mut self, from: i64, until: i64) -> Result<BTreeMap<i64, HourState>, Error> {
         let sql =
             format!("SELECT {}, rows, live FROM {} WHERE {}", number("hour"), self.hours.quoted(), period());

@@ -92,7 +92,7 @@ CREATE TABLE IF NOT EXISTS {hours} (
     ))
 }
 
-/// What to do about an error of these tables.
+/// The remedy for an error of these tables.
 pub(super) fn remedy(step: Step, sqlstate: &str) -> Option<&'static str> {
     match (sqlstate, step) {
         ("42P01", Step::Rollup) => Some(
@@ -134,7 +134,7 @@ impl RollupTables {
         created.map_err(|error| self.about(error))
     }
 
-    /// The rows of a statement in a transaction of its own: outside of one, a pooler may send it elsewhere.
+    /// The rows of a statement in a separate transaction: outside of one, a pooler may send it elsewhere.
     async fn ask(
         &mut self,
         step: Step,
