@@ -232,7 +232,8 @@ fn a_table_of_sqlite_is_tried_with_the_same_rows() {
 #[test]
 fn rows_of_sqlite_that_cannot_be_looked_at_are_told() {
     let file = SqliteFile::new();
-    use tracing_ledger::Rules;
+    execute(&file, &tracing_ledger::builder().sqlite_schema().expect("a name"));
+    let check = || check(&orders(), &file.url());
     assert_eq!(check().health(), Health::Ok);
     execute(
         &file,
