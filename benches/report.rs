@@ -26,7 +26,7 @@ const ALL: &str = "all";
 
 const LEAST: u64 = 100_000;
 
-/// The table stays as large as it is with logging, but is filled sooner.
+/// An unlogged table is as large as a logged one, and is filled sooner.
 const PREPARE: &str = "ALTER TABLE observability_events SET UNLOGGED; \
      DROP INDEX observability_events_source_idx, observability_events_booking_id_idx, \
      observability_events_event_type_created_at_idx";
@@ -85,7 +85,7 @@ fn main() {
     draw(&options, &sizes);
 }
 
-/// Each round begins with another one.
+/// Each round begins with another of the three, so that none always follows the same one.
 fn round(server: &Server, number: usize) -> ReportRound {
     let mut round = ReportRound { query: 0.0, by_keys: 0.0, all: 0.0, memory: 0.0 };
     for turn in 0..3 {

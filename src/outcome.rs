@@ -16,8 +16,6 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    pub(crate) const ALL: [Self; 5] = [Self::Ok, Self::Error, Self::Panic, Self::Cancelled, Self::Unknown];
-
     /// The word as a context has it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -30,8 +28,10 @@ impl Outcome {
     }
 
     /// `None` for a word that somebody else wrote.
+    #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
     pub(crate) fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+        let all = [Self::Ok, Self::Error, Self::Panic, Self::Cancelled, Self::Unknown];
+        all.into_iter().find(|outcome| outcome.as_str() == word)
     }
 
     /// The `result` of a job that recorded none.

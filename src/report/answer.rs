@@ -29,11 +29,11 @@ pub struct Report {
     /// `rows_per_hour`. JSON has no such key where it is 0.
     #[serde(skip_serializing_if = "is_zero")]
     pub later: u64,
-    /// What is missing in the window, by the rows of `ledger.loss`, whatever event types and conditions the question has;
-    /// `None` without [`Question::detail`](super::Question::detail).
+    /// The losses in the window, by the rows of `ledger.loss`. The event types and conditions of the question do not select
+    /// them. `None` without [`Question::detail`](super::Question::detail).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub losses: Option<Losses>,
-    /// What was rolled up, if the answer comes from a rollup.
+    /// How far the answer comes from a rollup; `None` if it comes from rows alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollup: Option<RolledUp>,
 }
@@ -250,7 +250,7 @@ pub struct JobAttempts {
     /// The average.
     pub mean: Option<f64>,
     /// Half of the jobs have at most this many.
-    pub p50: Option<f64>,
+    pub median: Option<f64>,
     /// 90 in 100 jobs have at most this many.
     pub p90: Option<f64>,
     /// The most.
@@ -281,6 +281,20 @@ impl Report {
     /// The rows of an event type.
     pub fn event(&self, event_type: &str) -> Option<&EventFigures> {
         self.events.iter().find(|event| event.event_type == event_type)
+    }
+}
+
+impl Share {
+    /// So many of `n`.
+    pub(super) fn of(part: u64, n: u64) -> Self {
+        Self { n, rate: (n > 0).then(|| part as f64 / n as f64) }
+    }
+}
+
+impl GroupFigures {
+    /// The keys of the common values.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.by.iter().map(|(key, _)| key.as_str())
     }
 }
 

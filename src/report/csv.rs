@@ -87,8 +87,12 @@ impl Lines {
     fn job(&mut self, job: &JobFigures) {
         let own = part("event_type", &job.event_type);
         let attempts = &job.attempts;
-        let figures =
-            [("mean", attempts.mean), ("p50", attempts.p50), ("p90", attempts.p90), ("max", attempts.max)];
+        let figures = [
+            ("mean", attempts.mean),
+            ("median", attempts.median),
+            ("p90", attempts.p90),
+            ("max", attempts.max),
+        ];
         for (name, value) in figures {
             self.line(&format!("attempts_{name}"), &own, value, "calls", attempts.n, "");
         }

@@ -1,4 +1,4 @@
-//! The parts of an answer that only a page shows: each event type over time, and single calls.
+//! The parts of an answer that only JSON and a page have: each event type over time, and single calls.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -136,15 +136,15 @@ pub struct ListedCall {
     pub context: Map<String, Value>,
 }
 
-/// What the rows of `ledger.loss` say about rows that are missing.
+/// The losses, as the rows of `ledger.loss` count them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Losses {
-    /// How many rows say so.
+    /// How many rows of `ledger.loss` there are.
     pub rows: u64,
-    /// How many rows are missing.
+    /// How many records or rows are lost.
     pub lost: u64,
-    /// How many are missing for each cause.
+    /// How many are lost for each cause.
     pub by: BTreeMap<String, u64>,
 }
 

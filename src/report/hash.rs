@@ -14,7 +14,7 @@ mod tests {
     use super::hash;
 
     #[test]
-    fn it_stays_as_it_is() {
+    fn the_hash_stays_the_same_in_every_version() {
         assert_eq!([hash(b""), hash(b"ada")], [0xf52a_15e9_a9b5_e89b, 0x7d3c_4ad3_72fc_321d]);
     }
 }

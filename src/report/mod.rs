@@ -71,6 +71,7 @@ use crate::store::{TableName, open_all};
 /// # }
 /// ```
 pub async fn report<U: AsRef<str>>(question: &Question, urls: &[U]) -> Result<Report, Error> {
+    // A rollup has tables of its own, and its URLs are checked alike.
     let mut sources = open_all(urls, &question.table)?;
     #[cfg(feature = "postgres")]
     if question.rollup {

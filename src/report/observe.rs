@@ -1,4 +1,4 @@
-//! What a report asks of every row, and what the rows of each event type answer: the rules say under which key.
+//! The texts that a report asks of every row. The rules say under which keys the rows of an event type have them.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::rules::Rules;
 use crate::rules::model::{Figure, MatchKind, RuleSpec};
 use crate::store::read::{Asked, Choice, Reading, Selection};
 
-/// What a report groups rows by.
+/// One of the values that a report groups rows by.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum By {
     Hour,
@@ -56,7 +56,7 @@ pub(crate) struct Whole<'a> {
     pub(crate) context: Option<&'a str>,
 }
 
-/// What one row says.
+/// One row, as a report reads it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Observation<'a> {
     reading: &'a Reading<'a>,
@@ -91,7 +91,7 @@ impl Questions {
         Self { selection, by: Vec::new(), detail: None }
     }
 
-    /// Adds what rows are grouped by; [`Observation::by`] answers in the order of these calls.
+    /// Adds values to group rows by; [`Observation::raw_by`] answers in the order of these calls.
     pub(crate) fn by(mut self, by: impl IntoIterator<Item = By>) -> Self {
         for by in by {
             self.by.push(match by {
@@ -103,7 +103,7 @@ impl Questions {
         self
     }
 
-    /// Adds what details need; the whole row only where the source reads it anyway.
+    /// Adds the texts that details need; the whole row only if the source reads it anyway.
     pub(crate) fn detailed(mut self, whole: bool) -> Self {
         let asked = &mut self.selection.asked;
         let mut key = |keys: &[&str]| {
@@ -141,7 +141,7 @@ impl Questions {
         self.selection.any.push((place, text.to_owned()));
     }
 
-    /// What to read.
+    /// The rows and the texts to read.
     pub(crate) fn selection(&self) -> &Selection {
         &self.selection
     }
@@ -152,7 +152,7 @@ impl Questions {
         self.selection.asked.iter().take(MEASURED)
     }
 
-    /// What rows are grouped by, in the order of [`Observation::raw_by`].
+    /// The values that rows are grouped by, in the order of [`Observation::raw_by`].
     #[cfg(feature = "postgres")]
     pub(crate) fn grouped_by(&self) -> Vec<By> {
         let by = |place: &KeyPlace| match *place {
@@ -273,7 +273,7 @@ impl<'a> Observation<'a> {
         self.text(BOOKING)
     }
 
-    /// Of which booking, else of which trace, the row is: calls of one unit resemble each other.
+    /// The booking of the row, else its trace: calls of one unit resemble each other.
     fn unit_name(&self) -> Option<&str> {
         self.booking().or_else(|| self.text(TRACE))
     }
@@ -295,7 +295,7 @@ impl<'a> Observation<'a> {
         }
     }
 
-    /// Finite.
+    /// Always finite.
     pub(crate) fn duration_ms(&self) -> Option<f64> {
         self.number(DURATION)
     }
@@ -351,12 +351,12 @@ impl<'a> Observation<'a> {
         self.text(self.questions.detail?.version)
     }
 
-    /// Of a row of `ledger.loss`: why rows are missing.
+    /// Of a row of `ledger.loss`: the cause of the loss.
     pub(crate) fn cause(&self) -> Option<&'a str> {
         self.text(self.questions.detail?.cause)
     }
 
-    /// Of a row of `ledger.loss`: how many rows are missing.
+    /// Of a row of `ledger.loss`: how many records or rows are lost.
     pub(crate) fn lost(&self) -> u64 {
         let count = self.questions.detail.and_then(|detail| self.text(detail.lost)?.parse().ok());
         count.unwrap_or_default()

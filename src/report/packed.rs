@@ -1,6 +1,6 @@
 //! Ascending numbers with their counts, in few bytes each.
 
-/// Of each number the distance from the one before, and of each count only one that is not 1. Of a million numbers below a
+/// Keeps the distance of each number from the one before, and a count only if it is not 1. Of a million numbers below a
 /// million, most take one byte.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Packed {

@@ -1,9 +1,9 @@
-//! How far a report is.
+//! The progress of a report.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// How far a report is, for another thread that shows it: [`Question::progress`](super::Question::progress) takes a clone.
+/// The progress of a report, for another thread that shows it: [`Question::progress`](super::Question::progress) takes a clone.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Counters>);
 
@@ -15,7 +15,7 @@ struct Counters {
 }
 
 impl Progress {
-    /// Nothing is read yet.
+    /// A progress without rows.
     pub fn new() -> Self {
         Self::default()
     }

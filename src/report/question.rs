@@ -1,4 +1,4 @@
-//! What a report is asked.
+//! The question that a report answers.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use crate::rules::Rules;
 use crate::store::TableName;
 use crate::store::read::{Asked, Choice, Comparison, Condition, Selection};
 
-/// What a report is asked: which rows count, and how they are grouped.
+/// The question that a report answers: it says which rows count, and how they are grouped.
 ///
 /// ```
 /// use tracing_ledger::report::Question;
@@ -134,7 +134,7 @@ impl Question {
         self
     }
 
-    /// Counts the rows that are read there, for another thread that shows how far the report is.
+    /// Counts in `progress` the rows that are read, for another thread that shows it.
     pub fn progress(mut self, progress: &Progress) -> Self {
         self.progress = Some(progress.clone());
         self

@@ -155,7 +155,7 @@ fn of_thousandths(number: u64) -> f64 {
     (number ^ SIGN).cast_signed() as f64 / 1000.0
 }
 
-/// The values of one figure, of which there are many: they are rounded once they are more than two thousand.
+/// The values of one of many figures. They are rounded once there are more than two thousand.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FewSamples {
     counts: Counts,
@@ -164,7 +164,7 @@ pub(super) struct FewSamples {
 }
 
 const MOST_EXACT: u64 = 2000;
-/// Of the 52 bits of a fraction, 7 are kept. The middle of what they have in common is within 0.4 % of each value.
+/// Of the 52 bits of a fraction, 7 are kept. Values that have these in common are within 0.4 % of their middle.
 const ROUNDED: u64 = 1 << (52 - 7);
 
 impl FewSamples {

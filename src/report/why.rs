@@ -1,4 +1,4 @@
-//! Why a call did not succeed, in few words.
+//! Says in few words why a call did not succeed.
 
 use crate::outcome::Outcome;
 use crate::rules::reason::NO_CODE;

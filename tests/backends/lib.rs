@@ -14,7 +14,7 @@ use support::{Cluster, alone};
 use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Postgres, Store as _};
 
-/// A server with TLS, and the URL of a database of it with the CA that signed its certificate.
+/// A server with TLS, and the URL of one of its databases with the CA that signed its certificate.
 static SERVER: LazyLock<(Cluster, String)> = LazyLock::new(|| {
     let cluster = Cluster::start();
     let data = cluster.dir().join("data");

@@ -84,7 +84,7 @@ fn a_dropped_runtime_cancels_its_calls() {
 }
 
 #[test]
-fn a_call_that_was_never_polled_is_no_call() {
+fn a_future_that_was_never_polled_makes_no_row() {
     let ledger = Ledger::memory();
     ledger.block_on(async { drop(hangs_in(std::future::pending())) });
     assert_eq!(ledger.quotes().len(), 0);

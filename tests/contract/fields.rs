@@ -154,7 +154,7 @@ fn a_field_nobody_declared_vanishes_without_harm() {
 }
 
 #[test]
-fn any_level_will_do() {
+fn a_span_of_any_level_has_a_row() {
     let ledger = Ledger::memory();
     ledger.run(|| trace_span!("quote_tables_for_booking", success = true).in_scope(|| ()));
     assert_eq!(ledger.quotes().len(), 1);
@@ -172,7 +172,7 @@ fn a_text_past_the_limit_is_cut_at_a_character_and_marked() {
     });
 }
 
-/// What is recorded later is formatted apart, and goes behind the values that are there, or each into its place.
+/// A value that is recorded later is formatted apart. It goes behind the values that are there, or into its own place.
 #[test]
 fn a_late_text_past_the_limit_is_marked_wherever_its_place_is() {
     let long = "x".repeat(10_000);
@@ -243,7 +243,7 @@ impl fmt::Debug for EmitsSpans {
 }
 
 #[test]
-fn a_debug_that_emits_spans_is_no_trouble() {
+fn a_debug_that_emits_spans_does_no_harm() {
     let ledger = Ledger::memory();
     ledger.run(|| {
         let span = info_span!("auto_assign.quote", success = true, value = ?EmitsSpans, late = Empty);

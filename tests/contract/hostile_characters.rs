@@ -68,7 +68,7 @@ fn row_names_are_stored_as_far_as_postgres_accepts_them() {
     assert_eq!(row, format!("a\u{fffd}b|{}", &long[..long.floor_char_boundary(512)]));
 }
 
-/// Whether it is one of those, which show nothing themselves and change what is shown.
+/// Whether it is a character that shows nothing itself and changes how others are shown.
 fn is_hidden(c: char) -> bool {
     c.is_control() && c != '\n' || "\u{202e}\u{2066}\u{200b}\u{e0041}".contains(c)
 }

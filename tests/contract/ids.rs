@@ -87,7 +87,7 @@ fn an_event_outside_of_spans_has_none() {
 }
 
 #[test]
-fn rows_have_none_unless_asked() {
+fn rows_have_no_ids_unless_the_option_is_set() {
     for (rules, asked, expected) in [
         (RULES.to_owned(), None, false),
         (format!("[all]\nids = true\n{RULES}"), None, true),

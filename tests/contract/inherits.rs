@@ -52,7 +52,7 @@ fn a_declared_field_nobody_filled_is_inherited() {
 }
 
 #[test]
-fn what_a_span_learns_late_is_inherited_too() {
+fn a_field_recorded_late_is_inherited_too() {
     let ledger = Ledger::memory();
     ledger.run(|| {
         let flow = info_span!("flow", trigger = Empty);
@@ -85,7 +85,7 @@ fn each_call_inherits_what_is_known_when_it_ends() {
 }
 
 #[test]
-fn calls_of_other_kinds_inherit_each_what_it_lacks() {
+fn calls_of_other_kinds_inherit_each_the_fields_that_they_lack() {
     let ledger = Ledger::memory();
     ledger.run(|| {
         let _flow =
@@ -103,7 +103,7 @@ fn calls_of_other_kinds_inherit_each_what_it_lacks() {
 }
 
 #[test]
-fn a_span_in_the_place_of_an_earlier_one_gives_its_own() {
+fn a_span_that_reuses_the_place_of_an_earlier_one_gives_its_own_fields() {
     let ledger = Ledger::memory();
     ledger.run(|| {
         for trigger in ["creation", "modification"] {

@@ -116,7 +116,7 @@ fn an_err_after_the_result_ends_in_error() {
 }
 
 #[test]
-fn a_job_that_was_never_entered_has_counted_all_the_same() {
+fn a_job_that_was_never_entered_still_counts_its_calls() {
     let ledger = Ledger::memory();
     ledger.run(|| {
         let job = info_span!("auto_assign.job", result = "succeeded");
@@ -251,7 +251,7 @@ fn held_call() -> Span {
 }
 
 #[test]
-fn a_call_whose_span_is_held_on_to_is_an_attempt_all_the_same() {
+fn a_call_whose_span_is_kept_still_counts_as_an_attempt() {
     let ledger = Ledger::memory();
     ledger.run(|| {
         drop(held_call());

@@ -29,7 +29,7 @@ fn row(rule: Rule) -> StoredRow {
 }
 
 #[test]
-fn they_are_cut_at_a_character() {
+fn long_names_are_cut_at_a_character() {
     let cut = &LONG[..511];
     assert_eq!(row(Rule::span("call")).context, json!({"success": true, cut: 500}));
     let heir = Rule::span("heir").inherit([LONG]).inherit_from(["outer"]);
@@ -40,7 +40,7 @@ fn they_are_cut_at_a_character() {
 }
 
 #[test]
-fn rules_know_them_whole() {
+fn rules_know_long_names_whole() {
     let call = || Rule::span("call");
     for (rule, expected) in [
         (call().rename(LONG, "short"), json!({"success": true, "short": 500})),

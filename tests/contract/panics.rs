@@ -65,7 +65,7 @@ fn a_panic_caught_around_the_poll_is_still_a_panic() {
 }
 
 #[test]
-fn a_healthy_call_made_while_unwinding_is_healthy() {
+fn a_call_that_returns_while_a_panic_unwinds_is_ok() {
     struct QuotesInDrop;
     impl Drop for QuotesInDrop {
         fn drop(&mut self) {

@@ -1,4 +1,4 @@
-//! Tracing events that a rule names become rows of their own.
+//! Events that a rule names become rows of their own.
 
 use serde_json::json;
 use tracing::{error, info, info_span, warn};

@@ -100,7 +100,7 @@ fn an_id_that_is_no_uuid_stays_in_the_context() {
 }
 
 #[test]
-fn the_layers_own_keys_are_what_the_contract_says_whatever_the_span_says() {
+fn a_span_cannot_change_the_layers_own_keys() {
     let ledger = Ledger::memory();
     ledger.run(|| {
         info_span!(

@@ -36,7 +36,7 @@ fn fields_are_taken_from_the_target_and_the_modules_below_it() {
 }
 
 #[test]
-fn they_come_by_the_name_of_the_event_too_and_may_be_declared_redacted_and_inherited() {
+fn fields_are_taken_by_the_name_of_the_event_too_and_may_be_declared_redacted_and_inherited() {
     let rule = Rule::span("call")
         .take_event("known.*", ["user", "email", "result"])
         .redact("email", Redact::Hash)
@@ -60,7 +60,7 @@ fn they_come_by_the_name_of_the_event_too_and_may_be_declared_redacted_and_inher
 }
 
 #[test]
-fn an_event_gives_them_to_the_nearest_span_whose_rule_takes_them() {
+fn an_event_gives_fields_to_the_nearest_span_whose_rule_takes_them() {
     let ledger = ledger([call(), Rule::span("other").inherit(["tenant"]).inherit_from(["*"])]);
     ledger.run(|| {
         let outer = info_span!("call", nth = 1).entered();

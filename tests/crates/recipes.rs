@@ -63,7 +63,7 @@ fn block_on<T>(ledger: &Ledger, future: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn tower_http() {
+fn the_recipe_for_tower_http_makes_its_rows() {
     let ledger = ledger_of("tower-http");
     serve(&ledger, async |client| {
         client.get("/tables/7?token=secret").await;
@@ -84,7 +84,7 @@ fn tower_http() {
 }
 
 #[test]
-fn tower_http_with_a_span_of_your_own() {
+fn the_recipe_for_tower_http_with_a_span_of_your_own_makes_its_rows() {
     let ledger = ledger_of("tower-http with a span of your own");
     serve_traced(&ledger, http_span::traced, async |client| {
         client.get("/tables/7?token=secret").await;
@@ -109,7 +109,7 @@ fn tower_http_with_a_span_of_your_own() {
 }
 
 #[test]
-fn reqwest_tracing() {
+fn the_recipe_for_reqwest_tracing_makes_its_rows() {
     let outcomes = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&outcomes);
     let builder = tracing_ledger::builder().rules(rules_of("reqwest-tracing")).on_notice(move |notice| {
@@ -145,7 +145,7 @@ fn reqwest_tracing() {
 }
 
 #[test]
-fn sqlx() {
+fn the_recipe_for_sqlx_makes_its_rows() {
     let ledger = ledger_of("sqlx");
     let url = Cluster::shared().empty_database();
     block_on(&ledger, async {
@@ -162,7 +162,7 @@ fn sqlx() {
 }
 
 #[test]
-fn tonic() {
+fn the_recipe_for_tonic_makes_its_rows() {
     let ledger = Ledger::memory();
     block_on(&ledger, async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -183,7 +183,7 @@ fn tonic() {
 }
 
 #[test]
-fn apalis() {
+fn the_recipe_for_apalis_makes_its_rows() {
     let ledger = ledger_of("apalis");
     block_on(&ledger, async {
         let mut storage = MemoryStorage::new();

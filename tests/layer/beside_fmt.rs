@@ -1,4 +1,4 @@
-//! Other layers see exactly what they saw without us.
+//! Other layers see the same with and without the ledger.
 
 use std::fs;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ fn program() {
 }
 
 #[test]
-fn fmt_prints_what_it_printed_without_us() {
+fn fmt_prints_the_same_with_and_without_the_ledger() {
     for filter in
         [None, Some("info"), Some("warn,layer::beside_fmt=debug"), Some("off"), Some("[request]=trace")]
     {

@@ -42,60 +42,60 @@ fn lines<S: tracing::Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
 }
 
 #[test]
-fn beside_fmt_with_a_filter() {
+fn each_call_is_one_row_beside_fmt_with_a_filter() {
     let (ledger, guard, memory) = ledger();
     let lines = lines().with_filter(EnvFilter::new("error"));
     assert_rows(registry().with(lines).with(ledger), guard, &memory);
 }
 
 #[test]
-fn in_a_layer_of_two() {
+fn each_call_is_one_row_in_a_layer_of_two() {
     let (ledger, guard, memory) = ledger::<Registry>();
     assert_rows(ledger.and_then(lines()).with_subscriber(registry()), guard, &memory);
 }
 
 #[test]
-fn in_an_option() {
+fn each_call_is_one_row_in_an_option() {
     let (ledger, guard, memory) = ledger();
     assert_rows(registry().with(Some(ledger)).with(lines()), guard, &memory);
 }
 
 #[test]
-fn in_a_box() {
+fn each_call_is_one_row_in_a_box() {
     let (ledger, guard, memory) = ledger::<Registry>();
     assert_rows(registry().with(ledger.boxed()).with(lines()), guard, &memory);
 }
 
 #[test]
-fn in_a_list() {
+fn each_call_is_one_row_in_a_list() {
     let (ledger, guard, memory) = ledger::<Registry>();
     let others = lines().with_filter(LevelFilter::ERROR).boxed();
     assert_rows(registry().with(vec![others, ledger.boxed()]), guard, &memory);
 }
 
 #[test]
-fn with_a_filter_of_the_host() {
+fn each_call_is_one_row_with_a_filter_of_the_host() {
     let (ledger, guard, memory) = ledger::<Registry>();
     let filtered = ledger.with_filter(filter_fn(|meta| meta.target().starts_with("layer")));
     assert_rows(registry().with(filtered).with(lines()), guard, &memory);
 }
 
 #[test]
-fn that_can_be_reloaded() {
+fn each_call_is_one_row_in_a_layer_that_can_be_reloaded() {
     let (ledger, guard, memory) = ledger::<Registry>();
     let (ledger, _handle) = reload::Layer::new(ledger);
     assert_rows(registry().with(ledger).with(lines()), guard, &memory);
 }
 
 #[test]
-fn beside_a_filter_that_can_be_reloaded() {
+fn each_call_is_one_row_beside_a_filter_that_can_be_reloaded() {
     let (ledger, guard, memory) = ledger();
     let (filter, _handle) = reload::Layer::new(LevelFilter::ERROR);
     assert_rows(registry().with(ledger).with(lines().with_filter(filter)), guard, &memory);
 }
 
 #[test]
-fn beside_another_ledger() {
+fn each_call_is_one_row_beside_another_ledger() {
     let ((first, guard, memory), (second, other_guard, other_memory)) = (ledger(), ledger());
     assert_rows(registry().with(first).with(second), guard, &memory);
     other_guard.shutdown(support::DEADLINE).expect("memory is there");
@@ -104,7 +104,7 @@ fn beside_another_ledger() {
 
 /// A subscriber that takes no filters makes `tracing-subscriber` panic; the message says what to write.
 #[test]
-fn on_a_subscriber_without_filters() {
+fn a_subscriber_without_filters_panics_with_what_to_write() {
     fn message<S>(subscriber: S) -> String
     where
         S: tracing::Subscriber + for<'a> LookupSpan<'a>,

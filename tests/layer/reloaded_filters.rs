@@ -60,7 +60,7 @@ fn outcomes(
 const WANTED: [&str; 6] = ["ok", "cancelled", "unknown", "unknown", "ok", "cancelled"];
 
 #[test]
-fn around_the_ledger() {
+fn a_reload_around_the_ledger_makes_no_call_cancelled() {
     let memory = Memory::default();
     let (ledger, guard) = builder().build_with(memory.clone()).expect("a ledger");
     let (filter, handle) = reload::Layer::new(EnvFilter::new("trace"));
@@ -71,7 +71,7 @@ fn around_the_ledger() {
 }
 
 #[test]
-fn within_the_ledger() {
+fn a_reload_within_the_ledger_makes_no_call_cancelled() {
     let memory = Memory::default();
     let (ledger, guard) = builder().build_with(memory.clone()).expect("a ledger");
     let (filter, handle) = reload::Layer::new(LevelFilter::TRACE);

@@ -1,4 +1,4 @@
-//! The words where the compiler has removed what a rule names. A package of its own, because features are shared by all
+//! The notices where the compiler has removed the spans that a rule names. A package of its own, because features are shared by all
 //! that is built together.
 #![cfg(test)]
 
@@ -13,7 +13,7 @@ use tracing_ledger::Rules;
 use tracing_ledger::store::Memory;
 use tracing_subscriber::prelude::*;
 
-/// Names to the child what it is to do.
+/// Tells the child its task.
 const CHILD: &str = "LEDGER_TEST_LEVELS";
 const COMPILED: &str = "; this program was compiled without spans and events more verbose than info \
      (a feature such as release_max_level_info of tracing)";
@@ -90,13 +90,13 @@ fn the_remedy_of_an_unknown_outcome_is_one_that_the_compiler_leaves_in_the_progr
 }
 
 #[test]
-fn a_rule_that_names_what_the_compiler_has_removed_is_told() {
+fn a_rule_that_names_a_span_that_the_compiler_has_removed_is_named() {
     let said = words_by("a span of each level");
     assert_eq!(said, [format!("rule 1 (span = \"detail\") has met no span{COMPILED}")]);
 }
 
 #[test]
-fn a_program_from_which_the_compiler_has_removed_everything_is_told() {
+fn a_program_from_which_the_compiler_has_removed_everything_is_named() {
     let said = words_by("only what is removed");
     let wanted =
         format!("no span and no event of the program came to the ledger, so there are no rows{COMPILED}");

@@ -1,7 +1,7 @@
 //! Once it is warm, the layer allocates next to nothing on the thread of the caller.
 //!
-//! A gate for CI, which counts and takes no time: what a span costs in nanoseconds depends on the machine, what it
-//! allocates does not.
+//! A gate for CI that counts and measures no time: the nanoseconds of a span depend on the machine, its allocations do
+//! not.
 
 use std::sync::Barrier;
 use std::thread;
@@ -104,7 +104,7 @@ fn threads_that_record_at_once_allocate_no_more() {
         })
     };
     for spent in together() {
-        // Nobody waits for the writer: what it is behind by is in new chunks, each of a few allocations.
+        // Nobody waits for the writer: the records that it has not reached are in new chunks, each of a few allocations.
         assert!(spent <= 2.0 * FOR_CHUNKS, "{spent} allocations per span");
     }
     let stats = guard.shutdown(DEADLINE).expect("memory takes everything");

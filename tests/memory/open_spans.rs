@@ -39,7 +39,7 @@ fn left_by_jobs(guard: &Guard) -> usize {
     for (number, job) in jobs.into_iter().enumerate() {
         job.in_scope(|| info_span!("call").in_scope(|| ()));
         drop(job);
-        // The queue is not what is measured.
+        // The queue is not measured.
         if number % 20 == 0 {
             guard.flush(DEADLINE).expect("the store takes everything");
         }

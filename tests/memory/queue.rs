@@ -11,8 +11,8 @@ use tracing_ledger::{Builder, Row, builder};
 use tracing_subscriber::{Registry, prelude::*};
 
 const MIB: usize = 1024 * 1024;
-/// The rows that the writer has made before it has to wait: a batch, and the next. Each is done once it has its bytes, and
-/// is passed by what one step of records grows to: 256 KiB and a chunk of 64 KiB and a record, eight times in memory.
+/// The rows that the writer has made before it has to wait: a batch, and the next. Each ends once it has its bytes, or more by
+/// one step of records: 256 KiB and a chunk of 64 KiB and a record, which take eight times as much in memory as rows.
 const TAKEN: usize = 2 * (8 + 8 * 3 / 8) * MIB;
 /// The chunk that the test's thread is filling: 64 KiB and a record, in a buffer that doubles.
 const FILLING: usize = MIB / 4;
@@ -29,7 +29,7 @@ const fn text(bytes: &'static [u8]) -> &'static str {
     }
 }
 
-/// A database that is away.
+/// A database that is down.
 struct Away;
 
 impl Store for Away {

@@ -20,7 +20,7 @@ const BATCH: usize = 500;
 /// More than there are pieces of 100 rows in a batch.
 const TURNS: usize = 10;
 
-/// A database that is away, or one that takes everything and keeps nothing.
+/// A database that is down, or one that takes everything and keeps nothing.
 struct FakeDatabase {
     is_away: bool,
 }

@@ -61,7 +61,7 @@ fn annotated() {
 }
 
 #[test]
-fn a_rule_that_has_an_annotated_span_and_does_not_read_it() {
+fn a_rule_that_does_not_read_the_annotation_of_its_span_is_named() {
     let said = only_word("an annotation behind a rule for all spans");
     assert!(
         said.starts_with("rule 1 (span = \"*\") names \"create\" (tests/messages/annotations.rs:"),
@@ -78,7 +78,7 @@ fn a_rule_that_has_an_annotated_span_and_does_not_read_it() {
 }
 
 #[test]
-fn an_annotation_that_is_read_or_decided_otherwise_needs_no_word() {
+fn an_annotation_that_is_read_or_decided_otherwise_brings_no_notice() {
     for what in [
         "an annotation that a rule has decided against",
         "an annotation that a rule reads",
@@ -91,7 +91,7 @@ fn an_annotation_that_is_read_or_decided_otherwise_needs_no_word() {
 }
 
 #[test]
-fn a_strict_ledger_is_not_built_if_the_built_in_rules_can_hear_no_annotation() {
+fn a_strict_ledger_is_not_built_if_the_built_in_rules_cannot_read_annotations() {
     let rules = "builtin = true\n[[rule]]\nspan = '*'\n";
     let built = with_rules(rules).strict(true).build_with::<Registry>(Memory::default());
     let error = built.expect_err("nothing reads ledger.event");

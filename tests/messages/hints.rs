@@ -1,4 +1,4 @@
-//! Rules that miss the program in part, and what the words about them propose.
+//! Rules that miss the program in part, and the remedies in the notices about them.
 
 use support::DEADLINE;
 use tracing::{debug_span, info, info_span};
@@ -108,7 +108,7 @@ fn a_level_that_hides_spans_is_named_beside_rows_and_before_the_end() {
 }
 
 #[test]
-fn an_event_that_a_rule_cannot_name_so() {
+fn an_event_that_a_rule_names_in_the_wrong_way_is_named_with_the_right_one() {
     let said = words_by("an event that is a span", &[]);
     assert_has(
         &said[1],
@@ -132,7 +132,7 @@ fn an_event_that_a_rule_cannot_name_so() {
 }
 
 #[test]
-fn names_and_times_of_fields_that_are_not_there() {
+fn names_and_times_from_missing_fields_are_named() {
     let said = words_by("names and times of fields that are not there", &[]);
     let read =
         ["reads its event type from \"knd\"", "reads its source from \"src\"", "reads a time from \"lat\""];
@@ -141,7 +141,7 @@ fn names_and_times_of_fields_that_are_not_there() {
 }
 
 #[test]
-fn a_misspelt_annotation() {
+fn a_misspelt_annotation_is_named_with_the_right_one() {
     let said = words_by("misspelt annotations", &[]);
     let wanted = [
         ("one", "ledger.evnet", "event"),
@@ -160,7 +160,7 @@ fn a_misspelt_annotation() {
 }
 
 #[test]
-fn a_program_with_nothing_but_events() {
+fn a_program_with_nothing_but_events_gets_a_rule_for_events() {
     let said = only_word("only events");
     assert_has(
         &said,
@@ -177,13 +177,13 @@ fn a_program_with_nothing_but_events() {
 }
 
 #[test]
-fn a_column_of_a_key_that_no_row_has() {
+fn a_column_of_a_key_that_no_row_has_is_named() {
     let said = only_word("columns of keys that are not there");
     assert_eq!(said, "columns fills \"kind\" from the key \"kidn\", which no row has had; seen: \"kind\"");
 }
 
 #[test]
-fn a_field_that_no_call_of_a_short_program_records() {
+fn a_field_that_no_call_of_a_short_program_records_is_named() {
     let said = discovered("a field that three calls lack");
     assert_has(
         &said,

@@ -209,7 +209,7 @@ fn healthy() {
 }
 
 #[test]
-fn each_name_of_a_list_is_looked_at() {
+fn each_name_of_a_list_is_checked() {
     let wanted = [
         "rule 1 names the span \"creat_order\", and has met none; seen: \"create_order\" (messages::mistakes)",
         "rule 1 names the span \"nosuch_name\", and has met none",
@@ -218,14 +218,14 @@ fn each_name_of_a_list_is_looked_at() {
 }
 
 #[test]
-fn a_typing_error_in_a_list_is_told_before_the_end() {
+fn a_typing_error_in_a_list_is_reported_before_the_end() {
     let said = said_by("a list with a typing error that is told early", &[]);
     let wanted = "rule 1 names the span \"creat_order\", and has met none; seen: \"create_order\" (messages::mistakes)";
     assert_eq!(said, [wanted]);
 }
 
 #[test]
-fn a_rule_of_the_wrong_kind_is_told_the_right_one() {
+fn a_rule_of_the_wrong_kind_is_named_with_the_right_kind() {
     let said = words_by("an event rule for a span", &[]);
     let event = "rule 2 (event = \"req\") has met no event; \"req\" (tests/messages/mistakes.rs:";
     let span = "rule 1 names the span \"paid\", and has met none; \"paid\" (tests/messages/mistakes.rs:";
@@ -241,7 +241,7 @@ fn a_rule_of_the_wrong_kind_is_told_the_right_one() {
 }
 
 #[test]
-fn a_message_is_no_name() {
+fn a_message_in_the_place_of_a_name_is_named() {
     let wanted = "rule 2 (event = \"finished\") has met no event; info!(…) gives its events no name: name them by target and \
                   fields, such as event = \"*\", target = \"srv::resp\"";
     assert_eq!(only_word("a rule with the message for the name"), wanted);
@@ -259,7 +259,7 @@ fn events_of_another_target_are_named() {
 }
 
 #[test]
-fn fields_for_columns_and_times_that_are_not_there() {
+fn missing_fields_for_columns_and_times_are_named() {
     let said = words_by("fields for columns and times that are not there", &[]);
     for part in [
         "rule 1 (span = \"req\") reads its event type from \"knd\", which \"req\" (tests/messages/mistakes.rs:",
@@ -295,12 +295,12 @@ fn a_span_without_a_rule_lends_nothing_unasked() {
 }
 
 #[test]
-fn a_rule_for_the_rest_needs_no_word() {
+fn a_rule_for_the_rest_brings_no_notice() {
     assert_eq!(words_by("a rule for the rest", &[]), [""; 0]);
 }
 
 #[test]
-fn a_function_of_another_name_that_hides_an_argument() {
+fn a_function_of_another_name_that_hides_an_argument_is_named() {
     let said = discovered("a function of another name that hides an argument");
     assert_has(
         &said,
@@ -313,7 +313,7 @@ fn a_function_of_another_name_that_hides_an_argument() {
 }
 
 #[test]
-fn a_guard_that_is_dropped_at_once() {
+fn a_guard_that_is_dropped_at_once_is_named() {
     let said = words_by("a guard that is dropped at once", &[]);
     assert_has(
         &said[0],
@@ -339,7 +339,7 @@ fn discovery_knows_the_events_that_the_ledger_reads_for_a_span() {
 }
 
 #[test]
-fn a_healthy_program_needs_no_word() {
+fn a_healthy_program_brings_no_notice() {
     for what in [
         "a healthy program",
         "a healthy program that waits for its first call",
@@ -354,7 +354,7 @@ fn a_healthy_program_needs_no_word() {
 }
 
 #[test]
-fn a_program_that_was_idle_is_told_so() {
+fn a_program_that_was_idle_is_named_as_idle() {
     let said = only_word("a program without calls");
     assert_has(
         &said,

@@ -13,7 +13,7 @@ use tracing_ledger::{Rule, Rules};
 use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::{EnvFilter, Registry, prelude::*};
 
-/// Names to the child what it is to do.
+/// Tells the child its task.
 const CHILD: &str = "LEDGER_TEST_SAYS";
 
 /// Set to the longest time there is, for the child that asks the environment.
@@ -268,7 +268,7 @@ fn losses_of_one_kind_are_printed_once() {
 }
 
 #[test]
-fn trouble_is_printed_once_and_its_end_once() {
+fn a_failure_of_the_database_is_printed_once_and_its_end_once() {
     let said = said_by("a database that fails and comes back");
     assert_eq!(said.matches("tracing-ledger: the database cannot be written; ").count(), 1, "{said}");
     assert_eq!(said.matches("tracing-ledger: rows are being written again").count(), 1, "{said}");

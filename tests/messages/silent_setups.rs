@@ -13,7 +13,7 @@ use tracing_ledger::{Builder, Guard, LedgerLayer, NoticeKind, Rules};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::{EnvFilter, Registry, fmt, prelude::*};
 
-/// Names to the child what it is to do.
+/// Tells the child its task.
 const CHILD: &str = "LEDGER_TEST_SILENT";
 
 /// The notices on the stderr of a process that does `what`.

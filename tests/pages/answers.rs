@@ -1,4 +1,4 @@
-//! What a page answers of failures, losses and deploys; no browser is needed to see it.
+//! The failures, losses and deploys on a page. These tests need no browser.
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ fn others(rows: Vec<Value>) -> Vec<Value> {
 }
 
 #[test]
-fn a_comparison_of_saved_sides_says_what_it_has_and_nothing_of_what_it_has_not() {
+fn a_comparison_of_saved_sides_mentions_only_the_parts_that_it_has() {
     let page = Page::of_saved(&rows(1.0), &others(rows(1.4)), &["--gate", "p95<=+10%"]);
     let text = page.text();
     let (top, _) = page.html.split_once("<main>").expect("a main part");
@@ -81,7 +81,7 @@ fn a_comparison_of_many_event_types_is_small_and_has_sections() {
 }
 
 #[test]
-fn a_gate_is_told_with_its_figures_and_their_interval() {
+fn a_gate_is_explained_by_its_figures_and_their_interval() {
     let gates = ["--gate", "p95<=+10%", "--gate", "p50<=1ms", "--event", "orders.create"];
     let page = Page::of_two(&rows(1.0), &rows(4.0), &[&gates[..], &["--accept-short-window"]].concat());
     let text = page.text();

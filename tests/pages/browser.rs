@@ -107,7 +107,7 @@ fn capabilities(profile: &Path, preferences: Value) -> Capabilities {
     capabilities.as_object().expect("an object").clone()
 }
 
-/// What the console of the page says.
+/// The messages on the console of the page.
 pub(crate) async fn console(client: &Client) -> Vec<String> {
     let entries = log(client, "browser").await;
     entries.iter().map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()

@@ -1,4 +1,4 @@
-//! What is in the picture of a chart, and not only in the table below.
+//! The pictures of charts show the figures, as the tables below do.
 
 use fantoccini::Client;
 use serde_json::{Value, json};

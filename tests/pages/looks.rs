@@ -125,7 +125,7 @@ async fn each_picture_that_says_something_has_a_name() {
             serde_json::from_value(run(&client, NAMELESS).await).expect("a triple");
         assert!(count > 20, "{count} pictures");
         assert!(nameless.is_empty() && twice.is_empty(), "{nameless:#?} {twice:?}");
-        // What the browser tells to a screen reader.
+        // The names that the browser gives to a screen reader.
         devtools(&client, "Accessibility.enable", json!({})).await;
         let tree = devtools(&client, "Accessibility.getFullAXTree", json!({})).await;
         let nodes = tree["nodes"].as_array().expect("nodes");

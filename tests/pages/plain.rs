@@ -41,7 +41,7 @@ async fn a_page_is_readable_behind_the_policy_of_a_build_server() {
     .await;
 }
 
-/// What is read on a page when all of it is unfolded, without controls and without spaces, which depend on the style.
+/// The text of an unfolded page, without controls and without spaces, which depend on the style.
 async fn unfolded(client: &Client) -> String {
     let unfold = "document.querySelectorAll('details').forEach((one) => { one.open = true; }); \
                     document.querySelectorAll('form').forEach((one) => one.remove()); return document.body.innerText";

@@ -129,7 +129,7 @@ async fn another_host_and_another_token_show_nothing() {
     .await;
 }
 
-/// What the reader has chosen, written, opened and reached.
+/// The choice of the reader, the text in the search, the open parts, and the place.
 const READER: &str = "const open = [...document.querySelectorAll('details[open] > summary')].map((one) => one.textContent); \
      return [location.hash, document.getElementById('event').value, document.getElementById('find').value, \
              document.activeElement.id, document.getElementById('find').selectionStart, open, Math.round(scrollY)]";

@@ -1,4 +1,4 @@
-//! Pages that the real command writes, and a server that counts who asks for what.
+//! Pages that the real command writes, and a server that counts the requests for them.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -107,7 +107,7 @@ impl Page {
         Self { html, json: json!({ "comparison": comparison }), directory }
     }
 
-    /// What a reader of the source sees.
+    /// The text in the source of a page.
     pub(crate) fn text(&self) -> String {
         let parts = self.html.split('<');
         let text: String = parts.map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect();

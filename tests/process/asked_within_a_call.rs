@@ -175,15 +175,15 @@ fn printing<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
 }
 
 #[test]
-fn beside_nothing() {
-    alone("asked_within_a_call::beside_nothing", || {
+fn a_call_is_one_row_beside_nothing() {
+    alone("asked_within_a_call::a_call_is_one_row_beside_nothing", || {
         each_call_is_one_row(|ledger, _| tracing_subscriber::registry().with(ledger), false);
     });
 }
 
 #[test]
-fn with_fmt_first() {
-    alone("asked_within_a_call::with_fmt_first", || {
+fn a_call_is_one_row_with_fmt_first() {
+    alone("asked_within_a_call::a_call_is_one_row_with_fmt_first", || {
         each_call_is_one_row(
             |ledger, _| tracing_subscriber::registry().with(printing().and_then(ledger)),
             true,
@@ -192,15 +192,15 @@ fn with_fmt_first() {
 }
 
 #[test]
-fn with_fmt_last() {
-    alone("asked_within_a_call::with_fmt_last", || {
+fn a_call_is_one_row_with_fmt_last() {
+    alone("asked_within_a_call::a_call_is_one_row_with_fmt_last", || {
         each_call_is_one_row(|ledger, _| tracing_subscriber::registry().with(ledger).with(printing()), true);
     });
 }
 
 #[test]
-fn with_a_filtered_layer_first() {
-    alone("asked_within_a_call::with_a_filtered_layer_first", || {
+fn a_call_is_one_row_with_a_filtered_layer_first() {
+    alone("asked_within_a_call::a_call_is_one_row_with_a_filtered_layer_first", || {
         each_call_is_one_row(
             |ledger, other| tracing_subscriber::registry().with(other.and_then(ledger)),
             false,
@@ -209,8 +209,8 @@ fn with_a_filtered_layer_first() {
 }
 
 #[test]
-fn with_a_filtered_layer_last() {
-    alone("asked_within_a_call::with_a_filtered_layer_last", || {
+fn a_call_is_one_row_with_a_filtered_layer_last() {
+    alone("asked_within_a_call::a_call_is_one_row_with_a_filtered_layer_last", || {
         each_call_is_one_row(
             |ledger, other| tracing_subscriber::registry().with(ledger.and_then(other)),
             false,
@@ -219,8 +219,8 @@ fn with_a_filtered_layer_last() {
 }
 
 #[test]
-fn with_fmt_and_a_filtered_layer() {
-    alone("asked_within_a_call::with_fmt_and_a_filtered_layer", || {
+fn a_call_is_one_row_with_fmt_and_a_filtered_layer() {
+    alone("asked_within_a_call::a_call_is_one_row_with_fmt_and_a_filtered_layer", || {
         each_call_is_one_row(
             |ledger, other| tracing_subscriber::registry().with(ledger.and_then(other)).with(printing()),
             true,

@@ -1,4 +1,4 @@
-//! A filtered layer beside ours and real queries between spans cost neither of us a span.
+//! Neither the ledger nor a filtered layer beside it loses a span when real queries run between spans.
 //!
 //! sqlx asks `log_enabled!`, which leaves another filter's answer behind on the thread: a layer whose filter
 //! answers `always` then recorded 1 span of 1000 (tokio-rs/tracing#2519).

@@ -1,5 +1,5 @@
-//! A ledger changes nothing for the rest of the program: neither its level, nor what is heard of an event that is
-//! emitted while another is being recorded. In a process of its own, as both are the whole program's.
+//! A ledger changes nothing for the rest of the program: neither its level, nor the events that other layers see while
+//! another event is being recorded. In a process of its own, as both are the whole program's.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! The account is told to a recorder of the `metrics` crate under OpenTelemetry's names. In a process of its own, as
-//! the recorder is the whole program's.
+//! `Stats` go to a recorder of the `metrics` crate under OpenTelemetry's names. In a process of its own, as the recorder is
+//! the whole program's.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

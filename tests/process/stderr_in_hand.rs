@@ -1,5 +1,5 @@
-//! A thread that holds stderr, as `eprintln!` does while it formats what it is given, is waited for by whoever has
-//! something to say, and waits for nobody itself.
+//! A thread holds stderr while `eprintln!` formats its arguments. Threads that print notices wait for it, and it waits for
+//! none of them.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};

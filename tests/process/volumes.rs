@@ -14,7 +14,7 @@ use tracing_ledger::{Error, Guard, Row, builder};
 use tracing_subscriber::prelude::*;
 
 const SERVICE: u32 = 1000;
-/// What Kubernetes calls `fsGroup`.
+/// The group that Kubernetes calls `fsGroup`.
 const GROUP: u32 = 2000;
 const ROWS: usize = 10;
 
@@ -75,7 +75,7 @@ fn open(spool: &Path, store: impl Store) -> Result<(Dispatch, Guard), Error> {
     Ok((tracing_subscriber::registry().with(layer).into(), guard))
 }
 
-/// A service whose database is away leaves rows.
+/// A service whose database is down leaves rows.
 fn leave_rows(spool: &Path) {
     let (dispatch, guard) = open(spool, Hanging).expect("a ledger");
     tracing::dispatcher::with_default(&dispatch, || {

@@ -1,4 +1,4 @@
-//! A service whose database is away for the whole of its life loses nothing: the next one fills the table.
+//! A service whose database is down for its whole life loses nothing: the next process fills the table.
 
 use std::net::TcpListener;
 use std::time::Instant;

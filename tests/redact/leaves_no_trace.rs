@@ -1,6 +1,6 @@
 //! A redacted value is nowhere: not in the database as `pg_dump` shows it, not in the bytes of SQLite's files, not in
-//! those of the spool and its quarantine, not in what a store is given. Whatever way it came: typed, by `Debug`, late,
-//! overwritten, inherited, in a tracing event, in an error or in a panic.
+//! those of the spool and its quarantine, not in the rows that a store gets. It may come typed, by `Debug`, late,
+//! overwritten, inherited, in an event, in an error or in a panic.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -19,7 +19,7 @@ use tracing_subscriber::registry::Registry;
 
 /// In every value that must not be found.
 const SECRET: &[u8] = b"s3cret";
-/// In one value of every row: what is searched in is where the rows are.
+/// In one value of every row, to show that the search looks where the rows are.
 const OPEN: &[u8] = b"0pen";
 /// Rows that [`calls`] makes.
 const ROWS: usize = 7;
@@ -95,8 +95,8 @@ fn write(ledger: (LedgerLayer<Registry>, Guard)) {
     assert_eq!(run(ledger, DEADLINE).written, ROWS as u64);
 }
 
-/// All bytes in the files of a folder. SQLite's log goes by itself, once what is in it is in the file of the database:
-/// so that is read last.
+/// All bytes in the files of a folder. SQLite deletes its log once the contents are in the file of the database, so that
+/// file is read last.
 fn bytes_in(folder: &Path) -> Vec<u8> {
     let files = fs::read_dir(folder).expect("the folder is there");
     let mut paths: Vec<_> = files.map(|file| file.expect("a file").path()).collect();

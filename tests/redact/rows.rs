@@ -74,7 +74,7 @@ fn where_two_names_cover_a_field_it_is_dropped() {
 }
 
 #[test]
-fn what_a_span_redacts_is_redacted_for_those_that_inherit_it() {
+fn a_redacted_field_is_redacted_in_the_rows_that_inherit_it() {
     let rows = rows(
         r#"
         [[rule]]

@@ -200,13 +200,14 @@ fn a_mistake_in_the_arguments_is_named_with_what_to_write() {
         (&["report", "--since"], "a value is missing: --since <TIME>"),
         (
             &["report", "--since", "-7d"],
-            "--since <TIME>, a span counts back from now and has no sign, such as 7d",
+            "--since <TIME>, a length of time counts back from now and has no sign, such as 7d",
         ),
         (&["report", "--from", "soon"], "--from <TIME>, use a time such as"),
         (&["report", "--to=soon"], "--to <TIME>, use a time such as"),
         (&["report", "--database-url"], "a value is missing: --database-url <URL>"),
         (&["report", "--format"], "a value is missing: --format <FORMAT>, use text, md, json, csv"),
         (&["report", "--since", "1h", "--since", "2h"], "an option is given more than once: --since <TIME>"),
+        (&["compare", "7d..", "--runs", "1d..", "2d..1d"], "use only one of "),
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -215,7 +216,7 @@ fn a_mistake_in_the_arguments_is_named_with_what_to_write() {
 }
 
 #[tokio::test]
-async fn a_question_that_no_row_can_answer_is_told() {
+async fn a_question_that_no_row_can_answer_is_refused_with_the_remedy() {
     let file = ledger_with_a_call().await;
     let ask = |more: &[&str]| run(&[&["report", "--database-url", &file.url()][..], more].concat());
     for (more, status, message) in [
@@ -259,7 +260,7 @@ fn a_server_that_is_not_there_a_full_disk_and_a_directory_are_named_with_what_to
 }
 
 #[tokio::test]
-async fn a_span_may_reach_back_before_the_first_year() {
+async fn a_length_of_time_may_reach_back_before_the_first_year() {
     let file = ledger_with_a_call().await;
     let postgres = Cluster::shared().database();
     for url in [file.url(), postgres.clone()] {

@@ -1,4 +1,4 @@
-//! `tracing-ledger compare` and `baseline save` over rows in Postgres: what they decide, and their exit status.
+//! `tracing-ledger compare` and `baseline save` over rows in Postgres: their verdicts, and their exit status.
 
 mod baseline;
 mod gates;
@@ -70,9 +70,9 @@ fn no_answer_is_status_2() {
             &["version=1.0", "version=1.1", "--event", "api.call,api.none"],
             "no rows of the event type api.none",
         ),
-        (&["version=1.0", "version=1.1", "--gate", "p50>=+10%"], "write p50<=+10%"),
+        (&["version=1.0", "version=1.1", "--gate", "p50>=+10%"], "write median<=+10%"),
         (&["version=1.0", "version=1.1", "--gate", "success<=-1pt"], "write success>=-1pt"),
-        (&["version=1.0", "version=1.1", "--gate", "p97<=+5%"], "no metric has that name: use p50"),
+        (&["version=1.0", "version=1.1", "--gate", "p97<=+5%"], "no metric has that name: use median"),
         (&["version=1.0", "version=1.1", "--gate", "attempts.mean<=2"], "no event type has attempts.mean"),
         (&["version=1.0", "version=1.1", "--where", "route"], "a condition is"),
         (&["version=1.0"], "required arguments were not provided"),
@@ -85,7 +85,7 @@ fn no_answer_is_status_2() {
 }
 
 #[test]
-fn a_key_that_no_row_has_is_told() {
+fn a_key_that_no_row_has_is_named() {
     let note = "note: no row has the key rout: check its name\n";
     let sides = ["version=1.0", "version=1.1", CALLS[0], CALLS[1]];
     assert_compared(&[&sides[..], &["--by", "rout,route"]].concat(), 0, note);

@@ -314,7 +314,7 @@ async fn losses_count_whatever_rows_are_asked_for() {
 }
 
 #[tokio::test]
-async fn without_a_wish_for_details_there_are_none() {
+async fn without_the_option_a_report_has_no_details() {
     let (_, sqlite) = filled().await;
     let answer = ask(&Question::new(), &sqlite.url()).await;
     assert!(answer.losses.is_none() && answer.events.iter().all(|event| event.detail.is_none()));

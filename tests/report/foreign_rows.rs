@@ -181,7 +181,7 @@ async fn contexts_in_other_columns_of_postgres_are_read() {
     }
 }
 
-/// What the ledger can write it can read.
+/// The report reads every table that the ledger can write to.
 #[tokio::test]
 async fn every_shape_of_the_table_in_postgres_is_read() {
     let cluster = Cluster::shared();

@@ -1,4 +1,4 @@
-//! Rows of any event type are grouped by the keys that one asks for, and found by conditions.
+//! Rows of any event type are grouped by the keys of the question, and selected by conditions.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

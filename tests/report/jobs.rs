@@ -1,4 +1,4 @@
-//! What became of jobs, and of the bookings whose flow did not succeed.
+//! The results of jobs, and the bookings that jobs took over from a flow.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -35,7 +35,7 @@ async fn attempts_and_times_of_jobs_are_counted() {
     };
     let job = jobs(&[job(0, 1, 10, 100), job(1, 1, 20, 100), job(2, 4, 70, 200)]).await;
     assert_eq!((job.jobs, job.attempts.n, job.attempts.mean), (3, 3, Some(2.0)));
-    assert_eq!((job.attempts.p50, job.attempts.max), (Some(1.0), Some(4.0)));
+    assert_eq!((job.attempts.median, job.attempts.max), (Some(1.0), Some(4.0)));
     assert!(job.attempts.p90.is_some_and(|p90| (p90 - 3.4).abs() < 1e-9), "{:?}", job.attempts);
     let bars: Vec<_> =
         job.attempts.histogram.iter().map(|bar| (bar.attempts, bar.count, bar.cumulative)).collect();

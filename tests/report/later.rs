@@ -34,7 +34,7 @@ fn rate(report: &Report) -> f64 {
 }
 
 #[tokio::test]
-async fn later_rows_are_told_and_are_in_no_rate() {
+async fn later_rows_are_counted_and_are_in_no_rate() {
     let file = database(100, 20).await;
     let told = report_since(&file.url(), None).await;
     assert_eq!((told.events[0].figures.calls, told.later), (121, 20));

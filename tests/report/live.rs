@@ -48,7 +48,7 @@ async fn insert(url: &str, rows: &[Row]) {
     Postgres::from_url(url).expect("a URL").insert(rows, Attempt::First).await.expect("stored");
 }
 
-/// Looks, and holds what it sees against a report of the same window.
+/// Looks, and compares the view with a report of the same window.
 async fn assert_same(live: &mut Live, question: &Question, url: &str) -> LiveView {
     live.look().await.expect("it is read");
     let view = live.view(SystemTime::now()).await.expect("a view");

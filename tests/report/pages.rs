@@ -41,7 +41,7 @@ struct Element {
     text: String,
 }
 
-/// What ends where an element of this name begins.
+/// The elements that end where an element of this name begins.
 fn ended_by(name: &str) -> &'static [&'static str] {
     match name {
         "td" | "th" => &["td", "th"],

@@ -76,7 +76,7 @@ fn sqlite_has_its_own() {
 }
 
 #[test]
-fn what_is_no_name_is_refused() {
+fn a_text_that_is_no_table_name_is_refused() {
     let output = schema(&["--table", "a.b.c"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("SCHEMA.TABLE"), "{output:?}");

@@ -1,4 +1,4 @@
-//! `tracing-ledger serve`: the page on this machine, for who knows its address.
+//! `tracing-ledger serve`: the page on this machine, for readers who know its address.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -145,7 +145,7 @@ async fn the_page_has_the_figures_of_the_report() {
 }
 
 #[tokio::test]
-async fn who_does_not_know_the_address_learns_nothing() {
+async fn a_reader_without_the_address_learns_nothing() {
     let url = database(Cluster::shared()).await;
     let server = Server::start(&url, &[]);
     let other = format!("/{}/", "0".repeat(32));
@@ -200,9 +200,9 @@ async fn every_answer_has_the_headers_that_protect_it() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_named_without_its_password() {
+async fn a_database_that_does_not_answer_is_named_without_its_password() {
     let server = Server::start("postgres://bob:hunter2@127.0.0.1:1/app", &[]);
-    for (path, part) in [("", "<h1>The database is away</h1>"), ("report.json", "{\"error\":")] {
+    for (path, part) in [("", "<h1>The database does not answer</h1>"), ("report.json", "{\"error\":")] {
         let (status, head, body) = server.get(&server.path(path));
         assert_eq!(status, 503, "{body}");
         assert!(body.contains(part) && body.contains("cannot connect to Postgres"), "{body}");

@@ -1,4 +1,4 @@
-//! Rows are read from the table that one names, in Postgres and in SQLite.
+//! Rows are read from the table that is named, in Postgres and in SQLite.
 
 use std::process::{Command, Output};
 use std::time::SystemTime;

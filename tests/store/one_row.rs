@@ -56,7 +56,7 @@ impl Service {
         Cluster::shared().psql(&self.owner, sql)
     }
 
-    /// Waits until a flush in vain says all these words; its message.
+    /// Waits until the message of a failed flush has all these words, and returns it.
     #[track_caller]
     pub(crate) fn until_flush_says(&self, words: &[&str]) -> String {
         let mut message = String::new();
@@ -149,7 +149,7 @@ fn a_trigger_that_raises_for_all_rows_holds_them_until_it_is_gone() {
 }
 
 #[test]
-fn a_row_that_came_alone_is_told_by_the_next_one() {
+fn a_row_that_came_alone_is_quarantined_once_the_next_one_passes() {
     let service = Service::new(&trigger("NEW.context ->> 'n' = '0'", "RAISE EXCEPTION 'no'"), batches());
     service.calls(0..1);
     service.until_flush_says(&["Postgres: no"]);

@@ -70,7 +70,7 @@ async fn a_row_whose_booking_is_locked_waits_and_holds_up_no_other_row() {
 }
 
 #[tokio::test]
-async fn the_same_by_copy() {
+async fn a_copied_row_whose_booking_is_locked_waits_and_holds_up_no_other_row() {
     waits_for_a_lock(Postgres::COPY_FROM_ROWS as u64).await;
 }
 
@@ -130,7 +130,7 @@ fn many_rows_without_their_booking_are_no_drift() {
 }
 
 #[test]
-fn a_shutdown_leaves_them_in_the_spool_and_the_next_process_sends_them() {
+fn a_shutdown_leaves_waiting_rows_in_the_spool_and_the_next_process_sends_them() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let spool = || grace(HOUR).spool_dir(dir.path().join("spool"));
     let service = Service::new(KEYS, spool());
@@ -151,7 +151,7 @@ fn a_shutdown_leaves_them_in_the_spool_and_the_next_process_sends_them() {
 }
 
 #[test]
-fn a_shutdown_without_a_spool_writes_them_without_it() {
+fn a_shutdown_without_a_spool_writes_waiting_rows_without_the_reference() {
     let service = Service::new(KEYS, tracing_ledger::builder());
     service.calls(100..130);
     service.call(7, Some(BOOKING), None);
@@ -231,7 +231,7 @@ fn rows_without_a_partition_wait_and_hold_up_no_other_row() {
 }
 
 #[tokio::test]
-async fn sqlite_waits_too_and_goes_without_what_has_a_key() {
+async fn rows_of_sqlite_wait_too_and_go_without_a_reference_that_has_a_key() {
     const GRACE: Duration = Duration::from_secs(1);
     for (restaurants, deferred, expected) in [
         ("", "", format!("-|{RESTAURANT}|{BOOKING}|-")),

@@ -47,7 +47,7 @@ async fn insert(url: &str, rows: &[Row]) -> Result<(), InsertError> {
     Postgres::from_url(url).expect("readable").insert(rows, Attempt::First).await
 }
 
-/// What the table has of 3000 rows, sent at once or ten by ten.
+/// The contents of the table after 3000 rows, sent at once or ten by ten.
 async fn contents(changes: &str, at_once: usize) -> String {
     let (owner, url) = table("shaped", changes);
     let rows = batch(3000);

@@ -147,19 +147,19 @@ async fn a_certificate_file_that_is_not_there_is_named_by_its_parameter() {
 }
 
 #[tokio::test]
-async fn where_the_server_takes_tls_alone_a_login_without_it_is_told_so() {
+async fn a_login_without_tls_is_refused_with_the_remedy_where_the_server_requires_tls() {
     let refused = SERVER.insert("localhost", "sslmode=disable").await;
     assert_eq!(refused.as_ref().err().map(InsertError::failure), Some(Failure::Hold));
     assert_refused(refused, "then the URL needs sslmode=verify-full");
 }
 
 #[tokio::test]
-async fn allow_does_with_tls_what_the_server_takes_by_tls_alone() {
+async fn sslmode_allow_uses_tls_where_the_server_takes_nothing_else() {
     SERVER.insert("localhost", "sslmode=allow").await.expect("stored");
 }
 
 #[tokio::test]
-async fn where_the_server_has_no_tls_it_is_not_done_without() {
+async fn a_login_that_requires_tls_fails_where_the_server_has_none() {
     let url = format!("{}?sslmode=require", Cluster::shared().database());
     assert_refused(insert(&url).await, "the server offers no TLS");
 }

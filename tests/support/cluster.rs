@@ -30,7 +30,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The server that all tests of this binary share, started by whoever asks first.
+    /// The server that all tests of this binary share, started by the first test that asks.
     pub fn shared() -> &'static Self {
         static SHARED: LazyLock<Cluster> = LazyLock::new(Cluster::start);
         &SHARED
@@ -123,7 +123,7 @@ impl Cluster {
         self.try_psql(url, sql).unwrap_or_else(|stderr| panic!("psql failed on\n{sql}\n{stderr}"))
     }
 
-    /// As [`psql`](Self::psql), with what the first failing statement says as the error.
+    /// As [`psql`](Self::psql). The error is the message of the first statement that fails.
     pub fn try_psql(&self, url: &str, sql: &str) -> Result<String, String> {
         let mut psql = Command::new(self.bin.join("psql"))
             .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url])

@@ -1,4 +1,4 @@
-//! A store that keeps whoever writes waiting until it is opened.
+//! A store that keeps its writer waiting until it is opened.
 
 use std::future::Future;
 

@@ -45,7 +45,7 @@ impl Terminal {
         self.tmux(&["resize-window", "-x", &columns, "-y", &lines]);
     }
 
-    /// What the terminal shows.
+    /// The text that the terminal shows.
     pub fn pane(&self) -> String {
         self.tmux(&["capture-pane", "-p"])
     }

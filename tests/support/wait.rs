@@ -1,4 +1,4 @@
-//! Waits for what no event announces. How long that takes depends on the machine, so nothing else is expected of it.
+//! Waits for states that no event announces. How long that takes depends on the machine, so nothing else is expected of it.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! The service that is to suffer in a process of its own: this program once more, which says over a pipe what is safe.
+//! The service under torture, in a process of its own: this program once more, which reports over a pipe how many calls are
+//! safe.
 
 use std::env;
 use std::io::{BufRead, BufReader, Read as _, Write as _, stdin, stdout};
@@ -70,7 +71,7 @@ impl ServiceProcess {
         Self { child, said }
     }
 
-    /// Waits until it has said for the first time what is safe.
+    /// Waits until it has reported safe calls for the first time.
     pub(crate) fn wait_until_up(&mut self) -> Option<u64> {
         number(&mut self.said)
     }
@@ -83,7 +84,7 @@ impl ServiceProcess {
         }
     }
 
-    /// Kills it with SIGKILL; the last it said, which is how many calls are safe.
+    /// Kills it with SIGKILL. Returns the number of safe calls that it reported last.
     pub(crate) fn kill(mut self) -> Option<u64> {
         self.child.kill().expect("it is there to be killed");
         self.child.wait().expect("it is gone");
@@ -121,7 +122,7 @@ pub(crate) fn is_wanted() -> bool {
 }
 
 /// Makes its calls, and says again and again how many are safe, until it is killed or standard input ends. Then it
-/// shuts down and says what it came to.
+/// shuts down and reports its `Stats`.
 pub(crate) fn run() -> ExitCode {
     let service = ServicePlan::from_json(&env::var(SERVICE).expect("it was looked for"));
     let (dispatch, guard) = service.ledger();

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::SystemTime;
 
 static SECONDS: AtomicI64 = AtomicI64::new(0);
-/// Since when the clock has been how far ahead, by one that is right.
+/// The moments of the jumps by a right clock, each with how far the clock is ahead from then on.
 static HISTORY: Mutex<Vec<(SystemTime, i64)>> = Mutex::new(Vec::new());
 
 thread_local! {

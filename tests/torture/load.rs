@@ -46,7 +46,7 @@ pub(crate) struct Call {
     pub(crate) rejected: bool,
 }
 
-/// The fields of the call number `n`, the same for whoever asks.
+/// The fields of the call number `n`, always the same.
 #[derive(Debug, PartialEq)]
 pub(crate) struct CallFields {
     pub(crate) text: String,

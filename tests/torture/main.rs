@@ -1,7 +1,7 @@
-//! The torture suite: everything a ledger promises, while its surroundings fall to pieces.
+//! The torture suite: everything that a ledger promises, while the things around it fail.
 //!
 //! A [fault](faults::ALL) is one way things go wrong. It gets a [scene](scene::Scene): a fresh database behind a
-//! [proxy](proxy::Proxy) of our own, a ledger, and callers whose calls are numbered. When it is over, the
+//! [proxy](proxy::Proxy), a ledger, and callers whose calls are numbered. When it is over, the
 //! [oracle](oracle::Oracle) says where every single call is. Run by `cargo test` each fault comes once, small;
 //! `scripts/torture --minutes 20` goes on in growing rounds. Every run prints its seed, and takes one.
 //!

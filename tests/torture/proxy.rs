@@ -58,7 +58,7 @@ pub(crate) enum CutKind {
     Orderly,
     /// In a reset for both.
     Reset,
-    /// In a reset for the client. The server hears nothing of it: whoever it spoke to is not there any more.
+    /// In a reset for the client. The server is not informed: its peer is not there any more.
     Vanished,
 }
 

@@ -14,7 +14,7 @@ pub(crate) fn list(faults: &[&Fault]) {
     }
 }
 
-/// Says what is wrong with what was asked for.
+/// Reports a wrong argument.
 pub(crate) fn refuse(wrong: &str) -> ExitCode {
     println!("{wrong}");
     ExitCode::from(2)
@@ -65,7 +65,7 @@ impl TortureReport {
         self.began.elapsed()
     }
 
-    /// Takes down what a try came to: nothing when it failed.
+    /// Notes the figures of a try; `None` if it failed.
     pub(crate) fn add(&mut self, fault: &'static str, took: Duration, outcome: Option<FaultVerdict>) {
         match outcome {
             Some(_) => println!("test {fault} ... ok"),

@@ -1,4 +1,4 @@
-//! Chance that can be had again: the same seed gives the same run, as far as the choices are ours.
+//! Random numbers that can be repeated: the same seed gives the same choices.
 
 use std::ops::Range;
 use std::time::Duration;

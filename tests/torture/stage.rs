@@ -1,4 +1,4 @@
-//! The database of a scene, and what is looked at when its ledger is gone.
+//! The database of a scene, and the checks after its ledger is gone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,7 +82,7 @@ impl Stage {
         self.cluster = cluster;
     }
 
-    /// Waits until the server has ended whatever it was doing for the ledger.
+    /// Waits until the server has ended its work for the ledger.
     pub(crate) fn wait_for_sessions(&self) {
         let open = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{}'", self.role);
         until(DRAINED_WITHIN, "the sessions of the ledger end", || self.psql(&open) == "0");

@@ -1,7 +1,7 @@
 //! Small disks: file systems in memory, mounted where nobody else sees them.
 //!
-//! The whole suite runs in a mount namespace of its own when it may, so that whatever it mounts is gone with its
-//! last process, however that ends.
+//! The whole suite runs in a mount namespace of its own when it may, so that its mounts are gone with its last process,
+//! however that ends.
 
 use std::env;
 use std::fs;
@@ -12,7 +12,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// Set in a namespace of our own.
+/// Set in a namespace of its own.
 const INSIDE: &str = "LEDGER_TORTURE_NAMESPACE";
 const UNSHARE: [&str; 3] = ["--mount", "--propagation", "private"];
 
@@ -40,7 +40,7 @@ pub(crate) struct Tmpfs {
 }
 
 impl Tmpfs {
-    /// A disk of that size for whoever owns this folder.
+    /// A disk of that size for the owner of this folder.
     pub(crate) fn mount(owner: &Path, megabytes: u32) -> Self {
         let owner = fs::metadata(owner).expect("the folder is there");
         let dir = tempfile::Builder::new().prefix("ledger-disk-").tempdir().expect("a temporary folder");

@@ -20,7 +20,7 @@ pub(crate) struct DiskFailure {
     pub(crate) when: &'static str,
 }
 
-/// Lets calls of a process fail with EIO, and keeps what it says on stderr.
+/// Lets calls of a process fail with EIO, and keeps its stderr.
 pub(crate) struct Tracer {
     dir: TempDir,
 }

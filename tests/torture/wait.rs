@@ -1,4 +1,4 @@
-//! Waiting for what no event announces: a server's state, a counter, the end of a stretch of load.
+//! Waits for states that no event announces: a server's state, a counter, the end of a stretch of load.
 
 use std::thread;
 use std::time::{Duration, Instant};

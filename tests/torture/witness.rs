@@ -1,4 +1,4 @@
-//! Hears whatever the ledger says through `tracing`: it must say nothing. Its driver may, of notices of the server.
+//! Counts the events that the ledger emits through `tracing`: there must be none. Its driver may emit the server's notices.
 
 use std::sync::Mutex;
 

@@ -209,7 +209,7 @@ impl SpoolDir {
     }
 }
 
-/// A database that is away.
+/// A database that is down.
 pub(crate) fn away() -> impl Store {
     Answers(|_: &[Row], _| failed(Failure::Retry))
 }

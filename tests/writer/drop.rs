@@ -29,7 +29,7 @@ fn a_store_that_hangs_costs_no_more_than_the_timeout() {
 }
 
 #[test]
-fn a_panic_that_unwinds_through_it_goes_on() {
+fn a_panic_that_unwinds_through_the_guard_goes_on() {
     let memory = Memory::default();
     let (dispatch, guard) = open(untimed(), memory.clone());
     let unwound = catch_unwind(AssertUnwindSafe(move || {

@@ -13,7 +13,7 @@ use tracing_ledger::{Overflow, Row};
 use crate::books::{Answers, DEADLINE, SOON, emit, failed, gate, numbers, open, untimed};
 
 #[test]
-fn all_that_was_accepted_is_written() {
+fn a_flush_writes_every_accepted_record() {
     let memory = Memory::default();
     let (dispatch, guard) = open(untimed().batch_size(7), memory.clone());
     for end in [1, 30, 31] {
@@ -26,13 +26,13 @@ fn all_that_was_accepted_is_written() {
 }
 
 #[test]
-fn with_nothing_to_write_it_returns() {
+fn a_flush_with_nothing_to_write_returns() {
     let (_, guard) = open(untimed(), gate().0);
     assert_eq!(guard.flush(DEADLINE).expect("there is nothing").accepted, 0);
 }
 
 #[test]
-fn a_late_one_says_what_is_written_and_what_is_not() {
+fn a_late_flush_says_how_many_rows_are_written_and_how_many_are_not() {
     let (store, keeper) = gate();
     let (dispatch, guard) = open(untimed().batch_size(2), store);
     emit(&dispatch, 0..2);
@@ -50,7 +50,7 @@ fn a_late_one_says_what_is_written_and_what_is_not() {
 }
 
 #[test]
-fn it_has_the_store_tried_soon() {
+fn a_flush_has_the_store_tried_soon() {
     let (tried, tries) = crossbeam_channel::unbounded();
     let store = Answers(move |_: &[Row], _| {
         tried.send(()).ok();
@@ -66,7 +66,7 @@ fn it_has_the_store_tried_soon() {
 }
 
 #[test]
-fn many_of_them_leave_a_database_that_is_away_alone() {
+fn many_flushes_leave_a_database_that_is_down_alone() {
     let tries = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&tries);
     let store = Answers(move |_: &[Row], _| {
@@ -84,7 +84,7 @@ fn many_of_them_leave_a_database_that_is_away_alone() {
 }
 
 #[test]
-fn it_does_not_wait_for_what_comes_after_it() {
+fn a_flush_does_not_wait_for_later_records() {
     let (store, keeper) = gate();
     let (dispatch, guard) = open(untimed().batch_size(1), store);
     emit(&dispatch, [0]);
@@ -121,7 +121,7 @@ fn flushes_from_many_threads_are_all_answered() {
 }
 
 #[test]
-fn it_does_not_overlook_a_row_that_busy_threads_overtake() {
+fn a_flush_does_not_overlook_a_row_that_busy_threads_overtake() {
     let rows = Arc::new(Mutex::new(HashSet::new()));
     let kept = Arc::clone(&rows);
     let store = Answers(move |batch: &[Row], _| {

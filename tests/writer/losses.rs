@@ -20,7 +20,7 @@ fn losses(memory: &Memory) -> Vec<Value> {
     losses.map(context).collect()
 }
 
-/// What a time in a row may lack of the clock's.
+/// The most by which a time in a row may be behind the clock.
 const MICROSECOND: Duration = Duration::from_micros(1);
 
 fn time(text: &Value) -> SystemTime {
@@ -103,7 +103,7 @@ fn without_a_loss_there_is_no_row() {
 }
 
 #[test]
-fn a_table_that_refuses_them_gets_all_other_rows() {
+fn a_table_that_rejects_rows_on_losses_gets_all_other_rows() {
     let store = Answers(move |batch: &[Row], _| {
         let refuses = |row| is_loss(row) || numbers([row]).iter().any(|number| [3, 13].contains(number));
         if batch.iter().any(refuses) { failed(Failure::Quarantine) } else { Ok(()) }
@@ -133,7 +133,7 @@ impl Store for Guarded {
 }
 
 #[test]
-fn a_table_that_refuses_them_for_a_while_gets_all_other_rows_and_then_them() {
+fn a_table_that_rejects_rows_on_losses_for_a_while_gets_all_other_rows_and_then_them() {
     for says in [Failure::Hold, Failure::Quarantine] {
         let (table, keeper) = gate();
         let is_mended = Arc::new(AtomicBool::new(false));

@@ -1,4 +1,4 @@
-//! The way from the queue into the store: what is lost and what is not, and who waits how long.
+//! The way from the queue into the store: losses, retries and waits.
 
 mod account;
 mod batches;

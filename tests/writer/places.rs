@@ -8,7 +8,7 @@ use tracing_ledger::store::Memory;
 use crate::books::{Answers, DEADLINE, emit, open, untimed};
 
 #[test]
-fn inside_a_current_thread_runtime() {
+fn the_guard_works_inside_a_current_thread_runtime() {
     let memory = Memory::default();
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
@@ -22,7 +22,7 @@ fn inside_a_current_thread_runtime() {
 }
 
 #[test]
-fn within_a_span_of_the_ledger() {
+fn the_guard_works_within_a_span_of_the_ledger() {
     let memory = Memory::default();
     let (dispatch, guard) = open(untimed(), memory.clone());
     tracing::dispatcher::with_default(&dispatch, || {
@@ -36,7 +36,7 @@ fn within_a_span_of_the_ledger() {
 }
 
 #[test]
-fn on_the_writers_own_thread_it_refuses_to_wait() {
+fn the_guard_refuses_to_wait_on_the_thread_of_the_writer() {
     let guard = Arc::new(OnceLock::<Guard>::new());
     let within = Arc::clone(&guard);
     let store = Answers(move |_: &[_], _| {

@@ -1,4 +1,4 @@
-//! What the store does not take is tried again, as the same rows.
+//! Rows that the store does not take are tried again as the same rows.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -79,7 +79,7 @@ fn a_batch_that_is_too_much_at_once_goes_in_halves() {
 }
 
 #[test]
-fn rows_wait_for_the_person_that_a_failure_calls_for() {
+fn rows_are_held_until_someone_fixes_the_database() {
     let mended = Arc::new(AtomicBool::new(false));
     let is_mended = Arc::clone(&mended);
     let store = Answers(

@@ -20,7 +20,7 @@ fn records_before_a_shutdown_are_written_and_later_ones_refused() {
 }
 
 #[test]
-fn it_cuts_an_insert_that_hangs_and_the_thread_ends() {
+fn a_shutdown_cuts_an_insert_that_hangs_and_the_thread_ends() {
     let (store, keeper) = gate();
     let (dispatch, guard) = open(untimed().batch_size(3), store);
     emit(&dispatch, 0..5);
@@ -32,7 +32,7 @@ fn it_cuts_an_insert_that_hangs_and_the_thread_ends() {
 }
 
 #[test]
-fn it_ends_the_wait_between_two_tries() {
+fn a_shutdown_ends_the_wait_between_two_tries() {
     let (tried, tries) = bounded(1000);
     let store = Answers(move |_: &[_], _| {
         tried.send(()).ok();
@@ -64,7 +64,7 @@ fn a_store_that_blocks_its_thread_does_not_hold_up_the_caller() {
 }
 
 #[test]
-fn no_time_at_all_writes_nothing_and_says_so() {
+fn a_shutdown_without_time_writes_nothing_and_says_so() {
     let memory = Memory::default();
     let (dispatch, guard) = open(untimed(), memory.clone());
     emit(&dispatch, 0..5);

@@ -16,7 +16,7 @@ use crate::books::{
     give_away, is_loss, numbers, open, until,
 };
 
-/// What is promised.
+/// The promise of the manual.
 const ON_DISK_WITHIN: Duration = Duration::from_millis(20);
 
 #[test]
@@ -93,7 +93,7 @@ fn a_full_spool_leaves_records_in_the_queue_and_goes_on_when_there_is_room() {
 }
 
 #[test]
-fn nobody_else_can_read_it() {
+fn nobody_else_can_read_the_spool() {
     let dir = SpoolDir::new();
     dir.leave(0..3);
     let mode = |path: &Path| path.metadata().expect("it is there").permissions().mode() & 0o777;
@@ -118,7 +118,7 @@ fn rows_that_cannot_be_read_back_are_counted_and_reported() {
     assert!(loss.context.contains(r#""cause":"corrupt""#), "{loss:?}");
 }
 
-/// The disk is away: a spool never costs a row that would be written without it.
+/// The disk fails: a spool never costs a row that would be written without it.
 #[test]
 fn a_disk_that_fails_is_bypassed() {
     let dir = SpoolDir::new();
@@ -181,7 +181,7 @@ impl Store for Narrow {
 }
 
 #[test]
-fn rows_that_are_written_by_then_are_not_put_there() {
+fn rows_that_are_written_before_the_end_are_not_put_on_disk() {
     let dir = SpoolDir::new();
     let (store, keeper) = gate();
     let (dispatch, guard) = open(dir.builder(), Narrow(store));
@@ -248,7 +248,7 @@ fn rows_that_were_only_in_a_directory_that_is_deleted_are_counted_and_reported()
 }
 
 #[test]
-fn nothing_waits_on_disk_where_the_directory_is_anothers() {
+fn no_row_waits_on_disk_where_the_directory_belongs_to_another_process() {
     let dir = SpoolDir::new();
     let (dispatch, guard, keeper) = ten_at_the_gate(&dir, 30);
     let _other = give_away(&dir.path());

@@ -168,7 +168,7 @@ fn bad_rows_in_memory_alone(dir: &SpoolDir, before: impl FnOnce(), then: impl Fn
 }
 
 #[test]
-fn a_rejected_row_delays_no_other_where_the_directory_is_anothers() {
+fn a_rejected_row_delays_no_other_where_the_directory_belongs_to_another_process() {
     let dir = SpoolDir::new();
     let (path, mut other) = (dir.path(), None);
     let picky = Answers(move |batch: &[Row], _| {

@@ -1,4 +1,4 @@
-//! What is in the spool when a process ends is sent by the next one, as the same rows.
+//! The next process sends the rows that a process leaves in the spool, as the same rows.
 
 use std::sync::{Arc, Mutex};
 

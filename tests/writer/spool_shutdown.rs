@@ -17,7 +17,7 @@ const SLACK: Duration = Duration::from_secs(60);
 /// Long enough for a busy machine to get everything onto disk; then the database is waited for in vain.
 const DISK_TIME: Duration = Duration::from_secs(2);
 
-/// The rows are sent by the next process, whatever this one came to.
+/// The rows are sent by the next process, however this one ended.
 #[track_caller]
 fn assert_all_are_sent(dir: &SpoolDir) {
     let (_, rows) = dir.next_process();
@@ -49,7 +49,7 @@ fn shut_down(_: &Dispatch, guard: Guard) {
 }
 
 #[test]
-fn with_an_insert_that_hangs() {
+fn every_row_is_on_disk_in_time_with_an_insert_that_hangs() {
     let (store, keeper) = gate();
     ends(store, |dispatch, guard| {
         keeper.wait();
@@ -58,7 +58,7 @@ fn with_an_insert_that_hangs() {
 }
 
 #[test]
-fn between_two_tries() {
+fn every_row_is_on_disk_in_time_between_two_tries() {
     ends(away(), |dispatch, guard| {
         guard.flush(SOON).expect_err("the database is away");
         shut_down(dispatch, guard);
@@ -66,17 +66,17 @@ fn between_two_tries() {
 }
 
 #[test]
-fn while_a_person_is_waited_for() {
+fn every_row_is_on_disk_in_time_while_rows_are_held() {
     ends(Answers(|_: &[_], _| failed(Failure::Hold)), shut_down);
 }
 
 #[test]
-fn with_a_store_that_panics() {
+fn every_row_is_on_disk_in_time_with_a_store_that_panics() {
     ends(Answers(|_: &[_], _| panic!("as the test wants")), shut_down);
 }
 
 #[test]
-fn inside_a_current_thread_runtime() {
+fn every_row_is_on_disk_in_time_inside_a_current_thread_runtime() {
     ends(away(), |dispatch, guard| {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async { shut_down(dispatch, guard) });
@@ -84,7 +84,7 @@ fn inside_a_current_thread_runtime() {
 }
 
 #[test]
-fn within_a_span() {
+fn every_row_is_on_disk_in_time_within_a_span() {
     ends(away(), |dispatch, guard| {
         tracing::dispatcher::with_default(dispatch, || {
             let _span = tracing::info_span!("no rule names it").entered();
@@ -94,7 +94,7 @@ fn within_a_span() {
 }
 
 #[test]
-fn when_the_guard_is_only_dropped() {
+fn every_row_is_on_disk_in_time_when_the_guard_is_only_dropped() {
     let (store, keeper) = gate();
     ends(store, |_, guard| {
         keeper.wait();
@@ -103,7 +103,7 @@ fn when_the_guard_is_only_dropped() {
 }
 
 #[test]
-fn while_a_panic_unwinds() {
+fn every_row_is_on_disk_in_time_while_a_panic_unwinds() {
     let (store, keeper) = gate();
     ends(store, |_, guard| {
         keeper.wait();
@@ -120,7 +120,7 @@ fn while_a_panic_unwinds() {
 /// Dropped by a panic, from within a span, inside a current-thread runtime, with no room in spool or queue, and over a
 /// Postgres that takes the connection and never answers.
 #[test]
-fn in_the_worst_place_of_all() {
+fn every_row_is_on_disk_in_time_in_the_worst_place_of_all() {
     let silent = TcpListener::bind(("127.0.0.1", 0)).expect("127.0.0.1 has a free port");
     let address = silent.local_addr().expect("a bound socket has an address");
     let dir = SpoolDir::new();
@@ -144,7 +144,7 @@ fn in_the_worst_place_of_all() {
 }
 
 #[test]
-fn with_no_time_at_all_the_rows_are_on_disk_a_moment_later() {
+fn a_shutdown_without_time_leaves_the_rows_on_disk_a_moment_later() {
     let (store, keeper) = gate();
     ends(store, |_, guard| {
         // The writer may end a moment too late for the guard to see it.
@@ -154,7 +154,7 @@ fn with_no_time_at_all_the_rows_are_on_disk_a_moment_later() {
 }
 
 #[test]
-fn with_a_full_spool_it_says_what_is_not_on_disk() {
+fn a_shutdown_with_a_full_spool_says_how_many_rows_are_not_on_disk() {
     let dir = SpoolDir::new();
     let (store, keeper) = gate();
     let (dispatch, guard) = open(dir.small(), store);

@@ -1,4 +1,4 @@
-//! The process lacks what a writer needs: files, or a reader of its stderr.
+//! The process lacks files or a reader of its stderr, which a writer needs.
 
 use std::env;
 use std::io::{ErrorKind, Write as _};

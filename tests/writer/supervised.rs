@@ -1,4 +1,4 @@
-//! A store that panics where nobody asked it for anything costs no row.
+//! A store that panics outside of an insert costs no row.
 
 use std::future::Future;
 use std::sync::Arc;

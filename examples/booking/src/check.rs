@@ -80,7 +80,7 @@ pub struct Check {
     given_twice: i64,
     statuses: Vec<(String, i64)>,
     stories: Vec<(Story, i64)>,
-    /// Figures of the rows that those of the log do not have.
+    /// The figures in which the log differs from the rows.
     differences: Vec<String>,
 }
 

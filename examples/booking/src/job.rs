@@ -20,7 +20,7 @@ const DELAYS: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(15), 
 /// So close to its start, a booking is left to the staff.
 const CUTOFF_MINUTES: i64 = 10;
 
-/// Attempts of a job: at least one, at most eleven, whatever the settings say.
+/// Attempts of a job: at least one and at most eleven, also if the settings ask for fewer or more.
 fn max_attempts(app: &App) -> i64 {
     app.settings.max_retries.saturating_add(1).clamp(1, 11)
 }

@@ -28,7 +28,7 @@ pub struct App {
     pub client: Client,
     /// The address of the provider, without a slash at the end.
     pub provider: String,
-    /// What the service counts without the ledger.
+    /// The service's own counts, which do not use the ledger.
     pub counters: Counters,
     /// One permit for each request with the card `held`, which the provider's stub does not answer.
     pub held: Semaphore,

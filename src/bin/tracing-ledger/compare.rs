@@ -18,7 +18,7 @@ const UNDECIDED: u8 = 2;
 
 #[derive(Subcommand)]
 pub(crate) enum Baseline {
-    /// Keeps what a later comparison needs, small enough to commit.
+    /// Saves the figures that a later comparison needs, in a file that is small enough to commit.
     Save(Save),
 }
 
@@ -119,7 +119,7 @@ pub(crate) fn baseline(command: &Baseline) -> ExitCode {
     }
 }
 
-/// Whether the text says which rows to save, so that it is no name of a file. A file of such a name can be written as `./NAME`.
+/// Whether this is a selection of rows in the place of the file. A file of such a name can be written as `./NAME`.
 fn names_rows(file: &Path) -> bool {
     let Some(text) = file.to_str().filter(|text| !text.contains('/')) else { return false };
     let is_end = |end: &str| end.is_empty() || end.starts_with(|first: char| first.is_ascii_digit());
@@ -200,15 +200,15 @@ fn output(options: &CompareOptions, compared: &Compared) -> Result<(), Box<dyn E
     write(options.out.as_deref(), &text)
 }
 
-/// With the rows of the side after, if it has some.
+/// The page has the rows of the side after, if that side has rows.
 fn html(options: &CompareOptions, compared: &Compared) -> Result<String, Box<dyn Error>> {
     let Some(after) = &options.after else { return Ok(compared.to_html()) };
-    let rows = options.choice.comparer()?;
-    let rows = super::runtime()?.block_on(rows.rows(after, compared))?;
+    let comparer = options.choice.comparer()?;
+    let rows = super::runtime()?.block_on(comparer.rows(after, compared))?;
     Ok(rows.map_or_else(|| compared.to_html(), |rows| page(&rows, Some(compared))))
 }
 
-/// No answer is never a pass.
+/// The status of a question without an answer is never that of a pass.
 fn no_answer(error: &dyn Error) -> ExitCode {
     complain("error", &format!("{error:#}"));
     ExitCode::from(UNDECIDED)

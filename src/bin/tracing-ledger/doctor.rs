@@ -1,6 +1,6 @@
-//! `tracing-ledger doctor`: looks whether a ledger works.
+//! `tracing-ledger doctor`: checks whether a ledger works.
 //!
-//! Exit status: 0 if nothing is wrong, 1 if something is wrong, 2 if something could not be looked at.
+//! Exit status: 0 if nothing is wrong, 1 if something is wrong, 2 if something could not be checked.
 
 use std::error::Error as _;
 use std::io;
@@ -44,7 +44,7 @@ impl Doctor {
             Ok(checkup) => checkup,
             Err(error) => {
                 super::complain("error", &format!("{error:#}"));
-                // Nothing was looked at.
+                // Nothing was checked.
                 return ExitCode::from(2);
             }
         };
@@ -58,7 +58,7 @@ impl Doctor {
         }
     }
 
-    /// Rules and variables that are wrong are findings, and the rest is looked at without them.
+    /// Rules and variables that are wrong are findings, and the rest is checked without them.
     fn look(&self) -> Result<Checkup, Error> {
         let mut faults = Checkup::default();
         let mut fault = |topic, error: Error| {
@@ -77,7 +77,7 @@ impl Doctor {
             None
         });
         let checkup = match (self.check(rules.clone()), rules) {
-            // Constants are made of variables when a ledger is built.
+            // Rules that can be read may still name a variable that is not set: constants are made when a ledger is built.
             (Err(error), Some(_)) => {
                 let checkup = self.check(None)?;
                 fault("rules", error);
@@ -85,9 +85,11 @@ impl Doctor {
             }
             (checkup, _) => checkup?,
         };
-        // Those of the built-in rules are of no interest then.
+        // Without the rules of the service the built-in ones were checked, which says nothing about the service.
         let has_rules = !faults.findings.iter().any(|finding| finding.topic == "rules");
-        faults.findings.extend(checkup.findings.into_iter().filter(|of| has_rules || of.topic != "rules"));
+        faults
+            .findings
+            .extend(checkup.findings.into_iter().filter(|finding| has_rules || finding.topic != "rules"));
         Ok(faults)
     }
 

@@ -5,6 +5,7 @@
 
 mod compare;
 mod doctor;
+mod length;
 mod output;
 mod progress;
 mod report;
@@ -13,7 +14,6 @@ mod rows;
 mod schema;
 mod serve;
 mod since;
-mod span;
 mod story;
 mod watch;
 
@@ -59,7 +59,7 @@ enum Command {
     Serve(Serve),
     /// Rolls past hours up into tables beside the rows, from which `report --rollup` answers at once.
     Rollup(RollupOptions),
-    /// Looks whether a ledger works: database, rights, table, rules and spool.
+    /// Checks whether a ledger works: database, rights, table, rules and spool.
     Doctor(Doctor),
     /// Prints the statements that make the table and its indexes.
     Schema(Schema),
@@ -68,7 +68,7 @@ enum Command {
 /// Exit status where no row is selected.
 const NO_ROW: u8 = 3;
 
-/// In messages.
+/// The commands, as messages list them.
 const COMMANDS: &str = "report, story, watch, serve, compare, baseline, rollup, doctor or schema";
 
 fn main() -> ExitCode {
@@ -184,10 +184,24 @@ fn kind(error: &clap::Error) -> String {
             format!("a command is missing: use {COMMANDS}")
         }
         Mistake::InvalidValue if has_no_value => "a value is missing".to_owned(),
-        // No two options exclude each other.
-        Mistake::ArgumentConflict => "an option is given more than once".to_owned(),
+        Mistake::ArgumentConflict => match excluded(error) {
+            Some(names) => format!("use only one of {names} and this argument"),
+            None => "an option is given more than once".to_owned(),
+        },
         kind => kind.to_string(),
     }
+}
+
+/// The arguments that exclude the wrong one; `None` if it is the same option again.
+fn excluded(error: &clap::Error) -> Option<String> {
+    let names = match error.get(ContextKind::PriorArg)? {
+        ContextValue::String(name) => name.clone(),
+        ContextValue::Strings(names) => names.join(", "),
+        _ => return None,
+    };
+    let is_again =
+        matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(name)) if *name == names);
+    (!is_again).then_some(names)
 }
 
 /// The name of an unknown option, or where another argument is, as its text is not shown.

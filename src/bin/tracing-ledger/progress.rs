@@ -1,4 +1,4 @@
-//! A line on a terminal that says how far a report is.
+//! A line on a terminal that says how many rows a report has read.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -14,7 +14,7 @@ const BAR: u64 = 30;
 /// Back to the beginning of the line, which is cleared.
 const CLEAR: &str = "\r\x1b[K";
 
-/// Shows how far a report is, until it is dropped.
+/// Shows the progress of a report until this is dropped.
 pub(super) struct ProgressLine {
     progress: Progress,
     /// `None` once it ends.
@@ -52,7 +52,7 @@ impl Drop for ProgressLine {
     fn drop(&mut self) {
         if let Some((end, thread)) = self.thread.take() {
             drop(end);
-            // It has nothing to say about its end.
+            // A panic of this thread is no failure of the report.
             thread.join().ok();
         }
     }
@@ -60,7 +60,7 @@ impl Drop for ProgressLine {
 
 fn put(line: &str) {
     let mut stderr = io::stderr();
-    // A line that cannot be shown stops nothing.
+    // A line that cannot be shown does not stop the report.
     write!(stderr, "{CLEAR}{line}").and_then(|()| stderr.flush()).ok();
 }
 

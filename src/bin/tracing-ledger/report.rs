@@ -22,7 +22,7 @@ pub(super) struct ReportOptions {
     #[arg(long, value_name = "KEYS", value_delimiter = ',')]
     by: Vec<String>,
 
-    /// Answers from what the command rollup has rolled up: at once, and with percentiles within 1 %
+    /// Answers from the tables of the command rollup: at once, with percentiles within 1 % of the exact ones
     #[arg(long)]
     rollup: bool,
 
@@ -47,7 +47,7 @@ impl ReportOptions {
             note_keys_of_no_row(self.keys_of_no_row(&answer));
             return Ok(ExitCode::SUCCESS);
         }
-        complain("note", &format!("no row is selected; {}", self.there_are().await?));
+        complain("note", &format!("no row is selected; {}", self.hint().await?));
         Ok(ExitCode::from(NO_ROW))
     }
 
@@ -95,7 +95,8 @@ impl ReportOptions {
         }
     }
 
-    async fn there_are(&self) -> Result<String, Box<dyn Error>> {
+    /// Where to look for the rows that were expected.
+    async fn hint(&self) -> Result<String, Box<dyn Error>> {
         if !self.rows.from_log.is_empty() {
             return Ok(
                 "a log has rows where a span closes: give the fmt layer .with_span_events(FmtSpan::CLOSE), \

@@ -30,7 +30,8 @@ pub(super) struct RollupOptions {
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
 
-    /// Looks for late rows from this time on: RFC 3339, or a span before now such as 90d [default: 14d; all at first]
+    /// Looks for late rows from this time on: RFC 3339, or a length of time before now such as 90d [default: 14d; all at
+    /// first]
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
 
@@ -38,7 +39,7 @@ pub(super) struct RollupOptions {
     #[arg(long)]
     create: bool,
 
-    /// Rolls up again all hours that have their rows still, for other rules or keys
+    /// Rolls up again, for other rules or keys, all hours whose rows are still there
     #[arg(long)]
     rebuild: bool,
 }

@@ -1,4 +1,4 @@
-//! Which rows a command is about.
+//! The options that select rows.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use tracing_ledger::report::{Question, event_types};
 use super::complain;
 use super::since::Since;
 
-/// More event types are not named in a message.
+/// A message names at most so many event types.
 const MOST_NAMES: usize = 20;
 
 #[derive(Args)]
@@ -19,7 +19,7 @@ pub(crate) struct RowsOptions {
     #[arg(long, value_name = "NAME", env = "TRACING_LEDGER_TABLE", default_value = tracing_ledger::Builder::DEFAULT_TABLE)]
     pub(crate) table: String,
 
-    /// Only rows of this event type; may be given again
+    /// Only rows of these event types, with commas between them; may be given again
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     pub(crate) event: Vec<String>,
 
@@ -32,7 +32,7 @@ pub(crate) struct RowsOptions {
     rules: Option<PathBuf>,
 }
 
-// Rows as they come.
+// Rows as they come. A doc comment would be shown as help.
 #[derive(Args)]
 pub(crate) struct LiveOptions {
     /// The database: postgres://…, or sqlite:… in a build with that feature; several are read as one (in the environment
@@ -69,7 +69,7 @@ pub(crate) struct PastOptions {
     #[command(flatten)]
     pub(crate) rows: RowsOptions,
 
-    /// Only rows from this time on: RFC 3339, a day or a time in UTC, or a span before now such as 2h or 7d
+    /// Only rows from this time on: RFC 3339, a day or a time in UTC, or a length of time before now such as 2h or 7d
     #[arg(long, value_name = "TIME", visible_alias = "from", allow_hyphen_values = true)]
     since: Option<Since>,
 

@@ -1,4 +1,4 @@
-//! A point in time, given as such or as a span before now.
+//! A point in time, given as such or as a length of time before now.
 
 use std::str::FromStr;
 use std::time::SystemTime;
@@ -16,9 +16,9 @@ impl FromStr for Since {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let moment = text.parse().ok().or_else(|| in_utc(text)).or_else(|| before(Timestamp::now(), text));
         let why = if text.starts_with('-') {
-            "a span counts back from now and has no sign, such as 7d"
+            "a length of time counts back from now and has no sign, such as 7d"
         } else {
-            "use a time such as 2026-01-31T08:00:00Z, a day such as 2026-01-31, or a span such as 90min, 2h or 7d"
+            "use a time such as 2026-01-31T08:00:00Z, a day such as 2026-01-31, or a length of time such as 90min, 2h or 7d"
         };
         Ok(Self(moment.ok_or(why)?.into()))
     }
@@ -29,14 +29,14 @@ fn in_utc(text: &str) -> Option<Timestamp> {
     Some(text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
-/// The moment `span` before `now`. Days have 24 hours; months are refused, as their lengths differ.
-fn before(now: Timestamp, span: &str) -> Option<Timestamp> {
-    let span: Span = span.parse().ok()?;
-    let span: SignedDuration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    if span.is_negative() { None } else { microseconds(now.checked_sub(span).ok()?) }
+/// The moment that lies `length` before `now`. Days have 24 hours; months are refused, as their lengths differ.
+fn before(now: Timestamp, length: &str) -> Option<Timestamp> {
+    let length: Span = length.parse().ok()?;
+    let length: SignedDuration = length.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    if length.is_negative() { None } else { microseconds(now.checked_sub(length).ok()?) }
 }
 
-/// As exact as answers name their window, so that the moment they name gives the same answer.
+/// Answers name their window in microseconds, and the moment that they name has to give the same answer.
 fn microseconds(moment: Timestamp) -> Option<Timestamp> {
     Timestamp::from_microsecond(moment.as_microsecond()).ok()
 }
@@ -58,9 +58,9 @@ mod tests {
     }
 
     #[test]
-    fn a_span_counts_back() {
+    fn a_length_of_time_counts_back() {
         let now: Timestamp = "2026-01-31T08:00:00Z".parse().expect("a time");
-        let ago = |span| before(now, span).map(|moment| moment.to_string());
+        let ago = |length| before(now, length).map(|moment| moment.to_string());
         assert_eq!(ago("2h").as_deref(), Some("2026-01-31T06:00:00Z"));
         assert_eq!(ago("7d").as_deref(), Some("2026-01-24T08:00:00Z"));
         assert_eq!(ago("1w 30min").as_deref(), Some("2026-01-24T07:30:00Z"));

@@ -40,7 +40,7 @@ enum StoryFormat {
     Text,
     /// One JSON object
     Json,
-    /// One page, that needs no network
+    /// One page that needs no network
     Html,
 }
 
@@ -48,7 +48,7 @@ impl StoryOptions {
     pub(super) async fn run(&self) -> Result<ExitCode, Box<dyn Error>> {
         let story = self.story().await?;
         if story.is_empty() {
-            complain("note", &nothing(&story));
+            complain("note", &not_found(&story));
             return Ok(ExitCode::from(NO_ROW));
         }
         let text = match self.format {
@@ -82,8 +82,8 @@ impl StoryOptions {
     }
 }
 
-/// What to do where no row has the id. The id is not repeated: it may be a URL in the wrong place.
-fn nothing(story: &Story) -> String {
+/// Says what to do where no row has the id. The id is not repeated: it may be a URL in the wrong place.
+fn not_found(story: &Story) -> String {
     let tried = match story.tried.as_slice() {
         [rest @ .., last] if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         [_] => "a key of the context".to_owned(),

@@ -32,7 +32,7 @@ pub(in crate::report) struct Pair {
     pub(in crate::report) metric: String,
     pub(in crate::report) before: Option<Estimate>,
     pub(in crate::report) after: Option<Estimate>,
-    /// Whether the side before differs from itself.
+    /// Whether the side before differs from itself: every other day, part or run from the rest.
     pub(super) unsteady: bool,
 }
 

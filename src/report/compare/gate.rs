@@ -1,6 +1,6 @@
 //! A gate as the command line writes it, such as `p95<=+10%`.
 
-use super::tally::{ATTEMPTS, LEVELS, SUCCESS};
+use super::tally::{ATTEMPTS, LEVELS, MEDIAN, SUCCESS};
 use crate::error::Error;
 use crate::report::stats::gates::Limit;
 
@@ -23,6 +23,7 @@ impl GateSpec {
             _ => return Err(mistake("a gate has one <= or >=")),
         };
         let (metric, bound) = (metric.trim(), bound.trim());
+        let metric = if metric == "p50" { MEDIAN } else { metric };
         if !metrics().any(|known| known == metric) {
             let known: Vec<_> = metrics().collect();
             return Err(mistake(&format!("no metric has that name: use {}", known.join(", "))));
@@ -89,7 +90,7 @@ mod tests {
     fn every_form_is_read() {
         for (text, is_change, limit) in [
             ("p95<=+10%", true, Limit::AtMost(1.1_f64.ln())),
-            ("p50<=-5%", true, Limit::AtMost(0.95_f64.ln())),
+            ("median<=-5%", true, Limit::AtMost(0.95_f64.ln())),
             ("p99<=800ms", false, Limit::AtMost(800.0)),
             ("p90<=1.5s", false, Limit::AtMost(1500.0)),
             ("p50 <= 250 µs", false, Limit::AtMost(0.25)),
@@ -102,6 +103,8 @@ mod tests {
             let gate = GateSpec::parse(text).expect(text);
             assert_eq!((gate.is_change, gate.limit), (is_change, limit), "{text}");
         }
+        let [median, p50] = ["median<=1s", "p50<=1s"].map(|text| GateSpec::parse(text).expect(text).metric);
+        assert_eq!(median, p50);
     }
 
     #[test]
@@ -129,7 +132,7 @@ mod tests {
     #[test]
     fn a_gate_that_holds_for_what_is_worse_is_refused() {
         for (text, instead) in [
-            ("p50>=+10%", "write p50<=+10%"),
+            ("p50>=+10%", "write median<=+10%"),
             ("p99 >= 800ms", "write p99<=800ms"),
             ("success<=-1pt", "write success>=-1pt"),
             ("success<=99%", "write success>=99%"),

@@ -21,7 +21,7 @@ pub(super) fn keys(rules: &Rules) -> Vec<String> {
     keys.into_iter().collect()
 }
 
-/// What rows are grouped by, if both sides may have the same values: days and hours differ anyway.
+/// The keys that rows are grouped by, with their values, but for hours and days, which differ between the sides anyway.
 pub(super) fn by_keys<'a>(
     keys: &'a [String],
     values: &'a [Option<String>],
@@ -57,7 +57,7 @@ impl MixShare {
     }
 }
 
-/// Of the event types and keys that both sides have.
+/// The shares of all values of the event types and keys that both sides have.
 pub(super) fn shares(before: &Snapshot, after: &Snapshot) -> Vec<MixShare> {
     let mut shares = Vec::new();
     for (event_type, keys) in &before.mix {
@@ -96,7 +96,7 @@ pub(super) struct AtMix {
     pub(super) covered: f64,
 }
 
-/// The change of a metric if each group had kept its share of the rows before: after Simpson's paradox, a sum may move
+/// The change of a metric if each group had kept its share of the rows before. By Simpson's paradox the whole may change
 /// where no group does. `None` without groups on both sides.
 pub(super) fn at_the_mix_before(compared: &Compared, event_type: &str, metric: &str) -> Option<AtMix> {
     let own = compared.pairs.iter().filter(|pair| pair.event_type == event_type && pair.metric == metric);

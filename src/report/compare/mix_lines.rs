@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::compared::Compared;
 use super::mix::{self, MixShare};
+use super::tally::MEDIAN;
 use super::words::{Line, amount, foreign, own, range};
 
 pub(super) fn mix_lines(compared: &Compared) -> Vec<Line> {
@@ -25,7 +26,7 @@ pub(super) fn mix_lines(compared: &Compared) -> Vec<Line> {
     }
     let mut events: Vec<_> = moved.iter().map(|share| &share.event_type).collect();
     events.dedup();
-    for (event, metric) in events.into_iter().flat_map(|event| [(event, "p50"), (event, "p95")]) {
+    for (event, metric) in events.into_iter().flat_map(|event| [(event, MEDIAN), (event, "p95")]) {
         let Some(at) = mix::at_the_mix_before(compared, event, metric) else { continue };
         let (change, within) = (amount(metric, at.change), range(metric, at.within));
         let share =

@@ -1,4 +1,4 @@
-//! Baselines, and comparisons that know when they cannot tell.
+//! Baselines and comparisons, which say so where there is not enough data to decide.
 
 mod collected;
 pub(super) mod compared;
@@ -81,7 +81,8 @@ impl Compare {
         Ok(self)
     }
 
-    /// Which key is the duration, the success and the attempts; the built-in rules by default.
+    /// The rules that made the rows: they say which keys have the duration, the success and the attempts. By default these are
+    /// the built-in rules.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules = rules;
         self

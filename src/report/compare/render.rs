@@ -79,7 +79,7 @@ impl Compared {
     }
 }
 
-/// What the gates say; without any, how many figures have which verdict.
+/// The result of the gates; without gates, the number of figures for each verdict.
 fn headline(compared: &Compared) -> String {
     if !compared.gates.is_empty() {
         return result_word(compared.result()).to_owned();
@@ -254,14 +254,18 @@ fn gate_cells(gated: &GateLine) -> Vec<String> {
     ]
 }
 
-/// What the result of a gate rests on.
+/// The interval on which the result of a gate rests, or the data that is missing.
 pub(in crate::report) fn why(gated: &GateLine) -> String {
     let interval = interval(gated, ALPHA);
     let metric = &gated.pair.metric;
     if interval.is_bounded() {
-        let broken_alone = interval_breaks(gated, interval) && gated.result == GateResult::Undecided;
+        let broken_alone = gated.spec.limit.breaks(interval) && gated.result == GateResult::Undecided;
         let within = if gated.spec.is_change { range(metric, interval) } else { values(metric, interval) };
-        return if broken_alone { format!("{within}, not sure among several gates") } else { within };
+        return if broken_alone {
+            format!("{within}, not enough to be broken among several gates")
+        } else {
+            within
+        };
     }
     let sides = match gated.pair.contrast().filter(|_| gated.spec.is_change) {
         Some(contrast) => contrast.sides().map(Some),
@@ -298,10 +302,6 @@ fn needed_blocks(side: &Estimate) -> &'static str {
         least if least == TimeBlocks::Parts.least() => "parts",
         _ => "runs",
     }
-}
-
-fn interval_breaks(gated: &GateLine, interval: Interval) -> bool {
-    gated.spec.limit.breaks(interval)
 }
 
 fn pair_json(pair: &Pair) -> Value {

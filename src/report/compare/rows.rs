@@ -1,4 +1,4 @@
-//! Which rows a side has, as the command line writes it.
+//! The rows of one side, as the command line writes them.
 
 use std::fs::File;
 use std::io::Read;
@@ -29,7 +29,7 @@ pub(super) enum SideRows {
 }
 
 impl SideRows {
-    /// Spans count back from `now`, which is the same for all sides, so that one may begin where another ends.
+    /// Lengths of time count back from `now`, which is the same for all sides, so that one may begin where another ends.
     ///
     /// The text may be a URL in the wrong place, so no error repeats it.
     pub(super) fn parse(text: &str, now: Timestamp) -> Result<Self, Error> {
@@ -83,9 +83,9 @@ fn is_baseline(path: &Path) -> bool {
 fn end(text: &str, now: Timestamp) -> Option<Option<SystemTime>> {
     let day = |text: &str| Some(text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
     let before_now = |text: &str| {
-        let span: Span = text.parse().ok()?;
-        let span: SignedDuration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-        if span.is_negative() { None } else { now.checked_sub(span).ok() }
+        let length: Span = text.parse().ok()?;
+        let length: SignedDuration = length.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+        if length.is_negative() { None } else { now.checked_sub(length).ok() }
     };
     if text.is_empty() {
         return Some(None);

@@ -1,4 +1,4 @@
-//! Which figures a table shows, and the lines about rows without a group.
+//! The figures that a table shows, and the lines about rows without a group.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +34,7 @@ pub(super) fn title(compared: &Compared) -> String {
     }
 }
 
-/// On rows that are in no group.
+/// The lines about rows that are in no group.
 pub(super) fn ungrouped_lines(compared: &Compared) -> Vec<Line> {
     let sides = [("before", &compared.before), ("after", &compared.after)];
     let sides = sides.into_iter().filter(|(_, side)| side.ungrouped > 0);

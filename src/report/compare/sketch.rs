@@ -36,7 +36,7 @@ impl RowSketch {
         }
     }
 
-    /// False also where it is not known.
+    /// `false` also where rows have no ids and no exact times, and nothing is known.
     pub(super) fn has_rows_of(&self, other: &Self) -> bool {
         !self.0.is_disjoint(&other.0)
     }
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_keeps_it() {
+    fn a_file_keeps_the_sketch() {
         let sketch = of(0..1000);
         let text = String::from(sketch.clone());
         assert_eq!((text.len(), RowSketch::try_from(text)), (16 * SIZE, Ok(sketch)));

@@ -12,18 +12,19 @@ use super::tally::{ATTEMPTS, LEVELS, SUCCESS};
 use crate::error::Error;
 use crate::escape::visible_json;
 use crate::report::detail::Losses;
+use crate::report::gather::cell::MOST_CELLS;
 use crate::report::log::UnreadLines;
 use crate::report::stats::blocks::{TimeBlocks, Variances};
 use crate::report::stats::estimate::{Estimate, Statistic};
 use crate::report::stats::quantile::Ranked;
 
 /// The form of the file. A file of another form is refused.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
-/// More make a file too large to commit.
+/// More groups make a file too large to commit.
 const FEW_GROUPS: usize = 500;
 
-/// What a later comparison needs of some rows: small enough to commit.
+/// The figures of some rows that a later comparison needs, small enough to commit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -35,21 +36,16 @@ pub struct Snapshot {
     pub(in crate::report) rows: u64,
     /// Rows that cannot be read in full. Those without a time are in no figure.
     pub(in crate::report) unreadable: u64,
-    /// Rows of no group, because too many groups came before. Files of earlier versions have none.
-    #[serde(default)]
+    /// Rows of no group, because too many groups came before.
     pub(super) ungrouped: u64,
-    /// Of logs.
+    /// The lines of logs that could not be read.
     #[serde(skip)]
     pub(super) unread: UnreadLines,
-    #[serde(default)]
     pub(super) is_log: bool,
-    /// Empty in files of earlier versions.
-    #[serde(default)]
     pub(super) sketch: RowSketch,
     pub(super) filter: Filter,
     pub(in crate::report) blocks: TimeBlocks,
-    /// `None` in files of earlier versions, and for a side that is a value: a lost row has none.
-    #[serde(default)]
+    /// `None` for a side that is a value, because a lost row has no values.
     pub(in crate::report) losses: Option<Losses>,
     pub(super) events: Vec<SideFigures>,
     /// Event type → key → value → rows.
@@ -76,7 +72,7 @@ impl fmt::Display for Filter {
     }
 }
 
-/// The figures of an event type, or of one group of it.
+/// The figures of an event type, or of one of its groups.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct SideFigures {
     pub(super) event_type: String,
@@ -96,7 +92,8 @@ pub(super) struct SavedFigure {
     pub(super) value: f64,
     pub(super) n: u64,
     pub(super) variances: Variances,
-    /// The interval between every other block of time and the rest: of the same code, so it should include zero.
+    /// The interval of the difference between every other block of time and the rest. Both have the same code, so it should
+    /// include zero.
     pub(super) halves: Option<[f64; 2]>,
 }
 
@@ -148,7 +145,7 @@ impl Snapshot {
         }
     }
 
-    /// How many rows it has, of which time, and whether they are enough days to decide from.
+    /// The number of its rows, their time, and whether their days are enough to decide.
     pub fn summary(&self) -> String {
         let Self { of, first, last, rows, blocks, .. } = self;
         let figures = self.events.iter().flat_map(|event| &event.figures);
@@ -175,7 +172,7 @@ impl Snapshot {
         };
         let rest = match self.ungrouped {
             0 => String::new(),
-            rows => format!("; a side has no more groups, so {rows} of the rows are in none"),
+            rows => format!("; {rows} of the rows are in no group, because a side has at most {MOST_CELLS}"),
         };
         large + &rest
     }

@@ -13,7 +13,8 @@ use crate::report::stats::estimate::Estimate;
 use crate::report::stats::quantile::Ranked;
 
 /// The quantiles of durations, with their names.
-pub(super) const LEVELS: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)];
+pub(super) const LEVELS: [(&str, f64); 4] = [(MEDIAN, 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)];
+pub(in crate::report) const MEDIAN: &str = "median";
 pub(in crate::report) const SUCCESS: &str = "success";
 pub(super) const ATTEMPTS: &str = "attempts.mean";
 

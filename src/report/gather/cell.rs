@@ -52,7 +52,7 @@ impl Cell {
         Self { event_type: event_type.to_owned(), by, ..Self::default() }
     }
 
-    /// For the rows of further groups, which are grouped by so many values.
+    /// The cell for the rows of further groups, which are grouped by `places` values.
     pub(in crate::report) fn of_others(event_type: &str, places: usize) -> Self {
         Self::of(event_type, vec![Some(OTHER_GROUPS.to_owned()); places])
     }
@@ -142,14 +142,12 @@ impl Cell {
     }
 
     pub(super) fn figures_and_durations(mut self, window: &Window) -> (Figures, Sorted) {
-        let n = self.succeeded + self.failed;
-        let rate = (n > 0).then(|| self.succeeded as f64 / n as f64);
         let durations = self.durations.into_sorted();
         let spread = durations.spread();
         let figures = Figures {
             source: if self.sources.len() == 1 { self.sources.pop() } else { None },
             calls: self.count,
-            success: Share { n, rate },
+            success: Share::of(self.succeeded, self.succeeded + self.failed),
             outcomes: self.outcomes,
             duration_ms: Spread { interval: intervals(&durations, &self.blocks), ..spread },
             rows_per_hour: hours(window).map(|hours| (self.count - self.later) as f64 / hours),

@@ -91,12 +91,8 @@ impl FlowTally {
         }
         FlowFigures {
             flow: self.name,
-            timeouts: share(self.timeouts, self.timeouts + self.successes),
-            handed_over: share(handed_over, failed),
+            timeouts: Share::of(self.timeouts, self.timeouts + self.successes),
+            handed_over: Share::of(handed_over, failed),
         }
     }
-}
-
-fn share(part: u64, n: u64) -> Share {
-    Share { n, rate: (n > 0).then(|| part as f64 / n as f64) }
 }

@@ -163,7 +163,7 @@ fn of_jobs(sorted: &Sorted) -> JobAttempts {
     JobAttempts {
         n: sorted.n(),
         mean: sorted.mean(),
-        p50: sorted.percentile(0.5),
+        median: sorted.percentile(0.5),
         p90: sorted.percentile(0.9),
         max: sorted.max(),
         histogram: histogram(sorted),

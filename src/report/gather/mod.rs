@@ -22,13 +22,13 @@ use super::answer::{EventFigures, GroupFigures, Report, Window};
 use super::observe::{Observation, Questions};
 use super::question::{Grouping, Question};
 
-/// So much later than this clock is a row whose clock is right.
+/// A row may be this much ahead of this clock: two right clocks differ a little.
 pub(super) const CLOCKS: Duration = Duration::from_secs(1);
 
 /// The counts so far.
 ///
-/// Each row is in one cell: those of an event type and of the values that rows are grouped by. Larger groups are cells put
-/// together, so no value is kept twice.
+/// A cell has the rows of one event type that have the same values to group by. Larger groups are several cells together, so
+/// that no duration is kept twice.
 #[derive(Debug)]
 pub(super) struct Gather {
     grouping: Grouping,
@@ -105,7 +105,7 @@ impl Gather {
         is_later(self.now)
     }
 
-    /// The window whose hours the rows per hour are of: no hour that is still to come has rows.
+    /// The window for the rows per hour. It ends at the last row that is not later than now: hours to come have no rows.
     fn window_of_rates(&self) -> Window {
         match self.later {
             0 => self.window,
@@ -113,7 +113,7 @@ impl Gather {
         }
     }
 
-    /// The place of a cell for the row, which is that of all others if there are too many.
+    /// The place of a new cell for the row, or that of all further groups if there are too many cells.
     fn place_of_new(&mut self, row: &Observation<'_>) -> usize {
         let mut cell = Cell::new(row);
         if self.cells.len() >= self.most_cells {
@@ -128,7 +128,7 @@ impl Gather {
         place
     }
 
-    /// Counts what a row of `ledger.loss` says is missing.
+    /// Counts the losses of a row of `ledger.loss`.
     pub(super) fn loss(&mut self, row: &Observation<'_>) {
         if let Some(details) = &mut self.details {
             details.loss(row);
@@ -159,7 +159,7 @@ impl Gather {
         self.jobs.rolled(event_type, result, tally);
     }
 
-    /// The first and the last moment of these rows.
+    /// Adds the number of unreadable rows among those that are rolled up, and the first and the last moment of all.
     #[cfg(feature = "postgres")]
     pub(super) fn rolled_rows(&mut self, unreadable: u64, period: Option<(Timestamp, Timestamp)>) {
         self.unreadable += unreadable;

@@ -1,4 +1,4 @@
-//! Rows in memory: what a question asks of each.
+//! Rows in memory: the texts of each that a question asks for.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::error::Error;
 use crate::store::read::{Reading, RowSource, Selection};
 
-/// What was read of one row.
+/// The texts of one row.
 #[derive(Debug)]
 pub(super) struct KeptRow {
     created_at: Option<Timestamp>,
@@ -83,7 +83,7 @@ impl RowSource for KeptRows<'_> {
     }
 }
 
-/// Drops the earliest rows if there are more than `most`, so that `left` are left; whether that was so.
+/// Drops the earliest rows if there are more than `most`, so that `left` remain. Returns whether it dropped any.
 pub(super) fn shorten(rows: &mut Vec<KeptRow>, most: usize, left: usize) -> bool {
     if rows.len() <= most {
         return false;

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::store::read::{Asked, Choice, Reading, RowSource, Selection};
 use crate::store::{AnyStore, open_all, time};
 
-/// The window is shown in so many parts.
+/// The number of parts of the window in [`LiveView::over_time`].
 const PARTS: u32 = 12;
 
 /// The rows of the last minutes in these databases, which are read as one.
@@ -49,7 +49,7 @@ pub struct Live {
     later: u64,
     /// When the whole window was read; `None` where that must be done again.
     read: Option<Instant>,
-    /// Earlier rows of the window were too many.
+    /// The beginning of the rows that are kept, if the window has too many.
     cut: Option<SystemTime>,
 }
 
@@ -72,7 +72,7 @@ impl Live {
     /// At most so many rows are kept: 200,000. If there are more, the window is shorter.
     pub const MOST_ROWS: usize = 200_000;
 
-    /// Of the question, everything but the window counts: that is the time of this length before now.
+    /// The window of the question does not count: in its place is the time of length `window` before now.
     ///
     /// # Errors
     /// [`Error::is_config`] if a URL cannot be parsed, or names a database whose feature is not built in.
@@ -169,9 +169,9 @@ impl Live {
         }
         // One service with a wrong clock must not hide that the others are silent.
         self.last = self.last.max(view::last(&self.rows, now));
-        let is_late = |row: &KeptRow| row.created_at().is_none_or(|at| at >= begin);
+        let is_within = |row: &KeptRow| row.created_at().is_none_or(|at| at >= begin);
         let before = self.rows.len();
-        self.rows.retain(is_late);
+        self.rows.retain(is_within);
         if kept::shorten(&mut self.rows, Self::MOST_ROWS, Self::MOST_ROWS) {
             self.cut = self.rows.iter().filter_map(KeptRow::created_at).min();
         }
@@ -180,7 +180,7 @@ impl Live {
         }
     }
 
-    /// What the rows say at this moment: the same as [`report`](super::report()) of the window that ends then.
+    /// The figures at this moment: the same as those of a [`report`](super::report()) on the window that ends then.
     ///
     /// # Errors
     /// When the rows that are kept cannot be read.

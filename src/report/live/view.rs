@@ -1,4 +1,4 @@
-//! What the rows of the last minutes say.
+//! The figures of the last minutes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
@@ -26,13 +26,13 @@ pub struct LiveView {
     pub over_time: Vec<Report>,
     /// The calls that did not succeed, the newest first: at most 50 of each event type.
     pub failures: Vec<LiveFailure>,
-    /// How many rows are missing, by cause: the sums of the rows of `ledger.loss`.
+    /// How many records or rows are lost, by cause: the sums of the rows of `ledger.loss`.
     pub losses: BTreeMap<String, u64>,
     /// `created_at` of the last row that was ever seen, up to now.
     pub last: Option<SystemTime>,
     /// How many rows are later than now by more than a second, because their clock is wrong. No figure counts them.
     pub later: u64,
-    /// Since when no row has come, where that is longer than 15 s and ten times the mean time between two rows.
+    /// The time of the last row, if the silence since then is longer than 15 s and ten times the mean time between two rows.
     pub silent_since: Option<SystemTime>,
     /// Whether the window is shorter than it should be, because it has too many rows.
     pub is_cut: bool,

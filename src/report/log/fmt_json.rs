@@ -30,7 +30,7 @@ pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<LogLine, &'stati
     of_event(at, target, spans, &fields)
 }
 
-/// The keys of which each line of the `fmt` layer has one, whatever is switched off.
+/// Each line of the `fmt` layer has at least one of these keys, also with options switched off.
 const KEYS: [&str; 4] = ["fields", "level", "target", "timestamp"];
 
 /// `\copy` doubles each backslash of its text format.

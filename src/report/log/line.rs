@@ -60,7 +60,7 @@ pub(super) fn is_close(fields: &FieldMap) -> bool {
     fields.get("message").and_then(Value::as_str) == Some("close") && fields.contains_key("time.busy")
 }
 
-/// What an event of the `fmt` layer means.
+/// The meaning of an event of the `fmt` layer.
 pub(super) fn of_event(
     at: Option<Timestamp>,
     target: Option<String>,

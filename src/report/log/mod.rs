@@ -1,4 +1,4 @@
-//! Rows from the logs of a service, without a ledger: the rules say what a closed span would have become.
+//! Rows from the logs of a service without a ledger: the rules turn each closed span into the row that it would have had.
 
 mod console;
 mod dialect;
@@ -46,8 +46,8 @@ pub(crate) struct Logs {
     unread: UnreadLines,
 }
 
-/// What could not be read of a log, or only with an assumption. `Display` gives the number of lines, and where and why for
-/// the first.
+/// The lines of a log that could not be read, or only with an assumption. `Display` gives their number, and place and reason
+/// of the first ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnreadLines {
     count: u64,

@@ -1,5 +1,5 @@
-//! Which spans are around a call. Where a span closes, lines of JSON have the spans of the thread instead: they are those
-//! around the call only if the call is dropped there. Earlier lines of the same call have the right ones.
+//! Finds the spans around a call. The line of JSON for a span that closes lists the spans that its thread is in. These are the
+//! ones around the call only if the call is dropped there. Earlier lines of the same call have the right ones.
 
 use std::collections::VecDeque;
 

@@ -129,7 +129,7 @@ impl CsvTable {
             return None;
         }
         if record.len() != self.columns.len() {
-            return Some(Err("it has another number of fields"));
+            return Some(Err("it has another number of fields than the table has columns"));
         }
         // An empty field is null, as `\copy` writes it.
         let fields = self.columns.iter().zip(&record).filter(|(_, text)| !text.is_empty());

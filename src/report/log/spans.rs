@@ -20,7 +20,7 @@ const MOST_PENDING: usize = 10_000;
 /// Turns lines into rows.
 pub(super) struct Calls {
     pub(super) rules: Vec<Arc<RuleSpec>>,
-    /// What functions have reported, until their spans close.
+    /// The reports of functions whose spans have not closed.
     reports: VecDeque<(SpanPath, CallReport)>,
     /// The calls that ended within spans that collect them.
     ended: VecDeque<Ended>,
@@ -205,7 +205,7 @@ impl Calls {
         around.cloned().map(with_constants).collect()
     }
 
-    /// The reports of the closing span, which was not yet filled when it made them.
+    /// The reports of the closing span. It may have had fewer fields when it made them.
     fn take_reports(&mut self, spans: &SpanPath) -> Vec<CallReport> {
         let mut own = Vec::new();
         let last = spans.last().map(|span| &span.name);

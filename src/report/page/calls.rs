@@ -9,7 +9,7 @@ use crate::outcome::Outcome;
 use crate::report::answer::{Report, moment_text};
 use crate::report::detail::{Detail, ListedCall};
 
-/// On the whole page, to keep it small.
+/// More calls of the whole page are in the JSON alone, to keep the page small.
 const MOST_CALLS: usize = 200;
 /// Of a list; the rest is folded.
 const UNFOLDED: usize = 8;

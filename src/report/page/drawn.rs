@@ -1,4 +1,4 @@
-//! Where charts draw what: the figures are in tables, but a reader looks at the picture.
+//! The places at which charts draw figures: tables have the figures too, but a reader looks at the picture.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ fn time_step(number: u64, rows: DrawnRows<'_>) -> TimeStep {
         from: moment(number * HOUR),
         to: moment((number + 1) * HOUR),
         calls: n + unknown,
-        success: Share { n, rate: (n > 0).then(|| succeeded as f64 / n as f64) },
+        success: Share::of(succeeded, n),
         outcomes,
         succeeded: by_outcome(rows[0]),
         failed: by_outcome(rows[1]),

@@ -17,7 +17,7 @@ use crate::report::compare::overlay::Overlay;
 /// More reasons are left out.
 const MOST_REASONS: usize = 20;
 
-/// What a section needs of the page around it.
+/// The parts of the page that a section needs.
 pub(super) struct Section<'a> {
     pub(super) report: &'a Report,
     pub(super) overlays: &'a [Overlay],

@@ -1,4 +1,4 @@
-//! How much of each event type a page shows, so that it stays small enough for an email.
+//! Chooses how much of each event type a page shows, so that it stays small enough for an email.
 
 use std::collections::BTreeMap;
 
@@ -105,7 +105,7 @@ impl Fit {
     }
 }
 
-/// The drawing of the first room that one fits into. Each room is smaller than the one before, so a search by halves finds it.
+/// The first drawing that fits. Each room is smaller than the one before, so a binary search finds it.
 fn largest<T, R>(rooms: &[T], draw: impl Fn(&T) -> Option<R>) -> Option<R> {
     let (first, rest) = rooms.split_first()?;
     if let Some(drawn) = draw(first) {

@@ -12,16 +12,14 @@ const WIDTH: f64 = 190.0;
 
 /// How many lists of groups an event type has.
 pub(super) fn lists(event: &EventFigures) -> usize {
-    let keys = |group: &GroupFigures| group.by.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
-    event.groups.chunk_by(|one, other| keys(one) == keys(other)).count()
+    event.groups.chunk_by(|one, other| one.keys().eq(other.keys())).count()
 }
 
 /// The groups by the same keys are next to each other; of each, at most so many are shown.
 pub(super) fn groups(event: &EventFigures, most: usize) -> Markup {
-    let keys = |group: &GroupFigures| group.by.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
     let numbered: Vec<_> = event.groups.iter().enumerate().collect();
     html! {
-        @for groups in numbered.chunk_by(|(_, one), (_, other)| keys(one) == keys(other)) {
+        @for groups in numbered.chunk_by(|(_, one), (_, other)| one.keys().eq(other.keys())) {
             // Rows without any of the keys are no group.
             @if groups.iter().any(|(_, group)| group.by.iter().any(|(_, value)| value.is_some())) {
                 (multiples(event, groups, most))
@@ -63,7 +61,7 @@ fn multiples(event: &EventFigures, groups: &[(usize, &GroupFigures)], most: usiz
 }
 
 fn names(group: &GroupFigures) -> String {
-    group.by.iter().map(|(key, _)| foreign(key)).collect::<Vec<_>>().join(", ")
+    group.keys().map(foreign).collect::<Vec<_>>().join(", ")
 }
 
 fn values(group: &GroupFigures) -> String {

@@ -90,7 +90,7 @@ pub(super) fn jobs(number: usize, job: &JobFigures) -> Markup {
             p {
                 (Shown::count(job.jobs).at("/jobs")) " jobs. Calls of " (of) " within one: mean "
                 (Shown::decimal(within.mean).at("/attempts/mean")) ", median "
-                (Shown::decimal(within.p50).at("/attempts/p50")) ", p90 "
+                (Shown::decimal(within.median).at("/attempts/median")) ", p90 "
                 (Shown::decimal(within.p90).at("/attempts/p90")) ", most "
                 (Shown::whole(within.max).at("/attempts/max")) " (n "
                 (Shown::count(within.n).at("/attempts/n")) ")."

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_loses_what_only_its_writers_read() {
+    fn a_source_loses_comments_and_indentation() {
         assert_eq!(lean_source("/* A. */\na {\n  b: c; /* d */\n}\n"), "a {\nb: c; /* d */\n}");
         assert_eq!(lean_style("a :is(b, c) { d: e; f: g }\n"), "a :is(b,c){d:e;f:g}");
         assert_eq!(lean_source("// a\n  b('//');\n"), "b('//');");

@@ -1,4 +1,4 @@
-//! What a page cannot tell, in sentences that follow from its figures.
+//! The limits of a page, in sentences that follow from its figures.
 
 use maud::{Markup, html};
 
@@ -127,8 +127,7 @@ fn of_comparison(compared: &Compared, report: Option<&Report>) -> Vec<String> {
         unknown.into_iter().filter(|(_, side)| side.losses.is_none()).map(|(name, _)| name).collect();
     if !unknown.is_empty() {
         sentences.push(format!(
-            "The rows lost on the side {} are not known: a side that is a value has none of its own, as a lost row has no \
-             value, and a baseline of an earlier version does not keep them.",
+            "The rows lost on the side {} are not known: they have no values, so a side that is a value cannot count them.",
             unknown.join(" and the side ")
         ));
     }

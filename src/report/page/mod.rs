@@ -38,7 +38,7 @@ use super::compare::overlay::overlays;
 use super::detail::Losses;
 use super::render::later_rows;
 
-/// A page of the report: one file, that needs no network, and is readable without its script and its style. With a comparison
+/// A page of the report: one file that needs no network and is readable without its script and its style. With a comparison
 /// it begins with the verdict.
 ///
 /// Ask for the report with [`Question::detail`](super::Question::detail): without, the page has no charts.
@@ -46,18 +46,18 @@ pub fn page(report: &Report, compared: Option<&Compared>) -> String {
     draw(Some(report), compared, None)
 }
 
-/// The page as `serve` shows it: it is loaded again after this time, and its reader finds it as it was. The report ends now, and
-/// beside it is the number of rows that are later. Instead of a report it may say why there is none.
+/// The page as `serve` shows it: it is loaded again after `reload`, and its reader finds it as it was. The report ends now, and
+/// beside it is the number of rows that are later. Without a report the page says why there is none.
 pub fn served_page(report: Result<(&Report, u64), &str>, reload: Duration) -> String {
     match report {
         Ok((report, later)) => draw(Some(report), None, Some((reload, later))),
         Err(why) => {
             let body = html! {
-                h1 { "The database is away" }
+                h1 { "The database does not answer" }
                 p { (foreign(why)) }
                 p { "This page asks again every " (reload.as_secs()) " seconds." }
             };
-            shell("The database is away", &body, Some(reload))
+            shell("The database does not answer", &body, Some(reload))
         }
     }
 }
@@ -276,4 +276,4 @@ mod drawn;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod told;
+mod words;

@@ -27,9 +27,9 @@ const OTHERS: &str = "all others";
 /// Whether a row succeeded, as far as it is known. Failures are on top of a bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum RowSuccess {
-    Known,
+    Succeeded,
     Unknown,
-    Failure,
+    Failed,
 }
 
 /// The rows of a part have this success and this outcome.
@@ -44,22 +44,22 @@ struct Part<'a> {
 }
 
 impl RowSuccess {
-    const ALL: [Self; 3] = [Self::Known, Self::Unknown, Self::Failure];
+    const ALL: [Self; 3] = [Self::Succeeded, Self::Unknown, Self::Failed];
 
     fn rows(self, step: &TimeStep) -> &BTreeMap<String, u64> {
         match self {
-            Self::Known => &step.succeeded,
+            Self::Succeeded => &step.succeeded,
             Self::Unknown => &step.unknown,
-            Self::Failure => &step.failed,
+            Self::Failed => &step.failed,
         }
     }
 
     /// In the JSON.
     fn key(self) -> &'static str {
         match self {
-            Self::Known => "/succeeded",
+            Self::Succeeded => "/succeeded",
             Self::Unknown => "/unknown",
-            Self::Failure => "/failed",
+            Self::Failed => "/failed",
         }
     }
 }
@@ -113,7 +113,7 @@ fn parts(steps: &[TimeStep]) -> Vec<Part<'_>> {
     parts
 }
 
-/// A success that is none says so, and so does an outcome of calls of several kinds.
+/// The name says whether the calls succeeded if their outcome alone does not.
 fn name((success, outcome): PartKind<'_>, sums: &BTreeMap<PartKind<'_>, u64>) -> String {
     let has_several =
         RowSuccess::ALL.iter().filter(|other| sums.contains_key(&(**other, outcome))).count() > 1;
@@ -121,14 +121,14 @@ fn name((success, outcome): PartKind<'_>, sums: &BTreeMap<PartKind<'_>, u64>) ->
     let has_outcomes = sums.keys().any(|(_, other)| *other != TimeStep::NO_OUTCOME);
     let none = if has_outcomes { ", no outcome" } else { "" };
     match (success, outcome) {
-        (RowSuccess::Known, TimeStep::NO_OUTCOME) => format!("success{none}"),
-        (RowSuccess::Failure, TimeStep::NO_OUTCOME) => format!("no success{none}"),
+        (RowSuccess::Succeeded, TimeStep::NO_OUTCOME) => format!("success{none}"),
+        (RowSuccess::Failed, TimeStep::NO_OUTCOME) => format!("no success{none}"),
         (RowSuccess::Unknown, TimeStep::NO_OUTCOME) => "no outcome".to_owned(),
-        (RowSuccess::Known, OK) => shown,
-        (RowSuccess::Failure, OK) => format!("{shown}, no success"),
+        (RowSuccess::Succeeded, OK) => shown,
+        (RowSuccess::Failed, OK) => format!("{shown}, no success"),
         _ if !has_several => shown,
-        (RowSuccess::Known, _) => format!("{shown}, success"),
-        (RowSuccess::Failure, _) => format!("{shown}, no success"),
+        (RowSuccess::Succeeded, _) => format!("{shown}, success"),
+        (RowSuccess::Failed, _) => format!("{shown}, no success"),
         (RowSuccess::Unknown, _) => format!("{shown}, success unknown"),
     }
 }
@@ -136,7 +136,7 @@ fn name((success, outcome): PartKind<'_>, sums: &BTreeMap<PartKind<'_>, u64>) ->
 /// The usual one, unless a part has it already.
 fn colour((success, outcome): PartKind<'_>, parts: &[Part<'_>]) -> &'static str {
     let usual = match (success, outcome) {
-        (RowSuccess::Failure, OK | TimeStep::NO_OUTCOME) => YELLOW,
+        (RowSuccess::Failed, OK | TimeStep::NO_OUTCOME) => YELLOW,
         (RowSuccess::Unknown, TimeStep::NO_OUTCOME) => GREY,
         (_, OK | TimeStep::NO_OUTCOME) => BLUE,
         _ => match Outcome::from_word(outcome) {

@@ -26,7 +26,7 @@
     box.setAttribute("aria-label", box.querySelector("caption").textContent);
   });
 
-  // A folded table has the name of its chart for who does not see where it is.
+  // A folded table has the name of its chart for readers who do not see where it is.
   all("figure summary").forEach((one) => {
     const names = [one.closest("section")?.dataset.event, one.closest("figure").firstElementChild.textContent];
     one.setAttribute("aria-label", `Table: ${names.filter(Boolean).join(", ")}`);
@@ -112,7 +112,7 @@
     find.addEventListener("input", () => { set("find", find.value); filter(); });
   }
 
-  // Time: all charts show the same part of it, as shares of the whole.
+  // Time: all charts show the same part of the window, as shares of the whole.
   const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 259200, 432000,
     604800, 1209600];
   const MONTHS = [1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 2400, 6000, 12000, 30000, 60000];
@@ -254,7 +254,7 @@
     chart.addEventListener("blur", hide);
   });
 
-  // What the address says.
+  // Applies the state in the address.
   const apply = () => {
     sorts.forEach((sort) => sort());
     if (form) {

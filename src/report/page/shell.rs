@@ -1,4 +1,4 @@
-//! What all pages share: one style, one script, and the policy that allows these two and nothing else.
+//! The parts that all pages share: one style, one script, and the policy that allows these two and nothing else.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_names_the_hashes_of_what_the_page_has() {
+    fn the_policy_names_the_hashes_of_the_style_and_the_script() {
         let page = shell("a < b", &html! { p { "text" } }, None);
         assert!(page.contains("<title>a &lt; b</title>"), "{page}");
         for (open, close, directive) in

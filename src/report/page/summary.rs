@@ -85,7 +85,7 @@ fn gates_in_words(gates: &[GateLine]) -> String {
     format!("Gates: {}.", counts.join(", "))
 }
 
-/// Such as `p50 of orders.create: 36.4 ms → 71.7 ms (+97.0 %, 95 % interval +79.4% to +117.5%)`.
+/// Such as `median of orders.create: 36.4 ms → 71.7 ms (+97.0 %, 95 % interval +79.4% to +117.5%)`.
 fn change_in_words(pair: &Pair) -> String {
     format!("{} of {}: {}", pair.metric, foreign(&pair.event_type), both_in_words(pair))
 }

@@ -25,7 +25,6 @@ pub(super) struct HtmlColumn {
 pub(super) struct HtmlRow {
     /// From the table to the row.
     pub(super) at: String,
-    /// Looked for by the filter.
     pub(super) cells: Vec<HtmlCell>,
 }
 

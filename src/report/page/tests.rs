@@ -145,7 +145,7 @@ fn job() -> JobFigures {
         attempts: JobAttempts {
             n: 310,
             mean: Some(2.25),
-            p50: Some(2.0),
+            median: Some(2.0),
             p90: Some(4.0),
             max: Some(6.0),
             histogram: vec![bar(1, 120, 0.387), bar(2, 90, 0.677), bar(3, 60, 0.871), bar(6, 40, 1.0)],
@@ -258,7 +258,7 @@ fn a_page_stays_small() {
     assert!(html.matches("<pre>").count() <= 200);
 }
 
-/// The texts come from whoever writes rows.
+/// Any writer of rows may choose these texts.
 #[test]
 fn hostile_texts_are_shown_and_do_nothing() {
     let hostile = "</script><script>alert(1)</script>\u{202e}\"'><img src=x onerror=alert(1)>";

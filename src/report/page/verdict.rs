@@ -1,4 +1,4 @@
-//! The comparison: what the gates say, and each figure before and after.
+//! The comparison: the results of the gates, and each figure before and after.
 
 use maud::{Markup, html};
 
@@ -8,7 +8,7 @@ use super::summary::{summary, worst_first};
 use super::table::{HtmlCell, HtmlColumn, HtmlRow, HtmlTable};
 use crate::report::compare::compared::{Compared, GateLine, Pair, interval as gate_interval};
 use crate::report::compare::render::{group, lines, why};
-use crate::report::compare::tally::SUCCESS;
+use crate::report::compare::tally::{MEDIAN, SUCCESS};
 use crate::report::compare::words::{amount, change_of, judgement_word, range, result_word, text_of, value};
 use crate::report::grid::NONE;
 use crate::report::stats::contrast::{Contrast, Judgement};
@@ -246,8 +246,8 @@ impl Scales {
         Self::of_changes(pairs.filter_map(|pair| Some((pair.metric == SUCCESS, shown(pair)?))))
     }
 
-    /// Whether each is one of a share. All changes have their place, unless they are beyond a quarter or four times as much.
-    /// Wide intervals of few values do not press the others together.
+    /// Each change comes with whether it is that of a share. All changes have their place, unless they are beyond a quarter or
+    /// four times as much. Wide intervals of few values do not press the others together.
     pub(super) fn of_changes(changes: impl Iterator<Item = (bool, (f64, Interval))>) -> Self {
         const BESIDE: f64 = 1.1;
         let (mut ratio, mut share) = (0.05_f64, 0.01_f64);
@@ -263,7 +263,7 @@ impl Scales {
         html! {
             p.soft {
                 "A bar is the 95 % interval of the change, around a line at no change. The dot is the estimate, and the dashed line "
-                "a gate's limit. A bar reaches from " (ends("p50", self.ratio)) ", of success from " (ends(SUCCESS, self.share))
+                "a gate's limit. A bar reaches from " (ends(MEDIAN, self.ratio)) ", of success from " (ends(SUCCESS, self.share))
                 "; an arrow goes on."
             }
         }

@@ -74,7 +74,7 @@ fn within(job: &JobFigures) -> Grid {
     let waiting = Share { n: job.calls_share.n, rate: job.calls_share.rate.map(|rate| 1.0 - rate) };
     let row = vec![
         decimal(attempts.mean),
-        decimal(attempts.p50),
+        decimal(attempts.median),
         decimal(attempts.p90),
         whole(attempts.max),
         attempts.n.to_string(),
@@ -82,7 +82,7 @@ fn within(job: &JobFigures) -> Grid {
         percent(&waiting),
         waiting.n.to_string(),
     ];
-    let header = ["calls mean", "p50", "p90", "max", "n", "time in calls", "time waiting", "n"];
+    let header = ["calls mean", "median", "p90", "max", "n", "time in calls", "time waiting", "n"];
     grid(format!("{} within {}", job.of, job.event_type), header, 0, vec![row])
 }
 

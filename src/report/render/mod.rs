@@ -118,8 +118,7 @@ fn tables(report: &Report) -> Vec<Grid> {
     let mut tables = vec![events(&report.events)];
     for event in &report.events {
         // Groups by the same keys are next to each other.
-        let keys = |group: &GroupFigures| group.by.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
-        for groups in event.groups.chunk_by(|one, other| keys(one) == keys(other)) {
+        for groups in event.groups.chunk_by(|one, other| one.keys().eq(other.keys())) {
             tables.push(groups_of(&event.event_type, groups));
         }
         if let Some(attempts) = report.attempts.get(&event.event_type) {
@@ -148,7 +147,7 @@ fn events(events: &[EventFigures]) -> Grid {
 
 fn groups_of(event_type: &str, groups: &[GroupFigures]) -> Grid {
     let keys: Vec<String> =
-        groups.first().into_iter().flat_map(|group| &group.by).map(|(key, _)| key.clone()).collect();
+        groups.first().into_iter().flat_map(GroupFigures::keys).map(str::to_owned).collect();
     let shown = ShownIntervals::of(groups.iter().map(|group| &group.figures));
     let row = |group: &GroupFigures| {
         let own: Vec<String> = group.by.iter().map(|(_, value)| or_none(value)).collect();

@@ -17,10 +17,10 @@ use crate::store::read::{Reading, RowSource, Selection};
 use crate::store::rolled::{Coverage, RolledCell};
 use crate::store::{RollupTables, open_rollup, open_to_read};
 
-/// Which part of the answer comes from where: the hours from one to before another from the rollup.
+/// The parts of the answer: some hours from the rollup, and the rows around them.
 struct RollupPlan {
     coverage: Coverage,
-    /// `None` where no whole hour is asked for.
+    /// The hours from the rollup: from the first to before the second. `None` if no whole hour is asked for.
     hours: Option<(i64, i64)>,
     since: Option<SystemTime>,
     until: Option<SystemTime>,
@@ -98,7 +98,7 @@ async fn read(
     Ok(rows)
 }
 
-/// On what is missing, or wider than it was asked for.
+/// Sentences on figures that are missing, or wider than they were asked for.
 fn notes(report: &Report, plans: &[&RollupPlan]) -> Vec<String> {
     let widened = plans.iter().flat_map(|plan| &plan.widened).map(|hour| hour_text(*hour));
     let widened = widened

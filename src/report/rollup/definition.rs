@@ -1,4 +1,4 @@
-//! What the figures of a rollup were made from: figures of other keys are not put together.
+//! Names the keys from which the figures of a rollup were made: figures of other keys are not put together.
 
 use sha2::{Digest, Sha256};
 
@@ -44,7 +44,7 @@ fn name(parts: impl Iterator<Item = String>) -> String {
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The name of what rows of this event type are grouped by, if they are.
+/// The name of a key that rows of this event type are grouped by.
 pub(super) fn group(by: &By, event_type: &str) -> Option<String> {
     match by {
         By::Hour | By::Day => None,

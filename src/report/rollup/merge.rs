@@ -35,7 +35,7 @@ pub(super) struct Merge<'a> {
     key: String,
 }
 
-/// An event type and the values of a group: they are understood once.
+/// An event type and the values of a group, parsed once.
 struct MergedGroup {
     definition: String,
     /// A key that is asked for and not rolled up.
@@ -64,7 +64,7 @@ struct JobTotal {
     times: JobDetails,
 }
 
-/// Figures that the question cannot have, by event type: why, and the last hour of them.
+/// Figures that cannot answer the question, by event type and reason, each with its last hour.
 #[derive(Default)]
 struct Unfit(BTreeMap<(String, Why), i64>);
 
@@ -293,8 +293,8 @@ impl Unfit {
         }
         write!(
             message,
-            ", begin the report there (--since {after}), leave out --rollup, or roll up again what has its rows: \
-             tracing-ledger rollup --rebuild"
+            ", begin the report there (--since {after}), leave out --rollup, or roll up again the hours that have their \
+             rows: tracing-ledger rollup --rebuild"
         )
         .ok();
         if let Why::NoKey(key) = why {

@@ -21,7 +21,7 @@ const BATCH_ROWS: i64 = 500_000;
 /// Hours that are written in one transaction.
 const BATCH_HOURS: usize = 24;
 
-/// What a run of [`Rollup`] did.
+/// The hours that a run of [`Rollup`] has rolled up.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct RolledHours {
@@ -103,8 +103,8 @@ impl Rollup {
             false => format!("{}, and this command is {}", by(&old.keys), by(&new.keys)),
         };
         Err(Error::config(format!(
-            "the hours so far were rolled up {made}: repeat the options that they were rolled up with, or roll up again what \
-             has its rows by adding --rebuild"
+            "the hours so far were rolled up {made}: repeat the options that they were rolled up with, or roll up again the \
+             hours that have their rows by adding --rebuild"
         )))
     }
 
@@ -202,8 +202,8 @@ impl RolledHours {
     }
 }
 
-/// First the hours from the first one on that is rolled up, then those before, backwards: so a run that is interrupted
-/// leaves no gap.
+/// First the hours from the first one that is rolled up, then the earlier ones backwards, so that an interrupted run leaves
+/// no gap.
 fn in_order(changed: Vec<(i64, i64)>, coverage: Option<Coverage>) -> Vec<(i64, i64)> {
     let from = coverage.map_or(i64::MIN, |coverage| coverage.from);
     let (before, mut all): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(hour, _)| *hour < from);

@@ -12,7 +12,7 @@ pub(crate) struct Contrast<'a> {
     pub(crate) after: &'a Estimate,
 }
 
-/// What a change amounts to.
+/// The judgement on a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Judgement {
     Better,

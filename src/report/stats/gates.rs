@@ -1,4 +1,4 @@
-//! Whether a limit holds, and how sure that is.
+//! Decides whether limits hold, are broken, or cannot be decided.
 
 use super::ALPHA;
 use super::Interval;

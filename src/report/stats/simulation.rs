@@ -144,8 +144,8 @@ fn repeat(world: World, level: f64, blocks: Blocks, times: u32) -> Shares {
         shares.power += if power.lo > 0.0 { one } else { 0.0 };
     }
     println!(
-        "| p{:.0} | {} | {} | {}{} | {:.0} % | {} | {:.3} | {:.3} | {:.2} |",
-        level * 100.0,
+        "| {} | {} | {} | {}{} | {:.0} % | {} | {:.3} | {:.3} | {:.2} |",
+        if level == 0.5 { "median".to_owned() } else { format!("p{:.0}", level * 100.0) },
         world.n,
         world.days,
         world.icc,
@@ -169,8 +169,8 @@ fn most_mistaken(times: u32) -> f64 {
     if times >= MANY { ALPHA } else { ALPHA + 2.0 * (ALPHA * (1.0 - ALPHA) / f64::from(times)).sqrt() }
 }
 
-/// Whether a share is what another simulation of the same, in another language and with 300 to 500 repetitions, found: two
-/// such shares differ by more in one case of 300.
+/// Checks a share against that of another simulation of the same, which is in another language and has 300 to 500 repetitions.
+/// Two such shares differ by more in one case of 300.
 #[track_caller]
 fn assert_near(share: f64, other: f64, times: u32) {
     let variance = (other * (1.0 - other)).max(0.01) * (1.0 / f64::from(times) + 1.0 / 400.0);

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::report::answer::{is_zero, rfc3339};
 
-/// What the ledger knows of one booking, trace, job or call, in order.
+/// The rows of one booking, trace, job or call, in order.
 ///
 /// `Display` is a waterfall of characters, 80 columns wide.
 #[derive(Clone, Debug, Serialize)]
@@ -42,7 +42,7 @@ pub struct Story {
 pub struct StoryRow {
     /// The row's id; `None` in a log.
     pub id: Option<String>,
-    /// What the row is of.
+    /// Whether the row is of a job, a call or an event.
     pub kind: RowKind,
     /// The event type.
     pub event_type: String,
@@ -94,7 +94,7 @@ pub struct StoryRow {
     pub context: Option<Box<RawValue>>,
 }
 
-/// What a row is of.
+/// The kind of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

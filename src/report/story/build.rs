@@ -119,8 +119,8 @@ fn attempts(rows: &mut [Timed], jobs: &[JobRule]) -> Vec<Vec<usize>> {
     groups
 }
 
-/// The row that says how it ended: of the jobs, the attempts and the events of their flows the last one, or else the last
-/// call, or else the last row.
+/// The row that ends the story: the last of the jobs, the attempts and the events of their flows, or else the last call, or
+/// else the last row.
 fn ending(rows: &[Timed], jobs: &[JobRule]) -> Option<Ending> {
     let is_of_flow = |row: &Timed| {
         let flow = row.row.event_type.rsplit_once('.').map(|(flow, _)| flow);

@@ -10,7 +10,7 @@ use crate::store::read::{Asked, Choice};
 /// More rows are left out, the last ones.
 pub(super) const MOST_ROWS: usize = 1000;
 
-/// What a story takes from one row.
+/// The texts of one row that a story needs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FoundRow {
     pub(super) moment: Option<Timestamp>,

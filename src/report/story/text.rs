@@ -43,7 +43,7 @@ impl Story {
         out
     }
 
-    /// All of it as one JSON object, indented; contexts as they are in the rows.
+    /// The story as one JSON object, indented; contexts as they are in the rows.
     pub fn to_json(&self) -> String {
         // Serialising cannot fail: every key is a string.
         crate::escape::visible_json(&serde_json::to_string_pretty(self).unwrap_or_default())
@@ -84,7 +84,7 @@ impl Story {
         self.depth(wait.after).min(self.depth(wait.before))
     }
 
-    /// How the row ended, and what it is in where the lines above mislead, because calls overlap.
+    /// Says how the row ended. Where calls overlap and the lines above mislead, it also names the row around this one.
     pub(in crate::report) fn says(&self, place: usize) -> String {
         let Some(row) = self.rows.get(place) else { return String::new() };
         let is_hidden = |around: &usize| {

@@ -28,7 +28,7 @@ pub(super) fn waits(rows: &[Timed], groups: &[Vec<usize>], first: Timestamp) -> 
     waits
 }
 
-/// Each call behind the one before it: the last one of its job, or else the last one of all, if no other job waits for it.
+/// Each call with the one before it: the last one of its job, or else the last one of all unless that is within an open job.
 fn pairs(rows: &[Timed], places: &[usize]) -> Vec<(usize, usize)> {
     let pair = |(count, before): (usize, &usize)| {
         let earlier = &places[..count];

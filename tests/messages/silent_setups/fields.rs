@@ -7,7 +7,7 @@ use tracing_subscriber::{Registry, prelude::*};
 use super::{assert_has, calls, discovered, only_word, with_rules, words_by};
 
 #[test]
-fn an_event_to_take_from_that_never_comes() {
+fn an_event_to_take_from_that_never_comes_is_named() {
     let said = words_by("an event to take from that never comes", &[]);
     let wanted = [
         "rule 1 (span = \"work\") takes \"code\", \"size\" of events with event = \"work.dnoe\", and has met none; seen: \
@@ -18,7 +18,7 @@ fn an_event_to_take_from_that_never_comes() {
 }
 
 #[test]
-fn fields_to_take_that_are_not_there() {
+fn missing_fields_to_take_are_named() {
     let said = words_by("fields to take that are not there", &[]);
     assert_eq!(said.len(), 2, "{said:#?}");
     let near =
@@ -28,14 +28,14 @@ fn fields_to_take_that_are_not_there() {
 }
 
 #[test]
-fn an_event_to_take_from_that_a_filter_hides() {
+fn an_event_to_take_from_that_a_filter_hides_is_named() {
     let said = only_word("an event to take from that a filter hides");
     let wanted = "a global filter hides \"work.detail\" (tests/messages/silent_setups.rs:";
     assert_has(&said, &[wanted, "though rule 1 (span = \"work\") takes fields of it: attach the filter"]);
 }
 
 #[test]
-fn fields_that_are_not_there() {
+fn missing_fields_are_named() {
     let said = words_by("fields that are not there", &[]);
     for part in [
         "rule 1 (span = \"work\") renames \"vebrose\", which \"work\" (tests/messages/silent_setups.rs:",
@@ -50,7 +50,7 @@ fn fields_that_are_not_there() {
 }
 
 #[test]
-fn a_severity_of_a_field_that_is_not_there() {
+fn a_severity_from_a_missing_field_is_named() {
     assert_has(
         &only_word("a severity of a field that is not there"),
         &["reads its severity from \"levle\"", "it has email, verbose"],
@@ -58,7 +58,7 @@ fn a_severity_of_a_field_that_is_not_there() {
 }
 
 #[test]
-fn a_field_to_redact_that_is_not_there() {
+fn a_missing_field_to_redact_is_named() {
     let said = only_word("a field to redact that is not there");
     assert_has(
         &said,
@@ -71,7 +71,7 @@ fn a_field_to_redact_that_is_not_there() {
 }
 
 #[test]
-fn a_strict_ledger_refuses_rows_that_may_hold_what_is_to_be_redacted() {
+fn a_strict_ledger_refuses_rows_that_may_hold_a_value_to_redact() {
     let said = words_by("the same, and strict", &[]);
     assert_has(&said[0], &["redacts \"emial\"", "it has email: strict leaves out the rows of \"work\""]);
     let memory = Memory::default();
@@ -83,7 +83,7 @@ fn a_strict_ledger_refuses_rows_that_may_hold_what_is_to_be_redacted() {
 }
 
 #[test]
-fn a_field_that_hides_an_argument() {
+fn a_field_that_hides_an_argument_is_named() {
     let said = discovered("a field that hides an argument");
     assert!(said.starts_with("\"ship\" (tests/messages/silent_setups.rs:"), "{said}");
     assert_has(

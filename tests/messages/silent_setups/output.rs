@@ -17,13 +17,13 @@ fn a_misspelt_variable_is_refused_with_the_right_one() {
 }
 
 #[test]
-fn a_variable_that_the_program_does_not_read() {
+fn a_variable_that_the_program_does_not_read_is_named() {
     let said = words_by("all is well", &[("TRACING_LEDGER_RULES", "/nowhere")]).concat();
     assert_has(&said, &["TRACING_LEDGER_RULES is set, and this program does not read it", "with_env()"]);
 }
 
 #[test]
-fn where_all_is_well_only_the_start_is_told() {
+fn a_healthy_program_reports_only_the_start() {
     let said = said_by("all is well", &[]);
     let start = "on: rules: 1, and 0 built in; rows to Memory; no spool";
     assert_eq!(said, [start]);

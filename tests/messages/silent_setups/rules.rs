@@ -6,7 +6,7 @@ use tracing_subscriber::Registry;
 use super::{assert_has, only_word, with_rules, words_by};
 
 #[test]
-fn no_rule_at_all() {
+fn a_program_without_a_rule_is_named_with_one_to_write() {
     let said = only_word("no rule at all");
     assert_has(
         &said,
@@ -20,7 +20,7 @@ fn no_rule_at_all() {
 }
 
 #[test]
-fn a_rule_with_a_typing_error() {
+fn a_rule_with_a_typing_error_is_named() {
     let said = only_word("a rule with a typing error");
     assert_has(
         &said,
@@ -29,7 +29,7 @@ fn a_rule_with_a_typing_error() {
 }
 
 #[test]
-fn a_rule_with_another_target() {
+fn a_rule_with_another_target_is_named() {
     let said = only_word("a rule with another target");
     assert_has(
         &said,
@@ -40,7 +40,7 @@ fn a_rule_with_another_target() {
 }
 
 #[test]
-fn a_crate_without_spans() {
+fn an_instrumented_crate_without_spans_is_named() {
     let said = words_by("another crate", &[]);
     let wanted = "instrumented(\"message-s\") has met no span with the target \"message_s\" (a target has \"_\" where the \
                   name of a package has \"-\"); seen: spans of \"messages\": give it env!(\"CARGO_CRATE_NAME\")";
@@ -49,7 +49,7 @@ fn a_crate_without_spans() {
 }
 
 #[test]
-fn names_that_are_none_are_told_once() {
+fn annotations_that_name_nothing_are_named_once() {
     let mut said = words_by("names that are none", &[]);
     said.sort();
     let event =
@@ -74,14 +74,14 @@ fn names_that_are_none_are_told_once() {
 }
 
 #[test]
-fn a_rule_behind_another() {
+fn a_rule_behind_another_is_named() {
     let said = words_by("a rule behind another", &[]);
     assert_has(&said[0], &["rule 2 (span = \"work\") names nothing that rule 1 (span = \"w*\") does not"]);
     assert_eq!(said.len(), 1, "{said:#?}");
 }
 
 #[test]
-fn a_rule_whose_spans_an_earlier_one_has() {
+fn a_rule_whose_spans_an_earlier_one_has_is_named() {
     let said = only_word("a rule behind two others");
     let wanted = "rule 3 (span = [\"work\", \"works\"]) has met no span that rule 1 (span = \"w*\") does not name before it, \
                   and the first rule decides: ";
@@ -89,7 +89,7 @@ fn a_rule_whose_spans_an_earlier_one_has() {
 }
 
 #[test]
-fn a_crate_whose_spans_an_earlier_rule_has() {
+fn a_crate_whose_spans_an_earlier_rule_has_is_named() {
     let said = only_word("an instrumented crate behind a rule");
     let wanted = "instrumented(\"messages\") has met no span that rule 1 (span = \"*\") does not name before it, and the first \
                   rule decides: ";
@@ -97,7 +97,7 @@ fn a_crate_whose_spans_an_earlier_rule_has() {
 }
 
 #[test]
-fn an_annotation_that_no_rule_reads() {
+fn an_annotation_that_no_rule_reads_is_named() {
     let off = "no rows, because the built-in rules are off: write builtin = true in the file of rules";
     let said = only_word("annotations without the built-in rules");
     let one = "\"seldom\" (tests/messages/silent_setups.rs:";
@@ -110,12 +110,12 @@ fn an_annotation_that_no_rule_reads() {
 }
 
 #[test]
-fn an_instrumented_crate_needs_no_word() {
+fn an_instrumented_crate_brings_no_notice() {
     assert_eq!(words_by("an instrumented crate", &[]), [""; 0]);
 }
 
 #[test]
-fn a_barred_target() {
+fn a_target_that_never_makes_rows_is_named() {
     assert_has(
         &only_word("a barred target"),
         &["rule 2 (event = \"*\") has the target \"sqlx::pool\"", "never become rows"],

@@ -22,7 +22,7 @@ fn a_global_level_hides_the_spans() {
 }
 
 #[test]
-fn a_layer_that_nobody_adds() {
+fn a_layer_that_nobody_adds_is_named() {
     assert_has(
         &only_word("a layer that nobody adds"),
         &["the layer was not added to a subscriber", ".with(ledger)"],
@@ -30,7 +30,7 @@ fn a_layer_that_nobody_adds() {
 }
 
 #[test]
-fn a_subscriber_that_nobody_installs() {
+fn a_subscriber_that_nobody_installs_is_named() {
     let said = only_word("a subscriber that nobody installs");
     assert_has(&said, &["the subscriber with the layer has not been installed", "call init()"]);
 }

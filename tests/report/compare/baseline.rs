@@ -34,7 +34,7 @@ fn a_saved_baseline_decides_as_its_rows_do() {
     let again = directory.path().join("again.json");
     fs::copy(file, &again).expect("copied");
     assert_compared(&[file, again.to_str().expect("UTF-8")], 2, "have rows in common");
-    let clash = fs::read_to_string(file).expect("readable").replacen("_baseline\": 1", "_baseline\": 99", 1);
+    let clash = fs::read_to_string(file).expect("readable").replacen("_baseline\": 2", "_baseline\": 99", 1);
     fs::write(file, clash).expect("writable");
     assert_compared(&[file, "version=1.1"], 2, "version 99");
     fs::write(file, "{}").expect("writable");

@@ -1,4 +1,4 @@
-//! Gates: what they decide, and their exit status.
+//! The results of gates, and their exit status.
 
 use std::sync::OnceLock;
 
@@ -13,7 +13,7 @@ fn a_gate_holds_is_broken_or_is_undecided() {
     for (gate, status, part) in [
         ("p95<=+10%", 0, "holds"),
         ("success>=-5pt", 0, "holds"),
-        ("p50<=1s", 0, "holds"),
+        ("median<=1s", 0, "holds"),
         ("p95<=+0.1%", 2, "undecided"),
         ("p50<=10ms", 1, "broken"),
     ] {
@@ -111,7 +111,7 @@ fn a_gate_without_values_of_a_side_is_no_answer() {
 }
 
 #[test]
-fn rows_that_cannot_be_read_are_counted_and_told() {
+fn rows_that_cannot_be_read_are_counted_and_reported() {
     let sides =
         ["2026-11-01..2026-11-08", "2026-11-08..2026-11-15", "--database-url", changed(), CALLS[0], CALLS[1]];
     assert_compared(&sides, 0, "7 rows cannot be read in full: the context is no JSON object");
@@ -152,7 +152,7 @@ fn a_service_without_failures_passes_and_few_failures_break_a_gate() {
         json["gates"][0]["needs_n"].as_f64()
     };
     assert!(needed("success>=-0.1pt").is_some_and(|n| (10_000.0..25_000.0).contains(&n)));
-    // What holds needs nothing more, and no number shows an improvement where nothing changes.
+    // A gate that holds needs no more values, and no number of values shows an improvement where nothing changes.
     assert_eq!([needed("success>=-1pt"), needed("success>=+1pt"), needed("p50<=-5%")], [None; 3]);
 }
 
@@ -165,5 +165,5 @@ fn the_built_in_rules_name_the_keys() {
         FROM generate_series(0, 399) AS i"#;
     Cluster::shared().psql(&url, rows);
     let sides = ["2026-11-01..2026-11-09", "2026-11-09..2026-11-17", "--database-url", &url];
-    assert_compared(&[&sides[..], &["--gate", "success>=-10pt"]].concat(), 0, "p50");
+    assert_compared(&[&sides[..], &["--gate", "success>=-10pt"]].concat(), 0, "median");
 }

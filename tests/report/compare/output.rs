@@ -1,4 +1,4 @@
-//! What a comparison prints, and the intervals that a report shares with it.
+//! The output of a comparison, and the intervals that a report shares with it.
 
 use std::fs;
 
@@ -14,13 +14,13 @@ fn of_many_groups_a_table_has_the_largest_and_json_has_all() {
     assert_compared(&sides, 0, title);
     let (_, text) = compare(&sides);
     assert_eq!(
-        text.lines().filter(|line| line.contains("not enough data") && line.contains("p50")).count(),
+        text.lines().filter(|line| line.contains("not enough data") && line.contains("median")).count(),
         50
     );
     let (_, json) = compare(&[&sides[..], &["--format", "json"]].concat());
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     let figures = json["figures"].as_array().expect("figures");
-    assert_eq!(figures.iter().filter(|figure| figure["metric"] == "p50").count(), 1601);
+    assert_eq!(figures.iter().filter(|figure| figure["metric"] == "median").count(), 1601);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn every_format_has_the_verdicts() {
     ] {
         assert!(csv.contains(part), "{part}: {csv}");
     }
-    let median = json["figures"].as_array().expect("figures").iter().find(|one| one["metric"] == "p50");
+    let median = json["figures"].as_array().expect("figures").iter().find(|one| one["metric"] == "median");
     let median = median.expect("a median");
     assert_eq!(median["verdict"], "worse");
     assert!((median["change"]["value"].as_f64().expect("a number") - 0.5).abs() < 0.05, "{median}");
@@ -71,10 +71,10 @@ fn a_mix_that_moved_is_shown_with_the_change_at_the_mix_before() {
     let sides = [&["version=1.0", "version=2.0", "--by", "route"], &CALLS[..]].concat();
     let moved = [&sides[..], &["--rules", file.to_str().expect("UTF-8")]].concat();
     assert_compared(&moved, 0, "The mix has moved: route of api.call, /orders from 50.0% to 90.0%.");
-    assert_compared(&moved, 0, "At the mix before, p50 of api.call changes by +");
+    assert_compared(&moved, 0, "At the mix before, median of api.call changes by +");
     // The keys of --by are looked at without a rule.
     assert_compared(&sides, 0, "The mix has moved: route of api.call, /orders from 50.0% to 90.0%.");
-    assert_compared(&sides, 0, "At the mix before, p50 of api.call changes by +");
+    assert_compared(&sides, 0, "At the mix before, median of api.call changes by +");
     let same = ["version=1.0", "version=1.1", "--by", "route,day", CALLS[0], CALLS[1]];
     assert_compared(&same, 0, "The mix of calls by route has moved by at most 5 points.");
     let unknown = "No key is known by which to look at the mix of calls: name keys with --by.";
@@ -103,11 +103,11 @@ fn the_report_has_the_intervals_of_a_comparison() {
     let json: serde_json::Value =
         serde_json::from_str(&report(&["--by", "route", "--format", "json"])).expect("JSON");
     let event = &json["events"][0];
-    for (metric, name) in [("p50", "median"), ("p95", "p95"), ("p99", "p99")] {
+    for metric in ["median", "p95", "p99"] {
         let figures = compared["figures"].as_array().expect("figures");
         let figure = figures.iter().find(|figure| figure["metric"] == metric).expect("a figure");
         for end in [0, 1] {
-            let own = event["duration_ms"]["interval"][name][end].as_f64().expect("a number");
+            let own = event["duration_ms"]["interval"][metric][end].as_f64().expect("a number");
             let other = figure["before"]["interval"][end].as_f64().expect("a number");
             assert!((own / other - 1.0).abs() < 0.01, "{metric}: {own} is not {other}");
         }

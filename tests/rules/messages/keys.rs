@@ -5,7 +5,7 @@ use tracing_ledger::{Rule, Rules};
 use super::{assert_messages, refused};
 
 #[test]
-fn names_to_redact_that_name_no_field_or_a_field_that_is_judged() {
+fn names_to_redact_that_name_no_field_or_a_field_that_is_judged_are_refused() {
     assert_messages(&[
         (
             r#"[[rule]]|span = "a"|redact = "success""#,

@@ -17,15 +17,15 @@ const NUMBERS: u64 = 1_000_000;
 /// Fewer than fill any buffer.
 const FEW: u64 = 10;
 
-/// SIGKILL, again and again. What a flush said to be written is there, and nothing is there twice; the rest was
+/// SIGKILL, again and again. Each row that a flush reported as written is there, and no row is there twice; the rest was
 /// in memory and is gone.
 pub(crate) fn killed(round: Round) -> FaultVerdict {
     kill_again_and_again(round, None)
 }
 
-/// The same with a spool, and a database that is away most of the time. What was on disk is there once another
-/// process has had the spool. After each service comes one that makes a few calls and no more: what holds back what it
-/// writes until there is more of it never gets rid of these.
+/// The same with a spool, and a database that is down most of the time. Each row on disk is there once another process has
+/// had the spool. After each service comes one that makes a few calls and no more: a writer that holds rows back until there
+/// are more of them would never write these.
 pub(crate) fn killed_with_spool(round: Round) -> FaultVerdict {
     let dir = spool_dir();
     kill_again_and_again(round, Some(dir.path()))

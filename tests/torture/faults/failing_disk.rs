@@ -23,7 +23,7 @@ const UNSYNCED: &str = "rows would not survive a power loss, cannot sync";
 /// One way a disk fails.
 struct Case {
     failure: DiskFailure,
-    /// Whether everything gets onto disk all the same, while the database is away.
+    /// Whether everything gets onto disk all the same, while the database is down.
     is_spooled: bool,
     /// The notices that must appear once.
     says: &'static [&'static str],

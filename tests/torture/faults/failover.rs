@@ -36,8 +36,8 @@ pub(crate) fn by_the_url(round: Round) -> FaultVerdict {
     scene.verdict()
 }
 
-/// Replication is synchronous: what an asynchronous standby had not heard of at the end of its primary is lost
-/// by Postgres, and nobody can have it back.
+/// Replication is synchronous: Postgres loses the rows that an asynchronous standby has not received when its primary
+/// dies, and nobody can get them back.
 fn wait_for_standby(scene: &Scene) {
     scene.psql("ALTER SYSTEM SET synchronous_standby_names = 'standby'");
     scene.psql("SELECT pg_reload_conf()");

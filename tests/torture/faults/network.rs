@@ -1,4 +1,4 @@
-//! The network does what networks do.
+//! The network fails in the ways in which networks fail.
 
 use std::time::Duration;
 

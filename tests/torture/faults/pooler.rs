@@ -1,4 +1,4 @@
-//! A pooler lends us a session for a transaction at a time, and lends it to others in between.
+//! A pooler gives the ledger a session for one transaction at a time, and gives it to others in between.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,4 @@
-//! The server goes away, or throws us out.
+//! The server goes away, or ends the sessions of the ledger.
 
 use crate::scene::{FaultVerdict, Round, Scene, Setup, victim};
 use support::Cluster;

@@ -26,8 +26,8 @@ const LIMIT: u64 = 512 * 1024;
 const OVER_THE_LIMIT: u64 = 64 * 1024;
 const FULL_WITHIN: Duration = Duration::from_secs(120);
 
-/// The service is shut down while the database is away, and started again, several times: what the first left on
-/// disk the last one writes.
+/// The service is shut down while the database is down, and started again, several times: the last one writes the rows that
+/// the first left on disk.
 pub(crate) fn restarted(round: Round) -> FaultVerdict {
     let Round { mut rng, scale, .. } = round;
     let seed = rng.next();
@@ -59,8 +59,8 @@ pub(crate) fn restarted(round: Round) -> FaultVerdict {
     FaultVerdict { drain, ..verdict }
 }
 
-/// The limit of the spool is reached while the database is away: it is kept, and what finds no place any more is
-/// refused and counted.
+/// The limit of the spool is reached while the database is down: it is kept, and records without room are refused and
+/// counted.
 pub(crate) fn full(round: Round) -> FaultVerdict {
     fill(round, spool_dir().path(), |builder| builder.spool_limit(LIMIT), Some(LIMIT + OVER_THE_LIMIT))
 }
@@ -137,7 +137,7 @@ pub(crate) fn truncated(mut round: Round) -> FaultVerdict {
     )
 }
 
-/// Does that damage at offset after offset of a spool with a few records, and looks at what comes out.
+/// Does that damage at offset after offset of a spool with a few records, and checks the rows that come out.
 fn sweep(
     mut round: Round,
     seed: u64,
@@ -181,7 +181,7 @@ fn segment(seed: u64) -> (PathBuf, Vec<u8>) {
     (path.file_name().expect("a file has a name").into(), fs::read(&path).expect("a file is read"))
 }
 
-/// Opens the spool and lets everything out; the account. Whatever comes out is as it was called, once.
+/// Opens the spool, lets everything out, and returns the account. Each row that comes out is as it was called, and comes once.
 fn replay(dir: &Path, seed: u64) -> Stats {
     let memory = Memory::default();
     let builder = tracing_ledger::builder().spool_dir(dir);

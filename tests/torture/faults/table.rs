@@ -1,4 +1,4 @@
-//! The server is there, and will not take our rows.
+//! The server runs and does not take the rows.
 
 use std::thread;
 

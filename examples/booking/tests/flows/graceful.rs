@@ -66,8 +66,7 @@ impl Service {
         assert_eq!(unsafe { libc::kill(self.child.id() as i32, signal) }, 0);
     }
 
-    /// What it said on stderr.
-    /// Stderr without the line that says what is on.
+    /// Waits for the end, and returns stderr without the line of the start.
     fn end(self) -> String {
         let output = self.child.wait_with_output().expect("it ends");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,5 +1,4 @@
-//! The inline flow hands over to the job, and the bookings end as they do without a ledger, whatever becomes of
-//! the telemetry.
+//! The inline flow hands over to the job, and the bookings end as they do without a ledger, also while telemetry fails.
 
 use std::future::pending;
 use std::net::TcpListener;
@@ -99,7 +98,7 @@ fn ends() -> Outcome {
     })
 }
 
-/// Compares a day under the ledger with one before there was any; what the ledger counted by then.
+/// Compares a day under the ledger with one before it was installed, and passes the guard on.
 fn same_with<G>(name: &str, ledger: impl FnOnce() -> (LedgerLayer<Registry>, G), then: impl FnOnce(G)) {
     alone(name, || {
         let without = ends();

@@ -84,7 +84,7 @@ impl House {
         status(&answer.expect("PATCH is answered"))
     }
 
-    /// What a person at the desk finds.
+    /// The status that a person at the desk finds.
     pub(crate) async fn status(&self, booking: &Booking) -> String {
         let path = format!("/bookings/{}", booking.id);
         let answer = self.guests.send(Method::GET, &path, &Value::Null).await;
@@ -117,7 +117,7 @@ impl House {
     pub(crate) async fn schedule_and_hold_up(&self, booking: &Booking) -> Pages {
         let before = self.pages(booking).await;
         self.schedule(booking).await;
-        // The job begins with what an earlier attempt may hold: it is let through that, and no further.
+        // The job begins by releasing the holds of an earlier attempt: it is let through that, and no further.
         self.app.planner.book().asked_by(booking.id, 1).await;
         let mut after = pin!(self.pages(booking));
         tokio::select! {
@@ -203,7 +203,7 @@ fn ledger() -> &'static Ledger {
 
 /// Opens a house under the ledger and runs the test in it, then stops the service with all that is under way.
 ///
-/// What the test returns is kept until then.
+/// The result of the test is kept until then.
 pub(crate) fn serve<T>(settings: Settings, test: impl AsyncFnOnce(&House) -> T) -> T {
     ledger();
     let runtime = runtime();

@@ -1,4 +1,4 @@
-//! The inline flow: what a request leaves on the ledger, and the job it hands over to unless all went well.
+//! The inline flow: the rows of a request, and the job that it hands over to unless all went well.
 
 use serde_json::{Value, json};
 use tracing::{Instrument as _, info_span};
@@ -87,7 +87,7 @@ fn a_timeout_cancels_the_planner_and_hands_over() {
 }
 
 #[test]
-fn what_an_attempt_held_is_free_for_the_job() {
+fn tables_that_an_attempt_held_are_free_for_the_job() {
     // The terrace has one table of that size: were the first hold still there, the job could not have it.
     let booking = Booking { zone: Some("terrace".to_owned()), ..party_of(6) };
     serve(unhurried(), async |house| {

@@ -1,4 +1,4 @@
-//! The demo's run tells every story it promises, and its check finds what is missing.
+//! The demo's run tells every story that it promises, and its check finds missing rows.
 
 use std::process::ExitCode;
 
@@ -23,7 +23,7 @@ macro_rules! hide {
 const SHOW: &str =
     "UPDATE observability_events SET event_type = substr(event_type, 2) WHERE event_type LIKE '-%'";
 
-/// What may be missing, and how the check says so.
+/// The rows that are hidden, each with the words of the check.
 const LOSSES: [(&str, &str); 7] = [
     (
         hide!(

@@ -31,7 +31,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 type HttpResponse = Response<Full<Bytes>>;
 
-/// What is served, to whom.
+/// The served pages, with the token and the port that a request must name.
 pub(super) struct ServedSite {
     pub(super) pages: Pages,
     pub(super) token: Token,
@@ -48,7 +48,7 @@ impl ServedSite {
         if request.headers().get_all(header::HOST).iter().count() > 1 {
             return plain(
                 StatusCode::BAD_REQUEST,
-                "there is more than one Host: send the one of the address\n",
+                "the request has more than one Host header: send only that of the address\n",
             );
         }
         if !self.is_own_host(request) {
@@ -80,7 +80,7 @@ impl ServedSite {
         }
     }
 
-    /// A name that leads here by the DNS of another site has that name in `Host`.
+    /// Keeps out DNS rebinding: a name of another site that resolves to this machine comes with that name in `Host`.
     fn is_own_host(&self, request: &Request<Incoming>) -> bool {
         let Some(host) = request.headers().get(header::HOST) else { return false };
         let port = self.port;

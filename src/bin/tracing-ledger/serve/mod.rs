@@ -26,15 +26,15 @@ use tokio::task::{JoinHandle, LocalSet};
 use self::answer::ServedSite;
 use self::pages::Pages;
 use self::token::Token;
+use super::length::window;
 use super::rows::LiveOptions;
-use super::span::window;
 use super::{complain, print, runtime};
 
 /// If there are more connections, the one that has waited longest for a request ends.
 const MOST_CONNECTIONS: usize = 64;
 /// A connection without a request ends after this time.
 const IDLE: Duration = Duration::from_secs(30);
-/// After a connection that could not be accepted.
+/// The pause after a connection that could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Args)]
@@ -43,7 +43,7 @@ pub(super) struct Serve {
     rows: LiveOptions,
 
     /// The length of the window, which ends now
-    #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = window)]
+    #[arg(long, value_name = "LENGTH", default_value = "1h", value_parser = window)]
     window: Duration,
 
     /// The port on 127.0.0.1; 0 is a free one
@@ -75,7 +75,7 @@ impl Serve {
         } else {
             complain(
                 "note",
-                &format!("the page is on {address} until Ctrl-C; only who knows the address can read it"),
+                &format!("the page is on {address} until Ctrl-C; nobody can read it without this address"),
             );
         }
         tokio::task::spawn_local(accept(listener, Rc::new(ServedSite { pages, token, port })));
@@ -110,7 +110,7 @@ async fn accept(listener: TcpListener, site: Rc<ServedSite>) {
     }
 }
 
-/// A program that knows no token can open connections, and must not keep out who knows it.
+/// A program that does not know the token can open connections too. It must not keep out one that does.
 fn make_room(open: &mut VecDeque<OpenConnection>) {
     open.retain(|one| !one.task.is_finished());
     if open.len() >= MOST_CONNECTIONS {

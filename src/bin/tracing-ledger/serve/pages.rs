@@ -8,9 +8,9 @@ use tracing_ledger::report::{Question, report, served_page};
 
 /// A page is loaded again after this time.
 pub(super) const RELOAD: Duration = Duration::from_secs(10);
-/// So much later than this clock is a row whose clock is right.
+/// A row may be this much ahead of this clock: two right clocks differ a little.
 const CLOCKS: Duration = Duration::from_secs(1);
-/// Several readers share what is younger.
+/// Several readers share an answer that is younger than this.
 const FRESH: Duration = Duration::from_secs(5);
 
 pub(super) struct Pages {
@@ -20,7 +20,7 @@ pub(super) struct Pages {
     made: Mutex<Option<MadePage>>,
 }
 
-/// What was made last.
+/// The last answer.
 #[derive(Clone)]
 pub(super) struct MadePage {
     at: Instant,

@@ -1,4 +1,4 @@
-//! What a person has picked by keys.
+//! The choices that a person makes by keys.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) struct WatchChoice {
     pub(super) is_selective: bool,
 }
 
-/// What follows from a key.
+/// The effect of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reaction {
     Nothing,
@@ -98,7 +98,7 @@ impl WatchChoice {
         self.event = self.event(view).map(|event| event.event_type.clone());
     }
 
-    /// By which keys the rows of the event type are grouped.
+    /// The keys by which the rows of the event type are grouped.
     fn group_keys(&self, view: &LiveView) -> Vec<Vec<String>> {
         let mut known: Vec<Vec<String>> = Vec::new();
         for group in self.event(view).into_iter().flat_map(|event| &event.groups) {

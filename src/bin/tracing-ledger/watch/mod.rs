@@ -16,8 +16,8 @@ use tracing_ledger::report::Live;
 
 use self::choice::WatchChoice;
 use self::screen::Screen;
+use super::length::short_window;
 use super::rows::{LiveOptions, known_event_types};
-use super::span::short_window;
 use super::{NO_ROW, complain, is_dumb, print, runtime};
 
 #[derive(Args)]
@@ -26,7 +26,7 @@ pub(super) struct Watch {
     rows: LiveOptions,
 
     /// The length of the window at the beginning, such as 30s, 5min or 1h
-    #[arg(long, value_name = "SPAN", default_value = "5min", value_parser = short_window)]
+    #[arg(long, value_name = "LENGTH", default_value = "5min", value_parser = short_window)]
     window: Duration,
 
     /// Prints one frame as text, and ends

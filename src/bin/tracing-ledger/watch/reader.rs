@@ -1,4 +1,4 @@
-//! Reads the database on a thread of its own, so that keys are answered while it does not.
+//! Reads the database on a thread of its own, so that a slow database delays no key.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -10,7 +10,7 @@ use tracing_ledger::report::{Live, LiveView};
 /// From one look at the database to the next.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What the thread says.
+/// A message of the thread.
 pub(super) enum News {
     View(Box<LiveView>),
     /// The database does not answer, and why.

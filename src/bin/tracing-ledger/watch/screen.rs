@@ -18,7 +18,7 @@ use super::choice::{WatchChoice, keys};
 
 /// The columns of a sparkline, with the space before it.
 const SPARKLINE: usize = 13;
-/// The same of all figures.
+/// The columns of all figures together.
 const FIGURES: usize = 9 + 8 + 3 * 10 + SPARKLINE;
 /// The columns of the title.
 const TITLE: usize = 78;
@@ -96,7 +96,7 @@ impl Screen {
         Paragraph::new(lines).render(area, buffer);
     }
 
-    /// With at most so many lines of advice.
+    /// The lines above the table, with at most `most` lines of advice.
     fn head(&self, width: usize, most: usize) -> Vec<Line<'_>> {
         let window = self.view.as_ref().map(|view| &view.report.window);
         let (name, format) = match width {
@@ -111,7 +111,7 @@ impl Screen {
         [title, status].into_iter().chain(advice).collect()
     }
 
-    /// Whether rows come, in loud words where they do not, and what to check then.
+    /// Says whether rows come; if not, loudly and with what to check.
     fn status(&self) -> (Line<'_>, String) {
         if let Some(Away { since, why }) = &self.away {
             return (loud(format!(" CANNOT READ since {}, trying again ", clock(*since))), visible(why));
@@ -351,7 +351,7 @@ fn seconds(duration: Duration) -> String {
     }
 }
 
-/// Of a window, as it is asked for.
+/// The length of a window, in the unit in which it was chosen.
 fn length(window: Duration) -> String {
     match window.as_secs() {
         seconds if seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),

@@ -32,7 +32,7 @@ pub(super) fn run(live: Live, choice: WatchChoice) -> Result<(), Box<dyn Error>>
     in_terminal(|terminal| show(terminal, &reader, choice, [&ended, &continued]))
 }
 
-/// Its hook restores the terminal before a panic is printed.
+/// The panic hook of ratatui restores the terminal before a panic is printed.
 fn in_terminal<T>(
     show: impl FnOnce(&mut DefaultTerminal) -> Result<T, Box<dyn Error>>,
 ) -> Result<T, Box<dyn Error>> {
@@ -126,7 +126,7 @@ fn events() -> io::Result<Receiver<io::Result<Event>>> {
     Ok(events)
 }
 
-/// The next one; `None` after a while without one.
+/// The next event; `None` after a while without one.
 fn next(events: &Receiver<io::Result<Event>>) -> Result<Option<Event>, Box<dyn Error>> {
     match events.recv_timeout(TICK) {
         Ok(event) => Ok(Some(event?)),

@@ -11,8 +11,8 @@ const DAY: i64 = 24 * HOUR;
 /// Weeks begin on Mondays; 1970-01-05 was the first.
 const MONDAY: i64 = 4 * DAY;
 
-/// The lengths of a step in seconds, each with the length of which it and all later ones are multiples: rows are counted by that
-/// until the whole window is known. The last two thousand years fit.
+/// The lengths of a step in seconds. Beside each is a length of which it and all longer ones are multiples: rows are counted in
+/// steps of that length until the whole window is known. The longest is enough for all times that jiff has.
 const LENGTHS: [(i64, i64); 26] = [
     (1, 1),
     (2, 1),
@@ -42,9 +42,9 @@ const LENGTHS: [(i64, i64); 26] = [
     (280_000 * DAY, 280_000 * DAY),
 ];
 
-/// What is known of one step.
+/// The counts of one step.
 pub(super) trait StepData: Default {
-    /// Adds what is known of another one.
+    /// Adds the counts of another step.
     fn include(&mut self, other: &Self);
 }
 

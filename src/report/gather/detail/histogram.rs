@@ -7,7 +7,7 @@ use crate::report::samples::Sorted;
 /// More bars are no longer a picture.
 const MOST_BARS: i32 = 200;
 
-/// How many of the edges one bar spans, so that all values fit in as many bars as are shown.
+/// The numbers of edges that one bar may span. The first with which all values fit in the shown bars is taken.
 const SPANS: [i32; 5] = [1, 2, 4, 20, 100];
 
 /// The bars from the least value to the greatest. Values that are not above 0 have the first one to themselves.
@@ -38,7 +38,7 @@ fn bar_at(place: i32, span: i32) -> DurationBar {
     DurationBar { from: edge(place), to: edge(place + span), n: 0 }
 }
 
-/// The fewest edges a bar that give few enough bars.
+/// The smallest number of edges for a bar that gives few enough bars.
 fn span(least: f64, most: f64, others: i32) -> i32 {
     let (first, last) = (place(least), place(most));
     let fits = |span: &i32| last.div_euclid(*span) - first.div_euclid(*span) + 1 + others <= MOST_BARS;

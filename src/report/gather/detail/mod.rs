@@ -1,4 +1,4 @@
-//! What only a page shows of an event type: durations by size and by time, versions, and single calls.
+//! The details of an event type: durations by size and by time, versions, and single calls.
 
 mod by_time;
 mod calls;
@@ -55,7 +55,7 @@ impl Details {
         ids
     }
 
-    /// Adds what was read of the calls of a database.
+    /// Adds the columns and contexts of the calls of a database.
     pub(super) fn complete(&mut self, source: usize, found: &FoundCalls) {
         for tally in self.of.values_mut() {
             tally.slowest.complete(source, &found.0);

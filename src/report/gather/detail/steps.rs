@@ -81,7 +81,7 @@ impl StepTally {
             from,
             to,
             calls: n + self.unknown.sum(),
-            success: Share { n, rate: (n > 0).then(|| succeeded as f64 / n as f64) },
+            success: Share::of(succeeded, n),
             outcomes,
             succeeded: self.succeeded.0,
             failed: self.failed.0,

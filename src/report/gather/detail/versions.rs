@@ -12,7 +12,7 @@ use crate::report::observe::Observation;
 /// More versions of one event type are counted together: a version may be any text.
 const MOST_VERSIONS: usize = 200;
 const OTHER_VERSIONS: &str = "(other versions)";
-/// Finer than the steps of a chart, so that a version shows that was soon taken back.
+/// Finer than the steps of a chart, so that a version that was soon taken back shows.
 const MOST_STEPS: i64 = 500;
 /// How many times likelier the rows must be with one more change of the mixture of versions than without, as a logarithm. The
 /// logarithm of the number of steps adds to it: among more of them, more look like a change by chance.

@@ -1,4 +1,4 @@
-//! What a log may have around the spans, and how its rows may have been exported.
+//! The forms of a log: threads, files and times around the spans, and the ways to export rows.
 
 use serde_json::json;
 use tracing::info;

@@ -212,12 +212,12 @@ impl Chart<'_> {
         html! { g transform=(self.below()) { (x_labels(&format!("{}x", self.id), ticks)) } }
     }
 
-    /// The same as another one's, which has this id and is drawn by [`x_labels`].
+    /// The axis of another chart, which has this id and is drawn by [`x_labels`].
     pub(super) fn x_axis_of(&self, id: &str) -> Markup {
         html! { use href={ "#" (id) } transform=(self.below()) {} }
     }
 
-    /// The same as another one's, which has this id and is drawn by [`y_axis`] from 0.
+    /// The axis of another chart, which has this id and is drawn by [`y_axis`] from 0.
     pub(super) fn y_axis_of(&self, id: &str) -> Markup {
         html! { use href={ "#" (id) } y=(self.top()) {} }
     }
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_would_touch_are_told() {
+    fn labels_that_would_touch_are_recognised() {
         let tick = |x: f64, label: &str| (x, label.to_owned());
         assert!(has_room_beside(&tick(0.0, "1 ms"), &tick(60.0, "10 ms")));
         assert!(!has_room_beside(&tick(0.0, "1 ms"), &tick(20.0, "10 ms")));

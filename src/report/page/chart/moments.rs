@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(all, ["2500", "5000", "7500"]);
     }
 
-    /// Whatever the window is, there are some and they do not touch.
+    /// A window of any length has some labels, and they do not touch.
     #[test]
     fn an_axis_of_any_length_has_a_few_labels() {
         for begin in ["1970-01-01T00:00:00Z", "2025-12-28T13:14:15Z", "2026-02-27T00:00:00Z"] {

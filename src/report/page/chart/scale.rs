@@ -1,4 +1,4 @@
-//! Where a value is on an axis, and which values an axis names.
+//! The positions of values on an axis, and the values that an axis names.
 
 /// An axis between two positions.
 #[derive(Clone, Copy, Debug, PartialEq)]

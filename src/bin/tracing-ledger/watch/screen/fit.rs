@@ -1,4 +1,4 @@
-//! Texts that fit in the columns of a terminal, and drive none.
+//! Texts that fit in the columns of a terminal and cannot control it.
 
 use ratatui::text::Span;
 
@@ -23,7 +23,7 @@ pub(super) fn cut_left(text: &str, width: usize) -> String {
     format!("…{end}")
 }
 
-/// Text of a row may drive no terminal.
+/// The text of a row must not control the terminal.
 pub(super) fn visible(text: &str) -> String {
     let shown = |c: char| if c.is_control() || !c.is_ascii() && !c.is_alphanumeric() { '·' } else { c };
     text.chars().take(400).map(shown).collect()

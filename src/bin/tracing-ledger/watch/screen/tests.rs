@@ -182,7 +182,7 @@ async fn groups_are_beside_the_failures_of_their_event_type() {
 }
 
 #[tokio::test]
-async fn a_row_of_the_future_is_told_and_hides_no_silence() {
+async fn a_row_of_the_future_is_reported_and_hides_no_silence() {
     let later = |mut row: Row, seconds: u64| {
         row.created_at = now() + Duration::from_secs(seconds);
         row
@@ -212,7 +212,7 @@ async fn the_header_says_how_many_event_types_have_no_room() {
 }
 
 #[tokio::test]
-async fn a_success_that_few_calls_tell_has_its_number() {
+async fn a_success_that_only_some_calls_have_is_shown_with_their_number() {
     let call = |at: u64| {
         let context = if at.is_multiple_of(2) {
             r#"{"duration_ms": 5}"#

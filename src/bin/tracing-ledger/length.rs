@@ -6,19 +6,19 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 /// The length of a window, up to ten years. Days have 24 hours; months are refused, as their lengths differ.
 pub(crate) fn window(text: &str) -> Result<Duration, &'static str> {
-    up_to(text, SignedDuration::from_hours(24 * 3660)).ok_or("use a span such as 5min, 1h or 7d")
+    up_to(text, SignedDuration::from_hours(24 * 3660)).ok_or("use a length of time such as 5min, 1h or 7d")
 }
 
 /// The length of a window whose rows are kept in memory.
 pub(crate) fn short_window(text: &str) -> Result<Duration, &'static str> {
-    up_to(text, SignedDuration::from_hours(24)).ok_or("use a span from 1s to 24h, such as 5min")
+    up_to(text, SignedDuration::from_hours(24)).ok_or("use a length of time from 1s to 24h, such as 5min")
 }
 
 fn up_to(text: &str, most: SignedDuration) -> Option<Duration> {
-    let span: SignedDuration =
+    let length: SignedDuration =
         text.parse::<Span>().ok()?.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    let is_within = span >= SignedDuration::from_secs(1) && span <= most;
-    if is_within { Duration::try_from(span).ok() } else { None }
+    let is_within = length >= SignedDuration::from_secs(1) && length <= most;
+    if is_within { Duration::try_from(length).ok() } else { None }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Words of a page that is made up: event types without a section, and versions.
+//! The words of a page that is made up: event types without a section, and versions.
 
 use super::fit::without_contexts;
 use super::tests::{event, example, moment};
@@ -7,7 +7,7 @@ use crate::report::detail::{Deploy, Detail, VersionRows};
 
 const HOUR: u64 = 3_600;
 
-/// What a reader sees of a page.
+/// The text that a reader sees.
 fn text(html: &str) -> String {
     html.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect()
 }
