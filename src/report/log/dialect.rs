@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::fmt_text::{thread_name, without_colours};
+use super::fmt_text::{form, thread_name, without_colours};
 use super::moment::moment;
 use super::wrapped::unwrapped;
 
@@ -11,6 +11,10 @@ use super::wrapped::unwrapped;
 pub(super) struct Dialect {
     /// Whether the name of the thread comes after the level: `tokio-rt-worker call{…}` may as well be the name of a span.
     pub(super) names_threads: bool,
+    /// Whether no closing span has a target: a name before `: ` is that of a span.
+    pub(super) lacks_targets: bool,
+    /// Whether the fields of the spans are at the end of the line.
+    pub(super) is_compact: bool,
     /// Whether a time had no zone.
     pub(super) assumes_utc: bool,
 }
@@ -36,7 +40,17 @@ impl Dialect {
             is_known |= name == "main" || name.starts_with("tokio-");
         }
         let names_threads = names * 10 > lines * 9 && (is_known || lines > FEW_LINES);
-        Self { names_threads, assumes_utc: false }
+        let forms = text.lines().filter_map(|line| {
+            let unwrapped = unwrapped(line);
+            form(&without_colours(&unwrapped.line), names_threads)
+        });
+        let (mut lacks_targets, mut is_compact, mut is_any) = (true, false, false);
+        for (has_target, has_fields_at_the_end) in forms {
+            lacks_targets &= !has_target;
+            is_compact |= has_fields_at_the_end;
+            is_any = true;
+        }
+        Self { names_threads, lacks_targets: is_any && lacks_targets, is_compact, assumes_utc: false }
     }
 
     /// The first time in the text.

@@ -7,10 +7,11 @@ use super::line::{FieldMap, LogLine, Span, SpanPath, is_close, of_event};
 use super::row;
 
 pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<LogLine, &'static str> {
-    let mut object = object(line).ok_or("it is not a JSON object")?;
-    if object.contains_key("event_type") || object.contains_key("eventType") {
-        return row::of_object(object).map(|row| LogLine::Rows(vec![row]));
+    if let Some(row) = of_either(line, row::of_json) {
+        return row.map(|row| LogLine::Rows(vec![row]));
     }
+    let mut object = of_either(line, |text| serde_json::from_str::<FieldMap>(text).ok())
+        .ok_or("it is not a JSON object")?;
     if !KEYS.iter().any(|key| object.contains_key(*key)) {
         return Err("it is neither a row nor a line of the fmt layer");
     }
@@ -34,9 +35,8 @@ pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<LogLine, &'stati
 const KEYS: [&str; 4] = ["fields", "level", "target", "timestamp"];
 
 /// `\copy` doubles each backslash of its text format.
-fn object(line: &str) -> Option<FieldMap> {
-    let parse = |text: &str| serde_json::from_str(text).ok();
-    parse(line).or_else(|| parse(&line.replace(r"\\", r"\")))
+fn of_either<T>(line: &str, read: fn(&str) -> Option<T>) -> Option<T> {
+    read(line).or_else(|| line.contains(r"\\").then(|| read(&line.replace(r"\\", r"\")))?)
 }
 
 /// The spans around an event. The list ends with the span of the event, but not where that span closes. Either may be

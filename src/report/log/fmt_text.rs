@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use jiff::Timestamp;
 
 use super::dialect::Dialect;
-use super::line::{FieldMap, LogLine, NO_NAME, Span, SpanPath, of_event};
+use super::line::{EventText, FieldMap, LogLine, NO_NAME, Span, SpanPath, took};
+use super::pairs::{closing, fields, pairs, places, value};
 
 const LEVELS: [&str; 5] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"];
 
@@ -15,49 +16,111 @@ const WORDS_BEFORE: usize = 4;
 /// Why a line is of no format. A table that was exported otherwise has the names of its columns.
 fn unknown(line: &str) -> &'static str {
     match ["created_at", "event_type"].iter().all(|column| line.contains(column)) {
-        true => "it has the columns of a table, but not as CSV with commas: export it by \\copy … CSV HEADER",
+        true => {
+            "it has the columns of a table, but not as CSV with commas or semicolons: export it by \\copy … CSV HEADER"
+        }
         false => "it has no level, and is in no format that is known",
     }
 }
 
+const NO_TIMES: &str = "it has no time.busy and time.idle";
+const PRETTY: &str = "the pretty format has several lines for an event";
+const MIXED: &str = "the compact form does not tell which span has which field: write the full form or JSON";
+const UNSPLIT: &str =
+    "a quote or brace in a value hides where the fields of a span end: record it with ?, or write JSON";
+
 pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<LogLine, &'static str> {
-    let (before, rest) = split_at_level(line).ok_or_else(|| unknown(line))?;
+    let (before, level, rest) = split_at_level(line).ok_or_else(|| unknown(line))?;
     let at = dialect.moment(before);
-    let rest = without_thread(rest.trim_start(), dialect.names_threads);
-    let (mut spans, rest) = spans(rest);
-    let (mut target, mut rest) = target(rest);
-    if spans.is_empty()
-        && let Some((name, after)) = rest.split_once(": close time.busy=")
-    {
-        // Without targets, the name of a span without fields may be in the place of the target, or in the message.
-        spans.push(Span { name: name.to_owned(), fields: FieldMap::new() });
-        rest = &rest[rest.len() - after.len() - "close time.busy=".len()..];
-    } else if spans.is_empty() && rest.starts_with("close time.busy=") {
-        spans.extend(target.take().map(|name| Span { name, fields: FieldMap::new() }));
-    }
-    let fields = fields(rest);
-    if let Some(last) = spans.last_mut().filter(|span| span.fields.is_empty()) {
-        // The compact form has the fields of all spans at the end.
-        last.fields =
-            fields.iter().filter(|(key, _)| !is_of_event(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
-    }
-    let own: FieldMap =
-        if spans.last().is_some_and(|span| span.fields.iter().all(|(key, _)| fields.contains_key(key))) {
-            fields.into_iter().filter(|(key, _)| is_of_event(key)).collect()
-        } else {
-            fields
+    let Some((spans, rest)) = spans(without_thread(rest.trim_start(), dialect.names_threads)) else {
+        return match line {
+            _ if !line.contains(CLOSE) => Ok(LogLine::Other),
+            _ if line.contains('{') => Err(UNSPLIT),
+            _ => Err(NO_NAME),
         };
-    match of_event(at, target, spans, &own)? {
-        read @ LogLine::Closed { .. } => Ok(read),
-        _ if line.contains("close, time.busy: ") => Err("the pretty format has several lines for an event"),
-        _ if line.contains("close time.busy=") => Err(NO_NAME),
-        read => Ok(read),
+    };
+    let (target, event) = target(rest, true);
+    if event.starts_with(CLOSE) {
+        return closed(at, target, spans, event, dialect);
     }
+    let is_outside = !dialect.lacks_targets
+        && target.is_none()
+        && matches!(spans.as_slice(), [only] if only.fields.is_empty());
+    if is_outside {
+        // The only name is the target.
+        return match event {
+            _ if event.starts_with("close, time.busy: ") => Err(PRETTY),
+            _ => hidden_close(event).map_or(Ok(LogLine::Other), Err),
+        };
+    }
+    let event = if dialect.lacks_targets { self::target(rest, false).1 } else { event };
+    reported(spans, event, level, dialect)
 }
 
-/// The fields of the events that matter here.
-fn is_of_event(key: &str) -> bool {
-    ["message", "time.busy", "time.idle", "error", "return"].contains(&key)
+/// The beginning of the event that says that a span closes.
+const CLOSE: &str = "close time.busy=";
+
+/// Why a message that has a closing span in it cannot be read.
+fn hidden_close(event: &str) -> Option<&'static str> {
+    let (message, _) = event.split_at(places(event).first().map_or(event.len(), |(key, _)| *key));
+    let hides = message.ends_with("close ") && event[message.len()..].starts_with("time.busy=");
+    hides.then(|| if message.contains('}') { UNSPLIT } else { NO_NAME })
+}
+
+fn closed(
+    at: Option<Timestamp>,
+    target: Option<String>,
+    mut spans: SpanPath,
+    event: &str,
+    dialect: &mut Dialect,
+) -> Result<LogLine, &'static str> {
+    let mut pairs = pairs(event);
+    let (Some((_, busy)), Some(("time.idle", idle))) = (pairs.next(), pairs.next()) else {
+        return Err(NO_TIMES);
+    };
+    let took = took(busy, idle)?;
+    let at_the_end: FieldMap = pairs.map(|(key, text)| (key.to_owned(), value(text))).collect();
+    if !at_the_end.is_empty() {
+        dialect.is_compact = true;
+        match spans.as_mut_slice() {
+            [only] if only.fields.is_empty() => only.fields = at_the_end,
+            _ => return Err(MIXED),
+        }
+    }
+    Ok(LogLine::Closed { at, target, spans, took, is_alone: false })
+}
+
+/// `#[instrument(err, ret)]` writes events with one field and no message.
+fn reported(spans: SpanPath, event: &str, level: &str, dialect: &Dialect) -> Result<LogLine, &'static str> {
+    let (key, text) = event.split_once('=').unwrap_or_default();
+    if !["error", "return"].contains(&key) {
+        return match event {
+            "close" => Err(NO_TIMES),
+            _ => hidden_close(event).map_or(Ok(LogLine::Within { spans }), Err),
+        };
+    }
+    let places: Vec<_> = places(event).into_iter().skip(1).collect();
+    let mut splits = Vec::new();
+    if dialect.is_compact {
+        if spans.len() > 1 && !places.is_empty() {
+            return Err(MIXED);
+        }
+        let begins = key.len() + 1;
+        splits = places.iter().map(|(at, _)| (at - begins, fields(&event[*at..]))).collect();
+    }
+    let text = EventText::Loose { text: text.to_owned(), splits, is_error: level == "ERROR" };
+    Ok(match key {
+        "error" => LogLine::Failed { spans, error: text },
+        _ => LogLine::Returned { spans, value: text },
+    })
+}
+
+/// Whether a closing span has a target, and whether it is in the compact form, which has the fields at the end.
+pub(super) fn form(line: &str, names_threads: bool) -> Option<(bool, bool)> {
+    let (_, _, rest) = split_at_level(line)?;
+    let (_, rest) = spans(without_thread(rest.trim_start(), names_threads))?;
+    let (target, event) = target(rest, true);
+    event.starts_with(CLOSE).then(|| (target.is_some(), places(event).len() > 2))
 }
 
 /// Without the escapes that colour a line on a terminal.
@@ -78,14 +141,14 @@ pub(super) fn without_colours(line: &str) -> Cow<'_, str> {
     plain.into()
 }
 
-/// The text before the level and after it.
-fn split_at_level(line: &str) -> Option<(&str, &str)> {
+/// The text before the level, the level, and the text after it.
+fn split_at_level(line: &str) -> Option<(&str, &str, &str)> {
     let mut from = 0;
     for word in line.split_whitespace().take(WORDS_BEFORE) {
         let at = from + line[from..].find(word)?;
         from = at + word.len();
         if LEVELS.contains(&word) {
-            return Some((&line[..at], &line[from..]));
+            return Some((&line[..at], word, &line[from..]));
         }
     }
     None
@@ -93,7 +156,7 @@ fn split_at_level(line: &str) -> Option<(&str, &str)> {
 
 /// The word after the level, if it may be the name of a thread.
 pub(super) fn thread_name(line: &str) -> Option<Option<&str>> {
-    let (_, rest) = split_at_level(line)?;
+    let (_, _, rest) = split_at_level(line)?;
     let (word, _) = rest.trim_start().split_once(' ')?;
     Some((!word.contains(['{', ':', '=', '"'])).then_some(word))
 }
@@ -116,46 +179,32 @@ fn without_thread(rest: &str, is_named: bool) -> &str {
     }
 }
 
-/// `name{field=value}:name:` and the rest after it.
-fn spans(line: &str) -> (SpanPath, &str) {
-    let mut spans = Vec::new();
-    let mut rest = line;
-    while let Some((span, after)) = span(rest) {
-        spans.push(span);
-        rest = after;
-        if rest.starts_with(' ') {
-            break;
+/// `name{field=value}:name: ` and the rest after it. The name of a target alone looks like that of a span.
+fn spans(line: &str) -> Option<(SpanPath, &str)> {
+    let (mut spans, mut rest) = (Vec::new(), line);
+    loop {
+        let (name, inner, after) = named(rest)?;
+        spans.push(Span { name: name.to_owned(), fields: fields(inner) });
+        if let Some(rest) = after.strip_prefix(' ') {
+            return Some((spans, rest.trim_start()));
         }
+        rest = after;
     }
-    (spans, rest.trim_start())
 }
 
-/// A span before a colon. A path with `::` is a target.
-fn span(text: &str) -> Option<(Span, &str)> {
-    let (name, inner, after) = named(text)?;
-    if !inner.is_empty() {
-        return Some((Span { name: name.to_owned(), fields: fields(inner) }, after));
-    }
-    // The last name before a space is the target, unless a target or a place in the code follows it.
-    let next = after.trim_start();
-    let followed = !after.starts_with(' ') || target(next).1.len() < next.len();
-    let is_path = after.starts_with(':');
-    (followed && !is_path).then(|| (Span { name: name.to_owned(), fields: FieldMap::new() }, after))
-}
-
-/// The name of a span, the text of its fields, and the rest. A name may contain spaces, and braces without a `=`.
+/// The name of a span, the text of its fields, and the rest. A name may contain spaces, `::`, and braces without a `=`.
 fn named(text: &str) -> Option<(&str, &str, &str)> {
     let mut from = 0;
     loop {
-        let end = from + text[from..].find(['{', ':', '=', '"'])?;
-        let name = &text[..end];
-        match text.as_bytes()[end] {
+        let end = from + text[from..].find(['{', '}', ':', '=', '"'])?;
+        let (name, rest) = text.split_at(end);
+        match rest.as_bytes() {
             _ if name.is_empty() => return None,
-            b':' => return Some((name, "", &text[end + 1..])),
-            b'{' => {
-                let close = end + closing(&text[end..])?;
-                let inner = &text[end + 1..close];
-                from = close + 1;
+            [b':', b':', ..] => from = end + 2,
+            [b':', ..] => return Some((name, "", &rest[1..])),
+            [b'{', ..] => {
+                let inner = &rest[1..closing(rest)?];
+                from = end + inner.len() + 2;
                 if inner.contains('=') {
                     return Some((name, inner, text[from..].strip_prefix(':')?));
                 }
@@ -165,40 +214,19 @@ fn named(text: &str) -> Option<(&str, &str, &str)> {
     }
 }
 
-/// Where the brace that opens the text is closed, outside of quotes.
-fn closing(text: &str) -> Option<usize> {
-    let (mut depth, mut quoted, mut escaped) = (0_u32, false, false);
-    for (at, c) in text.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            '{' if !quoted => depth += 1,
-            '}' if !quoted => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some(at);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
 /// `path::of::target: src/main.rs:2: ` and the rest after it. Each may be switched off. The compact form has
 /// `path::of::target:2: `, and the full one `path::of::target: 2: `, if only the line is named.
-fn target(text: &str) -> (Option<String>, &str) {
+fn target(text: &str, may_be: bool) -> (Option<String>, &str) {
     let (mut target, mut rest) = (None, text);
     while let Some((part, after)) = rest.split_once(": ") {
         let number = part.rsplit(':').next().filter(|number| !number.is_empty());
         let number = number.filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
         let path = number.map_or(part, |number| part[..part.len() - number.len()].trim_end_matches(':'));
-        if part.is_empty() || part.contains([' ', '=', '"', '{']) {
+        if part.is_empty() || part.contains([' ', '=', '"', '{', '}']) {
             break;
         }
         if !path.is_empty() && !path.ends_with(".rs") {
-            if target.is_some() {
+            if target.is_some() || !may_be {
                 break;
             }
             target = Some(path.to_owned());
@@ -208,102 +236,9 @@ fn target(text: &str) -> (Option<String>, &str) {
     (target, rest)
 }
 
-/// A message and `key=value` pairs. The text of a value ends before the next pair.
-fn fields(text: &str) -> FieldMap {
-    let mut fields = FieldMap::new();
-    let mut places = places(text);
-    let first = places.first().map_or(text.len(), |(at, _)| *at);
-    let message = text[..first].trim();
-    if !message.is_empty() {
-        fields.insert("message".to_owned(), message.into());
-    }
-    places.push((text.len(), text.len()));
-    for pair in places.windows(2) {
-        let [(key, equals), (next, _)] = pair else { continue };
-        fields.insert(text[*key..*equals].to_owned(), value(text[equals + 1..*next].trim_end()));
-    }
-    fields
-}
-
-/// Where each key begins, and its equals sign, outside of quotes.
-fn places(text: &str) -> Vec<(usize, usize)> {
-    let (mut places, mut word, mut is_key) = (Vec::new(), 0, true);
-    let (mut quoted, mut escaped) = (false, false);
-    for (at, c) in text.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            _ if quoted => {}
-            ' ' => (word, is_key) = (at + 1, true),
-            '=' if is_key && at > word => {
-                places.push((word, at));
-                is_key = false;
-            }
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '.' | '#' => {}
-            c => is_key &= c.is_alphanumeric(),
-        }
-    }
-    places
-}
-
-fn value(text: &str) -> Value {
-    let quoted = || serde_json::from_str::<String>(text).ok().or_else(|| unescaped(text));
-    match text.as_bytes() {
-        [b'"', .., b'"'] => quoted().unwrap_or_else(|| text.to_owned()).into(),
-        b"true" => true.into(),
-        b"false" => false.into(),
-        [b'0'..=b'9' | b'-', ..] => match serde_json::from_str(text) {
-            Ok(Value::Number(number)) => number.into(),
-            _ => text.into(),
-        },
-        _ => text.into(),
-    }
-}
-
-/// A text as Rust's `Debug` quotes it, whose escapes JSON does not know.
-fn unescaped(text: &str) -> Option<String> {
-    let mut chars = text.strip_prefix('"')?.strip_suffix('"')?.chars();
-    let mut plain = String::new();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            plain.push(c);
-            continue;
-        }
-        plain.push(match chars.next()? {
-            'n' => '\n',
-            'r' => '\r',
-            't' => '\t',
-            '0' => '\0',
-            'u' => {
-                let code: String = chars.by_ref().skip(1).take_while(|c| *c != '}').collect();
-                char::from_u32(u32::from_str_radix(&code, 16).ok()?)?
-            }
-            other => other,
-        });
-    }
-    Some(plain)
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn values_keep_their_type_and_text() {
-        let read = |text: &str| Value::Object(fields(text));
-        assert_eq!(
-            read("close time.busy=1.2ms time.idle=3µs"),
-            json!({"message": "close", "time.busy": "1.2ms", "time.idle": "3µs"})
-        );
-        assert_eq!(
-            read(r#"a=1 b="x y=2" c=true d=Some("q") e=-1.5 f="\u{1b}\n""#),
-            json!({"a": 1, "b": "x y=2", "c": true, "d": "Some(\"q\")", "e": -1.5, "f": "\u{1b}\n"})
-        );
-        assert_eq!(read("error=out of stock, a - b"), json!({"error": "out of stock, a - b"}));
-    }
 
     #[test]
     fn colours_are_left_out() {

@@ -1,11 +1,11 @@
 //! Lines of a file or of stdin, unpacked if they are packed.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
-use ruzstd::decoding::StreamingDecoder;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 /// A longer line is left out, so that memory stays flat.
 const LONGEST_LINE: u64 = 4 * 1024 * 1024;
@@ -48,10 +48,12 @@ impl Input {
         // A pipe may give fewer bytes at first.
         let mut magic = Vec::new();
         raw.by_ref().take(4).read_to_end(&mut magic)?;
-        let packed = io::Cursor::new(magic.clone()).chain(raw);
+        let packed = Cursor::new(magic.clone()).chain(raw);
         let reader: Box<dyn BufRead> = match magic.as_slice() {
             [0x1f, 0x8b, ..] => Box::new(BufReader::new(MultiGzDecoder::new(packed))),
-            [0x28, 0xb5, 0x2f, 0xfd] => Box::new(BufReader::new(ZstdFrames::new(packed)?)),
+            [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
+                Box::new(BufReader::new(ZstdFrames::new(packed)?))
+            }
             _ => Box::new(BufReader::new(packed)),
         };
         Self::with_head(reader)
@@ -65,7 +67,7 @@ impl Input {
             Some(error) => Box::new(BufReader::new(Damaged(Some(error)))),
             None => reader,
         };
-        let reader = Box::new(io::Cursor::new(head.clone()).chain(rest));
+        let reader = Box::new(Cursor::new(head.clone()).chain(rest));
         Ok(Self { head, reader, line: Vec::new(), number: 0 })
     }
 
@@ -107,29 +109,50 @@ impl Read for Damaged {
 }
 
 /// All frames of a zstd file, one after the other: the decoder reads one.
-struct ZstdFrames<R: Read> {
-    decoder: Option<StreamingDecoder<BufReader<R>, ruzstd::decoding::FrameDecoder>>,
-}
+struct ZstdFrames<R: Read>(Option<ZstdFrame<R>>);
+
+/// The decoder of one frame, whose first bytes have been looked at.
+type ZstdFrame<R> = StreamingDecoder<Chain<Cursor<Vec<u8>>, R>, FrameDecoder>;
 
 impl<R: Read> ZstdFrames<R> {
     fn new(packed: R) -> io::Result<Self> {
-        let decoder = StreamingDecoder::new(BufReader::new(packed)).map_err(io::Error::other)?;
-        Ok(Self { decoder: Some(decoder) })
+        Ok(Self(Self::next_frame(packed)?))
+    }
+
+    /// Leaves out skippable frames: `pzstd` begins with one, and an index of offsets is one.
+    fn next_frame(mut packed: R) -> io::Result<Option<ZstdFrame<R>>> {
+        loop {
+            let mut magic = Vec::new();
+            packed.by_ref().take(4).read_to_end(&mut magic)?;
+            match magic.as_slice() {
+                [] => return Ok(None),
+                [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
+                    let mut length = [0; 4];
+                    packed.read_exact(&mut length)?;
+                    let length = u64::from(u32::from_le_bytes(length));
+                    if io::copy(&mut packed.by_ref().take(length), &mut io::sink())? < length {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
+                _ => {
+                    let frame = StreamingDecoder::new(Cursor::new(magic).chain(packed));
+                    return frame.map(Some).map_err(io::Error::other);
+                }
+            }
+        }
     }
 }
 
 impl<R: Read> Read for ZstdFrames<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while let Some(decoder) = &mut self.decoder {
-            let read = decoder.read(buffer)?;
+        while let Some(frame) = &mut self.0 {
+            let read = frame.read(buffer)?;
             if read > 0 || buffer.is_empty() {
                 return Ok(read);
             }
-            let Some(decoder) = self.decoder.take() else { break };
-            let mut packed = decoder.into_inner();
-            if !packed.fill_buf()?.is_empty() {
-                self.decoder = Some(StreamingDecoder::new(packed).map_err(io::Error::other)?);
-            }
+            let Some(frame) = self.0.take() else { break };
+            let (_, packed) = frame.into_inner().into_inner();
+            self.0 = Self::next_frame(packed)?;
         }
         Ok(0)
     }

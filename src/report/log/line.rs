@@ -26,13 +26,27 @@ pub(super) enum LogLine {
         is_alone: bool,
     },
     /// The function in the innermost span has returned `Err`.
-    Failed { spans: SpanPath, error: String },
+    Failed { spans: SpanPath, error: EventText },
     /// The function in the innermost span has returned.
-    Returned { spans: SpanPath, value: String },
+    Returned { spans: SpanPath, value: EventText },
     /// Any other event in a span.
     Within { spans: SpanPath },
     /// Any other line.
     Other,
+}
+
+/// The only value of an event.
+#[derive(Debug, PartialEq)]
+pub(super) enum EventText {
+    Exact(String),
+    /// All text after the key, which more fields of the event may end.
+    Loose {
+        text: String,
+        /// Where the fields of the span may begin that the compact form has at the end, and these fields.
+        splits: Vec<(usize, FieldMap)>,
+        /// Whether the event has the level of errors.
+        is_error: bool,
+    },
 }
 
 /// From the outermost to the innermost; never empty.
@@ -60,7 +74,7 @@ pub(super) fn is_close(fields: &FieldMap) -> bool {
     fields.get("message").and_then(Value::as_str) == Some("close") && fields.contains_key("time.busy")
 }
 
-/// The meaning of an event of the `fmt` layer.
+/// The meaning of an event of the `fmt` layer in JSON.
 pub(super) fn of_event(
     at: Option<Timestamp>,
     target: Option<String>,
@@ -76,14 +90,13 @@ pub(super) fn of_event(
     }
     if text("message").as_deref() == Some("close") {
         let times = text("time.busy").zip(text("time.idle")).ok_or("it has no time.busy and time.idle")?;
-        let took = duration(&times.0).zip(duration(&times.1)).and_then(|(busy, idle)| busy.checked_add(idle));
-        let took = took.ok_or("time.busy or time.idle is not a time")?;
+        let took = took(&times.0, &times.1)?;
         return Ok(LogLine::Closed { at, target, spans, took, is_alone: false });
     }
     // `#[instrument(err, ret)]` writes events with one field and no message.
     Ok(match (fields.len(), text("error"), text("return")) {
-        (1, Some(error), _) => LogLine::Failed { spans, error },
-        (1, _, Some(value)) => LogLine::Returned { spans, value },
+        (1, Some(error), _) => LogLine::Failed { spans, error: EventText::Exact(error) },
+        (1, _, Some(value)) => LogLine::Returned { spans, value: EventText::Exact(value) },
         _ => LogLine::Within { spans },
     })
 }
@@ -105,6 +118,12 @@ pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<(LogLine, bool),
         *at = dialect.moment(outer);
     }
     Ok((read, is_json))
+}
+
+/// How long a span was open.
+pub(super) fn took(busy: &str, idle: &str) -> Result<SignedDuration, &'static str> {
+    let both = duration(busy).zip(duration(idle)).and_then(|(busy, idle)| busy.checked_add(idle));
+    both.ok_or("time.busy or time.idle is not a time")
 }
 
 /// Such as `1.23ms`, `45.6µs` or `2m`.

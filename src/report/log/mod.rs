@@ -8,7 +8,9 @@ mod input;
 mod line;
 mod moment;
 mod older;
+mod pairs;
 mod parents;
+mod reports;
 mod row;
 mod spans;
 #[cfg(test)]
@@ -52,6 +54,7 @@ pub(crate) struct Logs {
 pub struct UnreadLines {
     count: u64,
     alone: u64,
+    doubtful: u64,
     repeated: u64,
     assumes_utc: bool,
     /// File, line and why.
@@ -96,7 +99,7 @@ impl Logs {
             };
             if is_first && !text.trim().is_empty() {
                 is_first = false;
-                table = row::begins_csv(text).then(CsvTable::default);
+                table = row::begins_csv(text);
             }
             match &mut table {
                 Some(table) => {
@@ -168,6 +171,7 @@ impl RowSource for Logs {
         }
         self.calls.finish(&mut |row| selection.offer(row, each));
         self.unread.alone = self.calls.alone();
+        self.unread.doubtful = self.calls.doubtful();
         Ok(())
     }
 }
@@ -181,6 +185,11 @@ impl UnreadLines {
     /// How many rows may lack fields of the spans around them, because JSON lines name no span around them.
     pub fn rows_alone(&self) -> u64 {
         self.alone
+    }
+
+    /// How many calls count as failed by an event whose text has `key=` in it: it may be an event with several fields.
+    pub fn rows_doubtful(&self) -> u64 {
+        self.doubtful
     }
 
     /// How many exported rows were left out, because a row with the same id was there before.
@@ -201,6 +210,7 @@ impl UnreadLines {
     pub(super) fn extend(&mut self, other: Self) {
         self.count += other.count;
         self.alone += other.alone;
+        self.doubtful += other.doubtful;
         self.repeated += other.repeated;
         self.assumes_utc |= other.assumes_utc;
         self.first.extend(other.first);
@@ -230,6 +240,13 @@ impl fmt::Display for UnreadLines {
                 "{} may lack fields that a rule inherits: where their spans close, JSON names no span around them (an \
                  event within each call does, and so does the text format)",
                 number(self.alone, "row")
+            ));
+        }
+        if self.doubtful > 0 {
+            parts.push(format!(
+                "{} failed by `error=…` with `key=` in the text, which may be an event of the service with several fields \
+                 (JSON tells them apart)",
+                number(self.doubtful, "call")
             ));
         }
         if self.repeated > 0 {

@@ -1,9 +1,12 @@
 //! Rows that were exported: objects of JSON, and CSV.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{Cursor, SeekFrom};
 
 use csv::{Position, Reader, ReaderBuilder, StringRecord};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::line::FieldMap;
 use crate::store::read::{ReadRow, moment};
@@ -14,6 +17,45 @@ const LONGEST_ROW: usize = 4 * 1024 * 1024;
 /// The columns of an export without a header, as `schema.sql` has them.
 const COLUMNS: [&str; 8] =
     ["id", "created_at", "source", "event_type", "severity", "context", "restaurant_id", "booking_id"];
+
+/// The columns in camel case.
+const CAMEL_COLUMNS: [&str; 4] = ["eventType", "createdAt", "restaurantId", "bookingId"];
+
+/// A row as a line of JSON; `None` if it is another object. Its numbers keep their text: `1.10` is not `1.1`.
+pub(super) fn of_json(line: &str) -> Option<Result<ReadRow, &'static str>> {
+    if !["event_type", "eventType"].iter().any(|name| line.contains(name)) {
+        return None;
+    }
+    let mut object = RawObject::read(line)?.0;
+    if !["event_type", "eventType"].iter().any(|name| object.contains_key(*name)) {
+        return None;
+    }
+    let mut columns = FieldMap::new();
+    for name in COLUMNS.iter().chain(&CAMEL_COLUMNS) {
+        let Some(raw) = object.remove(*name).filter(|raw| raw.get() != "null") else { continue };
+        let text = serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned());
+        columns.insert((*name).to_owned(), Value::String(text));
+    }
+    if !columns.contains_key("context") {
+        columns.insert("context".to_owned(), RawObject(object).to_string().into());
+    }
+    Some(of_object(columns))
+}
+
+/// An object whose values keep their text.
+pub(super) struct RawObject(pub(super) BTreeMap<String, Box<RawValue>>);
+
+impl RawObject {
+    pub(super) fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().map(Self)
+    }
+}
+
+impl fmt::Display for RawObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(&self.0).map_err(|_| fmt::Error)?)
+    }
+}
 
 /// A row as an object: its columns, in snake or camel case. Without a `context`, all other keys are the context.
 pub(super) fn of_object(mut object: FieldMap) -> Result<ReadRow, &'static str> {
@@ -53,11 +95,12 @@ fn moment_of_export(text: &str) -> Option<jiff::Timestamp> {
     moment(text).or_else(|| hours(text))
 }
 
-/// Whether the first line of a log begins a table of CSV.
-pub(super) fn begins_csv(line: &str) -> bool {
-    Records::default()
-        .read(line)
-        .is_some_and(|first| first.iter().any(|name| name == "event_type") || has_values(&first))
+/// The table that the first line of a log begins, if it is of CSV. Spreadsheets of some languages write `;`.
+pub(super) fn begins_csv(line: &str) -> Option<CsvTable> {
+    [b',', b';'].into_iter().map(CsvTable::new).find_map(|mut table| {
+        let first = table.records.read(line)?;
+        (first.iter().any(|name| name == "event_type") || has_values(&first)).then_some(table)
+    })
 }
 
 /// Whether the record is a row, and no header. A row that goes on in the next line has fewer columns at first.
@@ -67,7 +110,6 @@ fn has_values(record: &StringRecord) -> bool {
 }
 
 /// A table of CSV, line by line. A row may go on in the next line, within quotes.
-#[derive(Default)]
 pub(super) struct CsvTable {
     columns: Vec<String>,
     /// The lines of a row whose quotes are open, and the number of the first.
@@ -77,6 +119,10 @@ pub(super) struct CsvTable {
 }
 
 impl CsvTable {
+    fn new(delimiter: u8) -> Self {
+        Self { columns: Vec::new(), open: String::new(), from: 0, records: Records::new(delimiter) }
+    }
+
     /// Passes on each row that is complete, or the number of its first line and why it cannot be read.
     pub(super) fn line(
         &mut self,
@@ -140,14 +186,13 @@ impl CsvTable {
 /// Reads records one by one. A new reader for each would take longer than the record, because it builds its tables.
 struct Records(Reader<Cursor<Vec<u8>>>);
 
-impl Default for Records {
-    fn default() -> Self {
-        let reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(Cursor::default());
-        Self(reader)
-    }
-}
-
 impl Records {
+    fn new(delimiter: u8) -> Self {
+        let mut reader = ReaderBuilder::new();
+        reader.has_headers(false).flexible(true).delimiter(delimiter);
+        Self(reader.from_reader(Cursor::default()))
+    }
+
     fn read(&mut self, text: &str) -> Option<StringRecord> {
         *self.0.get_mut() = Cursor::new(text.as_bytes().to_vec());
         self.0.seek_raw(SeekFrom::Start(0), Position::new()).ok()?;
@@ -168,8 +213,8 @@ mod tests {
             [("", 3), ("id,created_at,source,event_type,severity,context,restaurant_id,booking_id\n", 4)]
         {
             let table = format!("{header}{row}{id},\"open\n{row}short,row\n\"open");
-            let (mut rows, mut read) = (Vec::new(), CsvTable::default());
-            assert!(begins_csv(table.lines().next().expect("lines")), "{table}");
+            let mut rows = Vec::new();
+            let mut read = begins_csv(table.lines().next().expect("lines")).expect("a table");
             let each = &mut |line, row| rows.push((line, row));
             for (index, line) in table.lines().enumerate() {
                 read.line(index as u64 + 1, line, each);
@@ -184,6 +229,6 @@ mod tests {
             assert_eq!((read.booking_id.as_deref(), read.restaurant_id.as_deref()), (Some(id), None));
             assert_eq!(read.context.as_deref(), Some("{\"a\": \"x,\ny\"}"));
         }
-        assert!(!begins_csv("2026-11-01T12:00:00Z  INFO work: close, a, b"));
+        assert!(begins_csv("2026-11-01T12:00:00Z  INFO work: close, a, b").is_none());
     }
 }

@@ -8,20 +8,17 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::line::{FieldMap, LogLine, Span, SpanPath, is_same};
+use super::reports::{CallReport, MOST_PENDING, Reports};
 use crate::outcome::Outcome;
 use crate::rules::Rules;
 use crate::rules::model::{Figure, MatchKind, Nest, RuleSpec, SuccessTest};
 use crate::rules::reason::NO_CODE;
 use crate::store::read::ReadRow;
 
-/// The most calls that are remembered for an end that never comes.
-const MOST_PENDING: usize = 10_000;
-
 /// Turns lines into rows.
 pub(super) struct Calls {
     pub(super) rules: Vec<Arc<RuleSpec>>,
-    /// The reports of functions whose spans have not closed.
-    reports: VecDeque<(SpanPath, CallReport)>,
+    reports: Reports,
     /// The calls that ended within spans that collect them.
     ended: VecDeque<Ended>,
     /// The names of spans that have reported a success or a returned value before.
@@ -29,12 +26,6 @@ pub(super) struct Calls {
     /// Calls that reported nothing, until another call of their name does.
     silent: Vec<Call>,
     alone: u64,
-}
-
-#[derive(Debug, PartialEq)]
-enum CallReport {
-    Failed(String),
-    Returned(String),
 }
 
 struct Ended {
@@ -75,7 +66,7 @@ impl Calls {
         let rules = rules.list.iter().filter(|rule| rule.matches.kind == MatchKind::Span).cloned().collect();
         Self {
             rules,
-            reports: VecDeque::new(),
+            reports: Reports::default(),
             ended: VecDeque::new(),
             reporting: HashSet::new(),
             silent: Vec::new(),
@@ -86,8 +77,8 @@ impl Calls {
     /// Passes on the rows of the calls that a line decides.
     pub(super) fn take(&mut self, line: LogLine, each: &mut dyn FnMut(&ReadRow)) {
         match line {
-            LogLine::Failed { spans, error } => self.report(spans, CallReport::Failed(error)),
-            LogLine::Returned { spans, value } => self.report(spans, CallReport::Returned(value)),
+            LogLine::Failed { spans, error } => self.reports.add(spans, true, error),
+            LogLine::Returned { spans, value } => self.reports.add(spans, false, value),
             LogLine::Closed { at, target, spans, took, is_alone } => {
                 self.note_alone(&spans, target.as_deref(), is_alone);
                 self.close(at, target, spans, took, each);
@@ -108,6 +99,11 @@ impl Calls {
         self.alone
     }
 
+    /// The number of failed calls whose error may be an event of the service with several fields.
+    pub(super) fn doubtful(&self) -> u64 {
+        self.reports.doubtful()
+    }
+
     /// Passes on the calls that only the end of all logs decides: other calls of their name reported an outcome, or none
     /// did.
     pub(super) fn finish(&mut self, each: &mut dyn FnMut(&ReadRow)) {
@@ -118,13 +114,6 @@ impl Calls {
         }
     }
 
-    fn report(&mut self, spans: SpanPath, report: CallReport) {
-        if self.reports.len() == MOST_PENDING {
-            self.reports.pop_front();
-        }
-        self.reports.push_back((spans, report));
-    }
-
     fn close(
         &mut self,
         at: Option<Timestamp>,
@@ -133,7 +122,7 @@ impl Calls {
         took: SignedDuration,
         each: &mut dyn FnMut(&ReadRow),
     ) {
-        let reports = self.take_reports(&spans);
+        let reports = self.reports.take(&spans);
         let Some(span) = spans.pop() else { return };
         let rule = self.rule_of(&span, target.as_deref());
         let Some(event_type) = event_type(rule.as_deref(), &span) else { return };
@@ -203,20 +192,6 @@ impl Calls {
             parent
         };
         around.cloned().map(with_constants).collect()
-    }
-
-    /// The reports of the closing span. It may have had fewer fields when it made them.
-    fn take_reports(&mut self, spans: &SpanPath) -> Vec<CallReport> {
-        let mut own = Vec::new();
-        let last = spans.last().map(|span| &span.name);
-        self.reports.retain_mut(|(of, report)| {
-            let is_own = of.last().map(|span| &span.name) == last && is_same(of, spans);
-            if is_own {
-                own.push(std::mem::replace(report, CallReport::Returned(String::new())));
-            }
-            !is_own
-        });
-        own
     }
 
     fn rule_of(&self, span: &Span, target: Option<&str>) -> Option<Arc<RuleSpec>> {

@@ -53,9 +53,11 @@ fn files_lines_and_threads_are_told_from_spans_and_targets() {
         ];
         for (name, log) in logs {
             let read = rows_of(&log, &KEYS);
+            let expected =
+                if name.starts_with("compact") { (expected_of_compact(), 3) } else { (expected(), 0) };
             assert_eq!(
                 read,
-                (expected(), 0),
+                expected,
                 "{name}, file {file}, line {line}, target {target}: {}",
                 String::from_utf8_lossy(&log)
             );
@@ -163,6 +165,38 @@ fn a_row_that_is_read_twice_counts_once() {
         "only a UUID is the same row everywhere"
     );
     assert_eq!(unread.rows_repeated(), 1);
+}
+
+#[test]
+fn numbers_of_exported_rows_keep_their_text() {
+    let (long, planner) = ("12345678901234567890123", "auto_assign.quote");
+    let context = format!("{{\"v\": 1.10, \"attempt\": {long}, \"durationMs\": 9007199254740993.0}}");
+    let quoted = context.replace('"', "\"\"");
+    for log in [
+        format!("{{\"event_type\":\"{planner}\",\"context\":{context}}}"),
+        format!("{{\"event_type\":\"{planner}\",\"context\":{}}}", json!(context)),
+        format!("{{\"eventType\":\"{planner}\",\"restaurantId\":null,{}", &context[1..]),
+        format!("event_type,context\n{planner},\"{quoted}\""),
+        format!("event_type;context\n{planner};\"{quoted}\""),
+    ] {
+        let (rows, unread) = rows_of(log.as_bytes(), &["v", "attempt_index", "planner_duration_ms"]);
+        assert_eq!(rows, table(&json!([[planner, "1.10", long, "9007199254740993.0"]])), "{log}");
+        assert_eq!(unread, 0, "{log}");
+    }
+}
+
+#[test]
+fn a_table_with_other_delimiters_is_read_or_counted() {
+    let id = "018f0000-0000-7000-8000-000000000000";
+    let header = "id;created_at;source;event_type;severity;context;restaurant_id;booking_id\n";
+    let row = format!("{id};2026-11-01 12:00:00+00;s;e;INFO;\"{{\"\"a\"\":\n\"\"x;y\"\"}}\";;\n");
+    for table_of_rows in [format!("{header}{row}"), row.clone()] {
+        let read = rows_of(table_of_rows.as_bytes(), &["a"]);
+        assert_eq!(read, (table(&json!([["e", "x;y"]])), 0), "{table_of_rows}");
+    }
+    let (rows, unread) = rows_and_unread(header.replace(';', "\t").as_bytes(), &[]);
+    assert_eq!((rows.len(), unread.count()), (0, 1));
+    assert!(unread.to_string().contains("export it by \\copy … CSV HEADER"), "{unread}");
 }
 
 #[test]
