@@ -14,7 +14,6 @@ use crate::report::samples::FewSamples;
 
 /// More steps are no longer a picture, and too many lines of a table.
 const MOST_STEPS: i64 = 100;
-/// More outcomes of one step are counted together: an outcome may be any text.
 
 /// The counts so far.
 #[derive(Debug, Default)]
