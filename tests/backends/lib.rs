@@ -25,8 +25,7 @@ static SERVER: LazyLock<(Cluster, String)> = LazyLock::new(|| {
         &data,
         "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile server.ext -out server.crt",
     );
-    let url = cluster.database();
-    cluster.psql(&url, "ALTER SYSTEM SET ssl = on");
+    let url = cluster.database_after("ALTER SYSTEM SET ssl = on");
     cluster.stop();
     cluster.restart();
     let url = format!("{url}?sslrootcert={}/ca.crt", data.display());

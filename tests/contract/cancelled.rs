@@ -32,6 +32,19 @@ fn assert_cancelled(row: &StoredRow) {
     assert!(row.ms("planner_duration_ms") >= 0.0);
 }
 
+/// The first of two calls returns, and the second is dropped.
+#[track_caller]
+fn assert_second_cancelled(returns: impl Future<Output = u32>, hangs: impl Future<Output = u32>) {
+    let ledger = Ledger::memory();
+    ledger.block_on(async {
+        returns.await;
+        tokio::time::timeout(Duration::from_secs(1), hangs).await.expect_err("it times out");
+    });
+    let rows = ledger.quotes();
+    assert_eq!(rows[0].get("outcome"), "ok");
+    assert_cancelled(&rows[1]);
+}
+
 #[test]
 fn a_timeout_cancels_the_call_and_it_is_recorded_once() {
     Ledger::on_every_store(|ledger| {
@@ -79,15 +92,7 @@ fn a_future_that_was_never_polled_makes_no_row() {
 
 #[test]
 fn silence_is_cancellation_once_the_callsite_was_seen_to_report() {
-    let ledger = Ledger::memory();
-    ledger.block_on(async {
-        returns_after(std::future::ready(())).await;
-        let call = returns_after(std::future::pending());
-        tokio::time::timeout(Duration::from_secs(1), call).await.expect_err("it times out");
-    });
-    let rows = ledger.quotes();
-    assert_eq!(rows[0].get("outcome"), "ok");
-    assert_cancelled(&rows[1]);
+    assert_second_cancelled(returns_after(std::future::ready(())), returns_after(std::future::pending()));
 }
 
 #[test]
@@ -112,13 +117,7 @@ fn a_success_before_the_drop_does_not_stand_where_the_call_tells_what_it_returns
         wait.await;
         7
     }
-    let ledger = Ledger::memory();
-    ledger.block_on(async {
-        succeeds_then_waits(std::future::ready(())).await;
-        let call = succeeds_then_waits(std::future::pending());
-        tokio::time::timeout(Duration::from_secs(1), call).await.expect_err("it times out");
-    });
-    let rows = ledger.quotes();
-    assert_eq!(rows[0].get("outcome"), "ok");
-    assert_cancelled(&rows[1]);
+    let (returns, hangs) =
+        (succeeds_then_waits(std::future::ready(())), succeeds_then_waits(std::future::pending()));
+    assert_second_cancelled(returns, hangs);
 }

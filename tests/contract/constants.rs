@@ -1,10 +1,9 @@
 //! Constants of all rows.
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::json;
-use support::{DEADLINE, Ledger};
+use support::{DEADLINE, Ledger, SOON, until_on_disk};
 use tracing::{info, info_span};
 use tracing_ledger::store::{Attempt, Failure, InsertError, Memory, Store};
 use tracing_ledger::{Guard, Row, Rules, builder};
@@ -65,7 +64,9 @@ fn record(store: impl Store, spool: &Path, version: u32) -> Guard {
 fn a_row_from_the_spool_keeps_the_constants_of_its_process() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let spool = folder.path().join("spool");
-    record(Fails, &spool, 1).shutdown(Duration::from_secs(5)).expect("the row is on disk");
+    let guard = record(Fails, &spool, 1);
+    until_on_disk(&guard);
+    guard.shutdown(SOON).expect("the row is on disk");
     let memory = Memory::default();
     record(memory.clone(), &spool, 2).shutdown(DEADLINE).expect("the store takes both");
     let versions: Vec<_> = memory.rows().iter().map(|row| row.context.contains("\"version\":1")).collect();

@@ -102,10 +102,7 @@ async fn every_format_of_the_report_escapes_hostile_characters() {
 /// A trigger may quote what is in a row.
 #[tokio::test]
 async fn messages_of_a_server_are_escaped() {
-    let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(
-        &url,
+    let url = Cluster::shared().database_after(
         r#"CREATE FUNCTION complain() RETURNS trigger LANGUAGE plpgsql AS
               $$BEGIN RAISE EXCEPTION E'refused "\x1b[2J\u202e\n' USING ERRCODE = '22000'; END$$;
           CREATE TRIGGER complain BEFORE INSERT ON observability_events

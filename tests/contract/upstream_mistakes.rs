@@ -50,10 +50,7 @@ fn a_failure_after_a_good_quote_writes_no_second_quote() {
 
 #[test]
 fn rejected_rows_are_counted_kept_and_shown() {
-    let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(
-        &url,
+    let url = Cluster::shared().database_after(
         "ALTER TABLE observability_events ADD CHECK (context->>'table' IS DISTINCT FROM 'cursed')",
     );
     let (ledger, guard) = tracing_ledger::layer::<Registry>(&url).expect("a ledger");

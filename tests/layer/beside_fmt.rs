@@ -58,7 +58,7 @@ fn fmt_prints_the_same_with_and_without_the_ledger() {
         assert_eq!(printed(None, filter), alone, "the program itself says the same twice");
         assert_eq!(alone.is_empty(), filter == Some("off"));
 
-        guard.flush(std::time::Duration::from_secs(60)).expect("everything is written");
+        guard.flush(support::DEADLINE).expect("everything is written");
         let rows = memory.rows();
         let quotes = rows.iter().filter(|event| &*event.event_type == "auto_assign.quote").count();
         assert_eq!((quotes, rows.len()), (2, 4), "under {filter:?} the ledger has all of it");

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 use tracing::{Dispatch, debug_span, info, info_span};
 use tracing_ledger::store::Memory;
@@ -32,7 +31,7 @@ fn assert_rows(dispatch: impl Into<Dispatch>, guard: Guard, memory: &Memory) {
             info_span!("auto_assign.quote", success = true).in_scope(|| info!("beside it"));
         }
     });
-    guard.shutdown(Duration::from_secs(60)).expect("memory is there");
+    guard.shutdown(support::DEADLINE).expect("memory is there");
     let rows = memory.rows();
     let inherited = rows.iter().filter(|row| row.context.contains(r#""trigger":"creation""#)).count();
     assert_eq!((rows.len(), inherited), (CALLS, CALLS));
@@ -99,7 +98,7 @@ fn each_call_is_one_row_beside_a_filter_that_can_be_reloaded() {
 fn each_call_is_one_row_beside_another_ledger() {
     let ((first, guard, memory), (second, other_guard, other_memory)) = (ledger(), ledger());
     assert_rows(registry().with(first).with(second), guard, &memory);
-    other_guard.shutdown(Duration::from_secs(60)).expect("memory is there");
+    other_guard.shutdown(support::DEADLINE).expect("memory is there");
     assert_eq!(other_memory.rows().len(), CALLS);
 }
 

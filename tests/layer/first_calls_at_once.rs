@@ -2,9 +2,8 @@
 //! own, because it holds up tracing while it registers a callsite, which every other test would wait for.
 
 use std::sync::{Arc, Barrier, Once};
-use std::time::Duration;
 
-use support::alone;
+use support::{DEADLINE, alone};
 use tracing::subscriber::Interest;
 use tracing::{Metadata, Subscriber, info, info_span};
 use tracing_ledger::store::Memory;
@@ -47,7 +46,7 @@ fn both_get_their_row(name: &'static str, call: fn()) {
         tracing::dispatcher::with_default(&dispatch, call);
         done.wait();
     });
-    let stats = guard.shutdown(Duration::from_secs(60)).expect("everything is written");
+    let stats = guard.shutdown(DEADLINE).expect("everything is written");
     assert_eq!(stats.offered, 2, "{stats}");
 }
 

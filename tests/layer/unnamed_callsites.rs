@@ -41,6 +41,6 @@ fn an_error_event_without_a_span_with_a_rule_makes_no_row() {
     tracing::subscriber::with_default(tracing_subscriber::registry().with(ledger), || {
         info_span!("auto_assign.quote", success = true).in_scope(|| error!(error = "of no span's own"));
     });
-    let stats = guard.shutdown(std::time::Duration::from_secs(60)).expect("memory takes everything");
+    let stats = guard.shutdown(support::DEADLINE).expect("memory takes everything");
     assert_eq!((stats.offered, stats.written), (1, 1));
 }

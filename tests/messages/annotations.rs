@@ -4,9 +4,9 @@ use support::DEADLINE;
 use tracing::info_span;
 use tracing_ledger::store::Memory;
 use tracing_ledger::{Builder, Health};
-use tracing_subscriber::{Registry, prelude::*};
+use tracing_subscriber::Registry;
 
-use crate::silent_setups::{assert_has, build, only_word, with_rules, words_by};
+use crate::silent_setups::{assert_has, only_word, run_program, with_rules, words_by};
 
 /// What a child process does whose stderr a test below reads.
 pub(super) fn does(what: &str) {
@@ -46,10 +46,7 @@ pub(super) fn does(what: &str) {
 }
 
 fn run(builder: Builder, program: impl Fn()) {
-    let (ledger, guard) = build(builder);
-    tracing_subscriber::registry().with(ledger).init();
-    (0..3).for_each(|_| program());
-    guard.shutdown(DEADLINE).expect("memory takes everything");
+    run_program(builder, || (0..3).for_each(|_| program()));
 }
 
 fn annotated() {

@@ -1,6 +1,6 @@
 //! Wrong input is reported with the remedy and without the password, and nothing panics.
 
-use support::{Cluster, Ledger, SOON, until_in_trouble};
+use support::{Cluster, Ledger, SOON, this_test, until_in_trouble};
 use tracing::info_span;
 use tracing_ledger::{Error, Rules};
 use tracing_subscriber::{Registry, prelude::*};
@@ -90,8 +90,7 @@ fn a_password_file_that_cannot_be_read_is_not_shown() {
     let mut permissions = std::fs::metadata(&pgpass).expect("it is there").permissions();
     std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
     std::fs::set_permissions(&pgpass, permissions).expect("it is ours");
-    let output = std::process::Command::new(std::env::current_exe().expect("the test knows itself"))
-        .args(["--exact", "bad_input::a_password_file_that_cannot_be_read_is_not_shown", "--nocapture"])
+    let output = this_test("bad_input::a_password_file_that_cannot_be_read_is_not_shown")
         .env(CHILD, "1")
         .env("PGPASSFILE", &pgpass)
         .output()

@@ -10,7 +10,7 @@ use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Registry, fmt, prelude::*, registry, reload};
 
-use crate::silent_setups::{assert_has, build, only_word, print, with_rules, words_by};
+use crate::silent_setups::{assert_has, build, only_word, print, run_program, with_rules, words_by};
 
 const RULES: &str = "[[rule]]\nspan = '*'\ntarget = 'messages::filters'\n";
 
@@ -25,44 +25,10 @@ fn measured() {}
 
 /// What a child process does whose stderr a test below reads.
 pub(super) fn does(what: &str) {
-    let open = || EnvFilter::new("trace");
     match what {
-        "a filter that a reload closes" => {
-            let (filter, handle) = reload::Layer::new(open());
-            run(
-                |ledger| registry().with(ledger).with(filter),
-                |guard| {
-                    works(3);
-                    guard.flush(DEADLINE).expect("memory takes everything");
-                    handle.reload(EnvFilter::new("error")).expect("the subscriber is there");
-                    works(5);
-                },
-            );
-        }
-        "a filter that a reload closes for one target" => {
-            let (filter, handle) = reload::Layer::new(open());
-            run(
-                |ledger| registry().with(ledger).with(filter),
-                |guard| {
-                    works(3);
-                    guard.flush(DEADLINE).expect("memory takes everything");
-                    handle.reload(EnvFilter::new("trace,messages=off")).expect("the subscriber is there");
-                    works(5);
-                },
-            );
-        }
-        "a filter that is reloaded and hides nothing" => {
-            let (filter, handle) = reload::Layer::new(open());
-            run(
-                |ledger| registry().with(ledger).with(filter),
-                |guard| {
-                    works(3);
-                    guard.flush(DEADLINE).expect("memory takes everything");
-                    handle.reload(EnvFilter::new("off,messages=trace,[other]=trace")).expect("it is there");
-                    works(5);
-                },
-            );
-        }
+        "a filter that a reload closes" => reloads("error"),
+        "a filter that a reload closes for one target" => reloads("trace,messages=off"),
+        "a filter that is reloaded and hides nothing" => reloads("off,messages=trace,[other]=trace"),
         "a reload late in the run" => reloads_late(),
         "a level on the ledger" => {
             run(|ledger| registry().with(ledger.with_filter(EnvFilter::new("warn"))), |_| works(3))
@@ -75,7 +41,7 @@ pub(super) fn does(what: &str) {
             let hides = filter_fn(|meta| !meta.target().contains("filters"));
             let subscriber = |ledger: LedgerLayer<_>| {
                 let ledger = registry().with(ledger.with_filter(hides));
-                ledger.with(sink().with_filter(open())).with(sink())
+                ledger.with(sink().with_filter(EnvFilter::new("trace"))).with(sink())
             };
             run(subscriber, |_| works(3));
         }
@@ -101,17 +67,10 @@ pub(super) fn does(what: &str) {
 
 fn does_more(what: &str) {
     match what {
-        "few calls of a function" => {
-            run(|ledger| registry().with(ledger), |_| (0..10).for_each(|_| measured()))
-        }
-        "more calls of a function" => {
-            run(|ledger| registry().with(ledger), |_| (0..20).for_each(|_| measured()))
-        }
+        "few calls of a function" => run_program(with_rules(RULES), || (0..10).for_each(|_| measured())),
+        "more calls of a function" => run_program(with_rules(RULES), || (0..20).for_each(|_| measured())),
         "a few spans by hand" => {
-            run(
-                |ledger| registry().with(ledger),
-                |_| (0..3).for_each(|_| info_span!("block").in_scope(|| ())),
-            );
+            run_program(with_rules(RULES), || (0..3).for_each(|_| info_span!("block").in_scope(|| ())));
         }
         "a reloadable ledger under a level" | "a reloadable ledger under a filter" => {
             let filter = if what.ends_with("level") { "warn" } else { "warn,other=trace" };
@@ -120,15 +79,12 @@ fn does_more(what: &str) {
                 |_| works(3),
             );
         }
-        "some spans by hand" => run(
-            |ledger| registry().with(ledger),
-            |_| {
-                info_span!("one").in_scope(|| ());
-                info_span!("two").in_scope(|| ());
-                info_span!("three").in_scope(|| ());
-                info_span!("four").in_scope(|| ());
-            },
-        ),
+        "some spans by hand" => run_program(with_rules(RULES), || {
+            info_span!("one").in_scope(|| ());
+            info_span!("two").in_scope(|| ());
+            info_span!("three").in_scope(|| ());
+            info_span!("four").in_scope(|| ());
+        }),
         "a listener that logs" => {
             let builder = with_rules("[[rule]]\nspan = ['work', 'wrok']\n").on_notice(|notice| {
                 print(format_args!("tracing-ledger: {notice}"));
@@ -140,10 +96,12 @@ fn does_more(what: &str) {
             let stats = guard.shutdown(DEADLINE).expect("memory takes everything");
             assert_eq!(stats.written, 3, "{stats}");
         }
-        "a success that is none" => run_rules(
-            "[[rule]]\nspan = 'work'\nsuccess = { field = 'done', as = 'success' }\n[[rule]]\nspan = 'block'\n\
-             success = { field = 'status', below = 500 }\n",
-            |_| {
+        "a success that is none" => run_program(
+            with_rules(
+                "[[rule]]\nspan = 'work'\nsuccess = { field = 'done', as = 'success' }\n[[rule]]\nspan = 'block'\n\
+                 success = { field = 'status', below = 500 }\n",
+            ),
+            || {
                 (0..3).for_each(|_| drop(info_span!("work", done = "abc")));
                 (0..3).for_each(|_| drop(info_span!("block", status = "gone")));
             },
@@ -167,13 +125,6 @@ where
     guard.shutdown(DEADLINE).expect("memory takes everything");
 }
 
-fn run_rules(rules: &str, program: impl FnOnce(&Guard)) {
-    let (ledger, guard) = build(with_rules(rules));
-    registry().with(ledger).init();
-    program(&guard);
-    guard.shutdown(DEADLINE).expect("memory takes everything");
-}
-
 fn works(times: usize) {
     (0..times).for_each(|_| work());
 }
@@ -182,6 +133,20 @@ fn awaits() {
     for _ in 0..3 {
         assert!(pin!(returns()).poll(&mut Context::from_waker(Waker::noop())).is_ready());
     }
+}
+
+/// Three calls, and five more once the filter is reloaded as `to`.
+fn reloads(to: &str) {
+    let (filter, handle) = reload::Layer::new(EnvFilter::new("trace"));
+    run(
+        |ledger| registry().with(ledger).with(filter),
+        |guard| {
+            works(3);
+            guard.flush(DEADLINE).expect("memory takes everything");
+            handle.reload(EnvFilter::new(to)).expect("the subscriber is there");
+            works(5);
+        },
+    );
 }
 
 /// Reloads after the program was judged as a whole, and prints what is said then.

@@ -7,7 +7,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::{EnvFilter, Registry, prelude::*, registry};
 
 use crate::silent_setups::{
-    assert_has, build, discovered, only_word, said_by, until_told, with_rules, words_by,
+    assert_has, build, discovered, only_word, run_program, said_by, until_told, with_rules, words_by,
 };
 
 /// What a child process does whose stderr a test below reads.
@@ -73,10 +73,7 @@ pub(super) fn does(what: &str) {
 }
 
 fn run(builder: Builder, program: impl Fn()) {
-    let (ledger, guard) = build(builder);
-    registry().with(ledger).init();
-    (0..3).for_each(|_| program());
-    guard.shutdown(DEADLINE).expect("memory takes everything");
+    run_program(builder, || (0..3).for_each(|_| program()));
 }
 
 fn spans() {

@@ -1,13 +1,15 @@
 //! Names and fields in rules that the program has not, and healthy programs that look like these.
 
+use std::sync::mpsc::Receiver;
+
 use support::DEADLINE;
 use tracing::field::Empty;
 use tracing::{info, info_span, instrument};
-use tracing_ledger::{Builder, NoticeKind};
+use tracing_ledger::{Builder, Guard, NoticeKind};
 use tracing_subscriber::{EnvFilter, prelude::*};
 
 use crate::silent_setups::{
-    assert_has, build, discovered, only_word, print, said_by, until_told, with_rules, words_by,
+    assert_has, build, discovered, only_word, print, run_program, said_by, until_told, with_rules, words_by,
 };
 
 /// Does what a child process is told whose stderr a test below reads; whether it is one of these.
@@ -101,10 +103,7 @@ const DISCOVERED: &str = "[[rule]]\nspan = 'orders.ship'\n[[rule]]\nspan = 'req'
                           take = { target = 'srv::resp', fields = ['status'] }\n";
 
 fn run(builder: Builder, program: impl Fn()) {
-    let (ledger, guard) = build(builder);
-    tracing_subscriber::registry().with(ledger).init();
-    (0..12).for_each(|_| program());
-    guard.shutdown(DEADLINE).expect("memory takes everything");
+    run_program(builder, || (0..12).for_each(|_| program()));
 }
 
 fn orders() {
@@ -149,16 +148,8 @@ fn list_told_early() {
 
 /// Its first look finds the line of its start alone.
 fn healthy_and_late() {
-    let (said, hear) = std::sync::mpsc::channel();
     let rules = "builtin = true\n[[rule]]\nspan = 'request'\n[[rule]]\nevent = 'paid'\n";
-    let builder = with_rules(rules).discover(true).on_notice(move |notice| {
-        if !matches!(notice.kind(), NoticeKind::Discovery) {
-            print(format_args!("tracing-ledger: {notice}"));
-        }
-        said.send(notice.kind()).ok();
-    });
-    let (ledger, guard) = build(builder);
-    tracing_subscriber::registry().with(ledger).init();
+    let (guard, hear) = discovers(rules);
     info!("listening on 127.0.0.1:80");
     let looks =
         || assert!(std::iter::from_fn(|| hear.recv_timeout(DEADLINE).ok()).any(is_discovery), "it looks");
@@ -169,13 +160,26 @@ fn healthy_and_late() {
     guard.shutdown(DEADLINE).expect("memory takes everything");
 }
 
+/// Prints what is said but for the discoveries, and hands over the kind of each notice.
+fn discovers(rules: &str) -> (Guard, Receiver<NoticeKind>) {
+    let (said, hear) = std::sync::mpsc::channel();
+    let builder = with_rules(rules).discover(true).on_notice(move |notice| {
+        if !is_discovery(notice.kind()) {
+            print(format_args!("tracing-ledger: {notice}"));
+        }
+        said.send(notice.kind()).ok();
+    });
+    let (ledger, guard) = build(builder);
+    tracing_subscriber::registry().with(ledger).init();
+    (guard, hear)
+}
+
 fn is_discovery(kind: NoticeKind) -> bool {
     matches!(kind, NoticeKind::Discovery)
 }
 
 /// Its rarer calls come after the ledger has looked at it.
 fn healthy() {
-    let (said, hear) = std::sync::mpsc::channel();
     let rules = "[[rule]]\nspan = ['req', 'request', 'refund']\n\
                  [[rule]]\nevent = ['paid', 'repaid', 'finished']\n\
                  [[rule]]\nevent = '*'\ntarget = 'shop'\nfields = ['order_id', 'total']\n\
@@ -183,14 +187,7 @@ fn healthy() {
                  times = { lat = 'l' }\nreason = { field = 'why' }\n\
                  inherit = ['flow']\ninherit_from = ['outside']\n\
                  [[rule]]\nspan = 'part'\ntarget = 'messages'\n[[rule]]\nspan = 'part'\n";
-    let builder = with_rules(rules).discover(true).on_notice(move |notice| {
-        if !matches!(notice.kind(), NoticeKind::Discovery) {
-            print(format_args!("tracing-ledger: {notice}"));
-        }
-        said.send(notice.kind()).ok();
-    });
-    let (ledger, guard) = build(builder);
-    tracing_subscriber::registry().with(ledger).init();
+    let (guard, hear) = discovers(rules);
     let work = || {
         orders();
         info_span!("request", success = true).in_scope(|| ());
@@ -200,7 +197,7 @@ fn healthy() {
     };
     (0..12).for_each(|_| work());
     let mut kinds = std::iter::from_fn(|| hear.recv_timeout(DEADLINE).ok());
-    assert!(kinds.any(|kind| matches!(kind, NoticeKind::Discovery)), "the ledger looks");
+    assert!(kinds.any(is_discovery), "the ledger looks");
     info_span!("refund", success = true).in_scope(|| ());
     info_span!("outside", flow = 1).in_scope(|| {
         info_span!("job.second", kind = "k", src = "s", lat = "1 ms", why = "none", success = true);

@@ -5,9 +5,7 @@ mod output;
 mod rules;
 mod subscribers;
 
-use std::process::Command;
-
-use support::DEADLINE;
+use support::{DEADLINE, this_test};
 use tracing::field::Empty;
 use tracing::{info_span, instrument};
 use tracing_ledger::store::Memory;
@@ -21,8 +19,7 @@ const CHILD: &str = "LEDGER_TEST_SILENT";
 /// The notices on the stderr of a process that does `what`.
 #[track_caller]
 pub(super) fn said_by(what: &str, environment: &[(&str, &str)]) -> Vec<String> {
-    let output = Command::new(std::env::current_exe().expect("the test knows itself"))
-        .args(["--exact", "silent_setups::the_child_process_does_what_it_is_told", "--nocapture"])
+    let output = this_test("silent_setups::the_child_process_does_what_it_is_told")
         .env(CHILD, what)
         .envs(environment.iter().copied())
         .output()
@@ -96,12 +93,17 @@ pub(super) fn build(builder: Builder) -> (LedgerLayer<Registry>, Guard) {
     builder.build_with(Memory::default()).expect("a ledger")
 }
 
-/// Three calls in a process whose only subscriber has this ledger.
-fn run(builder: Builder) {
+/// Runs a program in a process whose only subscriber has this ledger.
+pub(super) fn run_program(builder: Builder, program: impl FnOnce()) {
     let (ledger, guard) = build(builder);
     tracing_subscriber::registry().with(ledger).init();
-    calls();
+    program();
     guard.shutdown(DEADLINE).expect("memory takes everything");
+}
+
+/// Three calls in such a process.
+fn run(builder: Builder) {
+    run_program(builder, calls);
 }
 
 pub(super) fn calls() {
@@ -219,11 +221,10 @@ fn the_child_process_does_what_it_is_told() {
         }
         "a field that hides an argument" => {
             let rules = "builtin = true\n[[rule]]\nspan = 'ship'\nreason = 'reason'\nredact = ['card']\n";
-            let (ledger, guard) = build(with_rules(rules));
-            tracing_subscriber::registry().with(ledger).init();
-            (0..30).for_each(|order_id| ship(order_id).expect("it ships"));
-            (0..2).for_each(|order_id| seldom(order_id).expect("it works"));
-            guard.shutdown(DEADLINE).expect("memory takes everything");
+            run_program(with_rules(rules), || {
+                (0..30).for_each(|order_id| ship(order_id).expect("it ships"));
+                (0..2).for_each(|order_id| seldom(order_id).expect("it works"));
+            });
         }
         "a listener" => run(with_rules("[[rule]]\nspan = 'wrok'\n").on_notice(|notice| {
             print(format_args!(
@@ -278,24 +279,19 @@ fn does_more(what: &str) {
             run(with_rules("[[rule]]\nspan = '*'\n").instrumented("messages"));
         }
         "annotations without the built-in rules" => {
-            let (ledger, guard) = build(with_rules("[[rule]]\nspan = 'work'\n"));
-            tracing_subscriber::registry().with(ledger).init();
-            calls();
-            (0..3).for_each(|order_id| seldom(order_id).expect("it works"));
-            guard.shutdown(DEADLINE).expect("memory takes everything");
+            run_program(with_rules("[[rule]]\nspan = 'work'\n"), || {
+                calls();
+                (0..3).for_each(|order_id| seldom(order_id).expect("it works"));
+            });
         }
         "only annotations without the built-in rules" => {
-            let (ledger, guard) = build(with_rules("[[rule]]\nspan = 'wrok'\n"));
-            tracing_subscriber::registry().with(ledger).init();
-            (0..3).for_each(|order_id| seldom(order_id).expect("it works"));
-            tracing::info!(name: "told", { ledger.event = "told" }, "an event");
-            guard.shutdown(DEADLINE).expect("memory takes everything");
+            run_program(with_rules("[[rule]]\nspan = 'wrok'\n"), || {
+                (0..3).for_each(|order_id| seldom(order_id).expect("it works"));
+                tracing::info!(name: "told", { ledger.event = "told" }, "an event");
+            });
         }
         "names that are none" => {
-            let (ledger, guard) = build(tracing_ledger::builder());
-            tracing_subscriber::registry().with(ledger).init();
-            (0..20).for_each(|_| names_that_are_none());
-            guard.shutdown(DEADLINE).expect("memory takes everything");
+            run_program(tracing_ledger::builder(), || (0..20).for_each(|_| names_that_are_none()));
         }
         other if crate::mistakes::does(other) => {}
         other => crate::annotations::does(other),

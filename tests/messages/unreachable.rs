@@ -1,10 +1,10 @@
 //! A database that takes no rows is named before there is a row.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc;
 
-use support::{Cluster, DEADLINE, SqliteFile, free_port};
+use support::{ClosedPort, Cluster, DEADLINE, SqliteFile, this_test};
 use tracing_ledger::NoticeKind;
 use tracing_subscriber::{Registry, prelude::*};
 
@@ -23,9 +23,9 @@ fn the_child_process_has_no_row() {
 
 #[test]
 fn a_database_that_nobody_reaches_is_named_on_stderr_without_a_row() {
-    let url = format!("postgres://ledger:s3cret@127.0.0.1:{}/app", free_port());
-    let mut child = Command::new(std::env::current_exe().expect("the test knows itself"))
-        .args(["--exact", "unreachable::the_child_process_has_no_row", "--nocapture"])
+    let port = ClosedPort::new();
+    let url = format!("postgres://ledger:s3cret@127.0.0.1:{}/app", port.number());
+    let mut child = this_test("unreachable::the_child_process_has_no_row")
         .env(CHILD, url)
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
@@ -64,8 +64,7 @@ fn a_table_that_is_missing_or_closed_is_named_without_a_row() {
     let cluster = Cluster::shared();
     let word = word_about(&cluster.empty_database());
     assert!(word.contains("the table observability_events does not exist; apply schema.sql"), "{word}");
-    let url = cluster.database();
-    cluster.psql(&url, "CREATE ROLE silent_stranger LOGIN");
+    let url = cluster.database_after("CREATE ROLE silent_stranger LOGIN");
     let word = word_about(&url.replace("postgres@", "silent_stranger@"));
     assert!(word.contains("GRANT INSERT ON observability_events"), "{word}");
     let word = word_about(&SqliteFile::new().url());

@@ -13,6 +13,9 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 
+/// Long enough for any machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(300);
+
 /// A browser has several processes, and two cores are enough for two browsers.
 static FEW: Semaphore = Semaphore::const_new(2);
 
@@ -79,7 +82,7 @@ async fn driver() -> (Child, u16) {
         }
         panic!("chromedriver ended at once");
     };
-    let port = tokio::time::timeout(Duration::from_secs(60), port).await.expect("it starts");
+    let port = tokio::time::timeout(DEADLINE, port).await.expect("it starts");
     // So that the driver never waits for a reader.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     (driver, port)

@@ -21,6 +21,17 @@ async fn hash(client: &Client) -> String {
     client.current_url().await.expect("an address").fragment().unwrap_or_default().to_owned()
 }
 
+/// Another hash alone would not load the page again.
+async fn open_anew(client: &Client, site: &Site, hash: &str) {
+    for address in ["about:blank", &format!("{}#{hash}", site.url)] {
+        client.goto(address).await.expect("it opens");
+    }
+}
+
+/// The event types whose sections are shown.
+const VISIBLE: &str = "return [...document.querySelectorAll('section[data-event]')].filter((one) => !one.hidden) \
+     .map((one) => one.dataset.event)";
+
 const NUMBERS: &str = "const table = [...document.querySelectorAll('table')].find((table) => table.querySelector('th[aria-sort]')); \
      const place = table.querySelector('th[aria-sort]').cellIndex; \
      return [...table.tBodies[0].rows].map((row) => row.cells[place]) \
@@ -42,8 +53,7 @@ async fn a_column_sorts_its_table_and_the_address_keeps_the_order() {
         let (known, unknown) = upwards.split_at(known);
         assert!(known.is_sorted() && unknown.iter().all(|number| *number < 0.0), "{upwards:?}");
         let hash = hash(&client).await;
-        client.goto("about:blank").await.expect("it opens");
-        client.goto(&format!("{}#{hash}", site.url)).await.expect("it opens");
+        open_anew(&client, &site, &hash).await;
         let again: Vec<f64> = serde_json::from_value(run(&client, NUMBERS).await).expect("numbers");
         assert_eq!(again, upwards, "{hash}");
     })
@@ -55,12 +65,10 @@ async fn filters_hide_other_events_and_calls_and_are_in_the_address() {
     let page = Page::of_rows(&rows(1.0), &[]);
     browse(async move |client| {
         let site = open(&client, &page).await;
-        let visible = "return [...document.querySelectorAll('section[data-event]')].filter((one) => !one.hidden) \
-                       .map((one) => one.dataset.event)";
-        assert!(run(&client, visible).await.as_array().expect("sections").len() >= 3);
+        assert!(run(&client, VISIBLE).await.as_array().expect("sections").len() >= 3);
         let select = client.find(Locator::Id("event")).await.expect("a list");
         select.select_by_label("orders.create").await.expect("an option");
-        assert_eq!(run(&client, visible).await, serde_json::json!(["orders.create"]));
+        assert_eq!(run(&client, VISIBLE).await, serde_json::json!(["orders.create"]));
         let find = client.find(Locator::Id("find")).await.expect("a field");
         find.send_keys("out of stock").await.expect("writable");
         let calls = "return [...document.querySelectorAll('section[data-event=\"orders.create\"] .calls details:not(.more)')] \
@@ -76,13 +84,11 @@ async fn filters_hide_other_events_and_calls_and_are_in_the_address() {
         let unfolded = "return [...document.querySelectorAll('section:not([hidden]) details.more')].every((one) => one.hidden || one.open)";
         assert_eq!(run(&client, unfolded).await, true, "what is found is not folded");
         let hash = hash(&client).await;
-        client.goto("about:blank").await.expect("it opens");
-        client.goto(&format!("{}#{hash}", site.url)).await.expect("it opens");
-        assert_eq!(run(&client, visible).await, serde_json::json!(["orders.create"]));
+        open_anew(&client, &site, &hash).await;
+        assert_eq!(run(&client, VISIBLE).await, serde_json::json!(["orders.create"]));
         assert_eq!(run(&client, "return document.getElementById('find').value").await, "out of stock");
-        client.goto("about:blank").await.expect("it opens");
-        client.goto(&format!("{}#event=%3Cb%3E&time=9-x&sort0=99d&sortx=1a", site.url)).await.expect("it opens");
-        assert!(run(&client, visible).await.as_array().expect("sections").len() >= 3, "a wrong state is none");
+        open_anew(&client, &site, "event=%3Cb%3E&time=9-x&sort0=99d&sortx=1a").await;
+        assert!(run(&client, VISIBLE).await.as_array().expect("sections").len() >= 3, "a wrong state is none");
         assert_eq!(console(&client).await, Vec::<String>::new());
     })
     .await;
@@ -181,15 +187,13 @@ async fn another_address_changes_the_open_page_and_its_own_links_keep_the_state(
     let page = Page::of_rows(&rows(1.0), &[]);
     browse(async move |client| {
         let site = open(&client, &page).await;
-        let visible = "return [...document.querySelectorAll('section[data-event]')].filter((one) => !one.hidden) \
-                       .map((one) => one.dataset.event)";
         let order = "return [...document.querySelector('#overview tbody').rows].map((row) => row.cells[0].textContent)";
         let unsorted = run(&client, order).await;
         run(&client, "window.isSame = true").await;
         let overview = "return [...document.querySelectorAll('table')].indexOf(document.querySelector('#overview table'))";
         let state = format!("sort{}=0d&find=shop&time=0.2000-0.6000", run(&client, overview).await);
         client.goto(&format!("{}#event=orders.create&{state}", site.url)).await.expect("it opens");
-        assert_eq!(run(&client, visible).await, serde_json::json!(["orders.create"]));
+        assert_eq!(run(&client, VISIBLE).await, serde_json::json!(["orders.create"]));
         assert_eq!(run(&client, "return document.getElementById('find').value").await, "shop");
         assert_ne!(run(&client, order).await, unsorted);
         let width = "return [...document.querySelectorAll('svg[data-axis^=time] > svg')].map((one) => one.viewBox.baseVal.x)[0]";
@@ -204,7 +208,7 @@ async fn another_address_changes_the_open_page_and_its_own_links_keep_the_state(
         client.goto(&format!("{}#losses", site.url)).await.expect("it opens");
         assert_eq!(hash(&client).await, chosen, "a place in the page is no other state");
         client.goto(&format!("{}#time=", site.url)).await.expect("it opens");
-        assert!(run(&client, visible).await.as_array().expect("sections").len() >= 3);
+        assert!(run(&client, VISIBLE).await.as_array().expect("sections").len() >= 3);
         assert_eq!(run(&client, order).await, unsorted);
         assert_eq!(run(&client, width).await, 0);
         assert_eq!(run(&client, "return window.isSame").await, true, "it was never loaded again");

@@ -2,18 +2,14 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use fantoccini::Client;
 use serde_json::{Value, json};
 
-use super::browser::{browse, console, requests, run};
+use super::browser::{DEADLINE, browse, console, requests, run};
 use super::cluster::Cluster;
 use super::figures::{equal, shown};
 use super::site::PROGRAM;
-
-/// Long enough for any machine.
-const DEADLINE: Duration = Duration::from_secs(300);
 
 /// A server that ends with this.
 struct Server {

@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use support::alone;
+use support::{DEADLINE, alone};
 use tracing::field::{Empty, debug};
 use tracing::span::Attributes;
 use tracing::{Id, Level, Span, Subscriber, info, info_span, instrument, trace};
@@ -134,7 +133,7 @@ fn each_call_is_one_row<S>(
         }
     }
     drop(std::panic::take_hook());
-    guard.shutdown(Duration::from_secs(60)).expect("memory takes everything");
+    guard.shutdown(DEADLINE).expect("memory takes everything");
 
     let mut rows = BTreeMap::<String, (usize, String)>::new();
     for row in memory.rows() {

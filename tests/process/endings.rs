@@ -6,12 +6,12 @@ use std::mem;
 use std::os::unix::process::ExitStatusExt as _;
 use std::panic;
 use std::path::PathBuf;
-use std::process::{self, Command, Output};
+use std::process::{self, Output};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use support::DEADLINE;
+use support::{DEADLINE, this_test};
 use tracing::info_span;
 use tracing::instrument::{Instrument as _, WithSubscriber as _};
 use tracing_ledger::store::{Attempt, InsertError, Memory, Store};
@@ -74,10 +74,7 @@ fn end(name: &str, ending: impl FnOnce()) -> Option<Output> {
         ending();
         return None;
     }
-    let binary = env::current_exe().expect("the test knows its own binary");
-    let mut command = Command::new(binary);
-    command.args(["--exact", &format!("endings::{name}"), "--nocapture"]).env(ENDING, name);
-    Some(command.output().expect("it starts"))
+    Some(this_test(&format!("endings::{name}")).env(ENDING, name).output().expect("it starts"))
 }
 
 /// The lines of the ledger on stderr, without those of the start.

@@ -2,9 +2,8 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::time::Duration;
 
-use support::alone;
+use support::{DEADLINE, alone};
 use tracing::field::debug;
 use tracing::{Span, info, info_span};
 use tracing_ledger::store::Memory;
@@ -64,7 +63,7 @@ fn call_within_calls() {
         thread.join().expect("the thread ends in peace");
     }
 
-    let stats = guard.shutdown(Duration::from_secs(60)).expect("everything is written");
+    let stats = guard.shutdown(DEADLINE).expect("everything is written");
     let count = |what: &str| memory.rows().iter().filter(|event| event.context.contains(what)).count();
     assert_eq!(count("on_thread"), 8);
     assert_eq!(count("last_words"), 8);

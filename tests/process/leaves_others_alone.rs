@@ -2,9 +2,8 @@
 //! another event is being recorded. In a process of its own, as both are the whole program's.
 
 use std::fmt;
-use std::time::Duration;
 
-use support::alone;
+use support::{DEADLINE, alone};
 use tracing::info;
 use tracing::level_filters::LevelFilter;
 use tracing_ledger::store::Memory;
@@ -35,7 +34,7 @@ fn log_within_a_log() {
     assert_eq!(LevelFilter::current(), LevelFilter::INFO);
 
     info!(name: "auto_assign.started", value = ?Talkative);
-    let stats = guard.shutdown(Duration::from_secs(60)).expect("memory is there");
+    let stats = guard.shutdown(DEADLINE).expect("memory is there");
     assert_eq!(stats.written, 2, "the event, and the one from within");
 }
 
@@ -48,7 +47,7 @@ fn a_ledger_with_a_level_keeps_the_program_at_that_level() {
         assert_eq!(LevelFilter::current(), LevelFilter::INFO);
         assert!(tracing::debug_span!("auto_assign.quote").is_disabled());
         tracing::info_span!("auto_assign.quote", success = true).in_scope(|| ());
-        let stats = guard.shutdown(Duration::from_secs(60)).expect("memory is there");
+        let stats = guard.shutdown(DEADLINE).expect("memory is there");
         assert_eq!(stats.written, 1);
     });
 }
@@ -64,7 +63,7 @@ fn without_panic_messages_the_hook_stays_as_it_is() {
             tracing::info_span!("auto_assign.quote").in_scope(|| panic!("the message"));
         });
         assert!(panicked.is_err());
-        guard.shutdown(Duration::from_secs(60)).expect("memory is there");
+        guard.shutdown(DEADLINE).expect("memory is there");
         let row = memory.rows().pop().expect("the call has a row");
         assert!(!row.context.contains("the message"), "{}", row.context);
     });

@@ -5,14 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex};
-use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
-use support::alone;
+use support::{DEADLINE, alone};
 use tracing_ledger::store::{Failure, Memory};
 use tracing_subscriber::prelude::*;
-
-const DEADLINE: Duration = Duration::from_secs(300);
 
 /// Every metric, by its name and the label `error.type`.
 static METRICS: LazyLock<Mutex<BTreeMap<String, Arc<AtomicU64>>>> = LazyLock::new(Mutex::default);

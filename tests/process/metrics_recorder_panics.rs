@@ -1,14 +1,10 @@
 //! A recorder of metrics that panics, on the writer's thread, costs no row. In a process of its own, as the recorder is
 //! the whole program's.
 
-use std::time::Duration;
-
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
-use support::alone;
+use support::{DEADLINE, alone};
 use tracing_ledger::store::Memory;
 use tracing_subscriber::prelude::*;
-
-const DEADLINE: Duration = Duration::from_secs(300);
 
 struct PanickingRecorder;
 

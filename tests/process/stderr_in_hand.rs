@@ -7,14 +7,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::alone;
+use support::{DEADLINE, alone};
 use tracing::info_span;
 use tracing_ledger::store::Memory;
 use tracing_ledger::{Guard, builder};
 use tracing_subscriber::prelude::*;
 
-/// Long enough for any machine; nothing waits for it when all is well.
-const DEADLINE: Duration = Duration::from_secs(300);
 /// How long the other thread has for coming to the point where it waits.
 const MEANWHILE: Duration = Duration::from_millis(500);
 

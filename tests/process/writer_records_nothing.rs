@@ -2,16 +2,13 @@
 //! of its own, as it takes the global subscriber.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use support::alone;
+use support::{DEADLINE, alone};
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, InsertError, Store};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::prelude::*;
-
-const DEADLINE: Duration = Duration::from_secs(300);
 
 static HEARD: AtomicUsize = AtomicUsize::new(0);
 

@@ -20,8 +20,7 @@ fn the_schema_may_be_applied_twice() {
 #[test]
 fn a_stopped_or_killed_server_comes_back_with_its_data() {
     let cluster = Cluster::start();
-    let url = cluster.database();
-    cluster.psql(&url, "CREATE TABLE kept AS SELECT 7 AS n");
+    let url = cluster.database_after("CREATE TABLE kept AS SELECT 7 AS n");
     for end in [Cluster::stop, Cluster::kill9] {
         end(&cluster);
         cluster.try_psql(&url, "SELECT 1").expect_err("nobody listens");

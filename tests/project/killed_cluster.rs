@@ -4,9 +4,9 @@ use std::env;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
-use support::Cluster;
+use support::{Cluster, this_test};
 
 /// Set in the process that is to be killed.
 const VICTIM: &str = "LEDGER_TEST_VICTIM";
@@ -36,8 +36,7 @@ fn no_server_outlives_a_killed_test() {
 }
 
 fn victim() -> Child {
-    Command::new(env::current_exe().expect("this test is a file"))
-        .args(["--exact", "killed_cluster::no_server_outlives_a_killed_test", "--nocapture"])
+    this_test("killed_cluster::no_server_outlives_a_killed_test")
         .env(VICTIM, "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

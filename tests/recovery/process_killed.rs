@@ -6,16 +6,15 @@ use std::env;
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{self, Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::process::{self, Child, ChildStdout, Stdio};
 
 use sqlx::Connection as _;
+use support::{DEADLINE, this_test};
 use tracing::Dispatch;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Sqlite, Store};
 use tracing_ledger::{Guard, Row};
 use tracing_subscriber::prelude::*;
 
-const DEADLINE: Duration = Duration::from_secs(300);
 /// Set in the process that is to end: after how many rows it aborts, what its database does, and the folder of
 /// everything.
 const VICTIM: &str = "LEDGER_TEST_VICTIM";
@@ -92,8 +91,7 @@ fn emit_until_the_end(wanted: &str) {
 }
 
 fn start(abort_at: u64, database: &str, folder: &Path) -> (Child, BufReader<ChildStdout>) {
-    let mut child = Command::new(env::current_exe().expect("this test is a file"))
-        .args(["--exact", "process_killed::rows_on_disk_survive_sigkill", "--nocapture"])
+    let mut child = this_test("process_killed::rows_on_disk_survive_sigkill")
         .env(VICTIM, format!("{abort_at} {database} {}", folder.display()))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -33,8 +33,8 @@ fn commands() -> Vec<&'static str> {
 #[test]
 fn a_refused_row_is_corrected_and_sent_by_the_commands_of_the_manual() {
     let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(&url, &format!("ALTER TABLE observability_events ADD CHECK (booking_id <> '{GONE}')"));
+    let url = cluster
+        .database_after(&format!("ALTER TABLE observability_events ADD CHECK (booking_id <> '{GONE}')"));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let spool = folder.path().join("spool");
     let stats = run(&url, &spool, || {

@@ -33,11 +33,7 @@ const ROWS: &str = r#"
 
 fn url() -> &'static str {
     static URL: OnceLock<String> = OnceLock::new();
-    URL.get_or_init(|| {
-        let url = Cluster::shared().database();
-        Cluster::shared().psql(&url, ROWS);
-        url
-    })
+    URL.get_or_init(|| Cluster::shared().database_after(ROWS))
 }
 
 fn run(arguments: &[&str]) -> Output {

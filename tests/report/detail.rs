@@ -179,9 +179,7 @@ async fn steps_of_time_have_the_figures_of_the_server() {
 
 #[tokio::test]
 async fn a_step_of_many_durations_says_that_its_percentiles_are_approximate() {
-    let url = Cluster::shared().database();
-    Cluster::shared().psql(
-        &url,
+    let url = Cluster::shared().database_after(
         "INSERT INTO observability_events (created_at, source, event_type, context) \
          SELECT timestamptz '2026-02-02 02:40:00Z' + n * interval '0.1 ms', 's', 'orders.create', \
          jsonb_build_object('duration_ms', round((exp(random() * 9) / 7)::numeric, 3)) \

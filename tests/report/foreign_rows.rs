@@ -69,14 +69,10 @@ async fn a_context_that_is_no_json_object_is_one_unreadable_row() {
 async fn a_row_without_a_context_is_read() {
     for context in ["NULL", "'null'"] {
         let rows = [(TIME, "NULL", CONTEXT), (TIME, "NULL", context)];
-        let url = Cluster::shared().database();
-        Cluster::shared().psql(
-            &url,
-            &format!(
-                "INSERT INTO observability_events (source, event_type, context) \
+        let url = Cluster::shared().database_after(&format!(
+            "INSERT INTO observability_events (source, event_type, context) \
                  VALUES ('test', 'auto_assign.quote', {CONTEXT}), ('test', 'auto_assign.quote', {context})"
-            ),
-        );
+        ));
         for report in [report(&rows, None).await, report_since(&url, None).await] {
             assert_eq!((quote_count(&report), report.unreadable), (2, 0), "{context}");
             assert_eq!(quotes(&report).duration_ms.n, 1, "{context}");
@@ -226,16 +222,12 @@ async fn every_shape_of_the_table_in_postgres_is_read() {
 
 #[tokio::test]
 async fn a_text_that_is_no_time_is_one_unreadable_row() {
-    let url = Cluster::shared().database();
-    Cluster::shared().psql(
-        &url,
-        &format!(
+    let url = Cluster::shared().database_after(&format!(
             "ALTER TABLE observability_events ALTER created_at DROP DEFAULT, ALTER created_at TYPE text; \
              INSERT INTO observability_events (created_at, source, event_type, context) \
              SELECT time, 'test', 'auto_assign.quote', {CONTEXT} FROM unnest(ARRAY[{TIME}, 'garbage', '2026-02-31', \
              '2026-01-31 09:00:00.5+01']) AS time"
-        ),
-    );
+        ));
     for (since, count) in [(None, 4), (Some(moment()), 4), (Some(moment() + Duration::from_secs(1)), 2)] {
         let report = report_since(&url, since).await;
         assert_eq!((quote_count(&report), report.unreadable), (count, 2), "{since:?}");

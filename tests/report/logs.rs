@@ -5,10 +5,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::Cluster;
+use support::{Cluster, DEADLINE};
 use tempfile::TempDir;
 use tracing::field::Empty;
 use tracing::{Span, info, info_span, instrument};
@@ -62,7 +61,7 @@ fn logs_and_rows() -> (TempDir, String) {
     let lines = fmt::layer().with_ansi(false).with_span_events(FmtSpan::CLOSE).with_writer(log("text.log"));
     let objects = fmt::layer().json().with_span_events(FmtSpan::CLOSE).with_writer(log("json.log"));
     tracing::subscriber::with_default(registry().with(ledger).with(lines).with(objects), work);
-    guard.shutdown(Duration::from_secs(300)).expect("written");
+    guard.shutdown(DEADLINE).expect("written");
     pack(directory.path());
     (directory, url)
 }

@@ -72,8 +72,7 @@ fn read(line: &str) -> String {
 #[tokio::test]
 async fn every_figure_on_a_million_rows_equals_the_servers() {
     let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(&url, ROWS);
+    let url = cluster.database_after(ROWS);
     let question = Question::new().by("route").and_then(|question| question.by("status")).expect("keys");
     let report = report(&question, &[&url]).await.expect("a report");
     assert_eq!(report.events.iter().map(|event| event.figures.calls).sum::<u64>(), 1_000_000);
@@ -105,8 +104,7 @@ VACUUM ANALYZE observability_events;
 #[tokio::test]
 async fn a_day_of_a_year_costs_the_rows_of_the_day() {
     let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(&url, YEAR);
+    let url = cluster.database_after(YEAR);
     let day = |number: u64| UNIX_EPOCH + Duration::from_secs(1_767_225_600 + number * 86_400);
     let question = Question::new();
     for question in [question.clone().since(day(364)), question.clone().since(day(7)).until(day(8))] {

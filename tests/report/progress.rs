@@ -22,8 +22,7 @@ CREATE VIEW observability_events AS SELECT * FROM calls WHERE (SELECT wait());
 #[test]
 fn a_long_report_says_on_a_terminal_alone_how_far_it_is() {
     let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(&url, ROWS);
+    let url = cluster.database_after(ROWS);
     let program = env!("CARGO_BIN_EXE_tracing-ledger");
     let mut report = Command::new(program);
     report.args(["report", "--database-url", &url]).stdout(Stdio::piped()).stderr(Stdio::piped());

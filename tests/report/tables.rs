@@ -25,8 +25,7 @@ fn rows(event_type: &str, count: usize) -> Vec<Row> {
 
 /// A database with three rows in the table of this name and one in the usual table.
 async fn postgres(name: &str) -> String {
-    let url = Cluster::shared().database();
-    Cluster::shared().psql(&url, "CREATE SCHEMA \"Log's\"; CREATE SCHEMA ledger");
+    let url = Cluster::shared().database_after("CREATE SCHEMA \"Log's\"; CREATE SCHEMA ledger");
     let usual = Postgres::from_url(&url).expect("a URL");
     let mut named = Postgres::from_url(&url).expect("a URL").table(name).expect("a name").create_table(true);
     insert(usual, "usual", 1).await;

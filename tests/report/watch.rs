@@ -1,12 +1,16 @@
 //! `tracing-ledger watch`: one frame as text, and the terminal at work.
 
+mod faults;
+mod terminal;
+
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
-use support::{Cluster, SqliteFile, Terminal};
+use support::{Cluster, Terminal};
 use tracing_ledger::Row;
-use tracing_ledger::store::{Attempt, Postgres, Sqlite, Store};
+use tracing_ledger::store::{Attempt, Postgres, Store};
 
 const COMMAND: &str = env!("CARGO_BIN_EXE_tracing-ledger");
 
@@ -39,12 +43,37 @@ async fn database(cluster: &Cluster) -> String {
     url
 }
 
-/// The rows get old meanwhile.
-fn wait_until_it_reads(terminal: &Terminal) {
-    support::until("the rows are read", || {
+/// A terminal in which the command watches that database.
+fn watch(url: &str) -> Terminal {
+    let terminal = Terminal::start(80, 24);
+    terminal.run(&format!("{COMMAND} watch --database-url {url}"));
+    terminal
+}
+
+/// Watches in a terminal; the file is to have the id of the process.
+fn watch_with_id(terminal: &Terminal, arguments: &str) -> PathBuf {
+    let id = terminal.file("pid");
+    terminal.run(&format!("sh -c 'echo $$ > {}; exec {COMMAND} watch {arguments}'", id.display()));
+    id
+}
+
+fn kill(signal: &str, id: &Path) {
+    let id = std::fs::read_to_string(id).expect("written");
+    let killed = Command::new("kill").args([&format!("-{signal}"), id.trim()]).status();
+    assert!(killed.expect("kill runs").success());
+}
+
+/// A frame is drawn piece by piece.
+fn wait_for_all(terminal: &Terminal, texts: &[&str]) {
+    support::until(&format!("the terminal shows {texts:?}"), || {
         let pane = terminal.pane();
-        pane.contains("orders.place") && pane.contains("q quit") && !pane.contains("CANNOT READ")
+        texts.iter().all(|text| pane.contains(text))
     });
+}
+
+fn quit(terminal: &Terminal) {
+    terminal.keys(&["q"]);
+    terminal.wait_for("done with 0");
 }
 
 /// As the table of a frame shows it.
@@ -169,248 +198,4 @@ async fn an_event_type_without_rows_is_not_taken_for_a_service_that_is_silent() 
         said.contains("the ledger has the event types auto_assign.quote (39), orders.place (8)"),
         "{said}"
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn keys_sizes_and_new_rows_are_followed_until_it_is_quit() {
-    let url = database(Cluster::shared()).await;
-    let terminal = Terminal::start(80, 24);
-    let before = terminal.settings();
-    terminal.run(&format!("{COMMAND} watch --database-url {url}"));
-    terminal.wait_for("orders.place");
-    terminal.keys(&["w"]);
-    terminal.wait_for("window: 15 min");
-    terminal.keys(&["g"]);
-    let pane = terminal.wait_for("group: flow");
-    assert!(pane.contains("inline  ") && pane.contains("job  "), "{pane}");
-    terminal.keys(&["Down"]);
-    terminal.wait_for("group: none");
-    insert(&url, &[row(0, "orders.cancel", 5, "inline")]).await;
-    terminal.wait_for("orders.cancel");
-    terminal.resize(120, 40);
-    support::until("the footer is on the last line", || {
-        let pane = terminal.pane();
-        let lines: Vec<&str> = pane.lines().collect();
-        lines.len() == 40 && lines[39].contains("q quit")
-    });
-    terminal.keys(&["q"]);
-    terminal.wait_for("done with 0");
-    assert_eq!(terminal.settings(), before);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn signals_and_control_c_restore_the_terminal() {
-    let url = database(Cluster::shared()).await;
-    let terminal = Terminal::start(80, 24);
-    let before = terminal.settings();
-    let pid = terminal.file("pid");
-    for signal in ["TERM", "INT", "HUP", "a key"] {
-        let line = format!("sh -c 'echo $$ > {}; exec {COMMAND} watch --database-url {url}'", pid.display());
-        terminal.run(&line);
-        terminal.wait_for("q quit");
-        if signal == "a key" {
-            terminal.keys(&["C-c"]);
-        } else {
-            let pid = std::fs::read_to_string(&pid).expect("written");
-            let killed =
-                Command::new("kill").args([&format!("-{signal}"), pid.trim()]).status().expect("kill runs");
-            assert!(killed.success());
-        }
-        terminal.wait_for("done with 0");
-        assert_eq!(terminal.cursor_and_alternate_screen(), (true, false), "{signal}");
-        assert_eq!(terminal.settings(), before, "{signal}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn control_z_gives_the_terminal_back_until_it_is_continued() {
-    let url = database(Cluster::shared()).await;
-    let terminal = Terminal::start(80, 24);
-    let before = terminal.settings();
-    terminal.run(&format!("{COMMAND} watch --database-url {url}"));
-    for _ in 0..2 {
-        terminal.wait_for("q quit");
-        terminal.keys(&["C-z"]);
-        terminal.wait_for("done with 1");
-        assert_eq!(terminal.cursor_and_alternate_screen(), (true, false));
-        assert_eq!(terminal.settings(), before);
-        terminal.run("fg");
-        terminal.wait_for("auto_assign.quote");
-    }
-    terminal.keys(&["w"]);
-    terminal.wait_for("window: 15 min");
-    terminal.keys(&["q"]);
-    terminal.wait_for("done with 0");
-    assert_eq!(terminal.settings(), before);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn many_sizes_in_a_row_leave_a_whole_frame() {
-    let url = database(Cluster::shared()).await;
-    let terminal = Terminal::start(80, 24);
-    terminal.run(&format!("{COMMAND} watch --database-url {url}"));
-    terminal.wait_for("q quit");
-    for round in 0..10 {
-        for (columns, lines) in [(40, 10), (200, 60), (2, 2), (80 + round, 24)] {
-            terminal.resize(columns, lines);
-        }
-    }
-    for (columns, lines, title) in
-        [(40, 10, "watch  "), (200, 60, "tracing-ledger watch  "), (80, 24, "tracing-ledger watch  ")]
-    {
-        terminal.resize(columns, lines);
-        support::until("the frame has the size of the terminal", || {
-            let pane = terminal.pane();
-            let shown: Vec<&str> = pane.lines().collect();
-            shown.len() == usize::from(lines)
-                && shown[0].starts_with(title)
-                && shown.iter().filter(|line| line.starts_with("q quit")).count() == 1
-                && shown[usize::from(lines) - 1].starts_with("q quit")
-        });
-    }
-    terminal.keys(&["q"]);
-    terminal.wait_for("done with 0");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn colours_and_frames_are_left_out_where_they_are_not_wanted() {
-    let url = database(Cluster::shared()).await;
-    let mut lost = row(1, "ledger.loss", 1, "job");
-    lost.context = r#"{"cause": "queue_full", "count": 7}"#.to_owned();
-    insert(&url, &[lost]).await;
-    for (setting, is_red) in [("NO_COLOR=", true), ("NO_COLOR=1", false)] {
-        let terminal = Terminal::start(80, 24);
-        terminal.run(&format!("{setting} {COMMAND} watch --database-url {url}"));
-        terminal.wait_for("LOSSES: 7 rows");
-        let pane = terminal.styled_pane();
-        assert_eq!(pane.contains("38;5;1m"), is_red, "{setting}: {pane}");
-        terminal.keys(&["q"]);
-        terminal.wait_for("done with 0");
-        terminal.run(&format!("TERM=dumb {COMMAND} watch --database-url {url}"));
-        let pane = terminal.wait_for("done with 1");
-        assert!(pane.contains("use --once"), "{pane}");
-    }
-}
-
-/// What keeps the rows from being read, a part of the message, and what mends it.
-const FAULTS: [(&str, &str, &str); 4] = [
-    (
-        "ALTER TABLE observability_events RENAME TO elsewhere",
-        "the table observability_events does not exist",
-        "ALTER TABLE elsewhere RENAME TO observability_events",
-    ),
-    (
-        "CREATE TABLE kept AS TABLE observability_events; DROP TABLE observability_events",
-        "the table observability_events does not exist",
-        "ALTER TABLE kept RENAME TO observability_events; GRANT SELECT ON observability_events TO {role}",
-    ),
-    (
-        "REVOKE SELECT ON observability_events FROM {role}",
-        "GRANT SELECT ON observability_events",
-        "GRANT SELECT ON observability_events TO {role}",
-    ),
-    (
-        "ALTER ROLE {role} NOLOGIN; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'",
-        "the login was refused",
-        "ALTER ROLE {role} LOGIN",
-    ),
-];
-
-#[tokio::test(flavor = "multi_thread")]
-async fn each_fault_of_the_database_is_named_and_watching_goes_on_after_it() {
-    let cluster = Cluster::shared();
-    let url = database(cluster).await;
-    let role = format!("watcher_{}", std::process::id());
-    cluster.psql(&url, &format!("CREATE ROLE {role} LOGIN; GRANT SELECT ON observability_events TO {role}"));
-    let terminal = Terminal::start(80, 24);
-    terminal
-        .run(&format!("{COMMAND} watch --database-url {}", url.replace("postgres@", &format!("{role}@"))));
-    for (fault, word, mended) in FAULTS {
-        wait_until_it_reads(&terminal);
-        cluster.psql(&url, &fault.replace("{role}", &role));
-        terminal.wait_for("CANNOT READ since");
-        support::until(word, || {
-            let pane = terminal.pane();
-            let words = pane.split_whitespace().collect::<Vec<_>>().join(" ");
-            words.contains("CANNOT READ since") && words.contains(word) && words.contains("orders.place")
-        });
-        cluster.psql(&url, &mended.replace("{role}", &role));
-    }
-    wait_until_it_reads(&terminal);
-    terminal.keys(&["q"]);
-    terminal.wait_for("done with 0");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_gone_is_named_and_found_again() {
-    let file = SqliteFile::new();
-    let mut store = Sqlite::from_url(&file.url()).expect("a URL").create_table(true);
-    store.insert(&[row(1, "orders.place", 5, "job")], Attempt::First).await.expect("stored");
-    drop(store);
-    let terminal = Terminal::start(80, 24);
-    terminal.run(&format!("{COMMAND} watch --database-url {}", file.url()));
-    terminal.wait_for("1 row, the last one");
-    let moved = file.path().with_extension("moved");
-    std::fs::rename(file.path(), &moved).expect("moved");
-    terminal.wait_for("the file ledger.sqlite3 is gone");
-    std::fs::rename(&moved, file.path()).expect("moved back");
-    terminal.wait_for("1 row, the last one");
-    terminal.keys(&["q"]);
-    terminal.wait_for("done with 0");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_kill_leaves_no_session_and_no_statement_behind() {
-    let cluster = Cluster::shared();
-    let url = database(cluster).await;
-    // Its rows never come.
-    cluster
-        .psql(&url, "CREATE VIEW slow AS SELECT * FROM observability_events WHERE pg_sleep(600) IS NOT NULL");
-    for (table, state) in [("observability_events", "idle"), ("slow", "active")] {
-        let terminal = Terminal::start(80, 24);
-        let pid = terminal.file("pid");
-        terminal.run(&format!(
-            "sh -c 'echo $$ > {}; exec {COMMAND} watch --table {table} --database-url {url}'",
-            pid.display()
-        ));
-        let sessions = |condition: &str| {
-            let all = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-            cluster.psql(&url, &format!("{all}{condition}"))
-        };
-        support::until("it reads", || sessions(&format!(" AND state = '{state}' AND query <> ''")) == "1");
-        let pid = std::fs::read_to_string(&pid).expect("written");
-        assert!(Command::new("kill").args(["-KILL", pid.trim()]).status().expect("kill runs").success());
-        support::until("the server has noticed", || sessions("") == "0");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn watch_ends_with_its_terminal() {
-    let cluster = Cluster::shared();
-    let url = database(cluster).await;
-    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    for signal in ["", "trap \"\" HUP;"] {
-        let terminal = Terminal::start(80, 24);
-        terminal.run(&format!("{signal} {COMMAND} watch --database-url {url}"));
-        terminal.wait_for("auto_assign.quote");
-        assert_eq!(cluster.psql(&url, sessions), "1");
-        drop(terminal);
-        support::until("it has ended", || cluster.psql(&url, sessions) == "0");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_goes_away_is_named_and_found_again() {
-    let cluster = Cluster::start();
-    let url = database(&cluster).await;
-    let terminal = Terminal::start(80, 24);
-    terminal.run(&format!("{COMMAND} watch --database-url {url}"));
-    wait_until_it_reads(&terminal);
-    cluster.stop_at_once();
-    let pane = terminal.wait_for("CANNOT READ since");
-    assert!(pane.contains("orders.place") && pane.contains("trying again"), "{pane}");
-    cluster.restart();
-    wait_until_it_reads(&terminal);
-    terminal.keys(&["q"]);
-    terminal.wait_for("done with 0");
 }

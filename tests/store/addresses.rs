@@ -4,10 +4,9 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
 use std::time::SystemTime;
 
-use support::{Cluster, free_port, until};
+use support::{ClosedPort, Cluster, this_test, until};
 use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Postgres, Store};
 
@@ -34,8 +33,7 @@ async fn an_ipv6_address_is_written_in_brackets() {
         return; // This machine has no IPv6.
     }
     let cluster = Cluster::start();
-    let url = cluster.database();
-    cluster.psql(&url, "ALTER SYSTEM SET listen_addresses = '127.0.0.1,::1'");
+    let url = cluster.database_after("ALTER SYSTEM SET listen_addresses = '127.0.0.1,::1'");
     cluster.stop();
     cluster.restart();
     for server in ["[::1]", "[0:0::1]"] {
@@ -72,7 +70,8 @@ async fn a_socket_is_named_by_its_directory() {
 async fn servers_are_tried_in_turn() {
     let cluster = Cluster::shared();
     let url = cluster.database();
-    let (name, port, dead) = (name(&url), cluster.port(), free_port());
+    let closed = ClosedPort::new();
+    let (name, port, dead) = (name(&url), cluster.port(), closed.number());
     for form in [
         format!("postgres://postgres@127.0.0.1:{dead},127.0.0.1:{port}/{name}"),
         format!("postgres:///{name}?user=postgres&host=127.0.0.1,127.0.0.1&port={dead},{port}"),
@@ -150,15 +149,11 @@ async fn a_server_that_takes_no_rows_is_not_asked_for() {
 #[tokio::test]
 async fn options_and_names_reach_the_server() {
     let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(
-        &url,
-        "CREATE SCHEMA audit; ALTER TABLE observability_events SET SCHEMA audit;
+    let url = cluster.database_after("CREATE SCHEMA audit; ALTER TABLE observability_events SET SCHEMA audit;
          ALTER TABLE audit.observability_events ALTER source SET DEFAULT '';
          CREATE FUNCTION audit.tell() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
              NEW.source = current_setting('application_name'); RETURN NEW; END$$;
-         CREATE TRIGGER tell BEFORE INSERT ON audit.observability_events FOR EACH ROW EXECUTE FUNCTION audit.tell();",
-    );
+         CREATE TRIGGER tell BEFORE INSERT ON audit.observability_events FOR EACH ROW EXECUTE FUNCTION audit.tell();");
     insert(&url).await.expect_err("the table is in no schema of the search path");
     for options in
         ["options=-csearch_path%3Daudit", "options=-c%20search_path=audit", "options[search_path]=audit"]
@@ -174,8 +169,7 @@ const CHILD: &str = "LEDGER_TEST_ADDRESS";
 
 /// Inserts one row in a process with these variables; what it writes to stderr.
 fn insert_in_a_child(url: &str, variables: &[(&str, &str)]) -> String {
-    let output = Command::new(std::env::current_exe().expect("the test knows itself"))
-        .args(["--exact", "addresses::the_child_inserts_one_row", "--nocapture"])
+    let output = this_test("addresses::the_child_inserts_one_row")
         .env(CHILD, url)
         .envs(variables.iter().copied())
         .output()
@@ -203,9 +197,7 @@ fn password_file(folder: &Path, mode: u32) -> String {
 #[test]
 fn a_password_file_that_others_may_read_is_not_used_and_named() {
     let cluster = Cluster::start();
-    let url = cluster.database();
-    cluster.psql(
-        &url,
+    let url = cluster.database_after(
         "CREATE ROLE keeper LOGIN PASSWORD 'hunter2'; GRANT INSERT ON observability_events TO keeper",
     );
     let logins = "host all keeper 127.0.0.1/32 scram-sha-256\nhost all postgres 127.0.0.1/32 trust\n";

@@ -31,8 +31,7 @@ fn postgres(url: &str) -> Postgres {
 async fn every_type_of_a_column_has_the_same_value_by_copy_and_by_insert() {
     let contents = async |attempt: Attempt| {
         let cluster = Cluster::shared();
-        let url = cluster.database();
-        cluster.psql(&url, ADD);
+        let url = cluster.database_after(ADD);
         let rows: Vec<Row> = (0..Postgres::COPY_FROM_ROWS).map(|_| with_context(FULL)).collect();
         let mut store = postgres(&url);
         store.insert(&rows, attempt).await.expect("stored");
@@ -52,8 +51,7 @@ async fn every_type_of_a_column_has_the_same_value_by_copy_and_by_insert() {
 #[tokio::test]
 async fn a_row_without_the_field_has_null_there() {
     let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(&url, ADD);
+    let url = cluster.database_after(ADD);
     for (count, context) in [(Postgres::COPY_FROM_ROWS, "{}"), (1, r#"{"note":null,"stays":1}"#)] {
         let rows: Vec<Row> = (0..count).map(|_| with_context(context)).collect();
         postgres(&url).insert(&rows, Attempt::First).await.expect("stored");
@@ -66,8 +64,7 @@ async fn a_row_without_the_field_has_null_there() {
 #[tokio::test]
 async fn a_value_that_the_column_refuses_makes_that_row_rejected_alone() {
     let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(&url, &format!("{ADD}, ADD CHECK (amount > 0)"));
+    let url = cluster.database_after(&format!("{ADD}, ADD CHECK (amount > 0)"));
     let mut store = postgres(&url);
     for context in [r#"{"attempts":"many"}"#, r#"{"note":"more than twenty characters"}"#, r#"{"amount":-1}"#]
     {
@@ -153,8 +150,7 @@ async fn rows_wait_for_a_missing_column_and_the_message_has_the_statement() {
 #[tokio::test]
 async fn a_table_without_the_usual_references_keeps_the_ids_in_the_context() {
     let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(&url, "ALTER TABLE observability_events DROP restaurant_id, DROP booking_id");
+    let url = cluster.database_after("ALTER TABLE observability_events DROP restaurant_id, DROP booking_id");
     let (without, id) = (["restaurant_id", "booking_id"], Uuid::from_u128(7));
     let mut store = without.iter().fold(Postgres::from_url(&url).expect("a URL"), |store, name| {
         store.column(name, None).expect("a known column")

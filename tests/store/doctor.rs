@@ -1,39 +1,62 @@
 //! The doctor finds what is wrong with a real database, says what to do, and leaves no row.
 
-use std::process::{Command, Output};
+#[cfg(feature = "cli")]
+mod command;
+mod doubts;
+mod places;
+mod rows;
+mod spool;
+
 use std::time::Duration;
 
-use support::{Cluster, DEADLINE, free_port};
+use sqlx::{Connection as _, Executor as _};
+use support::{ClosedPort, Cluster, DEADLINE, SqliteFile};
 use tracing_ledger::{Builder, Checkup, Finding, Health};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-const TIMEOUT: Duration = Duration::from_secs(60);
 /// For what never comes.
 const SHORT: Duration = Duration::from_secs(2);
 
 fn check(builder: &Builder, url: &str) -> Checkup {
-    builder.check(url, TIMEOUT).expect("the options are right")
+    builder.check(url, DEADLINE).expect("the options are right")
 }
 
-/// The one finding that is not ok.
+/// The findings that are not ok.
+fn faults(builder: &Builder, url: &str) -> Vec<Finding> {
+    check(builder, url).findings.into_iter().filter(|finding| finding.health != Health::Ok).collect()
+}
+
+/// The one fault, which has these words.
 #[track_caller]
-fn fault(checkup: &Checkup) -> &Finding {
-    let faults: Vec<_> = checkup.findings.iter().filter(|finding| finding.health != Health::Ok).collect();
-    assert_eq!(faults.len(), 1, "{checkup}");
-    faults[0]
+fn only_fault(builder: &Builder, url: &str, health: Health, words: &[&str]) -> Finding {
+    let found = faults(builder, url);
+    let [fault] = &*found else { panic!("{words:?}: {found:?}") };
+    assert_eq!(fault.health, health, "{fault}");
+    assert!(words.iter().all(|word| fault.text.contains(word)), "{words:?}: {fault}");
+    assert!(!fault.text.contains("s3cret"), "{fault}");
+    fault.clone()
 }
 
 #[track_caller]
-fn assert_fault(checkup: &Checkup, topic: &str, health: Health, words: &[&str]) {
-    let found = fault(checkup);
-    assert_eq!((found.topic, found.health), (topic, health), "{checkup}");
-    assert!(words.iter().all(|word| found.text.contains(word)), "{words:?}: {checkup}");
-    assert!(!checkup.to_string().contains("s3cret"), "{checkup}");
+fn assert_fault(builder: &Builder, url: &str, topic: &str, health: Health, words: &[&str]) -> Finding {
+    let fault = only_fault(builder, url, health, words);
+    assert_eq!(fault.topic, topic, "{fault}");
+    fault
 }
 
 fn as_role(url: &str, role: &str) -> String {
     url.replace("postgres@", &format!("{role}@"))
+}
+
+/// Runs SQL in a file, which is made if it is not there.
+fn execute(file: &SqliteFile, sql: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let url = format!("{}?mode=rwc", file.url());
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.expect("a file");
+        connection.execute(sqlx::AssertSqlSafe(sql)).await.expect("it succeeds");
+    });
 }
 
 #[test]
@@ -51,54 +74,41 @@ fn all_is_well_and_no_row_stays() {
 #[test]
 fn a_role_without_the_right_is_told_the_grant() {
     let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(&url, "CREATE ROLE doctors_stranger LOGIN");
-    let checkup = check(&tracing_ledger::builder(), &as_role(&url, "doctors_stranger"));
-    assert_fault(&checkup, "rights", Health::Wrong, &["GRANT INSERT ON observability_events"]);
+    let url = cluster.database_after("CREATE ROLE doctors_stranger LOGIN");
+    let (builder, stranger) = (tracing_ledger::builder(), as_role(&url, "doctors_stranger"));
+    let words = ["GRANT INSERT ON observability_events"];
+    assert_fault(&builder, &stranger, "rights", Health::Wrong, &words);
     cluster.psql(&url, "GRANT INSERT ON observability_events TO doctors_stranger");
-    let checkup = check(&tracing_ledger::builder(), &as_role(&url, "doctors_stranger"));
+    let checkup = check(&builder, &stranger);
     assert_eq!(checkup.health(), Health::Ok, "a role that only writes is no fault: {checkup}");
 }
 
 #[test]
 fn a_wrong_role_is_wrong() {
     let url = as_role(&Cluster::shared().database(), "nobody_by_that_name");
-    assert_fault(
-        &check(&tracing_ledger::builder(), &url),
-        "connection",
-        Health::Wrong,
-        &["the login was refused"],
-    );
+    let words = ["the login was refused"];
+    assert_fault(&tracing_ledger::builder(), &url, "connection", Health::Wrong, &words);
 }
 
 #[test]
 fn a_missing_table_is_named_with_the_command() {
     let url = Cluster::shared().empty_database();
-    let checkup = check(&tracing_ledger::builder().table("calls"), &url);
-    assert_fault(
-        &checkup,
-        "table",
-        Health::Wrong,
-        &["the table calls does not exist", "tracing-ledger schema --table calls"],
-    );
+    let words = ["the table calls does not exist", "tracing-ledger schema --table calls"];
+    assert_fault(&tracing_ledger::builder().table("calls"), &url, "table", Health::Wrong, &words);
 }
 
 #[test]
 fn a_missing_column_is_named() {
-    let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(&url, "ALTER TABLE observability_events DROP COLUMN booking_id");
-    assert_fault(&check(&tracing_ledger::builder(), &url), "table", Health::Wrong, &["no column booking_id"]);
+    let url = Cluster::shared().database_after("ALTER TABLE observability_events DROP COLUMN booking_id");
+    assert_fault(&tracing_ledger::builder(), &url, "table", Health::Wrong, &["no column booking_id"]);
 }
 
 #[test]
 fn a_missing_index_is_named_with_its_statement() {
     let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(&url, "DROP INDEX observability_events_event_type_created_at_idx");
-    let checkup = check(&tracing_ledger::builder(), &url);
+    let url = cluster.database_after("DROP INDEX observability_events_event_type_created_at_idx");
     let remedy = "CREATE INDEX CONCURRENTLY ON observability_events (event_type, created_at DESC)";
-    assert_fault(&checkup, "indexes", Health::Wrong, &[remedy]);
+    assert_fault(&tracing_ledger::builder(), &url, "indexes", Health::Wrong, &[remedy]);
     cluster.psql(&url, remedy);
     assert_eq!(check(&tracing_ledger::builder(), &url).health(), Health::Ok);
 }
@@ -139,9 +149,8 @@ fn a_column_of_another_type_is_named_with_what_mends_the_queries() {
             "ALTER context TYPE {context}, ALTER created_at DROP DEFAULT, ALTER created_at TYPE {created_at}"
         );
         cluster.psql(&url, &format!("ALTER TABLE observability_events {types}"));
-        let checkup = check(&tracing_ledger::builder(), &url);
-        assert_fault(&checkup, "queries", Health::Warning, words);
-        let (_, statement) = fault(&checkup).text.split_once(": ").expect("a statement");
+        let fault = assert_fault(&tracing_ledger::builder(), &url, "queries", Health::Warning, words);
+        let (_, statement) = fault.text.split_once(": ").expect("a statement");
         cluster.psql(&url, statement);
         cluster.psql(&url, outcomes);
         let checkup = check(&tracing_ledger::builder(), &url);
@@ -152,13 +161,13 @@ fn a_column_of_another_type_is_named_with_what_mends_the_queries() {
 #[test]
 fn a_constraint_that_rejects_the_rows_of_a_rule_is_found() {
     let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(&url, "ALTER TABLE observability_events ADD CHECK (event_type <> 'orders.create')");
+    let url =
+        cluster.database_after("ALTER TABLE observability_events ADD CHECK (event_type <> 'orders.create')");
     let rules = "builtin = true\n[[rule]]\nspan = 'work'\nevent_type = 'orders.create'\n";
-    let checkup = check(&tracing_ledger::builder().rules(rules.parse().expect("good rules")), &url);
+    let builder = tracing_ledger::builder().rules(rules.parse().expect("good rules"));
     let remedy = "ALTER TABLE observability_events DROP CONSTRAINT \"observability_events_event_type_check\"";
     let words = ["rows of \"orders.create\" are rejected", remedy, "or change the event_type in their rules"];
-    assert_fault(&checkup, "constraints", Health::Wrong, &words);
+    assert_fault(&builder, &url, "constraints", Health::Wrong, &words);
     cluster.psql(&url, remedy);
     assert_eq!(check(&tracing_ledger::builder(), &url).health(), Health::Ok);
 }
@@ -170,10 +179,10 @@ fn a_constraint_of_the_context_that_rows_may_pass_is_a_warning() {
     let constraint = "CHECK (event_type = 'ledger.loss' OR context ? 'order_id')";
     Cluster::shared().psql(&url, &format!("ALTER TABLE observability_events ADD {constraint}"));
     let rules = "[[rule]]\nspan = 'c'\n".parse().expect("good rules");
-    let checkup = check(&tracing_ledger::builder().rules(rules), &url);
+    let builder = tracing_ledger::builder().rules(rules);
     let words =
         ["rows of \"c\" are rejected without the fields of their calls", "see whether the real rows pass"];
-    assert_fault(&checkup, "constraints", Health::Warning, &words);
+    assert_fault(&builder, &url, "constraints", Health::Warning, &words);
 }
 
 #[test]
@@ -197,11 +206,11 @@ fn a_table_that_the_ledger_makes_need_not_be_there_yet() {
     }
     let made = tracing_ledger::builder().table("late.calls").create_table(true);
     let (layer, guard) = made.build(&url).expect("a ledger");
-    assert_eq!(guard.check(TIMEOUT).health(), Health::Ok, "before the first row");
+    assert_eq!(guard.check(DEADLINE).health(), Health::Ok, "before the first row");
     tracing::subscriber::with_default(Registry::default().with(layer), || {
         tracing::info!(ledger.event = "call");
     });
-    guard.shutdown(TIMEOUT).expect("it makes the table");
+    guard.shutdown(DEADLINE).expect("it makes the table");
     assert_eq!(Cluster::shared().psql(&url, "SELECT count(*) FROM late.calls"), "1");
     Cluster::shared().psql(&url, "DROP TABLE late.calls");
     let table =
@@ -225,151 +234,35 @@ fn a_table_that_the_role_may_not_make_is_a_fault() {
         ("own.calls", "rights", "may not use the schema own"),
         ("late.calls", "table", "let an owner run CREATE SCHEMA \"late\""),
     ] {
-        let checkup = check(&tracing_ledger::builder().table(table).create_table(true), &as_role);
-        assert_fault(&checkup, topic, Health::Wrong, &[words]);
+        let builder = tracing_ledger::builder().table(table).create_table(true);
+        assert_fault(&builder, &as_role, topic, Health::Wrong, &[words]);
     }
-}
-
-/// As for a program that reads the environment.
-#[cfg(feature = "cli")]
-#[test]
-fn wrong_rules_and_variables_are_findings_and_the_database_is_looked_at() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let url = Cluster::shared().database();
-    let rules = |text: &str| {
-        let path = folder.path().join("rules.toml");
-        std::fs::write(&path, text).expect("a file is written");
-        path
-    };
-    let doctor = |rules: Option<&std::path::Path>, variable: Option<&str>| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tracing-ledger"));
-        command.args(["doctor", "--database-url", &url]);
-        if let Some(rules) = rules {
-            command.arg("--rules").arg(rules);
-        }
-        command.env_remove("NO_SUCH_VERSION").envs(variable.map(|name| (name, "1")));
-        let output = command.output().expect("it starts");
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        let said = String::from_utf8(output.stdout).expect("UTF-8");
-        assert!(said.contains("ok    rights"), "{said}");
-        let wrong: Vec<_> = said.lines().filter(|line| line.starts_with("WRONG ")).collect();
-        let [wrong] = wrong[..] else { panic!("{said}") };
-        wrong.to_owned()
-    };
-    let wrong = doctor(Some(&rules("[[rule]]\nspan = 'c'\nredat = ['a']\n")), None);
-    assert!(wrong.starts_with("WRONG rules ") && wrong.contains("did you mean \"redact\"?"), "{wrong}");
-    let wrong = doctor(Some(&rules("builtin = true\n[all]\nset = { v = '$NO_SUCH_VERSION' }\n")), None);
-    assert!(wrong.starts_with("WRONG rules ") && wrong.contains("NO_SUCH_VERSION"), "{wrong}");
-    let wrong = doctor(None, Some("TRACING_LEDGER_RULEZ"));
-    assert!(wrong.starts_with("WRONG environment TRACING_LEDGER_RULEZ is no variable"), "{wrong}");
 }
 
 #[test]
 fn the_rows_that_are_tried_have_the_constants_of_all_rows() {
-    let url = Cluster::shared().database();
-    Cluster::shared().psql(
-        &url,
+    let url = Cluster::shared().database_after(
         "ALTER TABLE observability_events ADD CHECK ((context ->> 'service' = 'orders') IS TRUE)",
     );
     let rules = "builtin = true\n[all]\nset = { service = 'orders' }\n".parse().expect("good rules");
     let builder = tracing_ledger::builder().rules(rules);
-    let checkup = builder.check_by_writing(&url, TIMEOUT).expect("the options are right");
+    let checkup = builder.check_by_writing(&url, DEADLINE).expect("the options are right");
     assert_eq!(checkup.health(), Health::Ok, "{checkup}");
     assert_eq!(check(&tracing_ledger::builder(), &url).health(), Health::Wrong, "without the constant");
 }
 
 #[test]
 fn a_server_that_is_not_there_could_not_be_looked_at() {
-    let url = format!("postgres://someone:s3cret@127.0.0.1:{}/app", free_port());
-    assert_fault(
-        &check(&tracing_ledger::builder(), &url),
-        "connection",
-        Health::Unknown,
-        &["cannot connect"],
-    );
-}
-
-#[test]
-fn a_spool_with_quarantined_rows_is_wrong() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let spool = dir.path().join("spool");
-    let url = Cluster::shared().database();
-    let builder = tracing_ledger::builder().spool_dir(&spool);
-    assert_eq!(check(&builder, &url).health(), Health::Ok, "it may be made later");
-    assert!(!spool.exists());
-    drop(builder.clone().build::<Registry>(&url).expect("a ledger"));
-    assert_eq!(check(&builder, &url).health(), Health::Ok);
-    std::fs::write(spool.join("quarantine.jsonl"), "{}\n{}\n").expect("it is written");
-    assert_fault(&check(&builder, &url), "quarantine", Health::Wrong, &["2 rows", "quarantine.jsonl"]);
-    assert_fault(
-        &check(&builder.spool_dir("/etc/passwd"), &url),
-        "spool",
-        Health::Wrong,
-        &["is not a directory"],
-    );
-}
-
-#[test]
-fn a_spool_that_cannot_be_made_is_wrong() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let file = dir.path().join("file");
-    std::fs::write(&file, "").expect("it is written");
-    let url = Cluster::shared().database();
-    for spool in [file.join("spool"), file.join("deeper/spool")] {
-        let checkup = check(&tracing_ledger::builder().spool_dir(&spool), &url);
-        let place = format!("cannot be made in {}", file.display());
-        assert_fault(
-            &checkup,
-            "spool",
-            Health::Wrong,
-            &[&place, "name a path whose parents are directories"],
-        );
-    }
-    let checkup = check(&tracing_ledger::builder().spool_dir(dir.path().join("deep/er")), &url);
-    assert_eq!(checkup.health(), Health::Ok, "{checkup}");
-}
-
-/// Root may write everywhere, so it asks as somebody else.
-#[cfg(feature = "cli")]
-#[test]
-fn a_spool_that_the_user_may_not_write_is_wrong() {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-    use std::os::unix::process::CommandExt as _;
-
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let url = Cluster::shared().database();
-    let may =
-        |mode| std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(mode)).expect("its own");
-    may(0o555);
-    // Where an account without rights may start it.
-    let program = std::env::temp_dir().join(format!("tracing-ledger-{}", uuid::Uuid::now_v7()));
-    std::fs::copy(env!("CARGO_BIN_EXE_tracing-ledger"), &program).expect("it is copied");
-    let place = dir.path().display();
-    for (spool, words) in [
-        (dir.path().join("spool"), format!("cannot be made in {place}")),
-        (dir.path().to_owned(), format!("cannot write to the spool directory {place}")),
-    ] {
-        let mut command = Command::new(&program);
-        command.args(["doctor", "--database-url", &url, "--spool"]).arg(&spool).current_dir("/");
-        if dir.path().metadata().expect("it is there").uid() == 0 {
-            let (user, group) = support::unprivileged();
-            command.uid(user).gid(group);
-        }
-        let output = command.output().expect("it starts");
-        let said = String::from_utf8_lossy(&output.stdout);
-        let remedy = "let the service's user read and write there (chown";
-        assert!(said.contains("WRONG spool") && said.contains(&words) && said.contains(remedy), "{said}");
-        assert_eq!(output.status.code(), Some(1), "{said}");
-    }
-    may(0o755);
-    std::fs::remove_file(program).expect("it is there");
+    let port = ClosedPort::new();
+    let url = format!("postgres://someone:s3cret@127.0.0.1:{}/app", port.number());
+    assert_fault(&tracing_ledger::builder(), &url, "connection", Health::Unknown, &["cannot connect"]);
 }
 
 #[test]
 fn a_guard_looks_at_its_own_ledger() {
     let url = Cluster::shared().database();
     let (_ledger, guard) = tracing_ledger::builder().build::<Registry>(&url).expect("a ledger");
-    let checkup = guard.check(TIMEOUT);
+    let checkup = guard.check(DEADLINE);
     assert_eq!(checkup.health(), Health::Ok, "{checkup}");
     assert!(checkup.findings.iter().any(|finding| finding.topic == "writer"), "{checkup}");
     guard.shutdown(DEADLINE).expect("nothing is left");
@@ -379,40 +272,11 @@ fn a_guard_looks_at_its_own_ledger() {
 fn a_marked_row_goes_all_the_way() {
     let cluster = Cluster::shared();
     let url = cluster.database();
-    let checkup = tracing_ledger::builder().check_by_writing(&url, TIMEOUT).expect("the options are right");
+    let checkup = tracing_ledger::builder().check_by_writing(&url, DEADLINE).expect("the options are right");
     assert_eq!(checkup.health(), Health::Ok, "{checkup}");
     assert!(checkup.findings.iter().any(|finding| finding.topic == "write"), "{checkup}");
     assert_eq!(cluster.psql(&url, "SELECT event_type FROM observability_events"), "ledger.check");
     cluster.psql(&url, "CREATE RULE gone AS ON INSERT TO observability_events DO INSTEAD NOTHING");
     let checkup = tracing_ledger::builder().check_by_writing(&url, SHORT).expect("the options are right");
     assert_eq!(checkup.health(), Health::Wrong, "{checkup}");
-}
-
-#[cfg(feature = "cli")]
-fn doctor(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tracing-ledger"));
-    command.arg("doctor").args(arguments).output().expect("it starts")
-}
-
-#[cfg(feature = "cli")]
-#[test]
-fn the_command_ends_with_the_state() {
-    let url = Cluster::shared().database();
-    let said = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
-    let well = doctor(&["--database-url", &url, "--write"]);
-    assert_eq!(well.status.code(), Some(0), "{}", said(&well));
-    assert!(said(&well).lines().all(|line| line.starts_with("ok ")), "{}", said(&well));
-    let wrong = doctor(&["--database-url", &url, "--table", "calls"]);
-    assert_eq!(wrong.status.code(), Some(1), "{}", said(&wrong));
-    assert!(said(&wrong).contains("WRONG table"), "{}", said(&wrong));
-    let away = format!("postgres://someone:s3cret@127.0.0.1:{}/app", free_port());
-    let unknown = doctor(&["--database-url", &away]);
-    assert_eq!(unknown.status.code(), Some(2), "{}", said(&unknown));
-    let nothing = doctor(&["--database-url", &url, "--rules", "no-such-file.toml"]);
-    assert_eq!(nothing.status.code(), Some(2), "rules that cannot be read");
-    assert!(
-        said(&nothing).starts_with("?     rules") && said(&nothing).contains("ok    rights"),
-        "{}",
-        said(&nothing)
-    );
 }

@@ -18,6 +18,18 @@ fn as_role(url: &str, name: &str) -> String {
     url.replace("postgres@", &format!("{name}@"))
 }
 
+/// The same for a role that row-level security lets insert.
+fn as_guarded_role(url: &str, name: &str) -> String {
+    let role = as_role(url, name);
+    let rights = format!(
+        "GRANT INSERT ON observability_events TO {name};
+         ALTER TABLE observability_events ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY all_rows ON observability_events FOR INSERT WITH CHECK (true)"
+    );
+    Cluster::shared().psql(url, &rights);
+    role
+}
+
 async fn insert(mut store: impl Store, attempt: Attempt) -> Result<(), InsertError> {
     store.insert(&batch(), attempt).await
 }
@@ -39,13 +51,7 @@ async fn insert_is_enough() {
 async fn row_level_security_lets_an_insert_through() {
     let cluster = Cluster::shared();
     let url = cluster.database();
-    let guarded = as_role(&url, "guarded");
-    cluster.psql(
-        &url,
-        "GRANT INSERT ON observability_events TO guarded;
-         ALTER TABLE observability_events ENABLE ROW LEVEL SECURITY;
-         CREATE POLICY all_rows ON observability_events FOR INSERT WITH CHECK (true);",
-    );
+    let guarded = as_guarded_role(&url, "guarded");
     insert(Postgres::from_url(&guarded).expect("readable"), Attempt::First).await.expect("stored");
     assert_eq!(cluster.psql(&url, "SELECT count(*) FROM observability_events"), batch().len().to_string());
 }
@@ -54,14 +60,8 @@ async fn row_level_security_lets_an_insert_through() {
 async fn row_level_security_that_is_off_is_named() {
     let cluster = Cluster::shared();
     let url = cluster.database();
-    let careful = as_role(&url, "careful");
-    cluster.psql(
-        &url,
-        "GRANT INSERT ON observability_events TO careful;
-         ALTER TABLE observability_events ENABLE ROW LEVEL SECURITY;
-         CREATE POLICY all_rows ON observability_events FOR INSERT WITH CHECK (true);
-         ALTER ROLE careful SET row_security = off;",
-    );
+    let careful = as_guarded_role(&url, "careful");
+    cluster.psql(&url, "ALTER ROLE careful SET row_security = off");
     for attempt in [Attempt::First, Attempt::Retry] {
         let error =
             insert(Postgres::from_url(&careful).expect("readable"), attempt).await.expect_err("refused");

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use support::{Cluster, SOON, until};
+use support::{Cluster, DEADLINE, SOON, until};
 use tracing::{Dispatch, info_span};
 use tracing_ledger::{Builder, Guard};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::Registry;
-
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A ledger on that database, as a role that may only insert.
 pub(crate) struct Service {

@@ -102,10 +102,7 @@ async fn a_server_that_does_not_answer_rows_gets_fewer_at_once() {
 /// Its answer then names the cause, and no session works on for nobody.
 #[tokio::test]
 async fn the_server_times_out_before_the_store() {
-    let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(
-        &url,
+    let url = Cluster::shared().database_after(
         "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
              RAISE EXCEPTION 'timeouts % % %', current_setting('statement_timeout'),
                  current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout')

@@ -3,14 +3,16 @@
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection, SqliteConnection};
-use support::{Cluster, SqliteFile};
+use support::{Cluster, DEADLINE, SqliteFile, until};
 use tracing_ledger::Builder;
 use tracing_ledger::store::Postgres;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::Registry;
 
-use crate::one_row::{DEADLINE, Service};
+use crate::one_row::Service;
 
+/// Longer than any test takes.
+const HOUR: Duration = Duration::from_secs(3600);
 const BOOKING: &str = "00000000-0000-0000-0000-000000000001";
 const RESTAURANT: &str = "00000000-0000-0000-0000-000000000002";
 const KEYS: &str =
@@ -25,18 +27,10 @@ fn grace(time: Duration) -> Builder {
     tracing_ledger::builder().reference_grace(time)
 }
 
-fn until(what: &str, met: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !met() {
-        assert!(began.elapsed() < DEADLINE, "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 #[test]
 fn a_booking_that_commits_after_the_call_is_in_the_row_and_neighbours_do_not_wait() {
     for rows in [30, 1200] {
-        let service = Service::new(KEYS, tracing_ledger::builder());
+        let service = Service::new(KEYS, grace(HOUR));
         service.calls(100..100 + rows);
         service.call(7, Some(BOOKING), None);
         service.calls(2000..2000 + rows);
@@ -51,7 +45,7 @@ fn a_booking_that_commits_after_the_call_is_in_the_row_and_neighbours_do_not_wai
 
 /// Written with its booking once the lock is gone, and neighbours long before.
 async fn waits_for_a_lock(rows: u64) {
-    let service = Service::new(KEYS, tracing_ledger::builder());
+    let service = Service::new(KEYS, grace(HOUR));
     service.psql(&format!("INSERT INTO bookings VALUES ('{BOOKING}')"));
     let mut other = PgConnection::connect(&service.owner).await.expect("it connects");
     let lock = "BEGIN; SELECT * FROM bookings FOR UPDATE";
@@ -82,7 +76,7 @@ async fn a_copied_row_whose_booking_is_locked_waits_and_holds_up_no_other_row() 
 
 #[test]
 fn a_row_is_tried_again_however_long_rows_wait_for_a_batch() {
-    let service = Service::new(KEYS, grace(Duration::from_secs(1)).flush_interval(Duration::from_secs(3600)));
+    let service = Service::new(KEYS, grace(Duration::from_secs(1)).flush_interval(HOUR));
     service.call(7, Some(BOOKING), None);
     service.guard.flush(DEADLINE).expect("a flush does not wait for it");
     until("it is written without the booking", || service.guard.stats().written == 1);
@@ -138,7 +132,7 @@ fn many_rows_without_their_booking_are_no_drift() {
 #[test]
 fn a_shutdown_leaves_waiting_rows_in_the_spool_and_the_next_process_sends_them() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let spool = || tracing_ledger::builder().spool_dir(dir.path().join("spool"));
+    let spool = || grace(HOUR).spool_dir(dir.path().join("spool"));
     let service = Service::new(KEYS, spool());
     service.calls(0..5);
     service.call(7, Some(BOOKING), None);
@@ -186,7 +180,7 @@ fn many_rows_that_wait_hold_up_no_other_row_and_cost_few_statements() {
     let same = |_: u64| BOOKING.to_owned();
     let each = |n: u64| uuid::Uuid::from_u128(n.into()).to_string();
     for booking in [same as fn(u64) -> String, each] {
-        let service = Service::new(KEYS, grace(Duration::from_secs(3600)));
+        let service = Service::new(KEYS, grace(HOUR));
         (10_000..13_000).for_each(|n| service.call(n, Some(&booking(n)), None));
         service.calls(0..200);
         until("the others are written", || service.guard.stats().written == 200);
@@ -238,6 +232,7 @@ fn rows_without_a_partition_wait_and_hold_up_no_other_row() {
 
 #[tokio::test]
 async fn rows_of_sqlite_wait_too_and_go_without_a_reference_that_has_a_key() {
+    const GRACE: Duration = Duration::from_secs(1);
     for (restaurants, deferred, expected) in [
         ("", "", format!("-|{RESTAURANT}|{BOOKING}|-")),
         (" REFERENCES restaurants", " DEFERRABLE INITIALLY DEFERRED", format!("-|-|{BOOKING}|{RESTAURANT}")),
@@ -252,7 +247,7 @@ async fn rows_of_sqlite_wait_too_and_go_without_a_reference_that_has_a_key() {
                  booking_id TEXT REFERENCES bookings{deferred})"
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(tables)).execute(&mut other).await.expect("they are made");
-        let (layer, guard) = grace(Duration::from_secs(1)).build::<Registry>(&file.url()).expect("a ledger");
+        let (layer, guard) = grace(GRACE).build::<Registry>(&file.url()).expect("a ledger");
         let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
         let call = |booking: Option<&str>, restaurant: Option<&str>| {
             tracing::dispatcher::with_default(&dispatch, || {
@@ -265,11 +260,14 @@ async fn rows_of_sqlite_wait_too_and_go_without_a_reference_that_has_a_key() {
                 .in_scope(|| ());
             });
         };
+        let started = Instant::now();
         (0..10).for_each(|_| call(None, None));
         call(Some(BOOKING), Some(RESTAURANT));
         (0..10).for_each(|_| call(None, None));
         let stats = guard.flush(DEADLINE).expect("a flush does not wait for it");
-        assert_eq!((stats.in_flight, stats.quarantined), (1, 0), "{stats}");
+        if started.elapsed() < GRACE {
+            assert_eq!((stats.in_flight, stats.quarantined), (1, 0), "{stats}");
+        }
         until("all are written", || guard.stats().written == 21);
         let select = "SELECT concat_ws('|', ifnull(booking_id, '-'), ifnull(restaurant_id, '-'),
             ifnull(context ->> 'booking_id', '-'), ifnull(context ->> 'restaurant_id', '-'))

@@ -38,13 +38,8 @@ async fn postgres_refuses_bad_json_and_the_store_goes_on() {
 
 #[tokio::test]
 async fn postgres_refuses_an_unknown_booking_and_the_store_goes_on() {
-    let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(
-        &url,
-        "CREATE TABLE bookings (id uuid PRIMARY KEY);
-         ALTER TABLE observability_events ADD FOREIGN KEY (booking_id) REFERENCES bookings ON DELETE SET NULL",
-    );
+    let url = Cluster::shared().database_after("CREATE TABLE bookings (id uuid PRIMARY KEY);
+         ALTER TABLE observability_events ADD FOREIGN KEY (booking_id) REFERENCES bookings ON DELETE SET NULL");
     let mut orphan = with_context("{}");
     orphan.booking_id = Some(Uuid::from_u128(7));
     let failure = Failure::Reference { restaurant_id: false, booking_id: true };

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::Connection as _;
-use support::{Cluster, SqliteFile};
+use support::{Cluster, DEADLINE, SqliteFile};
 use tracing_ledger::store::{Attempt, Memory, Postgres, Sqlite, Store};
 use tracing_ledger::{Row, Severity};
 use tracing_subscriber::prelude::*;
@@ -76,7 +76,7 @@ fn the_keys_of_a_context_come_in_the_order_that_postgres_keeps_them_in() {
         )
         .in_scope(|| ());
     });
-    guard.shutdown(Duration::from_secs(60)).expect("memory is there");
+    guard.shutdown(DEADLINE).expect("memory is there");
     let cluster = Cluster::shared();
     let url = cluster.database();
     for Row { context, .. } in memory.rows() {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use sqlx::{Connection as _, SqliteConnection};
+use support::DEADLINE;
 use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Sqlite, Store};
 use tracing_subscriber::prelude::*;
@@ -40,6 +41,13 @@ impl Scene {
 
     async fn insert(&mut self, event_type: &str, rows: usize) -> Result<(), InsertError> {
         insert(&mut self.store, event_type, rows).await
+    }
+
+    /// How many rows of each event type are in the file alone, once the store is closed.
+    async fn rows_at_the_end(self) -> String {
+        let Self { folder, store } = self;
+        drop(store);
+        rows_in_a_copy_of(&folder.path().join("db/ledger.sqlite3")).await
     }
 
     /// The next batch fails with `words`, and is stored when it comes again.
@@ -85,9 +93,7 @@ async fn a_file_that_is_moved_away_is_whole_and_a_new_one_takes_the_next_rows() 
     fs::rename(scene.file(), &old).expect("moved");
     scene.is_noticed(&["moved, deleted or replaced", "in the old file only: 3"]).await;
     assert_eq!(rows_in_a_copy_of(&old).await, "before 3");
-    let file = scene.file();
-    drop(scene.store);
-    assert_eq!(rows_in_a_copy_of(&file).await, "after 2");
+    assert_eq!(scene.rows_at_the_end().await, "after 2");
 }
 
 /// The last batch of all: no later one would notice.
@@ -108,8 +114,7 @@ async fn a_file_that_is_moved_during_a_batch_is_noticed_by_that_batch() {
     assert_eq!(error.failure(), Failure::Retry, "{error}");
     assert!(error.to_string().contains("moved, deleted or replaced"), "{error}");
     insert(&mut scene.store, "during", 2).await.expect("stored");
-    drop(scene.store);
-    assert_eq!(rows_in_a_copy_of(&file).await, "during 2");
+    assert_eq!(scene.rows_at_the_end().await, "during 2");
 }
 
 #[tokio::test]
@@ -122,8 +127,7 @@ async fn a_deleted_file_is_made_again() {
             fs::remove_file(format!("{}{other}", file.display())).expect("deleted");
         }
         scene.is_noticed(&["moved, deleted or replaced", "in the old file only: 3"]).await;
-        drop(scene.store);
-        assert_eq!(rows_in_a_copy_of(&file).await, "after 2");
+        assert_eq!(scene.rows_at_the_end().await, "after 2");
     }
 }
 
@@ -134,9 +138,7 @@ async fn a_replaced_file_takes_the_next_rows() {
     insert(&mut store(&other), "other", 5).await.expect("stored");
     fs::rename(&other, scene.file()).expect("replaced");
     scene.is_noticed(&["moved, deleted or replaced"]).await;
-    let file = scene.file();
-    drop(scene.store);
-    assert_eq!(rows_in_a_copy_of(&file).await, "after 2, other 5");
+    assert_eq!(scene.rows_at_the_end().await, "after 2, other 5");
 }
 
 #[tokio::test]
@@ -166,8 +168,7 @@ async fn without_create_table_a_missing_file_holds_until_it_is_back() {
     assert!(error.to_string().contains("create_table(true)") && !file.exists(), "{error}");
     fs::rename(&away, &file).expect("moved back");
     scene.insert("after", 2).await.expect("stored");
-    drop(scene.store);
-    assert_eq!(rows_in_a_copy_of(&file).await, "after 2, before 4");
+    assert_eq!(scene.rows_at_the_end().await, "after 2, before 4");
 }
 
 #[tokio::test]
@@ -241,9 +242,7 @@ async fn the_rows_of_a_deleted_write_ahead_log_reach_the_file() {
     let mut scene = Scene::new().await;
     fs::remove_file(scene.path("db/ledger.sqlite3-wal")).expect("deleted");
     scene.is_noticed(&["write-ahead log"]).await;
-    let file = scene.file();
-    drop(scene.store);
-    assert_eq!(rows_in_a_copy_of(&file).await, "after 2, before 3");
+    assert_eq!(scene.rows_at_the_end().await, "after 2, before 3");
 }
 
 #[test]
@@ -258,7 +257,7 @@ fn after_a_shutdown_a_copy_of_the_file_alone_has_every_row() {
                 tracing::info!(name: "auto_assign.started", target: "test", status = "pending");
             }
         });
-        guard.shutdown(Duration::from_secs(60)).expect("written");
+        guard.shutdown(DEADLINE).expect("written");
         // Before anything else may close it.
         let copy = folder.path().join("copy");
         fs::copy(&file, &copy).expect("copied");
@@ -276,13 +275,13 @@ fn a_ledger_goes_on_in_a_new_file() {
     let (layer, guard) = tracing_ledger::builder().create_table(true).build(&url).expect("a ledger");
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         tracing::info!(name: "auto_assign.started", target: "test", status = "pending");
-        guard.flush(Duration::from_secs(60)).expect("written");
+        guard.flush(DEADLINE).expect("written");
         fs::rename(&file, &old).expect("moved");
         for _ in 0..10 {
             tracing::info!(name: "auto_assign.succeeded", target: "test", attempt_index = 1);
         }
     });
-    let stats = guard.shutdown(Duration::from_secs(60)).expect("written");
+    let stats = guard.shutdown(DEADLINE).expect("written");
     assert_eq!((stats.offered, stats.written), (11, 11), "{stats}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     assert_eq!(runtime.block_on(rows_in_a_copy_of(&old)), "auto_assign.started 1");
@@ -321,9 +320,7 @@ async fn the_next_batch_is_stored_whichever_way_one_is_refused() {
             assert_eq!(error.failure(), Failure::Quarantine, "{way}: {error}");
         }
         scene.insert("after", 2).await.expect(way);
-        let file = scene.file();
-        drop(scene.store);
-        assert_eq!(rows_in_a_copy_of(&file).await, "after 2, before 3", "{way}");
+        assert_eq!(scene.rows_at_the_end().await, "after 2, before 3", "{way}");
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use sqlx::{Connection as _, PgConnection};
-use support::Cluster;
+use support::{Cluster, this_test};
 use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Postgres, Store};
 
@@ -15,21 +15,16 @@ use crate::tls::{give_to_owner_of, make_ca, openssl};
 /// Names to the child the URL to insert by.
 const CHILD: &str = "LEDGER_TEST_OLD_CERTIFICATE";
 
-struct OldServer {
-    cluster: Cluster,
-    database: String,
-}
-
-static SERVER: LazyLock<OldServer> = LazyLock::new(|| {
+/// A server with such a certificate.
+static SERVER: LazyLock<Cluster> = LazyLock::new(|| {
     let cluster = Cluster::start();
     let data = cluster.dir().join("data");
     make_ca(&data, "ca");
     make_old_certificate(&data);
-    let database = cluster.database();
-    cluster.psql(&database, "ALTER SYSTEM SET ssl = on");
+    cluster.psql(&cluster.url(), "ALTER SYSTEM SET ssl = on");
     cluster.stop();
     cluster.restart();
-    OldServer { cluster, database }
+    cluster
 });
 
 /// Without extensions `openssl x509 -req` makes version 1.
@@ -53,21 +48,30 @@ fn make_old_certificate(folder: &Path) {
     }
 }
 
-impl OldServer {
-    fn url(&self, parameters: &str) -> String {
-        let name = self.database.rsplit('/').next().expect("a URL names its database");
-        format!("postgres://postgres@localhost:{}/{name}?{parameters}", self.cluster.port())
+/// A database on that server, which one test has for itself.
+struct OldDatabase {
+    superuser: String,
+}
+
+impl OldDatabase {
+    fn new() -> Self {
+        Self { superuser: SERVER.database() }
     }
 
-    fn ca(&self) -> String {
-        format!("sslrootcert={}/data/ca.crt", self.cluster.dir().display())
+    fn url(&self, parameters: &str) -> String {
+        let name = self.superuser.rsplit('/').next().expect("a URL names its database");
+        format!("postgres://postgres@localhost:{}/{name}?{parameters}", SERVER.port())
+    }
+
+    fn rows(&self) -> u32 {
+        let rows = SERVER.psql(&self.superuser, "SELECT count(*) FROM observability_events");
+        rows.parse().expect("a number")
     }
 }
 
 /// Inserts two rows in a process of its own, each by a new connection; what it writes to stderr.
 fn insert(url: &str) -> String {
-    let output = Command::new(std::env::current_exe().expect("the test knows itself"))
-        .args(["--exact", "tls_by_old_certificates::the_child_inserts_rows", "--nocapture"])
+    let output = this_test("tls_by_old_certificates::the_child_inserts_rows")
         .env(CHILD, url)
         .output()
         .expect("the test starts itself");
@@ -89,18 +93,19 @@ async fn the_child_inserts_rows() {
 }
 
 async fn kick(url: &str) {
-    let kick =
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tracing-ledger'";
+    let kick = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                WHERE application_name = 'tracing-ledger' AND datname = current_database()";
     let mut admin = PgConnection::connect(url).await.expect("it connects");
     sqlx::raw_sql(kick).execute(&mut admin).await.expect("the session is ended");
 }
 
 #[test]
 fn prefer_goes_on_without_tls_and_a_notice_says_so_once() {
+    let database = OldDatabase::new();
     for parameters in ["", "sslmode=prefer"] {
-        let before = SERVER.rows();
-        let stderr = insert(&SERVER.url(parameters));
-        assert_eq!(SERVER.rows(), before + 2, "{stderr}");
+        let before = database.rows();
+        let stderr = insert(&database.url(parameters));
+        assert_eq!(database.rows(), before + 2, "{stderr}");
         let notice = "is not encrypted, because sslmode is prefer and TLS failed: the server's certificate is of X.509 version 1";
         assert_eq!(stderr.matches(notice).count(), 1, "{stderr}");
         assert!(!stderr.contains("use sslmode=prefer"), "it is prefer already: {stderr}");
@@ -110,30 +115,24 @@ fn prefer_goes_on_without_tls_and_a_notice_says_so_once() {
 
 #[test]
 fn without_tls_the_certificate_does_not_matter() {
+    let database = OldDatabase::new();
     for parameters in ["sslmode=disable", "sslmode=allow"] {
-        let before = SERVER.rows();
-        assert_eq!(insert(&SERVER.url(parameters)), "");
-        assert_eq!(SERVER.rows(), before + 2);
+        let before = database.rows();
+        assert_eq!(insert(&database.url(parameters)), "");
+        assert_eq!(database.rows(), before + 2);
     }
 }
 
 /// The driver's rustls does not even read such a certificate, so `require` cannot be honoured: it is named.
 #[test]
 fn where_tls_is_required_the_version_is_named() {
-    for parameters in [
-        "sslmode=require".to_owned(),
-        format!("sslmode=verify-ca&{}", SERVER.ca()),
-        format!("sslmode=verify-full&{}", SERVER.ca()),
-    ] {
-        let stderr = insert(&SERVER.url(&parameters));
+    let (database, data) = (OldDatabase::new(), SERVER.dir().join("data"));
+    let ca = format!("sslrootcert={}", data.join("ca.crt").display());
+    for parameters in
+        ["sslmode=require".to_owned(), format!("sslmode=verify-ca&{ca}"), format!("sslmode=verify-full&{ca}")]
+    {
+        let stderr = insert(&database.url(&parameters));
         assert!(stderr.contains("certificate is of X.509 version 1"), "{parameters}: {stderr}");
         assert!(stderr.contains("issue one of version 3"), "{parameters}: {stderr}");
-    }
-}
-
-impl OldServer {
-    fn rows(&self) -> u32 {
-        let rows = self.cluster.psql(&self.database, "SELECT count(*) FROM observability_events");
-        rows.parse().expect("a number")
     }
 }

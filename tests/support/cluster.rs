@@ -80,6 +80,13 @@ impl Cluster {
         url
     }
 
+    /// The same after these statements.
+    pub fn database_after(&self, statements: &str) -> String {
+        let url = self.database();
+        self.psql(&url, statements);
+        url
+    }
+
     /// The URL of a fresh database without tables.
     pub fn empty_database(&self) -> String {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));

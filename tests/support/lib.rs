@@ -2,6 +2,7 @@
 //! their own.
 
 mod alone;
+mod closed_port;
 mod cluster;
 mod gate;
 mod install;
@@ -10,7 +11,8 @@ mod sqlite;
 mod terminal;
 mod wait;
 
-pub use alone::alone;
+pub use alone::{alone, this_test};
+pub use closed_port::ClosedPort;
 pub use cluster::{Cluster, free_port};
 pub use gate::{GateKey, Gated, gated};
 pub use install::unprivileged;

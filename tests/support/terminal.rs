@@ -34,6 +34,12 @@ impl Terminal {
         self.tmux(&[&["send-keys"], keys].concat());
     }
 
+    /// Writes to the terminal, as another program may.
+    pub fn write(&self, text: &str) {
+        let device = self.tmux(&["display-message", "-p", "#{pane_tty}"]);
+        std::fs::write(device.trim_end(), text).expect("the terminal is there");
+    }
+
     pub fn resize(&self, columns: u16, lines: u16) {
         let [columns, lines] = [columns, lines].map(|number| number.to_string());
         self.tmux(&["resize-window", "-x", &columns, "-y", &lines]);

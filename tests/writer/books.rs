@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 pub(crate) use support::{DEADLINE, SOON, until};
@@ -11,9 +10,6 @@ use tracing::Dispatch;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Memory, Store};
 use tracing_ledger::{Builder, Guard, Row, Stats};
 use tracing_subscriber::prelude::*;
-
-/// For a shutdown that gets everything onto disk, on a busy machine too, and then waits in vain for the database.
-pub(crate) const DISK_TIME: Duration = Duration::from_millis(500);
 
 /// A ledger that writes a batch when it is full or somebody asks, and not by the clock.
 pub(crate) fn untimed() -> Builder {

@@ -1,8 +1,6 @@
 //! A forked child has no writer: it refuses, waits for nothing, and leaves the parent's rows to the parent. A ledger of
 //! its own works.
 
-use std::process::Command;
-
 use tracing_ledger::store::Memory;
 
 use crate::books::{DEADLINE, emit, open, untimed};
@@ -15,9 +13,7 @@ fn a_forked_child_refuses_and_returns_at_once() {
     if std::env::var_os(FORKING).is_some() {
         return fork_and_check();
     }
-    let test = std::env::current_exe().expect("the test knows itself");
-    let output = Command::new(test)
-        .args(["--exact", "fork::a_forked_child_refuses_and_returns_at_once", "--nocapture"])
+    let output = support::this_test("fork::a_forked_child_refuses_and_returns_at_once")
         .env(FORKING, "1")
         .output()
         .expect("the test starts itself");

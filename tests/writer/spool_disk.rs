@@ -8,11 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tracing::Dispatch;
-use tracing_ledger::Row;
 use tracing_ledger::store::{Attempt, Failure, InsertError, Memory, Store};
+use tracing_ledger::{Guard, Row};
 
 use crate::books::{
-    Answers, DEADLINE, DISK_TIME, Gate, SMALL_LIMIT, SOON, SpoolDir, assert_sums, away, emit, failed, gate,
+    Answers, DEADLINE, Gate, Keeper, SMALL_LIMIT, SOON, SpoolDir, assert_sums, away, emit, failed, gate,
     give_away, is_loss, numbers, open, until,
 };
 
@@ -47,8 +47,8 @@ fn a_store_that_fails_keeps_no_record_off_the_disk() {
     }
 }
 
-/// Compared with a thread that sleeps for so long, which is late too on a machine with other work: by the faster half,
-/// and loosely by the 90th percentile for a writer that is slow only now and then.
+/// Compared with a thread that sleeps for so long, which is late too on a machine with other work: by the fastest
+/// quarter, and loosely by the 90th percentile for a writer that is slow only now and then.
 #[test]
 fn a_record_is_on_disk_within_20_milliseconds() {
     const TRIES: usize = 99;
@@ -137,6 +137,22 @@ fn a_disk_that_fails_is_bypassed() {
     assert_eq!(numbers(&memory.rows()), (0..110).collect::<Vec<_>>());
 }
 
+/// A ledger with so many rows on disk, of which the first ten are in hand.
+fn ten_at_the_gate(dir: &SpoolDir, rows: u64) -> (Dispatch, Guard, Keeper) {
+    let (store, keeper) = gate();
+    let (dispatch, guard) = open(dir.builder().batch_size(10), store);
+    emit(&dispatch, 0..rows);
+    assert_eq!(keeper.wait(), 10);
+    until("all are on disk", || guard.stats().spooled == rows);
+    (dispatch, guard, keeper)
+}
+
+/// The writer may end a moment too late for the guard to see it: it waits for the store up to the deadline.
+fn end_behind_the_gate(guard: Guard, keeper: &Keeper) {
+    guard.shutdown(SOON).ok();
+    keeper.wait_for_end();
+}
+
 #[test]
 fn rows_that_bypassed_a_failing_disk_are_on_it_at_the_end_when_it_works_again() {
     let dir = SpoolDir::new();
@@ -149,9 +165,7 @@ fn rows_that_bypassed_a_failing_disk_are_on_it_at_the_end_when_it_works_again() 
     assert_eq!(guard.stats().in_flight, 30);
 
     fs::remove_file(dir.path()).expect("it can be removed");
-    // The writer may end a moment too late for the guard to see it: it waits for the store up to the deadline.
-    guard.shutdown(DISK_TIME).ok();
-    keeper.wait_for_end();
+    end_behind_the_gate(guard, &keeper);
     let (stats, rows) = dir.next_process();
     assert_eq!((stats.accepted, stats.written), (30, 30), "{stats}");
     assert_eq!(numbers(&rows), (0..30).collect::<Vec<_>>());
@@ -179,9 +193,7 @@ fn rows_that_are_written_before_the_end_are_not_put_on_disk() {
     assert_eq!(keeper.wait(), 10);
 
     fs::remove_file(dir.path()).expect("it can be removed");
-    // The writer may end a moment too late for the guard to see it: it waits for the store up to the deadline.
-    guard.shutdown(DISK_TIME).ok();
-    keeper.wait_for_end();
+    end_behind_the_gate(guard, &keeper);
     let (stats, rows) = dir.next_process();
     assert_eq!((stats.accepted, stats.written), (10, 10), "{stats}");
     assert_eq!(numbers(&rows), (10..20).collect::<Vec<_>>());
@@ -199,11 +211,7 @@ fn rows_in_hand_are_on_disk_again_if_nothing_is_written_before_the_end() {
 
 fn deleted_under_a_batch_in_hand(later: Range<u64>) {
     let dir = SpoolDir::new();
-    let (store, keeper) = gate();
-    let (dispatch, guard) = open(dir.builder().batch_size(10), store);
-    emit(&dispatch, 0..30);
-    assert_eq!(keeper.wait(), 10);
-    until("all are on disk", || guard.stats().spooled == 30);
+    let (dispatch, guard, keeper) = ten_at_the_gate(&dir, 30);
     fs::remove_dir_all(dir.path()).expect("it is ours");
     let end = later.end;
     if !later.is_empty() {
@@ -211,9 +219,7 @@ fn deleted_under_a_batch_in_hand(later: Range<u64>) {
         until("the loss is counted", || guard.stats().dropped.corrupt == 20);
         until("the account is right", || guard.stats().in_flight + guard.stats().spooled == end - 20);
     }
-    // The writer may end a moment too late for the guard to see it: it waits for the store up to the deadline.
-    guard.shutdown(DISK_TIME).ok();
-    keeper.wait_for_end();
+    end_behind_the_gate(guard, &keeper);
 
     let (_, rows) = dir.next_process();
     let mut sent = numbers(&rows);
@@ -244,11 +250,7 @@ fn rows_that_were_only_in_a_directory_that_is_deleted_are_counted_and_reported()
 #[test]
 fn no_row_waits_on_disk_where_the_directory_belongs_to_another_process() {
     let dir = SpoolDir::new();
-    let (store, keeper) = gate();
-    let (dispatch, guard) = open(dir.builder().batch_size(10), store);
-    emit(&dispatch, 0..30);
-    assert_eq!(keeper.wait(), 10);
-    until("all are on disk", || guard.stats().spooled == 30);
+    let (dispatch, guard, keeper) = ten_at_the_gate(&dir, 30);
     let _other = give_away(&dir.path());
     emit(&dispatch, 30..35);
     until("the rest is in memory", || guard.stats().in_flight == 15 && guard.stats().spooled == 0);
@@ -263,11 +265,7 @@ fn no_row_waits_on_disk_where_the_directory_belongs_to_another_process() {
 #[test]
 fn rows_of_the_new_generation_are_found_by_the_next_process() {
     let dir = SpoolDir::new();
-    let (store, keeper) = gate();
-    let (dispatch, guard) = open(dir.builder().batch_size(10), store);
-    emit(&dispatch, 0..40);
-    assert_eq!(keeper.wait(), 10);
-    until("all are on disk", || guard.stats().spooled == 40);
+    let (dispatch, guard, keeper) = ten_at_the_gate(&dir, 40);
     // The batch after the next is read ahead.
     keeper.let_one_in();
     assert_eq!(keeper.wait(), 10);
@@ -278,8 +276,7 @@ fn rows_of_the_new_generation_are_found_by_the_next_process() {
     });
     keeper.let_one_in();
     assert_eq!(keeper.wait(), 10);
-    guard.shutdown(DISK_TIME).ok();
-    keeper.wait_for_end();
+    end_behind_the_gate(guard, &keeper);
 
     let (stats, rows) = dir.next_process();
     assert_eq!(stats.dropped.corrupt, 0, "{stats}");

@@ -1,13 +1,12 @@
 //! A row that the database rejects can be read, corrected and sent again by a person.
 
-use std::process::Command;
 use std::{env, fs};
 
 use tracing_ledger::Row;
 use tracing_ledger::store::{Failure, Memory, Store};
 
 use crate::books::{
-    Answers, DEADLINE, DISK_TIME, SOON, SpoolDir, assert_sums, emit, failed, give_away, numbers, open, until,
+    Answers, DEADLINE, SOON, SpoolDir, assert_sums, emit, failed, give_away, numbers, open, until,
 };
 
 /// Set in a process that a test starts.
@@ -83,9 +82,8 @@ fn a_notice_says_that_the_quarantine_file_cannot_be_written() {
         guard.shutdown(DEADLINE).expect("nothing waits for the file");
         return;
     }
-    let mut again = Command::new(env::current_exe().expect("this test is a file"));
-    again.args(["--exact", &format!("spool_quarantine::{TEST}"), "--nocapture"]).env(CHILD, "1");
-    let output = again.output().expect("it starts");
+    let name = format!("spool_quarantine::{TEST}");
+    let output = support::this_test(&name).env(CHILD, "1").output().expect("it starts");
     let stderr = String::from_utf8(output.stderr).expect("it is text");
     let lines = stderr.lines().filter(|line| line.contains("quarantined rows are kept in memory alone"));
     assert!(
@@ -111,7 +109,8 @@ fn rows_held_by_drift_stay_in_the_spool() {
     let (dispatch, guard) = open(dir.builder(), Answers(|_: &[_], _| failed(Failure::Quarantine)));
     emit(&dispatch, 0..100);
     guard.flush(SOON).expect_err("everything is rejected");
-    let stats = guard.shutdown(DISK_TIME).expect("everything is on disk");
+    support::until_on_disk(&guard);
+    let stats = guard.shutdown(SOON).expect("everything is on disk");
     assert_eq!((stats.quarantined, stats.spooled), (0, 100));
     assert!(!dir.file("quarantine.jsonl").exists());
 

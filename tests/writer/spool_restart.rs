@@ -8,8 +8,8 @@ use tracing_ledger::{Overflow, Row};
 use support::until_on_disk;
 
 use crate::books::{
-    Answers, DEADLINE, DISK_TIME, SOON, SpoolDir, assert_sums, away, context, emit, failed, gate, is_loss,
-    numbers, open, until, untimed,
+    Answers, DEADLINE, SOON, SpoolDir, assert_sums, away, context, emit, failed, gate, is_loss, numbers,
+    open, until, untimed,
 };
 
 #[test]
@@ -113,7 +113,8 @@ fn rows_on_losses_outlive_the_process_too() {
         emit(&dispatch, 0..100);
         guard.stats().dropped.evicted > 0
     });
-    let left = guard.shutdown(DISK_TIME).expect("everything is on disk");
+    until_on_disk(&guard);
+    let left = guard.shutdown(SOON).expect("everything is on disk");
     assert_sums(&left);
 
     let (stats, rows) = dir.next_process();

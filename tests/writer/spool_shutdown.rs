@@ -13,7 +13,7 @@ use crate::books::{Answers, SOON, SpoolDir, away, emit, failed, gate, numbers, o
 
 const ROWS: u64 = 500;
 /// How much later than its deadline a shutdown may return on a busy machine.
-const SLACK: Duration = Duration::from_secs(10);
+const SLACK: Duration = Duration::from_secs(60);
 /// Long enough for a busy machine to get everything onto disk; then the database is waited for in vain.
 const DISK_TIME: Duration = Duration::from_secs(2);
 

@@ -1,5 +1,7 @@
 //! Damage loses what it hits, and nothing else; it is counted, and never keeps a spool from opening.
 
+use std::ops::RangeInclusive;
+
 use proptest::prelude::*;
 
 use super::memory::{MemoryDisk, MemoryFile};
@@ -22,6 +24,16 @@ fn five() -> (Vec<Row>, Vec<u8>) {
         encode(&mut bytes, sequence, row);
     }
     (rows, bytes)
+}
+
+/// Puts a segment of the rows with these numbers.
+fn put(disk: &MemoryDisk, numbers: RangeInclusive<u64>) {
+    let name = segment::name(*numbers.start());
+    let mut bytes = Vec::new();
+    for number in numbers {
+        encode(&mut bytes, number, &row(number));
+    }
+    disk.put(&name, &bytes);
 }
 
 /// Opens a spool with that as its one segment; what comes out, and how many records are counted as lost.
@@ -86,10 +98,7 @@ fn damage_before_the_last_segment_is_counted_to_the_record_and_kept() {
     let second_and_third = frame_bytes(&row(1))..frame_bytes(&row(1)) + 100;
     bytes[second_and_third.clone()].fill(0xA5);
     disk.put(&segment::name(1), &bytes);
-    let mut later = Vec::new();
-    encode(&mut later, 6, &row(6));
-    encode(&mut later, 7, &row(7));
-    disk.put(&segment::name(6), &later);
+    put(&disk, 6..=7);
 
     let mut spool = open(&disk);
     assert_eq!(spool.pending(), 7);
@@ -109,9 +118,7 @@ fn the_end_of_a_segment_that_is_not_the_last_is_counted_by_the_next_one() {
     let (_, bytes) = five();
     let disk = MemoryDisk::default();
     disk.put(&segment::name(1), &bytes[..frame_bytes(&row(1)) + 3]);
-    let mut later = Vec::new();
-    encode(&mut later, 6, &row(6));
-    disk.put(&segment::name(6), &later);
+    put(&disk, 6..=6);
     let found = drain(&mut open(&disk));
     assert_eq!((found.rows, found.lost), (vec![row(1), row(6)], 4));
 }
@@ -138,9 +145,7 @@ fn behind_damage_too_the_next_segment_takes_over_where_its_name_says() {
     }
     bytes[frame_bytes(&row(1)) + 30] ^= 1;
     disk.put(&segment::name(1), &bytes);
-    let mut later = Vec::new();
-    encode(&mut later, 3, &row(3));
-    disk.put(&segment::name(3), &later);
+    put(&disk, 3..=3);
     let found = drain(&mut open(&disk));
     assert_eq!((found.rows, found.lost), (vec![row(1), row(3)], 1));
 }
@@ -148,11 +153,8 @@ fn behind_damage_too_the_next_segment_takes_over_where_its_name_says() {
 #[test]
 fn a_missing_segment_is_counted_by_its_neighbours() {
     let disk = MemoryDisk::default();
-    for first in [1, 100] {
-        let mut bytes = Vec::new();
-        encode(&mut bytes, first, &row(first));
-        disk.put(&segment::name(first), &bytes);
-    }
+    put(&disk, 1..=1);
+    put(&disk, 100..=100);
     let found = drain(&mut open(&disk));
     assert_eq!((found.rows, found.lost), (vec![row(1), row(100)], 98));
 }
@@ -162,9 +164,7 @@ fn a_segment_that_cannot_be_read_is_counted_stepped_over_and_kept() {
     let (_, bytes) = five();
     let disk = MemoryDisk::default();
     disk.put(&segment::name(1), &bytes);
-    let mut later = Vec::new();
-    encode(&mut later, 6, &row(6));
-    disk.put(&segment::name(6), &later);
+    put(&disk, 6..=6);
     disk.make_unreadable(&segment::name(1));
 
     let mut spool = open(&disk);

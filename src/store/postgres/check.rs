@@ -8,8 +8,8 @@ mod trials;
 
 use std::time::SystemTime;
 
-use sqlx::AssertSqlSafe;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, FromRow};
 
 use self::trials::Tester;
 use super::classify::{Step, StepError};
@@ -121,6 +121,15 @@ impl Postgres {
     }
 }
 
+/// The rows of a statement about the table.
+async fn all<T>(connection: &mut PgConnection, name: &TableName, sql: &str) -> Result<Vec<T>, StepError>
+where
+    T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+{
+    let sql = AssertSqlSafe(name.in_sql(sql).into_owned());
+    statement(Step::Look, sqlx::query_as(sql).persistent(false).fetch_all(connection)).await
+}
+
 async fn tls(connection: &mut PgConnection, checkup: &mut Checkup) -> Result<(), StepError> {
     let found = sqlx::query_as(TLS).persistent(false).fetch_one(connection);
     let (version, is_local): (String, bool) = statement(Step::Look, found).await?;
@@ -159,9 +168,7 @@ async fn keys(
     name: &TableName,
     checkup: &mut Checkup,
 ) -> Result<(), StepError> {
-    let sql = AssertSqlSafe(name.in_sql(OTHER_KEYS).into_owned());
-    let found = sqlx::query_as(sql).persistent(false).fetch_all(connection);
-    let found: Vec<(String, String, Option<String>)> = statement(Step::Look, found).await?;
+    let found: Vec<(String, String, Option<String>)> = all(connection, name, OTHER_KEYS).await?;
     for (index, table, constraint) in found {
         let drop = match constraint {
             Some(constraint) => format!("ALTER TABLE {table} DROP CONSTRAINT {constraint}"),
@@ -183,16 +190,14 @@ async fn indexes(
     name: &TableName,
     checkup: &mut Checkup,
 ) -> Result<(), StepError> {
-    let sql = |text| AssertSqlSafe(name.in_sql(text).into_owned());
-    let found = sqlx::query_scalar(sql(IS_PARTITIONED)).persistent(false).fetch_optional(&mut *connection);
-    let Some(is_partitioned) = statement::<Option<bool>>(Step::Look, found).await? else {
+    let found: Vec<(bool,)> = all(connection, name, IS_PARTITIONED).await?;
+    let [(is_partitioned,)] = found[..] else {
         checkup.ok("indexes", "not looked at: it is a view or there is no table");
         return Ok(());
     };
     // Postgres makes no index of a partitioned table beside its writers.
     let create = if is_partitioned { "CREATE INDEX" } else { "CREATE INDEX CONCURRENTLY" };
-    let found = sqlx::query_as(sql(INDEXES)).persistent(false).fetch_all(&mut *connection);
-    let found: Vec<(bool, bool)> = statement(Step::Look, found).await?;
+    let found: Vec<(bool, bool)> = all(connection, name, INDEXES).await?;
     let missing = [
         (found.iter().any(|(of_time, _)| *of_time), "(created_at DESC)"),
         (found.iter().any(|(_, of_type)| *of_type), "(event_type, created_at DESC)"),
@@ -214,10 +219,8 @@ async fn unlogged(
     name: &TableName,
     checkup: &mut Checkup,
 ) -> Result<(), StepError> {
-    let sql = AssertSqlSafe(name.in_sql(UNLOGGED).into_owned());
-    let found = sqlx::query_scalar(sql).persistent(false).fetch_all(connection);
-    let found: Vec<String> = statement(Step::Look, found).await?;
-    for table in found {
+    let found: Vec<(String,)> = all(connection, name, UNLOGGED).await?;
+    for (table,) in found {
         let text = format!(
             "{table} is UNLOGGED, so Postgres empties it after a crash: ALTER TABLE {table} SET LOGGED"
         );

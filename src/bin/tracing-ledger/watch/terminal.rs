@@ -59,13 +59,16 @@ fn show(
         }
         screen.now = SystemTime::now();
         terminal.draw(|frame| screen.draw(frame.area(), frame.buffer_mut()))?;
-        if let Some(Event::Key(key)) = next(&events)? {
-            match screen.choice.key(key, screen.view.as_ref()) {
+        match next(&events)? {
+            Some(Event::Key(key)) => match screen.choice.key(key, screen.view.as_ref()) {
                 Reaction::Quit => return Ok(()),
                 Reaction::Reread => reader.set_window(screen.choice.window),
                 Reaction::Suspend => suspend(terminal)?,
                 Reaction::Nothing => {}
-            }
+            },
+            // A terminal that was smaller for a moment has lost a part of the frame, and has the same size as before.
+            Some(Event::Resize(..)) => draw_anew(terminal)?,
+            _ => {}
         }
     }
     Ok(())
@@ -98,6 +101,11 @@ fn enter(terminal: &mut DefaultTerminal) -> Result<(), Box<dyn Error>> {
     disable_raw_mode()?;
     enable_raw_mode()?;
     crossterm::execute!(io::stdout(), EnterAlternateScreen)?;
+    draw_anew(terminal)
+}
+
+/// Makes the next frame a whole one.
+fn draw_anew(terminal: &mut DefaultTerminal) -> Result<(), Box<dyn Error>> {
     // `clear` would ask the terminal where its cursor is, and the thread of the keys would get the answer.
     let size = terminal.size()?;
     Ok(terminal.resize(Rect::from((Position::ORIGIN, size)))?)

@@ -1,10 +1,9 @@
 //! Looks for columns that take every row, and that the queries of the documentation cannot read.
 
-use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
-use super::super::classify::{Step, StepError};
-use super::super::connect::statement;
+use super::super::classify::StepError;
+use super::all;
 use crate::finding::{Checkup, Health};
 use crate::store::TableName;
 
@@ -20,9 +19,7 @@ pub(super) async fn look(
     name: &TableName,
     checkup: &mut Checkup,
 ) -> Result<(), StepError> {
-    let sql = AssertSqlSafe(name.in_sql(OTHER_TYPES).into_owned());
-    let found = sqlx::query_as(sql).persistent(false).fetch_all(connection);
-    let found: Vec<(String, String)> = statement(Step::Look, found).await?;
+    let found: Vec<(String, String)> = all(connection, name, OTHER_TYPES).await?;
     if found.is_empty() {
         return Ok(());
     }

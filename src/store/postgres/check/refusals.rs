@@ -2,11 +2,10 @@
 
 use std::fmt::Write as _;
 
-use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
-use super::super::classify::{Step, StepError};
-use super::super::connect::statement;
+use super::super::classify::StepError;
+use super::all;
 use super::trials::Sample;
 use crate::finding::{Checkup, Health};
 use crate::store::table_name::quoted;
@@ -91,11 +90,8 @@ impl<'a> Refusals<'a> {
 
     /// Looks for what the remedies name.
     pub(super) async fn look(&mut self, connection: &mut PgConnection) -> Result<(), StepError> {
-        let sql = |text| AssertSqlSafe(self.name.in_sql(text).into_owned());
-        let found = sqlx::query_as(sql(CONSTRAINTS)).persistent(false).fetch_all(&mut *connection);
-        self.constraints = statement(Step::Look, found).await?;
-        let found = sqlx::query_as(sql(TRIGGERS)).persistent(false).fetch_all(&mut *connection);
-        self.triggers = statement(Step::Look, found).await?;
+        self.constraints = all(connection, self.name, CONSTRAINTS).await?;
+        self.triggers = all(connection, self.name, TRIGGERS).await?;
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use super::super::classify::{Step, StepError};
 use super::super::connect::{simple, statement};
 use super::super::table::TableFound;
 use super::super::{WriteError, insert};
+use super::all;
 use super::refusals::{Refusals, RejectedTrial};
 use crate::columns::ColumnMap;
 use crate::finding::Checkup;
@@ -60,9 +61,7 @@ impl<'a> Tester<'a> {
         table: &'a TableFound,
         columns: &'a ColumnMap,
     ) -> Result<Self, StepError> {
-        let query = sqlx::query_as(AssertSqlSafe(name.in_sql(SAMPLES).into_owned()));
-        let found: Vec<(String, String)> =
-            statement(Step::Look, query.persistent(false).fetch_all(&mut *connection)).await?;
+        let found: Vec<(String, String)> = all(connection, name, SAMPLES).await?;
         let value =
             |column: &str| found.iter().find(|(name, _)| name == column).map(|(_, value)| value.clone());
         let samples = columns.own().filter_map(|(key, column)| {

@@ -1,11 +1,9 @@
 //! The rows that the doctor tries are those that the rules can write, and each line about a rejected one says what to do.
 
-use std::time::Duration;
+use tracing_ledger::Rules;
 
-use support::{Cluster, SqliteFile};
-use tracing_ledger::{Builder, Checkup, Finding, Health, Rules};
+use super::{Builder, Cluster, Finding, Health, SqliteFile, check, execute};
 
-const TIMEOUT: Duration = Duration::from_secs(60);
 const RULES: &str = "builtin = false
 [[rule]]
 span = 'create_order'
@@ -23,18 +21,16 @@ fn orders() -> Builder {
 
 /// What the doctor finds in a fresh database after these changes, other than ok.
 fn faults(builder: &Builder, changes: &str) -> (String, Vec<Finding>) {
-    let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(&url, changes);
+    let url = Cluster::shared().database_after(changes);
     let faults = faults_in(builder, &url);
     (url, faults)
 }
 
 fn faults_in(builder: &Builder, url: &str) -> Vec<Finding> {
-    let checkup: Checkup = builder.check(url, TIMEOUT).expect("the options are right");
+    let faults = super::faults(builder, url);
     let stored = Cluster::shared().try_psql(url, "SELECT count(*) FROM observability_events");
     assert!(stored.is_err() || stored.as_deref() == Ok("0"), "no row stays: {stored:?}");
-    checkup.findings.into_iter().filter(|finding| finding.health != Health::Ok).collect()
+    faults
 }
 
 /// The one fault has these words, and is gone after the remedy, which it names.
@@ -220,24 +216,13 @@ fn whatever_rejects_all_rows_has_a_remedy() {
     }
 }
 
-fn execute(file: &SqliteFile, sql: &str) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        use sqlx::{Connection as _, Executor as _};
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file.path()).create_if_missing(true);
-        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.expect("a file");
-        connection.execute(sqlx::AssertSqlSafe(sql)).await.expect("it succeeds");
-    });
-}
-
 #[test]
 fn a_table_of_sqlite_is_tried_with_the_same_rows() {
     let file = SqliteFile::new();
     let schema = "CREATE TABLE observability_events (id TEXT PRIMARY KEY, created_at TEXT, source TEXT, event_type TEXT, severity TEXT CHECK (severity <> 'critical'), context TEXT, restaurant_id TEXT, booking_id TEXT, order_id TEXT NOT NULL); CREATE INDEX i ON observability_events (event_type, created_at)";
     execute(&file, schema);
     let builder = orders().column("order_id", "order_id");
-    let checkup = builder.check(&file.url(), TIMEOUT).expect("the options are right");
-    let said = checkup.to_string();
+    let said = check(&builder, &file.url()).to_string();
     assert!(said.contains("WRONG constraints rows of \"orders.refund\" (critical) are rejected: "), "{said}");
     assert!(said.contains("make the table anew without this constraint"), "{said}");
     assert!(said.contains("warn  constraints rows of \"orders.create\""), "{said}");
@@ -248,7 +233,7 @@ fn a_table_of_sqlite_is_tried_with_the_same_rows() {
 fn rows_of_sqlite_that_cannot_be_looked_at_are_told() {
     let file = SqliteFile::new();
     execute(&file, &tracing_ledger::builder().sqlite_schema().expect("a name"));
-    let check = || orders().check(&file.url(), TIMEOUT).expect("the options are right");
+    let check = || check(&orders(), &file.url());
     assert_eq!(check().health(), Health::Ok);
     execute(
         &file,

@@ -1,43 +1,14 @@
 //! The doctor is sure of a fault only if every such row would meet it, and each line about it names the one remedy.
 
-use std::process::{Command, Output};
-use std::time::Duration;
+use tracing_ledger::Rules;
+use tracing_subscriber::prelude::*;
 
-use sqlx::{Connection as _, Executor as _};
-use support::{Cluster, DEADLINE, SqliteFile};
-use tracing_ledger::{Builder, Checkup, Finding, Health, Rules};
-use tracing_subscriber::{Registry, prelude::*};
+use super::*;
 
-const TIMEOUT: Duration = Duration::from_secs(60);
 const OF_TABLE: &str = "ALTER TABLE observability_events";
 
 fn with_rules(text: &str) -> Builder {
     tracing_ledger::builder().rules(text.parse::<Rules>().expect("good rules"))
-}
-
-fn check(builder: &Builder, url: &str) -> Checkup {
-    builder.check(url, TIMEOUT).expect("the options are right")
-}
-
-fn faults(builder: &Builder, url: &str) -> Vec<Finding> {
-    check(builder, url).findings.into_iter().filter(|finding| finding.health != Health::Ok).collect()
-}
-
-/// A database after these changes.
-fn changed(changes: &str) -> String {
-    let cluster = Cluster::shared();
-    let url = cluster.database();
-    cluster.psql(&url, changes);
-    url
-}
-
-#[track_caller]
-fn assert_fault(builder: &Builder, url: &str, health: Health, words: &[&str]) -> Finding {
-    let found = faults(builder, url);
-    let [fault] = &*found else { panic!("{words:?}: {found:?}") };
-    assert_eq!(fault.health, health, "{fault}");
-    assert!(words.iter().all(|word| fault.text.contains(word)), "{words:?}: {fault}");
-    fault.clone()
 }
 
 /// What becomes of the rows of three calls.
@@ -69,23 +40,24 @@ fn what_depends_on_the_context_is_a_doubt_where_real_rows_pass() {
             "CREATE DOMAIN fields AS jsonb CHECK (VALUE ? 'order_id' OR VALUE ? 'cause'); {OF_TABLE} ALTER context TYPE fields"
         ),
     ] {
-        let url = changed(&changes);
+        let url = Cluster::shared().database_after(&changes);
         let words =
             ["rows of \"orders.create\"", "without the fields of their calls", "see whether the real rows"];
-        assert_fault(&with_rules(rules), &url, Health::Warning, &words);
+        only_fault(&with_rules(rules), &url, Health::Warning, &words);
         assert_eq!(written(with_rules(rules), &url), (3, 0), "{changes}");
     }
 }
 
 #[test]
 fn the_rows_that_are_tried_have_the_constants_of_their_rule() {
-    let url = changed(&format!("{OF_TABLE} ADD CHECK (event_type = 'ledger.loss' OR context ? 'tenant')"));
+    let url = Cluster::shared()
+        .database_after(&format!("{OF_TABLE} ADD CHECK (event_type = 'ledger.loss' OR context ? 'tenant')"));
     let rules = "[[rule]]\nspan = 'create_order'\nset = { tenant = 'a' }\n";
     assert_eq!(faults(&with_rules(rules), &url), []);
     assert_eq!(written(with_rules(rules), &url), (3, 0));
     let both = format!("{rules}[[rule]]\nspan = 'create_order'\ntarget = 'elsewhere'\n")
         .replace("'\nset", "'\ntarget = 'store'\nset");
-    assert_fault(&with_rules(&both), &url, Health::Warning, &["rows of \"create_order\""]);
+    only_fault(&with_rules(&both), &url, Health::Warning, &["rows of \"create_order\""]);
 }
 
 #[test]
@@ -109,8 +81,8 @@ fn a_column_that_the_server_makes_has_the_one_statement_that_ends_it() {
         ("bigint GENERATED ALWAYS AS IDENTITY", "ALTER COLUMN \"order_id\" DROP IDENTITY"),
         ("text GENERATED ALWAYS AS (source) STORED", "ALTER COLUMN \"order_id\" DROP EXPRESSION"),
     ] {
-        let url = changed(&format!("{OF_TABLE} ADD order_id {made}"));
-        let fault = assert_fault(&builder, &url, Health::Wrong, &[statement]);
+        let url = Cluster::shared().database_after(&format!("{OF_TABLE} ADD order_id {made}"));
+        let fault = only_fault(&builder, &url, Health::Wrong, &[statement]);
         assert_eq!(fault.text.matches("DROP").count(), 1, "{fault}");
         Cluster::shared().psql(&url, &format!("{OF_TABLE} {statement}, ALTER COLUMN order_id DROP NOT NULL"));
         assert_eq!(faults(&builder, &url), []);
@@ -132,9 +104,9 @@ fn an_unlogged_table_or_partition_is_named() {
             "part",
         ),
     ] {
-        let url = changed(&changes);
+        let url = Cluster::shared().database_after(&changes);
         let remedy = format!("ALTER TABLE {name} SET LOGGED");
-        let fault = assert_fault(&builder, &url, Health::Warning, &["empties it after a crash", &remedy]);
+        let fault = only_fault(&builder, &url, Health::Warning, &["empties it after a crash", &remedy]);
         assert_eq!(fault.topic, "table", "{fault}");
         Cluster::shared().psql(&url, &remedy);
         assert_eq!(faults(&builder, &url), []);
@@ -143,7 +115,7 @@ fn an_unlogged_table_or_partition_is_named() {
 
 #[test]
 fn what_was_known_before_the_timeout_is_said() {
-    let url = changed(
+    let url = Cluster::shared().database_after(
         "CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(600); RETURN NEW; END$$;
          CREATE TRIGGER sleeps BEFORE INSERT ON observability_events FOR EACH ROW EXECUTE FUNCTION sleep()",
     );
@@ -162,7 +134,9 @@ fn what_was_known_before_the_timeout_is_said() {
 
 #[test]
 fn two_short_columns_share_one_statement() {
-    let url = changed(&format!("{OF_TABLE} ALTER source TYPE varchar(5), ALTER event_type TYPE varchar(5)"));
+    let url = Cluster::shared().database_after(&format!(
+        "{OF_TABLE} ALTER source TYPE varchar(5), ALTER event_type TYPE varchar(5)"
+    ));
     let builder =
         with_rules("[[rule]]\nspan = 'create_order'\nevent_type = 'orders.create'\nsource = 'orders'\n");
     let remedy = "ALTER TABLE observability_events ALTER COLUMN \"source\" TYPE text, ALTER COLUMN \"event_type\" TYPE text";
@@ -171,10 +145,10 @@ fn two_short_columns_share_one_statement() {
         remedy,
         "or change the event_type and the source in their rules",
     ];
-    let fault = assert_fault(&builder, &url, Health::Wrong, &words);
+    let fault = only_fault(&builder, &url, Health::Wrong, &words);
     assert!(!fault.text.contains('…'), "{fault}");
     // The user can change no rule of the crate.
-    let fault = assert_fault(&tracing_ledger::builder(), &url, Health::Wrong, &[]);
+    let fault = only_fault(&tracing_ledger::builder(), &url, Health::Wrong, &[]);
     assert!(!fault.text.contains("their rules"), "{fault}");
     Cluster::shared().psql(&url, remedy);
     assert_eq!(faults(&builder, &url), []);
@@ -182,11 +156,11 @@ fn two_short_columns_share_one_statement() {
 
 #[test]
 fn a_trigger_that_refuses_every_row_in_other_words_has_one_line() {
-    let url = changed(&raising("true"));
+    let url = Cluster::shared().database_after(&raising("true"));
     let rules = "[[rule]]\nspan = 'create_order'\n[[rule]]\nspan = 'pay_order'\n";
     let words =
         ["all rows are rejected", "the trigger function judge() rejects the row", "DISABLE TRIGGER judges"];
-    assert_fault(&with_rules(rules), &url, Health::Wrong, &words);
+    only_fault(&with_rules(rules), &url, Health::Wrong, &words);
     Cluster::shared().psql(
         &url,
         &raising("NEW.event_type <> 'ledger.loss'").replace(
@@ -194,7 +168,7 @@ fn a_trigger_that_refuses_every_row_in_other_words_has_one_line() {
             "DROP TRIGGER judges ON observability_events; CREATE OR REPLACE FUNCTION",
         ),
     );
-    assert_fault(
+    only_fault(
         &with_rules(rules),
         &url,
         Health::Wrong,
@@ -204,7 +178,7 @@ fn a_trigger_that_refuses_every_row_in_other_words_has_one_line() {
 
 #[test]
 fn rows_from_the_future_are_not_those_of_the_last_hour() {
-    let url = changed(
+    let url = Cluster::shared().database_after(
         "INSERT INTO observability_events (source, event_type, created_at) VALUES ('s', 'orders.create', now() - interval '1 minute'),
          ('s', 'orders.create', '2999-01-01T00:00:00Z'), ('s', 'orders.pay', '2999-01-01T00:00:00Z')",
     );
@@ -225,7 +199,7 @@ fn rows_from_the_future_are_not_those_of_the_last_hour() {
 #[test]
 fn no_row_is_sent_where_the_table_is_missing() {
     let url = Cluster::shared().empty_database();
-    let checkup = tracing_ledger::builder().check_by_writing(&url, TIMEOUT).expect("the options are right");
+    let checkup = tracing_ledger::builder().check_by_writing(&url, DEADLINE).expect("the options are right");
     let last = checkup.findings.last().expect("there are some");
     assert_eq!((last.topic, last.health), ("write", Health::Unknown), "{checkup}");
     assert!(last.text.starts_with("not tried"), "{checkup}");
@@ -234,12 +208,7 @@ fn no_row_is_sent_where_the_table_is_missing() {
 
 fn sqlite(statements: &str) -> SqliteFile {
     let file = SqliteFile::new();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file.path()).create_if_missing(true);
-        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.expect("a file");
-        connection.execute(sqlx::AssertSqlSafe(statements.to_owned())).await.expect("a table");
-    });
+    execute(&file, statements);
     file
 }
 
@@ -261,12 +230,12 @@ fn each_doubt_about_a_table_of_sqlite_has_its_own_words() {
         "an id that is INTEGER PRIMARY KEY",
         "tracing-ledger schema --sqlite --table observability_events",
     ];
-    assert_fault(&builder, &file.url(), Health::Wrong, &words);
+    only_fault(&builder, &file.url(), Health::Wrong, &words);
     let file = sqlite(&table(
         "TEXT PRIMARY KEY",
         "TEXT CHECK (event_type = 'ledger.loss' OR json_type(context, '$.order_id') IS NOT NULL)",
     ));
-    let fault = assert_fault(
+    let fault = only_fault(
         &builder,
         &file.url(),
         Health::Warning,
@@ -275,7 +244,7 @@ fn each_doubt_about_a_table_of_sqlite_has_its_own_words() {
     assert!(!fault.text.contains("names such as these"), "{fault}");
     let guess = with_rules("[[rule]]\nspan = '*'\nsource = 'orders'\n");
     let file = sqlite(&table("TEXT PRIMARY KEY", "TEXT CHECK (event_type = 'ledger.loss')"));
-    let fault = assert_fault(
+    let fault = only_fault(
         &guess,
         &file.url(),
         Health::Warning,
@@ -285,22 +254,6 @@ fn each_doubt_about_a_table_of_sqlite_has_its_own_words() {
     let future = "INSERT INTO observability_events (id, event_type, created_at, context) VALUES ('a', 'orders.create', '2999-01-01T00:00:00.000000Z', '{}')";
     let file = sqlite(&(table("TEXT PRIMARY KEY", "TEXT") + future));
     let checkup = check(&builder, &file.url());
-    assert_fault(&builder, &file.url(), Health::Warning, &["\"orders.create\": rows from the future: 1"]);
+    only_fault(&builder, &file.url(), Health::Warning, &["\"orders.create\": rows from the future: 1"]);
     assert!(checkup.findings.iter().any(|finding| finding.text == "none in the last 24 hours"), "{checkup}");
-}
-
-#[cfg(feature = "cli")]
-#[test]
-fn a_name_in_quotation_marks_is_refused() {
-    let doctor = |name: &str| -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tracing-ledger"));
-        command.args(["doctor", "--database-url", &Cluster::shared().database(), "--table", name]);
-        command.output().expect("it starts")
-    };
-    let quoted = doctor("\"observability_events\"");
-    let said = String::from_utf8_lossy(&quoted.stderr);
-    assert_eq!(quoted.status.code(), Some(2), "{said}");
-    assert!(said.contains("without quotation marks around it"), "{said}");
-    let spaced = String::from_utf8_lossy(&doctor("the calls").stdout).into_owned();
-    assert!(spaced.contains("tracing-ledger schema --table 'the calls'"), "{spaced}");
 }

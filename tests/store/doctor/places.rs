@@ -1,12 +1,11 @@
 //! The doctor says what to do about a server, database, schema or table that takes no rows.
 
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use support::{Cluster, free_port, until};
-use tracing_ledger::{Builder, Finding, Health};
+use support::until;
 
-const TIMEOUT: Duration = Duration::from_secs(60);
+use super::*;
+
 const COLUMNS: &str =
     "id uuid NOT NULL, created_at timestamptz NOT NULL, source text NOT NULL, event_type text NOT NULL,
     severity text NOT NULL, context jsonb, restaurant_id uuid, booking_id uuid";
@@ -42,26 +41,13 @@ impl Place {
     }
 }
 
-fn faults(builder: &Builder, url: &str) -> Vec<Finding> {
-    let checkup = builder.check(url, TIMEOUT).expect("the options are right");
-    checkup.findings.into_iter().filter(|finding| finding.health != Health::Ok).collect()
-}
-
-#[track_caller]
-fn assert_said(builder: &Builder, url: &str, topic: &str, health: Health, words: &[&str]) {
-    let found = faults(builder, url);
-    let [fault] = &*found else { panic!("{words:?}: {found:?}") };
-    assert_eq!((fault.topic, fault.health), (topic, health), "{fault}");
-    assert!(words.iter().all(|word| fault.text.contains(word)), "{words:?}: {fault}");
-}
-
 #[test]
 fn a_missing_schema_is_made_by_what_the_line_says() {
     let place = Place::new("");
     let builder = tracing_ledger::builder().table("no.such");
     let words =
         ["the schema no does not exist", "CREATE SCHEMA \"no\"", "tracing-ledger schema --table no.such"];
-    assert_said(&builder, &place.writer, "table", Health::Wrong, &words);
+    assert_fault(&builder, &place.writer, "table", Health::Wrong, &words);
     // The owner of the schema need not be allowed to make schemas.
     let schema = builder.schema().expect("a name");
     place.psql(&schema);
@@ -71,16 +57,16 @@ fn a_missing_schema_is_made_by_what_the_line_says() {
         "may not use the schema no",
         &format!("GRANT USAGE ON SCHEMA \"no\" TO \"{}\"", place.role),
     ];
-    assert_said(&builder, &place.writer, "rights", Health::Wrong, &words);
+    assert_fault(&builder, &place.writer, "rights", Health::Wrong, &words);
     place.psql("GRANT USAGE ON SCHEMA \"no\" TO ROLE_NAME");
     let words = ["the table no.such does not exist", "tracing-ledger schema --table no.such"];
-    assert_said(&builder, &place.writer, "table", Health::Wrong, &words);
+    assert_fault(&builder, &place.writer, "table", Health::Wrong, &words);
     place.psql(&format!(
         "ALTER SCHEMA \"no\" OWNER TO ROLE_NAME; SET ROLE ROLE_NAME; {schema};
          RESET ROLE; ALTER TABLE \"no\".such OWNER TO postgres; ALTER SCHEMA \"no\" OWNER TO postgres;
          GRANT USAGE ON SCHEMA \"no\" TO ROLE_NAME"
     ));
-    assert_said(&builder, &place.writer, "rights", Health::Wrong, &["GRANT INSERT ON no.such TO"]);
+    assert_fault(&builder, &place.writer, "rights", Health::Wrong, &["GRANT INSERT ON no.such TO"]);
     place.psql("GRANT INSERT ON \"no\".such TO ROLE_NAME");
     assert_eq!(faults(&builder, &place.writer), []);
 }
@@ -90,7 +76,7 @@ fn a_table_in_another_schema_is_found() {
     let place = Place::new("CREATE SCHEMA app; ALTER TABLE observability_events SET SCHEMA app");
     let words =
         ["no schema of the search path (public)", "the schema app has one", "app.observability_events"];
-    assert_said(&tracing_ledger::builder(), &place.writer, "table", Health::Wrong, &words);
+    assert_fault(&tracing_ledger::builder(), &place.writer, "table", Health::Wrong, &words);
 }
 
 #[test]
@@ -149,7 +135,7 @@ fn whatever_keeps_a_role_from_writing_has_a_remedy() {
     ] {
         let place = Place::new("");
         place.psql(changes);
-        assert_said(&tracing_ledger::builder(), &place.writer, topic, health, &[words]);
+        assert_fault(&tracing_ledger::builder(), &place.writer, topic, health, &[words]);
     }
     // Transactions of the ledger have a timeout of their own.
     let place = Place::new("");
@@ -215,7 +201,7 @@ fn a_partition_that_is_missing_is_made_by_what_the_line_says() {
     );
     cluster.psql(&url, &table);
     let make = "CREATE TABLE observability_events_default PARTITION OF observability_events DEFAULT";
-    assert_said(
+    assert_fault(
         &tracing_ledger::builder(),
         &url,
         "table",
@@ -258,18 +244,19 @@ fn a_clock_that_is_wrong_is_found() {
     );
     let url = format!("{}?options=-c%20search_path%3Dfake,pg_catalog,public", place.owner);
     let words = ["the clock of the server is +36", "set both by NTP"];
-    assert_said(&tracing_ledger::builder(), &url, "clock", Health::Wrong, &words);
+    assert_fault(&tracing_ledger::builder(), &url, "clock", Health::Wrong, &words);
 }
 
 #[test]
 fn a_server_that_cannot_be_reached_is_told_with_what_to_check() {
     let url = Cluster::shared().database();
     let connection = |url: &str, health, words: &[&str]| {
-        assert_said(&tracing_ledger::builder(), url, "connection", health, words);
+        assert_fault(&tracing_ledger::builder(), url, "connection", health, words);
     };
     let other = url.replace(url.rsplit('/').next().expect("a database"), "no_such_database");
     connection(&other, Health::Wrong, &["the database does not exist; create it"]);
     connection(&format!("{url}?sslmode=require"), Health::Wrong, &["the server offers no TLS"]);
-    let away = format!("postgres://someone@127.0.0.1:{}/app", free_port());
+    let port = ClosedPort::new();
+    let away = format!("postgres://someone@127.0.0.1:{}/app", port.number());
     connection(&away, Health::Unknown, &["refused", "check the host and the port of the URL"]);
 }

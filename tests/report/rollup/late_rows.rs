@@ -1,0 +1,94 @@
+//! Rows that come after their hour was rolled up, twice, or not at all because they were deleted.
+
+use super::*;
+
+#[tokio::test]
+async fn late_rows_and_replays_count_once() {
+    let url = database();
+    roll_up(&url).await;
+    psql(&url, &rows(20, 2, 50));
+    let late = rollup().since(at(0)).run(&url).await.expect("rolled up");
+    assert_eq!(late.hours, 2, "{late:?}");
+    ask(&Question::new(), &url).await;
+    psql(&url, "INSERT INTO observability_events SELECT * FROM observability_events ON CONFLICT DO NOTHING");
+    let replayed = rollup().since(at(0)).run(&url).await.expect("rolled up");
+    assert_eq!((replayed.hours, replayed.rows), (0, 0), "{replayed:?}");
+    ask(&Question::new(), &url).await;
+}
+
+#[tokio::test]
+async fn a_run_without_a_time_goes_on_where_the_last_one_ended() {
+    let url = database();
+    roll_up(&url).await;
+    psql(&url, &rows(60, 30, 90));
+    // These are late by more than fourteen days.
+    psql(&url, &rows(20, 2, 50));
+    let done = roll_up(&url).await;
+    assert_eq!((done.hours, done.until), (30, Some(at(90))));
+}
+
+#[tokio::test]
+async fn the_rows_before_the_first_hour_are_read() {
+    let url = database();
+    rollup().since(at(50)).run(&url).await.expect("rolled up");
+    let answer = ask(&Question::new(), &url).await;
+    assert_eq!(answer.rollup.map(|rollup| rollup.rows_read), Some(6_000));
+    let done = rollup().since(at(0)).run(&url).await.expect("rolled up");
+    assert_eq!((done.hours, done.rows), (50, 6_000));
+    assert_eq!(ask(&Question::new(), &url).await.rollup.map(|rollup| rollup.rows_read), Some(0));
+}
+
+#[tokio::test]
+async fn hours_whose_rows_are_deleted_keep_their_figures() {
+    let url = database();
+    roll_up(&url).await;
+    let before = rolled(&Question::new(), &url).await;
+    psql(&url, "DELETE FROM observability_events WHERE created_at < '2026-02-03T06:10:00Z'");
+    for _ in 0..2 {
+        rollup().since(at(0)).run(&url).await.expect("rolled up");
+        assert_eq!(rolled(&Question::new(), &url).await.events, before.events);
+    }
+    // Rows that come later than that into an hour without rows are added, and are no second time.
+    let of_requests = |report: &Report| report.event("http.request").map(|event| event.figures.calls);
+    psql(&url, &rows(5, 1, 30));
+    for _ in 0..2 {
+        rollup().since(at(0)).run(&url).await.expect("rolled up");
+        let with_late = rolled(&Question::new(), &url).await;
+        assert_eq!(of_requests(&with_late), of_requests(&before).map(|calls| calls + 30));
+    }
+    // And those into an hour that has lost some cannot be told from the rest.
+    psql(&url, &rows(30, 1, 5));
+    let done = rollup().since(at(0)).run(&url).await.expect("rolled up");
+    assert_eq!((done.hours, done.undecided), (0, 1));
+    assert!(done.to_string().contains("In 1 hour, late rows do not count"), "{done}");
+    let later = rollup().since(at(0)).run(&url).await.expect("rolled up");
+    assert_eq!((later.hours, later.undecided), (0, 0));
+    let answer = rolled(&Question::new(), &url).await;
+    let text = answer.to_string();
+    let note = "2 hours have lost a part of the rows: rows that have come late since then do not count.";
+    assert!(text.contains(note), "{text}");
+    assert!(answer.to_csv().contains(&format!(",note,,{note},text,")), "{}", answer.to_csv());
+    assert!(!before.to_string().contains("lost a part"), "{before}");
+    // A rebuild takes nothing away.
+    let rebuilt = rollup().rebuild(true).run(&url).await.expect("rolled up");
+    assert_eq!(rebuilt.kept + rebuilt.hours, 60);
+    assert_eq!(
+        of_requests(&rolled(&Question::new(), &url).await),
+        of_requests(&before).map(|calls| calls + 30)
+    );
+}
+
+#[tokio::test]
+async fn an_hour_that_has_lost_rows_counts_as_a_whole() {
+    let url = database();
+    roll_up(&url).await;
+    let whole = rolled(&Question::new().since(at(10)).until(at(20)), &url).await;
+    psql(&url, "DELETE FROM observability_events");
+    let minutes = |hour, minutes: u64| at(hour) + Duration::from_secs(minutes * 60);
+    let wider = rolled(&Question::new().since(minutes(10, 7)).until(minutes(19, 5)), &url).await;
+    assert_eq!((wider.window, &wider.events), (whole.window, &whole.events));
+    let text = wider.to_string();
+    assert!(text.contains("The hour from 2026-02-02T10:00:00Z counts as a whole"), "{text}");
+    let within = rolled(&Question::new().since(minutes(10, 7)).until(minutes(10, 9)), &url).await;
+    assert_eq!((within.window.since, within.window.until), (Some(at(10)), Some(at(11))));
+}
