@@ -38,6 +38,11 @@ impl Report {
     }
 }
 
+/// A number of very many digits has an exponent.
+pub(super) fn number(value: f64) -> String {
+    if value == 0.0 || (1e-9..1e18).contains(&value.abs()) { value.to_string() } else { format!("{value:e}") }
+}
+
 struct Lines {
     out: String,
     start: String,
@@ -46,7 +51,7 @@ struct Lines {
 
 impl Lines {
     fn line(&mut self, metric: &str, of: &str, value: Option<f64>, unit: &str, n: u64, source: &str) {
-        let value = value.map(|value| value.to_string()).unwrap_or_default();
+        let value = value.map(number).unwrap_or_default();
         self.text(metric, of, &value, unit, n, source);
     }
 

@@ -4,7 +4,7 @@ use super::compared::{Compared, Pair};
 use super::snapshot::Snapshot;
 use super::tally::{ATTEMPTS, SUCCESS};
 use super::words::{judgement_word, result_word};
-use crate::report::csv::{HEADER, cell, part, part_or_none};
+use crate::report::csv::{self, HEADER, cell, part, part_or_none};
 use crate::report::stats::ALPHA;
 use crate::report::stats::estimate::Estimate;
 
@@ -75,7 +75,7 @@ fn of_change(out: &mut String, side: &Snapshot, pair: &Pair, of: &str) {
 
 /// Empty for a value that is not known.
 fn number(value: Option<f64>) -> String {
-    value.filter(|value| value.is_finite()).map(|value| value.to_string()).unwrap_or_default()
+    value.filter(|value| value.is_finite()).map(csv::number).unwrap_or_default()
 }
 
 /// Metric, dimension, value, unit, sample size and source.

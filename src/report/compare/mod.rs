@@ -19,6 +19,8 @@ pub(super) mod tally;
 pub(super) mod words;
 mod worse_groups;
 
+use std::path::Path;
+
 use jiff::Timestamp;
 
 use self::collected::Collected;
@@ -28,7 +30,7 @@ use self::gate::GateSpec;
 use self::rows::{STDIN, SideRows, named};
 use self::snapshot::{Filter, Snapshot};
 use super::answer::Report;
-use super::log::{Logs, UnreadLines};
+use super::log::Logs;
 use super::observe::Questions;
 use super::question::{Question, by_of, condition_of};
 use super::stats::blocks::TimeBlocks;
@@ -208,7 +210,7 @@ impl Compare {
         }
         match SideRows::parse(side, Timestamp::now())? {
             SideRows::Saved(_) => return Ok(None),
-            SideRows::Log(_) if side == STDIN => return Ok(None),
+            SideRows::Log(path) if !path.is_file() => return Ok(None),
             SideRows::Log(path) => return Ok(Some(report_of_logs(&question, &[path]).await?.0)),
             SideRows::Having(value) => question = question.condition(&value)?,
             SideRows::Window(since, until) => (question.since, question.until) = (since, until),
@@ -224,7 +226,7 @@ impl Compare {
 
     fn check(&self, side: Snapshot) -> Result<Snapshot, Error> {
         if side.rows == 0 && side.is_log {
-            return Err(Error::config(no_rows_in(&side.unread)));
+            return Err(Error::config(no_rows_in(&side)));
         }
         if side.rows == 0 {
             return Err(Error::config(
@@ -332,11 +334,14 @@ fn rows_in_common(one: &str, other: &str) -> Error {
     ))
 }
 
-fn no_rows_in(unread: &UnreadLines) -> String {
+fn no_rows_in(side: &Snapshot) -> String {
+    let unread = &side.unread;
     let unread = if unread.count() > 0 { format!(", and {unread}") } else { String::new() };
+    let is_file = Path::new(&side.of).is_file();
+    let no_file = if is_file { "" } else { "; a baseline is read from a file, and not from a pipe" };
     format!(
         "a log has no rows{unread}: check --event and --where, and that the log has lines of spans that close \
-         (.with_span_events(FmtSpan::CLOSE) of the fmt layer)"
+         (.with_span_events(FmtSpan::CLOSE) of the fmt layer){no_file}"
     )
 }
 

@@ -48,8 +48,12 @@ impl SideRows {
             }
             return Ok(Self::Window(from, to));
         }
-        if !text.contains("://") && PathBuf::from(text).is_file() {
-            let path = PathBuf::from(text);
+        let path = PathBuf::from(text);
+        if !text.contains("://") && path.exists() && !path.is_dir() {
+            // What is read of a pipe is gone.
+            if !path.is_file() {
+                return Ok(Self::Log(path));
+            }
             return match baseline_or_log(&path) {
                 Contents::Baseline => Ok(Self::Saved(path)),
                 Contents::Log => Ok(Self::Log(path)),

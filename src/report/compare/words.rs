@@ -43,7 +43,7 @@ pub(in crate::report) fn result_word(result: GateResult) -> &'static str {
 pub(in crate::report) fn value(metric: &str, value: f64) -> String {
     match metric {
         SUCCESS => unit::percent(value),
-        ATTEMPTS => format!("{value:.2}"),
+        ATTEMPTS => unit::decimal(Some(value)),
         _ => duration(value),
     }
 }

@@ -7,6 +7,9 @@ use crate::report::grid::NONE;
 /// Of shares and changes.
 const MOST_DECIMALS: usize = 4;
 
+/// From here on a number is written with an exponent.
+const LARGE: f64 = 1e9;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::report) enum Unit {
     Microseconds,
@@ -71,7 +74,7 @@ pub(in crate::report) fn range((from, to): (f64, f64)) -> String {
 /// Three digits, or as many as a whole number has, up to a billion.
 fn digits(number: f64) -> String {
     match number.abs() {
-        size if size >= 1e9 => format!("{number:.2e}"),
+        size if size >= LARGE => format!("{number:.2e}"),
         size if size >= 99.95 => format!("{number:.0}"),
         size if size >= 9.995 => format!("{number:.1}"),
         0.0 => "0".to_owned(),
@@ -91,6 +94,7 @@ pub(in crate::report) fn decimal(value: Option<f64>) -> String {
         None => NONE.to_owned(),
         Some(value) if value > 0.0 && value < 0.0005 => "<0.001".to_owned(),
         Some(value) if value > 0.0 && value < 0.0995 => format!("{value:.3}"),
+        Some(value) if value.abs() >= LARGE => format!("{value:.2e}"),
         Some(value) => format!("{value:.2}"),
     }
 }
@@ -103,6 +107,9 @@ pub(in crate::report) fn percent(share: f64) -> String {
 
 /// A change with its sign and one decimal, or with as many as tell it from none.
 pub(in crate::report) fn change(number: f64) -> String {
+    if number.abs() >= LARGE {
+        return if number.is_finite() { format!("{number:+.2e}") } else { ">+1e308".to_owned() };
+    }
     let is_none = |text: &String| text.parse() == Ok(0.0);
     let text = first_of(|decimals| format!("{number:+.decimals$}"), is_none);
     if is_none(&text) { "+0.0".to_owned() } else { text }
@@ -129,9 +136,15 @@ mod tests {
         ] {
             assert_eq!(percent(share), text);
         }
-        for (number, text) in
-            [(0.0, "+0.0"), (-0.0, "+0.0"), (-0.03, "-0.03"), (1e-12, "+0.0"), (12.34, "+12.3")]
-        {
+        for (number, text) in [
+            (0.0, "+0.0"),
+            (-0.0, "+0.0"),
+            (-0.03, "-0.03"),
+            (1e-12, "+0.0"),
+            (12.34, "+12.3"),
+            (1e300, "+1.00e300"),
+            (f64::INFINITY, ">+1e308"),
+        ] {
             assert_eq!(change(number), text);
         }
     }

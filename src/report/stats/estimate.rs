@@ -123,7 +123,11 @@ impl Estimate {
     pub(crate) fn interval(&self, alpha: f64) -> Interval {
         let size = self.effective_size(alpha);
         match &self.kind {
-            Statistic::Quantile(level, ranked) => ranked.interval(*level, size, alpha),
+            Statistic::Quantile(level, ranked) => {
+                let Interval { lo, hi } = ranked.interval(*level, size, alpha);
+                // The values of a file are rounded, and the estimate is not.
+                Interval { lo: lo.min(self.value), hi: hi.max(self.value) }
+            }
             Statistic::Rate => wilson(self.value, size, alpha),
             Statistic::Mean => {
                 let half = self.variances.half_width(alpha);

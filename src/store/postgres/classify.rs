@@ -289,8 +289,7 @@ fn is_locked_elsewhere(error: &PgDatabaseError) -> bool {
         && error.r#where().is_some_and(|place| place.contains("FOR KEY SHARE") || lines(place) > 1)
 }
 
-/// The failure for an [SQLSTATE](https://www.postgresql.org/docs/current/errcodes-appendix.html). For the states of
-/// [`concerns_all_rows`](StepError::concerns_all_rows) it does not count.
+/// The failure for an [SQLSTATE](https://www.postgresql.org/docs/current/errcodes-appendix.html), unless it `concerns_all_rows`.
 fn failure_of_sqlstate(sqlstate: &str) -> Failure {
     match sqlstate {
         "57014" => Failure::Halve,

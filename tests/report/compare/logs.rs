@@ -70,6 +70,28 @@ fn a_log_is_a_side() {
     assert_compared(&[file, "version=1.1"], 2, "a log has no rows, and 1 line cannot be read");
 }
 
+/// As a shell passes `<(zcat rows.gz)`: only what reads it first has it.
+#[test]
+fn a_pipe_is_a_log() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("rows.ndjson");
+    let piped = |arguments: &[&str]| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "cat \"$0\" | \"$@\""]).arg(&file).arg(env!("CARGO_BIN_EXE_tracing-ledger"));
+        shell.args(arguments).env("DATABASE_URL", url()).output().expect("it starts")
+    };
+    fs::write(&file, exported()).expect("writable");
+    let gate = [&["compare", "/dev/stdin", "version=2.0", "--gate", "p50<=+10%"], &CALLS[..]].concat();
+    let output = piped(&gate);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let saved = run(&["baseline", "save", file.to_str().expect("UTF-8"), "version=1.0"]);
+    assert!(saved.status.success(), "{saved:?}");
+    let output = piped(&gate);
+    let part = "a baseline is read from a file, and not from a pipe";
+    assert!(String::from_utf8_lossy(&output.stderr).contains(part), "{output:?}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
 #[test]
 fn a_log_on_stdin_is_one_side() {
     let directory = TempDir::new().expect("a directory");

@@ -4,8 +4,9 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 use support::Cluster;
+use tempfile::TempDir;
 
-use super::{assert_compared, compare};
+use super::{assert_compared, compare, run};
 
 /// 500 calls a day in two weeks. `api.zero` takes 0 ms in the first week and 5 s in the second, and the first week of
 /// `api.new` has no durations. Every call of `api.all` succeeds, and none of `api.none`.
@@ -17,9 +18,11 @@ fn url() -> &'static str {
             SELECT timestamptz '2026-11-01Z' + day * interval '1 day' + i * interval '2 minutes', event_type, 'test', 'info',
                 CASE event_type
                     WHEN 'api.zero' THEN jsonb_build_object('duration_ms', CASE WHEN day > 6 THEN 5000 ELSE 0 END)
+                    WHEN 'api.tiny' THEN jsonb_build_object('duration_ms', 0.0002 + i % 3 * 0.0001)
+                    WHEN 'api.huge' THEN jsonb_build_object('duration_ms', CASE WHEN i % 10 = 3 THEN 1e300 ELSE 50 END)
                     WHEN 'api.new' THEN CASE WHEN day > 6 THEN jsonb_build_object('duration_ms', 50 + i % 7) ELSE '{}' END
                     ELSE jsonb_build_object('duration_ms', 50 + i % 7, 'success', event_type = 'api.all') END
-            FROM unnest(ARRAY['api.zero', 'api.new', 'api.all', 'api.none']) AS event_type,
+            FROM unnest(ARRAY['api.zero', 'api.tiny', 'api.huge', 'api.new', 'api.all', 'api.none']) AS event_type,
                 generate_series(0, 13) AS day, generate_series(0, 499) AS i"#;
         Cluster::shared().psql(&url, rows);
         url
@@ -91,7 +94,41 @@ fn a_limit_for_the_value_after_needs_no_value_before() {
     ] {
         assert_compared(&of("api.new", &["--gate", gate]), status, part);
     }
-    let others = ["--where=event_type!=api.zero", "--where=event_type!=api.none", "--gate", "p95<=1s"];
+    let others = ["--where=event_type!=api.zero", "--where=event_type!=api.huge", "--gate", "p95<=1s"];
     let (status, text) = compare(&[&WEEKS[..], &["--database-url", url()], &others].concat());
     assert_eq!(status, 0, "{text}");
+}
+
+#[test]
+fn a_baseline_keeps_durations_of_any_size() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("baseline.json");
+    let path = file.to_str().expect("UTF-8");
+    for event in ["api.tiny", "api.huge", "api.zero"] {
+        let saved = run(&["baseline", "save", path, WEEKS[0], "--database-url", url(), "--event", event]);
+        assert_eq!(saved.status.code(), Some(0), "{saved:?}");
+        let side = [path, WEEKS[1], "--database-url", url(), "--format", "json"];
+        let json: Value = serde_json::from_str(&compare(&side).1).expect("JSON");
+        for figure in json["figures"].as_array().expect("figures") {
+            let (before, number) = (&figure["before"], |value: &Value| value.as_f64().expect("a number"));
+            let [lo, hi] = [0, 1].map(|end| number(&before["interval"][end]));
+            assert!((lo..=hi).contains(&number(&before["value"])), "{event}: {figure}");
+        }
+        if event != "api.zero" {
+            assert_compared(&[path, WEEKS[1], "--database-url", url(), "--gate", "p95<=+10%"], 0, "holds");
+        }
+    }
+}
+
+#[test]
+fn no_figure_has_hundreds_of_digits() {
+    let event = ["--database-url", url(), "--event", "api.huge,api.tiny"];
+    for format in ["text", "md", "csv"] {
+        let compared = compare(&[&WEEKS[..], &event, &["--format", format]].concat()).1;
+        let report = run(&[&["report", "--format", format], &event[..]].concat());
+        for text in [compared, String::from_utf8(report.stdout).expect("UTF-8")] {
+            assert!(text.contains("e300") || text.contains("e293"), "{format}: {text}");
+            assert!(!text.contains("0000000000000000"), "{format}: {text}");
+        }
+    }
 }
