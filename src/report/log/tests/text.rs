@@ -99,13 +99,13 @@ fn nested() {
 
 #[test]
 fn spans_within_spans_have_their_own_fields_or_are_counted() {
-    let keys = ["success", "status", "rows"];
+    let keys = ["success", "status", "rows", "outcome"];
     let all = table(&json!([
-        ["db.query", null, null, "3"],
-        ["nofields", null, null, null],
-        ["orders::inner", null, null, null],
-        ["outer", null, null, null],
-        ["req", "false", "500", null],
+        ["db.query", null, null, "3", "unknown"],
+        ["nofields", null, null, null, "unknown"],
+        ["orders::inner", null, null, null, "unknown"],
+        ["outer", null, null, null, "unknown"],
+        ["req", "false", "500", null, "ok"],
     ]));
     for form in FORMS {
         let (rows, unread) = read_of(form, &keys, nested);
