@@ -52,7 +52,7 @@ pub use self::stats::gates::GateResult;
 pub use self::story::{Ending, RowKind, Story, StoryRow, Wait, story, story_of_logs};
 use crate::error::Error;
 use crate::store::read::{Reading, RowSource, Selection};
-use crate::store::{TableName, open_all};
+use crate::store::{TableName, open_distinct};
 
 /// Counts, success rates, percentiles and reasons of the rows in these databases, which are read as one.
 ///
@@ -74,7 +74,7 @@ use crate::store::{TableName, open_all};
 /// ```
 pub async fn report<U: AsRef<str>>(question: &Question, urls: &[U]) -> Result<Report, Error> {
     // A rollup has tables of its own, and its URLs are checked alike.
-    let mut sources = open_all(urls, &question.table)?;
+    let mut sources = open_distinct(urls, &question.table).await?;
     #[cfg(feature = "postgres")]
     if question.rollup {
         return rollup::report(question, urls).await;
@@ -173,7 +173,7 @@ async fn complete(
 pub async fn event_types<U: AsRef<str>>(table: &str, urls: &[U]) -> Result<Vec<(String, u64)>, Error> {
     let table = TableName::parse(table)?;
     let mut counts = std::collections::BTreeMap::<String, u64>::new();
-    for mut source in open_all(urls, &table)? {
+    for mut source in open_distinct(urls, &table).await? {
         let each = &mut |reading: &Reading<'_>| match counts.get_mut(reading.event_type) {
             Some(count) => *count += 1,
             None => _ = counts.insert(reading.event_type.to_owned(), 1),

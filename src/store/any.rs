@@ -51,14 +51,50 @@ pub(crate) fn open_to_read(url: &str, table: &TableName) -> Result<AnyStore, Err
 /// # Errors
 /// As [`open_to_read`], and if two URLs certainly lead to the same rows, which would count twice.
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
+pub(crate) async fn open_distinct<U: AsRef<str>>(
+    urls: &[U],
+    table: &TableName,
+) -> Result<Vec<AnyStore>, Error> {
+    let mut stores = open_all(urls, table)?;
+    check_distinct(&mut stores).await?;
+    Ok(stores)
+}
+
+/// Asks the servers whether two of the stores have the same rows under different names.
+///
+/// # Errors
+/// If two do, or a server cannot be reached.
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
+pub(crate) async fn check_distinct(stores: &mut [AnyStore]) -> Result<(), Error> {
+    let mut identities = std::collections::HashSet::new();
+    if stores.len() > 1 {
+        for store in stores {
+            if store.identity().await?.is_some_and(|identity| !identities.insert(identity)) {
+                return Err(named_twice());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
+fn named_twice() -> Error {
+    Error::config(
+        "two of the database URLs name the same database, whose rows would count twice: name each once",
+    )
+}
+
+/// The stores that the URLs name, which are checked only by their names.
+///
+/// # Errors
+/// As [`open_to_read`], and if two URLs certainly lead to the same rows.
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 pub(crate) fn open_all<U: AsRef<str>>(urls: &[U], table: &TableName) -> Result<Vec<AnyStore>, Error> {
     let mut places = std::collections::HashSet::new();
     let open = |url: &U| {
         let store = open_to_read(url.as_ref(), table)?;
         match store.place() {
-            Some(place) if !places.insert(place.clone()) => Err(Error::config(
-                "two of the database URLs name the same database, whose rows would count twice: name each once",
-            )),
+            Some(place) if !places.insert(place.clone()) => Err(named_twice()),
             _ => Ok(store),
         }
     };
@@ -166,6 +202,17 @@ impl AnyStore {
             Self::Postgres(store) => Some(store.place()),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(store) => store.place(),
+        }
+    }
+
+    /// As [`place`](Self::place), from the server.
+    #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
+    async fn identity(&mut self) -> Result<Option<String>, Error> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(store) => store.identity().await,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => Ok(None),
         }
     }
 

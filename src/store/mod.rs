@@ -24,9 +24,9 @@ mod trial;
 use std::fmt;
 use std::future::Future;
 
-#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
-pub(crate) use self::any::open_all;
 pub(crate) use self::any::{AnyStore, open};
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
+pub(crate) use self::any::{check_distinct, open_all, open_distinct};
 #[cfg(all(feature = "report", feature = "postgres"))]
 pub(crate) use self::any::{open_rollup, open_to_read};
 pub use self::memory::Memory;

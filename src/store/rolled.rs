@@ -39,6 +39,17 @@ pub(crate) struct HourState {
     pub(crate) live: i64,
 }
 
+/// The calls of one event type in the figures of an hour.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HourTotal {
+    /// Hours since 1970.
+    pub(crate) hour: i64,
+    pub(crate) event_type: String,
+    pub(crate) calls: i64,
+    /// The first and the last row, in microseconds since 1970.
+    pub(crate) ends: Option<(i64, i64)>,
+}
+
 /// The change that a rollup makes to an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HourChange {

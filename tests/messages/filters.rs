@@ -170,7 +170,7 @@ fn reloads_late() {
 }
 
 #[test]
-fn a_reload_that_hides_spans_which_had_rows() {
+fn a_reload_that_hides_spans_with_rows_is_named() {
     for what in ["a filter that a reload closes", "a filter that a reload closes for one target"] {
         let said = only_word(what);
         assert!(said.starts_with("a global filter hides \"work\" (tests/messages/filters.rs:"), "{said}");
@@ -181,7 +181,7 @@ fn a_reload_that_hides_spans_which_had_rows() {
 }
 
 #[test]
-fn a_reload_is_told_when_it_happens_and_once() {
+fn a_reload_is_reported_once_and_when_it_happens() {
     let said = crate::silent_setups::said_by("a reload late in the run", &[]);
     assert_eq!(said.len(), 2, "{said:#?}");
     assert_has(&said[0], &["rule 2 (span = \"wrok\") has met no span"]);
@@ -225,7 +225,7 @@ fn a_filter_that_hides_the_event_of_ret_is_named() {
 }
 
 #[test]
-fn a_function_that_is_seldom_called_and_a_span_by_hand() {
+fn a_function_that_is_seldom_called_is_unknown_and_so_is_a_span_by_hand() {
     let said = only_word("few calls of a function");
     let why = "16 calls in a row that look like those of a function are needed to be sure that it is no future; to \
                know the outcome from the first call on, write `ret(level = \"trace\")` in its #[instrument]";
@@ -239,7 +239,7 @@ fn a_function_that_is_seldom_called_and_a_span_by_hand() {
 }
 
 #[test]
-fn a_ledger_that_a_reload_can_replace() {
+fn a_filter_around_a_ledger_that_a_reload_can_replace_is_named() {
     let said = only_word("a reloadable ledger under a level");
     assert_has(
         &said,
@@ -265,7 +265,7 @@ fn a_listener_makes_no_rows_and_no_notices() {
 }
 
 #[test]
-fn a_success_that_is_none() {
+fn a_success_that_is_no_bool_and_no_number_is_named() {
     let said = words_by("a success that is none", &[]);
     assert_eq!(said.len(), 2, "{said:#?}");
     assert!(said[0].starts_with("the outcome of \"work\" (tests/messages/filters.rs:"), "{said:#?}");

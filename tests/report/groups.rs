@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use support::{Cluster, SqliteFile};
-use tracing_ledger::report::{GroupFigures, Question, Report, event_types, report};
+use tracing_ledger::report::{Compare, GroupFigures, Live, Question, Report, event_types, report};
 use tracing_ledger::store::{Attempt, Postgres, Sqlite, Store};
 use tracing_ledger::{Builder, Row, Rules};
 
@@ -182,6 +182,63 @@ async fn several_databases_are_read_as_one() {
     assert_eq!(answer.events[0].figures.calls, 802);
     let types = event_types(Builder::DEFAULT_TABLE, &[postgres]).await.expect("types");
     assert_eq!(types, [("http.request".to_owned(), 401), ("cache.miss".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn one_database_under_two_names_is_refused() {
+    let url = Cluster::shared().database();
+    let rows = requests();
+    Postgres::from_url(&url).expect("readable").insert(&rows, Attempt::First).await.expect("stored");
+    let other = url.replace("127.0.0.1", "localhost");
+    let urls = [&url, &other];
+    let told = |error: tracing_ledger::Error| {
+        assert!(error.is_config() && error.to_string().contains("name each once"), "{error}");
+    };
+    told(report(&Question::new(), &urls).await.expect_err("twice"));
+    told(report(&Question::new().rollup(true), &urls).await.expect_err("twice"));
+    told(event_types(Builder::DEFAULT_TABLE, &urls).await.expect_err("twice"));
+    let mut live = Live::new(&Question::new(), Duration::from_secs(60), &urls).expect("URLs");
+    told(live.look().await.expect_err("twice"));
+    let compare = Compare::new().database_url(url.clone()).database_url(other.clone());
+    told(compare.snapshot("2026-02-01..").await.expect_err("twice"));
+    // Another database of the same server has other rows, and so has one whose server does not tell.
+    let second = Cluster::shared().database();
+    let both = report(&Question::new(), &[&other, &second]).await.expect("a report");
+    assert_eq!(both.events[0].figures.calls, 401);
+    Cluster::shared().psql(
+        &url,
+        "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC; CREATE ROLE untold LOGIN; \
+         GRANT SELECT ON observability_events TO untold",
+    );
+    let untold = url.replace("postgres@", "untold@");
+    let read = report(&Question::new(), &[&untold, &second]).await.expect("a report");
+    assert_eq!(read.events[0].figures.calls, 401);
+}
+
+#[tokio::test]
+async fn outcomes_and_results_have_a_bound() {
+    let rows: Vec<_> = (0..300_u64)
+        .map(|number| {
+            let mut row = Row::new(at(number), "auto_assign", "auto_assign.summary");
+            row.context = format!(r#"{{"result": "r{number}", "outcome": "o{number}"}}"#);
+            row
+        })
+        .chain((0..300).map(|number| request(number, &format!(r#"{{"outcome": "o{number}"}}"#))))
+        .chain([request(301, r#"{"outcome": "cancelled"}"#), request(302, r#"{"outcome": "o1"}"#)])
+        .collect();
+    let (postgres, file) = both(&rows).await;
+    for url in [postgres, file.url()] {
+        let answer = report(&Question::new(), &[&url]).await.expect("a report");
+        let outcomes = &answer.event("http.request").expect("requests").figures.outcomes;
+        // Which ones are shown depends on the order of the rows.
+        assert_eq!(outcomes.get("cancelled"), Some(&1));
+        assert!(outcomes.get("(other outcomes)").is_some_and(|count| *count >= 280), "{outcomes:?}");
+        assert!(outcomes.len() <= 22, "{outcomes:?}");
+        assert_eq!(outcomes.values().sum::<u64>(), 302);
+        let job = &answer.jobs[0];
+        assert_eq!((job.jobs, job.results.len()), (300, 101));
+        assert_eq!((job.results[0].result.as_deref(), job.results[0].count), (Some("(other results)"), 200));
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A report from a rollup has the counts of one from the rows, and its percentiles within 1 %, whatever became of the rows.
+//! A report from a rollup has the counts of one from the rows, and its percentiles within 1 %, also after rows come late or are deleted.
 
 mod command;
 mod late_rows;

@@ -72,7 +72,7 @@ fn all_is_well_and_no_row_stays() {
 }
 
 #[test]
-fn a_role_without_the_right_is_told_the_grant() {
+fn a_missing_right_is_named_with_the_grant() {
     let cluster = Cluster::shared();
     let url = cluster.database_after("CREATE ROLE doctors_stranger LOGIN");
     let (builder, stranger) = (tracing_ledger::builder(), as_role(&url, "doctors_stranger"));
@@ -84,7 +84,7 @@ fn a_role_without_the_right_is_told_the_grant() {
 }
 
 #[test]
-fn a_wrong_role_is_wrong() {
+fn a_role_that_cannot_log_in_is_wrong() {
     let url = as_role(&Cluster::shared().database(), "nobody_by_that_name");
     let words = ["the login was refused"];
     assert_fault(&tracing_ledger::builder(), &url, "connection", Health::Wrong, &words);
@@ -252,7 +252,7 @@ fn the_rows_that_are_tried_have_the_constants_of_all_rows() {
 }
 
 #[test]
-fn a_server_that_is_not_there_could_not_be_looked_at() {
+fn a_server_that_is_not_there_could_not_be_checked() {
     let port = ClosedPort::new();
     let url = format!("postgres://someone:s3cret@127.0.0.1:{}/app", port.number());
     assert_fault(&tracing_ledger::builder(), &url, "connection", Health::Unknown, &["cannot connect"]);

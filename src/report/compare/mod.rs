@@ -38,7 +38,7 @@ use super::{report, report_of_logs};
 use crate::error::Error;
 use crate::rules::Rules;
 use crate::store::read::{Condition, Reading, RowSource, Selection};
-use crate::store::{TableName, open_all};
+use crate::store::{TableName, open_distinct};
 
 /// Makes baselines of rows and compares them.
 ///
@@ -271,7 +271,7 @@ impl Compare {
                 collected.side.is_log = true;
                 continue;
             }
-            for mut source in open_all(&self.databases, &self.table)? {
+            for mut source in open_distinct(&self.databases, &self.table).await? {
                 source.read(questions.selection(), each).await?;
             }
         }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 
 use super::interval::intervals;
+use crate::outcome::Outcome;
 use crate::report::answer::{Figures, Reason, Share, Spread, Window};
 use crate::report::key::{OTHER_GROUPS, write_key};
 use crate::report::observe::Observation;
@@ -21,6 +22,9 @@ pub(in crate::report) const MOST_CELLS: usize = 20_000;
 /// More reasons of one cell are counted together: a reason may be any text.
 const MOST_REASONS: usize = 1000;
 const OTHER_REASONS: &str = "(other reasons)";
+/// More outcomes are counted together, except for the words of the ledger: there are few, but other services may write any text.
+pub(in crate::report) const MOST_OUTCOMES: usize = 20;
+pub(in crate::report) const OTHER_OUTCOMES: &str = "(other outcomes)";
 
 #[derive(Clone, Debug, Default)]
 pub(in crate::report) struct Cell {
@@ -88,10 +92,7 @@ impl Cell {
             self.source(source);
         }
         if let Some(outcome) = row.outcome() {
-            match self.outcomes.get_mut(outcome) {
-                Some(count) => *count += 1,
-                None => _ = self.outcomes.insert(outcome.to_owned(), 1),
-            }
+            self.outcome(outcome, 1);
         }
         match row.success() {
             Some(true) => self.succeeded += 1,
@@ -111,6 +112,16 @@ impl Cell {
         }
     }
 
+    pub(in crate::report) fn outcome(&mut self, outcome: &str, count: u64) {
+        if let Some(known) = self.outcomes.get_mut(outcome) {
+            *known += count;
+            return;
+        }
+        let has_place = self.outcomes.len() < MOST_OUTCOMES || Outcome::from_word(outcome).is_some();
+        let outcome = if has_place { outcome } else { OTHER_OUTCOMES };
+        *self.outcomes.entry(outcome.to_owned()).or_default() += count;
+    }
+
     pub(in crate::report) fn reason(&mut self, reason: (Option<String>, Option<String>), count: u64) {
         let is_new = self.reasons.len() >= MOST_REASONS && !self.reasons.contains_key(&reason);
         let reason = if is_new { (None, Some(OTHER_REASONS.to_owned())) } else { reason };
@@ -128,7 +139,7 @@ impl Cell {
             all.blocks.extend(&cell.blocks);
             cell.sources.iter().for_each(|source| all.source(source));
             for (outcome, count) in &cell.outcomes {
-                *all.outcomes.entry(outcome.clone()).or_default() += count;
+                all.outcome(outcome, *count);
             }
             for (reason, count) in &cell.reasons {
                 all.reason(reason.clone(), *count);

@@ -13,6 +13,10 @@ use crate::report::samples::{Counts, Samples, Sorted};
 /// How many bits of a booking say in which part it is counted.
 const BOOKING_BITS: u32 = 4;
 
+/// More results of jobs are counted together: other services may write any text.
+const MOST_RESULTS: usize = 100;
+const OTHER_RESULTS: &str = "(other results)";
+
 /// The jobs of every rule that has them.
 #[derive(Debug)]
 pub(super) struct Jobs(Vec<JobTally>);
@@ -68,7 +72,7 @@ impl Jobs {
     #[cfg(feature = "postgres")]
     pub(super) fn rolled(&mut self, event_type: &str, result: Option<String>, jobs: ResultTally) {
         if let Some(tally) = self.0.iter_mut().find(|tally| tally.rule.event_type == event_type) {
-            tally.results.insert(result, jobs);
+            tally.tally(result.as_deref()).include(jobs);
         }
     }
 
@@ -95,12 +99,29 @@ impl Jobs {
     }
 }
 
+impl ResultTally {
+    #[cfg(feature = "postgres")]
+    fn include(&mut self, other: Self) {
+        self.count += other.count;
+        self.attempts.extend(&other.attempts);
+        self.durations.extend(&other.durations);
+        self.within_ms += other.within_ms;
+        self.total_ms += other.total_ms;
+        self.timed += other.timed;
+    }
+}
+
 impl JobTally {
+    /// That of this result, or of all further ones.
+    fn tally(&mut self, result: Option<&str>) -> &mut ResultTally {
+        let result = result.map(str::to_owned);
+        let has_place = self.results.len() < MOST_RESULTS || self.results.contains_key(&result);
+        let result = if has_place { result } else { Some(OTHER_RESULTS.to_owned()) };
+        self.results.entry(result).or_default()
+    }
+
     fn job(&mut self, row: &Observation<'_>) {
-        let tally = match self.results.get_mut(&row.result().map(str::to_owned)) {
-            Some(tally) => tally,
-            None => self.results.entry(row.result().map(str::to_owned)).or_default(),
-        };
+        let tally = self.tally(row.result());
         tally.count += 1;
         tally.attempts.take(row.attempts());
         tally.durations.take(row.duration_ms());

@@ -15,7 +15,7 @@ use super::observe::Questions;
 use super::question::Question;
 use crate::error::Error;
 use crate::store::read::{Asked, Choice, Reading, RowSource, Selection};
-use crate::store::{AnyStore, open_all, time};
+use crate::store::{AnyStore, check_distinct, open_all, time};
 
 /// The number of parts of the window in [`LiveView::over_time`].
 const PARTS: u32 = 12;
@@ -118,6 +118,9 @@ impl Live {
         let is_whole = self.read.is_none_or(|read| read.elapsed() >= Self::REREAD);
         let overlap = self.last.and_then(|last| last.checked_sub(Self::OVERLAP));
         let since = if is_whole { begin } else { overlap.map_or(begin, |overlap| overlap.max(begin)) };
+        if is_whole {
+            check_distinct(&mut self.sources).await?;
+        }
         let (new, later) = match self.read_since(since, now + Self::OVERLAP).await {
             Ok(read) => read,
             Err(error) => {

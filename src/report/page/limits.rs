@@ -141,8 +141,8 @@ fn undecided(compared: &Compared) -> Vec<String> {
         return Vec::new();
     }
     vec![format!(
-        "{} figures are not decided: there are too few values, days, parts or runs, or the side before differs from \
-         itself.",
+        "{} figures are not decided: there are too few values, days, parts or runs, a value is not above 0 and has no \
+         ratio, or the side before differs from itself.",
         undecided.len()
     )]
 }

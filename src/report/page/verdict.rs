@@ -189,7 +189,8 @@ pub(super) fn shown(pair: &Pair) -> Option<(f64, Interval)> {
 
 fn interval(pair: &Pair, gate: Option<&GateLine>, scales: &Scales) -> Markup {
     let Some((change, within)) = shown(pair) else {
-        return html! { small { "too few values" } };
+        let has_ratio = pair.contrast().is_none_or(Contrast::is_known);
+        return html! { small { (if has_ratio { "too few values" } else { "no ratio: a value is not above 0" }) } };
     };
     let limit = gate.filter(|gate| gate.spec.is_change).map(|gate| match gate.spec.limit {
         Limit::AtMost(limit) | Limit::AtLeast(limit) => limit,

@@ -109,7 +109,7 @@ fn notes(report: &Report, plans: &[&RollupPlan]) -> Vec<String> {
         let hours =
             if partly_gone == 1 { "1 hour has".to_owned() } else { format!("{partly_gone} hours have") };
         notes.push(format!(
-            "{hours} lost a part of the rows: rows that have come late since then do not count."
+            "{hours} lost rows: of those that have come since then, late ones may be missing, and returned ones may count twice."
         ));
     }
     if !report.attempts.is_empty() || !report.jobs.is_empty() {

@@ -233,7 +233,7 @@ impl Total {
         cell.last = cell.last.max(rolled.last.map(Timestamp::from_microsecond).transpose().ok()?);
         details.sources.iter().for_each(|source| cell.source(source));
         for (outcome, count) in details.outcomes {
-            *cell.outcomes.entry(outcome).or_default() += count;
+            cell.outcome(&outcome, count);
         }
         for (category, code, count) in details.reasons {
             cell.reason((category, code), count);

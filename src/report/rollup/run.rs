@@ -152,9 +152,17 @@ impl Run<'_> {
             open_to_read(self.url, &self.rollup.question.table)?.read(&selection, each).await?;
         }
         let rows = tally.rows();
+        let live = |hour: &i64| rows.get(hour).copied().unwrap_or_default();
+        let may_be_back = |(hour, state): (&i64, &HourState)| {
+            state.live < state.rows && state.rows <= live(hour) && wanted.contains(hour)
+        };
+        let back = match states.iter().any(may_be_back) {
+            true => tally.holding(&tables.totals(*from, last + 1).await?),
+            false => BTreeSet::new(),
+        };
         let change = |hour: &i64| {
-            let live = rows.get(hour).copied().unwrap_or_default();
-            self.done.change(*hour, live, states.get(hour).copied(), self.rollup.rebuild)
+            let (before, is_back) = (states.get(hour).copied(), back.contains(hour));
+            self.done.change(*hour, live(hour), before, is_back, self.rollup.rebuild)
         };
         let changes: Vec<HourChange> = wanted.iter().filter_map(change).collect();
         let figures: BTreeMap<i64, FiguresChange> =
@@ -168,12 +176,14 @@ impl Run<'_> {
 }
 
 impl RolledHours {
-    /// Late rows add to the rows of an hour, and a deletion takes from them: this tells one from the other.
+    /// Late rows add to the rows of an hour, and a deletion takes from them: this tells one from the other. `is_back` says that
+    /// the rows are at least those of the figures.
     fn change(
         &mut self,
         hour: i64,
         live: i64,
         before: Option<HourState>,
+        is_back: bool,
         rebuild: bool,
     ) -> Option<HourChange> {
         let before = before.unwrap_or(HourState { rows: 0, live: 0 });
@@ -181,7 +191,7 @@ impl RolledHours {
         let figures = match before {
             _ if live == was && !rebuild => return None,
             // Every row of the figures is still there, or none.
-            _ if live >= rows && was == rows => FiguresChange::Replace,
+            _ if live >= rows && (was == rows || is_back) => FiguresChange::Replace,
             _ if was == 0 && live > 0 => FiguresChange::Add,
             _ => FiguresChange::Keep,
         };
@@ -193,12 +203,13 @@ impl RolledHours {
         self.rows += u64::try_from(taken).unwrap_or_default();
         self.kept += u64::from(figures == FiguresChange::Keep && live <= was);
         self.undecided += u64::from(figures == FiguresChange::Keep && live > was);
-        let rows = match figures {
-            FiguresChange::Keep => rows,
-            FiguresChange::Replace => live,
-            FiguresChange::Add => rows + live,
+        let state = match figures {
+            // As many late rows as are gone must not make the hour look whole.
+            FiguresChange::Keep => HourState { rows, live: live.min(rows - 1) },
+            FiguresChange::Replace => HourState { rows: live, live },
+            FiguresChange::Add => HourState { rows: rows + live, live },
         };
-        Some(HourChange { hour, state: HourState { rows, live }, figures })
+        Some(HourChange { hour, state, figures })
     }
 }
 
@@ -261,8 +272,10 @@ mod tests {
     use super::*;
 
     fn change(rows: i64, was: i64, live: i64, rebuild: bool) -> Option<(FiguresChange, i64)> {
-        let change = RolledHours::default().change(7, live, Some(HourState { rows, live: was }), rebuild)?;
-        assert_eq!(change.state.live, live);
+        let before = Some(HourState { rows, live: was });
+        let change = RolledHours::default().change(7, live, before, false, rebuild)?;
+        let most = if change.figures == FiguresChange::Keep { rows - 1 } else { live };
+        assert_eq!(change.state.live, live.min(most));
         Some((change.figures, change.state.rows))
     }
 
@@ -276,11 +289,13 @@ mod tests {
         assert_eq!(change(10, 0, 3, false), Some((Add, 13)), "late rows after the deletion");
         assert_eq!(change(13, 3, 0, false), Some((Keep, 13)), "and these are deleted too");
         assert_eq!(change(10, 4, 6, false), Some((Keep, 10)), "which rows are late?");
+        assert_eq!(change(10, 9, 10, false), Some((Keep, 10)), "as many late rows as are gone");
+        assert_eq!(change(10, 9, 11, false), Some((Keep, 10)), "more late rows than are gone");
         assert_eq!(change(10, 10, 10, true), Some((Replace, 10)), "rebuilt");
         assert_eq!(change(10, 0, 0, true), Some((Keep, 10)), "nothing to rebuild from");
         assert_eq!(change(10, 4, 4, true), Some((Keep, 10)), "too little to rebuild from");
         assert_eq!(
-            RolledHours::default().change(7, 5, None, false).map(|change| change.figures),
+            RolledHours::default().change(7, 5, None, false, false).map(|change| change.figures),
             Some(Replace)
         );
     }

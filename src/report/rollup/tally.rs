@@ -11,7 +11,7 @@ use crate::report::key::hours;
 use crate::report::observe::{By, Observation, Questions};
 use crate::report::question::JobRule;
 use crate::report::samples::Samples;
-use crate::store::rolled::RolledCell;
+use crate::store::rolled::{HourTotal, RolledCell};
 
 /// The figures of some hours so far.
 pub(super) struct HourTally<'a> {
@@ -101,6 +101,28 @@ impl<'a> HourTally<'a> {
             *rows.entry(cell.hour).or_default() += cell.cell.count as i64;
         }
         rows
+    }
+
+    /// Those of these hours that have at least the calls of each event type, and from as early to as late.
+    pub(super) fn holding(&self, totals: &[HourTotal]) -> BTreeSet<i64> {
+        let mut found: HashMap<(i64, &str), HourTotal> = HashMap::new();
+        for HourCell { hour, cell, first, .. } in self.cells.values() {
+            let total = found.entry((*hour, cell.event_type())).or_default();
+            total.calls += cell.count as i64;
+            let ends =
+                first.zip(cell.last).map(|(first, last)| (first.as_microsecond(), last.as_microsecond()));
+            let both = total.ends.into_iter().chain(ends);
+            total.ends = both.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
+        }
+        let is_held = |total: &HourTotal| {
+            let found = found.get(&(total.hour, total.event_type.as_str()));
+            found.is_some_and(|found| {
+                let spans = |(one, other): ((i64, i64), (i64, i64))| one.0 <= other.0 && one.1 >= other.1;
+                found.calls >= total.calls && found.ends.zip(total.ends).is_some_and(spans)
+            })
+        };
+        let lacking: BTreeSet<i64> = totals.iter().filter(|one| !is_held(one)).map(|one| one.hour).collect();
+        totals.iter().map(|one| one.hour).filter(|hour| !lacking.contains(hour)).collect()
     }
 
     /// The figures of the hours for which this holds.

@@ -3,6 +3,9 @@
 use super::ALPHA;
 use super::Interval;
 
+/// How far rounding may take a figure, relative to its limit: a figure that is equal to the limit keeps it.
+const ROUNDING: f64 = 1e-9;
+
 /// Whether a figure keeps its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -28,16 +31,16 @@ impl Limit {
     /// Whether the whole interval keeps the limit.
     fn holds(self, interval: Interval) -> bool {
         match self {
-            Self::AtMost(limit) => interval.hi <= limit,
-            Self::AtLeast(limit) => interval.lo >= limit,
+            Self::AtMost(limit) => interval.hi <= limit + rounding(limit),
+            Self::AtLeast(limit) => interval.lo >= limit - rounding(limit),
         }
     }
 
     /// Whether no value of the interval keeps the limit.
     pub(crate) fn breaks(self, interval: Interval) -> bool {
         match self {
-            Self::AtMost(limit) => interval.lo > limit,
-            Self::AtLeast(limit) => interval.hi < limit,
+            Self::AtMost(limit) => interval.lo > limit + rounding(limit),
+            Self::AtLeast(limit) => interval.hi < limit - rounding(limit),
         }
     }
 
@@ -53,6 +56,10 @@ impl Limit {
         }
         above.exp()
     }
+}
+
+fn rounding(limit: f64) -> f64 {
+    ROUNDING * limit.abs().max(1.0)
 }
 
 /// The results of several limits. All hold if each does: that needs no correction. Broken ones are adjusted for
@@ -100,6 +107,11 @@ mod tests {
         assert_eq!(held(4.0, Limit::AtMost(2.0)), GateResult::Broken);
         assert_eq!(held(0.0, Limit::AtLeast(-2.0)), GateResult::Holds);
         assert_eq!(held(-4.0, Limit::AtLeast(-2.0)), GateResult::Broken);
+        // The ratio of 5.5 to 5 is 1.1, but not to the last digit of its logarithm.
+        let point = (5.5_f64 / 5.0).ln();
+        let met = |limit| results(&[(limit, move |_| Interval { lo: point, hi: point })])[0];
+        assert_eq!(met(Limit::AtMost(1.1_f64.ln())), GateResult::Holds);
+        assert_eq!(met(Limit::AtLeast(1.1_f64.ln())), GateResult::Holds);
         let unknown = |_| Interval::EVERYTHING;
         assert_eq!(results(&[(Limit::AtMost(1.0), unknown)]), [GateResult::Undecided]);
     }

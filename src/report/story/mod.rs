@@ -18,7 +18,7 @@ use self::logs::FreshLogs;
 use super::log::UnreadLines;
 use super::question::Question;
 use crate::error::Error;
-use crate::store::open_all;
+use crate::store::open_distinct;
 use crate::store::read::RowSource;
 
 /// The story of an id in these databases, which are read as one.
@@ -44,7 +44,7 @@ use crate::store::read::RowSource;
 /// # }
 /// ```
 pub async fn story<U: AsRef<str>>(id: &str, question: &Question, urls: &[U]) -> Result<Story, Error> {
-    tell(id, question, &mut open_all(urls, &question.table)?).await
+    tell(id, question, &mut open_distinct(urls, &question.table).await?).await
 }
 
 /// The same from the logs of a service, which [`report_of_logs`](super::report_of_logs) describes. Rows that were made from

@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 use super::classify::{Step, StepError};
-use super::connect::{Purpose, commit, simple, within};
+use super::connect::{Purpose, commit, simple, statement, within};
 use super::expression::object;
 use super::project::Look;
 use super::{Connected, Postgres, project};
@@ -41,6 +41,11 @@ const SELECT: &str = "SELECT id::text, {time}, event_type::text, source::text, s
      NULL::text FROM observability_events \
      WHERE ($1::text[] IS NULL OR event_type::text = ANY($1)) AND ({window})";
 
+/// A standby has the same text as its primary, and the same rows.
+const IDENTITY: &str = "SELECT (SELECT system_identifier::text FROM pg_control_system()) || ' ' || \
+     (SELECT oid::text FROM pg_database WHERE datname = current_database()) || ' ' || \
+     to_regclass('observability_events')::oid::text";
+
 impl RowSource for Postgres {
     async fn expected(&mut self, selection: &Selection) -> Result<Option<u64>, Error> {
         let read = self.estimate(selection).await;
@@ -62,6 +67,23 @@ impl Postgres {
     /// The same text for two URLs only if they lead to the same table.
     pub(in crate::store) fn place(&self) -> String {
         self.connector.place()
+    }
+
+    /// The same text for two stores only if the server says that they have the same table; `None` where it does not tell.
+    pub(in crate::store) async fn identity(&mut self) -> Result<Option<String>, Error> {
+        let asked = self.ask_identity().await;
+        asked.map_err(|error| Error::from(error).reworded(|message| self.table.in_message(message)))
+    }
+
+    async fn ask_identity(&mut self) -> Result<Option<String>, StepError> {
+        let mut connection = self.reader().await?;
+        let sql = AssertSqlSafe(self.table.in_sql(IDENTITY).into_owned());
+        let asked = sqlx::query_scalar(sql).persistent(false).fetch_one(&mut connection);
+        // A role without the right, or a server of another kind, has ended the transaction: the next one has a new connection.
+        let Ok(identity) = statement(Step::Read, asked).await else { return Ok(None) };
+        commit(&mut connection, Step::Read).await?;
+        self.connection = Some(Connected { connection, table: None });
+        Ok(identity)
     }
 
     async fn reader(&mut self) -> Result<PgConnection, StepError> {

@@ -83,6 +83,8 @@ fn a_ratio_to_0_is_none_and_its_gate_says_why() {
     assert!(csv.contains(",median_verdict,event_type=api.zero,not enough data,,,change"), "{csv}");
     assert!(!csv.contains(",ratio,3500,change"), "{csv}");
     assert_compared(&of("api.zero", &["--gate", "p95<=6s"]), 0, "holds");
+    let page = of("api.zero", &["--format", "html"]);
+    assert_compared(&page, 0, "no ratio: a value is not above 0");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn run(arguments: &[&str]) -> Output {
 
 /// As for a program that reads the environment.
 #[test]
-fn wrong_rules_and_variables_are_findings_and_the_database_is_looked_at() {
+fn wrong_rules_and_variables_are_findings_and_the_database_is_checked() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = Cluster::shared().database();
     let rules = |text: &str| {
@@ -47,7 +47,7 @@ fn wrong_rules_and_variables_are_findings_and_the_database_is_looked_at() {
 }
 
 #[test]
-fn the_command_ends_with_the_state() {
+fn the_exit_status_is_that_of_the_worst_finding() {
     let url = Cluster::shared().database();
     let said = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
     let well = run(&["--database-url", &url, "--write"]);

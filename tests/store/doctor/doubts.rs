@@ -30,7 +30,7 @@ fn raising(condition: &str) -> String {
 }
 
 #[test]
-fn what_depends_on_the_context_is_a_doubt_where_real_rows_pass() {
+fn a_constraint_on_the_context_is_a_doubt_where_real_rows_pass() {
     let rules = "[[rule]]\nspan = 'create_order'\nevent_type = 'orders.create'\n";
     for changes in [
         format!("{OF_TABLE} ADD CHECK (event_type = 'ledger.loss' OR context ? 'order_id')"),
@@ -114,7 +114,7 @@ fn an_unlogged_table_or_partition_is_named() {
 }
 
 #[test]
-fn what_was_known_before_the_timeout_is_said() {
+fn findings_from_before_the_timeout_are_printed() {
     let url = Cluster::shared().database_after(
         "CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(600); RETURN NEW; END$$;
          CREATE TRIGGER sleeps BEFORE INSERT ON observability_events FOR EACH ROW EXECUTE FUNCTION sleep()",

@@ -42,7 +42,7 @@ impl Place {
 }
 
 #[test]
-fn a_missing_schema_is_made_by_what_the_line_says() {
+fn a_missing_schema_is_made_by_the_remedy() {
     let place = Place::new("");
     let builder = tracing_ledger::builder().table("no.such");
     let words =
@@ -80,7 +80,7 @@ fn a_table_in_another_schema_is_found() {
 }
 
 #[test]
-fn whatever_keeps_a_role_from_writing_has_a_remedy() {
+fn each_obstacle_for_a_role_has_a_remedy() {
     for (changes, topic, health, words) in [
         (
             "ALTER TABLE observability_events ENABLE ROW LEVEL SECURITY;
@@ -144,7 +144,7 @@ fn whatever_keeps_a_role_from_writing_has_a_remedy() {
 }
 
 #[test]
-fn what_stands_in_place_of_the_table_is_named() {
+fn an_object_in_the_place_of_the_table_is_named() {
     let replaced = |by: &str| format!("ALTER TABLE observability_events RENAME TO events; {by}");
     let view = "VIEW observability_events AS SELECT";
     for (changes, topic, words) in [
@@ -190,7 +190,7 @@ fn what_stands_in_place_of_the_table_is_named() {
 }
 
 #[test]
-fn a_partition_that_is_missing_is_made_by_what_the_line_says() {
+fn a_missing_partition_is_made_by_the_remedy() {
     let cluster = Cluster::shared();
     let url = cluster.empty_database();
     let table = format!(
@@ -248,7 +248,7 @@ fn a_clock_that_is_wrong_is_found() {
 }
 
 #[test]
-fn a_server_that_cannot_be_reached_is_told_with_what_to_check() {
+fn a_server_that_cannot_be_reached_is_named_with_what_to_check() {
     let url = Cluster::shared().database();
     let connection = |url: &str, health, words: &[&str]| {
         assert_fault(&tracing_ledger::builder(), url, "connection", health, words);

@@ -147,7 +147,7 @@ fn a_reference_that_may_not_be_null_is_a_warning() {
 }
 
 #[test]
-fn whatever_rejects_all_rows_has_a_remedy() {
+fn each_fault_that_rejects_all_rows_has_a_remedy() {
     let trigger = |body: &str| {
         format!(
             "CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {body} END$$;
@@ -230,7 +230,7 @@ fn a_table_of_sqlite_is_tried_with_the_same_rows() {
 }
 
 #[test]
-fn rows_of_sqlite_that_cannot_be_looked_at_are_told() {
+fn rows_of_sqlite_that_cannot_be_checked_are_named() {
     let file = SqliteFile::new();
     execute(&file, &tracing_ledger::builder().sqlite_schema().expect("a name"));
     let check = || check(&orders(), &file.url());

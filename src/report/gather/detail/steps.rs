@@ -8,14 +8,12 @@ use jiff::Timestamp;
 use super::by_time::{ByTime, StepData};
 use crate::report::answer::Share;
 use crate::report::detail::TimeStep;
+use crate::report::gather::cell::{MOST_OUTCOMES, OTHER_OUTCOMES};
 use crate::report::observe::Observation;
 use crate::report::samples::FewSamples;
 
 /// More steps are no longer a picture, and too many lines of a table.
 const MOST_STEPS: i64 = 100;
-/// More outcomes of one step are counted together: an outcome may be any text.
-const MOST_OUTCOMES: usize = 20;
-const OTHER_OUTCOMES: &str = "(other outcomes)";
 
 /// The counts so far.
 #[derive(Debug, Default)]

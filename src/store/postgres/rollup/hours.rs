@@ -11,7 +11,12 @@ use crate::store::postgres::classify::{Step, StepError};
 use crate::store::postgres::connect::within;
 use crate::store::postgres::read::ROW_TIMEOUT;
 use crate::store::read::next;
-use crate::store::rolled::{Coverage, HourState, Making, RolledCell};
+use crate::store::rolled::{Coverage, HourState, HourTotal, Making, RolledCell};
+
+/// A time as microseconds since 1970.
+fn microseconds(time: &str) -> String {
+    format!("(extract(epoch FROM {time}) * 1000000)::bigint")
+}
 
 /// The rows of an hour may come a little after its end.
 const GRACE: &str = "5 minutes";
@@ -81,6 +86,29 @@ impl RollupTables {
         rows.iter().map(state).collect()
     }
 
+    /// The calls in the figures of this period. Call it within a transaction.
+    pub(crate) async fn totals(&mut self, from: i64, until: i64) -> Result<Vec<HourTotal>, Error> {
+        let sql = format!(
+            "SELECT {}, event_type, sum(calls)::bigint, {}, {} FROM {} WHERE {} GROUP BY hour, event_type",
+            number("hour"),
+            microseconds("min(first_at)"),
+            microseconds("max(last_at)"),
+            self.cells.quoted(),
+            period(),
+        );
+        let rows = self.run(Step::Rollup, &sql, |query| query.bind(from).bind(until)).await?;
+        let total = |row| {
+            let [first, last] = [3, 4].map(|place| self.value::<Option<i64>>(row, place));
+            Ok(HourTotal {
+                hour: self.value(row, 0)?,
+                event_type: self.value(row, 1)?,
+                calls: self.value(row, 2)?,
+                ends: first?.zip(last?),
+            })
+        };
+        rows.iter().map(total).collect()
+    }
+
     /// Whether rows of this hour are gone that its figures count.
     pub(crate) async fn has_lost_rows(&mut self, hour: i64) -> Result<bool, Error> {
         let sql = format!(
@@ -112,7 +140,6 @@ impl RollupTables {
         event_types: Option<Vec<String>>,
         each: &mut (dyn FnMut(RolledCell) -> Result<(), Error> + Send),
     ) -> Result<(), Error> {
-        let microseconds = |column| format!("(extract(epoch FROM {column}) * 1000000)::bigint");
         let sql = format!(
             "SELECT {}, event_type, groups::text, result, definition, calls, succeeded, failed, unreadable, {}, {}, \
              timed, duration_sum_ms, duration_max_ms, durations, units, details::text FROM {} \
