@@ -10,7 +10,7 @@ use super::mix;
 use super::mix_lines::mix_lines;
 use super::overlay::overlays;
 use super::reasons::{no_ratio_lines, why};
-use super::shown::{shown, title, ungrouped_lines};
+use super::shown::{loudest, shown, title, ungrouped_lines};
 use super::snapshot::{SavedFigure, SideFigures, Snapshot};
 use super::tally::SUCCESS;
 use super::words::{
@@ -43,11 +43,16 @@ impl Compared {
     /// The same for a pull request.
     pub fn to_markdown(&self) -> String {
         let mut out = format!("## Comparison: {}\n\n", headline(self));
-        for line in lines(self) {
+        let (loudest, left_out) = loudest(self).unzip();
+        for line in lines(self).into_iter().chain(left_out) {
             // Writing to a String cannot fail.
             writeln!(out, "- {}", text_of(&line, markdown)).ok();
         }
-        for grid in grids(self) {
+        for mut grid in grids(self) {
+            let place = grid.header.iter().position(|name| name == "event").unwrap_or_default();
+            if let Some(loudest) = &loudest {
+                grid.rows.retain(|row| row.get(place).is_some_and(|event| loudest.contains(event.as_str())));
+            }
             out.push('\n');
             grid.markdown(&mut out).ok();
         }

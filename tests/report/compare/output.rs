@@ -24,6 +24,32 @@ fn of_many_groups_a_table_has_the_largest_and_json_has_all() {
 }
 
 #[test]
+fn of_many_event_types_a_pull_request_has_those_with_a_change() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = |name: &str, changed: u32| {
+        let rows = (0..120 * 8 * 40_u32).map(|i| {
+            let (event, day, call) = (i / 320, 1 + i % 320 / 40, i % 40);
+            let took = (50 + (call * 17 + day * 7) % 41) * if event == changed { 3 } else { 1 };
+            format!(
+                "{{\"created_at\":\"2026-11-{day:02}T10:{call:02}:00Z\",\"event_type\":\"event.{event:03}\",\
+                 \"context\":{{\"duration_ms\":{took},\"success\":true,\"side\":\"{name}\"}}}}\n"
+            )
+        });
+        let file = directory.path().join(name);
+        std::fs::write(&file, rows.collect::<String>()).expect("written");
+        file.to_str().expect("UTF-8").to_owned()
+    };
+    let (before, after) = (log("before.ndjson", 999), log("after.ndjson", 117));
+    let (_, text) = compare(&[&before, &after, "--gate", "p50<=+10%", "--format", "md"]);
+    assert!(text.len() < 65_536, "{}", text.len());
+    assert!(
+        text.contains("- 70 more event types are left out here: 0 with a change or a broken gate."),
+        "{text}"
+    );
+    assert!(text.contains("| event.117 | broken |") && !text.contains("event.060"), "{text}");
+}
+
+#[test]
 fn without_gates_the_verdicts_are_the_headline() {
     for (sides, headline) in [
         (["version=1.0", "version=2.0", CALLS[0], CALLS[1]], "## Comparison: 5 worse\n"),
