@@ -274,6 +274,7 @@ impl RuleSpec {
 
 impl Pattern {
     /// Whether only one name fits.
+    #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
     pub(crate) fn is_name(&self) -> bool {
         !self.0.contains('*')
     }

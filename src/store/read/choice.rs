@@ -48,6 +48,7 @@ impl Choice {
     }
 
     /// The keys of all other event types.
+    #[cfg(any(test, feature = "postgres"))]
     pub(crate) fn otherwise(&self) -> &[String] {
         &self.otherwise
     }
