@@ -177,7 +177,7 @@ impl Run<'_> {
 
 impl RolledHours {
     /// Late rows add to the rows of an hour, and a deletion takes from them: this tells one from the other. `is_back` says that
-    /// the rows are at least those of the figures.
+    /// the rows look like those of the figures, which counts only where none was left: late rows may look like deleted ones.
     fn change(
         &mut self,
         hour: i64,
@@ -190,8 +190,8 @@ impl RolledHours {
         let HourState { rows, live: was } = before;
         let figures = match before {
             _ if live == was && !rebuild => return None,
-            // Every row of the figures is still there, or none.
-            _ if live >= rows && (was == rows || is_back) => FiguresChange::Replace,
+            // Every row of the figures is still there, or none was and all are back.
+            _ if live >= rows && (was == rows || was == 0 && is_back) => FiguresChange::Replace,
             _ if was == 0 && live > 0 => FiguresChange::Add,
             _ => FiguresChange::Keep,
         };
@@ -298,6 +298,14 @@ mod tests {
             RolledHours::default().change(7, 5, None, false, false).map(|change| change.figures),
             Some(Replace)
         );
+        let alike =
+            |was| RolledHours::default().change(7, 10, Some(HourState { rows: 10, live: was }), true, false);
+        assert_eq!(
+            alike(9).map(|change| change.figures),
+            Some(Keep),
+            "late rows look like those that are gone"
+        );
+        assert_eq!(alike(0).map(|change| change.figures), Some(Replace), "all are back");
     }
 
     #[test]

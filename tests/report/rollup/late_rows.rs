@@ -101,16 +101,17 @@ async fn rows_that_come_back_count_once() {
         format!("date_trunc('hour', created_at) = timestamptz '2026-02-02T00:00Z' + interval '{hour} hours'")
     };
     psql(&url, "CREATE TABLE saved AS TABLE observability_events");
-    // All rows of the first two hours, and some of the third, go and come back; into the second comes a late row too.
+    // All rows of the first two hours, and some of the third, go and come back; into the second comes a late row too. Rows of the
+    // third could be others that are late: its figures, which have them, stay.
     let gone = format!("({} OR {} OR {} AND event_type = 'http.request')", hour(10), hour(11), hour(12));
     psql(&url, &format!("DELETE FROM observability_events WHERE {gone}"));
     rollup().since(at(0)).run(&url).await.expect("rolled up");
     psql(&url, &format!("INSERT INTO observability_events SELECT * FROM saved WHERE {gone}"));
     psql(&url, &rows(11, 1, 1));
     let done = rollup().since(at(0)).run(&url).await.expect("rolled up");
-    assert_eq!((done.hours, done.undecided), (3, 0), "{done:?}");
+    assert_eq!((done.hours, done.undecided), (2, 1), "{done:?}");
     ask(&Question::new(), &url).await;
-    assert!(!rolled(&Question::new(), &url).await.to_string().contains("lost rows"));
+    assert!(rolled(&Question::new(), &url).await.to_string().contains("1 hour has lost rows"));
     // Other rows, as many as are gone, are not the same.
     psql(&url, &format!("DELETE FROM observability_events WHERE {}", hour(20)));
     rollup().since(at(0)).run(&url).await.expect("rolled up");
