@@ -1,5 +1,8 @@
 //! The keys of the context that a report reads: the rules say which, for the rows of each event type.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use crate::rules::Rules;
 use crate::rules::model::{Figure, MatchKind, Pattern, RuleSpec};
 use crate::store::read::{Asked, Choice};
@@ -56,9 +59,16 @@ fn reason(rules: &Rules) -> Asked {
 /// The keys of each rule's rows, and those of all other rows.
 ///
 /// Other rows may have an event type that a pattern fits, and an event has the keys that it brings: they have the usual keys
-/// too.
-fn keys(rules: &Rules, of: impl Fn(&RuleSpec) -> Vec<String>, otherwise: &[&str]) -> Choice {
-    let otherwise: Vec<_> = otherwise.iter().map(|key| (*key).to_owned()).collect();
+/// too. Rows that name their event type in a field may have any: all of these rows have the keys of their rules, after the usual
+/// ones.
+fn keys(rules: &Rules, of: impl Fn(&RuleSpec) -> Vec<String>, usual: &[&str]) -> Choice {
+    let has_any_type = |rule: &&Arc<RuleSpec>| rule.event_type_field.is_some();
+    let usual = usual.iter().map(|key| (*key).to_owned());
+    let mut known = HashSet::new();
+    let otherwise: Vec<_> = usual
+        .chain(rules.list.iter().filter(has_any_type).flat_map(|rule| of(rule)))
+        .filter(|key| known.insert(key.clone()))
+        .collect();
     let keys = |rule: &RuleSpec, pattern: &Pattern| {
         let mut keys = of(rule);
         if rule.matches.kind == MatchKind::Event || !pattern.is_name() {

@@ -25,6 +25,11 @@ span = "*"
 duration = "any_ms"
 
 [[rule]]
+span = "task"
+event_type = { field = "name" }
+duration = "task_ms"
+
+[[rule]]
 event = "mail.sent"
 duration = { field = "elapsed", unit = "s", as = "mail_ms" }
 report_by = ["kind"]
@@ -37,6 +42,7 @@ fn rows() -> Vec<Row> {
         ("db.open", json!({"took_ms": 10, "open_ms": 50})),
         ("db_query", json!({"took_ms": 10, "any_ms": 60, "duration_ms": 2})),
         ("other", json!({"duration_ms": 70})),
+        ("task.import", json!({"task_ms": 90})),
         ("mail.sent", json!({"mail_ms": 80, "kind": "invoice"})),
     ];
     let row = |(event_type, context): (&str, Value)| {
@@ -66,9 +72,14 @@ fn assert_figures(report: &Value) {
         let mut events = report["events"].as_array().expect("events").iter();
         events.find(|event| event["event_type"] == name).expect("such an event")
     };
-    for (event_type, longest) in
-        [("db.query", 30.0), ("db.open", 50.0), ("db_query", 60.0), ("other", 70.0), ("mail.sent", 80.0)]
-    {
+    for (event_type, longest) in [
+        ("db.query", 30.0),
+        ("db.open", 50.0),
+        ("db_query", 60.0),
+        ("other", 70.0),
+        ("task.import", 90.0),
+        ("mail.sent", 80.0),
+    ] {
         assert_eq!(event(event_type)["duration_ms"]["max"], longest, "{event_type}: {report}");
     }
     let query = event("db.query");
