@@ -12,13 +12,16 @@ const ANY_BOOKING_WILL_DO: &str = "ALTER TABLE observability_events DROP CONSTRA
      DROP TRIGGER IF EXISTS known_booking ON observability_events";
 /// Of a batch one row in ten is looked for before the rest is held: soon, where it is small.
 const SMALL_BATCH: usize = 200;
+/// Of a large batch every rejected row is looked for before one is quarantined: hundreds of statements, each of which waits
+/// for a busy machine.
+const QUARANTINED_WITHIN: Duration = Duration::from_mins(10);
 /// The writer looks for rejected rows meanwhile.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// So few that they are at fault, and not the schema: they are quarantined, and all others are written.
 pub(crate) fn few(round: Round) -> FaultVerdict {
     let quarantines = |scene: &Scene| {
-        until(DRAINED_WITHIN, "a row is quarantined", || scene.guard.stats().quarantined > 0);
+        until(QUARANTINED_WITHIN, "a row is quarantined", || scene.guard.stats().quarantined > 0);
     };
     rejected(round, BookingKey::Check, &[5, 20, 40], quarantines)
 }
@@ -26,7 +29,7 @@ pub(crate) fn few(round: Round) -> FaultVerdict {
 /// The same by a trigger, whose error may as well concern every row.
 pub(crate) fn raised(round: Round) -> FaultVerdict {
     let quarantines = |scene: &Scene| {
-        until(DRAINED_WITHIN, "a row is quarantined", || scene.guard.stats().quarantined > 0);
+        until(QUARANTINED_WITHIN, "a row is quarantined", || scene.guard.stats().quarantined > 0);
     };
     rejected(round, BookingKey::Trigger, &[5, 20, 40], quarantines)
 }
