@@ -3,7 +3,6 @@
 use std::collections::hash_map::DefaultHasher;
 use std::env;
 use std::fmt::Write as _;
-use std::fs;
 use std::hash::{Hash, Hasher as _};
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpListener;
@@ -13,12 +12,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use super::install;
 
-/// How often a start is tried: its port may have been taken since it was free, and after a kill the orphaned
-/// backends hold the shared memory for a moment.
+/// How often a first start is tried: its port may have been taken since it was free.
 const STARTS: u32 = 20;
+/// After a kill the orphaned backends hold the shared memory, on a busy machine for many seconds.
+const RESTARTED_WITHIN: Duration = Duration::from_mins(2);
 
 /// A PostgreSQL server with databases of its own.
 pub struct Cluster {
@@ -170,11 +172,11 @@ impl Cluster {
     pub fn restart(&self) {
         let mut keeper = self.keeper.lock().expect("no test panicked while it told the keeper");
         let start = format!("start {}", self.port);
-        assert!(
-            (0..STARTS).any(|_| keeper.tell(&start)),
-            "PostgreSQL does not start again:\n{}",
-            logs(&self.dir)
-        );
+        let deadline = Instant::now() + RESTARTED_WITHIN;
+        while !keeper.tell(&start) {
+            assert!(Instant::now() < deadline, "PostgreSQL does not start again:\n{}", logs(&self.dir));
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 
     fn tell(&self, line: &str) {
