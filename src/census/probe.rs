@@ -76,8 +76,8 @@ impl Program {
     }
 }
 
-/// Runs `look` on a new thread, of which the ledger records nothing. `None` if the thread cannot start or panics, which the
-/// census then says.
+/// Runs `look` on a new thread. The ledger records nothing of that thread. `None` if it cannot start or panics: then the
+/// census gives a notice.
 fn apart<T: Send>(census: &Census, look: impl FnOnce() -> T + Send) -> Option<T> {
     let look = || {
         suppressed::suppress_this_thread();

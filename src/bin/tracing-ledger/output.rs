@@ -41,7 +41,7 @@ pub(crate) fn write(out: Option<&Path>, text: &str) -> Result<(), Box<dyn Error>
 
 /// The new file has the rights of the old one before it has a text.
 fn replace(file: &Path, beside: &Path, text: &str) -> io::Result<()> {
-    // That of a run that was killed may have other rights.
+    // A run that was killed may have left one with other rights.
     fs::remove_file(beside).ok();
     let mut new = File::create_new(beside)?;
     if let Ok(old) = fs::metadata(file) {

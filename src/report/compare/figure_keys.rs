@@ -1,4 +1,4 @@
-//! By which keys of a row the figures of a side were read: values of other keys are not compared.
+//! The keys from which the figures of a side were read: values of other keys are not compared.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::report::observe::{ATTEMPTS, DURATION, Questions, SUCCESS};
 use crate::store::read::Asked;
 
-/// Event type → measurement → its keys, of which the first that a row has counts.
+/// Event type → measurement → its keys. The first key that a row has counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FigureKeys(BTreeMap<String, BTreeMap<String, String>>);
 
@@ -29,7 +29,7 @@ impl FigureKeys {
     }
 }
 
-/// Fails if an event type that both sides have was read by other keys. Where one side does not know, it does not fail.
+/// Fails if both sides know their keys, and those of an event type differ.
 pub(super) fn check(before: &Snapshot, after: &Snapshot) -> Result<(), Error> {
     let (Some(FigureKeys(before)), Some(FigureKeys(after))) = (&before.keys, &after.keys) else {
         return Ok(());
@@ -52,7 +52,7 @@ pub(super) fn check(before: &Snapshot, after: &Snapshot) -> Result<(), Error> {
     Ok(())
 }
 
-/// On a side that does not know by which keys its figures were read.
+/// The line about sides that do not know their keys.
 pub(super) fn unknown_keys_line(before: &Snapshot, after: &Snapshot) -> Option<Line> {
     let sides = [("before", before), ("after", after)].into_iter();
     let unknown: Vec<_> = sides.filter(|(_, side)| side.keys.is_none()).map(|(name, _)| name).collect();

@@ -49,8 +49,8 @@ impl Compared {
             writeln!(out, "- {}", text_of(&line, markdown)).ok();
         }
         for mut grid in grids(self) {
-            let place = grid.header.iter().position(|name| name == "event").unwrap_or_default();
-            if let Some(loudest) = &loudest {
+            let place = grid.header.iter().position(|name| name == "event");
+            if let (Some(loudest), Some(place)) = (&loudest, place) {
                 grid.rows.retain(|row| row.get(place).is_some_and(|event| loudest.contains(event.as_str())));
             }
             out.push('\n');

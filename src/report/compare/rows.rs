@@ -102,7 +102,8 @@ fn baseline_or_log(path: &Path) -> Contents {
     }
     let Ok(file) = File::open(path) else { return Contents::Log };
     let mut file = BufReader::new(file);
-    let head = file.fill_buf().unwrap_or_default();
+    // The reader of logs says why a file cannot be read.
+    let Ok(head) = file.fill_buf() else { return Contents::Log };
     if head.is_empty() {
         return Contents::Nothing;
     }
