@@ -14,7 +14,7 @@ use super::answer::{Share, Spread, rfc3339};
 pub struct Detail {
     /// The durations by size, from the shortest to the longest, without a gap between 0 and the longest: at most 200 bars.
     pub histogram: Vec<DurationBar>,
-    /// The rows by time, in equal steps from the first row of the report to its last: at most 200 steps. Those without a
+    /// The rows by time, in equal steps from the first row of the report to its last: at most 100 steps. Those without a
     /// row are there too.
     pub over_time: Vec<TimeStep>,
     /// The versions that made the rows, by the time of their first row: the context's `version`, or else

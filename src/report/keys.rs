@@ -56,7 +56,8 @@ fn reason(rules: &Rules) -> Asked {
     Asked::Key(keys)
 }
 
-/// The keys of each rule's rows, and those of all other rows.
+/// The keys of the rows that rules make, by event type, and those of all other rows. Rules that make the same event type have
+/// their keys together.
 ///
 /// Other rows may have an event type that a pattern fits, and an event has the keys that it brings: they have the usual keys
 /// too. Rows that name their event type in a field may have any: all of these rows have the keys of their rules, after the usual
@@ -64,24 +65,45 @@ fn reason(rules: &Rules) -> Asked {
 fn keys(rules: &Rules, of: impl Fn(&RuleSpec) -> Vec<String>, usual: &[&str]) -> Choice {
     let has_any_type = |rule: &&Arc<RuleSpec>| rule.event_type_field.is_some();
     let usual = usual.iter().map(|key| (*key).to_owned());
-    let mut known = HashSet::new();
-    let otherwise: Vec<_> = usual
-        .chain(rules.list.iter().filter(has_any_type).flat_map(|rule| of(rule)))
-        .filter(|key| known.insert(key.clone()))
-        .collect();
-    let keys = |rule: &RuleSpec, pattern: &Pattern| {
-        let mut keys = of(rule);
-        if rule.matches.kind == MatchKind::Event || !pattern.is_name() {
-            keys.extend(otherwise.iter().filter(|key| !keys.contains(key)).cloned().collect::<Vec<_>>());
+    let otherwise =
+        without_repeats(usual.chain(rules.list.iter().filter(has_any_type).flat_map(|rule| of(rule))));
+    let keys = |kind: MatchKind, event_type: &Pattern| {
+        let list = rules.list.iter().enumerate();
+        let makers =
+            list.filter(|(place, rule)| rule.matches.kind == kind && makes(rules, *place, event_type));
+        let keys = makers.flat_map(|(_, rule)| of(rule));
+        match kind == MatchKind::Event || !event_type.is_name() {
+            true => without_repeats(keys.chain(otherwise.iter().cloned())),
+            false => without_repeats(keys),
         }
-        keys
     };
-    let named = rules.list.iter().flat_map(|rule| {
-        let patterns = names(rule).map(|name| Pattern(name.to_owned()));
-        patterns.map(move |pattern| (rule, pattern))
-    });
-    let named: Vec<_> = named.map(|(rule, pattern)| (pattern.clone(), keys(rule, &pattern))).collect();
+    let mut named = Vec::new();
+    for (place, rule) in rules.list.iter().enumerate() {
+        let event_types = names(rule).map(|name| Pattern(name.to_owned()));
+        let made = event_types.filter(|event_type| makes(rules, place, event_type));
+        named.extend(made.map(|event_type| (event_type.clone(), keys(rule.matches.kind, &event_type))));
+    }
     Choice::new(named, otherwise.clone())
+}
+
+fn without_repeats(keys: impl Iterator<Item = String>) -> Vec<String> {
+    let mut known = HashSet::new();
+    keys.filter(|key| known.insert(key.clone())).collect()
+}
+
+/// Whether the rule at this place names rows so. Of the rules that match a callsite, the first one makes its rows.
+fn makes(rules: &Rules, place: usize, event_type: &Pattern) -> bool {
+    let (earlier, rest) = rules.list.split_at(place);
+    rest.first().is_some_and(|rule| match &rule.event_type {
+        _ if rule.event_type_field.is_some() => false,
+        Some(own) => {
+            **own == event_type.0 && !earlier.iter().any(|other| other.matches.shadows(&rule.matches))
+        }
+        None => {
+            rule.matches.names.iter().any(|name| name.matches(&event_type.0))
+                && !earlier.iter().any(|other| other.matches.shadows_name(&rule.matches, event_type))
+        }
+    })
 }
 
 fn collected(rule: &RuleSpec, figure: Figure) -> Option<String> {

@@ -1,5 +1,7 @@
 //! The store that a URL names.
 
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
+use super::read::TableIdentity;
 use super::{Attempt, InsertError, Store, TableName, Trial};
 use crate::columns::ColumnMap;
 use crate::error::Error;
@@ -66,12 +68,14 @@ pub(crate) async fn open_distinct<U: AsRef<str>>(
 /// If two do, or a server cannot be reached.
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 pub(crate) async fn check_distinct(stores: &mut [AnyStore]) -> Result<(), Error> {
-    let mut identities = std::collections::HashSet::new();
+    let mut identities: Vec<TableIdentity> = Vec::new();
     if stores.len() > 1 {
         for store in stores {
-            if store.identity().await?.is_some_and(|identity| !identities.insert(identity)) {
+            let Some(identity) = store.identity().await? else { continue };
+            if identities.iter().any(|other| other.is_same(&identity)) {
                 return Err(named_twice());
             }
+            identities.push(identity);
         }
     }
     Ok(())
@@ -207,7 +211,7 @@ impl AnyStore {
 
     /// As [`place`](Self::place), from the server.
     #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
-    async fn identity(&mut self) -> Result<Option<String>, Error> {
+    async fn identity(&mut self) -> Result<Option<TableIdentity>, Error> {
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(store) => store.identity().await,

@@ -10,6 +10,19 @@ use tracing_ledger::store::{Attempt, Postgres, Sqlite, Store};
 
 const RULES: &str = r#"
 [[rule]]
+span = "db.open"
+duration = "open_ms"
+
+[[rule]]
+span = "db.*"
+fields = ["rows"]
+duration = "rows_ms"
+
+[[rule]]
+span = "db.close"
+duration = "close_ms"
+
+[[rule]]
 span = "db.*"
 duration = "took_ms"
 success = "good"
@@ -17,8 +30,8 @@ reason = "why"
 report_by = ["table"]
 
 [[rule]]
-span = "db.open"
-duration = "open_ms"
+span = ["db.insert", "insert"]
+duration = "insert_ms"
 
 [[rule]]
 span = "*"
@@ -40,6 +53,11 @@ fn rows() -> Vec<Row> {
         ("db.query", json!({"took_ms": 10, "any_ms": 1, "good": true, "table": "a"})),
         ("db.query", json!({"took_ms": 30, "any_ms": 1, "good": false, "why": "lock", "table": "b"})),
         ("db.open", json!({"took_ms": 10, "open_ms": 50})),
+        ("db.close", json!({"took_ms": 10, "close_ms": 20})),
+        ("db.close", json!({"took_ms": 10, "rows_ms": 40})),
+        ("db.insert", json!({"took_ms": 65, "insert_ms": 10})),
+        ("insert", json!({"insert_ms": 75})),
+        ("task", json!({"task_ms": 85})),
         ("db_query", json!({"took_ms": 10, "any_ms": 60, "duration_ms": 2})),
         ("other", json!({"duration_ms": 70})),
         ("task.import", json!({"task_ms": 90})),
@@ -75,6 +93,10 @@ fn assert_figures(report: &Value) {
     for (event_type, longest) in [
         ("db.query", 30.0),
         ("db.open", 50.0),
+        ("db.close", 40.0),
+        ("db.insert", 65.0),
+        ("insert", 75.0),
+        ("task", 85.0),
         ("db_query", 60.0),
         ("other", 70.0),
         ("task.import", 90.0),

@@ -216,6 +216,21 @@ async fn one_database_under_two_names_is_refused() {
 }
 
 #[tokio::test]
+async fn a_standby_has_the_rows_of_its_primary_until_it_is_promoted() {
+    let primary = Cluster::start();
+    let url = primary.database();
+    let rows = requests();
+    Postgres::from_url(&url).expect("readable").insert(&rows, Attempt::First).await.expect("stored");
+    let standby = primary.standby();
+    let urls = [&url, &standby.url_of_the_same(&url)];
+    let refused = report(&Question::new(), &urls).await.expect_err("the same rows");
+    assert!(refused.to_string().contains("name each once"), "{refused}");
+    standby.promote();
+    let both = report(&Question::new(), &urls).await.expect("a report");
+    assert_eq!(both.events[0].figures.calls, 2 * 401);
+}
+
+#[tokio::test]
 async fn outcomes_and_results_have_a_bound() {
     let rows: Vec<_> = (0..300_u64)
         .map(|number| {

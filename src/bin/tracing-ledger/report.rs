@@ -18,11 +18,12 @@ pub(super) struct ReportOptions {
     #[command(flatten)]
     rows: PastOptions,
 
-    /// Groups by these keys of the context together, with dots into nested objects, or by hour, day, source or severity
+    /// Groups by these keys of the context together, separated by commas, with dots into nested objects; or by hour, day,
+    /// source or severity
     #[arg(long, value_name = "KEYS", value_delimiter = ',')]
     by: Vec<String>,
 
-    /// Answers from the tables of the command rollup: at once, with percentiles within 1 % of the exact ones
+    /// Answers from the tables of the command rollup: at once, with percentiles within 0.8 % of the exact ones
     #[arg(long)]
     rollup: bool,
 

@@ -73,7 +73,7 @@ fn needed_blocks(side: &Estimate) -> &'static str {
 }
 
 /// Which side has no value above 0. `None` if the change is known.
-fn no_ratio(pair: &Pair) -> Option<String> {
+pub(super) fn no_ratio(pair: &Pair) -> Option<String> {
     let contrast = pair.contrast().filter(|contrast| !contrast.is_known())?;
     let sides = [("before", contrast.before.value), ("after", contrast.after.value)];
     let (name, value) = sides.into_iter().find(|(_, value)| *value <= 0.0)?;

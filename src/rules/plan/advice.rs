@@ -169,12 +169,16 @@ impl Rules {
 
 impl Match {
     /// Whether this names every callsite that `later` names.
-    fn shadows(&self, later: &Self) -> bool {
+    pub(crate) fn shadows(&self, later: &Self) -> bool {
+        later.names.iter().all(|name| self.shadows_name(later, name))
+    }
+
+    /// Whether this names every callsite that `later` names by this one of its names.
+    pub(crate) fn shadows_name(&self, later: &Self, name: &Pattern) -> bool {
         let Self { kind, names, target, level, fields } = self;
-        // A `*` in the later name is an ordinary character here, which only a `*` of the earlier one matches.
-        let named = |name: &Pattern| names.iter().any(|earlier| earlier.matches(&name.0));
         *kind == later.kind
-            && later.names.iter().all(named)
+            // A `*` in the later name is an ordinary character here, which only a `*` of the earlier one matches.
+            && names.iter().any(|earlier| earlier.matches(&name.0))
             && target.as_ref().is_none_or(|target| {
                 later.target.as_ref().is_some_and(|later| target == later || covers(target, &later.0))
             })

@@ -12,7 +12,7 @@ use super::project::Look;
 use super::{Connected, Postgres, project};
 use crate::error::Error;
 use crate::store::TableName;
-use crate::store::read::{ReadRow, Reading, RowSource, RowStream, Selection, next};
+use crate::store::read::{ReadRow, Reading, RowSource, RowStream, Selection, TableIdentity, next};
 
 /// The timeout for the next row: a report may search all of a large table for it.
 pub(super) const ROW_TIMEOUT: Duration = Duration::from_secs(300);
@@ -41,10 +41,11 @@ const SELECT: &str = "SELECT id::text, {time}, event_type::text, source::text, s
      NULL::text FROM observability_events \
      WHERE ($1::text[] IS NULL OR event_type::text = ANY($1)) AND ({window})";
 
-/// A standby has the same text as its primary, and the same rows.
+/// A standby has the same rows as its primary. A copy that runs on its own has the same numbers, and rows of its own.
 const IDENTITY: &str = "SELECT (SELECT system_identifier::text FROM pg_control_system()) || ' ' || \
      (SELECT oid::text FROM pg_database WHERE datname = current_database()) || ' ' || \
-     to_regclass('observability_events')::oid::text";
+     to_regclass('observability_events')::oid::text, \
+     CASE WHEN NOT pg_is_in_recovery() THEN extract(epoch FROM pg_postmaster_start_time())::text END";
 
 impl RowSource for Postgres {
     async fn expected(&mut self, selection: &Selection) -> Result<Option<u64>, Error> {
@@ -69,21 +70,22 @@ impl Postgres {
         self.connector.place()
     }
 
-    /// The same text for two stores only if the server says that they have the same table; `None` where it does not tell.
-    pub(in crate::store) async fn identity(&mut self) -> Result<Option<String>, Error> {
+    /// `None` where the server does not tell.
+    pub(in crate::store) async fn identity(&mut self) -> Result<Option<TableIdentity>, Error> {
         let asked = self.ask_identity().await;
         asked.map_err(|error| Error::from(error).reworded(|message| self.table.in_message(message)))
     }
 
-    async fn ask_identity(&mut self) -> Result<Option<String>, StepError> {
+    async fn ask_identity(&mut self) -> Result<Option<TableIdentity>, StepError> {
         let mut connection = self.reader().await?;
         let sql = AssertSqlSafe(self.table.in_sql(IDENTITY).into_owned());
-        let asked = sqlx::query_scalar(sql).persistent(false).fetch_one(&mut connection);
+        let asked = sqlx::query_as(sql).persistent(false).fetch_one(&mut connection);
         // A role without the right, or a server of another kind, has ended the transaction: the next one has a new connection.
-        let Ok(identity) = statement(Step::Read, asked).await else { return Ok(None) };
+        let asked: Result<(Option<String>, Option<String>), _> = statement(Step::Read, asked).await;
+        let Ok((table, started)) = asked else { return Ok(None) };
         commit(&mut connection, Step::Read).await?;
         self.connection = Some(Connected { connection, table: None });
-        Ok(identity)
+        Ok(table.map(|table| TableIdentity { table, started }))
     }
 
     async fn reader(&mut self) -> Result<PgConnection, StepError> {

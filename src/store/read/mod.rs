@@ -4,6 +4,7 @@ mod choice;
 mod condition;
 mod context;
 mod extra;
+mod identity;
 mod selection;
 mod shown;
 
@@ -19,6 +20,7 @@ pub(crate) use self::choice::Choice;
 pub(crate) use self::condition::{Comparison, Condition};
 pub(super) use self::extra::ExtraColumns;
 use self::extra::with_columns;
+pub(super) use self::identity::TableIdentity;
 pub(crate) use self::selection::{Asked, LOSS, Reading, Selection};
 pub(crate) use self::shown::shown;
 use crate::error::Error;

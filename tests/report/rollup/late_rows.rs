@@ -120,3 +120,24 @@ async fn rows_that_come_back_count_once() {
     let done = rollup().since(at(0)).run(&url).await.expect("rolled up");
     assert_eq!((done.hours, done.rows), (1, 135), "{done:?}");
 }
+
+#[tokio::test]
+async fn an_hour_that_is_set_to_0_counts_the_rows_that_are_there() {
+    let url = database();
+    roll_up(&url).await;
+    let calls = rolled(&Question::new(), &url).await.events[0].figures.calls;
+    psql(&url, "CREATE TABLE saved AS TABLE observability_events; DELETE FROM observability_events");
+    rollup().since(at(0)).run(&url).await.expect("rolled up");
+    for half in ["<", ">="] {
+        let back = format!("INSERT INTO observability_events SELECT * FROM saved WHERE id::text {half} '8'");
+        psql(&url, &back);
+        rollup().since(at(0)).run(&url).await.expect("rolled up");
+    }
+    assert!(
+        rolled(&Question::new(), &url).await.events[0].figures.calls > calls,
+        "rows came back in two runs"
+    );
+    psql(&url, "UPDATE observability_events_rollup_hours SET rows = 0, live = 0");
+    rollup().since(at(0)).run(&url).await.expect("rolled up");
+    ask(&Question::new(), &url).await;
+}
