@@ -112,7 +112,7 @@ impl Route {
         OF_THREAD.replace(self.clone())
     }
 
-    /// Runs `work` with this route as that of the thread.
+    /// Runs `work`, whose notices on this thread take this route.
     pub(crate) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
         struct RestoredRoute(Route);
         impl Drop for RestoredRoute {

@@ -115,7 +115,7 @@ const TIME: &str = "a whole number from 1 and its unit, ms, s or m, such as 200m
 const BYTES: &str = "a whole number of bytes from 1, or of KiB, MiB or GiB, such as 512MiB";
 const OVERFLOW: &str = "drop_newest, drop_oldest, or block: and a time in ms, s or m, such as block:250ms";
 
-/// The lookup of variables by name: the environment, or that of a test.
+/// The lookup of variables by name, in the environment or in a test.
 struct Variables<F>(F);
 
 impl<F: Fn(&str) -> Option<OsString>> Variables<F> {

@@ -330,8 +330,8 @@ impl Builder {
     /// [`build`](Self::build) gives it the first notices, before a subscriber with this ledger can be installed: a listener
     /// that logs by way of `tracing` keeps these until then, or prints them.
     ///
-    /// Two notices always go to stderr, because they must neither allocate nor wait: that of a process that exits
-    /// without a shutdown, and that of a forked child. `TRACING_LEDGER_NOTICES=off` silences these too.
+    /// Two notices always go to stderr, because they must neither allocate nor wait: the one of a process that exits
+    /// without a shutdown, and the one of a forked child. `TRACING_LEDGER_NOTICES=off` silences these too.
     pub fn on_notice(self, listener: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
         Self { route: Route::To(Arc::new(listener)), ..self }
     }

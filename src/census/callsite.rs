@@ -12,7 +12,7 @@ use crate::rules::plan::Plans;
 pub struct Callsite {
     /// Whether it is a span, and not an event.
     pub is_span: bool,
-    /// Its name; that of an event without one is its place.
+    /// Its name. An event without one has its place instead.
     pub name: &'static str,
     /// Its target, which is a module unless it says otherwise.
     pub target: &'static str,

@@ -136,7 +136,7 @@ impl<'a> Words<'a> {
         !met.is_empty() && !wanted.field.starts_with("ledger.") && !met.iter().any(has)
     }
 
-    /// Whether the span may be that of `#[instrument]`: it has the name of a function, or an event of `err` or `ret` beside it.
+    /// Whether `#[instrument]` may have made the span: it has the name of a function, or an event of `err` or `ret` beside it.
     fn may_be_function(&self, meta: &Metadata<'_>) -> bool {
         let is_beside = |event: &&'static Metadata<'static>| {
             Plans::is_verdict(event) && (event.file(), event.line()) == (meta.file(), meta.line())

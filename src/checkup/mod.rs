@@ -184,7 +184,7 @@ pub(crate) fn mark(mark: &str) {
     tracing::info!(name: "ledger.check", target: "ledger.check", mark = mark);
 }
 
-/// Runs the work on a new thread with a runtime, of which the ledger records nothing, and returns what it hands over.
+/// Runs the work on a new thread with a runtime, and returns what it hands over. The ledger records nothing of that thread.
 ///
 /// # Errors
 /// The text of a finding: the timeout and [`GRACE`] are over, or the thread has ended without a result.

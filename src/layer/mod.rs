@@ -173,7 +173,7 @@ where
             return Some(std::ptr::from_ref(&self.census).cast());
         }
         // SAFETY: the pointer it returns points into `self.gate`, which lives as long as `self`; the
-        // contract of this function is the same as that of the one called.
+        // function called has the contract of this one.
         unsafe { self.gate.downcast_raw(id) }
     }
 }

@@ -7,7 +7,7 @@ use crate::rules::Rules;
 use crate::rules::model::{Figure, MatchKind, Pattern, RuleSpec};
 use crate::store::read::{Asked, Choice};
 
-/// What every report asks of a row. The order is that of the constants of [`observe`](super::observe).
+/// The texts that every report asks of a row, in the order of the constants of [`observe`](super::observe).
 pub(super) fn measured(rules: &Rules) -> Vec<Asked> {
     let key = |role: fn(&RuleSpec) -> Option<String>, otherwise: &[&str]| {
         Asked::Key(keys(rules, |rule| role(rule).into_iter().collect(), otherwise))

@@ -282,7 +282,7 @@ fn places(each: &Choice) -> Vec<By> {
     (0..most).map(|place| By::Text(Asked::Key(each.nth(place)))).collect()
 }
 
-/// The flows beside that of a job, for which there are rules: `FLOW.*`, or `FLOW.timeout`.
+/// The flows beside the flow of a job that have rules: `FLOW.*`, or `FLOW.timeout`.
 fn flows(rules: &Rules, job: &str) -> Vec<String> {
     let own = job.rsplit_once('.').map_or(job, |(flow, _)| flow);
     let names = rules.list.iter().flat_map(|rule| &rule.matches.names);

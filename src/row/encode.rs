@@ -314,7 +314,8 @@ fn severity(head: &Head, values: Values<'_>, row: &RowPlan, natural: Severity) -
     }
 }
 
-/// The severity that a value stands for: that of the same word, of the narrowest range around it, or by its own name.
+/// The severity that a value stands for. The same word in the map counts first, then the narrowest range around the value,
+/// then the name of a severity.
 fn severity_of(value: Value<'_>, map: &[(String, Severity)]) -> Option<Severity> {
     let word = value.text();
     let same = |from: &str| match word {

@@ -16,7 +16,7 @@ pub(crate) struct EndValues<'a> {
     pub(crate) reason: Option<Value<'a>>,
     /// The success that the call has recorded, where it is neither true nor false.
     pub(crate) unclear: Option<Value<'a>>,
-    /// Whether the call failed by exception. The reason is then that of the rule, not of the call.
+    /// Whether the call failed by exception. Then the rule has the reason, and not the call.
     pub(crate) is_exception: bool,
     /// The message of the error or panic.
     pub(crate) error: Option<&'a str>,

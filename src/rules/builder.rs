@@ -281,7 +281,7 @@ impl Rule {
 
     /// Redacts the values of this field (`*` stands for any run of characters) on the thread that records them.
     ///
-    /// The name is that of a declared or inherited field; `error` is also the text of an error or panic. Success,
+    /// The name is a declared or inherited field's; `error` is also the text of an error or panic. Success,
     /// reason, result and severity are judged later, on another thread, so their fields cannot be redacted.
     ///
     /// ```

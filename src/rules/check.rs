@@ -48,7 +48,7 @@ pub(super) fn check(
 fn fault(rule: &Rule, index: usize, (key, name, text): Mistake<'_>) -> Fault {
     let of_key = || rule.settings.iter().filter(|setting| setting.key == key);
     let named = of_key().rfind(|setting| setting.name.as_deref() == Some(name));
-    // A default stands on no line: then the mistake is that of the whole rule.
+    // A default stands on no line: then the whole rule has the mistake.
     let setting = named.or_else(|| of_key().next_back()).or(rule.settings.first());
     let line = setting.and_then(|setting| setting.line);
     let matches = &rule.rule.matches;

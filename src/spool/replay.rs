@@ -44,7 +44,7 @@ impl<D: Disk> Spool<D> {
     /// process takes in all of its lines again.
     pub(crate) fn take_replay(&mut self) -> Result<Replayed, Error> {
         let taken = self.try_take_replay();
-        // The first try of these rows was that of another process.
+        // Another process has tried these rows first.
         self.replay_until = self.next;
         taken.map_err(|error| self.disk.failed("cannot replay all of", NAME, error))
     }

@@ -22,7 +22,7 @@ pub(crate) struct Trial {
         expect(dead_code, reason = "only messages about Postgres name the rules")
     )]
     pub(crate) is_of_own_rule: bool,
-    /// Whether its context is that of real rows, and has no fields that only calls know.
+    /// Whether its context is as in real rows, without fields that only calls know.
     pub(crate) is_whole: bool,
 }
 

@@ -215,7 +215,7 @@ fn a_filter_that_hides_the_event_of_ret_is_named() {
         let level = "the filters of the program (or the ledger's max_level) let nothing more verbose than info through, and hide the \
                      event of `ret(level = \"trace\")`: attach each filter";
         assert_has(&said[0], &[known, level]);
-        // It may hide spans too, of which the first line says nothing.
+        // It may hide spans too: the first line says nothing about them.
         assert_has(
             &said[1],
             &["nothing more verbose than info through, so spans and events of other levels have no rows"],

@@ -167,7 +167,7 @@ fn the_child_process_does_what_it_is_told() {
         "a global filter inside" => {
             let (ledger, guard) = build(with_rules("[[rule]]\nspan = 'work'\n"));
             let inner = tracing_subscriber::registry().with(EnvFilter::new("warn,other=trace"));
-            // The type of the layer is that of the registry alone.
+            // The layer has the type of the registry alone.
             let (boxed, guard2) = tracing_ledger::builder()
                 .rules("[[rule]]\nspan = 'work'\n".parse().expect("good rules"))
                 .build_with(Memory::default())

@@ -193,7 +193,7 @@ async fn the_page_has_the_same_numbers_and_every_context() {
     let page = story.to_html();
     for (place, row) in story.rows.iter().enumerate() {
         let took = match row.kind {
-            // The duration in an event is that of something that has ended before.
+            // The duration in an event belongs to something that has ended before.
             RowKind::Event => String::new(),
             _ => row.duration_ms.map_or("–".to_owned(), |ms| serde_json::json!(ms).to_string()),
         };
@@ -229,7 +229,7 @@ async fn rows_and_waits_are_in_the_order_of_the_column_at_in_text_page_and_json(
     let mut rows = confirmed_at_the_third();
     // Happens in the middle of the job, and ends something that began before all else.
     rows.push(row(5000, "inline_auto_assign.late", r#"{"durationMs": 99999}"#));
-    // Its clock is behind that of the job around it.
+    // Its clock is behind the clock of the job around it.
     let span = r#""trace_id": "t", "span_id": "a""#;
     rows.push(row(6000, "orders.note", &format!("{{{span}}}")));
     rows.push(row(6100, "orders.call", &format!(r#"{{{span}, "outcome": "ok", "duration_ms": 50}}"#)));

@@ -168,7 +168,7 @@ async fn a_table_without_the_usual_references_keeps_the_ids_in_the_context() {
     assert_eq!(cluster.psql(&url, contents), expected);
 }
 
-/// Two rows by way of a whole ledger, the second of which the column refuses.
+/// Two rows by way of a whole ledger. The column refuses the second.
 fn record(builder: Builder, url: &str) -> Vec<(String, String)> {
     let rules: Rules = "[all]\nset = { service = \"orders\" }\n\
          columns = { order_id = \"order_id\", service = \"service\", booking_id = false }\n\

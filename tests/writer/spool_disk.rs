@@ -137,7 +137,7 @@ fn a_disk_that_fails_is_bypassed() {
     assert_eq!(numbers(&memory.rows()), (0..110).collect::<Vec<_>>());
 }
 
-/// A ledger with so many rows on disk, of which the first ten are in hand.
+/// A ledger with so many rows on disk. It has the first ten in hand.
 fn ten_at_the_gate(dir: &SpoolDir, rows: u64) -> (Dispatch, Guard, Keeper) {
     let (store, keeper) = gate();
     let (dispatch, guard) = open(dir.builder().batch_size(10), store);

@@ -208,7 +208,7 @@ fn html(options: &CompareOptions, compared: &Compared) -> Result<String, Box<dyn
     Ok(rows.map_or_else(|| compared.to_html(), |rows| page(&rows, Some(compared))))
 }
 
-/// The status of a question without an answer is never that of a pass.
+/// A question without an answer never has the status of a pass.
 fn no_answer(error: &dyn Error) -> ExitCode {
     complain("error", &format!("{error:#}"));
     ExitCode::from(UNDECIDED)

@@ -18,7 +18,7 @@ const DIGITS: u8 = 3;
 const NANOSECONDS: f64 = 1e6;
 const MICROSECONDS: f64 = 1e3;
 
-/// From a microsecond, of which a histogram of nanoseconds keeps three digits, to thirty years. Rows may have any number.
+/// From a microsecond to thirty years. A histogram of nanoseconds keeps three digits of a microsecond. Rows may have any number.
 const HELD: std::ops::Range<f64> = 1e-3..1e12;
 
 #[derive(Serialize, Deserialize)]

@@ -314,7 +314,7 @@ fn read_stdin_once<'a>(sides: impl IntoIterator<Item = &'a str>) -> Result<(), E
     Ok(())
 }
 
-/// The rows of runs, of which none is named twice: two would count as independent.
+/// The rows of runs. None may be named twice: both would count as independent.
 fn distinct<'a>(runs: impl IntoIterator<Item = &'a String>) -> Result<Vec<SideRows>, Error> {
     let runs: Vec<_> = runs.into_iter().map(String::as_str).collect();
     read_stdin_once(runs.iter().copied())?;

@@ -50,7 +50,7 @@ impl SideRows {
         }
         let path = PathBuf::from(text);
         if !text.contains("://") && path.exists() && !path.is_dir() {
-            // What is read of a pipe is gone.
+            // A pipe can be read only once.
             if !path.is_file() {
                 return Ok(Self::Log(path));
             }

@@ -30,7 +30,7 @@ pub(in crate::report) const OTHER_OUTCOMES: &str = "(other outcomes)";
 pub(in crate::report) struct Cell {
     pub(in crate::report) event_type: String,
     by: Vec<Option<String>>,
-    /// The sources, of which a figure needs to know only whether there are several.
+    /// The sources: none, one, or two of several, because a figure needs only to know that there are several.
     pub(in crate::report) sources: Vec<String>,
     pub(in crate::report) count: u64,
     /// Of them, those that are later than now.

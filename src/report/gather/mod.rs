@@ -113,7 +113,7 @@ impl Gather {
         }
     }
 
-    /// The place of a new cell for the row, or that of all further groups if there are too many cells.
+    /// The place of a new cell for the row. If there are too many cells, it is the place of all further groups.
     fn place_of_new(&mut self, row: &Observation<'_>) -> usize {
         let mut cell = Cell::new(row);
         if self.cells.len() >= self.most_cells {

@@ -33,7 +33,7 @@ fn meanings(stage: &str, details: &FieldMap) -> Vec<(&'static str, FieldMap)> {
     let call = |success: bool, outcome: &str| {
         ("auto_assign.quote", json!({ "flow": "job", "success": success, "outcome": outcome }))
     };
-    // Else the time of the last call would pass for that of the summary.
+    // Else the time of the last call would count as the time of the summary.
     let job = |result: &str, attempts: Option<u64>| {
         ("auto_assign.summary", json!({ "result": result, "attemptsUsed": attempts, "durationMs": null }))
     };

@@ -11,7 +11,7 @@ use super::wrapped::unwrapped;
 pub(super) struct Dialect {
     /// Whether the name of the thread comes after the level: `tokio-rt-worker call{…}` may as well be the name of a span.
     pub(super) names_threads: bool,
-    /// Whether no closing span has a target: a name before `: ` is that of a span.
+    /// Whether no closing span has a target: then a name before `: ` is the name of a span.
     pub(super) lacks_targets: bool,
     /// Whether the fields of the spans are at the end of the line.
     pub(super) is_compact: bool,

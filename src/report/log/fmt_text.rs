@@ -179,7 +179,7 @@ fn without_thread(rest: &str, is_named: bool) -> &str {
     }
 }
 
-/// `name{field=value}:name: ` and the rest after it. The name of a target alone looks like that of a span.
+/// `name{field=value}:name: ` and the rest after it. A target alone looks like the name of a span.
 fn spans(line: &str) -> Option<(SpanPath, &str)> {
     let (mut spans, mut rest) = (Vec::new(), line);
     loop {

@@ -156,7 +156,7 @@ impl CsvTable {
         }
     }
 
-    /// `None` for the header, also that of a file that follows in the same input, and for a blank line.
+    /// `None` for a blank line and for a header, which each file in the same input may have.
     fn row(&mut self, text: &str) -> Option<Result<ReadRow, &'static str>> {
         let record = self.records.read(text)?;
         if self.columns.is_empty() {

@@ -8,7 +8,7 @@ use super::input::{self, Input, NextLine};
 use crate::error::Error;
 use crate::report::hash::hash;
 
-/// Refuses two names of one file, and two files with the same lines, of which one may be packed.
+/// Refuses two names of one file, and two files with the same lines, also if one is packed.
 pub(super) fn refuse_twice(files: &[PathBuf]) -> Result<(), Error> {
     let mut heads = Vec::new();
     for (number, file) in files.iter().enumerate() {

@@ -97,7 +97,7 @@ fn few(report: &Report, least: u64, level: &str) -> Option<String> {
     )
 }
 
-/// One sentence for the event types of which something holds.
+/// One sentence that names the event types for which something holds.
 fn listed(report: &Report, what: &str, holds: impl Fn(&EventFigures) -> bool, why: &str) -> Option<String> {
     const MOST_NAMES: usize = 5;
     let names: Vec<_> =

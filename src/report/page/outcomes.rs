@@ -39,7 +39,7 @@ type PartKind<'a> = (RowSuccess, &'a str);
 struct Part<'a> {
     name: String,
     ink: Ink,
-    /// Several in that of all others.
+    /// The part of all other outcomes has several.
     kinds: Vec<PartKind<'a>>,
 }
 

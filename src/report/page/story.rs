@@ -97,7 +97,7 @@ fn cells(row: &StoryRow, depth: usize, says: String, total: f64) -> Vec<HtmlCell
     };
     let bar = row.offset_ms.zip(end_ms(row)).map(|(from, to)| bar(from, to, total, colour, HEIGHT));
     let took = match row.kind {
-        // The duration in an event is that of something that has ended before.
+        // The duration in an event belongs to something that has ended before.
         RowKind::Event => HtmlCell::Derived(String::new()),
         _ => HtmlCell::Figure(Shown::duration(row.duration_ms)),
     };

@@ -248,7 +248,7 @@ impl Scales {
         Self::of_changes(pairs.filter_map(|pair| Some((pair.metric == SUCCESS, shown(pair)?))))
     }
 
-    /// Each change comes with whether it is that of a share. All changes have their place, unless they are beyond a quarter or
+    /// A change comes with `true` if it is the change of a share. All changes have their place, unless they are beyond a quarter or
     /// four times as much. Wide intervals of few values do not press the others together.
     pub(super) fn of_changes(changes: impl Iterator<Item = (bool, (f64, Interval))>) -> Self {
         const BESIDE: f64 = 1.1;

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::rules::Rules;
 use crate::store::rollup_schema;
 
-/// Rolls up the rows of past hours: their figures by hour, event type and groups go to two tables beside that of the rows.
+/// Rolls up the rows of past hours: their figures by hour, event type and groups go to two tables beside the table of the rows.
 ///
 /// Each run rolls up the hours that have become past since the last one, and those whose rows have become more. It keeps the
 /// figures of hours whose rows are deleted. Only Postgres has rollups.

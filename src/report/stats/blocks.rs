@@ -128,7 +128,7 @@ pub(crate) struct Variances {
 }
 
 impl Variances {
-    /// `residual` is what a value adds to the estimate: its distance from the estimate, or that of an indicator.
+    /// `residual` is what a value adds to the estimate: its distance from the estimate, or an indicator's.
     pub(crate) fn of(
         measurements: &[Measurement],
         blocks: TimeBlocks,

@@ -1,7 +1,8 @@
 //! Decides from two samples whether a figure changed, and says when they are too small to tell.
 //!
 //! Calls of one booking resemble each other, and so do calls of one day. Formulas for independent values then give intervals
-//! that are too narrow, so each estimate here counts with an effective sample size: that of as many independent values.
+//! that are too narrow, so each estimate here counts with an effective sample size: it is as sure as one of so many independent
+//! values.
 //!
 //! - A quantile has the interval between two order statistics, after Woodruff, "Confidence intervals for medians and other
 //!   position measures" (1952). Their ranks come from the effective sample size in the Clopper-Pearson formula, after Korn

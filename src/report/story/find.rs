@@ -66,7 +66,7 @@ impl IdPlace {
 
 impl Named {
     pub(super) fn parse(id: &str) -> Result<Self, Error> {
-        let wrong = "an id is that of a booking, a restaurant, a row, a trace or a span, or KEY=VALUE with a key of the context";
+        let wrong = "an id names a booking, a restaurant, a row, a trace or a span: write one, or KEY=VALUE with a key of the context";
         if let Some((key, value)) = id.split_once('=') {
             if key.trim().is_empty() {
                 return Err(Error::config(wrong));

@@ -23,9 +23,8 @@ use crate::store::read::RowSource;
 
 /// The story of an id in these databases, which are read as one.
 ///
-/// `id` is that of a booking, a restaurant, a row, a trace or a span; or `KEY=VALUE` with a key of the context, which may
-/// have dots into nested objects. The grouping of the question does not count. The story of a row or a booking is
-/// that of the booking, in all flows, with the rows of its traces that name no booking. A row without a booking leads to its
+/// `id` names a booking, a restaurant, a row, a trace or a span; or `KEY=VALUE` with a key of the context, which may
+/// have dots into nested objects. The grouping of the question does not count. The story of a row or a booking has the rows of the booking, in all flows, and those of its traces that name no booking. A row without a booking leads to its
 /// trace. The story of a span has the rows of that span and of all spans within it.
 ///
 /// It needs a tokio runtime with I/O and time, and the right to `SELECT`. It writes nothing.

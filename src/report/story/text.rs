@@ -280,7 +280,7 @@ impl Layout {
     }
 }
 
-/// The duration that a call or job took. The one in an event is that of something else.
+/// The duration that a call or job took. The one in an event belongs to something else.
 fn took(row: &StoryRow) -> Option<f64> {
     row.duration_ms.filter(|_| row.kind != RowKind::Event)
 }
@@ -316,7 +316,7 @@ fn ended(row: &StoryRow) -> Option<String> {
     let said = match (row.kind, row.success) {
         (RowKind::Job, _) => row.result.clone(),
         (_, Some(true)) => None,
-        // Its outcome is that of a call that has returned.
+        // It has the outcome of a call that has returned.
         (_, Some(false)) => why(code, reason, outcome).or_else(|| Some("no success".to_owned())),
         (_, None) => why(code, reason, outcome),
     };

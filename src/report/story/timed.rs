@@ -39,7 +39,7 @@ impl Timed {
         } else {
             RowKind::Event
         };
-        // The duration in an event is that of something else.
+        // The duration in an event belongs to something else.
         let duration = row.duration_ms.filter(|_| kind != RowKind::Event);
         let start = row.moment.and_then(|end| start(end, duration));
         let inherited = inherited(jobs, &row);

@@ -52,7 +52,7 @@ fn bit(field: usize) -> Option<u64> {
 }
 
 impl Plan {
-    /// Notes that the writer has made a row with these fields, of which some may be missing if the record was cut.
+    /// Notes that the writer has made a row with these fields. If the record was cut, some may be missing.
     pub(crate) fn made_row(&self, fields: impl Iterator<Item = usize>, is_cut: bool) {
         self.made.add(if is_cut { u64::MAX } else { fields.filter_map(bit).fold(0, |all, bit| all | bit) });
     }

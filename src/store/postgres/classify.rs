@@ -266,7 +266,7 @@ impl StepError {
     }
 }
 
-/// Whether a function failed, such as that of a trigger. A `COPY` by itself names the line, and JSON the place in it.
+/// Whether a function failed, such as a trigger's. A `COPY` by itself names the line, and JSON the place in it.
 fn is_in_function(error: &PgDatabaseError) -> bool {
     let is_of_function = |line: &str| !line.starts_with("COPY ") && !line.starts_with("JSON data, ");
     error.r#where().is_some_and(|place| place.lines().any(is_of_function))

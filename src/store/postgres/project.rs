@@ -41,7 +41,7 @@ pub(super) struct Look {
     pub(super) extra: ExtraColumns,
     /// Whether the table can be read by [`rows`].
     pub(super) is_usual: bool,
-    /// Whether times are texts, of which any may be no time.
+    /// Whether times are texts: any of them may be no time.
     pub(super) has_text_times: bool,
 }
 

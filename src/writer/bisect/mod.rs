@@ -52,7 +52,7 @@ pub(super) enum Origin {
     Spool { up_to: u64, generation: u64 },
     /// The ledger itself: rows about losses. The account does not count them.
     Ledger,
-    /// Rows that [wait](super::waiting). `generation` is that of the spool from which they were read, if any.
+    /// Rows that [wait](super::waiting). `generation` names the spool from which they were read, if any.
     Waiting { generation: Option<u64> },
 }
 

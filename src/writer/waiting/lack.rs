@@ -1,4 +1,4 @@
-//! The lack because of which a row waits.
+//! Why a row waits: something that the table lacks.
 
 use std::time::UNIX_EPOCH;
 

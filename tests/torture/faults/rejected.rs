@@ -12,8 +12,8 @@ const ANY_BOOKING_WILL_DO: &str = "ALTER TABLE observability_events DROP CONSTRA
      DROP TRIGGER IF EXISTS known_booking ON observability_events";
 /// Of a batch one row in ten is looked for before the rest is held: soon, where it is small.
 const SMALL_BATCH: usize = 200;
-/// Of a large batch every rejected row is looked for before one is quarantined: hundreds of statements, each of which waits
-/// for a busy machine.
+/// Of a large batch every rejected row is looked for before one is quarantined. That takes hundreds of statements, and each one
+/// waits for a busy machine.
 const QUARANTINED_WITHIN: Duration = Duration::from_mins(10);
 /// The writer looks for rejected rows meanwhile.
 const PATIENCE: Duration = Duration::from_millis(300);

@@ -11,7 +11,7 @@ const DAY: i64 = 24 * HOUR;
 /// Weeks begin on Mondays; 1970-01-05 was the first.
 const MONDAY: i64 = 4 * DAY;
 
-/// The lengths of a step in seconds. Beside each is a length of which it and all longer ones are multiples: rows are counted in
+/// The lengths of a step in seconds. Beside each is a length that divides it and all longer ones: rows are counted in
 /// steps of that length until the whole window is known. The longest is enough for all times that jiff has.
 const LENGTHS: [(i64, i64); 26] = [
     (1, 1),
@@ -76,7 +76,7 @@ impl<T: StepData, const MOST: i64> ByTime<T, MOST> {
         self.tallies.entry(number(second, self.length)).or_default()
     }
 
-    /// Puts steps together, to a length of which the one so far is a part.
+    /// Puts steps together, to a multiple of their length so far.
     fn lengthen(&mut self, length: i64) {
         if length <= self.length {
             return;
@@ -112,7 +112,7 @@ impl<T: StepData, const MOST: i64> ByTime<T, MOST> {
     }
 }
 
-/// The shortest length with few enough steps, and the length of which all from it on are multiples.
+/// The shortest length with few enough steps, and the length that divides it and all longer ones.
 fn length((first, last): (i64, i64), most: i64) -> (i64, i64) {
     let fits = |(length, _): &&(i64, i64)| number(last, *length) - number(first, *length) < most;
     let longest = LENGTHS.last().copied().unwrap_or((DAY, DAY));

@@ -136,7 +136,7 @@ fn measured(row: &Observation<'_>) -> ListedCall {
     }
 }
 
-/// A call of which only the columns and the context are known.
+/// A call with its columns and its context alone.
 pub(super) fn columns(whole: &Whole<'_>) -> ListedCall {
     ListedCall {
         source: whole.source.map(cut),

@@ -62,7 +62,7 @@ fn split_authority(rest: &str) -> Result<(&str, &str), Error> {
 }
 
 /// The hosts and the ports, each as a list with commas. As in libpq, several hosts without ports have the default port, and
-/// one has that of the environment.
+/// a single one has the environment's.
 fn servers_of(servers: &str, at_follows: bool) -> Result<(String, String), Error> {
     let (mut hosts, mut ports) = (Vec::new(), Vec::new());
     for server in servers.split(',') {
