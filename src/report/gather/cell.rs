@@ -17,7 +17,7 @@ use crate::report::stats::blocks::unit_block;
 use crate::report::why::short;
 
 /// The rows of further groups are one group: a key may be different in every row.
-pub(in crate::report) const MOST_CELLS: usize = 20_000;
+pub(in crate::report) const MOST_CELLS: usize = 10_000;
 
 /// More reasons of one cell are counted together: a reason may be any text.
 const MOST_REASONS: usize = 1000;
