@@ -1,12 +1,20 @@
 //! The keys that rules with a pattern and rules for events name are read by each command.
 
+use std::collections::BTreeMap;
 use std::process::Command;
+use std::time::Duration;
 
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 use support::{Cluster, SqliteFile};
 use tempfile::TempDir;
-use tracing_ledger::Row;
-use tracing_ledger::store::{Attempt, Postgres, Sqlite, Store};
+use tracing::{info_span, warn_span};
+use tracing_ledger::report::{Question, report};
+use tracing_ledger::store::{Attempt, Memory, Postgres, Sqlite, Store};
+use tracing_ledger::{Row, Rules};
+use tracing_subscriber::prelude::*;
 
 const RULES: &str = r#"
 [[rule]]
@@ -157,4 +165,48 @@ async fn a_rollup_and_a_baseline_read_them_too() {
     }
     assert!(event("db.query")["figures"].to_string().contains("success"), "{saved}");
     assert_eq!(saved["mix"]["mail.sent"]["kind"], json!({"invoice": 1}), "{saved}");
+}
+
+/// Rules that overlap in many ways.
+fn random_rules(random: &mut StdRng) -> String {
+    let count = random.random_range(1..5);
+    let mut any = |choices: &[&str]| (*choices.choose(random).expect("some")).to_owned();
+    let rule = |_| {
+        [
+            any(&["[[rule]]\nspan = \"db.open\"\n", "[[rule]]\nspan = [\"db.close\", \"job\"]\n"])
+                .replace("db.open", &any(&["db.open", "db.close", "db.*", "*"])),
+            any(&["", "", "fields = [\"size\"]\n", "level = \"warn\"\n"]),
+            any(&["", "", "event_type = \"db.open\"\n", "event_type = \"job\"\n"]),
+            any(&["", "duration = \"a_ms\"\n", "duration = \"b_ms\"\n", "duration = \"c_ms\"\n"]),
+        ]
+        .concat()
+    };
+    (0..count).map(rule).collect()
+}
+
+#[tokio::test]
+async fn a_report_reads_each_duration_that_the_layer_writes() {
+    let mut random = StdRng::seed_from_u64(1);
+    for _ in 0..100 {
+        let text = random_rules(&mut random);
+        let rules: Rules = text.parse().expect("rules");
+        let memory = Memory::default();
+        let builder = tracing_ledger::builder().rules(rules.clone()).on_notice(|_| {});
+        let (layer, guard) = builder.build_with(memory.clone()).expect("a ledger");
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            drop([info_span!("db.open"), info_span!("db.open", size = 1), warn_span!("db.open")]);
+            drop([info_span!("db.close"), info_span!("db.close", size = 1), warn_span!("db.close")]);
+            drop([info_span!("job"), info_span!("job", size = 1), warn_span!("job")]);
+        });
+        guard.shutdown(Duration::from_secs(60)).expect("all are written");
+        let rows = memory.rows();
+        let mut counts = BTreeMap::new();
+        rows.iter().for_each(|row| *counts.entry(row.event_type.to_string()).or_default() += 1);
+        let file = SqliteFile::new();
+        let mut sqlite = Sqlite::from_url(&file.url()).expect("readable").create_table(true);
+        sqlite.insert(&rows, Attempt::First).await.expect("stored");
+        let answer = report(&Question::new().rules(rules), &[file.url()]).await.expect("a report");
+        let read = answer.events.iter().map(|event| (event.event_type.clone(), event.figures.duration_ms.n));
+        assert_eq!(read.collect::<BTreeMap<_, u64>>(), counts, "{text}");
+    }
 }
