@@ -1,5 +1,7 @@
 //! Promises about the whole process: the global subscriber, the metrics recorder, stderr. Each test runs in a process of its own.
 
+#![expect(clippy::too_many_lines, reason = "the cases of a test are one table")]
+
 mod asked_within_a_call;
 mod beside_sqlx;
 mod endings;

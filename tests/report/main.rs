@@ -1,5 +1,7 @@
 //! The report: its figures, its texts, and the command that prints it.
 
+#![expect(clippy::too_many_lines, reason = "the cases of a test are one table")]
+
 #[cfg(feature = "cli")]
 mod by_rules;
 #[cfg(feature = "cli")]

@@ -1,5 +1,7 @@
 //! The stores for Postgres and SQLite: rights, roles, TLS, retries, replays, rejected rows.
 
+#![expect(clippy::too_many_lines, reason = "the cases of a test are one table")]
+
 mod addresses;
 mod columns;
 mod create_table;

@@ -49,16 +49,7 @@ pub(in crate::report) async fn report<U: AsRef<str>>(
     }
     let questions = question.questions();
     let mut gather = Gather::new(&question);
-    let mut merge = Merge::new(&questions);
-    let mut keys = String::new();
-    for (_, tables, plan) in &mut databases {
-        keys = tables.making().await?.map_or(keys, |making| making.keys);
-        let each = &mut |cell: RolledCell| merge.add(&cell);
-        if let Some(hours) = plan.hours {
-            tables.cells(hours, questions.selection().event_types.clone(), each).await?;
-        }
-    }
-    merge.into(&mut gather, &keys)?;
+    merge_cells(&questions, &mut databases, &mut gather).await?;
     let mut rows_read = 0;
     for (url, _, plan) in &databases {
         for selection in plan.selections(&questions).into_iter().enumerate() {
@@ -69,7 +60,7 @@ pub(in crate::report) async fn report<U: AsRef<str>>(
     let plans: Vec<&RollupPlan> = databases.iter().map(|(.., plan)| plan).collect();
     let mut notes = notes(&report, &plans);
     if details {
-        notes.push("RollupDetails are not rolled up: leave out --rollup for them.".to_owned());
+        notes.push("Details are not rolled up: leave out --rollup for them.".to_owned());
     }
     // These need all rows of a booking.
     report.attempts.clear();
@@ -77,6 +68,24 @@ pub(in crate::report) async fn report<U: AsRef<str>>(
     flows.for_each(|flow| flow.handed_over = Share::default());
     report.rollup = Some(rolled_up(&plans, rows_read, notes));
     Ok(report)
+}
+
+/// Reads the figures of the hours.
+async fn merge_cells(
+    questions: &Questions,
+    databases: &mut [(&str, RollupTables, RollupPlan)],
+    gather: &mut Gather,
+) -> Result<(), Error> {
+    let mut merge = Merge::new(questions);
+    let mut keys = String::new();
+    for (_, tables, plan) in databases {
+        keys = tables.making().await?.map_or(keys, |making| making.keys);
+        let each = &mut |cell: RolledCell| merge.add(&cell);
+        if let Some(hours) = plan.hours {
+            tables.cells(hours, questions.selection().event_types.clone(), each).await?;
+        }
+    }
+    merge.into(gather, &keys)
 }
 
 /// Reads the rows around the hours. Those without a time belong to any period, and count only the first time.

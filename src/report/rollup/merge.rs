@@ -111,15 +111,11 @@ impl<'a> Merge<'a> {
         if !kind.is_selected {
             return Ok(());
         }
-        let place = match kind.total {
-            Some(place) => place,
-            None => {
-                let (place, is_of_all_hours) =
-                    total(&self.by, kind, rolled, &mut self.index, &mut self.totals);
-                kind.total = Some(place).filter(|_| is_of_all_hours);
-                place
-            }
-        };
+        let place = kind.total.unwrap_or_else(|| {
+            let (place, is_of_all_hours) = total(&self.by, kind, rolled, &mut self.index, &mut self.totals);
+            kind.total = Some(place).filter(|_| is_of_all_hours);
+            place
+        });
         let mut details: RollupDetails =
             serde_json::from_str(&rolled.details).map_err(|_| damaged(rolled.hour))?;
         let job = details.job.take();
@@ -131,12 +127,15 @@ impl<'a> Merge<'a> {
             total.add(rolled, job).ok_or_else(|| damaged(rolled.hour))?;
         }
         self.unreadable += count(rolled.unreadable).ok_or_else(|| damaged(rolled.hour))?;
-        if let Some((first, last)) = rolled.first.zip(rolled.last) {
-            let moment = |at| Timestamp::from_microsecond(at).map_err(|_| damaged(rolled.hour));
-            let (first, last) = (moment(first)?, moment(last)?);
-            let (from, to) = self.period.unwrap_or((first, last));
-            self.period = Some((from.min(first), to.max(last)));
-        }
+        self.lengthen_period(rolled)
+    }
+
+    fn lengthen_period(&mut self, rolled: &RolledCell) -> Result<(), Error> {
+        let Some((first, last)) = rolled.first.zip(rolled.last) else { return Ok(()) };
+        let moment = |at| Timestamp::from_microsecond(at).map_err(|_| damaged(rolled.hour));
+        let (first, last) = (moment(first)?, moment(last)?);
+        let (from, to) = self.period.unwrap_or((first, last));
+        self.period = Some((from.min(first), to.max(last)));
         Ok(())
     }
 

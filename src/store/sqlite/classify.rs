@@ -67,19 +67,7 @@ fn describe(error: &sqlx::Error) -> String {
         return "the driver could not run the statement; check that the file is a SQLite database".to_owned();
     };
     match primary(error) {
-        ERROR if text.starts_with("no such table") => {
-            "the table observability_events does not exist; use create_table(true), or apply the output of the command \
-             tracing-ledger schema --sqlite --table observability_events"
-                .to_owned()
-        }
-        ERROR if text.starts_with("ON CONFLICT clause does not match") => {
-            "the table observability_events has no primary key or unique index on id; add one".to_owned()
-        }
-        // "table NAME has no column named COLUMN"
-        ERROR if text.contains(" has no column named ") => {
-            let name = quoted(text.rsplit(' ').next().unwrap_or_default());
-            format!("{text}; run ALTER TABLE observability_events ADD COLUMN {name}, or let \"columns\" not fill it")
-        }
+        ERROR => of_table(text),
         BUSY => format!(
             "{text}: another connection has held it for {} s; end its transaction",
             super::BUSY_TIMEOUT.as_secs()
@@ -100,6 +88,27 @@ fn describe(error: &sqlx::Error) -> String {
         CORRUPT => format!("{text}; move the file away for repair, and the ledger goes on in another one"),
         READONLY | PERM => format!("{text}; give the process the right to write the file and its directory"),
         _ => text,
+    }
+}
+
+fn of_table(text: String) -> String {
+    if text.starts_with("no such table") {
+        return "the table observability_events does not exist; use create_table(true), or apply the output of the command \
+                tracing-ledger schema --sqlite --table observability_events"
+            .to_owned();
+    }
+    if text.starts_with("ON CONFLICT clause does not match") {
+        return "the table observability_events has no primary key or unique index on id; add one".to_owned();
+    }
+    // "table NAME has no column named COLUMN"
+    match text.rsplit_once(" has no column named ") {
+        Some((_, name)) => {
+            let name = quoted(name);
+            format!(
+                "{text}; run ALTER TABLE observability_events ADD COLUMN {name}, or let \"columns\" not fill it"
+            )
+        }
+        None => text,
     }
 }
 
