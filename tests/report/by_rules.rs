@@ -198,7 +198,7 @@ async fn a_report_reads_each_duration_that_the_layer_writes() {
             drop([info_span!("db.close"), info_span!("db.close", size = 1), warn_span!("db.close")]);
             drop([info_span!("job"), info_span!("job", size = 1), warn_span!("job")]);
         });
-        guard.shutdown(Duration::from_secs(60)).expect("all are written");
+        guard.shutdown(Duration::from_mins(5)).expect("all are written");
         let rows = memory.rows();
         let mut counts = BTreeMap::new();
         rows.iter().for_each(|row| *counts.entry(row.event_type.to_string()).or_default() += 1);

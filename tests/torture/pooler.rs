@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::stage::Stage;
 use crate::wait::until;
 
-const UP_WITHIN: Duration = Duration::from_secs(60);
+const UP_WITHIN: Duration = Duration::from_mins(10);
 /// Fewer than there are clients, so that they take turns on them.
 const SESSIONS: u32 = 2;
 

@@ -7,7 +7,7 @@ use crate::scene::{FaultVerdict, Round, Scene, Setup};
 use crate::wait::until;
 use support::Cluster;
 
-const STREAMS_WITHIN: Duration = Duration::from_secs(60);
+const STREAMS_WITHIN: Duration = Duration::from_mins(10);
 
 /// The proxy is the one name of both servers.
 pub(crate) fn to_a_standby(round: Round) -> FaultVerdict {

@@ -13,7 +13,7 @@ const CAPACITY: u32 = 4000;
 const BATCH: usize = 1000;
 /// How long a caller waits for room, where it does.
 const BLOCK: Duration = Duration::from_millis(20);
-const OFFERED_WITHIN: Duration = Duration::from_secs(120);
+const OFFERED_WITHIN: Duration = Duration::from_mins(10);
 
 pub(crate) fn drop_newest(round: Round) -> FaultVerdict {
     overload(round, 10, setup(|builder| builder.batch_size(BATCH).overflow(Overflow::DropNewest)))

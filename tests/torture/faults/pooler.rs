@@ -21,7 +21,7 @@ const LARGEST_BATCH: &str = "SELECT coalesce(max(rows), 0) FROM
 /// The most rows that a batch of full size may lack: two chunks of records that were not full.
 const NOT_QUITE: usize = 100;
 const REPLAYS: u32 = 5;
-const WRITTEN_WITHIN: Duration = Duration::from_secs(90);
+const WRITTEN_WITHIN: Duration = Duration::from_mins(10);
 
 /// Other clients on the same sessions; small batches, then the largest, what an earlier process left, then some that
 /// have to be sent again.

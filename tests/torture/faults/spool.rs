@@ -24,7 +24,7 @@ use support::gated;
 const LIMIT: u64 = 512 * 1024;
 /// A batch of the largest records, and the files besides segments.
 const OVER_THE_LIMIT: u64 = 64 * 1024;
-const FULL_WITHIN: Duration = Duration::from_secs(120);
+const FULL_WITHIN: Duration = Duration::from_mins(10);
 
 /// The service is shut down while the database is down, and started again, several times: the last one writes the rows that
 /// the first left on disk.
