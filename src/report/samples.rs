@@ -13,7 +13,7 @@ pub(super) struct Counts {
 }
 
 /// Fewer fresh numbers are not worth a merge.
-const FRESH: usize = 1024;
+const FRESH: usize = 128;
 /// Fresh numbers take no more memory than the others.
 const FRESH_SHARE: usize = size_of::<u64>();
 
