@@ -29,9 +29,14 @@ pub(crate) fn visible(text: &str) -> String {
 
 /// The JSON document with the hidden characters in its strings escaped as JSON does it, so that it means the same. White
 /// space between tokens stays.
-pub(crate) fn visible_json(document: &str) -> String {
+pub(crate) fn visible_json(document: String) -> String {
+    let is_escaped = |c: char| is_hidden(c) && !c.is_ascii_whitespace();
+    // A second copy of a large document takes memory.
+    if !document.contains(is_escaped) {
+        return document;
+    }
     document.chars().fold(String::with_capacity(document.len()), |mut out, c| {
-        if is_hidden(c) && !c.is_ascii_whitespace() {
+        if is_escaped(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 out.push_str(&format!("\\u{unit:04x}"));
             }
@@ -59,9 +64,9 @@ mod tests {
     fn escaped_json_means_the_same() {
         let value = "a\u{202e}\u{e0001}\u{85}\u{7f}b";
         let document = serde_json::Value::from(value).to_string();
-        let escaped = visible_json(&document);
+        let escaped = visible_json(document);
         assert_eq!(escaped, r#""a\u202e\udb40\udc01\u0085\u007fb""#);
         assert_eq!(serde_json::from_str::<String>(&escaped).ok().as_deref(), Some(value));
-        assert_eq!(visible_json("[\t1,\r\n2]"), "[\t1,\r\n2]");
+        assert_eq!(visible_json("[\t1,\r\n2]".to_owned()), "[\t1,\r\n2]");
     }
 }

@@ -84,7 +84,7 @@ pub(super) fn to_line(row: &Row, reason: &str) -> String {
         context: written_context(&row.context),
     };
     // Cannot fail: every key is a string, and no writer is involved.
-    visible_json(&serde_json::to_string(&line).unwrap_or_default())
+    visible_json(serde_json::to_string(&line).unwrap_or_default())
 }
 
 /// The context as it is, to the digit, if that leaves one line. Otherwise a string: some readers take a carriage return for the

@@ -81,7 +81,7 @@ impl Compared {
             "mix": moved,
             "durations": overlays(&self.before, &self.after),
         });
-        visible_json(&serde_json::to_string_pretty(&all).unwrap_or_default())
+        visible_json(serde_json::to_string_pretty(&all).unwrap_or_default())
     }
 }
 

@@ -202,7 +202,7 @@ impl Snapshot {
     /// The file's contents.
     pub fn to_json(&self) -> String {
         // Serialising cannot fail: every key is a string.
-        visible_json(&serde_json::to_string_pretty(self).unwrap_or_default()) + "\n"
+        visible_json(serde_json::to_string_pretty(self).unwrap_or_default()) + "\n"
     }
 
     /// Reads a file's contents.

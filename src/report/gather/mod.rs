@@ -6,6 +6,7 @@ mod flow;
 mod interval;
 pub(super) mod job;
 
+use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -180,7 +181,7 @@ impl Gather {
             let (figures, durations) = Cell::together(&cells).figures_and_durations(&window);
             let detail = self.details.as_mut();
             EventFigures {
-                groups: groups(&self.grouping, questions, &event_type, &cells, &window),
+                groups: groups(&self.grouping, questions, &event_type, cells, &window),
                 figures,
                 detail: detail.map(|details| details.figures(&event_type, &durations, self.period)),
                 event_type,
@@ -206,7 +207,7 @@ fn groups(
     grouping: &Grouping,
     questions: &Questions,
     event_type: &str,
-    cells: &[Cell],
+    cells: Vec<Cell>,
     window: &Window,
 ) -> Vec<GroupFigures> {
     match grouping {
@@ -217,29 +218,32 @@ fn groups(
         Grouping::Each(each) => {
             let keys = each.keys(event_type).iter().enumerate();
             let of = |(place, key): (usize, &String)| {
-                groups_by(questions, std::slice::from_ref(key), &[place], cells, window)
+                groups_by(questions, std::slice::from_ref(key), &[place], &cells, window)
             };
             keys.flat_map(of).collect()
         }
     }
 }
 
-/// Groups cells by the values at these places.
-fn groups_by(
+/// Groups cells by the values at these places. Cells of its own are dropped group by group, so that memory does not hold them
+/// and all figures.
+fn groups_by<C: Borrow<Cell>>(
     questions: &Questions,
     keys: &[String],
     places: &[usize],
-    cells: &[Cell],
+    cells: impl IntoIterator<Item = C>,
     window: &Window,
 ) -> Vec<GroupFigures> {
-    let mut grouped: BTreeMap<Vec<Option<String>>, Vec<&Cell>> = BTreeMap::new();
+    let mut grouped: BTreeMap<Vec<Option<String>>, Vec<C>> = BTreeMap::new();
     for cell in cells {
-        let value = |place: &usize| cell.by(*place).and_then(|value| questions.label(*place, value));
-        grouped.entry(places.iter().map(value).collect()).or_default().push(cell);
+        let value = |place: &usize| cell.borrow().by(*place).and_then(|value| questions.label(*place, value));
+        // Most groups have one cell, and a vector has room for four at first.
+        let same = grouped.entry(places.iter().map(value).collect()).or_insert_with(|| Vec::with_capacity(1));
+        same.push(cell);
     }
-    let figures = |(values, cells): (Vec<_>, Vec<&Cell>)| GroupFigures {
+    let figures = |(values, cells): (Vec<_>, Vec<C>)| GroupFigures {
         by: keys.iter().cloned().zip(values).collect(),
-        figures: Cell::together(cells).figures(window),
+        figures: Cell::together(cells.iter().map(Borrow::borrow)).figures(window),
     };
     // They are in the order of their values.
     let mut groups: Vec<_> = grouped.into_iter().map(figures).collect();

@@ -93,7 +93,7 @@ fn named_fields(call: &ListedCall) -> String {
 }
 
 fn context(context: &Map<String, Value>) -> String {
-    let text = visible_json(&serde_json::to_string_pretty(context).unwrap_or_default());
+    let text = visible_json(serde_json::to_string_pretty(context).unwrap_or_default());
     match text.char_indices().nth(MOST_CONTEXT) {
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
         None => text,

@@ -158,5 +158,5 @@ fn named_fields(row: &StoryRow) -> String {
 /// As it is in the row.
 fn context(row: &StoryRow) -> String {
     let text = row.context.as_ref().map(|context| context.get()).unwrap_or_default();
-    cut(&visible_json(text), MOST_CONTEXT)
+    cut(&visible_json(text.to_owned()), MOST_CONTEXT)
 }

@@ -44,7 +44,7 @@ impl Report {
     /// text in UTC.
     pub fn to_json(&self) -> String {
         // Serialising cannot fail: every key is a string.
-        visible_json(&serde_json::to_string_pretty(self).unwrap_or_default())
+        visible_json(serde_json::to_string_pretty(self).unwrap_or_default())
     }
 }
 

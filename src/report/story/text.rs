@@ -46,7 +46,7 @@ impl Story {
     /// The story as one JSON object, indented; contexts as they are in the rows.
     pub fn to_json(&self) -> String {
         // Serialising cannot fail: every key is a string.
-        crate::escape::visible_json(&serde_json::to_string_pretty(self).unwrap_or_default())
+        crate::escape::visible_json(serde_json::to_string_pretty(self).unwrap_or_default())
     }
 
     fn heading(&self) -> String {
