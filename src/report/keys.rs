@@ -60,30 +60,43 @@ fn reason(rules: &Rules) -> Asked {
 /// their keys together.
 ///
 /// Other rows may have an event type that a pattern fits, and an event has the keys that it brings: they have the usual keys
-/// too. Rows that name their event type in a field may have any: all of these rows have the keys of their rules, after the usual
-/// ones.
+/// too. So have rows with the first usual key, because the older system used others. Rows that name their event type in a field
+/// may have any: all of these rows have the keys of their rules, after the usual ones.
 fn keys(rules: &Rules, of: impl Fn(&RuleSpec) -> Vec<String>, usual: &[&str]) -> Choice {
     let has_any_type = |rule: &&Arc<RuleSpec>| rule.event_type_field.is_some();
     let usual = usual.iter().map(|key| (*key).to_owned());
     let otherwise =
         without_repeats(usual.chain(rules.list.iter().filter(has_any_type).flat_map(|rule| of(rule))));
-    let keys = |kind: MatchKind, event_type: &Pattern| {
-        let list = rules.list.iter().enumerate();
-        let makers =
-            list.filter(|(place, rule)| rule.matches.kind == kind && makes(rules, *place, event_type));
-        let keys = makers.flat_map(|(_, rule)| of(rule));
-        match kind == MatchKind::Event || !event_type.is_name() {
-            true => without_repeats(keys.chain(otherwise.iter().cloned())),
-            false => without_repeats(keys),
+    let keys = |place: usize, event_type: &Pattern| {
+        let makers = makers(rules, place, event_type);
+        let own = without_repeats(makers.iter().flat_map(|rule| of(rule)));
+        let is_event = makers.iter().any(|rule| rule.matches.kind == MatchKind::Event);
+        let has_usual = otherwise.first().is_some_and(|first| own.contains(first));
+        match is_event || has_usual || !event_type.is_name() {
+            true => without_repeats(own.into_iter().chain(otherwise.iter().cloned())),
+            false => own,
         }
     };
     let mut named = Vec::new();
     for (place, rule) in rules.list.iter().enumerate() {
         let event_types = names(rule).map(|name| Pattern(name.to_owned()));
         let made = event_types.filter(|event_type| makes(rules, place, event_type));
-        named.extend(made.map(|event_type| (event_type.clone(), keys(rule.matches.kind, &event_type))));
+        named.extend(made.map(|event_type| (event_type.clone(), keys(place, &event_type))));
     }
     Choice::new(named, otherwise.clone())
+}
+
+/// The rules that make rows of this event type, which the rule at this place makes. An event type that an earlier pattern fits too
+/// has the keys of that one.
+fn makers<'r>(rules: &'r Rules, place: usize, event_type: &Pattern) -> Vec<&'r RuleSpec> {
+    let Some(rule) = rules.list.get(place) else { return Vec::new() };
+    let first = if event_type.is_name() { 0 } else { place };
+    let others = rules.list.iter().enumerate().skip(first);
+    let makers = others.filter(|(other_place, other)| {
+        let is_kind = other.matches.kind == rule.matches.kind;
+        (is_kind || names(other).any(|name| name == event_type.0)) && makes(rules, *other_place, event_type)
+    });
+    makers.map(|(_, rule)| &**rule).collect()
 }
 
 fn without_repeats(keys: impl Iterator<Item = String>) -> Vec<String> {
@@ -100,7 +113,11 @@ fn makes(rules: &Rules, place: usize, event_type: &Pattern) -> bool {
             **own == event_type.0 && !earlier.iter().any(|other| other.matches.shadows(&rule.matches))
         }
         None => {
-            rule.matches.names.iter().any(|name| name.matches(&event_type.0))
+            let is_made = |name: &Pattern| match event_type.is_name() {
+                true => name.matches(&event_type.0),
+                false => name.may_overlap(event_type),
+            };
+            rule.matches.names.iter().any(is_made)
                 && !earlier.iter().any(|other| other.matches.shadows_name(&rule.matches, event_type))
         }
     })

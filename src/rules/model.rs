@@ -279,6 +279,20 @@ impl Pattern {
         !self.0.contains('*')
     }
 
+    /// Whether names may fit both patterns. What stands between the first and the last `*` is not compared.
+    #[cfg(feature = "report")]
+    pub(crate) fn may_overlap(&self, other: &Self) -> bool {
+        let ends = |pattern: &Self| {
+            let (head, rest) = pattern.0.split_once('*')?;
+            Some((head.to_owned(), rest.rsplit_once('*').map_or(rest, |(_, tail)| tail).to_owned()))
+        };
+        let both = ends(self).zip(ends(other));
+        both.is_some_and(|((head, tail), (other_head, other_tail))| {
+            (head.starts_with(&other_head) || other_head.starts_with(&head))
+                && (tail.ends_with(&other_tail) || other_tail.ends_with(&tail))
+        })
+    }
+
     /// Whether the whole of `name` fits.
     pub(crate) fn matches(&self, name: &str) -> bool {
         let Some((head, rest)) = self.0.split_once('*') else {

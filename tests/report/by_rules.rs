@@ -54,6 +54,11 @@ duration = "task_ms"
 event = "mail.sent"
 duration = { field = "elapsed", unit = "s", as = "mail_ms" }
 report_by = ["kind"]
+
+[[rule]]
+event = "insert.done"
+event_type = "insert"
+duration = { field = "elapsed", unit = "s", as = "done_ms" }
 "#;
 
 fn rows() -> Vec<Row> {
@@ -65,6 +70,7 @@ fn rows() -> Vec<Row> {
         ("db.close", json!({"took_ms": 10, "rows_ms": 40})),
         ("db.insert", json!({"took_ms": 65, "insert_ms": 10})),
         ("insert", json!({"insert_ms": 75})),
+        ("insert", json!({"done_ms": 76})),
         ("task", json!({"task_ms": 85})),
         ("db_query", json!({"took_ms": 10, "any_ms": 60, "duration_ms": 2})),
         ("other", json!({"duration_ms": 70})),
@@ -103,7 +109,7 @@ fn assert_figures(report: &Value) {
         ("db.open", 50.0),
         ("db.close", 40.0),
         ("db.insert", 65.0),
-        ("insert", 75.0),
+        ("insert", 76.0),
         ("task", 85.0),
         ("db_query", 60.0),
         ("other", 70.0),
@@ -174,7 +180,7 @@ fn random_rules(random: &mut StdRng) -> String {
     let rule = |_| {
         [
             any(&["[[rule]]\nspan = \"db.open\"\n", "[[rule]]\nspan = [\"db.close\", \"job\"]\n"])
-                .replace("db.open", &any(&["db.open", "db.close", "db.*", "*"])),
+                .replace("db.open", &any(&["db.open", "db.close", "db.*", "*", "*o*", "*n"])),
             any(&["", "", "fields = [\"size\"]\n", "level = \"warn\"\n"]),
             any(&["", "", "event_type = \"db.open\"\n", "event_type = \"job\"\n"]),
             any(&["", "duration = \"a_ms\"\n", "duration = \"b_ms\"\n", "duration = \"c_ms\"\n"]),

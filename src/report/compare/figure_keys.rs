@@ -11,8 +11,6 @@ use crate::error::Error;
 use crate::report::observe::{ATTEMPTS, DURATION, Questions, SUCCESS};
 use crate::store::read::Asked;
 
-const OR: &str = " or ";
-
 /// Event type → measurement → its keys. The first key that a row has counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FigureKeys(BTreeMap<String, BTreeMap<String, String>>);
@@ -22,7 +20,7 @@ impl FigureKeys {
         let of = |event_type: &str| {
             let all = [("duration", DURATION), ("success", SUCCESS), ("attempts", ATTEMPTS)];
             let keys = all.map(|(name, place)| match questions.selection().asked.get(place) {
-                Some(Asked::Key(choice)) => (name.to_owned(), choice.keys(event_type).join(OR)),
+                Some(Asked::Key(choice)) => (name.to_owned(), choice.keys(event_type).join(" or ")),
                 _ => (name.to_owned(), String::new()),
             });
             keys.into_iter().filter(|(_, keys)| !keys.is_empty()).collect()
@@ -31,18 +29,17 @@ impl FigureKeys {
     }
 }
 
-/// Fails if both sides know their keys, and those of an event type differ. One side may read further keys, for rows without the
-/// first ones.
+/// Fails if both sides know their keys, and those of an event type differ.
 pub(super) fn check(before: &Snapshot, after: &Snapshot) -> Result<(), Error> {
     let (Some(FigureKeys(before)), Some(FigureKeys(after))) = (&before.keys, &after.keys) else {
         return Ok(());
     };
     for (event_type, keys) in before {
-        let Some(others) = after.get(event_type) else { continue };
+        let Some(others) = after.get(event_type).filter(|others| *others != keys) else { continue };
         let key = |keys: &BTreeMap<String, String>, name: &str| {
             keys.get(name).map_or("no key".to_owned(), |keys| named(keys))
         };
-        let differs = |name: &&String| !begin_alike(keys.get(*name), others.get(*name));
+        let differs = |name: &&String| keys.get(*name) != others.get(*name);
         let Some(name) = keys.keys().chain(others.keys()).find(differs) else { continue };
         return Err(Error::config(format!(
             "the {name} of {} was read from {} before, and is read from {} after, because the rules differ: compare with the \
@@ -53,15 +50,6 @@ pub(super) fn check(before: &Snapshot, after: &Snapshot) -> Result<(), Error> {
         )));
     }
     Ok(())
-}
-
-/// Whether both have keys, and one begins with all keys of the other.
-fn begin_alike(one: Option<&String>, other: Option<&String>) -> bool {
-    let (Some(one), Some(other)) = (one, other) else { return one == other };
-    let begins = |long: &str, short: &str| {
-        long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with(OR))
-    };
-    begins(one, other) || begins(other, one)
 }
 
 /// The line about sides that do not know their keys.

@@ -8,7 +8,7 @@ use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 /// A longer line is left out, so that memory stays flat.
-pub(super) const LONGEST_LINE: u64 = 4 * 1024 * 1024;
+const LONGEST_LINE: u64 = 4 * 1024 * 1024;
 
 /// The length of the beginning that tells how a log is written.
 const HEAD: u64 = 64 * 1024;

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::dialect::Dialect;
-use super::wrapped::Unwrapped;
+use super::wrapped::unwrapped;
 use super::{console, fmt_json, fmt_text};
 use crate::store::read::ReadRow;
 
@@ -102,11 +102,9 @@ pub(super) fn of_event(
 }
 
 /// Reads a line of text or JSON, and returns whether it is of JSON.
-pub(super) fn read(
-    Unwrapped { line, at: outer, .. }: &Unwrapped<'_>,
-    dialect: &mut Dialect,
-) -> Result<(LogLine, bool), &'static str> {
-    let line = fmt_text::without_colours(line);
+pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<(LogLine, bool), &'static str> {
+    let wrapped = unwrapped(line);
+    let line = fmt_text::without_colours(&wrapped.line);
     let line = line.trim();
     let is_json = line.starts_with('{');
     let mut read = match console::stage(line, dialect) {
@@ -116,7 +114,7 @@ pub(super) fn read(
         None => fmt_text::read(line, dialect)?,
     };
     // A log without times may have those of the runtime around it.
-    if let (LogLine::Closed { at: at @ None, .. }, Some(outer)) = (&mut read, outer) {
+    if let (LogLine::Closed { at: at @ None, .. }, Some(outer)) = (&mut read, &wrapped.at) {
         *at = dialect.moment(outer);
     }
     Ok((read, is_json))

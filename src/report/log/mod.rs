@@ -19,8 +19,8 @@ mod tests;
 mod wrapped;
 
 use std::collections::HashSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::{fmt, mem};
 
 use uuid::Uuid;
 
@@ -30,12 +30,10 @@ use self::line::LogLine;
 use self::parents::Parents;
 use self::row::CsvTable;
 use self::spans::Calls;
-use self::wrapped::{SplitLines, unwrapped};
 use crate::error::Error;
 use crate::rules::Rules;
 use crate::store::read::{ReadRow, Reading, RowSource, Selection};
 
-const NO_END: &str = "a line that was split has no end";
 const DAMAGED: &str = "the file cannot be read from here on: it is damaged or cut off";
 
 /// The most lines that [`UnreadLines`] names.
@@ -46,8 +44,6 @@ pub(crate) struct Logs {
     files: Vec<PathBuf>,
     calls: Calls,
     parents: Parents,
-    /// Of the file at hand.
-    split: SplitLines,
     /// The ids of exported rows, which may be in several files.
     ids: HashSet<u128>,
     unread: UnreadLines,
@@ -70,14 +66,7 @@ impl Logs {
     /// `-` is stdin.
     pub(crate) fn new(files: Vec<PathBuf>, rules: &Rules) -> Self {
         let (calls, parents) = (Calls::new(rules), Parents::default());
-        Self {
-            files,
-            calls,
-            parents,
-            split: SplitLines::default(),
-            ids: HashSet::new(),
-            unread: UnreadLines::default(),
-        }
+        Self { files, calls, parents, ids: HashSet::new(), unread: UnreadLines::default() }
     }
 
     pub(crate) fn into_unread(self) -> UnreadLines {
@@ -125,9 +114,6 @@ impl Logs {
             }
         }
         self.unread.assumes_utc |= dialect.assumes_utc;
-        if mem::take(&mut self.split).has_part() {
-            self.unread.add(file, input.number(), NO_END);
-        }
         if let Some(mut table) = table {
             table.finish(&mut |number, row| self.take(file, number, row, each));
         }
@@ -141,8 +127,7 @@ impl Logs {
         dialect: &mut Dialect,
         each: &mut dyn FnMut(&ReadRow),
     ) {
-        let Some(line) = self.split.whole(unwrapped(text)) else { return };
-        match line::read(&line, dialect) {
+        match line::read(text, dialect) {
             Ok((LogLine::Rows(rows), _)) => rows.into_iter().for_each(|row| self.pass(row, each)),
             // JSON alone leaves open which spans are around one that closes.
             Ok((line, true)) => self.calls.take(self.parents.complete(line), each),

@@ -20,8 +20,8 @@ fn threads() {
     run("tokio-rt-worker", work);
 }
 
-#[test]
 #[expect(clippy::too_many_lines, reason = "the cases are one table")]
+#[test]
 fn files_lines_and_threads_are_told_from_spans_and_targets() {
     let fmt = || tracing_subscriber::fmt().with_span_events(FmtSpan::CLOSE).with_ansi(false);
     for (file, line, target) in [
@@ -106,33 +106,6 @@ fn lines_that_a_container_runtime_wrapped_are_read_like_plain_ones() {
         assert_eq!(rows_of(docker.collect::<String>().as_bytes(), &KEYS), (expected(), 0), "{log}");
         let kubernetes = log.lines().map(|line| format!("{time} stderr F {line}\n"));
         assert_eq!(rows_of(kubernetes.collect::<String>().as_bytes(), &KEYS), (expected(), 0), "{log}");
-    }
-}
-
-#[test]
-fn a_line_that_a_container_runtime_has_split_is_one_line() {
-    let time = "2026-11-20T10:00:00Z";
-    let text = "é".repeat(40_000);
-    let close =
-        json!({"timestamp": time, "fields": {"message": "close", "time.busy": "1ms", "time.idle": "1ms"},
-                       "span": {"name": "call", "text": text}})
-        .to_string();
-    let (first, rest) = close.split_at(16 * 1024);
-    let (second, third) = rest.split_at(16 * 1024);
-    let docker = |part: &str| json!({"log": part, "stream": "stdout", "time": time}).to_string();
-    let docker = [docker(first), docker(second), docker(&format!("{third}\n"))];
-    let kubernetes =
-        [("P", first), ("P", second), ("F", third)].map(|(tag, part)| format!("{time} stdout {tag} {part}"));
-    // A line of the other stream may come between.
-    let other = format!("{time} stderr F {}", close.replace("call", "other"));
-    for parts in [docker, kubernetes] {
-        let [first, second, third] = &parts;
-        let log = [first, &other, second, third].map(|line| format!("{line}\n")).concat();
-        let (rows, unread) = rows_and_unread(log.as_bytes(), &["text"]);
-        assert_eq!((rows, unread.count()), (table(&json!([["other", text], ["call", text]])), 0));
-        let (rows, unread) = rows_and_unread(format!("{first}\n{second}\n").as_bytes(), &["text"]);
-        assert_eq!((rows.len(), unread.count()), (0, 1));
-        assert!(unread.to_string().ends_with(":2: a line that was split has no end"), "{unread}");
     }
 }
 

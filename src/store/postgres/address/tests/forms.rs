@@ -67,8 +67,8 @@ fn without_a_user_it_is_the_one_of_the_process() {
     assert!(error.contains("names no user") && error.contains("set PGUSER"), "{error}");
 }
 
-#[test]
 #[expect(clippy::too_many_lines, reason = "the cases are one table")]
+#[test]
 fn a_url_that_cannot_be_read_names_the_fault_and_no_part_of_itself() {
     for (url, words) in [
         ("mysql://bob:s3cret@db/app", "begin with postgres://"),

@@ -89,8 +89,8 @@ fn each_parameter_of_libpq_is_known() {
     }
 }
 
-#[test]
 #[expect(clippy::too_many_lines, reason = "the cases are one table")]
+#[test]
 fn each_parameter_is_honoured_or_harmless_or_refused_by_its_name() {
     for parameter in PARAMETERS {
         let name = parameter.name;
