@@ -280,7 +280,7 @@ impl Pattern {
     }
 
     /// Whether names may fit both patterns. What stands between the first and the last `*` is not compared.
-    #[cfg(feature = "report")]
+    #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
     pub(crate) fn may_overlap(&self, other: &Self) -> bool {
         let ends = |pattern: &Self| {
             let (head, rest) = pattern.0.split_once('*')?;
