@@ -2,7 +2,6 @@
 
 /// A table as its server names it.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no file tells its identity"))]
 pub(in crate::store) struct TableIdentity {
     /// The same for all copies of a server.
     pub(in crate::store) table: String,

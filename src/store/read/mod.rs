@@ -4,6 +4,7 @@ mod choice;
 mod condition;
 mod context;
 mod extra;
+#[cfg(any(feature = "postgres", feature = "report"))]
 mod identity;
 mod selection;
 mod shown;
@@ -20,6 +21,7 @@ pub(crate) use self::choice::Choice;
 pub(crate) use self::condition::{Comparison, Condition};
 pub(super) use self::extra::ExtraColumns;
 use self::extra::with_columns;
+#[cfg(any(feature = "postgres", feature = "report"))]
 pub(super) use self::identity::TableIdentity;
 pub(crate) use self::selection::{Asked, LOSS, Reading, Selection};
 pub(crate) use self::shown::shown;
