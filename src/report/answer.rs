@@ -267,8 +267,8 @@ pub struct FlowFigures {
     pub flow: String,
     /// The share of timeouts among timeouts and successes.
     pub timeouts: Share,
-    /// The share of bookings that a job took over, among those for which the flow did not succeed: the job began after the
-    /// first event of the flow, and at most five minutes after its last.
+    /// The share of bookings that a job took over, among those for which the flow did not succeed: the job began at
+    /// most five minutes after an event of the flow.
     pub handed_over: Share,
 }
 

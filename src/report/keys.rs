@@ -30,7 +30,8 @@ pub(super) fn measured(rules: &Rules) -> Vec<Asked> {
 
 /// The keys by which the rules group rows.
 pub(super) fn grouping(rules: &Rules) -> Choice {
-    keys(rules, |rule| rule.report_by.clone(), &[])
+    let key = |key: &String| key.strip_prefix("context.").unwrap_or(key).to_owned();
+    keys(rules, |rule| rule.report_by.iter().map(key).collect(), &[])
 }
 
 /// The rules for spans, by the event types of their rows.
@@ -59,9 +60,8 @@ fn reason(rules: &Rules) -> Asked {
 /// The keys of the rows that rules make, by event type, and those of all other rows. Rules that make the same event type have
 /// their keys together.
 ///
-/// Other rows may have an event type that a pattern fits, and an event has the keys that it brings: they have the usual keys
-/// too. So have rows with the first usual key, because the older system used others. Rows that name their event type in a field
-/// may have any: all of these rows have the keys of their rules, after the usual ones.
+/// Any row may have the usual keys too: a span or event can name its event type in a field, an event has the keys that it brings,
+/// and the older system wrote others. Rows that name their event type in a field have the keys of their rules after these.
 fn keys(rules: &Rules, of: impl Fn(&RuleSpec) -> Vec<String>, usual: &[&str]) -> Choice {
     let has_any_type = |rule: &&Arc<RuleSpec>| rule.event_type_field.is_some();
     let usual = usual.iter().map(|key| (*key).to_owned());
@@ -71,10 +71,10 @@ fn keys(rules: &Rules, of: impl Fn(&RuleSpec) -> Vec<String>, usual: &[&str]) ->
         let makers = makers(rules, place, event_type);
         let own = without_repeats(makers.iter().flat_map(|rule| of(rule)));
         let is_event = makers.iter().any(|rule| rule.matches.kind == MatchKind::Event);
-        let has_usual = otherwise.first().is_some_and(|first| own.contains(first));
-        match is_event || has_usual || !event_type.is_name() {
-            true => without_repeats(own.into_iter().chain(otherwise.iter().cloned())),
-            false => own,
+        match own.is_empty() && !is_event && event_type.is_name() {
+            // Its rules leave the value out.
+            true => own,
+            false => without_repeats(own.into_iter().chain(otherwise.iter().cloned())),
         }
     };
     let mut named = Vec::new();
@@ -123,6 +123,9 @@ fn makes(rules: &Rules, place: usize, event_type: &Pattern) -> bool {
     })
 }
 
+/// The key of a figure of the calls, which are those that the rule collects first.
 fn collected(rule: &RuleSpec, figure: Figure) -> Option<String> {
-    rule.collect.iter().find(|collect| collect.figure == figure).map(|collect| collect.key.clone())
+    let of = &rule.collect.first()?.of;
+    let found = rule.collect.iter().find(|collect| collect.figure == figure && collect.of == *of);
+    found.map(|collect| collect.key.clone())
 }

@@ -7,6 +7,7 @@ use super::observe::{By, Questions};
 use super::progress::Progress;
 use crate::error::Error;
 use crate::rules::Rules;
+use crate::rules::model::Pattern;
 use crate::store::TableName;
 use crate::store::read::{Asked, Choice, Comparison, Condition, Selection};
 
@@ -45,7 +46,7 @@ pub(super) enum Grouping {
 /// A rule whose rows are jobs.
 #[derive(Clone, Debug)]
 pub(super) struct JobRule {
-    pub(super) event_type: String,
+    pub(super) event_type: Pattern,
     /// The event type of the calls.
     pub(super) of: String,
     /// The keys that such a call inherits from the spans around it.
@@ -201,7 +202,7 @@ impl Question {
             let calls = by_event_type(&rules).filter(|(event_type, _)| *event_type == of);
             let inherited = calls.flat_map(|(_, rule)| rule.inherit.iter().cloned()).collect();
             let flows = flows(&rules, event_type);
-            Some(JobRule { event_type: event_type.to_owned(), of, inherited, flows })
+            Some(JobRule { event_type: Pattern(event_type.to_owned()), of, inherited, flows })
         });
         jobs.collect()
     }
@@ -344,7 +345,10 @@ mod tests {
     fn the_built_in_rules_name_one_job_and_one_flow_before_it() {
         let jobs = Question::new().jobs();
         let [job] = jobs.as_slice() else { panic!("{jobs:?}") };
-        assert_eq!((job.event_type.as_str(), job.of.as_str()), ("auto_assign.summary", "auto_assign.quote"));
+        assert_eq!(
+            (job.event_type.0.as_str(), job.of.as_str()),
+            ("auto_assign.summary", "auto_assign.quote")
+        );
         assert_eq!(job.flows, ["inline_auto_assign"]);
     }
 

@@ -3,9 +3,9 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use support::SqliteFile;
-use tracing_ledger::Row;
-use tracing_ledger::report::JobFigures;
+use tracing_ledger::report::{JobFigures, Question, report};
 use tracing_ledger::store::{Attempt, Sqlite, Store};
+use tracing_ledger::{Row, Rules};
 use uuid::Uuid;
 
 use super::report_since;
@@ -54,6 +54,10 @@ async fn a_job_takes_over_within_five_minutes() {
         // Too late by a second.
         row(0, 2, timeout, "{}"),
         row(301, 2, summary, r#"{"totalDurationMs": 0}"#),
+        // Five hours after one timeout and before another.
+        row(0, 6, timeout, "{}"),
+        row(18_000, 6, summary, r#"{"totalDurationMs": 0}"#),
+        row(36_000, 6, timeout, "{}"),
         // No job.
         row(0, 3, "inline_auto_assign.no_hold", "{}"),
         // A job before the flow.
@@ -66,6 +70,47 @@ async fn a_job_takes_over_within_five_minutes() {
     .await;
     let [flow] = job.flows.as_slice() else { panic!("{:?}", job.flows) };
     assert_eq!(flow.flow, "inline_auto_assign");
-    assert_eq!((flow.timeouts.n, flow.timeouts.rate), (4, Some(0.75)));
-    assert_eq!((flow.handed_over.n, flow.handed_over.rate), (4, Some(0.25)));
+    assert_eq!((flow.timeouts.n, flow.timeouts.rate), (6, Some(5.0 / 6.0)));
+    assert_eq!((flow.handed_over.n, flow.handed_over.rate), (5, Some(0.2)));
+}
+
+#[tokio::test]
+async fn every_rule_that_collects_has_jobs() {
+    let rules: Rules = r#"
+        [[rule]]
+        span = ["line", "page", "item"]
+
+        [[rule]]
+        span = "import_lines"
+        event_type = "import"
+        duration = "ms"
+        collect = { lines = "count line", pageMs = "total page", lineMs = "total line" }
+
+        [[rule]]
+        span = "import_pages"
+        event_type = "import"
+        duration = "ms"
+        collect = { pages = "count page" }
+
+        [[rule]]
+        span = "sync*"
+        duration = "ms"
+        collect = { items = "count item" }
+    "#
+    .parse()
+    .expect("rules");
+    let rows = [
+        row(0, 1, "import", r#"{"ms": 100, "lines": 4, "pageMs": 80, "lineMs": 5}"#),
+        row(1, 2, "import", r#"{"ms": 100, "pages": 2}"#),
+        row(2, 3, "sync_up", r#"{"ms": 10, "items": 3}"#),
+        row(3, 4, "sync_down", r#"{"ms": 10, "items": 5}"#),
+    ];
+    let file = SqliteFile::new();
+    let mut store = Sqlite::from_url(&file.url()).expect("readable").create_table(true);
+    store.insert(&rows, Attempt::First).await.expect("stored");
+    let answer = report(&Question::new().rules(rules), &[file.url()]).await.expect("a report");
+    let jobs = answer.jobs.iter().map(|job| (job.event_type.as_str(), job.jobs, job.attempts.max));
+    let expected = [("import", 2, Some(4.0)), ("sync_down", 1, Some(5.0)), ("sync_up", 1, Some(3.0))];
+    assert_eq!(jobs.collect::<Vec<_>>(), expected);
+    assert_eq!((answer.jobs[0].calls_share.n, answer.jobs[0].calls_share.rate), (1, Some(0.05)));
 }

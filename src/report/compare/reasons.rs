@@ -72,8 +72,17 @@ fn needed_blocks(side: &Estimate) -> &'static str {
     }
 }
 
+/// Why a figure has no change; `None` if it has one, or the data is too little for one.
+pub(super) fn why_no_change(pair: &Pair) -> Option<String> {
+    match (&pair.before, &pair.after) {
+        (None, _) => Some("no values before".to_owned()),
+        (_, None) => Some("no values after".to_owned()),
+        _ => no_ratio(pair),
+    }
+}
+
 /// Which side has no value above 0. `None` if the change is known.
-pub(super) fn no_ratio(pair: &Pair) -> Option<String> {
+fn no_ratio(pair: &Pair) -> Option<String> {
     let contrast = pair.contrast().filter(|contrast| !contrast.is_known())?;
     let sides = [("before", contrast.before.value), ("after", contrast.after.value)];
     let (name, value) = sides.into_iter().find(|(_, value)| *value <= 0.0)?;

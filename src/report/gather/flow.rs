@@ -78,16 +78,15 @@ impl FlowTally {
         self.rows.sort_unstable();
         let (mut failed, mut handed_over) = (0, 0);
         for rows in self.rows.chunk_by(|one, other| one.0 == other.0) {
-            let (Some((booking, first, _)), Some((_, last, _))) = (rows.first(), rows.last()) else {
-                continue;
-            };
             if rows.iter().any(|(.., succeeded)| *succeeded) {
                 continue;
             }
             failed += 1;
-            let next = jobs.get(jobs.partition_point(|job| *job < (*booking, *first)));
-            let takes_over = |(of, begin): &&(u64, i64)| of == booking && *begin <= last + HANDOVER_US;
-            handed_over += u64::from(next.filter(takes_over).is_some());
+            let is_taken_over = |(booking, at, _): &(u64, i64, bool)| {
+                let next = jobs.get(jobs.partition_point(|job| *job < (*booking, *at)));
+                next.is_some_and(|(of, begin)| of == booking && *begin <= at + HANDOVER_US)
+            };
+            handed_over += u64::from(rows.iter().any(is_taken_over));
         }
         FlowFigures {
             flow: self.name,

@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::flow::Flows;
-use crate::report::answer::{Attempts, AttemptsBar, JobAttempts, JobFigures, ResultFigures, Share};
+use crate::report::answer::{
+    Attempts, AttemptsBar, FlowFigures, JobAttempts, JobFigures, ResultFigures, Share,
+};
 use crate::report::hash::hash;
 use crate::report::observe::Observation;
 use crate::report::question::JobRule;
@@ -24,7 +26,8 @@ pub(super) struct Jobs(Vec<JobTally>);
 #[derive(Debug)]
 struct JobTally {
     rule: JobRule,
-    results: BTreeMap<Option<String>, ResultTally>,
+    /// By event type, which are several if the rule has a pattern, and by result.
+    results: BTreeMap<(String, Option<String>), ResultTally>,
     /// By the first bits of the bookings, so that little memory is needed to merge one part.
     calls_of_booking: Vec<Counts>,
     calls: u64,
@@ -57,8 +60,9 @@ impl Jobs {
     }
 
     pub(super) fn row(&mut self, row: &Observation<'_>) {
-        for tally in &mut self.0 {
-            if row.event_type() == tally.rule.event_type {
+        let job = self.0.iter().position(|tally| tally.rule.event_type.matches(row.event_type()));
+        for (place, tally) in self.0.iter_mut().enumerate() {
+            if job == Some(place) {
                 tally.job(row);
             } else if row.event_type() == tally.rule.of {
                 tally.call(row);
@@ -71,8 +75,8 @@ impl Jobs {
     /// Adds jobs that are rolled up.
     #[cfg(feature = "postgres")]
     pub(super) fn rolled(&mut self, event_type: &str, result: Option<String>, jobs: ResultTally) {
-        if let Some(tally) = self.0.iter_mut().find(|tally| tally.rule.event_type == event_type) {
-            tally.tally(result.as_deref()).include(jobs);
+        if let Some(tally) = self.0.iter_mut().find(|tally| tally.rule.event_type.matches(event_type)) {
+            tally.tally(event_type, result.as_deref()).include(jobs);
         }
     }
 
@@ -91,9 +95,7 @@ impl Jobs {
                 let calls = std::mem::take(&mut tally.calls_of_booking);
                 attempts.insert(tally.rule.of.clone(), of_bookings(calls, tally.calls_without_booking));
             }
-            if !tally.results.is_empty() {
-                jobs.push(tally.figures());
-            }
+            jobs.extend(tally.figures());
         }
         (jobs, attempts)
     }
@@ -113,15 +115,16 @@ impl ResultTally {
 
 impl JobTally {
     /// That of this result, or of all further ones.
-    fn tally(&mut self, result: Option<&str>) -> &mut ResultTally {
-        let result = result.map(str::to_owned);
-        let has_place = self.results.len() < MOST_RESULTS || self.results.contains_key(&result);
-        let result = if has_place { result } else { Some(OTHER_RESULTS.to_owned()) };
-        self.results.entry(result).or_default()
+    fn tally(&mut self, event_type: &str, result: Option<&str>) -> &mut ResultTally {
+        let mut key = (event_type.to_owned(), result.map(str::to_owned));
+        if self.results.len() >= MOST_RESULTS && !self.results.contains_key(&key) {
+            key.1 = Some(OTHER_RESULTS.to_owned());
+        }
+        self.results.entry(key).or_default()
     }
 
     fn job(&mut self, row: &Observation<'_>) {
-        let tally = self.tally(row.result());
+        let tally = self.tally(row.event_type(), row.result());
         tally.count += 1;
         tally.attempts.take(row.attempts());
         tally.durations.take(row.duration_ms());
@@ -145,33 +148,51 @@ impl JobTally {
         }
     }
 
-    fn figures(self) -> JobFigures {
-        let mut all = Samples::default();
-        let (mut within_ms, mut total_ms, mut timed) = (0.0, 0.0, 0);
-        for tally in self.results.values() {
-            all.extend(&tally.attempts);
-            within_ms += tally.within_ms;
-            total_ms += tally.total_ms;
-            timed += tally.timed;
+    /// Of each event type.
+    fn figures(self) -> Vec<JobFigures> {
+        let mut event_types: BTreeMap<String, Vec<(Option<String>, ResultTally)>> = BTreeMap::new();
+        for ((event_type, result), tally) in self.results {
+            event_types.entry(event_type).or_default().push((result, tally));
         }
-        let result = |(result, tally): (Option<String>, ResultTally)| ResultFigures {
-            result,
-            count: tally.count,
-            attempts: tally.attempts.spread(),
-            duration_ms: tally.durations.spread(),
-        };
-        let mut results: Vec<_> = self.results.into_iter().map(result).collect();
-        results.sort_by_key(|result| Reverse(result.count));
-        let rate = (total_ms > 0.0).then(|| within_ms / total_ms);
-        JobFigures {
-            event_type: self.rule.event_type,
-            of: self.rule.of,
-            jobs: results.iter().map(|result| result.count).sum(),
-            results,
-            attempts: of_jobs(&all.into_sorted()),
-            calls_share: Share { n: timed, rate },
-            flows: self.flows.figures(),
-        }
+        let (of, flows) = (self.rule.of, self.flows.figures());
+        event_types
+            .into_iter()
+            .map(|(event_type, results)| figures(event_type, &of, results, &flows))
+            .collect()
+    }
+}
+
+fn figures(
+    event_type: String,
+    of: &str,
+    results: Vec<(Option<String>, ResultTally)>,
+    flows: &[FlowFigures],
+) -> JobFigures {
+    let mut all = Samples::default();
+    let (mut within_ms, mut total_ms, mut timed) = (0.0, 0.0, 0);
+    for (_, tally) in &results {
+        all.extend(&tally.attempts);
+        within_ms += tally.within_ms;
+        total_ms += tally.total_ms;
+        timed += tally.timed;
+    }
+    let result = |(result, tally): (Option<String>, ResultTally)| ResultFigures {
+        result,
+        count: tally.count,
+        attempts: tally.attempts.spread(),
+        duration_ms: tally.durations.spread(),
+    };
+    let mut results: Vec<_> = results.into_iter().map(result).collect();
+    results.sort_by_key(|result| Reverse(result.count));
+    let rate = (total_ms > 0.0).then(|| within_ms / total_ms);
+    JobFigures {
+        event_type,
+        of: of.to_owned(),
+        jobs: results.iter().map(|result| result.count).sum(),
+        results,
+        attempts: of_jobs(&all.into_sorted()),
+        calls_share: Share { n: timed, rate },
+        flows: flows.to_vec(),
     }
 }
 

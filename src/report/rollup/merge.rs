@@ -298,8 +298,13 @@ impl Unfit {
         .ok();
         if let Why::NoKey(key) = why {
             // A rebuild without the other keys would lose them.
-            let keys: Vec<_> = keys.split(',').filter(|key| !key.is_empty()).chain([key.as_str()]).collect();
+            let mut keys: Vec<_> = keys.split(',').filter(|key| !key.is_empty()).collect();
+            if !keys.contains(&key.as_str()) {
+                keys.push(key);
+            }
             write!(message, " --by {}", keys.join(",").escape_debug()).ok();
+        } else {
+            message.push_str(" with --by and --rules as before");
         }
         Err(Error::config(message))
     }

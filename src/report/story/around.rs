@@ -16,8 +16,10 @@ pub(super) fn jobs_around(rows: &[Timed], jobs: &[JobRule], row: &Timed) -> Vec<
 }
 
 fn is_around(around: &Timed, jobs: &[JobRule], row: &Timed) -> bool {
-    let Some(job) = jobs.iter().find(|job| job.event_type == around.row.event_type) else { return false };
-    let own_events = job.event_type.rsplit_once('.').is_some_and(|(own, _)| {
+    let Some(job) = jobs.iter().find(|job| job.event_type.matches(&around.row.event_type)) else {
+        return false;
+    };
+    let own_events = job.event_type.0.rsplit_once('.').is_some_and(|(own, _)| {
         row.kind == RowKind::Event && row.row.event_type.rsplit_once('.').is_some_and(|(flow, _)| flow == own)
     });
     let flows = around.row.flow.as_ref().zip(row.row.flow.as_ref());

@@ -125,7 +125,7 @@ fn ending(rows: &[Timed], jobs: &[JobRule]) -> Option<Ending> {
     let is_of_flow = |row: &Timed| {
         let flow = row.row.event_type.rsplit_once('.').map(|(flow, _)| flow);
         jobs.iter().any(|job| {
-            let own = job.event_type.rsplit_once('.').map(|(flow, _)| flow);
+            let own = job.event_type.0.rsplit_once('.').map(|(flow, _)| flow);
             job.of == row.row.event_type
                 || flow.is_some()
                     && (flow == own || job.flows.iter().any(|known| Some(known.as_str()) == flow))
