@@ -216,12 +216,14 @@ async fn rows_of_now_and_of_the_future_are_read() {
         "INSERT INTO observability_events (created_at, source, event_type, context) VALUES
          (now(), 'api', 'http.request', '{\"duration_ms\": 5}'),
          (now() + interval '1 year', 'api', 'http.request', '{\"duration_ms\": 6}'),
+         ('4713-01-01 BC', 'api', 'http.request', '{\"duration_ms\": 10}'),
+         ('12000-01-01', 'api', 'http.request', '{\"duration_ms\": 9}'),
          ('infinity', 'api', 'http.request', '{\"duration_ms\": 7}'),
          ('-infinity', 'api', 'http.request', '{\"duration_ms\": 8}')",
     );
     assert_eq!(roll_up(&url).await.until, Some(at(60)));
     let answer = ask(&Question::new(), &url).await;
-    assert_eq!(answer.rollup.map(|rollup| rollup.rows_read), Some(4));
+    assert_eq!(answer.rollup.map(|rollup| rollup.rows_read), Some(6));
     ask(&Question::new().since(at(59)), &url).await;
 }
 

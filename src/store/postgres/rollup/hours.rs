@@ -49,12 +49,13 @@ impl RollupTables {
     }
 
     /// The past hours from `since` on (`None`: all) whose number of rows is another one than when they were looked at, or
-    /// all of them; each with its number of rows, in ascending order.
+    /// all of them; each with its number of rows, in ascending order. Rows from before the year 1 are read one by one: the texts of
+    /// such times differ between programs.
     pub(crate) async fn changed(&mut self, since: Option<i64>, all: bool) -> Result<Vec<(i64, i64)>, Error> {
         let sql = format!(
             "SELECT {hour}, COALESCE(of_now.rows, 0) \
              FROM (SELECT date_trunc('hour', created_at::timestamptz) AS hour, count(*) AS rows FROM {events} \
-             WHERE created_at::timestamptz > '-infinity' AND created_at::timestamptz >= {since} \
+             WHERE created_at::timestamptz >= '0001-01-01Z' AND created_at::timestamptz >= {since} \
              AND created_at::timestamptz < date_trunc('hour', now() - interval '{GRACE}') GROUP BY 1) of_now \
              FULL JOIN (SELECT hour, live FROM {hours} WHERE hour >= {since}) of_then USING (hour) \
              WHERE $2 OR COALESCE(of_now.rows, 0) IS DISTINCT FROM of_then.live ORDER BY hour",
