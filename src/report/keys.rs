@@ -40,10 +40,23 @@ pub(super) fn by_event_type(rules: &Rules) -> impl Iterator<Item = (&str, &RuleS
     spans.flat_map(|rule| names(rule).map(move |name| (name, &**rule)))
 }
 
+/// The event types, without patterns, that the rules name.
+pub(super) fn event_types(rules: &Rules) -> impl Iterator<Item = &str> {
+    rules.list.iter().flat_map(|rule| names(rule)).filter(|name| !name.contains('*'))
+}
+
 fn names(rule: &RuleSpec) -> impl Iterator<Item = &str> {
     let own = rule.event_type.as_deref();
     let names = rule.matches.names.iter().filter(move |_| own.is_none()).map(|name| name.0.as_str());
     own.into_iter().chain(names)
+}
+
+/// How the rules judge the success of spans that make rows of this event type, such as `status below 500`.
+pub(super) fn success_tests(rules: &Rules, event_type: &str) -> String {
+    let event_type = Pattern(event_type.to_owned());
+    let spans = rules.list.iter().enumerate().filter(|(_, rule)| rule.matches.kind == MatchKind::Span);
+    let makers = spans.filter(|(place, _)| makes(rules, *place, &event_type));
+    without_repeats(makers.map(|(_, rule)| rule.success.to_string())).join(" or ")
 }
 
 /// A call that ends with an error has the error's text, also where its rule names no key for a reason.
@@ -51,7 +64,10 @@ fn reason(rules: &Rules) -> Asked {
     let texts = ["reason", "error"];
     let keys = keys(
         rules,
-        |rule| rule.keys.reason.iter().cloned().chain(texts.map(str::to_owned)).collect(),
+        |rule| {
+            let own = rule.keys.reason.iter().chain(&rule.keys.error).cloned();
+            own.chain(texts.map(str::to_owned)).collect()
+        },
         &texts,
     );
     Asked::Key(keys)

@@ -47,12 +47,20 @@ pub(super) enum Grouping {
 #[derive(Clone, Debug)]
 pub(super) struct JobRule {
     pub(super) event_type: Pattern,
+    /// Event types that a pattern fits, and that are named themselves: those of other rules, for example of the calls.
+    named: Vec<String>,
     /// The event type of the calls.
     pub(super) of: String,
     /// The keys that such a call inherits from the spans around it.
     pub(super) inherited: Vec<String>,
     /// The flows that may come before a job: each is an event type up to its last dot.
     pub(super) flows: Vec<String>,
+}
+
+impl JobRule {
+    pub(super) fn is_job(&self, event_type: &str) -> bool {
+        self.event_type.matches(event_type) && !self.named.iter().any(|named| named == event_type)
+    }
 }
 
 impl Question {
@@ -202,7 +210,11 @@ impl Question {
             let calls = by_event_type(&rules).filter(|(event_type, _)| *event_type == of);
             let inherited = calls.flat_map(|(_, rule)| rule.inherit.iter().cloned()).collect();
             let flows = flows(&rules, event_type);
-            Some(JobRule { event_type: Pattern(event_type.to_owned()), of, inherited, flows })
+            let named = match event_type.contains('*') {
+                true => keys::event_types(&rules).map(str::to_owned).collect(),
+                false => Vec::new(),
+            };
+            Some(JobRule { event_type: Pattern(event_type.to_owned()), named, of, inherited, flows })
         });
         jobs.collect()
     }

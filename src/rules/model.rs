@@ -1,5 +1,7 @@
 //! The model of a rule, which both languages, [TOML](super::toml) and [Rust](super::builder), fill.
 
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
+use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
@@ -166,6 +168,32 @@ impl Success {
     /// Success is a comparison of a field.
     pub(crate) fn is_compared(&self) -> bool {
         !matches!(self.test, SuccessTest::Bool | SuccessTest::ReturnMatches(_))
+    }
+}
+
+/// Such as `status below 500`.
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
+impl fmt::Display for Success {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = &self.field;
+        match &self.test {
+            SuccessTest::Bool => write!(f, "{field}"),
+            SuccessTest::Equals(value) => write!(f, "{field} = {value}"),
+            SuccessTest::ReturnMatches(text) => write!(f, "a returned {text:?}"),
+            SuccessTest::Within((least, most)) => {
+                write!(f, "{field}")?;
+                match least {
+                    Bound::Included(least) => write!(f, " at least {least}")?,
+                    Bound::Excluded(least) => write!(f, " above {least}")?,
+                    Bound::Unbounded => {}
+                }
+                match most {
+                    Bound::Included(most) => write!(f, " at most {most}"),
+                    Bound::Excluded(most) => write!(f, " below {most}"),
+                    Bound::Unbounded => Ok(()),
+                }
+            }
+        }
     }
 }
 

@@ -20,6 +20,7 @@ const RULES: &str = r#"
 [[rule]]
 span = "db.open"
 duration = "open_ms"
+error = "err_text"
 
 [[rule]]
 span = "db.*"
@@ -67,7 +68,7 @@ fn rows() -> Vec<Row> {
         ("db.query", json!({"took_ms": 30, "any_ms": 1, "good": false, "why": "lock", "table": "b"})),
         ("db.open", json!({"took_ms": 10, "open_ms": 50})),
         // Of a span that names its event type in a field.
-        ("db.open", json!({"duration_ms": 51})),
+        ("db.open", json!({"duration_ms": 51, "success": false, "err_text": "disk full"})),
         ("db.close", json!({"took_ms": 10, "close_ms": 20})),
         ("db.close", json!({"took_ms": 10, "rows_ms": 40})),
         ("db.insert", json!({"took_ms": 65, "insert_ms": 10})),
@@ -122,6 +123,7 @@ fn assert_figures(report: &Value) {
     }
     let query = event("db.query");
     assert_eq!((&query["success"]["n"], &query["reasons"][0]["code"]), (&2.into(), &"lock".into()));
+    assert_eq!(event("db.open")["reasons"][0]["code"], "disk full");
     let groups = |name: &str| {
         let groups = event(name)["groups"].as_array().expect("groups").iter();
         groups.map(|group| group["by"].clone()).collect::<Vec<_>>()

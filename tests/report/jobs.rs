@@ -75,10 +75,19 @@ async fn a_job_takes_over_within_five_minutes() {
 }
 
 #[tokio::test]
+async fn a_flow_that_never_ended_in_a_timeout_hands_over_too() {
+    let (started, summary) = ("inline_auto_assign.started", "auto_assign.summary");
+    let job = jobs(&[row(0, 1, started, "{}"), row(60, 1, summary, "{}"), row(0, 2, started, "{}")]).await;
+    let [flow] = job.flows.as_slice() else { panic!("{:?}", job.flows) };
+    assert_eq!((flow.timeouts.n, flow.timeouts.rate), (0, None));
+    assert_eq!((flow.handed_over.n, flow.handed_over.rate), (2, Some(0.5)));
+}
+
+#[tokio::test]
 async fn every_rule_that_collects_has_jobs() {
     let rules: Rules = r#"
         [[rule]]
-        span = ["line", "page", "item"]
+        span = ["line", "page", "item", "sync_item"]
 
         [[rule]]
         span = "import_lines"
@@ -104,6 +113,8 @@ async fn every_rule_that_collects_has_jobs() {
         row(1, 2, "import", r#"{"ms": 100, "pages": 2}"#),
         row(2, 3, "sync_up", r#"{"ms": 10, "items": 3}"#),
         row(3, 4, "sync_down", r#"{"ms": 10, "items": 5}"#),
+        // The rule before makes these.
+        row(4, 5, "sync_item", r#"{"duration_ms": 1}"#),
     ];
     let file = SqliteFile::new();
     let mut store = Sqlite::from_url(&file.url()).expect("readable").create_table(true);

@@ -8,22 +8,33 @@ use super::rows::named;
 use super::snapshot::Snapshot;
 use super::words::{Line, own};
 use crate::error::Error;
+use crate::report::keys::success_tests;
 use crate::report::observe::{ATTEMPTS, DURATION, Questions, SUCCESS};
+use crate::rules::Rules;
 use crate::store::read::Asked;
+
+/// In a log the rules judge the success, and in a database the recorder has done so.
+const JUDGED: &str = "success in logs";
 
 /// Event type → measurement → its keys. The first key that a row has counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FigureKeys(BTreeMap<String, BTreeMap<String, String>>);
 
 impl FigureKeys {
-    pub(super) fn new<'a>(questions: &Questions, event_types: impl Iterator<Item = &'a str>) -> Self {
+    /// `judging` has the rules by which the rows of a log are made.
+    pub(super) fn new<'a>(
+        questions: &Questions,
+        judging: Option<&Rules>,
+        event_types: impl Iterator<Item = &'a str>,
+    ) -> Self {
         let of = |event_type: &str| {
             let all = [("duration", DURATION), ("success", SUCCESS), ("attempts", ATTEMPTS)];
             let keys = all.map(|(name, place)| match questions.selection().asked.get(place) {
                 Some(Asked::Key(choice)) => (name.to_owned(), choice.keys(event_type).join(" or ")),
                 _ => (name.to_owned(), String::new()),
             });
-            keys.into_iter().filter(|(_, keys)| !keys.is_empty()).collect()
+            let judged = judging.map(|rules| (JUDGED.to_owned(), success_tests(rules, event_type)));
+            keys.into_iter().chain(judged).filter(|(_, keys)| !keys.is_empty()).collect()
         };
         Self(event_types.map(|event_type| (event_type.to_owned(), of(event_type))).collect())
     }
@@ -39,7 +50,10 @@ pub(super) fn check(before: &Snapshot, after: &Snapshot) -> Result<(), Error> {
         let key = |keys: &BTreeMap<String, String>, name: &str| {
             keys.get(name).map_or("no key".to_owned(), |keys| named(keys))
         };
-        let differs = |name: &&String| keys.get(*name) != others.get(*name);
+        let differs = |name: &&String| match (keys.get(*name), others.get(*name)) {
+            (None, _) | (_, None) if *name == JUDGED => false,
+            (one, other) => one != other,
+        };
         let Some(name) = keys.keys().chain(others.keys()).find(differs) else { continue };
         return Err(Error::config(format!(
             "the {name} of {} was read from {} before, and is read from {} after, because the rules differ: compare with the \

@@ -278,7 +278,11 @@ impl Compare {
         let mut side = collected.finish(experiment, self.short_window);
         let questions = Questions::new(&self.rules, Selection::default());
         let event_types = side.events.iter().filter(|event| event.by.is_empty());
-        let keys = FigureKeys::new(&questions, event_types.map(|event| event.event_type.as_str()));
+        let keys = FigureKeys::new(
+            &questions,
+            side.is_log.then_some(&self.rules),
+            event_types.map(|event| event.event_type.as_str()),
+        );
         side.keys = Some(keys);
         Ok(side)
     }

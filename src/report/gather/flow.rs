@@ -68,7 +68,8 @@ impl Flows {
 
     pub(super) fn figures(mut self) -> Vec<FlowFigures> {
         self.jobs.sort_unstable();
-        let flows = self.flows.into_iter().filter(|flow| flow.timeouts + flow.successes > 0);
+        let flows =
+            self.flows.into_iter().filter(|flow| flow.timeouts + flow.successes > 0 || !flow.rows.is_empty());
         flows.map(|flow| flow.figures(&self.jobs)).collect()
     }
 }

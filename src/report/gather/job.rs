@@ -60,7 +60,7 @@ impl Jobs {
     }
 
     pub(super) fn row(&mut self, row: &Observation<'_>) {
-        let job = self.0.iter().position(|tally| tally.rule.event_type.matches(row.event_type()));
+        let job = self.0.iter().position(|tally| tally.rule.is_job(row.event_type()));
         for (place, tally) in self.0.iter_mut().enumerate() {
             if job == Some(place) {
                 tally.job(row);
@@ -75,7 +75,7 @@ impl Jobs {
     /// Adds jobs that are rolled up.
     #[cfg(feature = "postgres")]
     pub(super) fn rolled(&mut self, event_type: &str, result: Option<String>, jobs: ResultTally) {
-        if let Some(tally) = self.0.iter_mut().find(|tally| tally.rule.event_type.matches(event_type)) {
+        if let Some(tally) = self.0.iter_mut().find(|tally| tally.rule.is_job(event_type)) {
             tally.tally(event_type, result.as_deref()).include(jobs);
         }
     }

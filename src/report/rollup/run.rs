@@ -257,7 +257,11 @@ impl fmt::Display for RolledHours {
         }
         if *undecided > 0 {
             let hours = count((*undecided, "hour"));
-            write!(f, " In {hours}, late rows do not count, because earlier rows are gone.")?;
+            write!(
+                f,
+                " In {hours}, late rows do not count, because earlier rows are gone. If all are back, delete the lines of the hour \
+                 from both tables, and run rollup --since that hour."
+            )?;
         }
         Ok(())
     }

@@ -78,7 +78,7 @@ impl<'a> HourTally<'a> {
         if !self.hours.contains(&hour) {
             return;
         }
-        let is_job = self.jobs.iter().any(|job| job.event_type.matches(row.event_type()));
+        let is_job = self.jobs.iter().any(|job| job.is_job(row.event_type()));
         self.key.clear();
         self.key.extend_from_slice(&hour.to_le_bytes());
         row.write_key(&mut self.key);

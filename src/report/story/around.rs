@@ -16,7 +16,7 @@ pub(super) fn jobs_around(rows: &[Timed], jobs: &[JobRule], row: &Timed) -> Vec<
 }
 
 fn is_around(around: &Timed, jobs: &[JobRule], row: &Timed) -> bool {
-    let Some(job) = jobs.iter().find(|job| job.event_type.matches(&around.row.event_type)) else {
+    let Some(job) = jobs.iter().find(|job| job.is_job(&around.row.event_type)) else {
         return false;
     };
     let own_events = job.event_type.0.rsplit_once('.').is_some_and(|(own, _)| {

@@ -32,7 +32,7 @@ impl Timed {
         let is_call = |row: &FoundRow| {
             row.outcome.is_some() || by_event_type(&rules).any(|(event_type, _)| event_type == row.event_type)
         };
-        let kind = if jobs.iter().any(|job| job.event_type.matches(&row.event_type)) {
+        let kind = if jobs.iter().any(|job| job.is_job(&row.event_type)) {
             RowKind::Job
         } else if is_call(&row) {
             RowKind::Call

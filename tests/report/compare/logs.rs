@@ -118,3 +118,33 @@ fn a_log_on_stdin_is_one_side() {
         );
     }
 }
+
+#[test]
+fn logs_whose_success_other_rules_judge_are_not_compared() {
+    let directory = TempDir::new().expect("a directory");
+    let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();
+    let line = |i: u64| {
+        format!(
+            "{{\"timestamp\":\"2026-11-{:02}T10:{:02}:00Z\",\"level\":\"INFO\",\"fields\":{{\"message\":\"close\",\"time.busy\":\"5ms\",\
+             \"time.idle\":\"1ms\"}},\"target\":\"app\",\"span\":{{\"name\":\"order\",\"status\":{}}},\"spans\":[]}}\n",
+            1 + i / 50,
+            i % 60,
+            if i.is_multiple_of(20) { 404 } else { 200 }
+        )
+    };
+    let [log, saved, strict, mild] = ["app.log", "saved.json", "strict.toml", "mild.toml"].map(path);
+    fs::write(&log, (0..700).map(line).collect::<String>()).expect("written");
+    for (file, below) in [(&strict, 400), (&mild, 500)] {
+        let rule =
+            format!("[[rule]]\nspan = \"order\"\nsuccess = {{ field = \"status\", below = {below} }}\n");
+        fs::write(file, rule).expect("written");
+    }
+    let save = run(&["baseline", "save", &saved, &log, "--rules", &strict]);
+    assert!(save.status.success(), "{save:?}");
+    let other = path("other.log");
+    fs::write(&other, (700..1400).map(line).collect::<String>()).expect("written");
+    let gate = [&saved, &other, "--gate", "success>=-5pt", "--rules"];
+    let told = "the success in logs of order was read from status below 400 before, and is read from status below 500 after";
+    assert_compared(&[&gate[..], &[&mild]].concat(), 2, told);
+    assert_compared(&[&gate[..], &[&strict]].concat(), 0, "holds");
+}
