@@ -128,6 +128,9 @@ pub struct Figures {
     pub reasons: Vec<Reason>,
 }
 
+/// Above this share of calls of unknown success, the known ones say nothing about all.
+pub(super) const MOST_UNKNOWN: f64 = 0.05;
+
 /// A part of a whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]

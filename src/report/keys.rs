@@ -141,7 +141,8 @@ fn makes(rules: &Rules, place: usize, event_type: &Pattern) -> bool {
 
 /// The key of a figure of the calls, which are those that the rule collects first.
 fn collected(rule: &RuleSpec, figure: Figure) -> Option<String> {
-    let of = &rule.collect.first()?.of;
-    let found = rule.collect.iter().find(|collect| collect.figure == figure && collect.of == *of);
+    // Such rows cannot be told from others.
+    let of = rule.collect.first().filter(|_| rule.event_type_field.is_none()).map(|first| &first.of)?;
+    let found = rule.collect.iter().find(|collect| collect.figure == figure && &collect.of == of);
     found.map(|collect| collect.key.clone())
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::gate::GateSpec;
 use super::snapshot::{SideFigures, Snapshot};
 use crate::error::Error;
+use crate::report::answer::MOST_UNKNOWN;
 use crate::report::compare::tally::SUCCESS;
 use crate::report::log::UnreadLines;
 use crate::report::stats::contrast::{Contrast, Judgement};
@@ -34,6 +35,8 @@ pub(in crate::report) struct Pair {
     pub(in crate::report) after: Option<Estimate>,
     /// Whether the side before differs from itself: every other day, part or run from the rest.
     pub(super) unsteady: bool,
+    /// The share of calls on each side whose success is not known; 0 for other figures.
+    pub(super) unknown: [f64; 2],
 }
 
 /// A gate on one event type.
@@ -49,9 +52,14 @@ impl Pair {
         Some(Contrast { before: self.before.as_ref()?, after: self.after.as_ref()? })
     }
 
+    /// Whether no change of it can be decided, however many calls there are.
+    fn decides_nothing(&self) -> bool {
+        self.unsteady || self.unknown.iter().any(|share| *share > MOST_UNKNOWN)
+    }
+
     pub(in crate::report) fn judgement(&self) -> Judgement {
         match self.contrast() {
-            Some(_) if self.unsteady => Judgement::NotEnoughData,
+            Some(_) if self.decides_nothing() => Judgement::NotEnoughData,
             Some(contrast) => contrast.judgement(self.metric != SUCCESS),
             None => Judgement::NotEnoughData,
         }
@@ -117,8 +125,10 @@ fn decide(gates: &mut [GateLine]) {
 
 /// The interval that the limit is held against. Without enough data it includes everything.
 pub(in crate::report) fn interval(gated: &GateLine, alpha: f64) -> Interval {
-    let Pair { before, after, unsteady, .. } = &gated.pair;
+    let Pair { before, after, unsteady, unknown, .. } = &gated.pair;
+    let needed = if gated.spec.is_change { &unknown[..] } else { &unknown[1..] };
     let decided = match (before, after) {
+        _ if needed.iter().any(|share| *share > MOST_UNKNOWN) => None,
         (_, Some(after)) if !gated.spec.is_change && after.can_decide() => Some(after.interval(alpha)),
         (Some(before), Some(after)) if gated.spec.is_change && !unsteady => {
             let contrast = Contrast { before, after };
@@ -144,7 +154,8 @@ impl GateLine {
             Limit::AtMost(limit) => (limit > 0.0, limit),
             Limit::AtLeast(limit) => (limit < 0.0, limit),
         };
-        let is_open = self.result == GateResult::Undecided && self.spec.is_change && !self.pair.unsteady;
+        let is_open =
+            self.result == GateResult::Undecided && self.spec.is_change && !self.pair.decides_nothing();
         if !is_open || !allows_no_change || !sides.iter().all(|side| side.has_enough_blocks()) {
             return None;
         }
@@ -176,11 +187,18 @@ fn pairs(before: &Snapshot, after: &Snapshot) -> Vec<Pair> {
                     before: sides.0,
                     after: sides.1,
                     unsteady: figure.is_some_and(|figure| figure.differs_from_itself()),
+                    unknown: [first, second].map(|side| unknown(side, metric)),
                 });
             }
         }
     }
     pairs
+}
+
+/// The share of rows that no success is known of, of those of an event type that has any.
+fn unknown(side: Option<&SideFigures>, metric: &str) -> f64 {
+    let figure = side.and_then(|event| Some((event.rows, event.figure(metric)?.n)));
+    figure.filter(|_| metric == SUCCESS).map_or(0.0, |(rows, known)| 1.0 - known as f64 / rows.max(1) as f64)
 }
 
 /// How many of the judgements say better or worse by chance alone.

@@ -368,7 +368,7 @@ fn compared(before: Snapshot, after: Snapshot, gates: &[GateSpec]) -> Result<Com
         )));
     }
     figure_keys::check(&before, &after)?;
-    if before.sketch.has_rows_of(&after.sketch) {
+    if before.sketch.has_rows_of(&after.sketch) || before.is_log_of(&after) {
         return Err(rows_in_common(&before.of, &after.of));
     }
     Compared::new(before, after, gates)

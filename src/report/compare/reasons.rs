@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::compared::{Compared, GateLine, Pair, interval};
 use super::words::{Line, foreign, own, range, values};
+use crate::report::answer::MOST_UNKNOWN;
 use crate::report::stats::blocks::TimeBlocks;
 use crate::report::stats::estimate::Estimate;
 use crate::report::stats::gates::{GateResult, Limit};
@@ -18,6 +19,9 @@ pub(in crate::report) fn why(gated: &GateLine) -> String {
     let reasons = too_few(gated);
     if !reasons.is_empty() {
         return reasons.join("; ");
+    }
+    if let Some(unknown) = unknown(&gated.pair) {
+        return unknown;
     }
     match no_ratio(&gated.pair) {
         Some(no_ratio) => format!("{no_ratio}: write a limit for the value after"),
@@ -77,8 +81,28 @@ pub(super) fn why_no_change(pair: &Pair) -> Option<String> {
     match (&pair.before, &pair.after) {
         (None, _) => Some("no values before".to_owned()),
         (_, None) => Some("no values after".to_owned()),
-        _ => no_ratio(pair),
+        _ => unknown(pair).or_else(|| no_ratio(pair)),
     }
+}
+
+/// How many calls have no known success, if they are too many for a share to say something.
+fn unknown(pair: &Pair) -> Option<String> {
+    let sides = ["before", "after"].into_iter().zip(pair.unknown);
+    let much: Vec<_> = sides.filter(|(_, share)| *share > MOST_UNKNOWN).collect();
+    let text = |(name, share): &(&str, f64)| format!("of {:.0}% of the calls {name}", share * 100.0);
+    let sides: Vec<_> = much.iter().map(text).collect();
+    (!much.is_empty()).then(|| format!("the success {} is not known", sides.join(" and ")))
+}
+
+/// On whole event types.
+pub(super) fn unknown_lines(compared: &Compared) -> Vec<Line> {
+    let pairs = compared.pairs.iter().filter(|pair| pair.by.is_empty());
+    let line = |pair: &Pair| {
+        let unknown = unknown(pair)?;
+        let remedy = "These calls are in no share: record it, or write silent in their rule.";
+        Some(vec![own("Of ".to_owned()), foreign(&pair.event_type), own(format!(", {unknown}. {remedy}"))])
+    };
+    pairs.filter_map(line).collect()
 }
 
 /// Which side has no value above 0. `None` if the change is known.

@@ -9,7 +9,7 @@ use super::figure_keys::unknown_keys_line;
 use super::mix;
 use super::mix_lines::mix_lines;
 use super::overlay::overlays;
-use super::reasons::{no_ratio_lines, why, why_no_change};
+use super::reasons::{no_ratio_lines, unknown_lines, why, why_no_change};
 use super::shown::{loudest, shown, title, ungrouped_lines};
 use super::snapshot::{SavedFigure, SideFigures, Snapshot};
 use super::tally::SUCCESS;
@@ -111,6 +111,7 @@ pub(in crate::report) fn lines(compared: &Compared) -> Vec<Line> {
     lines.extend(kinds_line(compared));
     lines.extend(unknown_keys_line(&compared.before, &compared.after));
     lines.extend(no_ratio_lines(compared));
+    lines.extend(unknown_lines(compared));
     lines.extend(ungrouped_lines(compared));
     lines.extend(mix_lines(compared));
     lines.extend(worse_group_lines(compared));

@@ -150,6 +150,25 @@ impl Snapshot {
         }
     }
 
+    /// Whether both come from the same log, whose rows have no ids: every number is equal, and every value is within the
+    /// resolution of a saved one.
+    pub(super) fn is_log_of(&self, other: &Self) -> bool {
+        let is_same = |(one, other): (&SideFigures, &SideFigures)| {
+            let figures = one.figures.iter().zip(&other.figures);
+            (&one.event_type, &one.by, one.rows, one.units)
+                == (&other.event_type, &other.by, other.rows, other.units)
+                && figures.clone().all(|(one, other)| one.n == other.n)
+                && figures
+                    .clone()
+                    .all(|(one, other)| (one.value - other.value).abs() <= 0.01 * one.value.abs())
+        };
+        self.is_log
+            && other.is_log
+            && (self.rows, &self.first, &self.last) == (other.rows, &other.first, &other.last)
+            && self.events.len() == other.events.len()
+            && self.events.iter().zip(&other.events).all(is_same)
+    }
+
     /// The number of its rows, their time, and whether their days are enough to decide.
     pub fn summary(&self) -> String {
         let Self { of, first, last, rows, blocks, .. } = self;

@@ -68,8 +68,12 @@ impl Flows {
 
     pub(super) fn figures(mut self) -> Vec<FlowFigures> {
         self.jobs.sort_unstable();
-        let flows =
-            self.flows.into_iter().filter(|flow| flow.timeouts + flow.successes > 0 || !flow.rows.is_empty());
+        let has_bookings = !self.jobs.is_empty();
+        let flows = self.flows.into_iter().filter(|flow| match flow.rows.is_empty() {
+            true => flow.timeouts + flow.successes > 0,
+            // Jobs without bookings do not belong to the flow.
+            false => has_bookings,
+        });
         flows.map(|flow| flow.figures(&self.jobs)).collect()
     }
 }

@@ -11,7 +11,7 @@ use super::line::{FieldMap, LogLine, Span, SpanPath, is_same};
 use super::reports::{CallReport, MOST_PENDING, Reports};
 use crate::outcome::Outcome;
 use crate::rules::Rules;
-use crate::rules::model::{Figure, MatchKind, Nest, RuleSpec, SuccessTest};
+use crate::rules::model::{Figure, MatchKind, Nest, RuleSpec, Silent, SuccessTest};
 use crate::rules::reason::NO_CODE;
 use crate::store::read::ReadRow;
 
@@ -21,9 +21,9 @@ pub(super) struct Calls {
     reports: Reports,
     /// The calls that ended within spans that collect them.
     ended: VecDeque<Ended>,
-    /// The names of spans that have reported a success or a returned value before.
-    reporting: HashSet<String>,
-    /// Calls that reported nothing, until another call of their name does.
+    /// The names and targets of spans that have reported a success or a returned value before.
+    reporting: HashSet<(String, Option<String>)>,
+    /// Calls that reported nothing, until another call of their name and target does.
     silent: Vec<Call>,
     alone: u64,
 }
@@ -43,6 +43,13 @@ struct Call {
     span: Span,
     parents: SpanPath,
     ms: f64,
+}
+
+impl Call {
+    /// Functions of several modules may have one name.
+    fn name(&self) -> (String, Option<String>) {
+        (self.span.name.clone(), self.target.clone())
+    }
 }
 
 /// How a call ended.
@@ -109,7 +116,7 @@ impl Calls {
     pub(super) fn finish(&mut self, each: &mut dyn FnMut(&ReadRow)) {
         for call in std::mem::take(&mut self.silent) {
             let end =
-                if self.reporting.contains(&call.span.name) { CallEnd::CANCELLED } else { CallEnd::UNKNOWN };
+                if self.reporting.contains(&call.name()) { CallEnd::CANCELLED } else { CallEnd::UNKNOWN };
             each(&self.row(call, end));
         }
     }
@@ -209,7 +216,7 @@ impl Calls {
         self.rules.iter().find(names).cloned()
     }
 
-    /// Decides as the ledger does; `None` if only another call of that name can tell. A log does not tell a panic from a
+    /// Decides as the ledger does; `None` if only another call of that name and target can tell. A log does not tell a panic from a
     /// call that was dropped.
     fn end(&mut self, call: &Call, reports: Vec<CallReport>) -> Option<CallEnd> {
         let Call { rule, span, .. } = call;
@@ -222,7 +229,7 @@ impl Calls {
         let has_returned = reports.iter().any(|report| matches!(report, CallReport::Returned(_)));
         let has_reported = has_returned || success.is_some() || span.fields.contains_key("result");
         if has_reported {
-            self.reporting.insert(span.name.clone());
+            self.reporting.insert(call.name());
         }
         Some(match (error, success) {
             (Some(error), _) => CallEnd { outcome: Outcome::Error, success: Some(false), error: Some(error) },
@@ -230,8 +237,13 @@ impl Calls {
             (None, None) if has_reported => {
                 CallEnd { outcome: Outcome::Ok, success: Some(true), error: None }
             }
-            _ if self.reporting.contains(&span.name) => CallEnd::CANCELLED,
-            _ => return None,
+            _ => match rule.silent {
+                Some(Silent::Ok) => CallEnd { outcome: Outcome::Ok, success: Some(true), error: None },
+                Some(Silent::Cancelled) => CallEnd::CANCELLED,
+                Some(Silent::Unknown) => CallEnd::UNKNOWN,
+                None if self.reporting.contains(&call.name()) => CallEnd::CANCELLED,
+                None => return None,
+            },
         })
     }
 

@@ -7,7 +7,10 @@ use std::fmt::{self, Write};
 
 pub(super) use self::job::whole;
 use self::unit::{duration_or_none, range, rate};
-use super::answer::{EventFigures, Figures, GroupFigures, Report, RolledUp, Share, Spread, moment_text};
+use super::answer::{
+    EventFigures, Figures, GroupFigures, MOST_UNKNOWN, Report, RolledUp, Share, Spread, moment_text,
+};
+use super::escape;
 use super::grid::{Grid, NONE};
 use crate::escape::visible_json;
 
@@ -19,7 +22,7 @@ const MOST_GROUPS: usize = 100;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", heading(self))?;
+        writeln!(f, "{}", heading(self, escape::text))?;
         for table in tables(self) {
             writeln!(f)?;
             table.text(f, f.alternate())?;
@@ -31,7 +34,7 @@ impl fmt::Display for Report {
 impl Report {
     /// The same tables in Markdown.
     pub fn to_markdown(&self) -> String {
-        let mut out = format!("## Report\n\n{}\n", heading(self));
+        let mut out = format!("## Report\n\n{}\n", heading(self, escape::markdown));
         for table in tables(self) {
             out.push('\n');
             // Writing to a String cannot fail.
@@ -48,7 +51,7 @@ impl Report {
     }
 }
 
-fn heading(report: &Report) -> String {
+fn heading(report: &Report, escaped: fn(&str) -> String) -> String {
     let mut out = period(report);
     if report.is_empty() {
         out.push_str("\n\n");
@@ -58,11 +61,25 @@ fn heading(report: &Report) -> String {
         // Writing to a String cannot fail.
         write!(out, "\n\n{rollup}").ok();
     }
-    for sentence in [later_rows(report.later), unreadable_rows(report.unreadable)].into_iter().flatten() {
+    let rows = [later_rows(report.later), unreadable_rows(report.unreadable)].into_iter().flatten();
+    for sentence in rows.chain(report.events.iter().filter_map(|event| unknown_success(event, escaped))) {
         // Writing to a String cannot fail.
         write!(out, "\n\n{sentence}").ok();
     }
     out
+}
+
+/// `None` if nearly all are known, or no call has a success.
+fn unknown_success(event: &EventFigures, escaped: fn(&str) -> String) -> Option<String> {
+    let (known, calls) = (event.figures.success.n, event.figures.calls);
+    let share = 1.0 - known as f64 / calls.max(1) as f64;
+    let name = escaped(&event.event_type);
+    (known > 0 && share > MOST_UNKNOWN).then(|| {
+        format!(
+            "Of {name}, the success of {:.0}% of the calls is not known: they are in no share.",
+            share * 100.0
+        )
+    })
 }
 
 /// `None` if there are none.

@@ -148,3 +148,57 @@ fn logs_whose_success_other_rules_judge_are_not_compared() {
     assert_compared(&[&gate[..], &[&mild]].concat(), 2, told);
     assert_compared(&[&gate[..], &[&strict]].concat(), 0, "holds");
 }
+
+/// A log of two weeks with 50 calls a day, of which some report an error and the others nothing.
+fn log_of_errors(first_day: u64, fails: impl Fn(u64) -> bool) -> String {
+    let line = |i: u64| {
+        let time = format!("2026-11-{:02}T10:{:02}:00Z", first_day + i / 50, i % 50);
+        let span = format!(
+            "\"target\":\"app\",\"span\":{{\"name\":\"order\",\"id\":{i}}},\"spans\":[{{\"name\":\"order\",\"id\":{i}}}]"
+        );
+        let error = format!(
+            "{{\"timestamp\":\"{time}\",\"level\":\"ERROR\",\"fields\":{{\"error\":\"boom\"}},{span}}}\n"
+        );
+        let close = format!(
+            "{{\"timestamp\":\"{time}\",\"level\":\"INFO\",\"fields\":{{\"message\":\"close\",\"time.busy\":\"{}ms\",\
+             \"time.idle\":\"1ms\"}},{span}}}\n",
+            5 + i % 7
+        );
+        if fails(i) { error + &close } else { close }
+    };
+    (0..350).map(line).collect()
+}
+
+#[test]
+fn a_success_that_most_calls_do_not_report_decides_nothing() {
+    let directory = TempDir::new().expect("a directory");
+    let [before, after, rules] = ["before.log", "after.log", "rules.toml"]
+        .map(|name| directory.path().join(name).to_str().expect("UTF-8").to_owned());
+    fs::write(&before, log_of_errors(1, |i| i.is_multiple_of(8))).expect("written");
+    fs::write(&after, log_of_errors(8, |i| i.is_multiple_of(2))).expect("written");
+    let gate = [before.as_str(), &after, "--gate", "success>=-1pt"];
+    let told = "the success of 87% of the calls before and of 50% of the calls after is not known";
+    assert_compared(&gate, 2, told);
+    assert_compared(&[&before, &after, "--gate", "success>=1%"], 2, told);
+    let report = run(&["report", "--from-log", &before]);
+    let text = String::from_utf8(report.stdout).expect("UTF-8");
+    assert!(text.contains("Of order, the success of 87% of the calls is not known"), "{text}");
+    // The rule says that such a call returns.
+    fs::write(&rules, "[[rule]]\nspan = \"order\"\nsilent = \"ok\"\n").expect("written");
+    let known = [&gate[..], &["--rules", &rules]].concat();
+    assert_compared(&known, 1, "broken");
+}
+
+#[test]
+fn the_same_log_is_no_other_side() {
+    let directory = TempDir::new().expect("a directory");
+    let [log, copy, saved] = ["app.log", "copy.log", "saved.json"]
+        .map(|name| directory.path().join(name).to_str().expect("UTF-8").to_owned());
+    for path in [&log, &copy] {
+        fs::write(path, log_of_errors(1, |i| i.is_multiple_of(8))).expect("written");
+    }
+    assert!(run(&["baseline", "save", &saved, &log]).status.success());
+    for before in [&copy, &saved] {
+        assert_compared(&[before, &log, "--gate", "p95<=+10%"], 2, "have rows in common");
+    }
+}

@@ -210,3 +210,24 @@ fn a_row_by_copy_has_its_backslashes_twice() {
         assert_eq!(rows_of(line.as_bytes(), &["a"]), (expected.clone(), 0), "{line}");
     }
 }
+
+/// One of two functions of the same name reports what it returns.
+#[test]
+fn a_function_of_another_module_is_not_judged_by_its_namesake() {
+    let line = |target: &str, fields: &Value| {
+        json!({"timestamp": "2026-11-20T10:00:00Z", "level": "INFO", "target": target, "fields": fields,
+               "span": {"name": "load"}, "spans": [{"name": "load"}]})
+    };
+    let close = json!({"message": "close", "time.busy": "1ms", "time.idle": "1ms"});
+    let log = [
+        line("app::a", &json!({"return": "1"})),
+        line("app::a", &close),
+        line("app::a", &close),
+        line("app::b", &close),
+    ];
+    let log = log.map(|line| format!("{line}\n")).concat();
+    let (mut rows, unread) = rows_of(log.as_bytes(), &["outcome"]);
+    rows.sort();
+    let expected = table(&json!([["load", "cancelled"], ["load", "ok"], ["load", "unknown"]]));
+    assert_eq!((rows, unread), (expected, 0));
+}
