@@ -28,7 +28,7 @@ pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<LogLine, &'stati
     if !names_span && is_close(&fields) {
         return Err("it does not name the span that closes: leave out .with_current_span(false)");
     }
-    of_event(at, target, spans, &fields)
+    of_event(at, target, spans, fields)
 }
 
 /// Each line of the `fmt` layer has at least one of these keys, also with options switched off.

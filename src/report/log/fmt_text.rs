@@ -54,7 +54,7 @@ pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<LogLine, &'stati
         };
     }
     let event = if dialect.lacks_targets { self::target(rest, false).1 } else { event };
-    reported(spans, event, level, dialect)
+    reported(target, spans, event, level, dialect)
 }
 
 /// The beginning of the event that says that a span closes.
@@ -91,12 +91,19 @@ fn closed(
 }
 
 /// `#[instrument(err, ret)]` writes events with one field and no message.
-fn reported(spans: SpanPath, event: &str, level: &str, dialect: &Dialect) -> Result<LogLine, &'static str> {
+fn reported(
+    target: Option<String>,
+    spans: SpanPath,
+    event: &str,
+    level: &str,
+    dialect: &Dialect,
+) -> Result<LogLine, &'static str> {
     let (key, text) = event.split_once('=').unwrap_or_default();
     if !["error", "return"].contains(&key) {
         return match event {
             "close" => Err(NO_TIMES),
-            _ => hidden_close(event).map_or(Ok(LogLine::Within { spans }), Err),
+            _ => hidden_close(event)
+                .map_or_else(|| Ok(LogLine::Within { target, spans, fields: fields(event) }), Err),
         };
     }
     let places: Vec<_> = places(event).into_iter().skip(1).collect();

@@ -30,15 +30,17 @@ pub(super) enum LogLine {
     /// The function in the innermost span has returned.
     Returned { spans: SpanPath, value: EventText },
     /// Any other event in a span.
-    Within { spans: SpanPath },
+    Within { target: Option<String>, spans: SpanPath, fields: FieldMap },
     /// Any other line.
     Other,
 }
 
-/// The only value of an event.
+/// What an event says of its call.
 #[derive(Debug, PartialEq)]
 pub(super) enum EventText {
     Exact(String),
+    /// Fields that a rule may take.
+    Fields(FieldMap),
     /// All text after the key, which more fields of the event may end.
     Loose {
         text: String,
@@ -79,14 +81,14 @@ pub(super) fn of_event(
     at: Option<Timestamp>,
     target: Option<String>,
     spans: SpanPath,
-    fields: &FieldMap,
+    fields: FieldMap,
 ) -> Result<LogLine, &'static str> {
     let text = |key: &str| match fields.get(key)? {
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
     };
     if spans.is_empty() {
-        return if is_close(fields) { Err(NO_NAME) } else { Ok(LogLine::Other) };
+        return if is_close(&fields) { Err(NO_NAME) } else { Ok(LogLine::Other) };
     }
     if text("message").as_deref() == Some("close") {
         let times = text("time.busy").zip(text("time.idle")).ok_or("it has no time.busy and time.idle")?;
@@ -97,7 +99,7 @@ pub(super) fn of_event(
     Ok(match (fields.len(), text("error"), text("return")) {
         (1, Some(error), _) => LogLine::Failed { spans, error: EventText::Exact(error) },
         (1, _, Some(value)) => LogLine::Returned { spans, value: EventText::Exact(value) },
-        _ => LogLine::Within { spans },
+        _ => LogLine::Within { target, spans, fields },
     })
 }
 

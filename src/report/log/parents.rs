@@ -24,9 +24,9 @@ impl Parents {
                 let (spans, is_alone) = self.around(spans);
                 LogLine::Closed { at, target, spans, took, is_alone }
             }
-            LogLine::Within { spans } => {
+            LogLine::Within { target, spans, fields } => {
                 self.note(&spans);
-                LogLine::Within { spans }
+                LogLine::Within { target, spans, fields }
             }
             LogLine::Failed { spans, error } => {
                 self.note(&spans);

@@ -13,6 +13,17 @@ pub(super) const MOST_PENDING: usize = 10_000;
 pub(super) enum CallReport {
     Failed(String),
     Returned(String),
+    /// The fields of an event.
+    Told(FieldMap),
+}
+
+impl CallReport {
+    pub(super) fn fields(&self) -> FieldMap {
+        match self {
+            Self::Told(fields) => fields.clone(),
+            Self::Failed(_) | Self::Returned(_) => FieldMap::new(),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -99,6 +110,7 @@ impl PendingReport {
         }
         match &self.text {
             EventText::Exact(text) => Some(text),
+            EventText::Fields(_) => Some(""),
             EventText::Loose { text, splits, .. } if splits.is_empty() => Some(text),
             EventText::Loose { text, splits, .. } => {
                 let now = &closed?.fields;
@@ -114,6 +126,9 @@ impl PendingReport {
     /// The report, and whether it is doubtful. An event with several fields looks like an error that has `key=` in its text:
     /// only such an error has no quotes, and the level of errors.
     fn read(&self, text: &str) -> Option<(CallReport, bool)> {
+        if let EventText::Fields(fields) = &self.text {
+            return Some((CallReport::Told(fields.clone()), false));
+        }
         let EventText::Loose { is_error, .. } = self.text else {
             let text = text.to_owned();
             let report = if self.has_failed { CallReport::Failed(text) } else { CallReport::Returned(text) };

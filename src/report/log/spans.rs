@@ -7,11 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::line::{FieldMap, LogLine, Span, SpanPath, is_same};
+use super::line::{EventText, FieldMap, LogLine, Span, SpanPath, is_same};
 use super::reports::{CallReport, MOST_PENDING, Reports};
 use crate::outcome::Outcome;
 use crate::rules::Rules;
-use crate::rules::model::{Figure, MatchKind, Nest, RuleSpec, Silent, SuccessTest};
+use crate::rules::model::{Figure, MatchKind, Nest, Pattern, RuleSpec, Silent, SuccessTest, Take, TakeFrom};
 use crate::rules::reason::NO_CODE;
 use crate::store::read::ReadRow;
 
@@ -90,7 +90,21 @@ impl Calls {
                 self.note_alone(&spans, target.as_deref(), is_alone);
                 self.close(at, target, spans, took, each);
             }
-            LogLine::Rows(_) | LogLine::Within { .. } | LogLine::Other => {}
+            LogLine::Within { target, spans, fields } => self.note_fields(target.as_deref(), spans, fields),
+            LogLine::Rows(_) | LogLine::Other => {}
+        }
+    }
+
+    /// Keeps the fields of an event that a rule of the span takes.
+    fn note_fields(&mut self, target: Option<&str>, spans: SpanPath, fields: FieldMap) {
+        let Some(span) = spans.last() else { return };
+        let is_named = |rule: &&Arc<RuleSpec>| rule.matches.names.iter().any(|name| name.matches(&span.name));
+        let takes = self.rules.iter().filter(is_named).flat_map(|rule| &rule.takes);
+        let names: Vec<_> =
+            takes.filter(|take| takes_from(take, target)).flat_map(|take| &take.fields).collect();
+        let taken: FieldMap = fields.into_iter().filter(|(name, _)| names.contains(&name)).collect();
+        if !taken.is_empty() {
+            self.reports.add(spans, false, EventText::Fields(taken));
         }
     }
 
@@ -130,8 +144,11 @@ impl Calls {
         each: &mut dyn FnMut(&ReadRow),
     ) {
         let reports = self.reports.take(&spans);
-        let Some(span) = spans.pop() else { return };
+        let Some(mut span) = spans.pop() else { return };
         let rule = self.rule_of(&span, target.as_deref());
+        if rule.as_ref().is_some_and(|rule| !rule.takes.is_empty()) {
+            span.fields.extend(reports.iter().flat_map(CallReport::fields));
+        }
         let Some(event_type) = event_type(rule.as_deref(), &span) else { return };
         let ms = (took.as_secs_f64() * 1e6).round() / 1e3;
         let call = Call {
@@ -206,12 +223,7 @@ impl Calls {
             let matches = &rule.matches;
             matches.names.iter().any(|name| name.matches(&span.name))
                 && matches.fields.iter().all(|field| span.fields.contains_key(field))
-                && matches.target.as_ref().is_none_or(|pattern| {
-                    target.is_some_and(|target| {
-                        let above = target.match_indices("::").map(|(at, _)| &target[..at]);
-                        above.chain([target]).any(|path| pattern.matches(path))
-                    })
-                })
+                && matches.target.as_ref().is_none_or(|pattern| is_below(target, pattern))
         };
         self.rules.iter().find(names).cloned()
     }
@@ -223,7 +235,7 @@ impl Calls {
         let success = recorded_success(rule, span, &reports);
         let error = reports.iter().find_map(|report| match report {
             CallReport::Failed(error) => Some(error.clone()),
-            CallReport::Returned(_) => None,
+            CallReport::Returned(_) | CallReport::Told(_) => None,
         });
         // A function with `err` alone reports nothing when it succeeds.
         let has_returned = reports.iter().any(|report| matches!(report, CallReport::Returned(_)));
@@ -272,6 +284,19 @@ impl Calls {
             context.insert(collect.key.clone(), figure);
         }
     }
+}
+
+/// Whether a target has that name, or is in a module of that name.
+fn is_below(target: Option<&str>, pattern: &Pattern) -> bool {
+    target.is_some_and(|target| {
+        let above = target.match_indices("::").map(|(at, _)| &target[..at]);
+        above.chain([target]).any(|path| pattern.matches(path))
+    })
+}
+
+/// A log does not tell the names of events.
+fn takes_from(take: &Take, target: Option<&str>) -> bool {
+    matches!(&take.from, TakeFrom::Target(pattern) if is_below(target, pattern))
 }
 
 /// The values that the rule measures, and the fields.
@@ -336,7 +361,7 @@ fn recorded_success(rule: &RuleSpec, span: &Span, reports: &[CallReport]) -> Opt
         SuccessTest::Equals(wanted) => Some(own()? == wanted),
         SuccessTest::ReturnMatches(text) => reports.iter().find_map(|report| match report {
             CallReport::Returned(value) => Some(value.contains(text.as_str())),
-            CallReport::Failed(_) => None,
+            CallReport::Failed(_) | CallReport::Told(_) => None,
         }),
     }
 }

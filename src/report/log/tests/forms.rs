@@ -231,3 +231,33 @@ fn a_function_of_another_module_is_not_judged_by_its_namesake() {
     let expected = table(&json!([["load", "cancelled"], ["load", "ok"], ["load", "unknown"]]));
     assert_eq!((rows, unread), (expected, 0));
 }
+
+/// As the default `TraceLayer` of tower-http writes it. The built-in rule takes the status from the event.
+#[test]
+fn a_request_has_the_fields_that_its_rule_takes_from_events() {
+    let line = |target: &str, level: &str, fields: &Value| {
+        let span = json!({"name": "request", "method": "GET", "uri": "/a"});
+        json!({"timestamp": "2026-11-20T10:00:00Z", "level": level, "target": target, "fields": fields, "span": span, "spans": [span]})
+    };
+    let response = json!({"message": "finished processing request", "latency": "3 ms", "status": 503});
+    let close = json!({"message": "close", "time.busy": "1ms", "time.idle": "1ms"});
+    let json = [
+        line("tower_http::trace::on_response", "DEBUG", &response),
+        line("app", "INFO", &json!({"message": "another", "status": 1})),
+        line("tower_http::trace::make_span", "DEBUG", &close),
+    ];
+    let span = "request{method=GET uri=/a}:";
+    let text = [
+        format!(
+            "2026-11-20T10:00:00Z DEBUG {span} tower_http::trace::on_response: finished processing request latency=3 ms status=503"
+        ),
+        format!("2026-11-20T10:00:00Z  INFO {span} app: another status=1"),
+        format!(
+            "2026-11-20T10:00:00Z DEBUG {span} tower_http::trace::make_span: close time.busy=1ms time.idle=1ms"
+        ),
+    ];
+    for log in [json.map(|line| line.to_string()).join("\n"), text.join("\n")] {
+        let read = rows_of(log.as_bytes(), &["status", "success"]);
+        assert_eq!(read, (table(&json!([["http.request", "503", "false"]])), 0), "{log}");
+    }
+}
