@@ -35,7 +35,7 @@ pub(super) enum LogLine {
     Other,
 }
 
-/// What an event says of its call.
+/// A report of a call, or fields for its row.
 #[derive(Debug, PartialEq)]
 pub(super) enum EventText {
     Exact(String),

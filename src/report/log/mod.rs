@@ -5,6 +5,7 @@ mod dialect;
 mod fmt_json;
 mod fmt_text;
 mod input;
+mod judge;
 mod line;
 mod moment;
 mod older;

@@ -7,11 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::judge::{event_type, is_below, recorded_success, takes_from};
 use super::line::{EventText, FieldMap, LogLine, Span, SpanPath, is_same};
 use super::reports::{CallReport, MOST_PENDING, Reports};
 use crate::outcome::Outcome;
 use crate::rules::Rules;
-use crate::rules::model::{Figure, MatchKind, Nest, Pattern, RuleSpec, Silent, SuccessTest, Take, TakeFrom};
+use crate::rules::model::{Figure, MatchKind, Nest, RuleSpec, Silent};
 use crate::rules::reason::NO_CODE;
 use crate::store::read::ReadRow;
 
@@ -286,19 +287,6 @@ impl Calls {
     }
 }
 
-/// Whether a target has that name, or is in a module of that name.
-fn is_below(target: Option<&str>, pattern: &Pattern) -> bool {
-    target.is_some_and(|target| {
-        let above = target.match_indices("::").map(|(at, _)| &target[..at]);
-        above.chain([target]).any(|path| pattern.matches(path))
-    })
-}
-
-/// A log does not tell the names of events.
-fn takes_from(take: &Take, target: Option<&str>) -> bool {
-    matches!(&take.from, TakeFrom::Target(pattern) if is_below(target, pattern))
-}
-
 /// The values that the rule measures, and the fields.
 fn context(call: &Call, around: &[Span], end: &CallEnd) -> FieldMap {
     let Call { rule, span, .. } = call;
@@ -331,39 +319,6 @@ fn context(call: &Call, around: &[Span], end: &CallEnd) -> FieldMap {
     }
     add_fields(rule, span, around, &mut context);
     context
-}
-
-/// `None` if the span says that it makes no row.
-fn event_type(rule: Option<&RuleSpec>, span: &Span) -> Option<String> {
-    let Some(rule) = rule else { return Some(span.name.clone()) };
-    match rule.event_type_field.as_ref().map(|field| span.fields.get(field)) {
-        Some(Some(Value::Bool(false))) => None,
-        Some(Some(Value::String(text))) => Some(text.clone()),
-        _ => Some(rule.event_type.as_deref().unwrap_or(&span.name).to_owned()),
-    }
-}
-
-fn recorded_success(rule: &RuleSpec, span: &Span, reports: &[CallReport]) -> Option<bool> {
-    let own = || {
-        let fields = [Some(&rule.success.field), rule.keys.success.as_ref()].into_iter().flatten();
-        fields.filter_map(|field| span.fields.get(field)).next()
-    };
-    match &rule.success.test {
-        SuccessTest::Bool => match own()? {
-            Value::Bool(success) => Some(*success),
-            Value::String(text) => text.parse().ok(),
-            _ => None,
-        },
-        SuccessTest::Within(range) => {
-            let number = own()?.as_f64()?;
-            Some(std::ops::RangeBounds::contains(range, &number))
-        }
-        SuccessTest::Equals(wanted) => Some(own()? == wanted),
-        SuccessTest::ReturnMatches(text) => reports.iter().find_map(|report| match report {
-            CallReport::Returned(value) => Some(value.contains(text.as_str())),
-            CallReport::Failed(_) | CallReport::Told(_) => None,
-        }),
-    }
 }
 
 /// The fields of the span, those it inherits, and the constants of the rule.
