@@ -61,16 +61,12 @@ pub(super) fn success_tests(rules: &Rules, event_type: &str) -> String {
 
 /// A call that ends with an error has the error's text, also where its rule names no key for a reason.
 fn reason(rules: &Rules) -> Asked {
-    let texts = ["reason", "error"];
-    let keys = keys(
-        rules,
-        |rule| {
-            let own = rule.keys.reason.iter().chain(&rule.keys.error).cloned();
-            own.chain(texts.map(str::to_owned)).collect()
-        },
-        &texts,
-    );
-    Asked::Key(keys)
+    let [reason, error] = ["reason", "error"];
+    let own = |rule: &RuleSpec| {
+        let reasons = rule.keys.reason.iter().cloned().chain([reason.to_owned()]);
+        reasons.chain(rule.keys.error.clone()).chain([error.to_owned()]).collect()
+    };
+    Asked::Key(keys(rules, own, &[reason, error]))
 }
 
 /// The keys of the rows that rules make, by event type, and those of all other rows. Rules that make the same event type have

@@ -165,6 +165,7 @@ impl Snapshot {
         self.is_log
             && other.is_log
             && (self.rows, &self.first, &self.last) == (other.rows, &other.first, &other.last)
+            && self.losses == other.losses
             && self.events.len() == other.events.len()
             && self.events.iter().zip(&other.events).all(is_same)
     }
