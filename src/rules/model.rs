@@ -307,7 +307,7 @@ impl Pattern {
         !self.0.contains('*')
     }
 
-    /// Whether names may fit both patterns. What stands between the first and the last `*` is not compared.
+    /// Whether a name may fit both patterns. The text between the first and the last `*` is not compared.
     #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
     pub(crate) fn may_overlap(&self, other: &Self) -> bool {
         let ends = |pattern: &Self| {

@@ -22,7 +22,7 @@ use crate::stalls::Stalls;
 use crate::wait::{pause, until};
 use support::Cluster;
 
-/// By then everything is in the table after the trouble is over, on a machine that is busy; on an idle one it takes 30 s at most.
+/// Everything is in the table so soon after the trouble is over, also on a busy machine. An idle one takes 30 s at most.
 pub(crate) const DRAINED_WITHIN: Duration = Duration::from_mins(10);
 /// How long normal life is watched.
 const CALM: Duration = Duration::from_millis(500);

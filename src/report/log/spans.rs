@@ -229,8 +229,8 @@ impl Calls {
         self.rules.iter().find(names).cloned()
     }
 
-    /// Decides as the ledger does; `None` if only another call of that name and target can tell. A log does not tell a panic from a
-    /// call that was dropped.
+    /// Decides as the ledger does; `None` if only another call of that name and target can tell. A log does not tell a panic
+    /// from a call that was dropped.
     fn end(&mut self, call: &Call, reports: Vec<CallReport>) -> Option<CallEnd> {
         let Call { rule, span, .. } = call;
         let success = recorded_success(rule, span, &reports);

@@ -149,7 +149,7 @@ fn logs_whose_success_other_rules_judge_are_not_compared() {
     assert_compared(&[&gate[..], &[&strict]].concat(), 0, "holds");
 }
 
-/// A log of two weeks with 50 calls a day, of which some report an error and the others nothing.
+/// A log of a week with 50 calls a day. Some report an error, and the others nothing.
 fn log_of_errors(first_day: u64, fails: impl Fn(u64) -> bool) -> String {
     let line = |i: u64| {
         let time = format!("2026-11-{:02}T10:{:02}:00Z", first_day + i / 50, i % 50);

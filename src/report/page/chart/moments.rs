@@ -41,7 +41,7 @@ pub(in crate::report::page) fn time_ticks(scale: &Scale, most: usize) -> Vec<Tic
     ticks
 }
 
-/// Where an axis has several years, the first date of each has its year.
+/// On an axis of several years, the first date of each year shows the year.
 fn each_step(lo: f64, hi: f64, step: i64) -> Vec<(i64, String)> {
     let [first, last] = [lo, hi].map(|second| label(second.floor() as i64, "%Y"));
     let mut year = if first == last { first } else { None };
