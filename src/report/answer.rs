@@ -128,8 +128,11 @@ pub struct Figures {
     pub reasons: Vec<Reason>,
 }
 
-/// Above this share of calls of unknown success, the known ones say nothing about all.
-pub(super) const MOST_UNKNOWN: f64 = 0.05;
+/// The share of calls whose success is not known, where it is so large that the known ones say nothing about all.
+pub(super) fn too_many_unknown(known: u64, calls: u64) -> Option<f64> {
+    let share = 1.0 - known as f64 / calls.max(1) as f64;
+    Some(share).filter(|share| *share > 0.05)
+}
 
 /// A part of a whole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::rules::Rules;
-use crate::rules::model::{Figure, MatchKind, Pattern, RuleSpec};
+use crate::rules::model::{Figure, Match, MatchKind, Pattern, RuleSpec};
 use crate::store::read::{Asked, Choice};
 
 /// The texts that every report asks of a row, in the order of the constants of [`observe`](super::observe).
@@ -31,7 +31,9 @@ pub(super) fn measured(rules: &Rules) -> Vec<Asked> {
 /// The keys by which the rules group rows.
 pub(super) fn grouping(rules: &Rules) -> Choice {
     let key = |key: &String| key.strip_prefix("context.").unwrap_or(key).to_owned();
-    keys(rules, |rule| rule.report_by.iter().map(key).collect(), &[])
+    let of = |rule: &RuleSpec| rule.report_by.iter().map(key).collect();
+    // Several keys are several tables, so those of rules for any event type are not added to others.
+    choice(rules, of, otherwise(rules, of, &[]), &[])
 }
 
 /// The rules for spans, by the event types of their rows.
@@ -40,9 +42,17 @@ pub(super) fn by_event_type(rules: &Rules) -> impl Iterator<Item = (&str, &RuleS
     spans.flat_map(|rule| names(rule).map(move |name| (name, &**rule)))
 }
 
-/// The event types, without patterns, that the rules name.
-pub(super) fn event_types(rules: &Rules) -> impl Iterator<Item = &str> {
-    rules.list.iter().flat_map(|rule| names(rule)).filter(|name| !name.contains('*'))
+/// The event types that have a rule of their own, or that a rule before this one makes of every span whose name fits.
+pub(super) fn named_before(rules: &Rules, rule: &RuleSpec) -> Vec<Pattern> {
+    let before = rules.list.iter().take_while(|other| !std::ptr::eq(&***other, rule));
+    let is_open = |other: &&Arc<RuleSpec>| {
+        let Match { kind, level, fields, target, .. } = &other.matches;
+        let has_no_condition = level.is_none() && fields.is_empty() && target.is_none();
+        *kind == MatchKind::Span && has_no_condition && other.event_type_field.is_none()
+    };
+    let patterns = before.filter(is_open).flat_map(|other| names(other)).filter(|name| name.contains('*'));
+    let own = rules.list.iter().flat_map(|rule| names(rule)).filter(|name| !name.contains('*'));
+    own.chain(patterns).map(|name| Pattern(name.to_owned())).collect()
 }
 
 fn names(rule: &RuleSpec) -> impl Iterator<Item = &str> {
@@ -51,12 +61,19 @@ fn names(rule: &RuleSpec) -> impl Iterator<Item = &str> {
     own.into_iter().chain(names)
 }
 
-/// How the rules judge the success of spans that make rows of this event type, such as `status below 500`.
+/// How the rules judge the success of spans that make rows of this event type, such as `status below 500`. Spans without such a rule
+/// are judged as by a rule that says nothing of it.
 pub(super) fn success_tests(rules: &Rules, event_type: &str) -> String {
     let event_type = Pattern(event_type.to_owned());
     let spans = rules.list.iter().enumerate().filter(|(_, rule)| rule.matches.kind == MatchKind::Span);
     let makers = spans.filter(|(place, _)| makes(rules, *place, &event_type));
-    without_repeats(makers.map(|(_, rule)| rule.success.to_string())).join(" or ")
+    let tests = without_repeats(makers.map(|(_, rule)| success_test(rule)));
+    if tests.is_empty() { success_test(&RuleSpec::default()) } else { tests.join(" or ") }
+}
+
+fn success_test(rule: &RuleSpec) -> String {
+    let silent = rule.silent.map(|silent| format!(" with silent = \"{}\"", silent.outcome().as_str()));
+    format!("{}{}", rule.success, silent.unwrap_or_default())
 }
 
 /// A call that ends with an error has the error's text, also where its rule names no key for a reason.
@@ -75,10 +92,24 @@ fn reason(rules: &Rules) -> Asked {
 /// Any row may have the usual keys too: a span or event can name its event type in a field, an event has the keys that it brings,
 /// and the older system wrote others. Rows that name their event type in a field have the keys of their rules after these.
 fn keys(rules: &Rules, of: impl Fn(&RuleSpec) -> Vec<String>, usual: &[&str]) -> Choice {
+    let otherwise = otherwise(rules, &of, usual);
+    choice(rules, of, otherwise.clone(), &otherwise)
+}
+
+/// The keys of rows that no rule names.
+fn otherwise(rules: &Rules, of: impl Fn(&RuleSpec) -> Vec<String>, usual: &[&str]) -> Vec<String> {
     let has_any_type = |rule: &&Arc<RuleSpec>| rule.event_type_field.is_some();
     let usual = usual.iter().map(|key| (*key).to_owned());
-    let otherwise =
-        without_repeats(usual.chain(rules.list.iter().filter(has_any_type).flat_map(|rule| of(rule))));
+    without_repeats(usual.chain(rules.list.iter().filter(has_any_type).flat_map(|rule| of(rule))))
+}
+
+/// `added` are the keys of an event type after those of its own rules.
+fn choice(
+    rules: &Rules,
+    of: impl Fn(&RuleSpec) -> Vec<String>,
+    otherwise: Vec<String>,
+    added: &[String],
+) -> Choice {
     let keys = |place: usize, event_type: &Pattern| {
         let makers = makers(rules, place, event_type);
         let own = without_repeats(makers.iter().flat_map(|rule| of(rule)));
@@ -86,7 +117,7 @@ fn keys(rules: &Rules, of: impl Fn(&RuleSpec) -> Vec<String>, usual: &[&str]) ->
         match own.is_empty() && !is_event && event_type.is_name() {
             // Its rules leave the value out.
             true => own,
-            false => without_repeats(own.into_iter().chain(otherwise.iter().cloned())),
+            false => without_repeats(own.into_iter().chain(added.iter().cloned())),
         }
     };
     let mut named = Vec::new();
@@ -95,7 +126,7 @@ fn keys(rules: &Rules, of: impl Fn(&RuleSpec) -> Vec<String>, usual: &[&str]) ->
         let made = event_types.filter(|event_type| makes(rules, place, event_type));
         named.extend(made.map(|event_type| (event_type.clone(), keys(place, &event_type))));
     }
-    Choice::new(named, otherwise.clone())
+    Choice::new(named, otherwise)
 }
 
 /// The rules that make rows of this event type, which the rule at this place makes. An event type that an earlier pattern fits too
@@ -106,7 +137,8 @@ fn makers<'r>(rules: &'r Rules, place: usize, event_type: &Pattern) -> Vec<&'r R
     let others = rules.list.iter().enumerate().skip(first);
     let makers = others.filter(|(other_place, other)| {
         let is_kind = other.matches.kind == rule.matches.kind;
-        (is_kind || names(other).any(|name| name == event_type.0)) && makes(rules, *other_place, event_type)
+        let may_make = is_kind || !event_type.is_name() || names(other).any(|name| name == event_type.0);
+        may_make && makes(rules, *other_place, event_type)
     });
     makers.map(|(_, rule)| &**rule).collect()
 }

@@ -35,7 +35,7 @@ pub(super) fn with_older_names(asked: Asked) -> Asked {
         let known = keys.len();
         for (key, names) in &renamed.keys {
             if keys[..known].contains(key) {
-                keys.extend(names.iter().cloned());
+                keys.extend(names.iter().filter(|name| !keys.contains(name)).cloned().collect::<Vec<_>>());
             }
         }
         if keys.len() == known { choice } else { choice.with(&renamed.event_type, keys) }

@@ -7,7 +7,7 @@ use super::observe::{By, Questions};
 use super::progress::Progress;
 use crate::error::Error;
 use crate::rules::Rules;
-use crate::rules::model::Pattern;
+use crate::rules::model::{MatchKind, Pattern};
 use crate::store::TableName;
 use crate::store::read::{Asked, Choice, Comparison, Condition, Selection};
 
@@ -47,8 +47,8 @@ pub(super) enum Grouping {
 #[derive(Clone, Debug)]
 pub(super) struct JobRule {
     pub(super) event_type: Pattern,
-    /// Event types that a pattern fits, and that are named themselves: those of other rules, for example of the calls.
-    named: Vec<String>,
+    /// Those event types of other rules, for example of the calls, that a pattern fits too.
+    others: Vec<Pattern>,
     /// The event type of the calls.
     pub(super) of: String,
     /// The keys that such a call inherits from the spans around it.
@@ -59,7 +59,7 @@ pub(super) struct JobRule {
 
 impl JobRule {
     pub(super) fn is_job(&self, event_type: &str) -> bool {
-        self.event_type.matches(event_type) && !self.named.iter().any(|named| named == event_type)
+        self.event_type.matches(event_type) && !self.others.iter().any(|other| other.matches(event_type))
     }
 }
 
@@ -206,15 +206,15 @@ impl Question {
     pub(super) fn jobs(&self) -> Vec<JobRule> {
         let rules = self.known_rules();
         let jobs = by_event_type(&rules).filter_map(|(event_type, rule)| {
-            let of = rule.collect.first()?.of.to_string();
+            // Its rows cannot be told from others.
+            let collect = rule.collect.first().filter(|_| rule.event_type_field.is_none())?;
+            let of = collect.of.to_string();
             let calls = by_event_type(&rules).filter(|(event_type, _)| *event_type == of);
             let inherited = calls.flat_map(|(_, rule)| rule.inherit.iter().cloned()).collect();
             let flows = flows(&rules, event_type);
-            let named = match event_type.contains('*') {
-                true => keys::event_types(&rules).map(str::to_owned).collect(),
-                false => Vec::new(),
-            };
-            Some(JobRule { event_type: Pattern(event_type.to_owned()), named, of, inherited, flows })
+            let event_type = Pattern(event_type.to_owned());
+            let others = if event_type.is_name() { Vec::new() } else { keys::named_before(&rules, rule) };
+            Some(JobRule { event_type, others, of, inherited, flows })
         });
         jobs.collect()
     }
@@ -295,10 +295,11 @@ fn places(each: &Choice) -> Vec<By> {
     (0..most).map(|place| By::Text(Asked::Key(each.nth(place)))).collect()
 }
 
-/// The flows beside the flow of a job that have rules: `FLOW.*`, or `FLOW.timeout`.
+/// The flows beside the flow of a job that have rules for their events: `FLOW.*`, or `FLOW.timeout`.
 fn flows(rules: &Rules, job: &str) -> Vec<String> {
     let own = job.rsplit_once('.').map_or(job, |(flow, _)| flow);
-    let names = rules.list.iter().flat_map(|rule| &rule.matches.names);
+    let events = rules.list.iter().filter(|rule| rule.matches.kind == MatchKind::Event);
+    let names = events.flat_map(|rule| &rule.matches.names);
     let mut flows: Vec<String> = Vec::new();
     for name in names {
         let flow = name.0.strip_suffix(".*").or_else(|| name.0.strip_suffix(".timeout"));

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::reason::ReasonCodes;
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
+use crate::outcome::Outcome;
 use crate::severity::Severity;
 
 /// The most names that the rules of one set inherit together: the layer keeps one bit for each.
@@ -256,6 +258,18 @@ pub enum Silent {
     Cancelled,
     /// Unknown: success is null.
     Unknown,
+}
+
+#[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
+impl Silent {
+    /// The outcome of a call that reports nothing.
+    pub(crate) const fn outcome(self) -> Outcome {
+        match self {
+            Self::Ok => Outcome::Ok,
+            Self::Cancelled => Outcome::Cancelled,
+            Self::Unknown => Outcome::Unknown,
+        }
+    }
 }
 
 /// How a value is kept out of the rows.

@@ -84,7 +84,8 @@ pub(crate) async fn check_distinct(stores: &mut [AnyStore]) -> Result<(), Error>
 #[cfg(all(feature = "report", any(feature = "postgres", feature = "sqlite")))]
 fn named_twice() -> Error {
     Error::config(
-        "two of the database URLs name the same database, whose rows would count twice: name each once",
+        "two of the database URLs name the same database, whose rows would count twice: name each once. If they are \
+         standbys of two copies of one server, which cannot be told apart, name the primaries",
     )
 }
 

@@ -18,6 +18,10 @@ use tracing_subscriber::prelude::*;
 
 const RULES: &str = r#"
 [[rule]]
+event = "db.*"
+level = "error"
+
+[[rule]]
 span = "db.open"
 duration = "open_ms"
 error = "err_text"
@@ -50,6 +54,7 @@ duration = "any_ms"
 span = "task"
 event_type = { field = "name" }
 duration = "task_ms"
+report_by = ["tenant"]
 
 [[rule]]
 event = "mail.sent"

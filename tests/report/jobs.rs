@@ -87,7 +87,7 @@ async fn a_flow_that_never_ended_in_a_timeout_hands_over_too() {
 async fn every_rule_that_collects_has_jobs() {
     let rules: Rules = r#"
         [[rule]]
-        span = ["line", "page", "item", "sync_item"]
+        span = ["line", "page", "item", "sync_item", "sync.*"]
 
         [[rule]]
         span = "import_lines"
@@ -105,6 +105,11 @@ async fn every_rule_that_collects_has_jobs() {
         span = "sync*"
         duration = "ms"
         collect = { items = "count item" }
+
+        [[rule]]
+        span = "*"
+        event_type = { field = "kind" }
+        collect = { items = "count item" }
     "#
     .parse()
     .expect("rules");
@@ -113,8 +118,10 @@ async fn every_rule_that_collects_has_jobs() {
         row(1, 2, "import", r#"{"ms": 100, "pages": 2}"#),
         row(2, 3, "sync_up", r#"{"ms": 10, "items": 3}"#),
         row(3, 4, "sync_down", r#"{"ms": 10, "items": 5}"#),
-        // The rule before makes these.
+        // Other rules make these.
         row(4, 5, "sync_item", r#"{"duration_ms": 1}"#),
+        row(5, 6, "sync.call", r#"{"duration_ms": 1}"#),
+        row(6, 7, "other", r#"{"duration_ms": 1}"#),
     ];
     let file = SqliteFile::new();
     let mut store = Sqlite::from_url(&file.url()).expect("readable").create_table(true);
@@ -124,4 +131,23 @@ async fn every_rule_that_collects_has_jobs() {
     let expected = [("import", 2, Some(4.0)), ("sync_down", 1, Some(5.0)), ("sync_up", 1, Some(3.0))];
     assert_eq!(jobs.collect::<Vec<_>>(), expected);
     assert_eq!((answer.jobs[0].calls_share.n, answer.jobs[0].calls_share.rate), (1, Some(0.05)));
+}
+
+#[tokio::test]
+async fn each_event_type_of_a_pattern_has_its_own_results() {
+    let rules = "[[rule]]\nspan = \"item\"\n[[rule]]\nspan = \"sync_*\"\nresult = \"result\"\ncollect = { items = \"count item\" }";
+    let rules: Rules = rules.parse().expect("rules");
+    let row = |event_type: &str, result: u64| {
+        row(result, 1, event_type, &format!("{{\"result\": \"ended {result}\", \"items\": 1}}"))
+    };
+    let few = (0..60).flat_map(|result| [row("sync_down", result), row("sync_up", result)]);
+    let many = (0..110).map(|result| row("sync_all", result));
+    let file = SqliteFile::new();
+    let mut store = Sqlite::from_url(&file.url()).expect("readable").create_table(true);
+    store.insert(&many.chain(few).collect::<Vec<_>>(), Attempt::First).await.expect("stored");
+    let answer = report(&Question::new().rules(rules), &[file.url()]).await.expect("a report");
+    let results = answer.jobs.iter().map(|job| (job.event_type.as_str(), job.results.len()));
+    // The last of 101 has the other ten.
+    let expected = [("sync_all", 101), ("sync_down", 60), ("sync_up", 60)];
+    assert_eq!(results.collect::<Vec<_>>(), expected);
 }

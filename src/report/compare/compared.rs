@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::gate::GateSpec;
 use super::snapshot::{SideFigures, Snapshot};
 use crate::error::Error;
-use crate::report::answer::MOST_UNKNOWN;
+use crate::report::answer::too_many_unknown;
 use crate::report::compare::tally::SUCCESS;
 use crate::report::log::UnreadLines;
 use crate::report::stats::contrast::{Contrast, Judgement};
@@ -35,8 +35,8 @@ pub(in crate::report) struct Pair {
     pub(in crate::report) after: Option<Estimate>,
     /// Whether the side before differs from itself: every other day, part or run from the rest.
     pub(super) unsteady: bool,
-    /// The share of calls on each side whose success is not known; 0 for other figures.
-    pub(super) unknown: [f64; 2],
+    /// The share of calls on each side whose success is not known, where it is too large for a decision.
+    pub(super) unknown: [Option<f64>; 2],
 }
 
 /// A gate on one event type.
@@ -54,7 +54,7 @@ impl Pair {
 
     /// Whether no change of it can be decided, however many calls there are.
     fn decides_nothing(&self) -> bool {
-        self.unsteady || self.unknown.iter().any(|share| *share > MOST_UNKNOWN)
+        self.unsteady || self.unknown.iter().any(Option::is_some)
     }
 
     pub(in crate::report) fn judgement(&self) -> Judgement {
@@ -128,7 +128,7 @@ pub(in crate::report) fn interval(gated: &GateLine, alpha: f64) -> Interval {
     let Pair { before, after, unsteady, unknown, .. } = &gated.pair;
     let needed = if gated.spec.is_change { &unknown[..] } else { &unknown[1..] };
     let decided = match (before, after) {
-        _ if needed.iter().any(|share| *share > MOST_UNKNOWN) => None,
+        _ if needed.iter().any(Option::is_some) => None,
         (_, Some(after)) if !gated.spec.is_change && after.can_decide() => Some(after.interval(alpha)),
         (Some(before), Some(after)) if gated.spec.is_change && !unsteady => {
             let contrast = Contrast { before, after };
@@ -195,10 +195,10 @@ fn pairs(before: &Snapshot, after: &Snapshot) -> Vec<Pair> {
     pairs
 }
 
-/// The share of rows that no success is known of, of those of an event type that has any.
-fn unknown(side: Option<&SideFigures>, metric: &str) -> f64 {
-    let figure = side.and_then(|event| Some((event.rows, event.figure(metric)?.n)));
-    figure.filter(|_| metric == SUCCESS).map_or(0.0, |(rows, known)| 1.0 - known as f64 / rows.max(1) as f64)
+/// The share of the rows whose success is not known, where it is too large for a decision.
+fn unknown(side: Option<&SideFigures>, metric: &str) -> Option<f64> {
+    let event = side.filter(|_| metric == SUCCESS)?;
+    too_many_unknown(event.figure(metric)?.n, event.rows)
 }
 
 /// How many of the judgements say better or worse by chance alone.

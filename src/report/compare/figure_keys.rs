@@ -21,7 +21,7 @@ const JUDGED: &str = "success in logs";
 pub(super) struct FigureKeys(BTreeMap<String, BTreeMap<String, String>>);
 
 impl FigureKeys {
-    /// `judging` has the rules by which the rows of a log are made.
+    /// `judging` has the rules by which the success in a log was judged.
     pub(super) fn new<'a>(
         questions: &Questions,
         judging: Option<&Rules>,

@@ -31,6 +31,7 @@ use self::rows::{STDIN, SideRows, named};
 use self::snapshot::{Filter, Snapshot};
 use super::answer::Report;
 use super::log::Logs;
+use super::log::same::named_twice;
 use super::observe::Questions;
 use super::question::{Question, by_of, condition_of};
 use super::stats::blocks::TimeBlocks;
@@ -142,6 +143,7 @@ impl Compare {
         if first.overlaps(&second) {
             return Err(rows_in_common(before, after));
         }
+        distinct_logs([&first, &second])?;
         // Where one side is saved, the other one is read as that one was.
         if matches!(second, SideRows::Saved(_)) && !matches!(first, SideRows::Saved(_)) {
             let after = self.side(after, second).await.map_err(of_after)?;
@@ -257,6 +259,7 @@ impl Compare {
         mix_keys.retain(|key| !self.filter.by.contains(key));
         let side = Snapshot::empty(of, self.filter.clone(), TimeBlocks::Days);
         let mut collected = Collected::new(side, &mix_keys);
+        let mut has_judged = false;
         for (number, rows) in (0..).zip(runs) {
             collected.run = experiment.then_some(number);
             let questions = self.questions(rows, &mix_keys)?.detailed(false);
@@ -267,6 +270,7 @@ impl Compare {
             if let SideRows::Log(path) = rows {
                 let mut log = Logs::new(vec![path.clone()], &self.rules);
                 log.read(questions.selection(), each).await?;
+                has_judged |= log.has_judged();
                 collected.side.unread.extend(log.into_unread());
                 collected.side.is_log = true;
                 continue;
@@ -280,7 +284,7 @@ impl Compare {
         let event_types = side.events.iter().filter(|event| event.by.is_empty());
         let keys = FigureKeys::new(
             &questions,
-            side.is_log.then_some(&self.rules),
+            has_judged.then_some(&self.rules),
             event_types.map(|event| event.event_type.as_str()),
         );
         side.keys = Some(keys);
@@ -332,7 +336,15 @@ fn distinct<'a>(runs: impl IntoIterator<Item = &'a String>) -> Result<Vec<SideRo
         }
         rows.push(own);
     }
+    distinct_logs(&rows)?;
     Ok(rows)
+}
+
+fn distinct_logs<'a>(sides: impl IntoIterator<Item = &'a SideRows>) -> Result<(), Error> {
+    let log = |rows: &SideRows| if let SideRows::Log(path) = rows { Some(path.clone()) } else { None };
+    let logs: Vec<_> = sides.into_iter().filter_map(log).collect();
+    let twice = named_twice(&logs).map(|(one, other)| [one, other].map(|path| path.display().to_string()));
+    twice.map_or(Ok(()), |[one, other]| Err(rows_in_common(&one, &other)))
 }
 
 fn rows_in_common(one: &str, other: &str) -> Error {

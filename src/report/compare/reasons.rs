@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::compared::{Compared, GateLine, Pair, interval};
 use super::words::{Line, foreign, own, range, values};
-use crate::report::answer::MOST_UNKNOWN;
 use crate::report::stats::blocks::TimeBlocks;
+use crate::report::stats::contrast::Judgement;
 use crate::report::stats::estimate::Estimate;
 use crate::report::stats::gates::{GateResult, Limit};
 use crate::report::stats::{ALPHA, Interval};
@@ -13,19 +13,29 @@ use crate::report::stats::{ALPHA, Interval};
 /// The interval on which the result of a gate rests, or the data that is missing.
 pub(in crate::report) fn why(gated: &GateLine) -> String {
     let interval = interval(gated, ALPHA);
-    if interval != Interval::EVERYTHING {
-        return of_interval(gated, interval);
+    if interval == Interval::EVERYTHING {
+        return missing(&gated.pair, gated.spec.is_change);
     }
-    let reasons = too_few(gated);
+    of_interval(gated, interval)
+}
+
+/// Why a figure has no verdict; `None` if it has one.
+pub(super) fn why_undecided(pair: &Pair) -> Option<String> {
+    (pair.judgement() == Judgement::NotEnoughData).then(|| missing(pair, true))
+}
+
+/// Why nothing can be decided about a change, or about the value after.
+fn missing(pair: &Pair, is_change: bool) -> String {
+    let reasons = too_few(pair, is_change);
     if !reasons.is_empty() {
         return reasons.join("; ");
     }
-    if let Some(unknown) = unknown(&gated.pair) {
+    if let Some(unknown) = unknown(pair) {
         return unknown;
     }
-    match no_ratio(&gated.pair) {
+    match no_ratio(pair) {
         Some(no_ratio) => format!("{no_ratio}: write a limit for the value after"),
-        None if gated.pair.unsteady => "your own baseline differs from itself".to_owned(),
+        None if pair.unsteady => "your own baseline differs from itself".to_owned(),
         None => "the interval before and the interval after reach 0: no ratio".to_owned(),
     }
 }
@@ -45,13 +55,13 @@ fn of_interval(gated: &GateLine, interval: Interval) -> String {
     within + remark
 }
 
-fn too_few(gated: &GateLine) -> Vec<String> {
-    let sides = match gated.pair.contrast().filter(|_| gated.spec.is_change) {
+fn too_few(pair: &Pair, is_change: bool) -> Vec<String> {
+    let sides = match pair.contrast().filter(|_| is_change) {
         Some(contrast) => contrast.sides().map(Some),
-        None => [gated.pair.before.clone(), gated.pair.after.clone()],
+        None => [pair.before.clone(), pair.after.clone()],
     };
     let sides = ["before", "after"].into_iter().zip(&sides);
-    let needed = sides.filter(|(name, _)| gated.spec.is_change || *name == "after");
+    let needed = sides.filter(|(name, _)| is_change || *name == "after");
     let reason = |(name, side): (&str, &Option<Estimate>)| match side {
         None => Some(format!("no values {name}")),
         Some(side) if !side.has_enough_blocks() => {
@@ -76,22 +86,13 @@ fn needed_blocks(side: &Estimate) -> &'static str {
     }
 }
 
-/// Why a figure has no change; `None` if it has one, or the data is too little for one.
-pub(super) fn why_no_change(pair: &Pair) -> Option<String> {
-    match (&pair.before, &pair.after) {
-        (None, _) => Some("no values before".to_owned()),
-        (_, None) => Some("no values after".to_owned()),
-        _ => unknown(pair).or_else(|| no_ratio(pair)),
-    }
-}
-
 /// How many calls have no known success, if they are too many for a share to say something.
 fn unknown(pair: &Pair) -> Option<String> {
     let sides = ["before", "after"].into_iter().zip(pair.unknown);
-    let much: Vec<_> = sides.filter(|(_, share)| *share > MOST_UNKNOWN).collect();
-    let text = |(name, share): &(&str, f64)| format!("of {:.0}% of the calls {name}", share * 100.0);
-    let sides: Vec<_> = much.iter().map(text).collect();
-    (!much.is_empty()).then(|| format!("the success {} is not known", sides.join(" and ")))
+    let text =
+        |(name, share): (_, Option<f64>)| Some(format!("of {:.0}% of the calls {name}", share? * 100.0));
+    let sides: Vec<_> = sides.filter_map(text).collect();
+    (!sides.is_empty()).then(|| format!("the success {} is not known", sides.join(" and ")))
 }
 
 /// On whole event types.

@@ -9,7 +9,7 @@ use super::figure_keys::unknown_keys_line;
 use super::mix;
 use super::mix_lines::mix_lines;
 use super::overlay::overlays;
-use super::reasons::{no_ratio_lines, unknown_lines, why, why_no_change};
+use super::reasons::{no_ratio_lines, unknown_lines, why, why_undecided};
 use super::shown::{loudest, shown, title, ungrouped_lines};
 use super::snapshot::{SavedFigure, SideFigures, Snapshot};
 use super::tally::SUCCESS;
@@ -281,7 +281,7 @@ fn pair_json(pair: &Pair) -> Value {
     });
     json!({"event_type": pair.event_type, "by": pair.by, "metric": pair.metric,
            "verdict": judgement_word(pair.judgement()), "before": side(&pair.before), "after": side(&pair.after),
-           "change": change, "why_no_change": why_no_change(pair),
+           "change": change, "why_undecided": why_undecided(pair),
            "change_is": if pair.metric == SUCCESS { "difference" } else { "relative" }})
 }
 

@@ -150,17 +150,18 @@ impl Snapshot {
         }
     }
 
-    /// Whether both come from the same log, whose rows have no ids: every number is equal, and every value is within the
-    /// resolution of a saved one.
+    /// Whether both come from the same log, whose rows have no ids: every figure is equal.
     pub(super) fn is_log_of(&self, other: &Self) -> bool {
+        let is_figure = |(one, other): (&SavedFigure, &SavedFigure)| {
+            // The last digit of a saved value may differ.
+            let is_value = (one.value - other.value).abs() <= 1e-9 * one.value.abs();
+            (&one.metric, one.n) == (&other.metric, other.n) && is_value
+        };
         let is_same = |(one, other): (&SideFigures, &SideFigures)| {
-            let figures = one.figures.iter().zip(&other.figures);
             (&one.event_type, &one.by, one.rows, one.units)
                 == (&other.event_type, &other.by, other.rows, other.units)
-                && figures.clone().all(|(one, other)| one.n == other.n)
-                && figures
-                    .clone()
-                    .all(|(one, other)| (one.value - other.value).abs() <= 0.01 * one.value.abs())
+                && one.figures.len() == other.figures.len()
+                && one.figures.iter().zip(&other.figures).all(is_figure)
         };
         self.is_log
             && other.is_log

@@ -14,6 +14,8 @@ pub(super) struct Flows {
     flows: Vec<FlowTally>,
     /// Booking and beginning, in microseconds.
     jobs: Vec<(u64, i64)>,
+    /// Whether rows of the flows are rolled up.
+    has_rolled: bool,
 }
 
 #[derive(Debug)]
@@ -29,7 +31,7 @@ impl Flows {
     pub(super) fn new(names: &[String]) -> Self {
         let tally =
             |name: &String| FlowTally { name: name.clone(), timeouts: 0, successes: 0, rows: Vec::new() };
-        Self { flows: names.iter().map(tally).collect(), jobs: Vec::new() }
+        Self { flows: names.iter().map(tally).collect(), jobs: Vec::new(), has_rolled: false }
     }
 
     /// Counts rows whose bookings are not known.
@@ -39,8 +41,9 @@ impl Flows {
             match event_type.strip_prefix(flow.name.as_str()) {
                 Some(".timeout") => flow.timeouts += count,
                 Some(".succeeded") => flow.successes += count,
-                _ => {}
+                _ => continue,
             }
+            self.has_rolled = true;
         }
     }
 
@@ -68,11 +71,11 @@ impl Flows {
 
     pub(super) fn figures(mut self) -> Vec<FlowFigures> {
         self.jobs.sort_unstable();
-        let has_bookings = !self.jobs.is_empty();
+        // Jobs without bookings do not belong to a flow. Those that are rolled up do not tell.
+        let may_belong = !self.jobs.is_empty() || self.has_rolled;
         let flows = self.flows.into_iter().filter(|flow| match flow.rows.is_empty() {
             true => flow.timeouts + flow.successes > 0,
-            // Jobs without bookings do not belong to the flow.
-            false => has_bookings,
+            false => may_belong,
         });
         flows.map(|flow| flow.figures(&self.jobs)).collect()
     }

@@ -15,7 +15,7 @@ use crate::report::samples::{Counts, Samples, Sorted};
 /// How many bits of a booking say in which part it is counted.
 const BOOKING_BITS: u32 = 4;
 
-/// More results of jobs are counted together: other services may write any text.
+/// More results of an event type are counted together: other services may write any text.
 const MOST_RESULTS: usize = 100;
 const OTHER_RESULTS: &str = "(other results)";
 
@@ -117,8 +117,12 @@ impl JobTally {
     /// That of this result, or of all further ones.
     fn tally(&mut self, event_type: &str, result: Option<&str>) -> &mut ResultTally {
         let mut key = (event_type.to_owned(), result.map(str::to_owned));
-        if self.results.len() >= MOST_RESULTS && !self.results.contains_key(&key) {
-            key.1 = Some(OTHER_RESULTS.to_owned());
+        if !self.results.contains_key(&key) {
+            let first = (event_type.to_owned(), None);
+            let known = self.results.range(first..).take_while(|((known, _), _)| known == event_type);
+            if known.count() >= MOST_RESULTS {
+                key.1 = Some(OTHER_RESULTS.to_owned());
+            }
         }
         self.results.entry(key).or_default()
     }

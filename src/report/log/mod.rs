@@ -13,7 +13,7 @@ mod pairs;
 mod parents;
 mod reports;
 mod row;
-mod same;
+pub(super) mod same;
 mod spans;
 #[cfg(test)]
 mod tests;
@@ -47,6 +47,8 @@ pub(crate) struct Logs {
     parents: Parents,
     /// The ids of exported rows, which may be in several files.
     ids: HashSet<u128>,
+    /// Whether a span closed, and the rules judged it. Rows that were exported were judged before.
+    has_judged: bool,
     unread: UnreadLines,
 }
 
@@ -67,7 +69,11 @@ impl Logs {
     /// `-` is stdin.
     pub(crate) fn new(files: Vec<PathBuf>, rules: &Rules) -> Self {
         let (calls, parents) = (Calls::new(rules), Parents::default());
-        Self { files, calls, parents, ids: HashSet::new(), unread: UnreadLines::default() }
+        Self { files, calls, parents, ids: HashSet::new(), has_judged: false, unread: UnreadLines::default() }
+    }
+
+    pub(crate) fn has_judged(&self) -> bool {
+        self.has_judged
     }
 
     pub(crate) fn into_unread(self) -> UnreadLines {
@@ -128,7 +134,9 @@ impl Logs {
         dialect: &mut Dialect,
         each: &mut dyn FnMut(&ReadRow),
     ) {
-        match line::read(text, dialect) {
+        let read = line::read(text, dialect);
+        self.has_judged |= matches!(read, Ok((LogLine::Closed { .. }, _)));
+        match read {
             Ok((LogLine::Rows(rows), _)) => rows.into_iter().for_each(|row| self.pass(row, each)),
             // JSON alone leaves open which spans are around one that closes.
             Ok((line, true)) => self.calls.take(self.parents.complete(line), each),

@@ -8,8 +8,19 @@ use super::input::{self, Input, NextLine};
 use crate::error::Error;
 use crate::report::hash::hash;
 
-/// Refuses two names of one file, and two files with the same lines, also if one is packed.
+/// Refuses logs that are the same.
 pub(super) fn refuse_twice(files: &[PathBuf]) -> Result<(), Error> {
+    named_twice(files).map_or(Ok(()), |(one, other)| {
+        Err(Error::config(format!(
+            "the logs {} and {} are the same, so their rows would count twice: name one of them",
+            one.display(),
+            other.display()
+        )))
+    })
+}
+
+/// The first two names of one file, or two files with the same lines, also if one is packed.
+pub(in crate::report) fn named_twice(files: &[PathBuf]) -> Option<(&Path, &Path)> {
     let mut heads = Vec::new();
     for (number, file) in files.iter().enumerate() {
         let head = head(file);
@@ -17,15 +28,11 @@ pub(super) fn refuse_twice(files: &[PathBuf]) -> Result<(), Error> {
             is_one_file(other, file) || head.is_some() && head == *its_head && has_same_lines(other, file)
         };
         if let Some((other, _)) = files[..number].iter().zip(heads.iter().copied()).find(is_same) {
-            return Err(Error::config(format!(
-                "the logs {} and {} are the same, so their rows would count twice: name one of them",
-                other.display(),
-                file.display()
-            )));
+            return Some((other, file));
         }
         heads.push(head);
     }
-    Ok(())
+    None
 }
 
 /// `None` for what can be read only once, or cannot be read, and for a log of one line at most: it may be the header of a table

@@ -142,7 +142,7 @@ fn undecided(compared: &Compared) -> Vec<String> {
     }
     vec![format!(
         "{} figures are not decided: there are too few values, days, parts or runs, a value is not above 0 and has no \
-         ratio, or the side before differs from itself.",
+         ratio, the success of too many calls is not known, or the side before differs from itself.",
         undecided.len()
     )]
 }

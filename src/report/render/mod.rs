@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 pub(super) use self::job::whole;
 use self::unit::{duration_or_none, range, rate};
 use super::answer::{
-    EventFigures, Figures, GroupFigures, MOST_UNKNOWN, Report, RolledUp, Share, Spread, moment_text,
+    EventFigures, Figures, GroupFigures, Report, RolledUp, Share, Spread, moment_text, too_many_unknown,
 };
 use super::escape;
 use super::grid::{Grid, NONE};
@@ -71,15 +71,13 @@ fn heading(report: &Report, escaped: fn(&str) -> String) -> String {
 
 /// `None` if nearly all are known, or no call has a success.
 fn unknown_success(event: &EventFigures, escaped: fn(&str) -> String) -> Option<String> {
-    let (known, calls) = (event.figures.success.n, event.figures.calls);
-    let share = 1.0 - known as f64 / calls.max(1) as f64;
+    let known = event.figures.success.n;
+    let share = too_many_unknown(known, event.figures.calls).filter(|_| known > 0)?;
     let name = escaped(&event.event_type);
-    (known > 0 && share > MOST_UNKNOWN).then(|| {
-        format!(
-            "Of {name}, the success of {:.0}% of the calls is not known: they are in no share.",
-            share * 100.0
-        )
-    })
+    Some(format!(
+        "Of {name}, the success of {:.0}% of the calls is not known: they are in no share.",
+        share * 100.0
+    ))
 }
 
 /// `None` if there are none.

@@ -26,12 +26,14 @@ const BEGIN: &str = "BEGIN READ ONLY; \
      SELECT set_config('client_connection_check_interval', '2s', true) \
      WHERE current_setting('client_connection_check_interval', true) IS NOT NULL AND version() LIKE '%linux%'";
 
-/// The time has the form of those in SQLite, so that both databases give the same rows.
-const TIME: &str = "to_char(created_at::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
-/// The rows of the window.
+/// The time has the form of those in SQLite, so that both databases give the same rows. Years that the form does not have are NULL.
+const TIME: &str = "CASE WHEN created_at::timestamptz >= '0001-01-01Z' AND created_at::timestamptz < '10000-01-01Z' \
+     THEN to_char(created_at::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') END";
+/// The rows of the window, and those without a time that can be read.
 const IN_WINDOW: &str = "created_at IS NULL \
      OR created_at::timestamptz >= COALESCE($2::text::timestamptz, '-infinity') \
-     AND ($3::text IS NULL OR created_at::timestamptz < $3::text::timestamptz OR created_at::timestamptz = 'infinity')";
+     AND ($3::text IS NULL OR created_at::timestamptz < $3::text::timestamptz) \
+     OR created_at::timestamptz < '0001-01-01Z' OR created_at::timestamptz >= '10000-01-01Z'";
 /// All rows: the server would refuse a text that is no time, so [`Selection::offer`] selects.
 const ANY_TIME: &str = "$2::text IS NULL OR $3::text IS NULL OR true";
 

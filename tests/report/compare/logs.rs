@@ -46,10 +46,14 @@ fn figures_do_not_depend_on_the_order_of_the_rows() {
 
 /// The rows of version 1.0 as one JSON object per line.
 fn exported() -> String {
+    exported_of("1.0")
+}
+
+fn exported_of(version: &str) -> String {
     let rows = "SELECT jsonb_build_object('created_at', created_at, 'event_type', event_type, 'source', source, \
         'severity', severity, 'context', context) FROM observability_events \
-        WHERE event_type = 'api.call' AND context->>'version' = '1.0'";
-    Cluster::shared().psql(url(), rows)
+        WHERE event_type = 'api.call' AND context->>'version' = ";
+    Cluster::shared().psql(url(), &format!("{rows}'{version}'"))
 }
 
 #[test]
@@ -147,6 +151,32 @@ fn logs_whose_success_other_rules_judge_are_not_compared() {
     let told = "the success in logs of order was read from status below 400 before, and is read from status below 500 after";
     assert_compared(&[&gate[..], &[&mild]].concat(), 2, told);
     assert_compared(&[&gate[..], &[&strict]].concat(), 0, "holds");
+    let silent = path("silent.toml");
+    let rule = fs::read_to_string(&strict).expect("written") + "silent = \"ok\"\n";
+    fs::write(&silent, rule).expect("written");
+    let told = "and is read from status below 400 with silent = \"ok\" after";
+    assert_compared(&[&gate[..], &[&silent]].concat(), 2, told);
+    let save = run(&["baseline", "save", &saved, &log]);
+    assert!(save.status.success(), "{save:?}");
+    let told = "was read from success before";
+    assert_compared(&[&gate[..], &[&strict]].concat(), 2, told);
+}
+
+#[test]
+fn the_recorder_has_judged_rows_that_were_exported() {
+    let directory = TempDir::new().expect("a directory");
+    let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();
+    let [rows, other, saved, strict, mild] =
+        ["rows.ndjson", "other.ndjson", "saved.json", "strict.toml", "mild.toml"].map(path);
+    fs::write(&rows, exported()).expect("written");
+    fs::write(&other, exported_of("1.1")).expect("written");
+    for (file, below) in [(&strict, 400), (&mild, 500)] {
+        let rule =
+            format!("[[rule]]\nspan = \"api.call\"\nsuccess = {{ field = \"status\", below = {below} }}\n");
+        fs::write(file, rule).expect("written");
+    }
+    assert!(run(&["baseline", "save", &saved, &rows, "--rules", &mild]).status.success());
+    assert_compared(&[&saved, &other, "--gate", "p95<=+10%", "--rules", &strict], 0, "holds");
 }
 
 /// A log of a week with 50 calls a day. Some report an error, and the others nothing.
@@ -201,4 +231,8 @@ fn the_same_log_is_no_other_side() {
     for before in [&copy, &saved] {
         assert_compared(&[before, &log, "--gate", "p95<=+10%"], 2, "have rows in common");
     }
+    let other = directory.path().join("other.log");
+    fs::write(&other, log_of_errors(8, |i| i.is_multiple_of(8))).expect("written");
+    let runs = format!("{log},{copy}");
+    assert_compared(&["--runs", &runs, other.to_str().expect("UTF-8")], 2, "have rows in common");
 }

@@ -79,7 +79,10 @@ fn a_ratio_to_0_is_none_and_its_gate_says_why() {
     assert!(text.contains(line), "{text}");
     let (_, json) = json_of("api.zero", &["--gate", "p95<=+10%"]);
     assert_eq!((&json["figures"][0]["change"], &json["gates"][0]["needs_n"]), (&Value::Null, &Value::Null));
-    assert_eq!(json["figures"][0]["why_no_change"], "the value before is 0, which has no ratio");
+    assert_eq!(
+        json["figures"][0]["why_undecided"],
+        "the value before is 0, which has no ratio: write a limit for the value after"
+    );
     let (_, csv) = compare(&of("api.zero", &["--format", "csv"]));
     assert!(csv.contains(",median_verdict,event_type=api.zero,not enough data,,,change"), "{csv}");
     assert!(!csv.contains(",ratio,3500,change"), "{csv}");
