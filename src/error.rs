@@ -74,7 +74,7 @@ impl Error {
         self.kind == ErrorKind::Config
     }
 
-    /// The database reported an error, or could not be reached.
+    /// The database reported an error, or could not be reached: reports and rollups return it. The writer tries again instead.
     pub fn is_database(&self) -> bool {
         self.kind == ErrorKind::Database
     }

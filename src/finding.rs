@@ -30,7 +30,7 @@ pub struct Finding {
 pub enum Health {
     /// As it should be.
     Ok,
-    /// Rows are written, but something else may fail: rows of a kind that has not come yet would be rejected, a query of the
+    /// Rows are written, but something else may fail: rows that nobody has written yet would be rejected, a query of the
     /// documentation fails, a crash of the server would empty the table, or the clock of another machine is wrong.
     Warning,
     /// It could not be looked at.

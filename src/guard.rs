@@ -73,8 +73,10 @@ impl Guard {
         };
         let stats = self.stats();
         match self.handle.control.failure() {
-            Some(failure) => checkup
-                .wrong("writer", format!("{failure}; rows that wait: {}", stats.in_flight + stats.spooled)),
+            Some(failure) => checkup.wrong(
+                "writer",
+                format!("{failure}; rows that are not written: {}", stats.in_flight + stats.spooled),
+            ),
             None => checkup.ok("writer", stats.to_string()),
         }
         if stats.quarantined > 0 {
@@ -127,7 +129,7 @@ impl Guard {
     /// Refuses further records, writes what there is, and stops the writer.
     ///
     /// Calls that are still under way get no row: they are counted as [`Refused::shutdown`](crate::Refused::shutdown),
-    /// and a notice on stderr has their number.
+    /// and a notice has their number.
     ///
     /// Rows that are not written when the timeout ends stay in flight in the [`Stats`]. [`Duration::ZERO`] gives
     /// up everything not yet written, [`Duration::MAX`] waits for as long as it takes.
@@ -167,7 +169,7 @@ impl Drop for Guard {
             let route = &self.handle.queue.route;
             route.say(
                 NoticeKind::Shutdown,
-                format_args!("the guard was dropped before all rows were written: {error:#}"),
+                format_args!("the guard was dropped before all rows were written; call Guard::shutdown with a longer timeout: {error:#}"),
             );
         }
     }
@@ -268,7 +270,7 @@ impl Handle {
         let Stats { accepted, written, quarantined, in_flight, spooled, .. } = self.stats();
         let on_disk = if spooled > 0 { format!("; {spooled} more wait on disk") } else { String::new() };
         let why = match self.control.failure() {
-            Some(failure) => format!("the database says: {failure}"),
+            Some(failure) => format!("the last failure: {failure}"),
             None => "the database is slow to answer, or the timeout is too short".to_owned(),
         };
         Error::timeout(format!(

@@ -1,7 +1,5 @@
-//! Notices on stderr, written here and nowhere else.
-//!
-//! The background thread must not use `tracing`, because it would record its own work. So the first loss and the first
-//! failure of each kind are one line on stderr, and [`Stats`](crate::Stats) counts all of them.
+//! Notices on stderr. The first loss and the first failure of each kind are one line, and [`Stats`](crate::Stats) counts all of
+//! them.
 //!
 //! Nothing waits for stderr: if it is closed, or a pipe that nobody reads is full, the line is dropped.
 

@@ -34,7 +34,7 @@ impl Builder {
     /// # Errors
     /// [`Error::is_config`] if the URL cannot be parsed, an option is out of range, or the writer's thread
     /// cannot be started. [`Error::is_spool`] if the spool directory cannot be used, such as when another process
-    /// owns it. Damaged rows in it and a full disk are no error: they are counted and reported on stderr.
+    /// owns it. Damaged rows in it and a full disk are no error: they are counted, and a notice says so.
     pub fn build<S>(self, url: &str) -> Result<(LedgerLayer<S>, Guard), Error>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -73,14 +73,7 @@ impl Builder {
         self.check_options()?;
         let rules = self.all_rules()?;
         let route = self.route();
-        // The rules of `instrumented` come after these, so they may find nothing left to name.
-        let mut dead = self.rules.dead();
-        dead.extend(self.instrumented.iter().filter_map(|name| Rules::dead_crate(name)));
-        if let Some(dead) =
-            dead.first().cloned().or_else(|| rules.overlooks_annotations()).filter(|_| self.strict)
-        {
-            return Err(Error::config(format!("strict: {dead}")));
-        }
+        let dead = self.dead_rules(&rules)?;
         let mut queue = Queue::new(self.queue_capacity, self.overflow, self.batch_size);
         queue.route = route.clone();
         let queue = Arc::new(queue);
@@ -96,12 +89,7 @@ impl Builder {
         let plans = Plans::new(rules.clone(), self.max_level).strict(self.strict).discover(discover);
         let plans = Arc::new(plans.filling(&columns));
         let census = Arc::new(Census::new(Arc::clone(&plans)));
-        let options = WriterOptions {
-            batch_size: self.batch_size,
-            flush_interval: self.flush_interval.min(CENTURY),
-            reference_grace: self.reference_grace.min(CENTURY),
-            constants: rules.constants().to_vec(),
-        };
+        let options = self.writer_options(&rules);
         let (of_writer, orders) = (Arc::clone(&queue), Arc::clone(&control));
         let writer = writer::start(store, spool, of_writer, orders, options, Arc::clone(&census))?;
         if self.panic_messages {
@@ -110,6 +98,26 @@ impl Builder {
         let layer = LedgerLayer::of(plans, Arc::clone(&census), Arc::clone(&queue));
         let watched = exit::watch(&queue, layer.calls());
         Ok((layer, Guard::new(queue, control, writer, watched, census).with_subject(subject)))
+    }
+
+    /// Why some rules name nothing. With `strict` this is an error.
+    fn dead_rules(&self, rules: &Rules) -> Result<Vec<String>, Error> {
+        // The rules of `instrumented` come after these, so they may find nothing left to name.
+        let mut dead = self.rules.dead();
+        dead.extend(self.instrumented.iter().filter_map(|name| Rules::dead_crate(name)));
+        match dead.first().cloned().or_else(|| rules.overlooks_annotations()).filter(|_| self.strict) {
+            Some(dead) => Err(Error::config(format!("strict: {dead}"))),
+            None => Ok(dead),
+        }
+    }
+
+    fn writer_options(&self, rules: &Rules) -> WriterOptions {
+        WriterOptions {
+            batch_size: self.batch_size,
+            flush_interval: self.flush_interval.min(CENTURY),
+            reference_grace: self.reference_grace.min(CENTURY),
+            constants: rules.constants().to_vec(),
+        }
     }
 
     /// Checks whether a ledger with these options would work with the database of that URL, without starting it:

@@ -113,7 +113,7 @@ const OFF_OR_ON: &str = "off or on";
 const COUNT: &str = "a whole number from 1, such as 1000";
 const TIME: &str = "a whole number from 1 and its unit, ms, s or m, such as 200ms";
 const BYTES: &str = "a whole number of bytes from 1, or of KiB, MiB or GiB, such as 512MiB";
-const OVERFLOW: &str = "drop_newest, drop_oldest, or block: and a time in ms, s or m, such as block:250ms";
+const OVERFLOW: &str = "refuse, evict_oldest, or block: and a time in ms, s or m, such as block:250ms";
 
 /// The lookup of variables by name, in the environment or in a test.
 struct Variables<F>(F);
@@ -170,8 +170,8 @@ fn directory(value: OsString) -> Result<PathBuf, Error> {
 
 fn overflow(value: &str) -> Option<Overflow> {
     match value {
-        "drop_newest" => Some(Overflow::DropNewest),
-        "drop_oldest" => Some(Overflow::DropOldest),
+        "refuse" => Some(Overflow::Refuse),
+        "evict_oldest" => Some(Overflow::EvictOldest),
         _ => value.strip_prefix("block:").and_then(interval).map(Overflow::Block),
     }
 }
@@ -228,7 +228,7 @@ mod tests {
             ("TRACING_LEDGER_SPOOL_LIMIT", "1GB", "KiB, MiB or GiB"),
             ("TRACING_LEDGER_SPOOL_LIMIT", "18446744073709551615KiB", "KiB, MiB or GiB"),
             ("TRACING_LEDGER_SPOOL_SYNC_INTERVAL", "0s", "ms, s or m"),
-            ("TRACING_LEDGER_OVERFLOW", "block:soon", "drop_newest, drop_oldest, or block:"),
+            ("TRACING_LEDGER_OVERFLOW", "block:soon", "refuse, evict_oldest, or block:"),
         ] {
             let error = from(&[(variable, value)]).expect_err(value);
             let message = error.to_string();

@@ -127,7 +127,7 @@ impl Builder {
     pub const DEFAULT_QUEUE_CAPACITY: usize = 65_536;
 
     /// A record is refused when the queue is full, unless [`overflow`](Self::overflow) is set.
-    pub const DEFAULT_OVERFLOW: Overflow = Overflow::DropNewest;
+    pub const DEFAULT_OVERFLOW: Overflow = Overflow::Refuse;
 
     /// How many rows the writer inserts at once at most, unless [`batch_size`](Self::batch_size) is set.
     ///
@@ -267,8 +267,8 @@ impl Builder {
     /// The most verbose level that is recorded. Without it: `TRACE`, because a rule for spans needs every level. An
     /// outcome may come from `ret(level = "trace")`, and an inherited field from a span of any level.
     ///
-    /// As far as no other layer raises it, this is the level of the whole program too: `LevelFilter::current()`, and
-    /// with `init()` also `log::max_level()`. With `LevelFilter::INFO` a `log::trace!` in a dependency costs next to
+    /// Unless another layer asks for more, the whole program has this level: `LevelFilter::current()`, and with `init()`
+    /// also `log::max_level()`. With `LevelFilter::INFO` a `log::trace!` in a dependency costs next to
     /// nothing.
     pub fn max_level(self, level: LevelFilter) -> Self {
         Self { max_level: level, ..self }
@@ -346,7 +346,7 @@ impl Builder {
         Self { strict, ..self }
     }
 
-    /// Whether to list every span and event of the program, with its fields, its rule and how often it came, on stderr five
+    /// Whether to list every span and event of the program, with its fields, its rule and how often it came, in a notice five
     /// seconds after the first one and at the shutdown, and in [`Guard::callsites`]. Without it: no. Meanwhile every
     /// callsite is enabled, also those without a rule, and each call costs more. `TRACING_LEDGER_DISCOVER=1` sets it also in
     /// a program that does not call [`with_env`](Self::with_env).
@@ -359,7 +359,7 @@ impl Builder {
     /// | variable | value |
     /// |---|---|
     /// | `TRACING_LEDGER_QUEUE_CAPACITY` | records, such as `65536` |
-    /// | `TRACING_LEDGER_OVERFLOW` | `drop_newest`, `drop_oldest`, or `block:` and a time, such as `block:250ms` |
+    /// | `TRACING_LEDGER_OVERFLOW` | `refuse`, `evict_oldest`, or `block:` and a time, such as `block:250ms` |
     /// | `TRACING_LEDGER_BATCH_SIZE` | rows, such as `1000` |
     /// | `TRACING_LEDGER_FLUSH_INTERVAL` | a time in `ms`, `s` or `m`, such as `200ms` |
     /// | `TRACING_LEDGER_REFERENCE_GRACE` | a time, such as `30s` |

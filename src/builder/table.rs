@@ -34,7 +34,7 @@ impl Builder {
         self
     }
 
-    /// Whether to create the table if it is missing. Without it: no; a missing table is reported on stderr
+    /// Whether to create the table if it is missing. Without it: no. A notice says that the table is missing,
     /// and the rows wait for it. A store of your own, given to [`build_with`](Self::build_with), does not see this option.
     pub fn create_table(self, create: bool) -> Self {
         Self { create_table: create, ..self }

@@ -116,7 +116,7 @@ impl Census {
         }
     }
 
-    /// Of a program about which there is nothing to say.
+    /// A census without rules.
     #[cfg(test)]
     pub(crate) fn of_nothing() -> Arc<Self> {
         let plans = Plans::new(crate::rules::Rules::new(), tracing::level_filters::LevelFilter::OFF);
@@ -201,7 +201,7 @@ impl Census {
         lock(&self.found).callsites.clone()
     }
 
-    /// Says what there is to say by now. Costs next to nothing where there is nothing new.
+    /// Gives the notices that are due. Cheap if no callsite is new.
     pub(crate) fn look(&self, route: &Route) {
         self.follow_filters();
         let (count, now, level) =

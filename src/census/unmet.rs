@@ -183,7 +183,7 @@ impl Words<'_> {
 
     /// Spans without a rule from which rules inherit, and that did not come. Before the end only those that look like a
     /// mistake.
-    pub(super) fn ungiven(&self, program: &Program, at_end: bool) -> Vec<String> {
+    pub(super) fn not_inherited(&self, program: &Program, at_end: bool) -> Vec<String> {
         let spans = || self.callsites.iter().copied().filter(|meta| meta.is_span());
         let mut words = Vec::new();
         for (index, rule) in self.own_rules().filter(|(index, _)| self.rules.contains(&Some(*index))) {
@@ -202,11 +202,11 @@ impl Words<'_> {
     }
 
     /// Fields that rules inherit and that only spans without a rule declare, from which they do not inherit.
-    pub(super) fn unlent(&self) -> Vec<String> {
+    pub(super) fn not_inheritable(&self) -> Vec<String> {
         let mut words = Vec::new();
         for (index, rule) in self.own_rules().filter(|(index, _)| self.rules.contains(&Some(*index))) {
             let wanted = rule.inherit.iter().filter(|field| {
-                !self.plans.is_given(field, &[])
+                !self.plans.is_inheritable(field, &[])
                     && !self.plans.rules().iter().any(|of| of.taken().any(|taken| *taken == ***field))
             });
             for field in wanted {
@@ -217,8 +217,7 @@ impl Words<'_> {
                 let Some(outer) = declaring.peek().map(|(meta, _)| **meta) else { continue };
                 if !declaring.any(|(meta, of)| of.is_some() || rule.inherits_from(meta.name())) {
                     words.push(format!(
-                        "{} inherits {field:?}, which {} declares and does not lend, because no rule names it: write inherit_from = \
-                         [{:?}]",
+                        "{} inherits {field:?}, which {} declares, and no rule names that span: write inherit_from = [{:?}]",
                         rule.title(index),
                         place(outer),
                         outer.name()

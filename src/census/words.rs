@@ -91,9 +91,9 @@ impl<'a> Words<'a> {
             let lacking = lacking.filter(|wanted| at_end || self.is_mistake(rule, *wanted, &met));
             words.extend(lacking.map(|wanted| missing(rule, index, wanted.verb, wanted.field, &met)));
         }
-        words.extend(self.ungiven(program, at_end));
+        words.extend(self.not_inherited(program, at_end));
         if at_end {
-            words.extend(self.unlent());
+            words.extend(self.not_inheritable());
         }
         // A field for failures stays empty in a healthy program. So a release build says nothing about empty fields.
         let is_tried = cfg!(debug_assertions) || self.plans.is_discovering();
@@ -130,7 +130,7 @@ impl<'a> Words<'a> {
     /// Whether callsites have met the rule and none of them has the field.
     fn lacks(&self, rule: &RuleSpec, wanted: Wanted<'_>, met: &Callsites) -> bool {
         let has = |meta: &&'static Metadata<'static>| {
-            rule.has(wanted, meta).unwrap_or_else(|| self.plans.is_given(wanted.field, self.callsites))
+            rule.has(wanted, meta).unwrap_or_else(|| self.plans.is_inheritable(wanted.field, self.callsites))
         };
         // The fields `ledger.…` are optional.
         !met.is_empty() && !wanted.field.starts_with("ledger.") && !met.iter().any(has)
@@ -158,27 +158,8 @@ impl<'a> Words<'a> {
         if !self.callsites.is_empty() {
             return None;
         }
-        if !program.is_added && program.is_bare {
-            return Some(
-                "there was no subscriber while the guard was there, so there are no rows: write \
-                 tracing_subscriber::registry().with(ledger).init(), and keep the guard until the end of main (`let (ledger, \
-                 guard) = …`, never `let (ledger, _) = …`)"
-                    .to_owned(),
-            );
-        }
-        if !program.is_added {
-            return Some(
-                "the layer was not added to a subscriber while its guard was there, so there are no rows: write \
-                 tracing_subscriber::registry().with(ledger).init(), and keep the guard until the end of main"
-                    .to_owned(),
-            );
-        }
-        if !program.was_installed {
-            return Some(
-                "the subscriber with the layer has not been installed, so there are no rows: call init() on it before the \
-                 first span, and keep the guard until the end of main"
-                    .to_owned(),
-            );
+        if let Some(words) = not_installed(program) {
+            return Some(words.to_owned());
         }
         if program.is_installed && program.hidden.is_empty() {
             return (at_end || is_limited(program, self.plans)).then(|| {
@@ -376,4 +357,24 @@ pub(super) fn levels(program: &Program, plans: &Plans) -> String {
         );
     }
     String::new()
+}
+
+/// Why the layer gets nothing, if it was never part of the program's subscriber.
+fn not_installed(program: &Program) -> Option<&'static str> {
+    Some(match () {
+        () if !program.is_added && program.is_bare => {
+            "there was no subscriber while the guard was there, so there are no rows: write \
+             tracing_subscriber::registry().with(ledger).init(), and keep the guard until the end of main (`let (ledger, \
+             guard) = …`, never `let (ledger, _) = …`)"
+        }
+        () if !program.is_added => {
+            "the layer was not added to a subscriber while its guard was there, so there are no rows: write \
+             tracing_subscriber::registry().with(ledger).init(), and keep the guard until the end of main"
+        }
+        () if !program.was_installed => {
+            "the subscriber with the layer has not been installed, so there are no rows: call init() on it before the \
+             first span, and keep the guard until the end of main"
+        }
+        () => return None,
+    })
 }

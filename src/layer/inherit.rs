@@ -27,7 +27,7 @@ impl Inherited {
             before != *missing
         };
         self.fields.inherit(&from.fields, |field| {
-            let index = plan.gives(field).filter(|index| is_missing(*index))?;
+            let index = plan.inheritable(field).filter(|index| is_missing(*index))?;
             Some((index, plan.redacts(field)))
         });
         let constants = plan.row().into_iter().flat_map(|row| plans.constants(row));

@@ -26,8 +26,8 @@ impl Missing {
     pub(super) fn of(record: &Record, row: &'static RowPlan) -> Self {
         let plan = record.head.plan;
         let mut names = row.wants;
-        if names & plan.may_give != 0 {
-            let own = record.fields.own_indices().filter_map(|field| plan.gives(field));
+        if names & plan.inheritable_names != 0 {
+            let own = record.fields.own_indices().filter_map(|field| plan.inheritable(field));
             names = own.fold(names, |names, index| names & !(1 << index));
         }
         let is_uncounted = row.is_span && row.is_collected;

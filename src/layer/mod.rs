@@ -114,6 +114,7 @@ where
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
+        // tracing asks for the level when a subscriber is installed.
         self.census.installed();
         self.gate.max_level_hint()
     }
@@ -189,7 +190,7 @@ mod tests {
     /// The test holds the lock, as a thread of the parent may have held it at the fork.
     #[test]
     fn a_forked_child_waits_for_no_lock() {
-        let queue = Arc::new(Queue::new(100, Overflow::DropNewest, 10).in_a_child());
+        let queue = Arc::new(Queue::new(100, Overflow::Refuse, 10).in_a_child());
         let layer = LedgerLayer::<Registry>::new(Rules::builtin(), LevelFilter::TRACE, Arc::clone(&queue));
         let plans = Arc::clone(layer.recorder.plans());
         let registry = tracing_subscriber::registry().with(layer);

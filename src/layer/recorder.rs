@@ -342,7 +342,7 @@ impl Recorder {
                 self.event_row(plan, row, event, ctx);
             }
             Action::Verdict { is_error } => self.verdict(plan, *is_error, event, ctx),
-            Action::Carry | Action::Give => {}
+            Action::Inherited | Action::Taken => {}
         }
     }
 

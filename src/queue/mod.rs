@@ -136,7 +136,7 @@ impl Queue {
     pub(crate) fn try_push(&self, record: &mut Record) -> bool {
         match self.try_admit() {
             Ok(permit) => self.push(permit, record),
-            Err(Refusal::Full) if self.overflow != Overflow::DropNewest => return false,
+            Err(Refusal::Full) if self.overflow != Overflow::Refuse => return false,
             Err(Refusal::Closed) => return false,
             Err(refusal) => self.refuse(refusal),
         }
@@ -189,7 +189,7 @@ impl Queue {
     #[cold]
     fn make_room(&self, refusal: Refusal) -> Option<Permit> {
         let permit = match (refusal, self.overflow) {
-            (Refusal::Full, Overflow::DropOldest) => self.evict_until_room(),
+            (Refusal::Full, Overflow::EvictOldest) => self.evict_until_room(),
             (Refusal::Full, Overflow::Block(timeout)) => self.wait_for_room(timeout),
             _ => Err(refusal),
         };
@@ -285,8 +285,8 @@ impl Queue {
         self.account.accepted().saturating_sub(self.left()) >= self.enough
     }
 
-    /// Whether the writer may take more records while it has a batch in hand. Never if the bounds are narrow, because
-    /// these are kept to the record.
+    /// Whether the writer may take more records while it has a batch in hand. Never with
+    /// narrow bounds, which count every record exactly.
     pub(crate) fn may_run_ahead(&self) -> bool {
         self.chunks.are_full_size() && self.has_enough()
     }

@@ -119,7 +119,7 @@ fn sorted(mut numbers: Vec<u32>) -> Vec<u32> {
 #[test]
 fn a_writer_that_ends_has_every_record_that_was_accepted() {
     explore("close", || {
-        let queue = queue(10, Overflow::DropNewest);
+        let queue = queue(10, Overflow::Refuse);
         let threads = [0, 1].map(|number| offering(&queue, number));
         queue.close();
         let taken = sorted(take_all(&queue));
@@ -136,7 +136,7 @@ fn a_writer_that_ends_has_every_record_that_was_accepted() {
 #[test]
 fn the_record_that_fills_a_batch_is_seen_or_wakes_the_writer() {
     explore("gather", || {
-        let queue = queue(10, Overflow::DropNewest);
+        let queue = queue(10, Overflow::Refuse);
         let threads = [0, 1].map(|number| offering(&queue, number));
         while queue.gather() {
             wait(&queue);
@@ -151,7 +151,7 @@ fn the_record_that_fills_a_batch_is_seen_or_wakes_the_writer() {
 #[test]
 fn a_writer_at_rest_hears_of_the_next_record_and_of_the_end() {
     explore("listen", || {
-        let queue = queue(10, Overflow::DropNewest);
+        let queue = queue(10, Overflow::Refuse);
         let thread = offering(&queue, 0);
         let taken = take_next(&queue);
         let closer = queue.clone();
@@ -195,7 +195,7 @@ fn a_caller_that_waits_for_room_hears_of_the_end() {
 #[test]
 fn what_is_pushed_out_is_counted_and_what_is_not_is_taken() {
     explore("evict", || {
-        let queue = queue(2, Overflow::DropOldest);
+        let queue = queue(2, Overflow::EvictOldest);
         assert!(offer(&queue, 0) && offer(&queue, 2));
         let threads = [1, 3].map(|number| offering(&queue, number));
         let mut taken = take_all(&queue);
@@ -212,7 +212,7 @@ fn what_is_pushed_out_is_counted_and_what_is_not_is_taken() {
 #[test]
 fn what_a_flush_covers_leaves_before_what_comes_later() {
     explore("mark", || {
-        let queue = queue(10, Overflow::DropNewest);
+        let queue = queue(10, Overflow::Refuse);
         assert!(offer(&queue, 1));
         let thread = offering(&queue, 0);
         assert!(take_all(&queue).contains(&1));
@@ -224,7 +224,7 @@ fn what_a_flush_covers_leaves_before_what_comes_later() {
 #[test]
 fn what_a_flush_covers_has_left_when_its_mark_is_past() {
     explore("past", || {
-        let queue = queue(2, Overflow::DropOldest);
+        let queue = queue(2, Overflow::EvictOldest);
         assert!(offer(&queue, 0) && offer(&queue, 1));
         let writer = queue.clone();
         let writer = thread::spawn(move || !take_all(&writer).is_empty());
@@ -241,7 +241,7 @@ fn what_a_flush_covers_has_left_when_its_mark_is_past() {
 #[test]
 fn nobody_ever_reads_that_more_came_out_than_went_in() {
     explore("stats", || {
-        let queue = queue(1, Overflow::DropNewest);
+        let queue = queue(1, Overflow::Refuse);
         let threads = [0, 1].map(|number| offering(&queue, number));
         let writer = queue.clone();
         let writer = thread::spawn(move || {

@@ -75,7 +75,7 @@ impl Refused {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dropped {
-    /// Evicted from a full queue by newer ones ([`Overflow::DropOldest`](crate::Overflow::DropOldest)).
+    /// Evicted from a full queue by newer ones ([`Overflow::EvictOldest`](crate::Overflow::EvictOldest)).
     pub evicted: u64,
     /// Unreadable on disk, deleted with the spool, or torn by the end of an earlier process.
     pub corrupt: u64,

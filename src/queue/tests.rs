@@ -37,7 +37,7 @@ fn bounded(bytes_limit: u64, overflow: Overflow) -> Arc<Queue> {
 
 #[test]
 fn bytes_are_bounded_as_records_are() {
-    let queue = bounded(1024 * 1024, Overflow::DropNewest);
+    let queue = bounded(1024 * 1024, Overflow::Refuse);
     emit_large(&queue, 1000);
     let stats = queue.account.stats();
     // A chunk has room for the heads and values of more records than its text lets in.
@@ -55,7 +55,7 @@ fn bytes_are_bounded_as_records_are() {
 
 #[test]
 fn the_oldest_give_way_when_bytes_are_short() {
-    let queue = bounded(1024 * 1024, Overflow::DropOldest);
+    let queue = bounded(1024 * 1024, Overflow::EvictOldest);
     emit_large(&queue, 1000);
     let stats = queue.account.stats();
     assert_eq!((stats.accepted, stats.refused.total()), (1000, 0), "{stats}");
@@ -74,7 +74,7 @@ fn numbers(chunk: &Chunk) -> Vec<u64> {
 #[test]
 fn the_records_of_a_thread_keep_their_order() {
     const RECORDS: u64 = 100_000;
-    let queue = bounded(MAX_BYTES, Overflow::DropNewest);
+    let queue = bounded(MAX_BYTES, Overflow::Refuse);
     let mut taken = Vec::new();
     thread::scope(|scope| {
         let thread = scope.spawn(|| emit_numbers(&queue, 0..RECORDS));
@@ -94,7 +94,7 @@ fn the_records_of_a_thread_keep_their_order() {
 #[test]
 fn nothing_from_before_a_mark_waits_once_it_is_past() {
     const LONE: u64 = 1000;
-    let queue = bounded(MAX_BYTES, Overflow::DropNewest);
+    let queue = bounded(MAX_BYTES, Overflow::Refuse);
     let chunk = queue.chunks.records() as u64;
     let emit_a_chunk =
         || thread::scope(|scope| scope.spawn(|| emit_numbers(&queue, 0..chunk)).join().expect("no panic"));

@@ -103,7 +103,7 @@ impl Record {
         if plan.row().is_some() {
             self.head = Head::new(plan);
         } else {
-            // A span that only lends its fields has no times, and reading the clock is most of what it would cost.
+            // A span whose fields are only inherited has no times, and reading the clock is most of what it would cost.
             self.head.plan = plan;
         }
     }

@@ -47,7 +47,7 @@ pub struct RolledUp {
     /// The hours before this moment are rolled up. Later rows were read one by one.
     #[serde(serialize_with = "rfc3339")]
     pub until: Option<SystemTime>,
-    /// The run that rolled them up. Rows that came later into these hours count from the next run on.
+    /// The run that rolled them up. Rows that came later into these hours count once a run looks at these hours.
     #[serde(serialize_with = "rfc3339")]
     pub at: Option<SystemTime>,
     /// No percentile of a duration is further from the exact one than this share.

@@ -51,8 +51,10 @@ pub(super) fn named_before(rules: &Rules, rule: &RuleSpec) -> Vec<Pattern> {
         *kind == MatchKind::Span && has_no_condition && other.event_type_field.is_none()
     };
     let patterns = before.filter(is_open).flat_map(|other| names(other)).filter(|name| name.contains('*'));
-    let own = rules.list.iter().flat_map(|rule| names(rule)).filter(|name| !name.contains('*'));
-    own.chain(patterns).map(|name| Pattern(name.to_owned())).collect()
+    let all = rules.list.iter().enumerate();
+    let own = all.flat_map(|(place, other)| names(other).map(move |name| (place, Pattern(name.to_owned()))));
+    let own = own.filter(|(place, name)| name.is_name() && makes(rules, *place, name)).map(|(_, name)| name);
+    own.chain(patterns.map(|name| Pattern(name.to_owned()))).collect()
 }
 
 fn names(rule: &RuleSpec) -> impl Iterator<Item = &str> {

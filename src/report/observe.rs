@@ -1,4 +1,4 @@
-//! The texts that a report asks of every row, and what rows answer.
+//! The values that a report reads from each row.
 
 use std::borrow::Cow;
 

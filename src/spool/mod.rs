@@ -9,8 +9,8 @@
 //! - [`Spool::next_batch`] hands rows out in the order they came, each as it was, to the microsecond.
 //! - Acknowledged rows are not handed out again by a later process, unless the acknowledgement
 //!   is lost with the power; then the same rows come again with the same ids, marked as such.
-//! - No damage keeps a spool from opening. Records that are lost to it are counted: exactly where the numbers of
-//!   their neighbours show it, and as at least one where the end of the last segment is torn. Nothing that was
+//! - No damage keeps a spool from opening. Lost records are counted: exactly, if the numbers of their neighbours show
+//!   how many; as one, if the end of the last segment is torn. Nothing that was
 //!   not appended ever comes out.
 //! - [`Spool::pending`] counts the records that were appended and not acknowledged. Each of them leaves the spool either as
 //!   a row of a batch or in the [`lost`](SpooledRows::lost) of one.

@@ -85,7 +85,7 @@ pub trait Store: Send + 'static {
     /// without this method says yes.
     ///
     /// # Errors
-    /// When an [`insert`](Self::insert) would fail. The ledger writes the message to stderr, and asks again.
+    /// When an [`insert`](Self::insert) would fail. The ledger gives the message as a notice, and asks again.
     fn reach(&mut self) -> impl Future<Output = Result<(), InsertError>> {
         std::future::ready(Ok(()))
     }
@@ -114,11 +114,11 @@ pub enum Failure {
     /// again in halves. A row that fails alone waits if others are stored.
     Halve,
     /// Someone has to fix the database (a missing table, right or password). The writer keeps the rows, tries again later, and
-    /// writes the message to stderr.
+    /// gives the message as a notice.
     Hold,
     /// The store can never take some row of the batch. The writer bisects the batch and quarantines that row.
     Quarantine,
-    /// The store rejects the batch, because of one row or of all (a trigger, a policy), which only other rows can tell. The
+    /// The store rejects the batch. The cause may be one row or the table (a trigger, a policy): other rows show which. The
     /// writer bisects the batch, and quarantines a row that is rejected while others are stored. It holds the rows if none is
     /// stored.
     Reject,

@@ -23,6 +23,8 @@ use crate::queue::Queue;
 use crate::row::Row;
 use crate::store::{Attempt, Failure, InsertError, Store};
 
+const PANICKED: &str = "the store panicked; correct the store, whose message is on stderr";
+
 /// The first wait for a record that is counted but not yet in the queue: its thread is about to push it.
 const ON_ITS_WAY: Duration = Duration::from_millis(1);
 /// The longest wait for the remaining rows of a drain.
@@ -343,7 +345,7 @@ impl<'a, S: Store> Delivery<'a, S> {
 
 /// One try, which ends with the store's answer or at the deadline of a stop.
 ///
-/// A panic of the store counts as a failure that may pass. Its message may hold secrets, and the panic hook has
+/// A panic of the store counts as a failure that may pass. The panic's message may hold secrets, and the panic hook has
 /// printed it, so it is not passed on.
 async fn insert<S: Store>(
     store: &mut S,
@@ -357,7 +359,7 @@ async fn insert<S: Store>(
     let insert = caught(Box::pin(async { store.insert(rows, attempt).await }));
     let insert = unless(insert, run_ahead(source));
     let inserted = unless(insert, control.deadline()).await.flatten().ok_or(Stopped)?;
-    Ok(inserted.unwrap_or_else(|_| Err(InsertError::new(Failure::Retry, "the store panicked"))))
+    Ok(inserted.unwrap_or_else(|_| Err(InsertError::new(Failure::Retry, PANICKED))))
 }
 
 /// Makes rows of the next batch while the store has the current one. Never ends.

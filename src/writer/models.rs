@@ -52,7 +52,7 @@ struct Ledger {
 impl Ledger {
     fn new() -> Self {
         let (control, written) = (Arc::<Control>::default(), Written::default());
-        let queue = queue(10, Overflow::DropNewest);
+        let queue = queue(10, Overflow::Refuse);
         let parts = (queue.clone(), control.clone(), written.clone());
         let writer = thread::spawn(move || write(parts.0, parts.1, &parts.2));
         Self { queue, control, written, writer }

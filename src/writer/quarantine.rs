@@ -19,7 +19,7 @@ impl Source {
             }
             Err(error) => self.notices.say(
                 Problem::QuarantineFile,
-                format_args!("quarantined rows are kept in memory alone, and only the latest: {error:#}"),
+                format_args!("quarantine.jsonl cannot be written, so quarantined rows are kept in memory, the latest alone: {error:#}"),
             ),
         }
         let file = if self.has_spool() { " and quarantine.jsonl in the spool directory" } else { "" };

@@ -17,7 +17,7 @@ const INTERRUPTED: Duration = Duration::from_secs(1);
 /// When the store is to be asked.
 #[derive(Debug)]
 pub(super) struct Reach {
-    /// `None` once it has taken a row, refused one, or answered.
+    /// `None` once it has taken a row, rejected one, or answered.
     at: Option<Instant>,
     has_failed: bool,
 }

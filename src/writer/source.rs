@@ -173,7 +173,7 @@ impl Source {
         Ok((!batch.is_empty()).then(|| Batch::from_spool(batch, self.generation)))
     }
 
-    /// Rows that came after those of a batch of that origin, where they are of the same origin.
+    /// The next rows of the same origin, if there are any.
     pub(super) fn more(&mut self, origin: Origin) -> Option<Batch> {
         match origin {
             // A failure returns with the next batch, and is reported then.
@@ -238,7 +238,7 @@ impl Source {
                 self.make_rows(&chunk, anchor, made);
                 self.queue.recycle(chunk);
             }
-            // The step did not end it: the rows are complete, or the queue is empty.
+            // Fewer bytes than a step: the batch is full, or the queue is empty.
             if bytes < step {
                 break;
             }

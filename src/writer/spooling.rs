@@ -212,8 +212,13 @@ impl Source {
         self.held.extend(rows);
         let saved = if self.is_held_up() { self.append() } else { Ok(()) };
         if let Err(error) = saved {
-            self.notices
-                .say(Problem::Disk, format_args!("{} rows are in memory alone: {error:#}", self.held.len()));
+            self.notices.say(
+                Problem::Disk,
+                format_args!(
+                    "the spool cannot be written, so {} rows are lost when the process ends: {error:#}",
+                    self.held.len()
+                ),
+            );
         }
         let saved = self.spool.as_mut().map_or(Ok(()), |spool| spool.append(&mut about_losses));
         if let Err(error) = saved {

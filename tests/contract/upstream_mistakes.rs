@@ -3,7 +3,7 @@
 use std::panic::catch_unwind;
 use std::time::{Duration, SystemTime};
 
-use support::{Cluster, DEADLINE, Ledger, SOON, gated, until_in_trouble};
+use support::{Cluster, DEADLINE, Ledger, SOON, gated, until_failing};
 use tracing::field::Empty;
 use tracing::{Span, info_span, instrument};
 use tracing_ledger::store::Memory;
@@ -102,7 +102,7 @@ fn a_shutdown_without_a_table_is_no_success() {
     let (ledger, guard) = tracing_ledger::layer::<Registry>(&url).expect("a ledger");
     let registry = tracing_subscriber::registry().with(ledger);
     tracing::subscriber::with_default(registry, || quote(false).expect("it succeeds"));
-    until_in_trouble(&guard);
+    until_failing(&guard);
     let error = guard.shutdown(SOON).expect_err("there is no table");
     assert!(error.is_timeout());
     let message = error.to_string();

@@ -1,6 +1,6 @@
 //! Wrong input is reported with the remedy and without the password, and nothing panics.
 
-use support::{Cluster, Ledger, SOON, this_test, until_in_trouble};
+use support::{Cluster, Ledger, SOON, this_test, until_failing};
 use tracing::info_span;
 use tracing_ledger::{Error, Rules};
 use tracing_subscriber::{Registry, prelude::*};
@@ -13,7 +13,7 @@ fn failure(url: &str) -> Error {
     };
     let registry = tracing_subscriber::registry().with(ledger);
     tracing::subscriber::with_default(registry, || info_span!("auto_assign.quote").in_scope(|| ()));
-    until_in_trouble(&guard);
+    until_failing(&guard);
     guard.shutdown(SOON).expect_err("nothing can be written")
 }
 

@@ -149,7 +149,7 @@ fn reloads(to: &str) {
     );
 }
 
-/// Reloads after the program was judged as a whole, and prints what is said then.
+/// Reloads after the program was judged as a whole, and prints the notices after that.
 fn reloads_late() {
     let (said, hear) = std::sync::mpsc::channel();
     let builder = with_rules(&format!("{RULES}[[rule]]\nspan = 'wrok'\n")).on_notice(move |notice| {

@@ -12,13 +12,13 @@ use crate::silent_setups::{
     assert_has, build, discovered, only_word, print, run_program, said_by, until_told, with_rules, words_by,
 };
 
-/// Does what a child process is told whose stderr a test below reads; whether it is one of these.
+/// Does the task of a child process whose stderr a test below reads; whether it is one of these.
 pub(super) fn does(what: &str) -> bool {
     match what {
         "a list with typing errors" => {
             run(with_rules("[[rule]]\nspan = ['req', 'creat_order', 'nosuch_name', 'jobs']\n"), orders);
         }
-        "a list with a typing error that is told early" => list_told_early(),
+        "a list with a typing error that has an early notice" => list_told_early(),
         "an event rule for a span" => {
             run(with_rules("[[rule]]\nspan = ['create_order', 'paid']\n[[rule]]\nevent = 'req'\n"), orders);
         }
@@ -160,7 +160,7 @@ fn healthy_and_late() {
     guard.shutdown(DEADLINE).expect("memory takes everything");
 }
 
-/// Prints what is said but for the discoveries, and hands over the kind of each notice.
+/// Prints all notices but the discoveries, and hands over the kind of each notice.
 fn discovers(rules: &str) -> (Guard, Receiver<NoticeKind>) {
     let (said, hear) = std::sync::mpsc::channel();
     let builder = with_rules(rules).discover(true).on_notice(move |notice| {
@@ -219,7 +219,7 @@ fn each_name_of_a_list_is_checked() {
 
 #[test]
 fn a_typing_error_in_a_list_is_reported_before_the_end() {
-    let said = said_by("a list with a typing error that is told early", &[]);
+    let said = said_by("a list with a typing error that has an early notice", &[]);
     let wanted = "rule 1 names the span \"creat_order\", and has met none; seen: \"create_order\" (messages::mistakes)";
     assert_eq!(said, [wanted]);
 }
@@ -278,7 +278,7 @@ fn missing_fields_for_columns_and_times_are_named() {
 }
 
 #[test]
-fn a_span_without_a_rule_lends_nothing_unasked() {
+fn nothing_is_inherited_unasked_from_a_span_without_a_rule() {
     let said = only_word("fields of a span without a rule");
     assert!(
         said.starts_with(
@@ -287,9 +287,7 @@ fn a_span_without_a_rule_lends_nothing_unasked() {
         "{said}"
     );
     assert!(
-        said.ends_with(
-            ") declares and does not lend, because no rule names it: write inherit_from = [\"outer\"]"
-        ),
+        said.ends_with(") declares, and no rule names that span: write inherit_from = [\"outer\"]"),
         "{said}"
     );
 }

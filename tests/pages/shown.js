@@ -1,4 +1,4 @@
-// Follows what src/report/page/mod.rs says of data-at, data-key and data-each.
+// Follows data-at, data-key and data-each as src/report/page/mod.rs describes them.
 const key = (element) => {
   if (element.dataset.key !== undefined) return element.dataset.key;
   if (element.tagName === "B") return element.closest("[data-each]")?.dataset.each;

@@ -20,7 +20,7 @@ fn span() -> tracing::Span {
     info_span!("quote_tables_for_booking", success = true)
 }
 
-/// Ends a span that another thread has made, after the end of the ledger: that is said on stderr.
+/// Ends a span that another thread has made, after the end of the ledger: a line on stderr reports it.
 fn end_late(guard: Guard, span: tracing::Span, is_near: &AtomicBool) {
     guard.shutdown(DEADLINE).expect("there is nothing to write");
     is_near.store(true, Ordering::Release);

@@ -55,7 +55,7 @@ async fn insert_with_notices() {
     let mut other = PgConnection::connect(&url).await.expect("a connection");
     let insert = "INSERT INTO observability_events (source, event_type, severity) VALUES ('a', 'b', 'info')";
     sqlx::raw_sql(insert).execute(&mut other).await.expect("stored");
-    assert_eq!(ear.heard(), 4, "a connection of another kind is told");
+    assert_eq!(ear.heard(), 4, "a connection of another kind has its notice");
 
     let mut store = Postgres::from_url(&url).expect("readable");
     for rows in [1, Postgres::COPY_FROM_ROWS] {

@@ -1,6 +1,6 @@
 //! A server that crashes under the writer costs no row and doubles none.
 
-use support::{Cluster, DEADLINE, SOON, until_in_trouble};
+use support::{Cluster, DEADLINE, SOON, until_failing};
 use tracing::Dispatch;
 use tracing_subscriber::prelude::*;
 
@@ -41,9 +41,9 @@ fn a_shutdown_keeps_its_deadline_when_the_server_is_gone() {
     let dispatch = tracing_subscriber::registry().with(ledger).into();
     cluster.stop();
     emit(&dispatch, 10);
-    until_in_trouble(&guard);
+    until_failing(&guard);
     let error = guard.shutdown(SOON).expect_err("the server is gone");
     let message = error.to_string();
-    assert!(error.is_timeout() && message.contains("10 are not written; the database says: "), "{message}");
+    assert!(error.is_timeout() && message.contains("10 are not written; the last failure: "), "{message}");
     assert!(!message.contains(&url), "{message}");
 }

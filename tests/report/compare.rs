@@ -97,20 +97,67 @@ fn a_key_that_no_row_has_is_named() {
     assert!(String::from_utf8_lossy(&saved.stderr).contains(note), "{saved:?}");
 }
 
+/// Every other day has another version: `slow` is 50 % slower with it, and `same` is not.
+const ALTERNATING: &str = r#"
+    INSERT INTO observability_events (created_at, event_type, source, severity, context)
+    SELECT timestamptz '2026-11-01Z' + day * interval '1 day' + i * interval '7 minutes', event_type, 'test', 'info',
+        jsonb_build_object('trace_id', day || '-' || i / 2, 'duration_ms',
+            CASE WHEN event_type = 'slow' AND day % 2 = 1 THEN 1.5 ELSE 1 END * (50 + (i * 7919 + day * 131) % 199))
+    FROM unnest(ARRAY['same', 'slow']) AS event_type, generate_series(0, 11) AS day, generate_series(0, 199) AS i"#;
+
+fn days(numbers: impl Iterator<Item = u32>) -> String {
+    let day = |day: u32| format!("2026-11-{day:02}..2026-11-{:02}", day + 1);
+    numbers.map(day).collect::<Vec<_>>().join(",")
+}
+
 #[test]
 fn runs_of_an_experiment_are_blocks() {
-    let runs = |number: u32| {
-        let day = |day: u32| {
-            let from = 1 + number * 10 + day;
-            format!("2026-11-{from:02}..2026-11-{:02}", from + 1)
-        };
-        (0..6).map(day).collect::<Vec<_>>().join(",")
-    };
-    let (before, same, slow) = (runs(0), runs(1), runs(2));
-    for (after, status) in [(&same, 0), (&slow, 1)] {
-        let arguments = [&["--runs", &before, after, "--gate", "p50<=+15%"], &CALLS[..]].concat();
+    let url = Cluster::shared().database_after(ALTERNATING);
+    let (before, after) = (days((1..12).step_by(2)), days((2..13).step_by(2)));
+    let gate = ["--gate", "p50<=+15%", "--database-url", &url, "--event"];
+    for (event_type, status) in [("same", 0), ("slow", 1)] {
+        let arguments = [&["--runs", &before, &after], &gate[..], &[event_type]].concat();
         assert_compared(&arguments, status, "every other run");
     }
-    let few = before.split(',').take(4).collect::<Vec<_>>().join(",");
-    assert_compared(&[&["--runs", &few, &slow, "--gate", "p50<=+15%"], &CALLS[..]].concat(), 2, "4 of 5");
+    let few = days((1..8).step_by(2));
+    assert_compared(&[&["--runs", &few, &after], &gate[..], &["slow"]].concat(), 2, "4 of 5");
+}
+
+#[test]
+fn runs_one_after_the_other_or_beside_days_are_refused() {
+    let (before, after) = (days(1..7), days(11..17));
+    for runs in [[&before, &after], [&after, &before]] {
+        assert_compared(&[&["--runs"], &runs.map(String::as_str)[..], &CALLS].concat(), 2, "alternate");
+    }
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("runs.json");
+    let file = file.to_str().expect("UTF-8");
+    let saved = run(&[&["baseline", "save", file, "--runs", &before], &CALLS[..]].concat());
+    assert!(saved.status.success(), "{saved:?}");
+    for sides in [[file, "version=1.1"], ["version=1.1", file]] {
+        assert_compared(&sides, 2, "compare runs with runs");
+    }
+}
+
+#[test]
+fn a_part_of_a_date_is_no_day() {
+    for (before, status) in [
+        ("2026-11-01T22:00..2026-11-06T20:00", 2),
+        ("2026-11-01T12:00..2026-11-06T12:00", 2),
+        ("2026-11-01T12:00..2026-11-07T12:00", 0),
+    ] {
+        let arguments = [&[before, "2026-11-11..2026-11-19", "--gate", "p50<=+15%"], &CALLS[..]].concat();
+        assert_compared(&arguments, status, if status == 2 { "5 of 6 days before" } else { "holds" });
+    }
+}
+
+#[test]
+fn a_short_baseline_says_how_to_save_it() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("short.json");
+    let file = file.to_str().expect("UTF-8");
+    let saved = run(&[&["baseline", "save", file, "2026-11-01..2026-11-03"], &CALLS[..]].concat());
+    assert!(saved.status.success(), "{saved:?}");
+    let gate = [file, "2026-11-11..2026-11-13", "--gate", "p50<=+15%", "--accept-short-window"];
+    assert_compared(&gate, 2, "2 of 6 days before (save it with --accept-short-window");
 }

@@ -1,4 +1,4 @@
-//! Rows whose clock is ahead are told in each format, and make no rate wrong.
+//! Rows whose clock is ahead are in each format, and make no rate wrong.
 
 use std::process::Command;
 use std::time::{Duration, SystemTime};

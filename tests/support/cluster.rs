@@ -213,7 +213,7 @@ impl ServerKeeper {
 
     /// Whether the keeper did what the line says.
     fn tell(&mut self, line: &str) -> bool {
-        let orders = self.orders.as_mut().expect("the keeper is told only before it is let go");
+        let orders = self.orders.as_mut().expect("the keeper gets orders only before it is let go");
         writeln!(orders, "{line}").expect("the keeper listens");
         let mut status = String::new();
         self.answers.read_line(&mut status).expect("the keeper answers");

@@ -19,4 +19,4 @@ pub use install::unprivileged;
 pub use ledger::{DEADLINE, Ledger, StoredRow, only};
 pub use sqlite::SqliteFile;
 pub use terminal::Terminal;
-pub use wait::{SOON, until, until_in_trouble, until_on_disk};
+pub use wait::{SOON, until, until_failing, until_on_disk};

@@ -28,8 +28,8 @@ pub fn until_on_disk(guard: &Guard) {
 
 /// Waits until the ledger has failed to write to its database.
 #[track_caller]
-pub fn until_in_trouble(guard: &Guard) {
+pub fn until_failing(guard: &Guard) {
     until("the database fails", || {
-        guard.flush(SOON).expect_err("the database fails").to_string().contains("the database says: ")
+        guard.flush(SOON).expect_err("the database fails").to_string().contains("the last failure: ")
     });
 }

@@ -151,6 +151,6 @@ fn check_identities(places: &CallPlaces<'_>, calls: u64) -> u64 {
     let most = stats.written + stats.in_flight + stats.spooled;
     assert!((stats.written..=most).contains(&rows), "{rows} rows in the table, and {stats}");
     let losses = stats.quarantined + stats.dropped.total() + stats.refused.total();
-    assert!(told == losses || stats.in_flight > 0, "{told} losses are told in the table, and {stats}");
+    assert!(told == losses || stats.in_flight > 0, "{told} losses are in the table, and {stats}");
     calls - rows - stats.quarantined - stats.dropped.total() - stats.refused.total()
 }

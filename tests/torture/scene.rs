@@ -22,7 +22,7 @@ use crate::stalls::Stalls;
 use crate::wait::{pause, until};
 use support::Cluster;
 
-/// Everything is in the table so soon after the trouble is over, also on a busy machine. An idle one takes 30 s at most.
+/// Everything is in the table so soon after the fault is over, also on a busy machine. An idle one takes 30 s at most.
 pub(crate) const DRAINED_WITHIN: Duration = Duration::from_mins(10);
 /// How long normal life is watched.
 const CALM: Duration = Duration::from_millis(500);
@@ -132,12 +132,12 @@ pub(crate) struct FaultVerdict {
     pub(crate) lost: u64,
     /// In two places; the same.
     pub(crate) doubled: u64,
-    /// From the end of the trouble until all is written.
+    /// From the end of the fault until all is written.
     pub(crate) drain: Duration,
     /// From the moment a record is queued until it is on disk, in all but one of a hundred cases; nothing without a
     /// spool.
     pub(crate) on_disk: Duration,
-    /// The callers' worst thousandth call before the trouble, and in it.
+    /// The callers' worst thousandth call before the fault, and in it.
     pub(crate) calm: Duration,
     pub(crate) fault: Duration,
     pub(crate) memory: u64,
@@ -187,7 +187,7 @@ impl Scene {
         self.load.phase(Phase::Fault);
     }
 
-    /// Lets the trouble last for a time between these, in milliseconds.
+    /// Lets the fault last for a time between these, in milliseconds.
     pub(crate) fn suffer(&mut self, ms: Range<u64>) {
         let time = self.rng.ms(ms);
         if self.disk.is_some() { self.watch_disk(time) } else { pause(time) }
@@ -217,7 +217,7 @@ impl Scene {
         stats.accepted - stats.in_flight
     }
 
-    /// The trouble is over, from now on.
+    /// The fault is over, from now on.
     pub(crate) fn healed(&mut self) {
         self.healed = Some(Instant::now());
         self.load.phase(Phase::Healed);
@@ -283,8 +283,8 @@ impl Scene {
         FaultVerdict { drain, on_disk, ..verdict }
     }
 
-    /// Ends the load, and then the ledger in the middle of the trouble; checks what must be true all the same
-    /// once it is over: what is not written was said to be so.
+    /// Ends the load, and then the ledger in the middle of the fault; checks what must be true all the same
+    /// once it is over: rows that are not written were reported.
     pub(crate) fn verdict_of_exit(
         self,
         deadline: Duration,
@@ -292,7 +292,7 @@ impl Scene {
     ) -> FaultVerdict {
         let calls = self.load.stop();
         let stats = self.guard.stats();
-        let error = shut_down(self.guard, deadline).expect_err("there was trouble");
+        let error = shut_down(self.guard, deadline).expect_err("there was a fault");
         assert!(error.is_timeout(), "{error}");
         let stats = said(&error.to_string(), stats);
         heal(&self.stage, &self.proxy);

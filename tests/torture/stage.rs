@@ -117,7 +117,7 @@ impl Stage {
     }
 }
 
-/// The callers' worst thousandth call, in calm and in trouble.
+/// The callers' worst thousandth call, in calm and during a fault.
 fn check_callers(calls: &[Call], by_options: Duration, stall: Duration) -> (Duration, Duration) {
     let of = |phase| p999(calls, phase).unwrap_or_default();
     let (calm, fault) = (of(Phase::Calm), of(Phase::Fault));

@@ -15,7 +15,7 @@ pub(crate) fn install() {
     tracing::subscriber::set_global_default(Witness).expect("the first and only one");
 }
 
-/// Panics when anything was heard since the last time.
+/// Panics if there was a notice since the last time.
 pub(crate) fn assert_silence() {
     let heard = std::mem::take(&mut *HEARD.lock().expect("no witness panicked"));
     assert!(heard.is_empty(), "the ledger spoke through tracing: {heard:#?}");

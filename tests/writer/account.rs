@@ -48,14 +48,14 @@ fn run(overflow: Overflow) -> (Stats, usize) {
 
 #[test]
 fn the_sums_come_out_under_every_policy() {
-    for overflow in [Overflow::DropNewest, Overflow::DropOldest, Overflow::Block(DEADLINE)] {
+    for overflow in [Overflow::Refuse, Overflow::EvictOldest, Overflow::Block(DEADLINE)] {
         let (stats, rows) = run(overflow);
         assert_sums(&stats);
         assert_eq!(stats.offered, THREADS * ROWS, "{overflow:?}: {stats}");
         assert_eq!((stats.written, stats.in_flight), (rows as u64, 0), "{overflow:?}: {stats}");
         match overflow {
             Overflow::Block(_) => assert_eq!(stats.accepted, stats.offered, "{stats}"),
-            Overflow::DropOldest => assert_eq!(stats.refused.queue_full, 0, "{stats}"),
+            Overflow::EvictOldest => assert_eq!(stats.refused.queue_full, 0, "{stats}"),
             _ => assert_eq!(stats.dropped.evicted, 0, "{stats}"),
         }
     }

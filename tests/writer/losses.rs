@@ -162,7 +162,7 @@ fn rows_on_losses_that_the_table_never_took_are_sent_by_the_next_process() {
     let dir = SpoolDir::new();
     let (table, keeper) = gate();
     let store = Guarded { table, says: Failure::Hold, is_mended: Arc::default() };
-    let builder = dir.builder().queue_capacity(2).overflow(Overflow::DropOldest);
+    let builder = dir.builder().queue_capacity(2).overflow(Overflow::EvictOldest);
     let (dispatch, guard) = open(builder, store);
     drop(keeper.leave());
     // Faster than the disk: the queue holds two.

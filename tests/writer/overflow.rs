@@ -31,7 +31,7 @@ fn the_newest_is_refused_by_default() {
 
 #[test]
 fn the_oldest_gives_way_when_asked_to() {
-    full!(Overflow::DropOldest => dispatch, guard, keeper);
+    full!(Overflow::EvictOldest => dispatch, guard, keeper);
     emit(&dispatch, [3]);
     let memory = keeper.leave();
     let stats = guard.shutdown(DEADLINE).expect("the gate is open");

@@ -91,7 +91,7 @@ fn rows_are_held_until_someone_fixes_the_database() {
     emit(&dispatch, 0..3);
     let error = guard.flush(SOON).expect_err("the table is not there");
     assert!(
-        error.is_timeout() && error.to_string().ends_with("the database says: the test says no"),
+        error.is_timeout() && error.to_string().ends_with("the last failure: the test says no"),
         "{error}"
     );
     emit(&dispatch, 3..5);

@@ -85,7 +85,7 @@ fn a_notice_says_that_the_quarantine_file_cannot_be_written() {
     let name = format!("spool_quarantine::{TEST}");
     let output = support::this_test(&name).env(CHILD, "1").output().expect("it starts");
     let stderr = String::from_utf8(output.stderr).expect("it is text");
-    let lines = stderr.lines().filter(|line| line.contains("quarantined rows are kept in memory alone"));
+    let lines = stderr.lines().filter(|line| line.contains("so quarantined rows are kept in memory"));
     assert!(
         lines.clone().count() == 1 && lines.clone().all(|line| line.contains("quarantine.jsonl")),
         "{stderr}"

@@ -106,7 +106,7 @@ fn two_ledgers_do_not_share_a_directory() {
 #[test]
 fn rows_on_losses_outlive_the_process_too() {
     let dir = SpoolDir::new();
-    let options = dir.builder().queue_capacity(2).overflow(Overflow::DropOldest);
+    let options = dir.builder().queue_capacity(2).overflow(Overflow::EvictOldest);
     let (dispatch, guard) = open(options, away());
     // Faster than the disk: the queue holds two.
     until("some are pushed out", || {

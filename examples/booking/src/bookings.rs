@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 use crate::db::Db;
-use crate::trouble::Trouble;
+use crate::failure::StepFailure;
 
 /// The one restaurant of the demo.
 pub const RESTAURANT: Uuid = Uuid::from_u128(0x0195_5b1e_7c00_7000_8000_0000_0000_0001);
@@ -65,7 +65,7 @@ impl Booking {
         self.starts_at + STAY_MS
     }
 
-    pub async fn load(db: &Db, id: Uuid) -> Result<Option<Self>, Trouble> {
+    pub async fn load(db: &Db, id: Uuid) -> Result<Option<Self>, StepFailure> {
         type StoredRow = (i64, i64, Option<String>, Option<String>, String, i64);
         let rows: Vec<StoredRow> = db
             .rows(
@@ -77,12 +77,12 @@ impl Booking {
             return Ok(None);
         };
         let status =
-            Status::parse(&status).ok_or(Trouble::Changed("the booking has a status nobody knows"))?;
+            Status::parse(&status).ok_or(StepFailure::Changed("the booking has a status nobody knows"))?;
         Ok(Some(Self { zone, note, status, version, ..Self::new(id, party_size, starts_at) }))
     }
 
     /// Stores a new booking; false when there is one with this id.
-    pub async fn insert(&self, db: &Db) -> Result<bool, Trouble> {
+    pub async fn insert(&self, db: &Db) -> Result<bool, StepFailure> {
         let added = db
             .execute(
                 "INSERT INTO demo_bookings (id, restaurant_id, party_size, starts_at, zone, note, status, version) \
@@ -103,7 +103,7 @@ impl Booking {
     }
 
     /// Gives the booking its new size and time: it is pending again, and its tables are free.
-    pub async fn modify(&self, db: &Db, party_size: i64, starts_at: i64) -> Result<bool, Trouble> {
+    pub async fn modify(&self, db: &Db, party_size: i64, starts_at: i64) -> Result<bool, StepFailure> {
         let mut tx = db.begin().await?;
         let changed = tx
             .execute(
@@ -120,7 +120,7 @@ impl Booking {
     }
 
     /// Stores the decision of the staff. A booking that is over gives back its tables. Returns false if it was over before.
-    pub async fn decide(&self, db: &Db, status: Status) -> Result<bool, Trouble> {
+    pub async fn decide(&self, db: &Db, status: Status) -> Result<bool, StepFailure> {
         let mut tx = db.begin().await?;
         let changed = tx
             .execute(
@@ -136,7 +136,7 @@ impl Booking {
     }
 
     /// Puts the email "your table is ready" into the outbox.
-    pub async fn send_confirmation(&self, db: &Db) -> Result<(), Trouble> {
+    pub async fn send_confirmation(&self, db: &Db) -> Result<(), StepFailure> {
         db.execute(
             "INSERT INTO demo_outbox (id, booking_id, letter, sent_at) VALUES ($1, $2, 'confirmed', $3)",
             [Uuid::now_v7().into(), self.id.into(), now_ms().into()],

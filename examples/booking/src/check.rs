@@ -6,8 +6,8 @@ use tracing_ledger::report::{Figures, Report};
 
 use crate::app::App;
 use crate::db::Db;
+use crate::failure::StepFailure;
 use crate::holds;
-use crate::trouble::Trouble;
 
 /// Rows of one event type that belong to bookings of this run.
 const ROWS: &str = "SELECT COUNT(*) FROM observability_events WHERE event_type = $1 \
@@ -86,7 +86,7 @@ pub struct Check {
 
 impl Check {
     /// Compares the counters of `app` with the rows. Call it after the shutdown of the ledger, when all rows are written.
-    pub async fn of(app: &App, db: &Db, calm: bool) -> Result<Self, Trouble> {
+    pub async fn of(app: &App, db: &Db, calm: bool) -> Result<Self, StepFailure> {
         let mut stories = Vec::new();
         for story in STORIES {
             let count: Vec<(i64,)> = db.rows(story.bookings, []).await?;
@@ -179,7 +179,7 @@ impl Check {
     }
 }
 
-async fn rows(db: &Db, event_type: &str) -> Result<u64, Trouble> {
+async fn rows(db: &Db, event_type: &str) -> Result<u64, StepFailure> {
     let count: Vec<(i64,)> = db.rows(ROWS, [event_type.into()]).await?;
     Ok(count.into_iter().map(|(count,)| u64::try_from(count).unwrap_or(0)).sum())
 }

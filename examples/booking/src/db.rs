@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Database, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, Type};
 use tracing::subscriber::{NoSubscriber, with_default};
 
-use crate::trouble::Trouble;
+use crate::failure::StepFailure;
 
 /// Connections of one pool.
 const CONNECTIONS: u32 = 8;
@@ -64,7 +64,7 @@ impl Db {
     }
 
     /// Makes empty tables for the demo and changes no other table.
-    pub async fn reset(&self) -> Result<(), Trouble> {
+    pub async fn reset(&self) -> Result<(), StepFailure> {
         let mut tx = self.begin().await?;
         for statement in SCHEMA {
             tx.execute(statement, []).await?;
@@ -72,7 +72,7 @@ impl Db {
         tx.commit().await
     }
 
-    pub async fn begin(&self) -> Result<Tx, Trouble> {
+    pub async fn begin(&self) -> Result<Tx, StepFailure> {
         Ok(match self {
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
             Self::Sqlite(pool) => Tx::Sqlite(pool.begin().await?),
@@ -84,7 +84,7 @@ impl Db {
         &self,
         sql: &'static str,
         args: impl IntoIterator<Item = Arg>,
-    ) -> Result<u64, Trouble> {
+    ) -> Result<u64, StepFailure> {
         Ok(match self {
             Self::Postgres(pool) => bound(sql, args).execute(pool).await?.rows_affected(),
             Self::Sqlite(pool) => bound(sql, args).execute(pool).await?.rows_affected(),
@@ -96,7 +96,7 @@ impl Db {
         &self,
         sql: &'static str,
         args: impl IntoIterator<Item = Arg>,
-    ) -> Result<Vec<T>, Trouble> {
+    ) -> Result<Vec<T>, StepFailure> {
         match self {
             Self::Postgres(pool) => read(bound(sql, args).fetch_all(pool).await?),
             Self::Sqlite(pool) => read(bound(sql, args).fetch_all(pool).await?),
@@ -117,7 +117,7 @@ impl Tx {
         &mut self,
         sql: &'static str,
         args: impl IntoIterator<Item = Arg>,
-    ) -> Result<u64, Trouble> {
+    ) -> Result<u64, StepFailure> {
         Ok(match self {
             Self::Postgres(tx) => bound(sql, args).execute(&mut **tx).await?.rows_affected(),
             Self::Sqlite(tx) => bound(sql, args).execute(&mut **tx).await?.rows_affected(),
@@ -128,14 +128,14 @@ impl Tx {
         &mut self,
         sql: &'static str,
         args: impl IntoIterator<Item = Arg>,
-    ) -> Result<Vec<T>, Trouble> {
+    ) -> Result<Vec<T>, StepFailure> {
         match self {
             Self::Postgres(tx) => read(bound(sql, args).fetch_all(&mut **tx).await?),
             Self::Sqlite(tx) => read(bound(sql, args).fetch_all(&mut **tx).await?),
         }
     }
 
-    pub async fn commit(self) -> Result<(), Trouble> {
+    pub async fn commit(self) -> Result<(), StepFailure> {
         match self {
             Self::Postgres(tx) => tx.commit().await?,
             Self::Sqlite(tx) => tx.commit().await?,
@@ -158,7 +158,7 @@ where
     })
 }
 
-fn read<R, T: for<'r> FromRow<'r, R>>(rows: Vec<R>) -> Result<Vec<T>, Trouble>
+fn read<R, T: for<'r> FromRow<'r, R>>(rows: Vec<R>) -> Result<Vec<T>, StepFailure>
 where
     R: sqlx::Row,
 {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::db::Db;
-use crate::trouble::Trouble;
+use crate::failure::StepFailure;
 
 /// Guests that the kitchen can cook for at one time, in all zones.
 pub const KITCHEN_COVERS: i64 = 24;
@@ -52,7 +52,7 @@ pub struct Candidate {
 
 impl Floor {
     /// Writes the house into empty tables.
-    pub async fn furnish(db: &Db) -> Result<(), Trouble> {
+    pub async fn furnish(db: &Db) -> Result<(), StepFailure> {
         let mut tx = db.begin().await?;
         for (id, name, zone, seats) in TABLES {
             tx.execute(
@@ -67,7 +67,7 @@ impl Floor {
         tx.commit().await
     }
 
-    pub async fn load(db: &Db) -> Result<Self, Trouble> {
+    pub async fn load(db: &Db) -> Result<Self, StepFailure> {
         let tables: Vec<(i64, String, i64)> =
             db.rows("SELECT id, zone, seats FROM demo_tables ORDER BY id", []).await?;
         let adjacent: Vec<(i64, i64)> = db.rows("SELECT a, b FROM demo_adjacency", []).await?;

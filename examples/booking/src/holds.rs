@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::bookings::{Booking, now_ms};
 use crate::db::{Db, Tx};
+use crate::failure::StepFailure;
 use crate::floor::Candidate;
-use crate::trouble::Trouble;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -70,7 +70,7 @@ pub struct Taken {
 }
 
 /// Reads the confirmed tables in the time of a booking. Holds do not count, because they may still expire.
-pub async fn taken(db: &Db, booking: &Booking) -> Result<Taken, Trouble> {
+pub async fn taken(db: &Db, booking: &Booking) -> Result<Taken, StepFailure> {
     let rows: Vec<(i64, String, i64)> = db
         .rows(
             "SELECT h.table_id, b.id, b.party_size FROM demo_holds h JOIN demo_bookings b ON b.id = h.booking_id \
@@ -93,7 +93,7 @@ pub async fn place(
     candidates: &[Candidate],
     attempt: Uuid,
     expires_at: i64,
-) -> Result<Option<Uuid>, Trouble> {
+) -> Result<Option<Uuid>, StepFailure> {
     let mut tx = db.begin().await?;
     lock_days(&mut tx, pages).await?;
     tx.execute("DELETE FROM demo_holds WHERE expires_at <= $1", [now_ms().into()]).await?;
@@ -122,7 +122,7 @@ async fn insert(
     booking: &Booking,
     attempt: Uuid,
     expires_at: i64,
-) -> Result<u64, Trouble> {
+) -> Result<u64, StepFailure> {
     tx.execute(
         "INSERT INTO demo_holds (hold_id, table_id, booking_id, attempt_id, starts_at, ends_at, expires_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -140,7 +140,7 @@ async fn insert(
 }
 
 /// The first statement of the transaction, so that SQLite gives it the write lock before it has read anything.
-async fn lock_days(tx: &mut Tx, pages: &Pages) -> Result<(), Trouble> {
+async fn lock_days(tx: &mut Tx, pages: &Pages) -> Result<(), StepFailure> {
     for day in pages.days.clone() {
         tx.execute(
             "INSERT INTO demo_days (day, turns) VALUES ($1, 1) \
@@ -153,7 +153,7 @@ async fn lock_days(tx: &mut Tx, pages: &Pages) -> Result<(), Trouble> {
 }
 
 /// Makes a hold final and its booking confirmed, both or neither.
-pub async fn confirm(db: &Db, booking: &Booking, hold: Uuid) -> Result<(), Trouble> {
+pub async fn confirm(db: &Db, booking: &Booking, hold: Uuid) -> Result<(), StepFailure> {
     let mut tx = db.begin().await?;
     let confirmed = tx
         .execute(
@@ -162,7 +162,7 @@ pub async fn confirm(db: &Db, booking: &Booking, hold: Uuid) -> Result<(), Troub
         )
         .await?;
     if confirmed == 0 {
-        return Err(Trouble::Changed("the booking was confirmed, changed or called off meanwhile"));
+        return Err(StepFailure::Changed("the booking was confirmed, changed or called off meanwhile"));
     }
     let kept = tx
         .execute(
@@ -171,13 +171,13 @@ pub async fn confirm(db: &Db, booking: &Booking, hold: Uuid) -> Result<(), Troub
         )
         .await?;
     if kept == 0 {
-        return Err(Trouble::Changed("the hold fell before it was confirmed"));
+        return Err(StepFailure::Changed("the hold fell before it was confirmed"));
     }
     tx.commit().await
 }
 
 /// Releases the holds of an attempt that are not confirmed.
-pub async fn release(db: &Db, pages: &Pages, attempt: Uuid) -> Result<(), Trouble> {
+pub async fn release(db: &Db, pages: &Pages, attempt: Uuid) -> Result<(), StepFailure> {
     let mut tx = db.begin().await?;
     // A planner that was dropped during its commit may still be committing. It has ended when this gets the row.
     lock_days(&mut tx, pages).await?;
@@ -187,7 +187,7 @@ pub async fn release(db: &Db, pages: &Pages, attempt: Uuid) -> Result<(), Troubl
 }
 
 /// Pairs of confirmed holds that give one table to two parties at a time: must be zero.
-pub async fn given_twice(db: &Db) -> Result<i64, Trouble> {
+pub async fn given_twice(db: &Db) -> Result<i64, StepFailure> {
     let count: Vec<(i64,)> = db
         .rows(
             "SELECT COUNT(*) FROM demo_holds a JOIN demo_holds b ON a.table_id = b.table_id \

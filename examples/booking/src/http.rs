@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::bookings::{Booking, Status, Trigger};
-use crate::trouble::Trouble;
+use crate::failure::StepFailure;
 use crate::{inline, job};
 
 /// The largest party that can ask for a table without a telephone call.
@@ -181,12 +181,12 @@ enum Refusal {
     Invalid(&'static str),
     Unknown,
     Over,
-    Trouble(Trouble),
+    Failed(StepFailure),
 }
 
-impl From<Trouble> for Refusal {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
+impl From<StepFailure> for Refusal {
+    fn from(failure: StepFailure) -> Self {
+        Self::Failed(failure)
     }
 }
 
@@ -198,7 +198,7 @@ impl IntoResponse for Refusal {
             Self::Over => {
                 (StatusCode::CONFLICT, "the booking is over, or was changed by somebody else".to_owned())
             }
-            Self::Trouble(trouble) => (StatusCode::SERVICE_UNAVAILABLE, trouble.to_string()),
+            Self::Failed(failure) => (StatusCode::SERVICE_UNAVAILABLE, failure.to_string()),
         };
         (status, Json(json!({ "error": text }))).into_response()
     }

@@ -10,9 +10,9 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::bookings::{Booking, Trigger};
 use crate::console::millis;
+use crate::failure::{StepFailure, caught};
 use crate::holds;
 use crate::planner::{Quote, strategy};
-use crate::trouble::{Trouble, caught};
 
 /// The limits of a request's wait for its tables, before the time scale.
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(20);
@@ -65,8 +65,8 @@ impl Operation {
         let Some(confirmed_in) = self.confirm(app, booking, hold).await else {
             return false;
         };
-        if let Err(trouble) = booking.send_confirmation(&app.db).await {
-            warn!(booking_id = %booking.id, error = %trouble, "the confirmation was not sent");
+        if let Err(failure) = booking.send_confirmation(&app.db).await {
+            warn!(booking_id = %booking.id, error = %failure, "the confirmation was not sent");
         }
         info!(
             name: "inline_auto_assign.succeeded",
@@ -118,7 +118,7 @@ impl Operation {
 
     async fn confirm(&self, app: &App, booking: &Booking, hold: Uuid) -> Option<Duration> {
         let started = Instant::now();
-        let confirmed: Result<(), Trouble> = holds::confirm(&app.db, booking, hold).await;
+        let confirmed: Result<(), StepFailure> = holds::confirm(&app.db, booking, hold).await;
         let time = started.elapsed();
         if confirmed.is_err() {
             error!(

@@ -11,9 +11,9 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::bookings::{Booking, Status, Trigger, now_ms};
 use crate::console::millis;
+use crate::failure::{StepFailure, caught};
 use crate::holds;
 use crate::planner::{NoHold, Quote, strategy};
-use crate::trouble::{Trouble, caught};
 
 /// Slots from the start of one attempt to the start of the next, before the time scale; the last repeats.
 const DELAYS: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(45)];
@@ -57,13 +57,13 @@ async fn run(app: &App, id: Uuid, trigger: Trigger) {
     let booking = match Booking::load(&app.db, id).await {
         Ok(Some(booking)) => booking,
         Ok(None) => return app.console.job("failed.lookup", id, json!({ "error": "not_found" })),
-        Err(trouble) => return app.console.job("failed.lookup", id, json!({ "error": trouble.to_string() })),
+        Err(failure) => return app.console.job("failed.lookup", id, json!({ "error": failure.to_string() })),
     };
     if booking.status.is_over() {
         return app.console.job("skipped.status", id, json!({ "status": booking.status.as_str() }));
     }
-    if let Err(trouble) = auto_assign_and_confirm_if_possible(app, booking, trigger).await {
-        app.console.job("failed.lookup", id, json!({ "error": trouble.to_string() }));
+    if let Err(failure) = auto_assign_and_confirm_if_possible(app, booking, trigger).await {
+        app.console.job("failed.lookup", id, json!({ "error": failure.to_string() }));
     }
 }
 
@@ -87,7 +87,7 @@ async fn auto_assign_and_confirm_if_possible(
     app: &App,
     booking: Booking,
     trigger: Trigger,
-) -> Result<(), Trouble> {
+) -> Result<(), StepFailure> {
     app.jobs.start();
     let mut job = Job { app, booking, trigger, started: Instant::now() };
     let end = job.run().await?;
@@ -103,7 +103,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    async fn run(&mut self) -> Result<End, Trouble> {
+    async fn run(&mut self) -> Result<End, StepFailure> {
         if self.booking.status == Status::Confirmed {
             return Ok(End::AlreadyConfirmed);
         }
@@ -144,13 +144,13 @@ impl Job<'_> {
                 return true;
             }
             Ok(Err((reason, alternates))) => self.tell_no_hold(attempt, reason, alternates),
-            Err(trouble) => self.tell_error(attempt, &trouble),
+            Err(failure) => self.tell_error(attempt, &failure),
         }
         false
     }
 
     /// The confirmed hold, or the planner's reason for finding none and its number of alternatives.
-    async fn quote_confirm_and_tell(&self) -> Result<Result<Uuid, (NoHold, usize)>, Trouble> {
+    async fn quote_confirm_and_tell(&self) -> Result<Result<Uuid, (NoHold, usize)>, StepFailure> {
         let id = Uuid::now_v7();
         let (app, booking) = (self.app, &self.booking);
         let Quote { hold, alternates } =
@@ -159,10 +159,10 @@ impl Job<'_> {
             Ok(hold) => hold,
             Err(reason) => return Ok(Err((reason, alternates))),
         };
-        if let Err(trouble) = holds::confirm(&app.db, booking, hold).await {
+        if let Err(failure) = holds::confirm(&app.db, booking, hold).await {
             let pages = app.planner.book().pages_for(booking).await;
             holds::release(&app.db, &pages, id).await?;
-            return Err(trouble);
+            return Err(failure);
         }
         booking.send_confirmation(&app.db).await?;
         Ok(Ok(hold))
@@ -182,19 +182,19 @@ impl Job<'_> {
         self.say("attempt.no_hold", details);
     }
 
-    fn tell_error(&self, attempt: i64, trouble: &Trouble) {
+    fn tell_error(&self, attempt: i64, failure: &StepFailure) {
         warn!(
             name: "auto_assign.attempt_error",
             attempt_index = attempt,
-            error = %trouble,
-            reason_code = trouble.reason_code(),
+            error = %failure,
+            reason_code = failure.reason_code(),
             trigger = self.trigger.as_str(),
         );
-        self.say("attempt.error", json!({ "attempt": attempt, "error": trouble.to_string() }));
+        self.say("attempt.error", json!({ "attempt": attempt, "error": failure.to_string() }));
     }
 
     /// Reads the booking again: the staff and other flows may have changed it during the sleep.
-    async fn look_again(&mut self, attempt: i64) -> Result<Option<End>, Trouble> {
+    async fn look_again(&mut self, attempt: i64) -> Result<Option<End>, StepFailure> {
         let Some(booking) = Booking::load(&self.app.db, self.booking.id).await? else {
             return Ok(Some(self.give_up(attempt, Some("not_found"))));
         };

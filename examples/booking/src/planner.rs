@@ -10,9 +10,9 @@ use uuid::Uuid;
 use crate::app::Settings;
 use crate::bookings::{Booking, Trigger, now_ms};
 use crate::db::Db;
+use crate::failure::StepFailure;
 use crate::floor::{Candidate, Floor, KITCHEN_COVERS, Strategy, Table, most_seats};
 use crate::holds::{self, Book, Taken};
-use crate::trouble::Trouble;
 
 /// How long a quote keeps its tables for the booking, before the time scale.
 pub const HOLD: Duration = Duration::from_secs(180);
@@ -95,7 +95,7 @@ impl Planner {
         booking: &Booking,
         strategy: Strategy,
         attempt: Uuid,
-    ) -> Result<Quote, Trouble> {
+    ) -> Result<Quote, StepFailure> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
         let quote = self.quote(booking, strategy, attempt).await?;
@@ -110,7 +110,12 @@ impl Planner {
         Ok(quote)
     }
 
-    async fn quote(&self, booking: &Booking, strategy: Strategy, attempt: Uuid) -> Result<Quote, Trouble> {
+    async fn quote(
+        &self,
+        booking: &Booking,
+        strategy: Strategy,
+        attempt: Uuid,
+    ) -> Result<Quote, StepFailure> {
         let floor = Floor::load(&self.db).await?;
         if !self.latency.is_zero() {
             tokio::time::sleep(self.latency.mul_f64(spread(attempt))).await;

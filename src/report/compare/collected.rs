@@ -1,14 +1,16 @@
 //! Collects the rows of one side.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
 
 use super::mix;
 use super::snapshot::Snapshot;
 use super::tally::EventTally;
 use crate::report::gather::cell::MOST_CELLS;
 use crate::report::observe::{Observation, Questions};
-use crate::report::stats::blocks::TimeBlocks;
+use crate::report::stats::blocks::{DAY, TimeBlocks};
 use crate::store::read::Reading;
 
 /// The rows of one side, as they are read.
@@ -17,8 +19,10 @@ pub(super) struct Collected<'a> {
     /// Of the rows of each event type.
     totals: BTreeMap<String, EventTally>,
     groups: BTreeMap<(String, Vec<Option<String>>), EventTally>,
-    /// The first and the last moment, and the days with rows.
-    days: BTreeMap<i64, (jiff::Timestamp, jiff::Timestamp)>,
+    /// The first and the last moment.
+    period: Option<(Timestamp, Timestamp)>,
+    /// The dates with rows, as days since 1970.
+    dates: BTreeSet<i64>,
     mix_keys: &'a [String],
     /// The number of the run that is read.
     pub(super) run: Option<i64>,
@@ -30,7 +34,8 @@ impl<'a> Collected<'a> {
             side,
             totals: BTreeMap::new(),
             groups: BTreeMap::new(),
-            days: BTreeMap::new(),
+            period: None,
+            dates: BTreeSet::new(),
             mix_keys,
             run: None,
         }
@@ -53,8 +58,9 @@ impl<'a> Collected<'a> {
         let Some(moment) = row.moment() else { return };
         let at = moment.as_microsecond();
         self.side.sketch.add(row, row.id());
-        let day = self.days.entry(TimeBlocks::Days.block(at, at, at)).or_insert((moment, moment));
-        *day = (day.0.min(moment), day.1.max(moment));
+        let (first, last) = self.period.unwrap_or((moment, moment));
+        self.period = Some((first.min(moment), last.max(moment)));
+        self.dates.insert(at.div_euclid(DAY));
         let label =
             |(place, raw): (usize, Option<_>)| raw.and_then(|raw: Cow<'_, str>| questions.label(place, &raw));
         let mut values: Vec<_> = row.raw_by().enumerate().map(label).collect();
@@ -86,16 +92,17 @@ impl<'a> Collected<'a> {
 
     pub(super) fn finish(self, runs: bool, short_window: bool) -> Snapshot {
         let mut side = self.side;
-        let few_days = self.days.len() < TimeBlocks::Days.least() as usize;
+        let least = TimeBlocks::Days.least();
+        let length = self.period.map_or(0, |(first, last)| last.as_microsecond() - first.as_microsecond());
+        let few_days = self.dates.len() < least as usize || length < DAY * i64::from(least - 1);
         side.blocks = match () {
             () if runs => TimeBlocks::Runs,
             () if short_window && few_days => TimeBlocks::Parts,
             () => TimeBlocks::Days,
         };
-        let text =
-            |moment: Option<jiff::Timestamp>| moment.map(|moment| format!("{moment:.0}")).unwrap_or_default();
-        side.first = text(self.days.values().map(|day| day.0).min());
-        side.last = text(self.days.values().map(|day| day.1).max());
+        if let Some((first, last)) = self.period {
+            (side.first, side.last) = (format!("{first:.0}"), format!("{last:.0}"));
+        }
         let blocks = side.blocks;
         let totals = self.totals.into_iter().map(|(event_type, tally)| ((event_type, Vec::new()), tally));
         let all = totals.chain(self.groups);
@@ -124,7 +131,7 @@ mod tests {
             let path = number.to_string();
             let mut texts = vec![None; questions.selection().asked.len()];
             texts[place] = Some(path.as_str());
-            let created_at = Some(jiff::Timestamp::UNIX_EPOCH);
+            let created_at = Some(Timestamp::UNIX_EPOCH);
             collected
                 .take(&questions, &Reading { created_at, event_type: "a", is_readable: true, texts: &texts });
         }

@@ -48,6 +48,19 @@ pub(in crate::report) struct GateLine {
 }
 
 impl Pair {
+    /// Of a metric that no event type has.
+    fn without_values(metric: &str) -> Self {
+        Self {
+            event_type: "(no event type)".to_owned(),
+            by: Vec::new(),
+            metric: metric.to_owned(),
+            before: None,
+            after: None,
+            unsteady: false,
+            unknown: [None; 2],
+        }
+    }
+
     pub(in crate::report) fn contrast(&self) -> Option<Contrast<'_>> {
         Some(Contrast { before: self.before.as_ref()?, after: self.after.as_ref()? })
     }
@@ -69,24 +82,13 @@ impl Pair {
 impl Compared {
     pub(super) fn new(before: Snapshot, after: Snapshot, specs: &[GateSpec]) -> Result<Self, Error> {
         let pairs = pairs(&before, &after);
-        let mut gates = Vec::new();
-        for spec in specs {
-            let own = pairs.iter().filter(|pair| pair.by.is_empty() && pair.metric == spec.metric);
-            let own: Vec<_> = own
-                .map(|pair| GateLine {
-                    spec: spec.clone(),
-                    pair: pair.clone(),
-                    result: GateResult::Undecided,
-                })
-                .collect();
-            if !own.iter().any(GateLine::has_values) {
-                return Err(Error::config(format!(
-                    "no event type has {} {}: its gate says nothing; see --event",
-                    spec.metric,
-                    if spec.is_change { "on both sides" } else { "after" }
-                )));
-            }
-            gates.extend(own);
+        let mut gates: Vec<_> = specs.iter().flat_map(|spec| lines(spec, &pairs)).collect();
+        if !gates.is_empty() && !gates.iter().any(GateLine::has_values) {
+            let GateSpec { metric, is_change, .. } = &gates[0].spec;
+            let sides = if *is_change { "on both sides" } else { "after" };
+            return Err(Error::config(format!(
+                "no event type has {metric} {sides}: its gate says nothing; see --event"
+            )));
         }
         decide(&mut gates);
         Ok(Self { before, after, pairs, gates })
@@ -112,6 +114,14 @@ impl Compared {
         let after: Vec<_> = self.after.keys_of_no_row().collect();
         self.before.keys_of_no_row().filter(move |key| after.contains(key))
     }
+}
+
+/// A gate on every event type that has its metric, or else one that has no answer.
+fn lines(spec: &GateSpec, pairs: &[Pair]) -> Vec<GateLine> {
+    let line = |pair: Pair| GateLine { spec: spec.clone(), pair, result: GateResult::Undecided };
+    let own = pairs.iter().filter(|pair| pair.by.is_empty() && pair.metric == spec.metric);
+    let own: Vec<_> = own.cloned().map(line).collect();
+    if own.is_empty() { vec![line(Pair::without_values(&spec.metric))] } else { own }
 }
 
 fn decide(gates: &mut [GateLine]) {

@@ -380,10 +380,31 @@ fn compared(before: Snapshot, after: Snapshot, gates: &[GateSpec]) -> Result<Com
         )));
     }
     figure_keys::check(&before, &after)?;
+    check_blocks(&before, &after)?;
     if before.sketch.has_rows_of(&after.sketch) || before.is_log_of(&after) {
         return Err(rows_in_common(&before.of, &after.of));
     }
     Compared::new(before, after, gates)
+}
+
+/// Runs of one day do not show how days differ, and runs one after the other do not tell the code from the time.
+fn check_blocks(before: &Snapshot, after: &Snapshot) -> Result<(), Error> {
+    let are_runs = [before, after].map(|side| side.blocks == TimeBlocks::Runs);
+    if are_runs[0] != are_runs[1] {
+        let runs = named(if are_runs[0] { &before.of } else { &after.of });
+        return Err(Error::config(format!(
+            "{runs} is a side of runs, and the other side has none, so nothing says how days differ: compare runs with runs \
+             (--runs), or save windows of days"
+        )));
+    }
+    let is_before = |one: &Snapshot, other: &Snapshot| !one.last.is_empty() && one.last < other.first;
+    if are_runs[0] && (is_before(before, after) || is_before(after, before)) {
+        return Err(Error::config(
+            "all runs of one side are before those of the other, so a change with time looks like one of the code: let the runs \
+             of both sides alternate",
+        ));
+    }
+    Ok(())
 }
 
 impl Default for Compare {

@@ -60,13 +60,20 @@ fn too_few(pair: &Pair, is_change: bool) -> Vec<String> {
         Some(contrast) => contrast.sides().map(Some),
         None => [pair.before.clone(), pair.after.clone()],
     };
+    let has_parts = sides.iter().flatten().any(|side| side.least_blocks == TimeBlocks::Parts.least());
     let sides = ["before", "after"].into_iter().zip(&sides);
     let needed = sides.filter(|(name, _)| is_change || *name == "after");
     let reason = |(name, side): (&str, &Option<Estimate>)| match side {
         None => Some(format!("no values {name}")),
         Some(side) if !side.has_enough_blocks() => {
             let blocks = side.variances.times.blocks;
-            Some(format!("{blocks} of {} {} {name}", side.least_blocks, needed_blocks(side)))
+            let needed = needed_blocks(side);
+            let by_parts = if has_parts && needed == "days" {
+                " (save it with --accept-short-window to decide by parts)"
+            } else {
+                ""
+            };
+            Some(format!("{blocks} of {} {needed} {name}{by_parts}", side.least_blocks))
         }
         Some(side) if !side.can_decide() => {
             let (size, least) = (side.effective_size(ALPHA), side.least_to_decide());

@@ -76,6 +76,10 @@ impl Gather {
             self.period = Some((first.min(moment), last.max(moment)));
         }
         self.unreadable += u64::from(!row.is_readable());
+        // Nobody knows whether the window has it.
+        if row.moment().is_none() && (self.window.since.is_some() || self.window.until.is_some()) {
+            return;
+        }
         let is_later = self.is_later(row.moment());
         self.later += u64::from(is_later);
         if !is_later {

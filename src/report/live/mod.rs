@@ -62,7 +62,7 @@ struct WatchedPlaces {
 }
 
 impl Live {
-    /// Rows may come this much later than rows with a later `created_at`, and are still seen at once: 10 s. Rows that are
+    /// A row that comes out of order by at most this time is seen at once: 10 s. Rows that are
     /// later than this clock by more are counted, and not kept.
     pub const OVERLAP: Duration = Duration::from_secs(10);
 

@@ -63,6 +63,13 @@ fn of_report(report: &Report, is_compared: bool) -> Vec<String> {
         },
         "a clock went back while a call ran, or the key has no duration; they count as they are",
     ));
+    sentences.extend(of_steps(report, is_compared));
+    sentences
+}
+
+/// About the steps of time.
+fn of_steps(report: &Report, is_compared: bool) -> Vec<String> {
+    let mut sentences = Vec::new();
     let details = || report.events.iter().filter_map(|event| event.detail.as_ref());
     if !is_compared && details().next().is_some() && details().all(|detail| detail.deploys.is_empty()) {
         sentences.push(

@@ -12,6 +12,7 @@ use super::answer::{
 };
 use super::escape;
 use super::grid::{Grid, NONE};
+use super::key::OTHER_GROUPS;
 use crate::escape::visible_json;
 
 const EMPTY: &str = "No row is selected. Check the period, the event types and the conditions. A database has rows if the \
@@ -62,11 +63,21 @@ fn heading(report: &Report, escaped: fn(&str) -> String) -> String {
         write!(out, "\n\n{rollup}").ok();
     }
     let rows = [later_rows(report.later), unreadable_rows(report.unreadable)].into_iter().flatten();
-    for sentence in rows.chain(report.events.iter().filter_map(|event| unknown_success(event, escaped))) {
+    let unknown = report.events.iter().filter_map(|event| unknown_success(event, escaped));
+    for sentence in rows.chain(nothing_known(report)).chain(unknown) {
         // Writing to a String cannot fail.
         write!(out, "\n\n{sentence}").ok();
     }
     out
+}
+
+/// `None` if a row has a duration or a success.
+fn nothing_known(report: &Report) -> Option<String> {
+    let has_any = |event: &EventFigures| event.figures.duration_ms.n + event.figures.success.n > 0;
+    let is_unknown = !report.events.is_empty() && !report.events.iter().any(has_any);
+    let why = "No row has a duration or a success that is known. If they are under other keys, name these in a file of rules: \
+               --rules FILE.";
+    is_unknown.then(|| why.to_owned())
 }
 
 /// `None` if nearly all are known, or no call has a success.
@@ -105,7 +116,7 @@ impl fmt::Display for RolledUp {
         write!(
             f,
             "Rolled up until {} by the run of {}: counts are exact, and percentiles are within {:.1} %. {} other {} read. \
-         Rows that came into these hours since count from the next run on.",
+         Rows that came into these hours since count once a run looks there: at the last 14 days, or since --since.",
             moment(self.until),
             moment(self.at),
             self.error_bound * 100.0,
@@ -172,8 +183,13 @@ fn groups_of(event_type: &str, groups: &[GroupFigures]) -> Grid {
     // Those by a time are in its order, and the last ones are of now.
     let is_over_time = keys.first().is_some_and(|key| matches!(key.as_str(), "hour" | "day"));
     let (which, left_out) = if is_over_time { ("last", rest) } else { ("largest", 0) };
+    let others = groups
+        .iter()
+        .filter(|group| group.by.iter().any(|(_, value)| value.as_deref() == Some(OTHER_GROUPS)));
+    let more_than = if others.clone().next().is_some() { "more than " } else { "" };
+    let known = groups.len() - others.count();
     let more =
-        if rest > 0 { format!(" (the {MOST_GROUPS} {which} of {})", groups.len()) } else { String::new() };
+        if rest > 0 { format!(" (the {MOST_GROUPS} {which} of {more_than}{known})") } else { String::new() };
     Grid {
         title: format!("{event_type} by {}{more}", keys.join(", ")),
         names: keys.len(),

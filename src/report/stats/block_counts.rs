@@ -159,7 +159,8 @@ impl BlockCounts {
 
     /// Days, if there are enough of them; else equal parts of the time.
     pub(crate) fn time_blocks(&self) -> TimeBlocks {
-        let mut days: Vec<_> = self.times.begins().map(|begin| begin.div_euclid(DAY)).collect();
+        let first = self.times.begins().min().unwrap_or_default();
+        let mut days: Vec<_> = self.times.begins().map(|begin| (begin - first) / DAY).collect();
         days.sort_unstable();
         days.dedup();
         if days.len() >= TimeBlocks::Days.least() as usize { TimeBlocks::Days } else { TimeBlocks::Parts }

@@ -14,7 +14,8 @@ pub(crate) fn unit_block(unit: u64) -> u8 {
     (unit % u64::from(UNIT_BLOCKS)) as u8
 }
 
-const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+/// Microseconds.
+pub(crate) const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// One value of one figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,7 +48,7 @@ impl TimeAndUnit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TimeBlocks {
-    /// Days in UTC.
+    /// Days of 24 hours, from the first measurement on: a date of which the window has only a part is no day.
     Days,
     /// Contiguous parts of equal length: for windows that have too few days.
     Parts,
@@ -77,7 +78,7 @@ impl TimeBlocks {
     /// The block of a moment in measurements from `first` to `last`.
     pub(crate) fn block(self, at: i64, first: i64, last: i64) -> i64 {
         match self {
-            Self::Days => at.div_euclid(DAY),
+            Self::Days => at.saturating_sub(first) / DAY,
             Self::Parts => {
                 let parts = i64::from(self.least());
                 let length = last.saturating_sub(first) / parts + 1;

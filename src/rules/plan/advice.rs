@@ -110,8 +110,8 @@ impl Plans {
         is_barred(target)
     }
 
-    /// Whether some span gives this field to the spans within it.
-    pub(crate) fn is_given(&self, field: &str, spans: &[&'static Metadata<'static>]) -> bool {
+    /// Whether spans may inherit this field from one around them.
+    pub(crate) fn is_inheritable(&self, field: &str, spans: &[&'static Metadata<'static>]) -> bool {
         let is_set = |rule: &Arc<RuleSpec>| {
             rule.set.iter().any(|(key, _)| key == field) || rule.rename.iter().any(|(_, key)| key == field)
         };

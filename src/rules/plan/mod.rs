@@ -46,10 +46,10 @@ pub(crate) type NameSet = u64;
 pub(crate) struct Plan {
     pub(crate) meta: &'static Metadata<'static>,
     pub(crate) action: Action,
-    /// By slot: which inherited name the field gives to spans below, if any.
-    gives: Vec<Option<u8>>,
-    /// The names that it may give.
-    pub(crate) may_give: NameSet,
+    /// By slot: the name under which spans within it inherit the field, if any.
+    inheritable: Vec<Option<u8>>,
+    /// The names that spans within it may inherit.
+    pub(crate) inheritable_names: NameSet,
     /// A `return` event of this callsite has reported an outcome.
     reports: AtomicBool,
     /// Set when another filter has begun to hide that event: the moment at which it came again, if it did.
@@ -81,11 +81,11 @@ pub(crate) enum Action {
     /// A span or event that becomes a row.
     Row(RowPlan),
     /// A span that no rule names, kept for the fields that rules inherit from it.
-    Carry,
+    Inherited,
     /// The event of `#[instrument(err)]` or `#[instrument(ret)]` beside a span with a rule.
     Verdict { is_error: bool },
-    /// An event that only gives fields to the span around it.
-    Give,
+    /// An event without a row, whose fields the span around it takes.
+    Taken,
 }
 
 /// How the records of one callsite become rows.
@@ -161,8 +161,8 @@ impl Plan {
     fn new(
         meta: &'static Metadata<'static>,
         action: Action,
-        gives: Vec<Option<u8>>,
-        may_give: NameSet,
+        inheritable: Vec<Option<u8>>,
+        inheritable_names: NameSet,
         takers: Vec<Taker>,
         unknown: Unknown,
     ) -> Self {
@@ -174,8 +174,8 @@ impl Plan {
         Self {
             meta,
             action,
-            gives,
-            may_give,
+            inheritable,
+            inheritable_names,
             reports,
             lost,
             return_event,
@@ -191,7 +191,7 @@ impl Plan {
     pub(crate) fn row(&self) -> Option<&RowPlan> {
         match &self.action {
             Action::Row(row) => Some(row),
-            Action::Carry | Action::Verdict { .. } | Action::Give => None,
+            Action::Inherited | Action::Verdict { .. } | Action::Taken => None,
         }
     }
 
@@ -207,8 +207,8 @@ impl Plan {
     }
 
     /// Which inherited name the field gives to spans below.
-    pub(crate) fn gives(&self, field: usize) -> Option<u8> {
-        self.gives.get(field).copied().flatten()
+    pub(crate) fn inheritable(&self, field: usize) -> Option<u8> {
+        self.inheritable.get(field).copied().flatten()
     }
 
     /// How the field's values are redacted, also where a span below inherits them.

@@ -213,26 +213,28 @@ impl Plans {
         }
         let action = match named {
             Some(rule) => Action::Row(self.row(rule, meta)),
-            None if meta.is_span() => Action::Carry,
+            None if meta.is_span() => Action::Inherited,
             None => match verdict(meta) {
                 Some(is_error) => Action::Verdict { is_error },
                 None if takers.is_empty() => return None,
-                None => Action::Give,
+                None => Action::Taken,
             },
         };
-        let gives: Vec<_> = match &action {
+        let inheritable: Vec<_> = match &action {
             Action::Row(row) => {
-                slots(&row.rule, meta).0.into_iter().map(|field| self.gives(row, field)).collect()
+                slots(&row.rule, meta).0.into_iter().map(|field| self.inheritable(row, field)).collect()
             }
-            Action::Carry => meta.fields().iter().map(|field| self.carries(meta, field.name())).collect(),
-            Action::Verdict { .. } | Action::Give => Vec::new(),
+            Action::Inherited => {
+                meta.fields().iter().map(|field| self.inheritable_alone(meta, field.name())).collect()
+            }
+            Action::Verdict { .. } | Action::Taken => Vec::new(),
         };
-        if matches!(action, Action::Carry) && gives.iter().all(Option::is_none) {
+        if matches!(action, Action::Inherited) && inheritable.iter().all(Option::is_none) {
             return None;
         }
-        let may_give = gives.iter().flatten().fold(0, |set, index| set | 1 << index);
+        let inheritable_names = inheritable.iter().flatten().fold(0, |set, index| set | 1 << index);
         let unknown = Unknown::new(&self.any_unknown);
-        Some(Plan::new(meta, action, gives, may_give, takers, unknown))
+        Some(Plan::new(meta, action, inheritable, inheritable_names, takers, unknown))
     }
 
     #[inline]
@@ -277,15 +279,15 @@ impl Plans {
         self.rules.list.iter().flat_map(|rule| &rule.collect).any(|collect| &*collect.of == event_type)
     }
 
-    /// A span with a rule gives its fields under their own names and under those the rule gives them.
+    /// The fields of a span with a rule are inherited under their own names, and under those that the rule gives them.
     #[inline]
-    fn gives(&self, row: &RowPlan, name: &str) -> Option<u8> {
+    fn inheritable(&self, row: &RowPlan, name: &str) -> Option<u8> {
         let renamed = row.rule.rename.iter().find(|(from, _)| from == name).map(|(_, to)| to.as_str());
         renamed.and_then(|key| self.index_of(key)).or_else(|| self.index_of(name))
     }
 
-    /// A span without a rule gives what some rule asks of spans like it.
-    fn carries(&self, meta: &Metadata<'_>, name: &str) -> Option<u8> {
+    /// Of a span without a rule, a field is inherited where a rule names such spans.
+    fn inheritable_alone(&self, meta: &Metadata<'_>, name: &str) -> Option<u8> {
         let asked =
             |rule: &Arc<RuleSpec>| rule.inherit.iter().any(|n| n == name) && rule.inherits_from(meta.name());
         self.rules.list.iter().any(asked).then(|| self.index_of(name)).flatten()

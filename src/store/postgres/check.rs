@@ -2,7 +2,7 @@
 
 mod place;
 mod queries;
-mod refusals;
+mod rejections;
 mod traffic;
 mod trials;
 

@@ -54,7 +54,7 @@ pub(super) struct StepError {
     references: (bool, bool),
     /// It is about a NULL in a column that rows do not fill.
     is_of_other_column: bool,
-    /// The columns whose type may have refused a value.
+    /// The columns whose type may have rejected a value.
     suspects: Vec<Suspect>,
 }
 
@@ -159,7 +159,7 @@ impl StepError {
         self.database().and_then(PgDatabaseError::constraint)
     }
 
-    /// The columns whose type may have refused a value.
+    /// The columns whose type may have rejected a value.
     pub(super) fn suspects(&self) -> impl Iterator<Item = &str> {
         self.suspects.iter().map(|suspect| suspect.column.as_str())
     }

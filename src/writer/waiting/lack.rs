@@ -37,7 +37,7 @@ impl Lack {
         }
     }
 
-    /// Whether a row waits for it without end, because it cannot leave it out.
+    /// Whether the row waits without a timeout: it cannot be written without this.
     pub(super) fn is_endless(self) -> bool {
         !matches!(self, Self::Reference { .. })
     }

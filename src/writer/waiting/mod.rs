@@ -2,7 +2,7 @@
 //!
 //! The transaction that makes a booking may commit after the call has ended. A row that refers to this booking is tried again
 //! until the grace time is over, counted from its end, and then goes without the reference. A row whose partition is missing
-//! waits for the partition, and a row that the database does not finish in time, as its booking is locked, until it does. With
+//! waits for the partition, and a row whose booking is locked waits until the lock is released. With
 //! a spool such rows stay on disk meanwhile: nothing is acknowledged past the oldest.
 
 mod lack;
@@ -20,8 +20,8 @@ use super::notices::Problem;
 use crate::row::Row;
 use crate::store::{InsertError, Store};
 
-/// The most rows that wait, and their bytes. Beyond these the oldest go without the reference, and rows that have none to leave
-/// out hold up the others.
+/// The most rows that wait, and their bytes. Beyond these the oldest rows are written without their reference. Rows without one
+/// delay all others.
 const MOST_ROWS: usize = 5000;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// The most rows that are tried again at once: other rows have their turn in between.
@@ -216,7 +216,7 @@ impl<S: Store> Delivery<'_, S> {
             let left = before - batch.len();
             self.hand = Some(if self.takes_rows { batch.beside_stored_rows() } else { batch });
             self.deliver().await?;
-            // Other rows have their turn, unless the table takes these soon, or more would have to wait than may.
+            // Other rows have their turn, unless the table stores these quickly, or too many rows would wait.
             let in_vain = self.waiting.rows.len() >= before;
             self.waiting.quiet = (in_vain && !is_last && !is_hurried).then(|| Instant::now() + SHORTEST);
             let is_slow = self.waiting.rows.len() > left || began.elapsed() >= SHORTEST;

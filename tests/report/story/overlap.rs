@@ -1,4 +1,4 @@
-//! Two jobs of one booking at once: no call is said to be within the wrong one.
+//! Two jobs of one booking at once: no call is shown within the wrong one.
 
 use tracing_ledger::Row;
 

@@ -82,6 +82,6 @@ fn check(stage: &Stage, seed: u64, promised: impl Iterator<Item = u64>, drain: D
         assert!(there.insert(row.n()), "a call is there twice: {row:#?}");
     }
     let lost: Vec<_> = promised.filter(|n| !there.contains(n)).collect();
-    assert!(lost.is_empty(), "calls that were said to be safe are not there: {lost:?}");
+    assert!(lost.is_empty(), "calls that were acknowledged are missing: {lost:?}");
     FaultVerdict { records: rows.len() as u64, drain, ..FaultVerdict::default() }
 }

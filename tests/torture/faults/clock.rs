@@ -16,7 +16,7 @@ fn ledger(builder: Builder) -> Builder {
     builder.flush_interval(Duration::from_millis(20))
 }
 
-/// Forwards, backwards, to before 1970 and to the next century. What a row says of its time is then as wrong
+/// Forwards, backwards, to before 1970 and to the next century. The time of a row is then as wrong
 /// as the clock was when its call ended or, where the clock jumped before it left the queue, is after that jump.
 /// Nothing else is wrong: no duration has a jump in it.
 pub(crate) fn jumps(round: Round) -> FaultVerdict {

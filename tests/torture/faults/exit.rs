@@ -1,4 +1,4 @@
-//! The service ends while the database is in trouble, and has only so much time for it.
+//! The service ends while the database fails, and has only so much time for it.
 
 use std::thread;
 
@@ -6,7 +6,7 @@ use crate::proxy::Weather;
 use crate::scene::{DRAINED_WITHIN, FaultVerdict, Round, Scene, Setup, SpoolChoice};
 use crate::wait::until;
 
-/// A shutdown keeps its deadline whatever the database does, and what it says of the rows is true.
+/// A shutdown keeps its deadline whatever the database does, and its counts of rows are true.
 pub(crate) fn by_the_deadline(mut round: Round) -> FaultVerdict {
     let weather = *round.rng.pick(&[Weather::Reset, Weather::Silence, Weather::Amnesia, Weather::Trickle(1)]);
     let deadline = round.rng.ms(0..1000);

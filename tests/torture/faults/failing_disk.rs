@@ -118,12 +118,12 @@ fn fail(round: &mut Round, case: &Case) -> FaultVerdict {
     FaultVerdict { drain, ..verdict }
 }
 
-/// One line for each kind of trouble, and nothing of anybody else: no panic either.
+/// One line for each kind of failure, and nothing of anybody else: no panic either.
 fn check_said(said: &str, case: &Case) {
     assert!(said.lines().all(|line| line.starts_with("tracing-ledger: ")), "{said}");
     let times = |words| said.lines().filter(|line| line.contains(words)).count();
     for words in case.says {
-        assert_eq!(times(words), 1, "{words:?} is said once:\n{said}");
+        assert_eq!(times(words), 1, "{words:?} comes once:\n{said}");
     }
     for words in case.keeps_to_itself {
         assert_eq!(times(words), 0, "{words:?} is not so:\n{said}");

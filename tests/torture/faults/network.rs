@@ -119,7 +119,7 @@ pub(crate) fn cut_copy(round: Round) -> FaultVerdict {
     scene.verdict()
 }
 
-/// The connection is gone for the client, and the server never hears of it: with all rows copied and not yet told
+/// The connection is gone for the client, and the server does not notice: with all rows copied and not yet told
 /// that these were all, and before the commit. Until it looks whether its client is still there it keeps the rows,
 /// and no second try of them can go on.
 pub(crate) fn vanished(round: Round) -> FaultVerdict {

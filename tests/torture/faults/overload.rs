@@ -15,12 +15,12 @@ const BATCH: usize = 1000;
 const BLOCK: Duration = Duration::from_millis(20);
 const OFFERED_WITHIN: Duration = Duration::from_mins(10);
 
-pub(crate) fn drop_newest(round: Round) -> FaultVerdict {
-    overload(round, 10, setup(|builder| builder.batch_size(BATCH).overflow(Overflow::DropNewest)))
+pub(crate) fn refuse(round: Round) -> FaultVerdict {
+    overload(round, 10, setup(|builder| builder.batch_size(BATCH).overflow(Overflow::Refuse)))
 }
 
-pub(crate) fn drop_oldest(round: Round) -> FaultVerdict {
-    overload(round, 10, setup(|builder| builder.batch_size(BATCH).overflow(Overflow::DropOldest)))
+pub(crate) fn evict_oldest(round: Round) -> FaultVerdict {
+    overload(round, 10, setup(|builder| builder.batch_size(BATCH).overflow(Overflow::EvictOldest)))
 }
 
 /// Every call over the limit holds up its caller, so it is not ten times as many here.

@@ -60,7 +60,7 @@ fn the_rows_equal_the_counters_of_the_service() {
          FROM observability_events GROUP BY 1, 2",
     );
     assert_eq!(parse(&rows), counted);
-    assert_each_trouble_has_come(&counted);
+    assert_each_failure_has_come(&counted);
     assert_failures_are_marked(&url);
 
     // The ledger takes nothing from its neighbours, and adds nothing to them.
@@ -123,7 +123,7 @@ fn parse(rows: &str) -> Counts {
 }
 
 #[track_caller]
-fn assert_each_trouble_has_come(counted: &Counts) {
+fn assert_each_failure_has_come(counted: &Counts) {
     let of = |name: &str| -> Vec<(&str, u64)> {
         let of_name = counted.iter().filter(|((event_type, _), _)| event_type == name);
         of_name.map(|((_, ending), count)| (ending.as_str(), *count)).collect()

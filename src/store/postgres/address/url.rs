@@ -1,5 +1,7 @@
 //! Reads a URL as libpq does: `postgres://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE?PARAMETER=VALUE`.
 //!
+//! The crate `url` reads no list of hosts.
+//!
 //! No message quotes a part of the URL, because each may hold a piece of a password that was not encoded.
 
 use crate::error::Error;

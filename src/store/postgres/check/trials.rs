@@ -9,7 +9,7 @@ use super::super::connect::{simple, statement};
 use super::super::table::TableFound;
 use super::super::{WriteError, insert};
 use super::all;
-use super::refusals::{Refusals, RejectedTrial};
+use super::rejections::{RejectedTrial, Rejections};
 use crate::columns::ColumnMap;
 use crate::finding::Checkup;
 use crate::row::Row;
@@ -35,7 +35,7 @@ enum Answer {
     LeftOut,
     /// The same, as far as a role that may not read can know.
     Unseen,
-    Refused(StepError),
+    Rejected(StepError),
 }
 
 /// A field that fills a column, with a value that the type of the column takes.
@@ -77,17 +77,17 @@ impl<'a> Tester<'a> {
         let bare: Vec<Row> =
             trials.iter().filter(|_| !self.samples.is_empty()).map(|trial| trial.row.clone()).collect();
         let all = [&*full, &bare].concat();
-        let mut refusals = Refusals::new(self.name, trials);
+        let mut rejections = Rejections::new(self.name, trials);
         if !matches!(self.offer(&all).await?, Answer::Taken) {
             for (trial, row) in trials.iter().zip(full) {
-                self.try_one(trial, row, &mut refusals).await?;
-                if refusals.is_stopped() {
+                self.try_one(trial, row, &mut rejections).await?;
+                if rejections.is_stopped() {
                     break;
                 }
             }
-            refusals.look(self.connection).await?;
+            rejections.look(self.connection).await?;
         }
-        refusals.note(&self.samples, checkup);
+        rejections.note(&self.samples, checkup);
         Ok(())
     }
 
@@ -95,23 +95,23 @@ impl<'a> Tester<'a> {
         &mut self,
         trial: &Trial,
         full: Row,
-        refusals: &mut Refusals<'_>,
+        rejections: &mut Rejections<'_>,
     ) -> Result<(), StepError> {
-        let full = self.offer_filling(full, refusals).await?;
+        let full = self.offer_filling(full, rejections).await?;
         let bare = match full {
-            Answer::Refused(ref error) if error.is_passing() => None,
+            Answer::Rejected(ref error) if error.is_passing() => None,
             _ if self.samples.is_empty() => None,
-            _ => Some(self.offer_filling(trial.row.clone(), refusals).await?),
+            _ => Some(self.offer_filling(trial.row.clone(), rejections).await?),
         };
         let is_bare_taken = matches!(bare, Some(Answer::Taken));
         match (full, bare) {
-            (Answer::Refused(error), _) => {
-                refusals.add(RejectedTrial { trial: trial.clone(), error, is_bare: false, is_bare_taken })
+            (Answer::Rejected(error), _) => {
+                rejections.add(RejectedTrial { trial: trial.clone(), error, is_bare: false, is_bare_taken })
             }
-            (Answer::LeftOut, _) => refusals.left_out(trial, true),
-            (Answer::Unseen, _) => refusals.left_out(trial, false),
-            (Answer::Taken, Some(Answer::Refused(error))) => {
-                refusals.add(RejectedTrial { trial: trial.clone(), error, is_bare: true, is_bare_taken });
+            (Answer::LeftOut, _) => rejections.left_out(trial, true),
+            (Answer::Unseen, _) => rejections.left_out(trial, false),
+            (Answer::Taken, Some(Answer::Rejected(error))) => {
+                rejections.add(RejectedTrial { trial: trial.clone(), error, is_bare: true, is_bare_taken });
             }
             (Answer::Taken, _) => {}
         }
@@ -122,15 +122,15 @@ impl<'a> Tester<'a> {
     async fn offer_filling(
         &mut self,
         mut row: Row,
-        refusals: &mut Refusals<'_>,
+        rejections: &mut Rejections<'_>,
     ) -> Result<Answer, StepError> {
         loop {
             match self.offer(std::slice::from_ref(&row)).await? {
-                Answer::Refused(error) if error.is_of_usual_reference() => return Ok(Answer::Taken),
-                Answer::Refused(error) => {
+                Answer::Rejected(error) if error.is_of_usual_reference() => return Ok(Answer::Taken),
+                Answer::Rejected(error) => {
                     match error.null_column().and_then(|column| self.fill(&mut row, column)) {
-                        Some(key) => refusals.needs(&key, error.null_column().unwrap_or_default()),
-                        None => return Ok(Answer::Refused(error)),
+                        Some(key) => rejections.needs(&key, error.null_column().unwrap_or_default()),
+                        None => return Ok(Answer::Rejected(error)),
                     }
                 }
                 answer => return Ok(answer),
@@ -167,7 +167,7 @@ impl<'a> Tester<'a> {
         let answer = match self.insert(rows).await {
             Ok(answer) => answer,
             Err(error) if error.is_answer() => {
-                Answer::Refused(error.in_table(self.table, rows, self.columns))
+                Answer::Rejected(error.in_table(self.table, rows, self.columns))
             }
             Err(error) => return Err(error),
         };

@@ -182,6 +182,13 @@ fn of_table(step: Step, error: &PgDatabaseError) -> Option<&'static str> {
             "the view takes no rows; give it an INSTEAD OF INSERT trigger that stores them, or name the table behind it"
         }
         ("42809", _) => "it is neither a table nor a view that takes rows; name one that does",
+        (code, routine) => return of_definition(step, code, routine),
+    })
+}
+
+/// The table, its schema or its columns are missing.
+fn of_definition(step: Step, code: &str, routine: Option<&str>) -> Option<&'static str> {
+    Some(match (code, routine) {
         ("42P01", _) => {
             "the table observability_events does not exist; apply schema.sql, which the command tracing-ledger schema --table \
              observability_events prints, or use create_table(true)"

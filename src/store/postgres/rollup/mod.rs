@@ -13,6 +13,7 @@ use super::classify::{Step, StepError};
 use super::connect::{Purpose, commit, simple, within};
 use super::create::LOCK_SCHEMA;
 use super::read::ROW_TIMEOUT;
+use crate::columns::MAX_SQL_NAME_BYTES;
 use crate::error::Error;
 use crate::store::TableName;
 
@@ -47,7 +48,14 @@ impl Postgres {
 
 /// The names of the two tables that a rollup of this table has.
 pub(crate) fn rollup_names(table: &TableName) -> Result<[TableName; 2], Error> {
-    let name = |end| TableName::parse(&format!("{table}{end}"));
+    let name = |end| {
+        TableName::parse(&format!("{table}{end}")).map_err(|_| {
+            Error::config(format!(
+                "the name of the table {table} is too long for a rollup, whose tables are {table}_rollup and {table}_rollup_hours: a \
+                 name has at most {MAX_SQL_NAME_BYTES} bytes"
+            ))
+        })
+    };
     Ok([name("_rollup")?, name("_rollup_hours")?])
 }
 
@@ -122,6 +130,9 @@ impl RollupTables {
 
     /// Makes the tables, if they are not there.
     pub(crate) async fn create(&mut self) -> Result<(), Error> {
+        // Else a wrong name of the table would leave tables behind.
+        let look = format!("SELECT FROM {} LIMIT 0", self.events.quoted());
+        self.ask(Step::Rollup, &look, |query| query).await?;
         let sql = AssertSqlSafe(rollup_schema(&self.events)?);
         let created = async {
             simple(&mut self.connection, Step::CreateRollup, BEGIN).await?;

@@ -37,10 +37,10 @@ pub(super) struct RejectedTrial {
 }
 
 /// All that a table does not take.
-pub(super) struct Refusals<'a> {
+pub(super) struct Rejections<'a> {
     name: &'a TableName,
     trials: &'a [Trial],
-    refused: Vec<RejectedTrial>,
+    rejected: Vec<RejectedTrial>,
     /// Fields that a row has to have, with their columns.
     needed: Vec<(String, String)>,
     /// Rows that are gone without an error, and whether someone has looked.
@@ -61,15 +61,15 @@ struct RejectionLine {
     changeable: Vec<&'static str>,
 }
 
-impl<'a> Refusals<'a> {
+impl<'a> Rejections<'a> {
     pub(super) fn new(name: &'a TableName, trials: &'a [Trial]) -> Self {
-        let (refused, needed, left_out) = Default::default();
+        let (rejected, needed, left_out) = Default::default();
         let (constraints, triggers) = Default::default();
-        Self { name, trials, refused, needed, left_out, constraints, triggers }
+        Self { name, trials, rejected, needed, left_out, constraints, triggers }
     }
 
-    pub(super) fn add(&mut self, refusal: RejectedTrial) {
-        self.refused.push(refusal);
+    pub(super) fn add(&mut self, rejection: RejectedTrial) {
+        self.rejected.push(rejection);
     }
 
     pub(super) fn needs(&mut self, key: &str, column: &str) {
@@ -85,7 +85,7 @@ impl<'a> Refusals<'a> {
 
     /// Whether other rows would wait for the same.
     pub(super) fn is_stopped(&self) -> bool {
-        self.refused.last().is_some_and(|refusal| refusal.error.is_passing())
+        self.rejected.last().is_some_and(|rejection| rejection.error.is_passing())
     }
 
     /// Looks for what the remedies name.
@@ -96,19 +96,19 @@ impl<'a> Refusals<'a> {
     }
 
     pub(super) fn note(&self, samples: &[Sample], checkup: &mut Checkup) {
-        let refused: Vec<_> = self.refused.iter().map(|refusal| self.judge(refusal, samples)).collect();
-        if let Some(first) = refused.first()
-            && (refused.len() == self.trials.len() || self.is_stopped())
-            && refused.iter().all(|other| other.is_as(first))
+        let rejected: Vec<_> = self.rejected.iter().map(|rejection| self.judge(rejection, samples)).collect();
+        if let Some(first) = rejected.first()
+            && (rejected.len() == self.trials.len() || self.is_stopped())
+            && rejected.iter().all(|other| other.is_as(first))
             && first.health != Health::Warning
         {
-            let error = &self.refused[0].error;
+            let error = &self.rejected[0].error;
             let topic = if error.is_of_rights() { "rights" } else { "table" };
             let all = if first.health == Health::Wrong { "all rows" } else { "" };
-            let change = first.change(self.refused.iter().map(|refusal| &refusal.trial));
+            let change = first.change(self.rejected.iter().map(|rejection| &rejection.trial));
             return checkup.note(topic, first.health, format!("{all}{}{change}", first.text));
         }
-        if !refused.iter().any(|verdict| verdict.health == Health::Wrong) && self.left_out.is_empty() {
+        if !rejected.iter().any(|verdict| verdict.health == Health::Wrong) && self.left_out.is_empty() {
             checkup.ok("table", format!("{} has the columns and keys that the rows need", self.name));
             checkup.ok(
                 "rights",
@@ -118,10 +118,11 @@ impl<'a> Refusals<'a> {
                 ),
             );
         }
-        for (at, verdict) in refused.iter().enumerate() {
-            if !refused[..at].iter().any(|earlier| earlier.is_as(verdict)) && !verdict.is_told_by(&refused) {
-                let same = refused.iter().zip(&self.refused).filter(|(other, _)| other.is_as(verdict));
-                let same: Vec<_> = same.map(|(_, refusal)| refusal.trial.clone()).collect();
+        for (at, verdict) in rejected.iter().enumerate() {
+            if !rejected[..at].iter().any(|earlier| earlier.is_as(verdict)) && !verdict.is_told_by(&rejected)
+            {
+                let same = rejected.iter().zip(&self.rejected).filter(|(other, _)| other.is_as(verdict));
+                let same: Vec<_> = same.map(|(_, rejection)| rejection.trial.clone()).collect();
                 let labels = Trial::labels(&same, self.trials);
                 let text = format!("rows of {labels}{}{}", verdict.text, verdict.change(&same));
                 checkup.note("constraints", verdict.health, text);
@@ -131,27 +132,21 @@ impl<'a> Refusals<'a> {
         self.note_left_out(checkup);
     }
 
-    fn judge(&self, refusal: &RejectedTrial, samples: &[Sample]) -> RejectionLine {
-        let RejectedTrial { trial, error, is_bare, .. } = refusal;
+    fn judge(&self, rejection: &RejectedTrial, samples: &[Sample]) -> RejectionLine {
+        let RejectedTrial { trial, error, is_bare, .. } = rejection;
         let said = self.name.in_message(&error.to_string());
         if error.is_passing() {
             return RejectionLine::new(Health::Unknown, said);
         }
         let columns = self.columns_of(error);
         let guesses = guesses(trial, samples, *is_bare);
-        let guessed = guessed(refusal, &guesses, &columns, samples, &said);
+        let guessed = guessed(rejection, &guesses, &columns, samples, &said);
         if *is_bare {
             let text = format!(" are rejected if they lack the fields of \"columns\": {said}");
             return RejectionLine::new(Health::Warning, text);
         }
         if !guessed.is_empty() {
-            let values: Vec<_> =
-                guessed.iter().map(|(column, value)| format!("{column} {value:?}")).collect();
-            let text = format!(
-                " are rejected with the value {}, which is made up: {said}: see whether the real values pass",
-                values.join(", ")
-            );
-            return RejectionLine { guess: Some(said), ..RejectionLine::new(Health::Warning, text) };
+            return made_up(&guessed, said);
         }
         let triggers = || {
             let fails = |(_, function, ..): &&Trigger| error.place().contains(&format!("{function}("));
@@ -249,9 +244,18 @@ impl RejectionLine {
     }
 }
 
+fn made_up(guessed: &[&(String, String)], said: String) -> RejectionLine {
+    let values: Vec<_> = guessed.iter().map(|(column, value)| format!("{column} {value:?}")).collect();
+    let text = format!(
+        " are rejected with the value {}, which is made up: {said}: see whether the real values pass",
+        values.join(", ")
+    );
+    RejectionLine { guess: Some(said), ..RejectionLine::new(Health::Warning, text) }
+}
+
 /// The values among these that are made up, and that the error is about.
 fn guessed<'a>(
-    refusal: &RejectedTrial,
+    rejection: &RejectedTrial,
     guesses: &'a [(String, String)],
     columns: &[String],
     samples: &[Sample],
@@ -259,12 +263,12 @@ fn guessed<'a>(
 ) -> Vec<&'a (String, String)> {
     let of_columns: Vec<_> =
         guesses.iter().filter(|(column, _)| columns.iter().any(|other| other == column)).collect();
-    if !of_columns.is_empty() || !refusal.error.is_of_type() {
+    if !of_columns.is_empty() || !rejection.error.is_of_type() {
         return of_columns;
     }
     let of_fields = |column: &str| samples.iter().any(|sample| sample.column == column);
     let is_one = |(column, value): &&(String, String)| {
-        (refusal.is_bare_taken && of_fields(column)) || said.contains(&format!("\"{value}\""))
+        (rejection.is_bare_taken && of_fields(column)) || said.contains(&format!("\"{value}\""))
     };
     guesses.iter().filter(is_one).collect()
 }

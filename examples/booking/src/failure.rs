@@ -10,7 +10,7 @@ use std::pin::pin;
 
 /// The failure of a step of the service.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum StepFailure {
     /// The database refused the statement or could not be reached.
     Database(sqlx::Error),
     /// The booking or its hold has changed since the step began.
@@ -19,8 +19,8 @@ pub enum Trouble {
     Panic(String),
 }
 
-impl Trouble {
-    /// The code of the contract that this trouble falls under.
+impl StepFailure {
+    /// The code of the contract that this failure falls under.
     pub fn reason_code(&self) -> &'static str {
         match self {
             Self::Database(sqlx::Error::PoolTimedOut) => "transient.timeout",
@@ -35,7 +35,7 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for StepFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Database(sqlx::Error::Database(error)) => {
@@ -55,21 +55,21 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl std::error::Error for Trouble {}
+impl std::error::Error for StepFailure {}
 
-impl From<sqlx::Error> for Trouble {
+impl From<sqlx::Error> for StepFailure {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
     }
 }
 
 /// Runs a step and turns its panic into a failure, so that the service goes on.
-pub async fn caught<T>(step: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+pub async fn caught<T>(step: impl Future<Output = Result<T, StepFailure>>) -> Result<T, StepFailure> {
     let mut step = pin!(step);
     // After a panic the step is never polled again, so its broken state is never used.
     poll_fn(|context| {
         catch_unwind(AssertUnwindSafe(|| step.as_mut().poll(context)))
-            .unwrap_or_else(|payload| Err(Trouble::Panic(message(&*payload))).into())
+            .unwrap_or_else(|payload| Err(StepFailure::Panic(message(&*payload))).into())
     })
     .await
 }
