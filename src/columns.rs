@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_last_about_a_key_counts() {
+    fn the_last_column_of_a_key_counts() {
         let mut columns = ColumnMap::default();
         assert!(columns.are_usual());
         columns.fill("order_id", Some("order")).expect("a column");

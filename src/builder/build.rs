@@ -115,7 +115,7 @@ impl Builder {
         WriterOptions {
             batch_size: self.batch_size,
             flush_interval: self.flush_interval.min(CENTURY),
-            reference_grace: self.reference_grace.min(CENTURY),
+            reference_timeout: self.reference_timeout.min(CENTURY),
             constants: rules.constants().to_vec(),
         }
     }

@@ -20,7 +20,7 @@ const NAMES: [&str; 13] = [
     "TRACING_LEDGER_OVERFLOW",
     "TRACING_LEDGER_BATCH_SIZE",
     "TRACING_LEDGER_FLUSH_INTERVAL",
-    "TRACING_LEDGER_REFERENCE_GRACE",
+    "TRACING_LEDGER_REFERENCE_TIMEOUT",
     "TRACING_LEDGER_SPOOL_DIR",
     "TRACING_LEDGER_SPOOL_LIMIT",
     "TRACING_LEDGER_SPOOL_SYNC_INTERVAL",
@@ -86,7 +86,7 @@ impl Builder {
         variables.set(&mut self.overflow, "TRACING_LEDGER_OVERFLOW", OVERFLOW, overflow)?;
         variables.set(&mut self.batch_size, "TRACING_LEDGER_BATCH_SIZE", COUNT, count)?;
         variables.set(&mut self.flush_interval, "TRACING_LEDGER_FLUSH_INTERVAL", TIME, interval)?;
-        variables.set(&mut self.reference_grace, "TRACING_LEDGER_REFERENCE_GRACE", TIME, interval)?;
+        variables.set(&mut self.reference_timeout, "TRACING_LEDGER_REFERENCE_TIMEOUT", TIME, interval)?;
         if let Some(dir) = (variables.0)("TRACING_LEDGER_SPOOL_DIR") {
             self.spool_dir = Some(directory(dir)?);
         }
@@ -195,7 +195,7 @@ mod tests {
             ("TRACING_LEDGER_OVERFLOW", "block:250ms"),
             ("TRACING_LEDGER_BATCH_SIZE", "34"),
             ("TRACING_LEDGER_FLUSH_INTERVAL", "5s"),
-            ("TRACING_LEDGER_REFERENCE_GRACE", "1m"),
+            ("TRACING_LEDGER_REFERENCE_TIMEOUT", "1m"),
             ("TRACING_LEDGER_SPOOL_DIR", "/var/lib/ledger"),
             ("TRACING_LEDGER_SPOOL_LIMIT", "3MiB"),
             ("TRACING_LEDGER_SPOOL_SYNC_INTERVAL", "1s"),
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!((set.queue_capacity, set.batch_size), (12, 34));
         assert_eq!(set.overflow, Overflow::Block(Duration::from_millis(250)));
         assert_eq!(set.flush_interval, Duration::from_secs(5));
-        assert_eq!(set.reference_grace, Duration::from_secs(60));
+        assert_eq!(set.reference_timeout, Duration::from_secs(60));
         assert_eq!(set.spool_dir, Some("/var/lib/ledger".into()));
         assert_eq!((set.spool_limit, set.spool_sync_interval), (3 << 20, Some(Duration::from_secs(1))));
     }

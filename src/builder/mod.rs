@@ -70,7 +70,7 @@ pub struct Builder {
     overflow: Overflow,
     batch_size: usize,
     flush_interval: Duration,
-    reference_grace: Duration,
+    reference_timeout: Duration,
     table: Option<String>,
     /// Which keys fill columns of their own, before those of the rules.
     columns: Vec<(String, Option<String>)>,
@@ -99,7 +99,7 @@ impl Default for Builder {
             overflow: Self::DEFAULT_OVERFLOW,
             batch_size: Self::DEFAULT_BATCH_SIZE,
             flush_interval: Self::DEFAULT_FLUSH_INTERVAL,
-            reference_grace: Self::DEFAULT_REFERENCE_GRACE,
+            reference_timeout: Self::DEFAULT_REFERENCE_TIMEOUT,
             table: None,
             columns: Vec::new(),
             create_table: false,
@@ -141,8 +141,8 @@ impl Builder {
     pub const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 
     /// How long a row waits for the booking or restaurant that it refers to, unless
-    /// [`reference_grace`](Self::reference_grace) is set.
-    pub const DEFAULT_REFERENCE_GRACE: Duration = Duration::from_secs(30);
+    /// [`reference_timeout`](Self::reference_timeout) is set.
+    pub const DEFAULT_REFERENCE_TIMEOUT: Duration = Duration::from_secs(30);
 
     /// How many bytes the spool takes on disk at most, unless [`spool_limit`](Self::spool_limit) is set.
     ///
@@ -256,12 +256,12 @@ impl Builder {
 
     /// How long a row waits for the booking or restaurant that it refers to, counted from the end of its call. Then it is
     /// written without that reference, and the id is in its `context`. Without it:
-    /// [`DEFAULT_REFERENCE_GRACE`](Self::DEFAULT_REFERENCE_GRACE).
+    /// [`DEFAULT_REFERENCE_TIMEOUT`](Self::DEFAULT_REFERENCE_TIMEOUT).
     ///
     /// Only a table with foreign keys makes rows wait. A [`flush`](Guard::flush) tries them once more and does not wait for
     /// them. A shutdown leaves them in the spool; without a spool it writes them without the reference.
-    pub fn reference_grace(self, time: Duration) -> Self {
-        Self { reference_grace: time, ..self }
+    pub fn reference_timeout(self, time: Duration) -> Self {
+        Self { reference_timeout: time, ..self }
     }
 
     /// The most verbose level that is recorded. Without it: `TRACE`, because a rule for spans needs every level. An
@@ -362,7 +362,7 @@ impl Builder {
     /// | `TRACING_LEDGER_OVERFLOW` | `refuse`, `evict_oldest`, or `block:` and a time, such as `block:250ms` |
     /// | `TRACING_LEDGER_BATCH_SIZE` | rows, such as `1000` |
     /// | `TRACING_LEDGER_FLUSH_INTERVAL` | a time in `ms`, `s` or `m`, such as `200ms` |
-    /// | `TRACING_LEDGER_REFERENCE_GRACE` | a time, such as `30s` |
+    /// | `TRACING_LEDGER_REFERENCE_TIMEOUT` | a time, such as `30s` |
     /// | `TRACING_LEDGER_SPOOL_DIR` | path of a directory |
     /// | `TRACING_LEDGER_SPOOL_LIMIT` | bytes, or a number of `KiB`, `MiB` or `GiB`, such as `512MiB` |
     /// | `TRACING_LEDGER_SPOOL_SYNC_INTERVAL` | a time, such as `1s` |

@@ -27,7 +27,7 @@ const AFTER: &str = " after the lines above: another session may hold a lock, or
 const ENDED: &str = "not looked at, because the thread of the check could not start or panicked: raise the limits of the process on threads \
      and open files";
 /// A check ends by its own clock, unless the work blocks its thread.
-const GRACE: Duration = Duration::from_millis(500);
+const MARGIN: Duration = Duration::from_millis(500);
 
 /// The parts of a ledger that a check looks at.
 #[derive(Clone, Debug)]
@@ -187,7 +187,7 @@ pub(crate) fn mark(mark: &str) {
 /// Runs the work on a new thread with a runtime, and returns what it hands over. The ledger records nothing of that thread.
 ///
 /// # Errors
-/// The text of a finding: the timeout and [`GRACE`] are over, or the thread has ended without a result.
+/// The text of a finding: the timeout and [`MARGIN`] are over, or the thread has ended without a result.
 fn within<T: Send + 'static>(
     timeout: Duration,
     work: impl AsyncFnOnce(&dyn Fn(T)) + Send + 'static,
@@ -203,7 +203,7 @@ fn within<T: Send + 'static>(
         }
     };
     thread::Builder::new().name("tracing-ledger-check".to_owned()).spawn(work).map_err(|_| ENDED)?;
-    result.recv_timeout(timeout.saturating_add(GRACE)).map_err(|error| match error {
+    result.recv_timeout(timeout.saturating_add(MARGIN)).map_err(|error| match error {
         RecvTimeoutError::Timeout => format!("no answer within {timeout:?}"),
         RecvTimeoutError::Disconnected => ENDED.to_owned(),
     })

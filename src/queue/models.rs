@@ -193,7 +193,7 @@ fn a_caller_that_waits_for_room_hears_of_the_end() {
 
 /// Fails when an evicted chunk is not counted out, or counted as one record.
 #[test]
-fn what_is_pushed_out_is_counted_and_what_is_not_is_taken() {
+fn evicted_records_are_counted_and_the_others_are_taken() {
     explore("evict", || {
         let queue = queue(2, Overflow::EvictOldest);
         assert!(offer(&queue, 0) && offer(&queue, 2));
@@ -210,7 +210,7 @@ fn what_is_pushed_out_is_counted_and_what_is_not_is_taken() {
 
 /// Fails when `mark` does not seal the chunks that threads are still packing.
 #[test]
-fn what_a_flush_covers_leaves_before_what_comes_later() {
+fn records_before_a_flush_leave_before_later_ones() {
     explore("mark", || {
         let queue = queue(10, Overflow::Refuse);
         assert!(offer(&queue, 1));
@@ -222,7 +222,7 @@ fn what_a_flush_covers_leaves_before_what_comes_later() {
 
 /// Fails when records leave from anywhere but the channel.
 #[test]
-fn what_a_flush_covers_has_left_when_its_mark_is_past() {
+fn records_before_a_flush_have_left_when_its_mark_is_past() {
     explore("past", || {
         let queue = queue(2, Overflow::EvictOldest);
         assert!(offer(&queue, 0) && offer(&queue, 1));

@@ -126,7 +126,7 @@ pub enum Failure {
     /// waits until the table has a place for it, and others are stored.
     Wait,
     /// Some row of the batch refers to a restaurant or booking that is not there. The writer bisects the batch. That row
-    /// waits, and after the grace time it is sent without these references.
+    /// waits, and after the timeout it is sent without these references.
     Reference {
         /// Whether `restaurant_id` is such a reference.
         restaurant_id: bool,

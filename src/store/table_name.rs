@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_refused() {
+    fn other_texts_than_names_are_refused() {
         for text in ["", ".", "a.", ".a", "a.b.c", "a\nb", "a\0", &"x".repeat(64)] {
             let error = TableName::parse(text).expect_err(text);
             assert!(error.is_config() && error.to_string().contains("SCHEMA.TABLE"), "{error}");

@@ -73,7 +73,7 @@ impl<'a, S: Store> Delivery<'a, S> {
             hand: None,
             drift: Drift::default(),
             losses: LossRows::new(&options.constants),
-            waiting: Waiting::new(options.reference_grace),
+            waiting: Waiting::new(options.reference_timeout),
             takes_rows: false,
             done: None,
             backoff: Backoff::default(),
@@ -115,7 +115,7 @@ impl<'a, S: Store> Delivery<'a, S> {
             }
         }
         rest.rows.extend(self.waiting.take_rest(|origin| self.source.borrow().is_on_disk(origin)));
-        rest.about_losses.extend(self.losses.take_held().into_iter().flat_map(Batch::into_rows));
+        rest.about_losses.extend(self.losses.take_deferred().into_iter().flat_map(Batch::into_rows));
         rest.about_losses.extend(self.losses.make(&self.queue.account));
         rest
     }
@@ -173,11 +173,11 @@ impl<'a, S: Store> Delivery<'a, S> {
 
     /// Writes rows about losses.
     async fn write_losses(&mut self) -> Result<(), Stopped> {
-        if let Some(rows) = self.losses.take_held() {
+        if let Some(rows) = self.losses.take_deferred() {
             self.hand = Some(rows);
             self.deliver().await?;
         }
-        if self.losses.are_held() {
+        if self.losses.are_deferred() {
             return Ok(());
         }
         let rows = self.losses.make(&self.queue.account);
@@ -296,7 +296,7 @@ impl<'a, S: Store> Delivery<'a, S> {
             Problem::LossRows,
             format_args!("the ledger.loss rows are kept until the table takes them: {error}"),
         );
-        self.losses.hold(rows);
+        self.losses.defer(rows);
     }
 
     /// Quarantines the rejected rows of the batch in hand, and ends its delivery.

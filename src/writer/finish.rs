@@ -44,7 +44,7 @@ async fn wait_for_records(source: &RefCell<Source>) {
 /// Whether all records up to the mark are on disk, or the disk takes no more.
 fn fill_up_to(source: &mut Source, mark: u64) -> bool {
     while source.fill() && !source.queue.is_past(mark) {}
-    source.queue.is_past(mark) || source.is_held_up()
+    source.queue.is_past(mark) || source.has_unspooled()
 }
 
 #[cfg(test)]
@@ -85,7 +85,7 @@ mod tests {
         // Sends the thread's chunk.
         queue.mark();
         while source.borrow_mut().fill() {}
-        assert!(source.borrow().is_held_up(), "the disk is left alone");
+        assert!(source.borrow().has_unspooled(), "the disk is left alone");
 
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         runtime.block_on(finish(&source, Rest { rows: Vec::new(), about_losses: Vec::new() }));

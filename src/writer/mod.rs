@@ -76,7 +76,7 @@ pub(crate) struct WriterOptions {
     /// The longest that a record waits for its batch to fill.
     pub(crate) flush_interval: Duration,
     /// How long a row waits for the booking or restaurant that it refers to.
-    pub(crate) reference_grace: Duration,
+    pub(crate) reference_timeout: Duration,
     /// Constants of all rows, for those about losses.
     pub(crate) constants: Vec<(String, serde_json::Value)>,
 }
@@ -224,9 +224,9 @@ mod tests {
         control.ask_stop(Instant::now() + Duration::from_secs(60));
         let row = Row::new(std::time::SystemTime::now(), "test", "test");
         let minute = Duration::from_secs(60);
-        let (flush_interval, reference_grace) = (minute, minute);
+        let (flush_interval, reference_timeout) = (minute, minute);
         let options =
-            WriterOptions { batch_size: 10, flush_interval, reference_grace, constants: Vec::new() };
+            WriterOptions { batch_size: 10, flush_interval, reference_timeout, constants: Vec::new() };
         let mut delivery = Delivery::new(memory.clone(), &source, &options);
         delivery.take(vec![row.clone()]);
         let mut panics = 2;

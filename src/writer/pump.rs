@@ -72,7 +72,7 @@ impl<'a> Pump<'a> {
     async fn fill(&self) {
         // A mark sends every thread's chunk, and a chunk that is nearly empty takes as much memory as a full one. So no
         // mark is taken while the disk takes nothing.
-        if !self.has_spool || (self.is_held_up() && !self.fill_some()) {
+        if !self.has_spool || (self.has_unspooled() && !self.fill_some()) {
             return;
         }
         let mark = self.queue.mark();
@@ -85,8 +85,8 @@ impl<'a> Pump<'a> {
         self.source.borrow_mut().fill()
     }
 
-    fn is_held_up(&self) -> bool {
-        self.source.borrow().is_held_up()
+    fn has_unspooled(&self) -> bool {
+        self.source.borrow().has_unspooled()
     }
 
     /// Waits for records, an order or the tick. Returns whether the wait was cut short.
@@ -106,7 +106,7 @@ impl<'a> Pump<'a> {
         }
         let is_quiet = self.quiet >= QUIET_TICKS;
         match is_quiet {
-            _ if self.is_held_up() => TICK,
+            _ if self.has_unspooled() => TICK,
             true if self.queue.listen() => LOOK_AROUND,
             false if self.queue.gather() => TICK,
             _ => Duration::ZERO,
@@ -145,7 +145,7 @@ mod tests {
                 runtime.block_on(pump.fill());
             }
         });
-        assert_eq!(pump.is_held_up(), dir.is_some());
+        assert_eq!(pump.has_unspooled(), dir.is_some());
         queue.account.stats()
     }
 

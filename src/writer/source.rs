@@ -42,7 +42,7 @@ pub(super) struct Source {
     /// Grows each time that somebody removes the files of the spool.
     pub(super) generation: u64,
     /// With a spool: rows that are not on disk.
-    pub(super) held: Vec<Row>,
+    pub(super) unspooled: Vec<Row>,
     /// Without a spool: the beginning of the next batch, made while the store has the one before.
     ahead: MadeRows,
     /// With a spool: the next batch, read while the store has the one before.
@@ -95,7 +95,7 @@ impl Source {
         batch_size: usize,
         spool: Option<Spool>,
     ) -> Self {
-        let (held, ahead, read_ahead, retry_at) = Default::default();
+        let (unspooled, ahead, read_ahead, retry_at) = Default::default();
         Self {
             queue,
             control,
@@ -105,7 +105,7 @@ impl Source {
             place: spool.as_ref().map(Spool::place),
             spool,
             generation: 1,
-            held,
+            unspooled,
             ahead,
             read_ahead,
             retry_at,
@@ -147,7 +147,7 @@ impl Source {
             goal.end = None;
         }
         let unread = self.unread();
-        if goal.end.is_none() && self.held.is_empty() && self.queue.is_past(goal.mark) {
+        if goal.end.is_none() && self.unspooled.is_empty() && self.queue.is_past(goal.mark) {
             goal.end = Some(unread.end);
         }
         if goal.end.is_some_and(|end| unread.start >= end) || !(goal.everything || self.has_enough_on_disk())
@@ -157,7 +157,8 @@ impl Source {
         if let Some(batch) = self.read()? {
             return Ok(Next::Batch(batch));
         }
-        let past_the_disk = if self.retry_at.is_some() { std::mem::take(&mut self.held) } else { Vec::new() };
+        let past_the_disk =
+            if self.retry_at.is_some() { std::mem::take(&mut self.unspooled) } else { Vec::new() };
         Ok(Next::of_queue(past_the_disk))
     }
 

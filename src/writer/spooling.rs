@@ -56,8 +56,8 @@ impl Source {
     }
 
     /// Whether rows wait for the disk to take them.
-    pub(super) fn is_held_up(&self) -> bool {
-        !self.held.is_empty()
+    pub(super) fn has_unspooled(&self) -> bool {
+        !self.unspooled.is_empty()
     }
 
     /// Gets some of the queue onto disk, as far as the disk takes it. Returns whether to go on at once.
@@ -72,7 +72,7 @@ impl Source {
                 format_args!("rows stay in memory, as far as the queue has room: {error:#}"),
             ),
             // Rows that went past the disk do not show that it works.
-            Ok(true) if !self.is_held_up() => {
+            Ok(true) if !self.has_unspooled() => {
                 self.notices.say_recovered(&[Problem::Disk], "the spool takes rows again");
             }
             Ok(_) => {}
@@ -82,12 +82,12 @@ impl Source {
     }
 
     fn try_fill(&mut self) -> Result<bool, AppendError> {
-        if self.held.is_empty() {
+        if self.unspooled.is_empty() {
             let mut made = MadeRows::default();
             self.make(self.batch_size.min(FILL), &mut made);
-            self.held = made.rows;
+            self.unspooled = made.rows;
         }
-        if self.held.is_empty() || self.is_resting() {
+        if self.unspooled.is_empty() || self.is_resting() {
             return Ok(false);
         }
         self.append()?;
@@ -101,13 +101,13 @@ impl Source {
     fn append(&mut self) -> Result<(), AppendError> {
         let mut appended = self.renew_if_gone().map_err(AppendError::Disk);
         if let (Ok(()), Some(spool)) = (&appended, &mut self.spool) {
-            let before = self.held.len();
-            appended = spool.append(&mut self.held);
-            self.queue.account.spool((before - self.held.len()) as u64);
+            let before = self.unspooled.len();
+            appended = spool.append(&mut self.unspooled);
+            self.queue.account.spool((before - self.unspooled.len()) as u64);
         }
         self.retry_at = matches!(appended, Err(AppendError::Disk(_))).then(|| Instant::now() + DISK_RETRY);
         if let Err(error @ AppendError::TooLarge { .. }) = &appended {
-            let row = self.held.remove(0);
+            let row = self.unspooled.remove(0);
             let reason = error.to_string();
             self.quarantine(row, reason, Origin::Queue);
             return Ok(());
@@ -158,7 +158,7 @@ impl Source {
 
     /// Takes rows that are not on disk, to get them there before all others.
     pub(super) fn take_back(&mut self, rows: Vec<Row>) {
-        self.held.splice(0..0, rows);
+        self.unspooled.splice(0..0, rows);
         self.has_moved = true;
     }
 
@@ -209,14 +209,14 @@ impl Source {
     pub(super) fn save(&mut self, rows: Vec<Row>, mut about_losses: Vec<Row>) {
         let renewed = self.renew_if_gone();
         self.say_if_failed(renewed);
-        self.held.extend(rows);
-        let saved = if self.is_held_up() { self.append() } else { Ok(()) };
+        self.unspooled.extend(rows);
+        let saved = if self.has_unspooled() { self.append() } else { Ok(()) };
         if let Err(error) = saved {
             self.notices.say(
                 Problem::Disk,
                 format_args!(
                     "the spool cannot be written, so {} rows are lost when the process ends: {error:#}",
-                    self.held.len()
+                    self.unspooled.len()
                 ),
             );
         }

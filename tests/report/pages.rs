@@ -144,7 +144,7 @@ async fn each_figure_of_a_page_is_that_of_the_json() {
     assert_equal(&page(&report, None), &json!({"report": json(&report.to_json())}), 300);
 
     let compare = Compare::new();
-    let gates = ["p95<=+10%", "success>=-30pt", "p50<=+49%"].map(str::to_owned);
+    let gates = ["p95<=+10%", "success>=-30pt", "p50<=+49%"];
     let compared = compare.compare(&sides[0], &sides[1], &gates).await.expect("a comparison");
     let rows = compare.rows(&sides[1], &compared).await.expect("a report").expect("a log has rows");
     let html = page(&rows, Some(&compared));

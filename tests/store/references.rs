@@ -23,14 +23,14 @@ const ROW: &str = "SELECT coalesce(booking_id::text, '-'), coalesce(restaurant_i
     coalesce(context ->> 'booking_id', '-'), coalesce(context ->> 'restaurant_id', '-')
     FROM observability_events WHERE context ->> 'n' = '7'";
 
-fn grace(time: Duration) -> Builder {
-    tracing_ledger::builder().reference_grace(time)
+fn timeout(time: Duration) -> Builder {
+    tracing_ledger::builder().reference_timeout(time)
 }
 
 #[test]
 fn a_booking_that_commits_after_the_call_is_in_the_row_and_neighbours_do_not_wait() {
     for rows in [30, 1200] {
-        let service = Service::new(KEYS, grace(HOUR));
+        let service = Service::new(KEYS, timeout(HOUR));
         service.calls(100..100 + rows);
         service.call(7, Some(BOOKING), None);
         service.calls(2000..2000 + rows);
@@ -45,7 +45,7 @@ fn a_booking_that_commits_after_the_call_is_in_the_row_and_neighbours_do_not_wai
 
 /// Written with its booking once the lock is gone, and neighbours long before.
 async fn waits_for_a_lock(rows: u64) {
-    let service = Service::new(KEYS, grace(HOUR));
+    let service = Service::new(KEYS, timeout(HOUR));
     service.psql(&format!("INSERT INTO bookings VALUES ('{BOOKING}')"));
     let mut other = PgConnection::connect(&service.owner).await.expect("it connects");
     let lock = "BEGIN; SELECT * FROM bookings FOR UPDATE";
@@ -76,14 +76,14 @@ async fn a_copied_row_whose_booking_is_locked_waits_and_holds_up_no_other_row() 
 
 #[test]
 fn a_row_is_tried_again_however_long_rows_wait_for_a_batch() {
-    let service = Service::new(KEYS, grace(Duration::from_secs(1)).flush_interval(HOUR));
+    let service = Service::new(KEYS, timeout(Duration::from_secs(1)).flush_interval(HOUR));
     service.call(7, Some(BOOKING), None);
     service.guard.flush(DEADLINE).expect("a flush does not wait for it");
     until("it is written without the booking", || service.guard.stats().written == 1);
 }
 
 #[test]
-fn after_the_grace_time_a_row_goes_without_the_reference_that_is_not_there() {
+fn after_the_timeout_a_row_goes_without_the_reference_that_is_not_there() {
     let elsewhere = "CREATE SCHEMA shop; CREATE TABLE shop.restaurants (id uuid PRIMARY KEY);
         ALTER TABLE observability_events ADD FOREIGN KEY (restaurant_id) REFERENCES shop.restaurants
         DEFERRABLE INITIALLY DEFERRED";
@@ -108,8 +108,8 @@ fn after_the_grace_time_a_row_goes_without_the_reference_that_is_not_there() {
         (&view, format!("-|-|{BOOKING}|{RESTAURANT}")),
         (&partitioned, format!("-|{RESTAURANT}|{BOOKING}|-")),
     ] {
-        for grace_time in [Duration::ZERO, Duration::from_millis(300)] {
-            let service = Service::new(keys, grace(grace_time));
+        for time in [Duration::ZERO, Duration::from_millis(300)] {
+            let service = Service::new(keys, timeout(time));
             service.calls(100..130);
             service.call(7, Some(BOOKING), Some(RESTAURANT));
             until("all are written", || service.guard.stats().written == 31);
@@ -121,7 +121,7 @@ fn after_the_grace_time_a_row_goes_without_the_reference_that_is_not_there() {
 
 #[test]
 fn many_rows_without_their_booking_are_no_drift() {
-    let service = Service::new(KEYS, grace(Duration::from_millis(100)));
+    let service = Service::new(KEYS, timeout(Duration::from_millis(100)));
     for n in 0..300 {
         service.call(n, Some(&uuid::Uuid::from_u128(n.into()).to_string()), None);
     }
@@ -132,7 +132,7 @@ fn many_rows_without_their_booking_are_no_drift() {
 #[test]
 fn a_shutdown_leaves_waiting_rows_in_the_spool_and_the_next_process_sends_them() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let spool = || grace(HOUR).spool_dir(dir.path().join("spool"));
+    let spool = || timeout(HOUR).spool_dir(dir.path().join("spool"));
     let service = Service::new(KEYS, spool());
     service.calls(0..5);
     service.call(7, Some(BOOKING), None);
@@ -167,7 +167,7 @@ fn a_reference_that_may_not_be_null_is_quarantined_by_name() {
         "{KEYS}; ALTER TABLE observability_events ALTER booking_id SET NOT NULL;
         INSERT INTO bookings VALUES ('{RESTAURANT}')"
     );
-    let service = Service::new(&required, grace(Duration::ZERO));
+    let service = Service::new(&required, timeout(Duration::ZERO));
     (100..130).for_each(|n| service.call(n, Some(RESTAURANT), None));
     service.call(7, Some(BOOKING), None);
     service.assert_written(30, 1);
@@ -180,7 +180,7 @@ fn many_rows_that_wait_hold_up_no_other_row_and_cost_few_statements() {
     let same = |_: u64| BOOKING.to_owned();
     let each = |n: u64| uuid::Uuid::from_u128(n.into()).to_string();
     for booking in [same as fn(u64) -> String, each] {
-        let service = Service::new(KEYS, grace(HOUR));
+        let service = Service::new(KEYS, timeout(HOUR));
         (10_000..13_000).for_each(|n| service.call(n, Some(&booking(n)), None));
         service.calls(0..200);
         until("the others are written", || service.guard.stats().written == 200);
@@ -201,7 +201,7 @@ fn a_row_that_has_waited_and_is_then_rejected_is_quarantined() {
              RETURN NEW; END$$;
          CREATE TRIGGER own_logic BEFORE INSERT ON observability_events FOR EACH ROW EXECUTE FUNCTION own_logic()"
     );
-    let service = Service::new(&required, grace(Duration::from_millis(300)));
+    let service = Service::new(&required, timeout(Duration::from_millis(300)));
     service.call(7, Some(BOOKING), None);
     service.calls(100..130);
     until("it is quarantined", || service.guard.stats().quarantined == 1);
@@ -232,7 +232,7 @@ fn rows_without_a_partition_wait_and_hold_up_no_other_row() {
 
 #[tokio::test]
 async fn rows_of_sqlite_wait_too_and_go_without_a_reference_that_has_a_key() {
-    const GRACE: Duration = Duration::from_secs(1);
+    const TIMEOUT: Duration = Duration::from_secs(1);
     for (restaurants, deferred, expected) in [
         ("", "", format!("-|{RESTAURANT}|{BOOKING}|-")),
         (" REFERENCES restaurants", " DEFERRABLE INITIALLY DEFERRED", format!("-|-|{BOOKING}|{RESTAURANT}")),
@@ -247,7 +247,7 @@ async fn rows_of_sqlite_wait_too_and_go_without_a_reference_that_has_a_key() {
                  booking_id TEXT REFERENCES bookings{deferred})"
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(tables)).execute(&mut other).await.expect("they are made");
-        let (layer, guard) = grace(GRACE).build::<Registry>(&file.url()).expect("a ledger");
+        let (layer, guard) = timeout(TIMEOUT).build::<Registry>(&file.url()).expect("a ledger");
         let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
         let call = |booking: Option<&str>, restaurant: Option<&str>| {
             tracing::dispatcher::with_default(&dispatch, || {
@@ -265,7 +265,7 @@ async fn rows_of_sqlite_wait_too_and_go_without_a_reference_that_has_a_key() {
         call(Some(BOOKING), Some(RESTAURANT));
         (0..10).for_each(|_| call(None, None));
         let stats = guard.flush(DEADLINE).expect("a flush does not wait for it");
-        if started.elapsed() < GRACE {
+        if started.elapsed() < TIMEOUT {
             assert_eq!((stats.in_flight, stats.quarantined), (1, 0), "{stats}");
         }
         until("all are written", || guard.stats().written == 21);

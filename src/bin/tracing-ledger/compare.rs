@@ -137,7 +137,7 @@ fn save(options: &Save) -> Result<(), Box<dyn Error>> {
     let snapshot: Snapshot = super::runtime()?.block_on(async {
         match options.runs.as_slice() {
             [] => comparer.snapshot(&options.rows).await,
-            runs => comparer.runs(runs).await,
+            runs => comparer.runs(&runs.iter().map(String::as_str).collect::<Vec<_>>()).await,
         }
     })?;
     note(snapshot.unread_lines());
@@ -168,14 +168,14 @@ pub(crate) fn compare(options: &CompareOptions) -> ExitCode {
 fn compared(options: &CompareOptions) -> Result<Compared, Box<dyn Error>> {
     let comparer = options.choice.comparer()?;
     let sides = [&options.before, &options.after].map(|side| side.as_deref().unwrap_or_default());
+    let gates: Vec<_> = options.gate.iter().map(String::as_str).collect();
     let compared = super::runtime()?.block_on(async {
         match options.runs.as_slice() {
             [before, after] => {
-                let [before, after] =
-                    [before, after].map(|runs| runs.split(',').map(str::to_owned).collect::<Vec<_>>());
-                comparer.compare_runs([&before, &after], &options.gate).await
+                let [before, after] = [before, after].map(|runs| runs.split(',').collect::<Vec<_>>());
+                comparer.compare_runs([&before, &after], &gates).await
             }
-            _ => comparer.compare(sides[0], sides[1], &options.gate).await,
+            _ => comparer.compare(sides[0], sides[1], &gates).await,
         }
     })?;
     note(&compared.unread_lines());

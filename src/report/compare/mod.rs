@@ -27,11 +27,10 @@ use self::collected::Collected;
 use self::compared::Compared;
 use self::figure_keys::FigureKeys;
 use self::gate::GateSpec;
-use self::rows::{STDIN, SideRows, named};
+use self::rows::{SideRows, distinct, distinct_logs, named, read_stdin_once, rows_in_common};
 use self::snapshot::{Filter, Snapshot};
 use super::answer::Report;
 use super::log::Logs;
-use super::log::same::named_twice;
 use super::observe::Questions;
 use super::question::{Question, by_of, condition_of};
 use super::stats::blocks::TimeBlocks;
@@ -49,7 +48,7 @@ use crate::store::{TableName, open_distinct};
 /// ```no_run
 /// # async fn compare() -> Result<(), tracing_ledger::Error> {
 /// let compare = tracing_ledger::report::Compare::new().database_url("postgres://db.example.com/app");
-/// let compared = compare.compare("14d..7d", "7d..", &["p95<=+10%".to_owned()]).await?;
+/// let compared = compare.compare("14d..7d", "7d..", &["p95<=+10%"]).await?;
 /// println!("{compared}");
 /// # Ok(())
 /// # }
@@ -131,7 +130,7 @@ impl Compare {
     /// [`Error::is_config`] if a side has no rows, is no side, or has rows in common with the other one or other groups and
     /// conditions, and if a gate cannot be read or no event type has its metric. [`Error::is_database`] and [`Error::is_timeout`] if the
     /// database cannot be read.
-    pub async fn compare(&self, before: &str, after: &str, gates: &[String]) -> Result<Compared, Error> {
+    pub async fn compare(&self, before: &str, after: &str, gates: &[&str]) -> Result<Compared, Error> {
         let gates = specs(gates)?;
         read_stdin_once([before, after])?;
         let now = Timestamp::now();
@@ -160,9 +159,9 @@ impl Compare {
     ///
     /// # Errors
     /// As [`Compare::compare`].
-    pub async fn compare_runs(&self, sides: [&[String]; 2], gates: &[String]) -> Result<Compared, Error> {
+    pub async fn compare_runs(&self, sides: [&[&str]; 2], gates: &[&str]) -> Result<Compared, Error> {
         let gates = specs(gates)?;
-        let mut rows = distinct(sides.into_iter().flatten())?;
+        let mut rows = distinct(&sides.concat())?;
         let after = rows.split_off(sides[0].len());
         let before = self.side_of_runs(sides[0], &rows).await?;
         let after = self.side_of_runs(sides[1], &after).await?;
@@ -181,7 +180,7 @@ impl Compare {
     ///
     /// # Errors
     /// As [`Compare::compare`], and if a run is a saved baseline or overlaps another one.
-    pub async fn runs(&self, runs: &[String]) -> Result<Snapshot, Error> {
+    pub async fn runs(&self, runs: &[&str]) -> Result<Snapshot, Error> {
         self.side_of_runs(runs, &distinct(runs)?).await
     }
 
@@ -196,7 +195,7 @@ impl Compare {
         self.check(side)
     }
 
-    async fn side_of_runs(&self, runs: &[String], rows: &[SideRows]) -> Result<Snapshot, Error> {
+    async fn side_of_runs(&self, runs: &[&str], rows: &[SideRows]) -> Result<Snapshot, Error> {
         self.check(self.read(&runs.join(","), rows, true).await?)
     }
 
@@ -312,50 +311,6 @@ impl Compare {
     }
 }
 
-/// A pipe can be read only once.
-fn read_stdin_once<'a>(sides: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
-    if sides.into_iter().filter(|side| *side == STDIN).count() > 1 {
-        return Err(Error::config(
-            "stdin can be read only once: write - for one side, and name a file for the other",
-        ));
-    }
-    Ok(())
-}
-
-/// The rows of runs. None may be named twice: both would count as independent.
-fn distinct<'a>(runs: impl IntoIterator<Item = &'a String>) -> Result<Vec<SideRows>, Error> {
-    let runs: Vec<_> = runs.into_iter().map(String::as_str).collect();
-    read_stdin_once(runs.iter().copied())?;
-    let now = Timestamp::now();
-    let mut rows = Vec::<SideRows>::new();
-    for run in &runs {
-        let of_run = |error: Error| error.reworded(|words| format!("the run {}: {words}", named(run)));
-        let own = SideRows::parse(run, now).map_err(of_run)?;
-        if let Some((other, _)) = runs.iter().zip(&rows).find(|(_, other)| other.overlaps(&own)) {
-            return Err(rows_in_common(other, run));
-        }
-        rows.push(own);
-    }
-    distinct_logs(&rows)?;
-    Ok(rows)
-}
-
-fn distinct_logs<'a>(sides: impl IntoIterator<Item = &'a SideRows>) -> Result<(), Error> {
-    let log = |rows: &SideRows| if let SideRows::Log(path) = rows { Some(path.clone()) } else { None };
-    let logs: Vec<_> = sides.into_iter().filter_map(log).collect();
-    let twice = named_twice(&logs).map(|(one, other)| [one, other].map(|path| path.display().to_string()));
-    twice.map_or(Ok(()), |[one, other]| Err(rows_in_common(&one, &other)))
-}
-
-fn rows_in_common(one: &str, other: &str) -> Error {
-    Error::config(format!(
-        "{} and {} have rows in common, so they cannot be compared as independent ones: choose windows that do not \
-         overlap, or other values",
-        named(one),
-        named(other)
-    ))
-}
-
 fn no_rows_in(side: &Snapshot) -> String {
     let unread = &side.unread;
     let unread = if unread.count() > 0 { format!(", and {unread}") } else { String::new() };
@@ -367,7 +322,7 @@ fn no_rows_in(side: &Snapshot) -> String {
     )
 }
 
-fn specs(gates: &[String]) -> Result<Vec<GateSpec>, Error> {
+fn specs(gates: &[&str]) -> Result<Vec<GateSpec>, Error> {
     gates.iter().map(|gate| GateSpec::parse(gate)).collect()
 }
 

@@ -13,9 +13,10 @@ use serde::de::IgnoredAny;
 
 use crate::error::Error;
 use crate::escape::visible;
+use crate::report::log::same::named_twice;
 
 /// A side that is the log on stdin.
-pub(super) const STDIN: &str = "-";
+const STDIN: &str = "-";
 
 /// Some programs begin a file with it.
 pub(super) const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -85,6 +86,49 @@ impl SideRows {
 /// A text of the command line for a message. It may be a URL in the wrong place, which nothing repeats.
 pub(super) fn named(text: &str) -> String {
     if text.contains("://") { "…".to_owned() } else { visible(text) }
+}
+
+/// A pipe can be read only once.
+pub(super) fn read_stdin_once<'a>(sides: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
+    if sides.into_iter().filter(|side| *side == STDIN).count() > 1 {
+        return Err(Error::config(
+            "stdin can be read only once: write - for one side, and name a file for the other",
+        ));
+    }
+    Ok(())
+}
+
+/// The rows of runs. None may be named twice: both would count as independent.
+pub(super) fn distinct(runs: &[&str]) -> Result<Vec<SideRows>, Error> {
+    read_stdin_once(runs.iter().copied())?;
+    let now = Timestamp::now();
+    let mut rows = Vec::<SideRows>::new();
+    for run in runs {
+        let of_run = |error: Error| error.reworded(|words| format!("the run {}: {words}", named(run)));
+        let own = SideRows::parse(run, now).map_err(of_run)?;
+        if let Some((other, _)) = runs.iter().zip(&rows).find(|(_, other)| other.overlaps(&own)) {
+            return Err(rows_in_common(other, run));
+        }
+        rows.push(own);
+    }
+    distinct_logs(&rows)?;
+    Ok(rows)
+}
+
+pub(super) fn distinct_logs<'a>(sides: impl IntoIterator<Item = &'a SideRows>) -> Result<(), Error> {
+    let log = |rows: &SideRows| if let SideRows::Log(path) = rows { Some(path.clone()) } else { None };
+    let logs: Vec<_> = sides.into_iter().filter_map(log).collect();
+    let twice = named_twice(&logs).map(|(one, other)| [one, other].map(|path| path.display().to_string()));
+    twice.map_or(Ok(()), |[one, other]| Err(rows_in_common(&one, &other)))
+}
+
+pub(super) fn rows_in_common(one: &str, other: &str) -> Error {
+    Error::config(format!(
+        "{} and {} have rows in common, so they cannot be compared as independent ones: choose windows that do not \
+         overlap, or other values",
+        named(one),
+        named(other)
+    ))
 }
 
 enum Contents {

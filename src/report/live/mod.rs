@@ -4,6 +4,7 @@ mod kept;
 mod view;
 
 use std::collections::HashSet;
+use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
 
 use self::kept::{KeptRow, KeptRows};
@@ -59,6 +60,18 @@ struct WatchedPlaces {
     id: usize,
     cause: usize,
     count: usize,
+}
+
+/// Without the databases, whose URLs may have a password.
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { question, window, rows, .. } = self;
+        f.debug_struct("Live")
+            .field("question", question)
+            .field("window", window)
+            .field("rows", &rows.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Live {

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_callsite_knows_is_a_guess() {
+    fn values_that_only_a_callsite_knows_are_guesses() {
         let names = |rule: &str| {
             let found = kinds(&format!("[[rule]]\n{rule}\n"));
             found

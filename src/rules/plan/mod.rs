@@ -284,7 +284,7 @@ impl Plan {
         self.shape.as_ref().is_some_and(Shape::is_open) && !self.reports()
     }
 
-    /// How a silent call that ended at that moment is judged: see "Outcome of a call" in DESIGN.md.
+    /// How a silent call that ended at that moment is judged: see `docs/outcomes.md`.
     pub(crate) fn silence(&self, ended: Instant) -> Silent {
         let Some(row) = self.row() else { return Silent::Unknown };
         let is_cut_short = (row.declares_outcome || self.reported_at(ended)) && !self.is_return_hidden(ended);

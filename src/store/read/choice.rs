@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_nothing_is_left_out() {
+    fn keys_that_change_nothing_are_left_out() {
         let without = choice(&[("*", &["z"]), ("db.query", &["z"]), ("a*", &["z"])], &["z"]);
         assert_eq!(without, choice(&[], &["z"]));
         let hidden = choice(&[("db.query", &["z"]), ("db.*", &["a"])], &["z"]);

@@ -101,7 +101,7 @@ fn neighbours_that_are_bad_of_themselves_do_not_hide_it_either() {
 }
 
 #[test]
-fn what_goes_together_again_is_no_more_than_came_together() {
+fn a_joined_batch_has_no_more_rows_than_before() {
     let mut held = batch(1..=10);
     for first in (11..600).step_by(10) {
         while !held.is_stuck() {

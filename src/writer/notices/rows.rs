@@ -26,7 +26,7 @@ pub(in crate::writer) struct LossRows {
     reported: [u64; Cause::ALL.len()],
     made_at: Option<Instant>,
     /// Rows that the store does not take, though it may take others.
-    held: Option<Batch>,
+    deferred: Option<Batch>,
 }
 
 impl LossRows {
@@ -41,7 +41,7 @@ impl LossRows {
         Self { constants: constants.map(entry).collect(), ..Self::default() }
     }
 
-    /// Whether rows were made, or held, within the interval.
+    /// Whether rows were made, or deferred, within the interval.
     pub(in crate::writer) fn are_fresh(&self) -> bool {
         self.made_at.is_some_and(|at| at.elapsed() < INTERVAL)
     }
@@ -57,17 +57,17 @@ impl LossRows {
 
     /// Keeps rows for later, with their ids: a try without an answer may have stored them. Make no others before they are
     /// stored.
-    pub(in crate::writer) fn hold(&mut self, rows: Batch) {
-        self.held = Some(rows);
+    pub(in crate::writer) fn defer(&mut self, rows: Batch) {
+        self.deferred = Some(rows);
         self.made_at = Some(Instant::now());
     }
 
-    pub(in crate::writer) fn take_held(&mut self) -> Option<Batch> {
-        self.held.take()
+    pub(in crate::writer) fn take_deferred(&mut self) -> Option<Batch> {
+        self.deferred.take()
     }
 
-    pub(in crate::writer) fn are_held(&self) -> bool {
-        self.held.is_some()
+    pub(in crate::writer) fn are_deferred(&self) -> bool {
+        self.deferred.is_some()
     }
 
     fn row(&mut self, cause: Cause, account: &Account) -> Option<Row> {

@@ -1,7 +1,7 @@
 //! Rows that the table has no place for yet: they wait, and hold up no other row.
 //!
 //! The transaction that makes a booking may commit after the call has ended. A row that refers to this booking is tried again
-//! until the grace time is over, counted from its end, and then goes without the reference. A row whose partition is missing
+//! until the timeout ends, counted from its end, and then goes without the reference. A row whose partition is missing
 //! waits for the partition, and a row whose booking is locked waits until the lock is released. With
 //! a spool such rows stay on disk meanwhile: nothing is acknowledged past the oldest.
 
@@ -31,7 +31,7 @@ const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(5);
 
 pub(super) struct Waiting {
-    grace: Duration,
+    timeout: Duration,
     rows: VecDeque<WaitingRow>,
     bytes: usize,
     /// The store's latest reason for rows that wait without end.
@@ -62,8 +62,8 @@ impl WaitingRow {
 }
 
 impl Waiting {
-    pub(super) fn new(grace: Duration) -> Self {
-        Self { grace, rows: VecDeque::new(), bytes: 0, reason: String::new(), hurried: 0, quiet: None }
+    pub(super) fn new(timeout: Duration) -> Self {
+        Self { timeout, rows: VecDeque::new(), bytes: 0, reason: String::new(), hurried: 0, quiet: None }
     }
 
     /// Whether a row of a batch has waited enough for a reference.
@@ -91,9 +91,9 @@ impl Waiting {
         endless.map(|waiting| references(&waiting.row)).filter(|all| *all != (None, None)).collect()
     }
 
-    /// The rest of its grace time. A row from the future, as after a jump of the clock, has the whole grace time.
+    /// The rest of its timeout. A row from the future, as after a jump of the clock, has all of it.
     fn left(&self, row: &Row) -> Duration {
-        self.grace.saturating_sub(SystemTime::now().duration_since(row.created_at).unwrap_or_default())
+        self.timeout.saturating_sub(SystemTime::now().duration_since(row.created_at).unwrap_or_default())
     }
 
     /// Lets a row of a batch wait.

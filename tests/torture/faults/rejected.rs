@@ -36,7 +36,7 @@ pub(crate) fn raised(round: Round) -> FaultVerdict {
 
 /// Bookings that commit long after the calls that name them: no row is rejected for that, and each has its booking.
 pub(crate) fn late_bookings(round: Round) -> FaultVerdict {
-    let patient: fn(Builder) -> Builder = |builder| builder.reference_grace(DRAINED_WITHIN);
+    let patient: fn(Builder) -> Builder = |builder| builder.reference_timeout(DRAINED_WITHIN);
     let mut scene = open(round, BookingKey::Reference, patient);
     for _ in 0..scene.scale {
         scene.load.reject(*scene.rng.pick(&[5, 20, 100]));
