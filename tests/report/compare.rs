@@ -161,3 +161,11 @@ fn a_short_baseline_says_how_to_save_it() {
     let gate = [file, "2026-11-11..2026-11-13", "--gate", "p50<=+15%", "--accept-short-window"];
     assert_compared(&gate, 2, "2 of 6 days before (save it with --accept-short-window");
 }
+
+#[test]
+fn a_gate_without_values_hides_no_other_gate() {
+    let sides = ["version=1.0", "version=2.0", "--gate", "attempts.mean<=2", "--gate", "p50<=+10%"];
+    let arguments = [&sides[..], &CALLS].concat();
+    assert_compared(&arguments, 1, "(no event type)  no answer  no values after");
+    assert_compared(&arguments, 1, "broken");
+}

@@ -308,6 +308,21 @@ async fn a_group_is_selected_by_what_it_shows() {
 }
 
 #[tokio::test]
+async fn a_report_without_durations_names_the_rules() {
+    let rows = |context: &str| {
+        let mut row = Row::new(SystemTime::now(), "app", "order");
+        row.context = context.to_owned();
+        row
+    };
+    let words = "No row has a duration or a success that is known.";
+    for (context, is_said) in [(r#"{"took": 7}"#, true), (r#"{"duration_ms": 7}"#, false)] {
+        let (_, file) = both(&[rows(context)]).await;
+        let text = report(&Question::new(), &[file.url()]).await.expect("a report").to_string();
+        assert_eq!(text.contains(words), is_said, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_is_named_twice_groups_once() {
     let twice = Question::new().by("route").and_then(|question| question.by("route")).expect("keys");
     let answer = ask(twice.event("http.request")).await;

@@ -102,3 +102,15 @@ async fn figures_by_other_rules_are_not_mixed() {
     assert!(error.to_string().contains("--since 2026-02-02T10:00:00Z"), "{error}");
     ask(&question.since(at(10)), &url).await;
 }
+
+#[tokio::test]
+async fn a_wrong_name_of_the_table_leaves_no_tables_behind() {
+    let url = Cluster::shared().empty_database();
+    let error = rollup().create(true).run(&url).await.expect_err("there is no table of rows");
+    assert!(error.to_string().contains("the table observability_events does not exist"), "{error}");
+    assert_eq!(number(&url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), 0);
+    let long = "x".repeat(51);
+    let error = Rollup::new().table(&long).expect_err("too long");
+    assert!(error.to_string().contains("is too long for a rollup"), "{error}");
+    assert!(Rollup::new().table(&long[1..]).is_ok());
+}

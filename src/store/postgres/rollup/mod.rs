@@ -132,7 +132,7 @@ impl RollupTables {
     pub(crate) async fn create(&mut self) -> Result<(), Error> {
         // Else a wrong name of the table would leave tables behind.
         let look = format!("SELECT FROM {} LIMIT 0", self.events.quoted());
-        self.ask(Step::Rollup, &look, |query| query).await?;
+        self.ask(Step::Read, &look, |query| query).await?;
         let sql = AssertSqlSafe(rollup_schema(&self.events)?);
         let created = async {
             simple(&mut self.connection, Step::CreateRollup, BEGIN).await?;
