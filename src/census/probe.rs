@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
-use tracing::span::{Attributes, Id, Record};
+use tracing::span::{self, Attributes, Id};
 use tracing::subscriber::{Interest, NoSubscriber, Subscriber};
 use tracing::{Dispatch, Event, Metadata, dispatcher};
 
@@ -163,7 +163,7 @@ impl Subscriber for Collector {
         Id::from_u64(1)
     }
 
-    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record(&self, _: &Id, _: &span::Record<'_>) {}
     fn record_follows_from(&self, _: &Id, _: &Id) {}
     fn event(&self, _: &Event<'_>) {}
     fn enter(&self, _: &Id) {}

@@ -24,7 +24,7 @@ use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
-use tracing::span::{Attributes, Id, Record};
+use tracing::span::{Attributes, Id};
 use tracing::subscriber::Interest;
 use tracing::{Dispatch, Event, Metadata, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
@@ -126,7 +126,7 @@ where
         }
     }
 
-    fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
+    fn on_record(&self, id: &Id, values: &tracing::span::Record<'_>, _: Context<'_, S>) {
         if !self.recorder.is_forked() {
             self.recorder.record(id, values);
         }

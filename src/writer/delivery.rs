@@ -219,7 +219,7 @@ impl<'a, S: Store> Delivery<'a, S> {
         }
     }
 
-    /// Tries the next piece. Returns `false` if none is left.
+    /// Returns `false` if no piece is left.
     async fn try_next(&mut self) -> Result<bool, Stopped> {
         let Some((rows, attempt)) = self.hand.as_mut().and_then(Batch::next) else { return Ok(false) };
         self.reach.has_row();

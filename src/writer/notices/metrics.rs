@@ -44,7 +44,6 @@ impl Metrics {
         }
     }
 
-    /// Records them.
     pub(super) fn report(&self, stats: &Stats, queue_capacity: u64) {
         counter!(PROCESSED, self.labels()).absolute(stats.written);
         for (error, records) in [

@@ -78,7 +78,6 @@ fn function(error: &PgDatabaseError) -> String {
     name.map_or_else(|| "a trigger".to_owned(), |name| format!("the trigger function {}", visible(name)))
 }
 
-/// By the code.
 fn known(failed: &StepError, error: &PgDatabaseError) -> Option<&'static str> {
     #[cfg(feature = "report")]
     if let remedy @ Some(_) = super::super::rollup::remedy(failed.step, error.code()) {
