@@ -6,7 +6,7 @@
 
 mod fields;
 mod ids;
-mod redact;
+pub(crate) mod redact;
 pub(crate) mod value;
 mod visit;
 

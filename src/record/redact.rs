@@ -80,7 +80,7 @@ impl Entry {
 }
 
 /// See [`Redact::Query`].
-pub(super) fn without_query(text: &str) -> Cow<'_, str> {
+pub(crate) fn without_query(text: &str) -> Cow<'_, str> {
     let text = text.split_once('?').map_or(text, |(before, _)| before);
     match text.split_once("://") {
         Some((scheme, rest)) => {
@@ -95,7 +95,7 @@ pub(super) fn without_query(text: &str) -> Cow<'_, str> {
 }
 
 /// See [`Redact::Hash`].
-pub(super) fn digest(value: Value<'_>) -> [u8; DIGEST] {
+pub(crate) fn digest(value: Value<'_>) -> [u8; DIGEST] {
     let sum = match value {
         Value::Text(text) | Value::Digits(text) => Sha256::digest(text),
         Value::Bool(value) => Sha256::digest(value.to_string()),

@@ -136,6 +136,16 @@ impl<'a> Value<'a> {
             Value::Bool(_) => None,
         }
     }
+
+    /// Whether it is this bool, number or string, as a rule gives it.
+    pub(crate) fn equals(self, wanted: &serde_json::Value) -> bool {
+        match (self, wanted) {
+            (Value::Bool(value), serde_json::Value::Bool(wanted)) => value == *wanted,
+            (Value::Text(value), serde_json::Value::String(wanted)) => value == wanted,
+            (value, serde_json::Value::Number(wanted)) => value.number() == wanted.as_f64(),
+            _ => false,
+        }
+    }
 }
 
 /// The unit of a time by its name, as `Duration` and tower-http write it.

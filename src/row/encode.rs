@@ -71,7 +71,12 @@ impl Row {
             }
             span_context(&mut context, head, row, &judgement, &given);
             collected(&mut context, values.tallies, row);
-            severity(head, values, row, natural_of_call(&judgement, row))
+            severity(
+                head,
+                values,
+                row,
+                natural_of_call(&row.rule.severity, judgement.outcome, judgement.success),
+            )
         } else {
             severity(head, values, row, natural_of_level(*head.plan.meta.level()))
         };
@@ -316,7 +321,7 @@ fn severity(head: &Head, values: Values<'_>, row: &RowPlan, natural: Severity) -
 
 /// The severity that a value stands for. The same word in the map counts first, then the narrowest range around the value,
 /// then the name of a severity.
-fn severity_of(value: Value<'_>, map: &[(String, Severity)]) -> Option<Severity> {
+pub(crate) fn severity_of(value: Value<'_>, map: &[(String, Severity)]) -> Option<Severity> {
     let word = value.text();
     let same = |from: &str| match word {
         Some(word) => from.eq_ignore_ascii_case(word),
@@ -333,11 +338,12 @@ fn severity_of(value: Value<'_>, map: &[(String, Severity)]) -> Option<Severity>
     listed().or_else(within).or_else(|| word?.to_ascii_lowercase().parse().ok())
 }
 
-fn natural_of_call(judgement: &EndValues<'_>, row: &RowPlan) -> Severity {
-    let is_success_told = !matches!(row.rule.severity, SeverityRule::Outcome);
-    match judgement.outcome {
+/// The severity of a call about which its rule says nothing more.
+pub(crate) fn natural_of_call(rule: &SeverityRule, outcome: Outcome, success: Option<bool>) -> Severity {
+    let is_success_told = !matches!(rule, SeverityRule::Outcome);
+    match outcome {
         Outcome::Error | Outcome::Panic | Outcome::Cancelled => Severity::Warning,
-        Outcome::Ok if is_success_told && judgement.success == Some(false) => Severity::Warning,
+        Outcome::Ok if is_success_told && success == Some(false) => Severity::Warning,
         Outcome::Ok | Outcome::Unknown => Severity::Info,
     }
 }

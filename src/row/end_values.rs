@@ -104,17 +104,8 @@ fn reported<'a>(head: &Head, values: Values<'a>, row: &RowPlan, success: Option<
         SuccessTest::Within(range) => {
             value.number().filter(|number| !number.is_nan()).map(|number| range.contains(&number))
         }
-        SuccessTest::Equals(wanted) => Some(equals(value, wanted)),
+        SuccessTest::Equals(wanted) => Some(value.equals(wanted)),
         SuccessTest::Bool | SuccessTest::ReturnMatches(_) => value.truth(),
     };
     success.map_or(Reported::Unclear(Some(value)), Reported::Success)
-}
-
-fn equals(value: Value<'_>, wanted: &serde_json::Value) -> bool {
-    match (value, wanted) {
-        (Value::Bool(value), serde_json::Value::Bool(wanted)) => value == *wanted,
-        (Value::Text(value), serde_json::Value::String(wanted)) => value == wanted,
-        (value, serde_json::Value::Number(wanted)) => value.number() == wanted.as_f64(),
-        _ => false,
-    }
 }

@@ -1,6 +1,6 @@
 //! `Row`: one row, owned, ready to store.
 
-mod encode;
+pub(crate) mod encode;
 mod end_values;
 mod json;
 mod remedy;

@@ -17,18 +17,20 @@ pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<LogLine, &'stati
     }
     let at = object.get("timestamp").and_then(Value::as_str).and_then(|time| dialect.moment(time));
     let target = object.get("target").and_then(Value::as_str).map(str::to_owned);
-    let names_span = object.contains_key("span");
-    let spans = spans(&mut object);
+    let level = object.get("level").and_then(Value::as_str).and_then(|level| level.parse().ok());
+    let (own, mut spans) = spans(&mut object);
     // With `flatten_event` the fields stand beside the other keys.
     let fields = match object.remove("fields") {
         Some(Value::Object(fields)) => fields,
         _ => without_frame(object),
     };
-    // The list of spans has only those around one that closes.
-    if !names_span && is_close(&fields) {
-        return Err("it does not name the span that closes: leave out .with_current_span(false)");
+    if is_close(&fields) {
+        // The list has only spans around the one that closes, which may have the same name and fields.
+        spans.push(own.ok_or("it does not name the span that closes: leave out .with_current_span(false)")?);
+    } else {
+        spans.extend(own.filter(|own| spans.last() != Some(own)));
     }
-    of_event(at, target, spans, fields)
+    of_event(at, level, target, spans, fields)
 }
 
 /// Each line of the `fmt` layer has at least one of these keys, also with options switched off.
@@ -39,16 +41,14 @@ fn of_either<T>(line: &str, read: fn(&str) -> Option<T>) -> Option<T> {
     read(line).or_else(|| line.contains(r"\\").then(|| read(&line.replace(r"\\", r"\")))?)
 }
 
-/// The spans around an event. The list ends with the span of the event, but not where that span closes. Either may be
-/// switched off.
-fn spans(object: &mut FieldMap) -> SpanPath {
+/// The span of an event, and the list of spans that its thread is in. Either may be switched off.
+fn spans(object: &mut FieldMap) -> (Option<Span>, SpanPath) {
     let own = object.remove("span").and_then(span);
-    let mut spans: SpanPath = match object.remove("spans") {
+    let spans = match object.remove("spans") {
         Some(Value::Array(list)) => list.into_iter().filter_map(span).collect(),
         _ => SpanPath::new(),
     };
-    spans.extend(own.filter(|own| spans.last() != Some(own)));
-    spans
+    (own, spans)
 }
 
 fn span(value: Value) -> Option<Span> {

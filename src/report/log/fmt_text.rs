@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
-
 use super::dialect::Dialect;
-use super::line::{EventText, FieldMap, LogLine, NO_NAME, Span, SpanPath, took};
+use super::line::{
+    EventFields, EventText, FieldMap, Happening, LogLine, NO_NAME, Span, SpanLine, SpanPath, took,
+};
 use super::pairs::{closing, fields, pairs, places, value};
 
 const LEVELS: [&str; 5] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"];
@@ -32,29 +32,33 @@ const UNSPLIT: &str =
 pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<LogLine, &'static str> {
     let (before, level, rest) = split_at_level(line).ok_or_else(|| unknown(line))?;
     let at = dialect.moment(before);
-    let Some((spans, rest)) = spans(without_thread(rest.trim_start(), dialect.names_threads)) else {
+    let Some((mut spans, rest)) = spans(without_thread(rest.trim_start(), dialect.names_threads)) else {
         return match line {
             _ if !line.contains(CLOSE) => Ok(LogLine::Other),
             _ if line.contains('{') => Err(UNSPLIT),
             _ => Err(NO_NAME),
         };
     };
-    let (target, event) = target(rest, true);
-    if event.starts_with(CLOSE) {
-        return closed(at, target, spans, event, dialect);
-    }
-    let is_outside = !dialect.lacks_targets
-        && target.is_none()
-        && matches!(spans.as_slice(), [only] if only.fields.is_empty());
-    if is_outside {
-        // The only name is the target.
-        return match event {
-            _ if event.starts_with("close, time.busy: ") => Err(PRETTY),
-            _ => hidden_close(event).map_or(Ok(LogLine::Other), Err),
-        };
-    }
-    let event = if dialect.lacks_targets { self::target(rest, false).1 } else { event };
-    reported(target, spans, event, level, dialect)
+    let (mut target, mut event) = target(rest, true);
+    let what = if event.starts_with(CLOSE) {
+        closed(&mut spans, event, dialect)?
+    } else {
+        let is_outside = !dialect.lacks_targets
+            && target.is_none()
+            && matches!(spans.as_slice(), [only] if only.fields.is_empty());
+        if is_outside {
+            // The only name is the target.
+            return match event {
+                _ if event.starts_with("close, time.busy: ") => Err(PRETTY),
+                _ => hidden_close(event).map_or(Ok(LogLine::Other), Err),
+            };
+        }
+        if dialect.lacks_targets {
+            (target, event) = (None, self::target(rest, false).1);
+        }
+        reported(&spans, event, level, dialect)?
+    };
+    Ok(LogLine::InSpan(SpanLine { at, level: level.parse().ok(), target, spans, what }))
 }
 
 /// The beginning of the event that says that a span closes.
@@ -62,18 +66,15 @@ const CLOSE: &str = "close time.busy=";
 
 /// Why a message that has a closing span in it cannot be read.
 fn hidden_close(event: &str) -> Option<&'static str> {
+    if !event.contains(CLOSE) {
+        return None;
+    }
     let (message, _) = event.split_at(places(event).first().map_or(event.len(), |(key, _)| *key));
     let hides = message.ends_with("close ") && event[message.len()..].starts_with("time.busy=");
     hides.then(|| if message.contains('}') { UNSPLIT } else { NO_NAME })
 }
 
-fn closed(
-    at: Option<Timestamp>,
-    target: Option<String>,
-    mut spans: SpanPath,
-    event: &str,
-    dialect: &mut Dialect,
-) -> Result<LogLine, &'static str> {
+fn closed(spans: &mut SpanPath, event: &str, dialect: &mut Dialect) -> Result<Happening, &'static str> {
     let mut pairs = pairs(event);
     let (Some((_, busy)), Some(("time.idle", idle))) = (pairs.next(), pairs.next()) else {
         return Err(NO_TIMES);
@@ -87,28 +88,27 @@ fn closed(
             _ => return Err(MIXED),
         }
     }
-    Ok(LogLine::Closed { at, target, spans, took, is_alone: false })
+    Ok(Happening::Closed { took, is_alone: false })
 }
 
 /// `#[instrument(err, ret)]` writes events with one field and no message.
 fn reported(
-    target: Option<String>,
-    spans: SpanPath,
+    spans: &SpanPath,
     event: &str,
     level: &str,
     dialect: &Dialect,
-) -> Result<LogLine, &'static str> {
+) -> Result<Happening, &'static str> {
     let (key, text) = event.split_once('=').unwrap_or_default();
     if !["error", "return"].contains(&key) {
+        let fields = || EventFields::Text { text: event.to_owned(), is_compact: dialect.is_compact };
         return match event {
             "close" => Err(NO_TIMES),
-            _ => hidden_close(event)
-                .map_or_else(|| Ok(LogLine::Within { target, spans, fields: fields(event) }), Err),
+            _ => hidden_close(event).map_or_else(|| Ok(Happening::Event(fields())), Err),
         };
     }
-    let places: Vec<_> = places(event).into_iter().skip(1).collect();
     let mut splits = Vec::new();
     if dialect.is_compact {
+        let places: Vec<_> = places(event).into_iter().skip(1).collect();
         if spans.len() > 1 && !places.is_empty() {
             return Err(MIXED);
         }
@@ -116,10 +116,7 @@ fn reported(
         splits = places.iter().map(|(at, _)| (at - begins, fields(&event[*at..]))).collect();
     }
     let text = EventText::Loose { text: text.to_owned(), splits, is_error: level == "ERROR" };
-    Ok(match key {
-        "error" => LogLine::Failed { spans, error: text },
-        _ => LogLine::Returned { spans, value: text },
-    })
+    Ok(if key == "error" { Happening::Failed(text) } else { Happening::Returned(text) })
 }
 
 /// Whether a closing span has a target, and whether it is in the compact form, which has the fields at the end.
@@ -199,7 +196,10 @@ fn spans(line: &str) -> Option<(SpanPath, &str)> {
     }
 }
 
-/// The name of a span, the text of its fields, and the rest. A name may contain spaces, `::`, and braces without a `=`.
+/// A parameter of a route comes after one of these: `/orders/{id}.{format}`.
+const BEFORE_PARAMETER: [char; 7] = ['/', '.', '-', '_', '~', ',', ';'];
+
+/// The name of a span, the text of its fields, and the rest. A name may contain spaces, `::`, and the braces of a route.
 fn named(text: &str) -> Option<(&str, &str, &str)> {
     let mut from = 0;
     loop {
@@ -212,7 +212,8 @@ fn named(text: &str) -> Option<(&str, &str, &str)> {
             [b'{', ..] => {
                 let inner = &rest[1..closing(rest)?];
                 from = end + inner.len() + 2;
-                if inner.contains('=') {
+                // A field `message` has neither key nor quotes, so it may be without `=`.
+                if inner.contains('=') || !name.ends_with(BEFORE_PARAMETER) {
                     return Some((name, inner, text[from..].strip_prefix(':')?));
                 }
             }

@@ -2,8 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
+use tracing::Level;
 
 use super::dialect::Dialect;
+use super::pairs::fields;
 use super::wrapped::unwrapped;
 use super::{console, fmt_json, fmt_text};
 use crate::store::read::ReadRow;
@@ -16,31 +18,56 @@ pub(super) type FieldMap = Map<String, Value>;
 pub(super) enum LogLine {
     /// Whole rows, or as much as the older system wrote of them.
     Rows(Vec<ReadRow>),
-    /// A span has closed.
-    Closed {
-        at: Option<Timestamp>,
-        target: Option<String>,
-        spans: SpanPath,
-        took: SignedDuration,
-        /// Whether the line names no span around it where there may be some.
-        is_alone: bool,
-    },
-    /// The function in the innermost span has returned `Err`.
-    Failed { spans: SpanPath, error: EventText },
-    /// The function in the innermost span has returned.
-    Returned { spans: SpanPath, value: EventText },
-    /// Any other event in a span.
-    Within { target: Option<String>, spans: SpanPath, fields: FieldMap },
+    /// Something happens in a span, or it closes.
+    InSpan(SpanLine),
     /// Any other line.
     Other,
 }
 
-/// A report of a call, or fields for its row.
+impl LogLine {
+    /// A log without times may have those of the runtime around it.
+    fn complete_time(&mut self, outer: impl FnOnce() -> Option<Timestamp>) {
+        match self {
+            Self::InSpan(SpanLine { at: at @ None, what: Happening::Closed { .. }, .. }) => *at = outer(),
+            Self::Rows(rows) if rows.iter().any(|row| row.created_at.is_none()) => {
+                let outer = outer();
+                rows.iter_mut().for_each(|row| row.created_at = row.created_at.or(outer));
+            }
+            _ => {}
+        }
+    }
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) struct SpanLine {
+    pub(super) at: Option<Timestamp>,
+    /// Of the event, or of the span that closes.
+    pub(super) level: Option<Level>,
+    pub(super) target: Option<String>,
+    pub(super) spans: SpanPath,
+    pub(super) what: Happening,
+}
+
+/// What happens to the innermost span.
+#[derive(Debug, PartialEq)]
+pub(super) enum Happening {
+    Closed {
+        took: SignedDuration,
+        /// Whether the line names no span around it where there may be some.
+        is_alone: bool,
+    },
+    /// Its function has returned `Err`.
+    Failed(EventText),
+    /// Its function has returned.
+    Returned(EventText),
+    /// Any other event in it.
+    Event(EventFields),
+}
+
+/// What a function has returned.
 #[derive(Debug, PartialEq)]
 pub(super) enum EventText {
     Exact(String),
-    /// Fields that a rule may take.
-    Fields(FieldMap),
     /// All text after the key, which more fields of the event may end.
     Loose {
         text: String,
@@ -49,6 +76,27 @@ pub(super) enum EventText {
         /// Whether the event has the level of errors.
         is_error: bool,
     },
+}
+
+/// The fields of an event. Few rules take any, so those of a text are read only for these.
+#[derive(Debug, PartialEq)]
+pub(super) enum EventFields {
+    Read(FieldMap),
+    Text {
+        text: String,
+        /// Whether the fields of the spans are at its end.
+        is_compact: bool,
+    },
+}
+
+impl EventFields {
+    /// The fields, and whether those of the spans are among them.
+    pub(super) fn read(self) -> (FieldMap, bool) {
+        match self {
+            Self::Read(fields) => (fields, false),
+            Self::Text { text, is_compact } => (fields(&text), is_compact),
+        }
+    }
 }
 
 /// From the outermost to the innermost; never empty.
@@ -69,6 +117,20 @@ pub(super) fn is_same(earlier: &[Span], later: &[Span]) -> bool {
         })
 }
 
+/// As [`is_same`], and also for spans that have recorded a field again: these must have ids, and the same.
+pub(super) fn has_same_ids(earlier: &[Span], later: &[Span]) -> bool {
+    let is_id = |key: &str| key == "id" || ["_id", ".id", "Id"].iter().any(|end| key.ends_with(end));
+    earlier.len() == later.len()
+        && earlier.iter().zip(later).all(|(earlier, later)| {
+            let mut ids = earlier.fields.iter().filter(|(key, _)| is_id(key)).peekable();
+            let has_ids = ids.peek().is_some();
+            earlier.name == later.name
+                && has_ids
+                && ids.all(|(key, value)| later.fields.get(key) == Some(value))
+                || is_same(std::slice::from_ref(earlier), std::slice::from_ref(later))
+        })
+}
+
 pub(super) const NO_NAME: &str = "a span closes, and its name is not found";
 
 /// Whether the event says that its span closes, and how long it was open.
@@ -79,6 +141,7 @@ pub(super) fn is_close(fields: &FieldMap) -> bool {
 /// The meaning of an event of the `fmt` layer in JSON.
 pub(super) fn of_event(
     at: Option<Timestamp>,
+    level: Option<Level>,
     target: Option<String>,
     spans: SpanPath,
     fields: FieldMap,
@@ -90,17 +153,18 @@ pub(super) fn of_event(
     if spans.is_empty() {
         return if is_close(&fields) { Err(NO_NAME) } else { Ok(LogLine::Other) };
     }
-    if text("message").as_deref() == Some("close") {
-        let times = text("time.busy").zip(text("time.idle")).ok_or("it has no time.busy and time.idle")?;
-        let took = took(&times.0, &times.1)?;
-        return Ok(LogLine::Closed { at, target, spans, took, is_alone: false });
-    }
     // `#[instrument(err, ret)]` writes events with one field and no message.
-    Ok(match (fields.len(), text("error"), text("return")) {
-        (1, Some(error), _) => LogLine::Failed { spans, error: EventText::Exact(error) },
-        (1, _, Some(value)) => LogLine::Returned { spans, value: EventText::Exact(value) },
-        _ => LogLine::Within { target, spans, fields },
-    })
+    let what = match (fields.len(), text("error"), text("return")) {
+        _ if text("message").as_deref() == Some("close") => {
+            let times =
+                text("time.busy").zip(text("time.idle")).ok_or("it has no time.busy and time.idle")?;
+            Happening::Closed { took: took(&times.0, &times.1)?, is_alone: false }
+        }
+        (1, Some(error), _) => Happening::Failed(EventText::Exact(error)),
+        (1, _, Some(value)) => Happening::Returned(EventText::Exact(value)),
+        _ => Happening::Event(EventFields::Read(fields)),
+    };
+    Ok(LogLine::InSpan(SpanLine { at, level, target, spans, what }))
 }
 
 /// Reads a line of text or JSON, and returns whether it is of JSON.
@@ -115,9 +179,8 @@ pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<(LogLine, bool),
         None if is_json => fmt_json::read(line, dialect)?,
         None => fmt_text::read(line, dialect)?,
     };
-    // A log without times may have those of the runtime around it.
-    if let (LogLine::Closed { at: at @ None, .. }, Some(outer)) = (&mut read, &wrapped.at) {
-        *at = dialect.moment(outer);
+    if let Some(outer) = &wrapped.at {
+        read.complete_time(|| dialect.moment(outer));
     }
     Ok((read, is_json))
 }

@@ -1,6 +1,7 @@
 //! Rows from the logs of a service without a ledger: the rules turn each closed span into the row that it would have had.
 
 mod console;
+mod context;
 mod dialect;
 mod fmt_json;
 mod fmt_text;
@@ -59,6 +60,7 @@ pub struct UnreadLines {
     count: u64,
     alone: u64,
     doubtful: u64,
+    uncollected: u64,
     repeated: u64,
     assumes_utc: bool,
     /// File, line and why.
@@ -186,6 +188,7 @@ impl RowSource for Logs {
         self.calls.finish(&mut |row| selection.offer(row, each));
         self.unread.alone = self.calls.alone();
         self.unread.doubtful = self.calls.doubtful();
+        self.unread.uncollected = self.calls.uncollected();
         Ok(())
     }
 }
@@ -204,6 +207,11 @@ impl UnreadLines {
     /// How many calls count as failed by an event whose text has `key=` in it: it may be an event with several fields.
     pub fn rows_doubtful(&self) -> u64 {
         self.doubtful
+    }
+
+    /// How many calls no span has collected, though a rule says so.
+    pub fn rows_uncollected(&self) -> u64 {
+        self.uncollected
     }
 
     /// How many exported rows were left out, because a row with the same id was there before.
@@ -225,6 +233,7 @@ impl UnreadLines {
         self.count += other.count;
         self.alone += other.alone;
         self.doubtful += other.doubtful;
+        self.uncollected += other.uncollected;
         self.repeated += other.repeated;
         self.assumes_utc |= other.assumes_utc;
         self.first.extend(other.first);
@@ -261,6 +270,13 @@ impl fmt::Display for UnreadLines {
                 "{} failed by `error=…` with `key=` in the text, which may be an event of the service with several fields \
                  (JSON tells them apart)",
                 number(self.doubtful, "call")
+            ));
+        }
+        if self.uncollected > 0 {
+            let count = if self.uncollected == 1 { "counts" } else { "count" };
+            parts.push(format!(
+                "{} {count} for no span that collects them: it does not close in the log, or has recorded a field again",
+                number(self.uncollected, "call")
             ));
         }
         if self.repeated > 0 {

@@ -75,22 +75,15 @@ pub(super) fn closing(text: &str) -> Option<usize> {
     None
 }
 
-/// A text without the quotes that `Debug` has put around it.
-pub(super) fn plain(text: &str) -> String {
-    match value(text) {
-        Value::String(text) => text,
-        _ => text.to_owned(),
-    }
-}
-
 pub(super) fn value(text: &str) -> Value {
     let quoted = || serde_json::from_str::<String>(text).ok().or_else(|| unescaped(text));
     match text.as_bytes() {
         [b'"', .., b'"'] => quoted().unwrap_or_else(|| text.to_owned()).into(),
         b"true" => true.into(),
         b"false" => false.into(),
+        // `1.10` is the text of a version, and `1.1` another one.
         [b'0'..=b'9' | b'-', ..] => match serde_json::from_str(text) {
-            Ok(Value::Number(number)) => number.into(),
+            Ok(Value::Number(number)) if number.to_string() == text => number.into(),
             _ => text.into(),
         },
         _ => text.into(),
@@ -137,6 +130,10 @@ mod tests {
         assert_eq!(
             read(r#"a=1 b="x y=2" c=true d=Some("q") e=-1.5 f="\u{1b}\n""#),
             json!({"a": 1, "b": "x y=2", "c": true, "d": "Some(\"q\")", "e": -1.5, "f": "\u{1b}\n"})
+        );
+        assert_eq!(
+            read("version=1.10 whole=3.0 code=007 id=12345678901234567890123"),
+            json!({"version": "1.10", "whole": 3.0, "code": "007", "id": "12345678901234567890123"})
         );
         assert_eq!(read("error=out of stock, a - b"), json!({"error": "out of stock, a - b"}));
     }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::line::{LogLine, Span, SpanPath, is_same};
+use super::line::{Happening, LogLine, Span, SpanPath, is_same};
 
 /// The most open spans that are remembered.
 const MOST_OPEN: usize = 1000;
@@ -16,28 +16,17 @@ pub(super) struct Parents {
 
 impl Parents {
     /// Remembers the spans of a line of JSON, and gives a span that closes those around it.
-    pub(super) fn complete(&mut self, line: LogLine) -> LogLine {
-        match line {
-            LogLine::Closed { at, target, spans, took, .. } => {
+    pub(super) fn complete(&mut self, mut line: LogLine) -> LogLine {
+        if let LogLine::InSpan(line) = &mut line {
+            if let Happening::Closed { is_alone, .. } = &mut line.what {
                 // The list is true of the span that the thread is in.
-                self.note(&spans[..spans.len().saturating_sub(1)]);
-                let (spans, is_alone) = self.around(spans);
-                LogLine::Closed { at, target, spans, took, is_alone }
+                self.note(&line.spans[..line.spans.len().saturating_sub(1)]);
+                (line.spans, *is_alone) = self.around(std::mem::take(&mut line.spans));
+            } else {
+                self.note(&line.spans);
             }
-            LogLine::Within { target, spans, fields } => {
-                self.note(&spans);
-                LogLine::Within { target, spans, fields }
-            }
-            LogLine::Failed { spans, error } => {
-                self.note(&spans);
-                LogLine::Failed { spans, error }
-            }
-            LogLine::Returned { spans, value } => {
-                self.note(&spans);
-                LogLine::Returned { spans, value }
-            }
-            other => other,
         }
+        line
     }
 
     fn note(&mut self, spans: &[Span]) {
@@ -58,10 +47,13 @@ impl Parents {
 
     /// The spans with the right ones around the last, and whether nothing says which these are.
     fn around(&mut self, closing: SpanPath) -> (SpanPath, bool) {
+        // A path with the same names is of a call within other spans of these names, such as another job.
         let is_own = |open: &SpanPath| {
-            open.last()
-                .zip(closing.last())
-                .is_some_and(|(open, own)| is_same(std::slice::from_ref(open), std::slice::from_ref(own)))
+            !open.iter().map(|span| &span.name).eq(closing.iter().map(|span| &span.name))
+                && open
+                    .last()
+                    .zip(closing.last())
+                    .is_some_and(|(open, own)| is_same(std::slice::from_ref(open), std::slice::from_ref(own)))
         };
         // Calls with the same name and fields may be open within several spans.
         let same = self.open.iter().position(|open| is_same(open, &closing));

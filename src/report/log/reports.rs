@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::line::{EventText, FieldMap, Span, SpanPath, is_same};
-use super::pairs::{places, plain};
+use super::pairs::places;
 
 /// The most calls that are remembered for an end that never comes.
 pub(super) const MOST_PENDING: usize = 10_000;
+
+/// The most events with the same fields that are kept for spans like the one that has taken one of them.
+const MOST_ALIKE: usize = 100;
 
 #[derive(Debug, PartialEq)]
 pub(super) enum CallReport {
@@ -18,10 +23,10 @@ pub(super) enum CallReport {
 }
 
 impl CallReport {
-    pub(super) fn fields(&self) -> FieldMap {
+    pub(super) fn fields(&self) -> Option<&FieldMap> {
         match self {
-            Self::Told(fields) => fields.clone(),
-            Self::Failed(_) | Self::Returned(_) => FieldMap::new(),
+            Self::Told(fields) => Some(fields),
+            Self::Failed(_) | Self::Returned(_) => None,
         }
     }
 }
@@ -29,54 +34,75 @@ impl CallReport {
 #[derive(Default)]
 pub(super) struct Reports {
     /// In the order of the log.
-    pending: BTreeMap<u64, PendingReport>,
+    pending: BTreeMap<u64, (u64, PendingReport)>,
     /// Each report by one of its marks: without it, each span that closes would look at all reports of spans that never do.
     marked: HashMap<u64, BTreeSet<u64>>,
     next: u64,
     doubtful: u64,
 }
 
-struct PendingReport {
-    mark: u64,
-    spans: SpanPath,
-    has_failed: bool,
-    text: EventText,
+pub(super) struct PendingReport {
+    pub(super) at: Option<Timestamp>,
+    pub(super) spans: SpanPath,
+    /// Of the function that has returned: its span has the same.
+    pub(super) target: Option<String>,
+    pub(super) what: ReportKind,
+}
+
+pub(super) enum ReportKind {
+    Failed(EventText),
+    Returned(EventText),
+    Told {
+        fields: FieldMap,
+        /// In the compact form: all fields of the line, among them those of the spans.
+        line: Option<FieldMap>,
+    },
+}
+
+/// A span that closes.
+pub(super) struct Closing<'a> {
+    pub(super) at: Option<Timestamp>,
+    pub(super) spans: &'a SpanPath,
+    pub(super) target: Option<&'a str>,
+    pub(super) took: SignedDuration,
 }
 
 impl Reports {
-    pub(super) fn add(&mut self, spans: SpanPath, has_failed: bool, text: EventText) {
+    pub(super) fn add(&mut self, report: PendingReport) {
         if self.pending.len() == MOST_PENDING {
             let first = self.pending.first_key_value().map(|(number, _)| *number);
             first.and_then(|number| self.remove(number));
         }
         // The rarest field: the id of an order tells more than the name of a shop.
-        let (names, fields) = marks(&spans);
-        let reports = |mark: &u64| self.marked.get(mark).map_or(0, BTreeSet::len);
-        let mark = fields.into_iter().min_by_key(reports).unwrap_or(names);
+        let (names, fields) = marks(&report.spans);
+        let of_target = of_target(report.target.as_deref());
+        let reports = |mark: &u64| self.marked.get(&(mark ^ of_target)).map_or(0, BTreeSet::len);
+        let mark = fields.into_iter().min_by_key(reports).unwrap_or(names) ^ of_target;
         self.marked.entry(mark).or_default().insert(self.next);
-        self.pending.insert(self.next, PendingReport { mark, spans, has_failed, text });
+        self.pending.insert(self.next, (mark, report));
         self.next += 1;
     }
 
     fn remove(&mut self, number: u64) -> Option<PendingReport> {
-        let report = self.pending.remove(&number)?;
-        if let Some(numbers) = self.marked.get_mut(&report.mark) {
+        let (mark, report) = self.pending.remove(&number)?;
+        if let Some(numbers) = self.marked.get_mut(&mark) {
             numbers.remove(&number);
             if numbers.is_empty() {
-                self.marked.remove(&report.mark);
+                self.marked.remove(&mark);
             }
         }
         Some(report)
     }
 
     /// The reports that the closing span may have made, and perhaps some others.
-    fn candidates(&self, spans: &SpanPath) -> BTreeSet<u64> {
+    fn candidates(&self, closing: &Closing<'_>) -> BTreeSet<u64> {
         if self.pending.is_empty() {
             return BTreeSet::new();
         }
-        let (names, fields) = marks(spans);
-        let found = fields.iter().chain([&names]).filter_map(|mark| self.marked.get(mark));
-        found.flatten().copied().collect()
+        let (names, fields) = marks(closing.spans);
+        let targets = [None, closing.target].map(of_target);
+        let marks = fields.iter().chain([&names]).flat_map(|mark| targets.map(|target| mark ^ target));
+        marks.filter_map(|mark| self.marked.get(&mark)).flatten().copied().collect()
     }
 
     /// The number of failed calls whose error may be an event of the service with several fields.
@@ -84,16 +110,30 @@ impl Reports {
         self.doubtful
     }
 
-    /// The reports of the closing span. It may have had fewer fields when it made them.
-    pub(super) fn take(&mut self, spans: &SpanPath) -> Vec<CallReport> {
+    /// The reports of the closing span, in the order of the log. It may have had fewer fields when it made them.
+    ///
+    /// It returns once, and of its events with the same fields the last counts. The others may be of spans that are still
+    /// open, with the same name and fields.
+    pub(super) fn take(&mut self, closing: &Closing<'_>) -> Vec<CallReport> {
         let mut own = Vec::new();
-        for number in self.candidates(spans) {
-            let Some(report) = self.pending.get(&number) else { continue };
-            if let Some(text) = report.text_of(spans) {
-                own.extend(report.read(text));
-                self.remove(number);
+        let mut alike = Vec::<(Vec<String>, usize)>::new();
+        for number in self.candidates(closing).into_iter().rev() {
+            let Some((_, report)) = self.pending.get(&number) else { continue };
+            let Some(text) = report.text_of(closing) else { continue };
+            if let Some(names) = report.what.names() {
+                if let Some((_, count)) = alike.iter_mut().find(|(others, _)| *others == names) {
+                    *count += 1;
+                    if *count > MOST_ALIKE {
+                        self.remove(number);
+                    }
+                    continue;
+                }
+                alike.push((names, 0));
             }
+            own.extend(report.read(text));
+            self.remove(number);
         }
+        own.reverse();
         let has_returned = own.iter().any(|(report, _)| matches!(report, CallReport::Returned(_)));
         own.retain(|(_, is_doubtful)| !(*is_doubtful && has_returned));
         self.doubtful += own.iter().filter(|(_, is_doubtful)| *is_doubtful).count() as u64;
@@ -101,46 +141,82 @@ impl Reports {
     }
 }
 
+impl ReportKind {
+    /// The names of its fields, if a call has one report of them.
+    fn names(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Told { fields, .. } => Some(fields.keys().cloned().collect()),
+            Self::Returned(_) => Some(vec!["return".to_owned()]),
+            Self::Failed(_) => None,
+        }
+    }
+}
+
 impl PendingReport {
     /// The text, if the closing span may have made the report.
-    fn text_of(&self, closing: &SpanPath) -> Option<&str> {
-        let [own, closed] = [&self.spans, closing].map(|spans| spans.last());
-        if own?.name != closed?.name || !is_same(&self.spans, closing) {
+    fn text_of(&self, closing: &Closing<'_>) -> Option<&str> {
+        if !is_same(&self.spans, closing.spans) {
             return None;
         }
-        match &self.text {
-            EventText::Exact(text) => Some(text),
-            EventText::Fields(_) => Some(""),
-            EventText::Loose { text, splits, .. } if splits.is_empty() => Some(text),
-            EventText::Loose { text, splits, .. } => {
-                let now = &closed?.fields;
+        let now = &closing.spans.last()?.fields;
+        match &self.what {
+            ReportKind::Told { line, .. } => {
+                let is_own = line.as_ref().is_none_or(|line| {
+                    agrees(line, now) && (now.is_empty() || line.keys().any(|key| now.contains_key(key)))
+                });
+                (is_own && !self.is_before(closing)).then_some("")
+            }
+            ReportKind::Failed(text) | ReportKind::Returned(text) => text.without(now),
+        }
+    }
+
+    /// Whether the event was there before the span began, as far as the times of the log tell.
+    fn is_before(&self, closing: &Closing<'_>) -> bool {
+        let Some((at, end)) = self.at.zip(closing.at) else { return false };
+        // Some logs have whole seconds, and the time of a span has three digits.
+        let clock = SignedDuration::from_millis(if at.subsec_nanosecond() == 0 { 1000 } else { 2 });
+        end.duration_since(at) > closing.took + closing.took / 100 + clock
+    }
+
+    /// Whether the report is doubtful, too. An event with several fields looks like an error that has `key=` in its text: only
+    /// such an error has no quotes, and the level of errors.
+    fn read(&self, text: &str) -> Option<(CallReport, bool)> {
+        let text = text.to_owned();
+        match &self.what {
+            ReportKind::Told { fields, .. } => Some((CallReport::Told(fields.clone()), false)),
+            ReportKind::Returned(_) => Some((CallReport::Returned(text), false)),
+            ReportKind::Failed(EventText::Exact(_)) => Some((CallReport::Failed(text), false)),
+            ReportKind::Failed(EventText::Loose { is_error, .. }) => {
+                let is_doubtful = places(&format!("error={text}")).len() > 1;
+                let is_call = !is_doubtful || *is_error && !text.starts_with('"');
+                is_call.then_some((CallReport::Failed(text), is_doubtful))
+            }
+        }
+    }
+}
+
+impl EventText {
+    /// The text without the fields of its span, which has these now; `None` if the span has others.
+    fn without(&self, now: &FieldMap) -> Option<&str> {
+        match self {
+            Self::Exact(text) => Some(text),
+            Self::Loose { text, splits, .. } if splits.is_empty() => Some(text),
+            Self::Loose { text, splits, .. } => {
                 let is_own = |(_, then): &&(usize, FieldMap)| {
                     then.iter().all(|(key, value)| now.get(key) == Some(value))
                 };
-                let found = splits.iter().find(is_own).map(|(at, _)| text[..*at].trim_end());
+                let all = splits.first().filter(|(_, all)| agrees(all, now));
+                let found = all.and_then(|_| splits.iter().find(is_own));
+                let found = found.map(|(at, _)| text[..*at].trim_end());
                 found.or_else(|| now.is_empty().then_some(text.as_str()))
             }
         }
     }
+}
 
-    /// The report, and whether it is doubtful. An event with several fields looks like an error that has `key=` in its text:
-    /// only such an error has no quotes, and the level of errors.
-    fn read(&self, text: &str) -> Option<(CallReport, bool)> {
-        if let EventText::Fields(fields) = &self.text {
-            return Some((CallReport::Told(fields.clone()), false));
-        }
-        let EventText::Loose { is_error, .. } = self.text else {
-            let text = text.to_owned();
-            let report = if self.has_failed { CallReport::Failed(text) } else { CallReport::Returned(text) };
-            return Some((report, false));
-        };
-        if !self.has_failed {
-            return Some((CallReport::Returned(plain(text)), false));
-        }
-        let is_doubtful = places(&format!("error={text}")).len() > 1;
-        let is_call = !is_doubtful || is_error && !text.starts_with('"');
-        is_call.then(|| (CallReport::Failed(plain(text)), is_doubtful))
-    }
+/// Whether the fields of a line may be of a span that has these now.
+fn agrees(line: &FieldMap, now: &FieldMap) -> bool {
+    line.iter().all(|(key, value)| now.get(key).is_none_or(|own| own == value))
 }
 
 /// A number for the names of the spans, and one for the names with each field. The spans of a report have no mark that they
@@ -159,6 +235,15 @@ fn marks(spans: &[Span]) -> (u64, Vec<u64>) {
     (names.finish(), fields.collect())
 }
 
+/// The part of a mark that is of the target.
+fn of_target(target: Option<&str>) -> u64 {
+    target.map_or(0, |target| {
+        let mut hasher = DefaultHasher::new();
+        target.hash(&mut hasher);
+        hasher.finish()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -171,27 +256,41 @@ mod tests {
         vec![Span { name: "charge_card".to_owned(), fields }]
     }
 
+    fn closes(spans: &SpanPath) -> Closing<'_> {
+        Closing { at: None, spans, target: None, took: SignedDuration::ZERO }
+    }
+
+    fn take(reports: &mut Reports, spans: &SpanPath) -> Vec<CallReport> {
+        reports.take(&closes(spans))
+    }
+
     #[test]
     fn a_closing_span_looks_at_few_reports_and_takes_its_own_in_order() {
         let mut reports = Reports::default();
-        let failed = |text: String| EventText::Exact(text);
+        let failed = |spans: SpanPath, text: String| PendingReport {
+            at: None,
+            spans,
+            target: None,
+            what: ReportKind::Failed(EventText::Exact(text)),
+        };
         for order in 0..2 * MOST_PENDING {
-            reports.add(span("a", Some(order)), true, failed(format!("order {order}")));
+            reports.add(failed(span("a", Some(order)), format!("order {order}")));
         }
         assert_eq!(reports.pending.len(), MOST_PENDING);
-        assert!(reports.take(&span("a", Some(0))).is_empty(), "forgotten");
+        assert!(take(&mut reports, &span("a", Some(0))).is_empty(), "forgotten");
         // The first was made before the span knew its order.
-        reports.add(span("b", None), true, failed("no order".to_owned()));
-        reports.add(span("b", Some(7)), true, failed("no stock".to_owned()));
+        reports.add(failed(span("b", None), "no order".to_owned()));
+        reports.add(failed(span("b", Some(7)), "no stock".to_owned()));
         let last = 2 * MOST_PENDING - 1;
         for closing in [span("a", Some(last)), span("b", Some(7)), span("b", Some(8)), span("a", None)] {
-            assert!(reports.candidates(&closing).len() <= 2, "{closing:?}");
+            assert!(reports.candidates(&closes(&closing)).len() <= 2, "{closing:?}");
         }
         let texts = ["no order", "no stock"].map(|text| CallReport::Failed(text.to_owned()));
-        assert_eq!(reports.take(&span("b", Some(7))), texts);
-        assert_eq!(reports.take(&span("a", Some(last))), [CallReport::Failed(format!("order {last}"))]);
+        assert_eq!(take(&mut reports, &span("b", Some(7))), texts);
+        assert_eq!(take(&mut reports, &span("a", Some(last))), [CallReport::Failed(format!("order {last}"))]);
         assert!(
-            reports.take(&span("a", Some(last))).is_empty() && reports.take(&span("b", Some(7))).is_empty()
+            take(&mut reports, &span("a", Some(last))).is_empty()
+                && take(&mut reports, &span("b", Some(7))).is_empty()
         );
         assert_eq!(reports.marked.len(), reports.pending.len());
     }

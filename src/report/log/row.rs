@@ -27,7 +27,10 @@ pub(super) fn of_json(line: &str) -> Option<Result<ReadRow, &'static str>> {
         return None;
     }
     let mut object = RawObject::read(line)?.0;
-    if !["event_type", "eventType"].iter().any(|name| object.contains_key(*name)) {
+    let has = |name: &str| object.contains_key(name);
+    // With `flatten_event` a line of the fmt layer may have such a field too.
+    let is_event = has("level") && (has("target") || has("timestamp"));
+    if is_event || !["event_type", "eventType"].into_iter().any(has) {
         return None;
     }
     let mut columns = FieldMap::new();

@@ -4,79 +4,71 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
-use uuid::Uuid;
+use serde_json::{Value, json};
+use tracing::Level;
 
-use super::judge::{event_type, is_below, recorded_success, takes_from};
-use super::line::{EventText, FieldMap, LogLine, Span, SpanPath, is_same};
-use super::reports::{CallReport, MOST_PENDING, Reports};
-use crate::outcome::Outcome;
+use super::context::{Placed, column, redacted, severity, source};
+use super::judge::{CallEnd, Told, event_type, is_below, taken, takes_from};
+use super::line::{EventFields, FieldMap, Happening, LogLine, Span, SpanLine, SpanPath, has_same_ids};
+use super::reports::{CallReport, Closing, MOST_PENDING, PendingReport, ReportKind, Reports};
 use crate::rules::Rules;
-use crate::rules::model::{Figure, MatchKind, Nest, RuleSpec, Silent};
-use crate::rules::reason::NO_CODE;
+use crate::rules::model::{Figure, Keys, MatchKind, RuleSpec, Take};
 use crate::store::read::ReadRow;
 
 /// Turns lines into rows.
 pub(super) struct Calls {
     pub(super) rules: Vec<Arc<RuleSpec>>,
+    /// For spans that no rule names.
+    unruled: Arc<RuleSpec>,
     reports: Reports,
     /// The calls that ended within spans that collect them.
     ended: VecDeque<Ended>,
-    /// The names and targets of spans that have reported a success or a returned value before.
-    reporting: HashSet<(String, Option<String>)>,
-    /// Calls that reported nothing, until another call of their name and target does.
+    forgotten: u64,
+    /// The functions that have reported a success or a returned value before.
+    reporting: HashSet<FunctionName>,
+    /// Those that have reported a returned value.
+    returning: HashSet<FunctionName>,
+    /// Calls that reported nothing, until another call of their function does.
     silent: Vec<Call>,
     alone: u64,
 }
 
+/// The name of a span and its target: functions of several modules may have one name.
+type FunctionName = (String, Option<String>);
+
 struct Ended {
     event_type: Arc<str>,
+    /// The span that collects the call, and those around it.
     within: SpanPath,
     ms: f64,
 }
 
 /// A call that has ended.
-struct Call {
+pub(super) struct Call {
     at: Option<Timestamp>,
-    target: Option<String>,
+    pub(super) target: Option<String>,
     event_type: Arc<str>,
-    rule: Arc<RuleSpec>,
-    span: Span,
+    pub(super) rule: Arc<RuleSpec>,
+    pub(super) span: Span,
+    placed: Placed,
     parents: SpanPath,
-    ms: f64,
-}
-
-impl Call {
-    /// Functions of several modules may have one name.
-    fn name(&self) -> (String, Option<String>) {
-        (self.span.name.clone(), self.target.clone())
-    }
-}
-
-/// How a call ended.
-struct CallEnd {
-    outcome: Outcome,
-    success: Option<bool>,
-    error: Option<String>,
-}
-
-impl CallEnd {
-    const CANCELLED: Self = Self { outcome: Outcome::Cancelled, success: Some(false), error: None };
-    const UNKNOWN: Self = Self { outcome: Outcome::Unknown, success: None, error: None };
-
-    fn has_failed(&self) -> bool {
-        matches!(self.outcome, Outcome::Error | Outcome::Cancelled)
-    }
+    pub(super) ms: f64,
 }
 
 impl Calls {
     pub(super) fn new(rules: &Rules) -> Self {
         let rules = rules.list.iter().filter(|rule| rule.matches.kind == MatchKind::Span).cloned().collect();
+        let [duration, success, outcome, error] =
+            ["duration_ms", "success", "outcome", "error"].map(|key| Some(key.to_owned()));
+        let keys = Keys { duration, success, outcome, error, ..Keys::default() };
         Self {
             rules,
+            unruled: Arc::new(RuleSpec { keys, ..RuleSpec::default() }),
             reports: Reports::default(),
             ended: VecDeque::new(),
+            forgotten: 0,
             reporting: HashSet::new(),
+            returning: HashSet::new(),
             silent: Vec::new(),
             alone: 0,
         }
@@ -84,36 +76,51 @@ impl Calls {
 
     /// Passes on the rows of the calls that a line decides.
     pub(super) fn take(&mut self, line: LogLine, each: &mut dyn FnMut(&ReadRow)) {
-        match line {
-            LogLine::Failed { spans, error } => self.reports.add(spans, true, error),
-            LogLine::Returned { spans, value } => self.reports.add(spans, false, value),
-            LogLine::Closed { at, target, spans, took, is_alone } => {
-                self.note_alone(&spans, target.as_deref(), is_alone);
-                self.close(at, target, spans, took, each);
+        let LogLine::InSpan(line) = line else { return };
+        let SpanLine { at, level, target, spans, what } = line;
+        let what = match what {
+            Happening::Failed(text) => ReportKind::Failed(text),
+            Happening::Returned(text) => ReportKind::Returned(text),
+            Happening::Event(fields) => return self.note_fields(at, target.as_deref(), spans, fields),
+            Happening::Closed { took, is_alone } => {
+                let reports =
+                    self.reports.take(&Closing { at, spans: &spans, target: target.as_deref(), took });
+                if let Some(call) = self.call(at, level, target, spans, took, &reports) {
+                    self.alone += u64::from(is_alone && call.lacks_fields());
+                    self.end(call, &reports, each);
+                }
+                return;
             }
-            LogLine::Within { target, spans, fields } => self.note_fields(target.as_deref(), spans, fields),
-            LogLine::Rows(_) | LogLine::Other => {}
+        };
+        self.reports.add(PendingReport { at, spans, target, what });
+    }
+
+    /// Keeps the fields of an event for the nearest span around it whose rule takes them.
+    fn note_fields(
+        &mut self,
+        at: Option<Timestamp>,
+        target: Option<&str>,
+        mut spans: SpanPath,
+        fields: EventFields,
+    ) {
+        if !spans.iter().any(|span| self.takes(span, target).next().is_some()) {
+            return;
+        }
+        let (fields, is_compact) = fields.read();
+        while let Some(span) = spans.last() {
+            let taken = taken(self.takes(span, target), target, &fields);
+            if !taken.is_empty() {
+                let what = ReportKind::Told { fields: taken, line: is_compact.then_some(fields) };
+                return self.reports.add(PendingReport { at, spans, target: None, what });
+            }
+            spans.pop();
         }
     }
 
-    /// Keeps the fields of an event that a rule of the span takes.
-    fn note_fields(&mut self, target: Option<&str>, spans: SpanPath, fields: FieldMap) {
-        let Some(span) = spans.last() else { return };
-        let is_named = |rule: &&Arc<RuleSpec>| rule.matches.names.iter().any(|name| name.matches(&span.name));
-        let takes = self.rules.iter().filter(is_named).flat_map(|rule| &rule.takes);
-        let names: Vec<_> =
-            takes.filter(|take| takes_from(take, target)).flat_map(|take| &take.fields).collect();
-        let taken: FieldMap = fields.into_iter().filter(|(name, _)| names.contains(&name)).collect();
-        if !taken.is_empty() {
-            self.reports.add(spans, false, EventText::Fields(taken));
-        }
-    }
-
-    fn note_alone(&mut self, spans: &SpanPath, target: Option<&str>, is_alone: bool) {
-        let Some(span) = spans.last().filter(|_| is_alone) else { return };
-        let rule = self.rule_of(span, target);
-        let lacks = rule.is_some_and(|rule| rule.inherit.iter().any(|name| !span.fields.contains_key(name)));
-        self.alone += u64::from(lacks);
+    /// What the rules of the span may take from events of this target.
+    fn takes<'a>(&'a self, span: &'a Span, target: Option<&'a str>) -> impl Iterator<Item = &'a Take> {
+        let takes = self.rules.iter().filter(|rule| has_name(rule, span)).flat_map(|rule| &rule.takes);
+        takes.filter(move |take| takes_from(take, target))
     }
 
     /// How many calls may lack fields that their rule inherits.
@@ -126,137 +133,150 @@ impl Calls {
         self.reports.doubtful()
     }
 
-    /// Passes on the calls that only the end of all logs decides: other calls of their name reported an outcome, or none
+    /// The number of calls that no span has collected, though a rule says so.
+    pub(super) fn uncollected(&self) -> u64 {
+        self.forgotten + self.ended.len() as u64
+    }
+
+    /// Passes on the calls that only the end of all logs decides: other calls of their function reported an outcome, or none
     /// did.
     pub(super) fn finish(&mut self, each: &mut dyn FnMut(&ReadRow)) {
         for call in std::mem::take(&mut self.silent) {
             let end =
                 if self.reporting.contains(&call.name()) { CallEnd::CANCELLED } else { CallEnd::UNKNOWN };
-            each(&self.row(call, end));
+            each(&self.row(call, &end));
         }
     }
 
-    fn close(
-        &mut self,
+    /// The call of a span that has closed; `None` if it says that it makes no row.
+    fn call(
+        &self,
         at: Option<Timestamp>,
+        level: Option<Level>,
         target: Option<String>,
         mut spans: SpanPath,
         took: SignedDuration,
-        each: &mut dyn FnMut(&ReadRow),
-    ) {
-        let reports = self.reports.take(&spans);
-        let Some(mut span) = spans.pop() else { return };
-        let rule = self.rule_of(&span, target.as_deref());
-        if rule.as_ref().is_some_and(|rule| !rule.takes.is_empty()) {
-            span.fields.extend(reports.iter().flat_map(CallReport::fields));
-        }
-        let Some(event_type) = event_type(rule.as_deref(), &span) else { return };
-        let ms = (took.as_secs_f64() * 1e6).round() / 1e3;
-        let call = Call {
+        reports: &[CallReport],
+    ) -> Option<Call> {
+        let mut span = spans.pop()?;
+        let rule = self.rule_of(&span, target.as_deref(), level).unwrap_or(&self.unruled).clone();
+        let told = reports.iter().filter_map(CallReport::fields).flatten();
+        let told = told.filter(|(name, _)| rule.taken().any(|taken| taken == *name));
+        span.fields.extend(told.map(|(name, value)| (name.clone(), value.clone())));
+        Some(Call {
             at,
             target,
-            event_type: event_type.into(),
-            rule: rule.unwrap_or_default(),
+            event_type: event_type(&rule, &span)?.into(),
+            placed: Placed::of(&rule, &span),
+            rule,
             span,
             parents: spans,
-            ms,
-        };
+            ms: (took.as_secs_f64() * 1e6).round() / 1e3,
+        })
+    }
+
+    fn end(&mut self, call: Call, reports: &[CallReport], each: &mut dyn FnMut(&ReadRow)) {
         self.note_end(&call);
-        match self.end(&call, reports) {
-            Some(end) => {
-                let row = self.row(call, end);
-                each(&row);
-            }
+        let name = call.name();
+        let told = Told::of(&call.rule, &call.span, &call.placed, reports);
+        if told.is_report() {
+            self.reporting.insert(name.clone());
+        }
+        if told.has_returned {
+            self.returning.insert(name.clone());
+        }
+        let end = told.end(&call.rule, self.returning.contains(&name), self.reporting.contains(&name));
+        match end {
+            Some(end) => each(&self.row(call, &end)),
             None if call.rule.collect.is_empty() && self.silent.len() < MOST_PENDING => {
                 self.silent.push(call)
             }
-            None => {
-                let row = self.row(call, CallEnd::UNKNOWN);
-                each(&row);
-            }
+            None => each(&self.row(call, &CallEnd::UNKNOWN)),
         }
     }
 
-    /// For the spans around the call that collect such calls.
+    /// Keeps the time of a call for the nearest span around it that collects such calls.
     fn note_end(&mut self, call: &Call) {
-        let mut collects = self.rules.iter().flat_map(|rule| &rule.collect);
-        if collects.any(|collect| collect.of == call.event_type) {
-            if self.ended.len() == MOST_PENDING {
-                self.ended.pop_front();
+        let collects = |rule: &RuleSpec| rule.collect.iter().any(|collect| collect.of == call.event_type);
+        if !self.rules.iter().any(|rule| collects(rule)) {
+            return;
+        }
+        let mut ms = call.ms;
+        for (depth, span) in call.parents.iter().enumerate().rev() {
+            if self.rules.iter().any(|rule| has_name(rule, span) && collects(rule)) {
+                if self.ended.len() == MOST_PENDING {
+                    self.ended.pop_front();
+                    self.forgotten += 1;
+                }
+                let (event_type, within) = (call.event_type.clone(), call.parents[..=depth].to_vec());
+                return self.ended.push_back(Ended { event_type, within, ms });
             }
-            let (event_type, within) = (call.event_type.clone(), call.parents.clone());
-            self.ended.push_back(Ended { event_type, within, ms: call.ms });
+            // A call within one of the same kind adds no time, because the outer one includes it.
+            let rule = self.rule_of(span, None, None);
+            if rule.and_then(|rule| event_type(rule, span)).as_deref() == Some(&*call.event_type) {
+                ms = 0.0;
+            }
         }
     }
 
-    fn row(&mut self, call: Call, end: CallEnd) -> ReadRow {
-        let mut context = context(&call, &self.with_constants(&call), &end);
+    fn row(&mut self, mut call: Call, end: &CallEnd) -> ReadRow {
+        let placed = std::mem::take(&mut call.placed);
+        let mut context = placed.context(&call, self.lent_to(&call), end);
         self.collect(&call, &mut context);
-        let Call { at, target, event_type, rule, .. } = call;
+        for key in &call.rule.or_null {
+            context.entry(key).or_insert(Value::Null);
+        }
         let [restaurant_id, booking_id] =
             ["restaurant_id", "booking_id"].map(|key| column(&mut context, key));
         ReadRow {
             id: None,
-            created_at: at,
-            event_type: event_type.to_string(),
-            source: rule.source.as_deref().map(str::to_owned).or(target),
-            severity: Some(if end.has_failed() { "warning" } else { "info" }.to_owned()),
+            created_at: call.at,
+            event_type: call.event_type.to_string(),
+            source: source(&call),
+            severity: Some(severity(&call, end).as_str().to_owned()),
             restaurant_id,
             booking_id,
             context: Some(Value::Object(context).to_string()),
         }
     }
 
-    /// The spans around a call from which it may inherit, with the constants of their rules.
-    fn with_constants(&self, call: &Call) -> SpanPath {
-        let around = call.parents.iter().filter(|parent| call.rule.inherits_from(&parent.name));
-        let with_constants = |mut parent: Span| {
-            for (key, value) in self.rule_of(&parent, None).iter().flat_map(|rule| &rule.set) {
-                parent.fields.entry(key.clone()).or_insert_with(|| value.clone());
+    /// The fields that the call inherits from the spans around it, each from the nearest that has it.
+    fn lent_to(&self, call: &Call) -> Vec<(String, Value)> {
+        let has_own = |name: &&String| renamed(&call.rule, &call.span, name).is_some();
+        let mut missing: Vec<_> = call.rule.inherit.iter().filter(|name| !has_own(name)).collect();
+        let mut lent = Vec::new();
+        for span in call.parents.iter().rev() {
+            if missing.is_empty() {
+                break;
             }
-            parent
-        };
-        around.cloned().map(with_constants).collect()
+            let rule = self.rule_of(span, None, None);
+            if rule.is_none() && !call.rule.inherits_from(&span.name) {
+                continue;
+            }
+            missing.retain(|name| {
+                let constant = || rule?.set.iter().find(|(key, _)| key == *name).map(|(_, value)| value);
+                let value = match renamed(rule.unwrap_or(&self.unruled), span, name) {
+                    Some((field, value)) => redacted(value, rule.and_then(|rule| rule.redacts(field))),
+                    None => match constant() {
+                        Some(value) => Some(value.clone()),
+                        None => return true,
+                    },
+                };
+                lent.extend(value.map(|value| ((*name).clone(), value)));
+                false
+            });
+        }
+        lent
     }
 
-    fn rule_of(&self, span: &Span, target: Option<&str>) -> Option<Arc<RuleSpec>> {
-        let names = |rule: &&Arc<RuleSpec>| {
+    /// The first rule that names the span. Of a span around a call, target and level are not known.
+    fn rule_of(&self, span: &Span, target: Option<&str>, level: Option<Level>) -> Option<&Arc<RuleSpec>> {
+        self.rules.iter().find(|rule| {
             let matches = &rule.matches;
-            matches.names.iter().any(|name| name.matches(&span.name))
+            has_name(rule, span)
                 && matches.fields.iter().all(|field| span.fields.contains_key(field))
                 && matches.target.as_ref().is_none_or(|pattern| is_below(target, pattern))
-        };
-        self.rules.iter().find(names).cloned()
-    }
-
-    /// Decides as the ledger does; `None` if only another call of that name and target can tell. A log does not tell a panic
-    /// from a call that was dropped.
-    fn end(&mut self, call: &Call, reports: Vec<CallReport>) -> Option<CallEnd> {
-        let Call { rule, span, .. } = call;
-        let success = recorded_success(rule, span, &reports);
-        let error = reports.iter().find_map(|report| match report {
-            CallReport::Failed(error) => Some(error.clone()),
-            CallReport::Returned(_) | CallReport::Told(_) => None,
-        });
-        // A function with `err` alone reports nothing when it succeeds.
-        let has_returned = reports.iter().any(|report| matches!(report, CallReport::Returned(_)));
-        let has_reported = has_returned || success.is_some() || span.fields.contains_key("result");
-        if has_reported {
-            self.reporting.insert(call.name());
-        }
-        Some(match (error, success) {
-            (Some(error), _) => CallEnd { outcome: Outcome::Error, success: Some(false), error: Some(error) },
-            (None, Some(success)) => CallEnd { outcome: Outcome::Ok, success: Some(success), error: None },
-            (None, None) if has_reported => {
-                CallEnd { outcome: Outcome::Ok, success: Some(true), error: None }
-            }
-            _ => match rule.silent {
-                Some(Silent::Ok) => CallEnd { outcome: Outcome::Ok, success: Some(true), error: None },
-                Some(Silent::Cancelled) => CallEnd::CANCELLED,
-                Some(Silent::Unknown) => CallEnd::UNKNOWN,
-                None if self.reporting.contains(&call.name()) => CallEnd::CANCELLED,
-                None => return None,
-            },
+                && matches.level.is_none_or(|least| level.is_none_or(|level| level <= least))
         })
     }
 
@@ -269,8 +289,8 @@ impl Calls {
         whole.push(call.span.clone());
         let mut within = Vec::new();
         self.ended.retain(|ended| {
-            let is_within =
-                ended.within.len() >= whole.len() && is_same(&ended.within[..whole.len()], &whole);
+            let is_wanted = call.rule.collect.iter().any(|collect| collect.of == ended.event_type);
+            let is_within = is_wanted && has_same_ids(&ended.within, &whole);
             if is_within {
                 within.push((ended.event_type.clone(), ended.ms));
             }
@@ -287,81 +307,24 @@ impl Calls {
     }
 }
 
-/// The values that the rule measures, and the fields.
-fn context(call: &Call, around: &[Span], end: &CallEnd) -> FieldMap {
-    let Call { rule, span, .. } = call;
-    let keys = &rule.keys;
-    let mut context = Map::new();
-    let default = rule.matches.names.is_empty();
-    let key = |key: &Option<String>, name: &str| key.clone().or_else(|| default.then(|| name.to_owned()));
-    let mut put = |key: Option<String>, value: Value| key.map(|key| context.insert(key, value));
-    put(key(&keys.duration, "duration_ms"), json!(call.ms));
-    put(key(&keys.success, "success"), json!(end.success));
-    put(key(&keys.outcome, "outcome"), end.outcome.as_str().into());
-    if let Some(error) = &end.error {
-        put(key(&keys.error, "error"), error.clone().into());
+impl Call {
+    fn name(&self) -> FunctionName {
+        (self.span.name.clone(), self.target.clone())
     }
-    let exception = rule.exception.as_ref().filter(|_| end.has_failed());
-    let given = [Some(&rule.reason_field), keys.reason.as_ref()].into_iter().flatten();
-    let given = given.filter_map(|field| span.fields.get(field)).find_map(Value::as_str);
-    let reason = exception.map(String::as_str).or(given).filter(|_| end.success != Some(true));
-    put(keys.reason.clone(), json!(reason));
-    if end.success != Some(true) {
-        let text = if exception.is_some() { end.error.as_deref() } else { reason };
-        let found = text.and_then(|text| rule.reason_codes.code_of(text));
-        let code = found.map_or(NO_CODE.to_owned(), |(category, code)| format!("{category}.{code}"));
-        put(keys.reason_code.clone(), code.into());
-        put(keys.reason_category.clone(), found.map_or(NO_CODE, |(category, _)| category).into());
-    }
-    if let Some(key) = &keys.result {
-        let own = span.fields.get("result").filter(|_| end.outcome != Outcome::Error).cloned();
-        context.insert(key.clone(), own.unwrap_or_else(|| end.outcome.result().into()));
-    }
-    add_fields(rule, span, around, &mut context);
-    context
-}
 
-/// The fields of the span, those it inherits, and the constants of the rule.
-fn add_fields(rule: &RuleSpec, span: &Span, around: &[Span], context: &mut FieldMap) {
-    let inherited = rule.inherit.iter().filter_map(|name| {
-        let from = around.iter().rev().find_map(|parent| parent.fields.get(name));
-        from.filter(|_| !span.fields.contains_key(name)).map(|value| (name, value))
-    });
-    for (name, value) in span.fields.iter().chain(inherited) {
-        let is_read = [&rule.success.field, &rule.reason_field].contains(&name) || name == "result";
-        if name.starts_with("ledger.")
-            || (is_read && !rule.success.is_compared())
-            || context.contains_key(name)
-        {
-            continue;
-        }
-        let nest =
-            |nest: &&Nest| name.strip_prefix(nest.prefix.as_str()).is_some_and(|rest| rest.starts_with('.'));
-        if let Some(nest) = rule.nest.iter().find(nest) {
-            let rest = &name[nest.prefix.len() + 1..];
-            let key = nest.keys.iter().find(|(from, _)| from == rest).map_or(rest, |(_, to)| to);
-            let object = context.entry(nest.key.clone()).or_insert_with(|| json!({}));
-            if let Value::Object(object) = object {
-                object.insert(key.to_owned(), value.clone());
-            }
-            continue;
-        }
-        let key = rule.rename.iter().find(|(from, _)| from == name).map_or(name, |(_, to)| to);
-        context.insert(key.clone(), value.clone());
-    }
-    for nest in &rule.nest {
-        if let Value::Object(object) = context.entry(nest.key.clone()).or_insert_with(|| json!({})) {
-            nest.keys.iter().for_each(|(_, key)| _ = object.entry(key.clone()).or_insert(Value::Null));
-        }
-    }
-    for (key, value) in &rule.set {
-        context.entry(key.clone()).or_insert_with(|| value.clone());
+    /// Whether it lacks a field that its rule inherits.
+    fn lacks_fields(&self) -> bool {
+        self.rule.inherit.iter().any(|name| !self.span.fields.contains_key(name))
     }
 }
 
-/// A UUID is the value of the column.
-fn column(context: &mut FieldMap, key: &str) -> Option<String> {
-    let id = Uuid::try_parse(context.get(key)?.as_str()?).ok()?;
-    context.remove(key);
-    Some(id.to_string())
+fn has_name(rule: &RuleSpec, span: &Span) -> bool {
+    rule.matches.names.iter().any(|name| name.matches(&span.name))
+}
+
+/// The field of the span that its rule gives this name, or that has it.
+fn renamed<'a>(rule: &RuleSpec, span: &'a Span, name: &str) -> Option<(&'a String, &'a Value)> {
+    let from = rule.rename.iter().find(|(_, to)| to == name);
+    let renamed = from.and_then(|(from, _)| span.fields.get_key_value(from));
+    renamed.or_else(|| span.fields.get_key_value(name))
 }

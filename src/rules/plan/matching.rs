@@ -63,22 +63,32 @@ pub(super) fn covers(pattern: &Pattern, target: &str) -> bool {
 
 impl RuleSpec {
     pub(super) fn destination(&self, name: &str, meta: &Metadata<'_>) -> Destination {
+        self.destination_among(name, meta.is_span(), |other| meta.fields().field(other).is_some())
+    }
+
+    /// Where the value of this field of a span or event goes; `has` knows its other fields.
+    pub(crate) fn destination_among(
+        &self,
+        name: &str,
+        is_span: bool,
+        has: impl Fn(&str) -> bool,
+    ) -> Destination {
         if self.is_name(name) && !self.rename.iter().any(|(from, _)| from == name) {
             return Destination::Name;
         }
         if let Some((key, unit)) = self.time(name) {
             return Destination::Time { key: key.clone(), unit, other: self.key_of(name) };
         }
-        if meta.is_span() && self.success.is_compared() && name == self.success.field {
+        if is_span && self.success.is_compared() && name == self.success.field {
             // The field a comparison reads stays in the context: a status is worth more than its verdict.
             return Destination::Context(self.key_of(name));
         }
-        if meta.is_span() && name == "error" && self.keys.error.as_deref() == Some(name) {
+        if is_span && name == "error" && self.keys.error.as_deref() == Some(name) {
             return Destination::Error(self.key_of(name));
         }
         // The field may also be called by its key, unless the span has one by the input name too.
-        let by_key = |key, input| name == key && meta.fields().field(input).is_none();
-        let mut reads = self.reads().filter(|_| meta.is_span());
+        let by_key = |key, input| name == key && !has(input);
+        let mut reads = self.reads().filter(|_| is_span);
         match reads.find(|(_, key, input)| name == *input || by_key(*key, *input)) {
             Some(("success", ..)) => return Destination::Success,
             Some(("reason", ..)) => return Destination::Reason,

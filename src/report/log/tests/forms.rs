@@ -216,7 +216,7 @@ fn a_row_by_copy_has_its_backslashes_twice() {
 fn a_function_of_another_module_is_not_judged_by_its_namesake() {
     let line = |target: &str, fields: &Value| {
         json!({"timestamp": "2026-11-20T10:00:00Z", "level": "INFO", "target": target, "fields": fields,
-               "span": {"name": "load"}, "spans": [{"name": "load"}]})
+               "span": {"name": "load"}, "spans": if fields["message"] == "close" { json!([]) } else { json!([{"name": "load"}]) }})
     };
     let close = json!({"message": "close", "time.busy": "1ms", "time.idle": "1ms"});
     let log = [
