@@ -47,9 +47,12 @@ impl Parents {
 
     /// The spans with the right ones around the last, and whether nothing says which these are.
     fn around(&mut self, closing: SpanPath) -> (SpanPath, bool) {
-        // A path with the same names is of a call within other spans of these names, such as another job.
+        // A path with the same names is of a call within other spans of these names, such as another job, and a part of the
+        // path is of a span that calls itself.
         let is_own = |open: &SpanPath| {
-            !open.iter().map(|span| &span.name).eq(closing.iter().map(|span| &span.name))
+            let is_part = open.len() < closing.len() && is_same(open, &closing[..open.len()]);
+            !is_part
+                && !open.iter().map(|span| &span.name).eq(closing.iter().map(|span| &span.name))
                 && open
                     .last()
                     .zip(closing.last())

@@ -237,7 +237,8 @@ fn a_function_of_another_module_is_not_judged_by_its_namesake() {
 fn a_request_has_the_fields_that_its_rule_takes_from_events() {
     let line = |target: &str, level: &str, fields: &Value| {
         let span = json!({"name": "request", "method": "GET", "uri": "/a"});
-        json!({"timestamp": "2026-11-20T10:00:00Z", "level": level, "target": target, "fields": fields, "span": span, "spans": [span]})
+        json!({"timestamp": "2026-11-20T10:00:00Z", "level": level, "target": target, "fields": fields, "span": span,
+               "spans": if fields["message"] == "close" { json!([]) } else { json!([span]) }})
     };
     let response = json!({"message": "finished processing request", "latency": "3 ms", "status": 503});
     let close = json!({"message": "close", "time.busy": "1ms", "time.idle": "1ms"});

@@ -1,6 +1,7 @@
 //! Logs as the `fmt` layer of tracing-subscriber really writes them.
 
 mod forms;
+mod ledger;
 mod text;
 
 use std::fs::{self, File};

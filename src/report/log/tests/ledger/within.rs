@@ -1,0 +1,212 @@
+//! Calls within spans, and events within calls.
+
+use tracing::field::Empty;
+use tracing::{Span, info, info_span, instrument};
+
+use super::*;
+
+fn request(uri: &str) -> Span {
+    info_span!(target: "tower_http::trace::make_span", "request", method = %"GET", uri = %uri, version = %"HTTP/1.1")
+}
+
+fn respond(request: &Span, status: u16) {
+    request.in_scope(|| {
+        info!(target: "shop", latency = 1, "another event");
+        info!(target: "tower_http::trace::on_response", latency = %format_args!("{} ms", status - 199), status);
+    });
+}
+
+#[test]
+fn requests_that_are_open_at_once_have_their_own_status() {
+    let work = || {
+        let [one, two, other] = ["/health?a=1", "/health?a=1", "/orders"].map(request);
+        respond(&one, 200);
+        respond(&other, 404);
+        respond(&two, 503);
+        drop((one, two, other));
+    };
+    assert_same("builtin = true", &ALL_FORMS, LevelFilter::INFO, work);
+}
+
+#[test]
+fn the_last_of_several_events_counts_and_none_is_left_for_the_next_call() {
+    let rules = "
+        [[rule]]
+        span = 'import'
+        take = { target = 'shop::progress', fields = ['done'] }";
+    let work = || {
+        for count in [5, 0] {
+            let import = info_span!(target: "shop", "import");
+            for done in 0..count {
+                import.in_scope(|| info!(target: "shop::progress", done, "progress"));
+            }
+            // The times of a log have three digits.
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    assert_same(rules, &["full", "compact", "json"], LevelFilter::INFO, work);
+}
+
+#[test]
+fn an_event_gives_its_fields_to_the_nearest_span_whose_rule_takes_them() {
+    let work = || {
+        let request = request("/a");
+        request.in_scope(|| {
+            info_span!(target: "shop", "handler", id = 1).in_scope(|| respond(&Span::current(), 503));
+        });
+    };
+    let rules = "builtin = true\n[[rule]]\nspan = 'handler'";
+    assert_same(rules, &["full", "json", "bare", "bare json"], LevelFilter::INFO, work);
+}
+
+#[test]
+fn a_failure_without_a_status_is_unclear() {
+    let work = || {
+        let request = request("/a");
+        request.in_scope(|| {
+            info!(target: "tower_http::trace::on_failure", classification = %"broken pipe", latency = %"3 ms", "response failed");
+        });
+        drop(request);
+        drop(self::request("/b"));
+        let answered = self::request("/c");
+        respond(&answered, 200);
+    };
+    assert_same("builtin = true", &ALL_FORMS, LevelFilter::INFO, work);
+}
+
+#[test]
+fn spans_with_a_rule_lend_their_fields_and_constants() {
+    let rules = "
+        [[rule]]
+        span = 'job'
+        target = 'shop'
+        rename = { kind = 'job_kind' }
+        redact = { shop = 'drop', user = 'hash' }
+        set = { flow = 'job', trigger = 'none' }
+        [[rule]]
+        span = 'pay'
+        inherit = ['flow', 'trigger', 'job_kind', 'id', 'shop', 'user']
+        inherit_from = ['batch']";
+    let work = || {
+        let around = info_span!(target: "shop", "batch", id = 4, flow = "batch");
+        let other = around.in_scope(|| info_span!(target: "shop", "other", id = 5));
+        let job = other.in_scope(
+            || info_span!(target: "shop", "job", trigger = "creation", kind = "fast", shop = 7, user = "ada"),
+        );
+        job.in_scope(|| {
+            let pay = info_span!(target: "shop", "pay", success = true);
+            pay.in_scope(|| info!("paying"));
+        });
+    };
+    assert_same(rules, &TEXT_AND_JSON, LevelFilter::INFO, work);
+}
+
+const JOBS: &str = "
+    [[rule]]
+    span = 'job'
+    success = false
+    silent = 'unknown'
+    collect = { calls = 'count call' }
+    [[rule]]
+    span = 'part'
+    collect = { steps = 'count step' }
+    [[rule]]
+    span = ['call', 'step']";
+
+#[test]
+fn an_inner_span_leaves_the_calls_that_only_an_outer_one_collects() {
+    let work = || {
+        let job = info_span!(target: "shop", "job", id = 1);
+        job.in_scope(|| {
+            let part = info_span!(target: "shop", "part");
+            part.in_scope(|| {
+                for name in ["call", "step"] {
+                    match name {
+                        "call" => info_span!(target: "shop", "call").in_scope(|| {}),
+                        _ => info_span!(target: "shop", "step").in_scope(|| {}),
+                    }
+                }
+            });
+        });
+    };
+    assert_same(JOBS, &TEXT_AND_JSON, LevelFilter::INFO, work);
+}
+
+#[test]
+fn a_call_within_a_call_of_its_kind_adds_no_time() {
+    let rules = "
+        [[rule]]
+        span = 'job'
+        collect = { calls = 'count call', ms = 'total call' }
+        [[rule]]
+        span = 'call'";
+    let work = || {
+        info_span!(target: "shop", "job", id = 1).in_scope(|| {
+            info_span!(target: "shop", "call").in_scope(|| {
+                info_span!(target: "shop", "call").in_scope(|| std::thread::sleep(Duration::from_millis(40)));
+            });
+        });
+    };
+    for form in TEXT_AND_JSON {
+        let (ledger, log, _) = both(rules, form, LevelFilter::INFO, work);
+        for rows in [ledger, log] {
+            let job = rows.iter().find(|row| row.0 == "job").expect("a job");
+            let ms: f64 = job.4["ms"].as_str().and_then(|ms| ms.parse().ok()).expect("a number");
+            assert_eq!(job.4["calls"], "2");
+            assert!((40.0..79.0).contains(&ms), "{form}: {ms}");
+        }
+    }
+}
+
+#[test]
+fn a_job_that_records_a_field_again_collects_its_calls_or_they_are_counted() {
+    fn jobs(id: Option<u32>) {
+        let job = info_span!(target: "shop", "job", id, attempt = Empty);
+        job.in_scope(|| {
+            for attempt in 0..3 {
+                job.record("attempt", attempt);
+                info_span!(target: "shop", "call").in_scope(|| {});
+            }
+        });
+    }
+    assert_same(JOBS, &TEXT_AND_JSON, LevelFilter::INFO, || jobs(Some(1)));
+    for form in TEXT_AND_JSON {
+        let (_, log, unread) = both(JOBS, form, LevelFilter::INFO, || jobs(None));
+        let job = log.iter().find(|row| row.0 == "job").expect("a job");
+        assert_eq!((&job.4["calls"], unread.rows_uncollected()), (&json!("1"), 2), "{form}");
+        assert!(unread.to_string().contains("2 calls count for no span that collects them"), "{unread}");
+    }
+}
+
+#[test]
+fn a_call_that_closes_in_its_place_stays_with_its_job() {
+    let work = || {
+        let [one, two] = ["creation", "change"]
+            .map(|trigger| info_span!(target: "shop", "auto_assign.job", trigger, result = "done"));
+        let quote = || info_span!(target: "shop", "auto_assign.quote", success = true);
+        let (first, second) = (one.in_scope(quote), two.in_scope(quote));
+        second.in_scope(|| info!("searching"));
+        one.in_scope(|| drop(first));
+        two.in_scope(|| drop(second));
+    };
+    let (ledger, log, _) = both("builtin = true", "json", LevelFilter::INFO, work);
+    let triggers = |rows: Vec<RowText>| -> Vec<_> {
+        rows.into_iter()
+            .map(|row| (row.0, row.4["trigger"].clone(), row.4.get("attemptsUsed").cloned()))
+            .collect()
+    };
+    assert_eq!(triggers(log), triggers(ledger));
+}
+
+#[test]
+fn a_function_that_calls_itself_has_the_errors_of_its_own() {
+    #[instrument(target = "shop", skip_all, err, ret)]
+    fn visit(depth: u32) -> Result<u32, String> {
+        match depth {
+            0 => Err("too deep".to_owned()),
+            1 => visit(0).or(Ok(1)),
+            _ => visit(depth - 1),
+        }
+    }
+    assert_same("[[rule]]\nspan = 'visit'", &ALL_FORMS, LevelFilter::INFO, || _ = visit(2));
+}
