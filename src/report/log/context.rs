@@ -118,6 +118,11 @@ impl Placed {
                 self.context.insert(key.clone(), value);
             }
         }
+        if let Some((_, key)) = &rule.number_within
+            && !self.context.get(key).is_some_and(|own| own.is_i64() || own.is_u64())
+        {
+            self.context.insert(key.clone(), call.number.into());
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod input;
 mod judge;
 mod line;
 mod moment;
+mod numbers;
 mod older;
 mod pairs;
 mod parents;

@@ -10,6 +10,7 @@ use tracing::Level;
 use super::context::{Placed, column, redacted, severity, source};
 use super::judge::{CallEnd, Told, event_type, is_below, taken, takes_from};
 use super::line::{EventFields, FieldMap, Happening, LogLine, Span, SpanLine, SpanPath, has_same_ids};
+use super::numbers::Numbers;
 use super::reports::{CallReport, Closing, MOST_PENDING, PendingReport, ReportKind, Reports};
 use crate::rules::Rules;
 use crate::rules::model::{Figure, Keys, MatchKind, RuleSpec, Take};
@@ -30,6 +31,7 @@ pub(super) struct Calls {
     returning: HashSet<FunctionName>,
     /// Calls that reported nothing, until another call of their function does.
     silent: Vec<Call>,
+    numbers: Numbers,
     alone: u64,
 }
 
@@ -53,6 +55,8 @@ pub(super) struct Call {
     placed: Placed,
     parents: SpanPath,
     pub(super) ms: f64,
+    /// Its number within the span that numbers it.
+    pub(super) number: u32,
 }
 
 impl Calls {
@@ -70,6 +74,7 @@ impl Calls {
             reporting: HashSet::new(),
             returning: HashSet::new(),
             silent: Vec::new(),
+            numbers: Numbers::default(),
             alone: 0,
         }
     }
@@ -85,7 +90,9 @@ impl Calls {
             Happening::Closed { took, is_alone } => {
                 let reports =
                     self.reports.take(&Closing { at, spans: &spans, target: target.as_deref(), took });
-                if let Some(call) = self.call(at, level, target, spans, took, &reports) {
+                self.numbers.close(&spans);
+                if let Some(mut call) = self.call(at, level, target, spans, took, &reports) {
+                    call.number = self.number(&call);
                     self.alone += u64::from(is_alone && call.lacks_fields());
                     self.end(call, &reports, each);
                 }
@@ -172,7 +179,19 @@ impl Calls {
             span,
             parents: spans,
             ms: (took.as_secs_f64() * 1e6).round() / 1e3,
+            number: 0,
         })
+    }
+
+    /// The number of the call within the nearest span around it that numbers such calls.
+    fn number(&mut self, call: &Call) -> u32 {
+        let Some((within, _)) = &call.rule.number_within else { return 0 };
+        let is_within = |span: &Span| {
+            let rule = self.rule_of(span, None, None);
+            rule.and_then(|rule| event_type(rule, span)).as_deref() == Some(&**within)
+        };
+        let depth = call.parents.iter().rposition(is_within);
+        depth.map_or(0, |depth| self.numbers.next(&call.parents[..=depth], &call.event_type))
     }
 
     fn end(&mut self, call: Call, reports: &[CallReport], each: &mut dyn FnMut(&ReadRow)) {

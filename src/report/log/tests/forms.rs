@@ -142,6 +142,15 @@ fn times_have_their_zone_or_count_as_utc() {
     }
     let docker = json!({"log": close, "stream": "stdout", "time": ten}).to_string();
     assert_eq!(times_of(&docker).0, [Some(ten.to_owned())], "the time of the runtime around the line");
+    let job = |before: &str| {
+        let log = format!("{before}[auto-assign][job] attempt.success {{\"attempt\":1}}\n");
+        [json!({"log": log, "stream": "stdout", "time": ten}).to_string(), format!("{ten} stdout F {log}")]
+    };
+    for (before, utc) in [("", ten), ("2026-11-20T09:00:00.5Z ", nine)] {
+        for log in job(before) {
+            assert_eq!(times_of(&log).0, [Some(utc.to_owned()), Some(utc.to_owned())], "{log}");
+        }
+    }
     let (_, unread) = times_of(&format!("2026-11-20 10:00:00 {close}\n2026-11-20 10:00:01 {close}"));
     assert_eq!(unread.to_string(), "times without a zone count as UTC");
 }
@@ -230,6 +239,16 @@ fn a_function_of_another_module_is_not_judged_by_its_namesake() {
     rows.sort();
     let expected = table(&json!([["load", "cancelled"], ["load", "ok"], ["load", "unknown"]]));
     assert_eq!((rows, unread), (expected, 0));
+}
+
+#[test]
+fn calls_that_return_before_the_first_of_them_closes_have_all_returned() {
+    let line = |text: &str| format!("2026-11-20T10:00:00.5Z  INFO pay: app: {text}\n");
+    let close = "close time.busy=1ms time.idle=1ms";
+    let log = ["return=7", "return=8", close, close, close].map(line).concat();
+    let (mut rows, unread) = rows_of(log.as_bytes(), &["outcome"]);
+    rows.sort();
+    assert_eq!((rows, unread), (table(&json!([["pay", "cancelled"], ["pay", "ok"], ["pay", "ok"]])), 0));
 }
 
 /// As the default `TraceLayer` of tower-http writes it. The built-in rule takes the status from the event.

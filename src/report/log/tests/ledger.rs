@@ -37,7 +37,7 @@ fn assert_same(rules: &str, forms: &[&str], level: LevelFilter, work: fn()) {
     }
 }
 
-/// The rows of the ledger and those of the log, and what stderr says of the log.
+/// The rows of the ledger and those of the log, and what could not be read.
 fn both(
     rules: &str,
     form: &str,

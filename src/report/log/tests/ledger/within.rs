@@ -95,7 +95,7 @@ fn spans_with_a_rule_lend_their_fields_and_constants() {
         );
         job.in_scope(|| {
             let pay = info_span!(target: "shop", "pay", success = true);
-            pay.in_scope(|| info!("paying"));
+            pay.in_scope(|| info!(target: "shop", "paying"));
         });
     };
     assert_same(rules, &TEXT_AND_JSON, LevelFilter::INFO, work);
@@ -185,7 +185,7 @@ fn a_call_that_closes_in_its_place_stays_with_its_job() {
             .map(|trigger| info_span!(target: "shop", "auto_assign.job", trigger, result = "done"));
         let quote = || info_span!(target: "shop", "auto_assign.quote", success = true);
         let (first, second) = (one.in_scope(quote), two.in_scope(quote));
-        second.in_scope(|| info!("searching"));
+        second.in_scope(|| info!(target: "shop", "searching"));
         one.in_scope(|| drop(first));
         two.in_scope(|| drop(second));
     };
@@ -209,4 +209,33 @@ fn a_function_that_calls_itself_has_the_errors_of_its_own() {
         }
     }
     assert_same("[[rule]]\nspan = 'visit'", &ALL_FORMS, LevelFilter::INFO, || _ = visit(2));
+}
+
+#[test]
+fn calls_are_numbered_within_the_spans_that_number_them() {
+    fn job(id: u32) -> Span {
+        info_span!(target: "shop", "job", id, success = true)
+    }
+    fn call(own: Option<u32>) {
+        info_span!(target: "shop", "call", number = own, success = true).in_scope(|| {});
+    }
+    let rules = "
+        [[rule]]
+        span = 'job'
+        event_type = 'shop.job'
+        [[rule]]
+        span = 'call'
+        number_within = { 'shop.job' = 'number' }";
+    let work = || {
+        call(None);
+        for id in [1, 2, 1] {
+            let (one, other) = (job(id), job(3));
+            for _ in 0..2 {
+                one.in_scope(|| info_span!(target: "shop", "batch").in_scope(|| call(None)));
+                other.in_scope(|| call(None));
+            }
+            one.in_scope(|| call(Some(7)));
+        }
+    };
+    assert_same(rules, &TEXT_AND_JSON, LevelFilter::INFO, work);
 }
