@@ -71,12 +71,8 @@ impl Row {
             }
             span_context(&mut context, head, row, &judgement, &given);
             collected(&mut context, values.tallies, row);
-            severity(
-                head,
-                values,
-                row,
-                natural_of_call(&row.rule.severity, judgement.outcome, judgement.success),
-            )
+            let natural = natural_of_call(&row.rule.severity, judgement.outcome, judgement.success);
+            severity(head, values, row, natural)
         } else {
             severity(head, values, row, natural_of_level(*head.plan.meta.level()))
         };

@@ -184,6 +184,11 @@ fn success(rule: &RuleSpec, span: &Span, placed: &Placed, reports: &[CallReport]
 
 /// A log of text does not tell a number from its text.
 fn equals(value: &Value, wanted: &Value) -> bool {
+    let text = match value {
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
     recorded(value).is_some_and(|value| value.equals(wanted))
-        || !value.is_string() && wanted.as_str().is_some_and(|wanted| value.to_string() == wanted)
+        || text.is_some() && text.as_deref() == wanted.as_str()
 }

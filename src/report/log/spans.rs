@@ -308,8 +308,7 @@ impl Calls {
         whole.push(call.span.clone());
         let mut within = Vec::new();
         self.ended.retain(|ended| {
-            let is_wanted = call.rule.collect.iter().any(|collect| collect.of == ended.event_type);
-            let is_within = is_wanted && has_same_ids(&ended.within, &whole);
+            let is_within = has_same_ids(&ended.within, &whole);
             if is_within {
                 within.push((ended.event_type.clone(), ended.ms));
             }

@@ -67,7 +67,8 @@ fn a_call_that_was_dropped_did_not_succeed_whatever_it_recorded() {
     }
     let work = || {
         for wait in [false, true] {
-            let _ = pin!(pay(1, wait)).poll(&mut Context::from_waker(Waker::noop()));
+            let polled = pin!(pay(1, wait)).poll(&mut Context::from_waker(Waker::noop()));
+            assert_eq!(polled.is_pending(), wait);
         }
     };
     assert_same(PAY, &ALL_FORMS, LevelFilter::INFO, work);
