@@ -25,6 +25,11 @@ pub(super) enum LogLine {
 }
 
 impl LogLine {
+    /// Whether a span closes.
+    pub(super) fn closes(&self) -> bool {
+        matches!(self, Self::InSpan(SpanLine { what: Happening::Closed { .. }, .. }))
+    }
+
     /// A log without times may have those of the runtime around it.
     fn complete_time(&mut self, outer: impl FnOnce() -> Option<Timestamp>) {
         match self {

@@ -138,7 +138,7 @@ impl Logs {
         each: &mut dyn FnMut(&ReadRow),
     ) {
         let read = line::read(text, dialect);
-        self.has_judged |= matches!(read, Ok((LogLine::Closed { .. }, _)));
+        self.has_judged |= read.as_ref().is_ok_and(|(line, _)| line.closes());
         match read {
             Ok((LogLine::Rows(rows), _)) => rows.into_iter().for_each(|row| self.pass(row, each)),
             // JSON alone leaves open which spans are around one that closes.

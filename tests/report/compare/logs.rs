@@ -183,15 +183,16 @@ fn the_recorder_has_judged_rows_that_were_exported() {
 fn log_of_errors(first_day: u64, fails: impl Fn(u64) -> bool) -> String {
     let line = |i: u64| {
         let time = format!("2026-11-{:02}T10:{:02}:00Z", first_day + i / 50, i % 50);
-        let span = format!(
-            "\"target\":\"app\",\"span\":{{\"name\":\"order\",\"id\":{i}}},\"spans\":[{{\"name\":\"order\",\"id\":{i}}}]"
-        );
+        let own = format!("{{\"name\":\"order\",\"id\":{i}}}");
+        // A span that closes is not among those that its thread is in.
+        let [within, closes] =
+            [&*own, ""].map(|spans| format!("\"target\":\"app\",\"span\":{own},\"spans\":[{spans}]"));
         let error = format!(
-            "{{\"timestamp\":\"{time}\",\"level\":\"ERROR\",\"fields\":{{\"error\":\"boom\"}},{span}}}\n"
+            "{{\"timestamp\":\"{time}\",\"level\":\"ERROR\",\"fields\":{{\"error\":\"boom\"}},{within}}}\n"
         );
         let close = format!(
             "{{\"timestamp\":\"{time}\",\"level\":\"INFO\",\"fields\":{{\"message\":\"close\",\"time.busy\":\"{}ms\",\
-             \"time.idle\":\"1ms\"}},{span}}}\n",
+             \"time.idle\":\"1ms\"}},{closes}}}\n",
             5 + i % 7
         );
         if fails(i) { error + &close } else { close }
