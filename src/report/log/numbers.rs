@@ -24,7 +24,9 @@ impl Numbers {
             self.open.len() - 1
         });
         let (open, numbers) = &mut self.open[place];
-        *open = within.to_vec();
+        if open != within {
+            *open = within.to_vec();
+        }
         match numbers.iter_mut().find(|(of, _)| of == event_type) {
             Some((_, next)) => {
                 *next += 1;

@@ -11,7 +11,7 @@ use super::pairs::places;
 /// The most calls that are remembered for an end that never comes.
 pub(super) const MOST_PENDING: usize = 10_000;
 
-/// The most events with the same fields that are kept for spans like the one that has taken one of them.
+/// The most reports that a span leaves for others with the same name and fields.
 const MOST_ALIKE: usize = 100;
 
 #[derive(Debug, PartialEq)]
@@ -112,28 +112,26 @@ impl Reports {
 
     /// The reports of the closing span, in the order of the log. It may have had fewer fields when it made them.
     ///
-    /// It returns once, and of its events with the same fields the last counts. The others may be of spans that are still
+    /// It returns once, and of its events with the same fields the first counts. The others may be of spans that are still
     /// open, with the same name and fields.
     pub(super) fn take(&mut self, closing: &Closing<'_>) -> Vec<CallReport> {
-        let mut own = Vec::new();
-        let mut alike = Vec::<(Vec<String>, usize)>::new();
-        for number in self.candidates(closing).into_iter().rev() {
+        let (mut own, mut taken, mut left) = (Vec::new(), Vec::new(), Vec::new());
+        for number in self.candidates(closing) {
             let Some((_, report)) = self.pending.get(&number) else { continue };
             let Some(text) = report.text_of(closing) else { continue };
             if let Some(names) = report.what.names() {
-                if let Some((_, count)) = alike.iter_mut().find(|(others, _)| *others == names) {
-                    *count += 1;
-                    if *count > MOST_ALIKE {
-                        self.remove(number);
-                    }
+                if report.is_before(closing) || taken.contains(&names) {
+                    left.push(number);
                     continue;
                 }
-                alike.push((names, 0));
+                taken.push(names);
             }
             own.extend(report.read(text));
             self.remove(number);
         }
-        own.reverse();
+        for number in left.iter().rev().skip(MOST_ALIKE) {
+            self.remove(*number);
+        }
         let has_returned = own.iter().any(|(report, _)| matches!(report, CallReport::Returned(_)));
         own.retain(|(_, is_doubtful)| !(*is_doubtful && has_returned));
         self.doubtful += own.iter().filter(|(_, is_doubtful)| *is_doubtful).count() as u64;
@@ -164,7 +162,7 @@ impl PendingReport {
                 let is_own = line.as_ref().is_none_or(|line| {
                     agrees(line, now) && (now.is_empty() || line.keys().any(|key| now.contains_key(key)))
                 });
-                (is_own && !self.is_before(closing)).then_some("")
+                is_own.then_some("")
             }
             ReportKind::Failed(text) | ReportKind::Returned(text) => text.without(now),
         }

@@ -29,22 +29,32 @@ fn requests_that_are_open_at_once_have_their_own_status() {
 }
 
 #[test]
-fn the_last_of_several_events_counts_and_none_is_left_for_the_next_call() {
-    let rules = "
-        [[rule]]
-        span = 'import'
-        take = { target = 'shop::progress', fields = ['done'] }";
-    let work = || {
-        for count in [5, 0] {
-            let import = info_span!(target: "shop", "import");
-            for done in 0..count {
-                import.in_scope(|| info!(target: "shop::progress", done, "progress"));
-            }
-            // The times of a log have three digits.
-            std::thread::sleep(Duration::from_millis(10));
-        }
+fn requests_that_overlap_take_the_first_event_of_their_time() {
+    let line = |at: u32, event: &str| {
+        format!(
+            "2026-11-20T10:00:00.{at:03}5Z  INFO request{{method=GET uri=/health}}: tower_http::trace::{event}\n"
+        )
     };
-    assert_same(rules, &["full", "compact", "json"], LevelFilter::INFO, work);
+    let respond = |at, status| line(at, &format!("on_response: finished latency=1 ms status={status}"));
+    let close = |at| line(at, "make_span: close time.busy=10ms time.idle=10ms");
+    let log = [
+        [respond(10, 201), respond(20, 202), close(21)].concat(),
+        [respond(30, 203), close(31), close(41)].concat(),
+        // A client has hung up after 100 ms, and left an event to nobody.
+        [respond(90, 204), respond(91, 205), close(92), close(200)].concat(),
+    ];
+    let (rows, unread) = rows_of(log.concat().as_bytes(), &["status", "outcome"]);
+    let row = |status: Option<&str>, outcome: &str| {
+        [Some("http.request"), status, Some(outcome)].map(|text| text.map(str::to_owned)).to_vec()
+    };
+    let expected = [
+        row(Some("201"), "ok"),
+        row(Some("202"), "ok"),
+        row(Some("203"), "ok"),
+        row(Some("204"), "ok"),
+        row(None, "cancelled"),
+    ];
+    assert_eq!((rows, unread), (expected.to_vec(), 0));
 }
 
 #[test]
