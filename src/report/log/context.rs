@@ -64,13 +64,11 @@ impl Placed {
         }
     }
 
-    /// The context of the call, without what it collects; `lent` has what it inherits.
-    pub(super) fn context(mut self, call: &Call, lent: Vec<(String, Value)>, end: &CallEnd) -> FieldMap {
+    /// The context of the call, without what it collects; `inherited` has what it inherits.
+    pub(super) fn context(mut self, call: &Call, inherited: Vec<(String, Value)>, end: &CallEnd) -> FieldMap {
         let Call { rule, span, .. } = call;
-        for (name, value) in lent {
-            if let Some(value) = redacted(&value, rule.redacts(&name)) {
-                self.put(rule, span, &name, value);
-            }
+        for (name, value) in inherited {
+            self.put(rule, span, &name, value);
         }
         for (key, value) in &rule.set {
             self.context.entry(key).or_insert_with(|| value.clone());

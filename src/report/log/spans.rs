@@ -240,7 +240,7 @@ impl Calls {
 
     fn row(&mut self, mut call: Call, end: &CallEnd) -> ReadRow {
         let placed = std::mem::take(&mut call.placed);
-        let mut context = placed.context(&call, self.lent_to(&call), end);
+        let mut context = placed.context(&call, self.inherited_by(&call), end);
         self.collect(&call, &mut context);
         for key in &call.rule.or_null {
             context.entry(key).or_insert(Value::Null);
@@ -260,10 +260,10 @@ impl Calls {
     }
 
     /// The fields that the call inherits from the spans around it, each from the nearest that has it.
-    fn lent_to(&self, call: &Call) -> Vec<(String, Value)> {
+    fn inherited_by(&self, call: &Call) -> Vec<(String, Value)> {
         let has_own = |name: &&String| renamed(&call.rule, &call.span, name).is_some();
         let mut missing: Vec<_> = call.rule.inherit.iter().filter(|name| !has_own(name)).collect();
-        let mut lent = Vec::new();
+        let mut inherited = Vec::new();
         for span in call.parents.iter().rev() {
             if missing.is_empty() {
                 break;
@@ -274,18 +274,22 @@ impl Calls {
             }
             missing.retain(|name| {
                 let constant = || rule?.set.iter().find(|(key, _)| key == *name).map(|(_, value)| value);
+                // A value that both rules hash is hashed once.
+                let own = call.rule.redacts(name);
                 let value = match renamed(rule.unwrap_or(&self.unruled), span, name) {
-                    Some((field, value)) => redacted(value, rule.and_then(|rule| rule.redacts(field))),
+                    Some((field, value)) => {
+                        redacted(value, own.max(rule.and_then(|rule| rule.redacts(field))))
+                    }
                     None => match constant() {
-                        Some(value) => Some(value.clone()),
+                        Some(value) => redacted(value, own),
                         None => return true,
                     },
                 };
-                lent.extend(value.map(|value| ((*name).clone(), value)));
+                inherited.extend(value.map(|value| ((*name).clone(), value)));
                 false
             });
         }
-        lent
+        inherited
     }
 
     /// The first rule that names the span. Of a span around a call, target and level are not known.

@@ -85,7 +85,7 @@ fn a_failure_without_a_status_is_unclear() {
 }
 
 #[test]
-fn spans_with_a_rule_lend_their_fields_and_constants() {
+fn fields_and_constants_of_spans_with_a_rule_are_inherited() {
     let rules = "
         [[rule]]
         span = 'job'
@@ -96,7 +96,8 @@ fn spans_with_a_rule_lend_their_fields_and_constants() {
         [[rule]]
         span = 'pay'
         inherit = ['flow', 'trigger', 'job_kind', 'id', 'shop', 'user']
-        inherit_from = ['batch']";
+        inherit_from = ['batch']
+        redact = { user = 'hash' }";
     let work = || {
         let around = info_span!(target: "shop", "batch", id = 4, flow = "batch");
         let other = around.in_scope(|| info_span!(target: "shop", "other", id = 5));
