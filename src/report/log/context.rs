@@ -1,7 +1,8 @@
 //! The columns and the context of the row that a call would have had.
 
-use serde_json::{Value, json};
 use std::time::Duration;
+
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::judge::{CallEnd, name, recorded};
@@ -16,12 +17,12 @@ use crate::rules::plan::Destination;
 use crate::rules::reason::NO_CODE;
 use crate::severity::Severity;
 
-/// The fields of a span, where its rule puts them. Those of a span that is read several times have no order.
+/// The fields of a span, where its rule puts them.
 #[derive(Default)]
 pub(super) struct Placed {
     context: FieldMap,
     pub(super) success: Option<Value>,
-    pub(super) reason: Option<Value>,
+    reason: Option<Value>,
     pub(super) result: Option<Value>,
     /// The field `error`, and the key that it has if the row has the text of an error.
     error: Option<(String, Value)>,
@@ -140,7 +141,7 @@ fn word(value: &Value) -> String {
 }
 
 /// Milliseconds with three decimals.
-pub(super) fn millis(time: Duration) -> Value {
+fn millis(time: Duration) -> Value {
     json!(((time.as_nanos() + 500) / 1000) as f64 / 1000.0)
 }
 
