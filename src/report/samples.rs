@@ -29,6 +29,12 @@ impl Counts {
         self.packed.into_pairs()
     }
 
+    /// How many numbers differ.
+    fn distinct(&mut self) -> usize {
+        self.merge();
+        self.packed.pairs().count()
+    }
+
     fn extend(&mut self, other: &Self) {
         self.fresh.extend_from_slice(&other.fresh);
         self.merge_many();
@@ -121,7 +127,9 @@ impl Samples {
         self.others.extend(&other.others);
     }
 
-    pub(super) fn into_sorted(self) -> Sorted {
+    pub(super) fn into_sorted(mut self) -> Sorted {
+        // A vector that grows needs up to three times the memory.
+        let most = self.thousandths.distinct() + self.others.distinct();
         let one = self.thousandths.into_pairs().map(|(number, count)| (of_thousandths(number), count));
         let other = self.others.into_pairs().map(|(bits, count)| (value(bits), count));
         let (mut one, mut other) = (one.peekable(), other.peekable());
@@ -136,7 +144,9 @@ impl Samples {
             end += count;
             Some((value, end))
         });
-        Sorted(steps.collect())
+        let mut sorted = Vec::with_capacity(most);
+        sorted.extend(steps);
+        Sorted(sorted)
     }
 
     pub(super) fn spread(self) -> Spread {

@@ -165,7 +165,7 @@ pub(super) fn thread_name(line: &str) -> Option<Option<&str>> {
     Some((!word.contains(['{', ':', '=', '"'])).then_some(word))
 }
 
-/// Without the name of the thread and its id. A name with a space cannot be told from a message.
+/// Without the name of the thread and its id. A name with a space looks like a message.
 fn without_thread(rest: &str, is_named: bool) -> &str {
     let rest = match rest.split_once(' ') {
         Some((word, after))

@@ -94,35 +94,35 @@ impl CallEnd {
     }
 }
 
-/// What a call has told about its end.
-pub(super) struct Told {
+/// What is known about the end of a call from its span and its reports.
+pub(super) struct EndReport {
     /// What its function returned: nothing more about a value, or the text of the error.
     verdict: Option<Result<(), String>>,
-    success: ToldSuccess,
+    success: SuccessReport,
     /// Whether `ret` reported a value.
     pub(super) has_returned: bool,
 }
 
 /// The success that a call has recorded.
 #[derive(Clone, Copy, PartialEq)]
-enum ToldSuccess {
+enum SuccessReport {
     Known(bool),
     /// Something else about the end.
     Unclear,
     Nothing,
 }
 
-impl Told {
+impl EndReport {
     pub(super) fn of(rule: &RuleSpec, span: &Span, placed: &Placed, reports: &[CallReport]) -> Self {
         let verdict = reports.iter().rev().find_map(|report| match report {
             CallReport::Failed(error) => Some(Err(error.clone())),
             // `ret` alone prints the whole `Result`.
             CallReport::Returned(text) if text.starts_with("Err(") => Some(Err(text.clone())),
             CallReport::Returned(_) => Some(Ok(())),
-            CallReport::Told(_) => None,
+            CallReport::Event(_) => None,
         });
         let success = match success(rule, span, placed, reports) {
-            ToldSuccess::Nothing if placed.result.is_some() => ToldSuccess::Known(true),
+            SuccessReport::Nothing if placed.result.is_some() => SuccessReport::Known(true),
             success => success,
         };
         let has_returned = reports.iter().any(|report| matches!(report, CallReport::Returned(_)));
@@ -131,7 +131,7 @@ impl Told {
 
     /// Whether other calls of the same function that tell nothing were cancelled.
     pub(super) fn is_report(&self) -> bool {
-        self.has_returned || self.success != ToldSuccess::Nothing
+        self.has_returned || self.success != SuccessReport::Nothing
     }
 
     /// Decides as the ledger does; `None` if only another call of that function can tell. A log does not tell a panic from a
@@ -140,11 +140,11 @@ impl Told {
         Some(match (self.verdict, self.success) {
             (Some(Err(error)), _) => CallEnd::failed(error),
             // The function reports its return value, so the call never returned.
-            (None, ToldSuccess::Known(_)) if returns => CallEnd::CANCELLED,
-            (_, ToldSuccess::Known(success)) => CallEnd::returned(success),
-            (Some(Ok(())), ToldSuccess::Nothing) => CallEnd::returned(true),
-            (_, ToldSuccess::Unclear) => CallEnd::UNKNOWN,
-            (None, ToldSuccess::Nothing) => match rule.silent {
+            (None, SuccessReport::Known(_)) if returns => CallEnd::CANCELLED,
+            (_, SuccessReport::Known(success)) => CallEnd::returned(success),
+            (Some(Ok(())), SuccessReport::Nothing) => CallEnd::returned(true),
+            (_, SuccessReport::Unclear) => CallEnd::UNKNOWN,
+            (None, SuccessReport::Nothing) => match rule.silent {
                 Some(Silent::Ok) => CallEnd::returned(true),
                 Some(Silent::Cancelled) => CallEnd::CANCELLED,
                 Some(Silent::Unknown) => CallEnd::UNKNOWN,
@@ -155,13 +155,13 @@ impl Told {
     }
 }
 
-fn success(rule: &RuleSpec, span: &Span, placed: &Placed, reports: &[CallReport]) -> ToldSuccess {
+fn success(rule: &RuleSpec, span: &Span, placed: &Placed, reports: &[CallReport]) -> SuccessReport {
     if let SuccessTest::ReturnMatches(text) = &rule.success.test {
         let mut returned = reports.iter().rev().filter_map(|report| match report {
             CallReport::Returned(value) => Some(value.contains(text.as_str())),
-            CallReport::Failed(_) | CallReport::Told(_) => None,
+            CallReport::Failed(_) | CallReport::Event(_) => None,
         });
-        return returned.next().map_or(ToldSuccess::Nothing, ToldSuccess::Known);
+        return returned.next().map_or(SuccessReport::Nothing, SuccessReport::Known);
     }
     let is_compared = rule.success.is_compared();
     let value = if is_compared { span.fields.get(&rule.success.field) } else { placed.success.as_ref() };
@@ -169,7 +169,7 @@ fn success(rule: &RuleSpec, span: &Span, placed: &Placed, reports: &[CallReport]
         // An event has given another of the taken fields, so the call was not just dropped.
         let is_taken = is_compared && rule.taken().any(|name| *name == rule.success.field);
         let has_taken = is_taken && rule.taken().any(|name| span.fields.contains_key(name));
-        return if has_taken { ToldSuccess::Unclear } else { ToldSuccess::Nothing };
+        return if has_taken { SuccessReport::Unclear } else { SuccessReport::Nothing };
     };
     let known = match &rule.success.test {
         SuccessTest::Within(range) => {
@@ -179,7 +179,7 @@ fn success(rule: &RuleSpec, span: &Span, placed: &Placed, reports: &[CallReport]
         SuccessTest::Equals(wanted) => Some(equals(value, wanted)),
         SuccessTest::Bool | SuccessTest::ReturnMatches(_) => recorded(value).and_then(Recorded::truth),
     };
-    known.map_or(ToldSuccess::Unclear, ToldSuccess::Known)
+    known.map_or(SuccessReport::Unclear, SuccessReport::Known)
 }
 
 /// A log of text does not tell a number from its text.

@@ -19,13 +19,13 @@ pub(super) enum CallReport {
     Failed(String),
     Returned(String),
     /// The fields of an event.
-    Told(FieldMap),
+    Event(FieldMap),
 }
 
 impl CallReport {
     pub(super) fn fields(&self) -> Option<&FieldMap> {
         match self {
-            Self::Told(fields) => Some(fields),
+            Self::Event(fields) => Some(fields),
             Self::Failed(_) | Self::Returned(_) => None,
         }
     }
@@ -52,7 +52,7 @@ pub(super) struct PendingReport {
 pub(super) enum ReportKind {
     Failed(EventText),
     Returned(EventText),
-    Told {
+    Event {
         fields: FieldMap,
         /// In the compact form: all fields of the line, among them those of the spans.
         line: Option<FieldMap>,
@@ -143,7 +143,7 @@ impl ReportKind {
     /// The names of its fields, if a call has one report of them.
     fn names(&self) -> Option<Vec<String>> {
         match self {
-            Self::Told { fields, .. } => Some(fields.keys().cloned().collect()),
+            Self::Event { fields, .. } => Some(fields.keys().cloned().collect()),
             Self::Returned(_) => Some(vec!["return".to_owned()]),
             Self::Failed(_) => None,
         }
@@ -158,7 +158,7 @@ impl PendingReport {
         }
         let now = &closing.spans.last()?.fields;
         match &self.what {
-            ReportKind::Told { line, .. } => {
+            ReportKind::Event { line, .. } => {
                 let is_own = line.as_ref().is_none_or(|line| {
                     agrees(line, now) && (now.is_empty() || line.keys().any(|key| now.contains_key(key)))
                 });
@@ -181,7 +181,7 @@ impl PendingReport {
     fn read(&self, text: &str) -> Option<(CallReport, bool)> {
         let text = text.to_owned();
         match &self.what {
-            ReportKind::Told { fields, .. } => Some((CallReport::Told(fields.clone()), false)),
+            ReportKind::Event { fields, .. } => Some((CallReport::Event(fields.clone()), false)),
             ReportKind::Returned(_) => Some((CallReport::Returned(text), false)),
             ReportKind::Failed(EventText::Exact(_)) => Some((CallReport::Failed(text), false)),
             ReportKind::Failed(EventText::Loose { is_error, .. }) => {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tracing::Level;
 
 use super::context::{Placed, column, redacted, severity, source};
-use super::judge::{CallEnd, Told, event_type, is_below, taken, takes_from};
+use super::judge::{CallEnd, EndReport, event_type, is_below, taken, takes_from};
 use super::line::{EventFields, FieldMap, Happening, LogLine, Span, SpanLine, SpanPath, has_same_ids};
 use super::numbers::Numbers;
 use super::reports::{CallReport, Closing, MOST_PENDING, PendingReport, ReportKind, Reports};
@@ -117,7 +117,7 @@ impl Calls {
         while let Some(span) = spans.last() {
             let taken = taken(self.takes(span, target), target, &fields);
             if !taken.is_empty() {
-                let what = ReportKind::Told { fields: taken, line: is_compact.then_some(fields) };
+                let what = ReportKind::Event { fields: taken, line: is_compact.then_some(fields) };
                 return self.reports.add(PendingReport { at, spans, target: None, what });
             }
             spans.pop();
@@ -167,9 +167,9 @@ impl Calls {
     ) -> Option<Call> {
         let mut span = spans.pop()?;
         let rule = self.rule_of(&span, target.as_deref(), level).unwrap_or(&self.unruled).clone();
-        let told = reports.iter().filter_map(CallReport::fields).flatten();
-        let told = told.filter(|(name, _)| rule.taken().any(|taken| taken == *name));
-        span.fields.extend(told.map(|(name, value)| (name.clone(), value.clone())));
+        let fields = reports.iter().filter_map(CallReport::fields).flatten();
+        let fields = fields.filter(|(name, _)| rule.taken().any(|taken| taken == *name));
+        span.fields.extend(fields.map(|(name, value)| (name.clone(), value.clone())));
         Some(Call {
             at,
             target,
@@ -197,14 +197,14 @@ impl Calls {
     fn end(&mut self, call: Call, reports: &[CallReport], each: &mut dyn FnMut(&ReadRow)) {
         self.note_end(&call);
         let name = call.name();
-        let told = Told::of(&call.rule, &call.span, &call.placed, reports);
-        if told.is_report() {
+        let report = EndReport::of(&call.rule, &call.span, &call.placed, reports);
+        if report.is_report() {
             self.reporting.insert(name.clone());
         }
-        if told.has_returned {
+        if report.has_returned {
             self.returning.insert(name.clone());
         }
-        let end = told.end(&call.rule, self.returning.contains(&name), self.reporting.contains(&name));
+        let end = report.end(&call.rule, self.returning.contains(&name), self.reporting.contains(&name));
         match end {
             Some(end) => each(&self.row(call, &end)),
             None if call.rule.collect.is_empty() && self.silent.len() < MOST_PENDING => {
