@@ -123,6 +123,11 @@ impl Check {
         }
         let attempts = |report: &Report| format!("{:?}", report.attempts);
         compare("attempts".to_owned(), attempts(rows), attempts(log));
+        let of_jobs = |report: &Report| {
+            let jobs = report.jobs.iter().map(|job| (&job.event_type, job.jobs, &job.attempts));
+            format!("{:?}", jobs.collect::<Vec<_>>())
+        };
+        compare("attempts of jobs".to_owned(), of_jobs(rows), of_jobs(log));
         self
     }
 

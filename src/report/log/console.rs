@@ -33,21 +33,22 @@ fn meanings(stage: &str, details: &FieldMap) -> Vec<(&'static str, FieldMap)> {
     let call = |success: bool, outcome: &str| {
         ("auto_assign.quote", json!({ "flow": "job", "success": success, "outcome": outcome }))
     };
-    // Else the time of the last call would count as the time of the summary.
-    let job = |result: &str, attempts: Option<u64>| {
-        ("auto_assign.summary", json!({ "result": result, "attemptsUsed": attempts, "durationMs": null }))
+    // Else the time of a call would count as that of the job.
+    let job = |result: &str, attempts: Option<u64>, ms: Option<&Value>| {
+        ("auto_assign.summary", json!({ "result": result, "attemptsUsed": attempts, "durationMs": ms }))
     };
     let meanings = match stage {
         "attempt.success" => {
-            vec![
-                call(true, "ok"),
-                job("succeeded", number("attempt").map(|attempt| attempt.saturating_add(1))),
-            ]
+            let attempts = number("attempt").map(|attempt| attempt.saturating_add(1));
+            // The time is that of the job.
+            let mut quote = call(true, "ok");
+            quote.1["durationMs"] = Value::Null;
+            vec![quote, job("succeeded", attempts, details.get("durationMs"))]
         }
         "attempt.no_hold" => vec![call(false, "ok")],
         "attempt.error" => vec![call(false, "error")],
-        "attempt.cutoff_skipped" => vec![job("cutoff", number("attempt"))],
-        "exhausted" => vec![job("exhausted", number("attempts"))],
+        "attempt.cutoff_skipped" => vec![job("cutoff", number("attempt"), None)],
+        "exhausted" => vec![job("exhausted", number("attempts"), None)],
         _ => Vec::new(),
     };
     let fields = |value| if let Value::Object(fields) = value { fields } else { FieldMap::new() };

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::dialect::Dialect;
-use super::line::{FieldMap, LogLine, Span, SpanPath, is_close, of_event};
+use super::line::{FieldMap, Happening, LogLine, Span, SpanLine, SpanPath, is_close, of_event};
 use super::row;
 
 pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<LogLine, &'static str> {
@@ -18,6 +18,8 @@ pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<LogLine, &'stati
     let at = object.get("timestamp").and_then(Value::as_str).and_then(|time| dialect.moment(time));
     let target = object.get("target").and_then(Value::as_str).map(str::to_owned);
     let level = object.get("level").and_then(Value::as_str).and_then(|level| level.parse().ok());
+    // `with_span_list(false)` leaves it out; else a span that closes has it, also if it is empty.
+    let has_list = object.contains_key("spans");
     let (own, mut spans) = spans(&mut object);
     // With `flatten_event` the fields stand beside the other keys.
     let fields = match object.remove("fields") {
@@ -30,7 +32,11 @@ pub(super) fn read(line: &str, dialect: &mut Dialect) -> Result<LogLine, &'stati
     } else {
         spans.extend(own.filter(|own| spans.last() != Some(own)));
     }
-    of_event(at, level, target, spans, fields)
+    let mut read = of_event(at, level, target, spans, fields)?;
+    if let LogLine::InSpan(SpanLine { what: Happening::Closed { is_alone, .. }, .. }) = &mut read {
+        *is_alone = !has_list;
+    }
+    Ok(read)
 }
 
 /// Each line of the `fmt` layer has at least one of these keys, also with options switched off.

@@ -122,20 +122,6 @@ pub(super) fn is_same(earlier: &[Span], later: &[Span]) -> bool {
         })
 }
 
-/// As [`is_same`], and also for spans that have recorded a field again: these must have ids, and the same.
-pub(super) fn has_same_ids(earlier: &[Span], later: &[Span]) -> bool {
-    let is_id = |key: &str| key == "id" || ["_id", ".id", "Id"].iter().any(|end| key.ends_with(end));
-    earlier.len() == later.len()
-        && earlier.iter().zip(later).all(|(earlier, later)| {
-            let mut ids = earlier.fields.iter().filter(|(key, _)| is_id(key)).peekable();
-            let has_ids = ids.peek().is_some();
-            earlier.name == later.name
-                && has_ids
-                && ids.all(|(key, value)| later.fields.get(key) == Some(value))
-                || is_same(std::slice::from_ref(earlier), std::slice::from_ref(later))
-        })
-}
-
 pub(super) const NO_NAME: &str = "a span closes, and its name is not found";
 
 /// Whether the event says that its span closes, and how long it was open.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::line::{Span, SpanPath, has_same_ids};
+use super::line::{Span, SpanPath, is_same};
 
 /// The most open spans whose calls are numbered.
 const MOST_OPEN: usize = 1000;
@@ -16,7 +16,7 @@ pub(super) struct Numbers {
 impl Numbers {
     /// The number of the next call of this event type within the last of these spans.
     pub(super) fn next(&mut self, within: &[Span], event_type: &str) -> u32 {
-        let place = self.open.iter().rposition(|(open, _)| has_same_ids(open, within)).unwrap_or_else(|| {
+        let place = self.open.iter().rposition(|(open, _)| is_same(open, within)).unwrap_or_else(|| {
             if self.open.len() == MOST_OPEN {
                 self.open.pop_front();
             }
@@ -41,6 +41,6 @@ impl Numbers {
 
     /// Forgets a span that closes: the next one may have the same fields.
     pub(super) fn close(&mut self, spans: &[Span]) {
-        self.open.retain(|(open, _)| !has_same_ids(open, spans));
+        self.open.retain(|(open, _)| !is_same(open, spans));
     }
 }

@@ -21,7 +21,9 @@ impl Parents {
             if let Happening::Closed { is_alone, .. } = &mut line.what {
                 // The list is true of the span that the thread is in.
                 self.note(&line.spans[..line.spans.len().saturating_sub(1)]);
-                (line.spans, *is_alone) = self.around(std::mem::take(&mut line.spans));
+                let (spans, lacks_parents) = self.around(std::mem::take(&mut line.spans));
+                line.spans = spans;
+                *is_alone |= lacks_parents;
             } else {
                 self.note(&line.spans);
             }

@@ -9,7 +9,7 @@ use tracing::Level;
 
 use super::context::{Placed, column, redacted, severity, source};
 use super::judge::{CallEnd, EndReport, event_type, is_below, taken, takes_from};
-use super::line::{EventFields, FieldMap, Happening, LogLine, Span, SpanLine, SpanPath, has_same_ids};
+use super::line::{EventFields, FieldMap, Happening, LogLine, Span, SpanLine, SpanPath, is_same};
 use super::numbers::Numbers;
 use super::reports::{CallReport, Closing, MOST_PENDING, PendingReport, ReportKind, Reports};
 use crate::rules::Rules;
@@ -312,7 +312,7 @@ impl Calls {
         whole.push(call.span.clone());
         let mut within = Vec::new();
         self.ended.retain(|ended| {
-            let is_within = has_same_ids(&ended.within, &whole);
+            let is_within = is_same(&ended.within, &whole);
             if is_within {
                 within.push((ended.event_type.clone(), ended.ms));
             }

@@ -175,6 +175,22 @@ fn a_call_that_is_dropped_elsewhere_inherits_from_the_spans_around_it() {
 }
 
 #[test]
+fn calls_of_json_without_the_list_of_spans_are_counted() {
+    let fmt = || tracing_subscriber::fmt().with_span_events(FmtSpan::CLOSE).json();
+    let calls = || {
+        let job = info_span!("auto_assign.job", trigger = "creation", booking_id = 7, restaurant_id = 1);
+        job.in_scope(|| {
+            info_span!("auto_assign.quote", success = true).in_scope(|| info!("searching"));
+            info_span!("auto_assign.quote", success = true).in_scope(|| {});
+        });
+    };
+    for (has_list, alone) in [(true, 0), (false, 2)] {
+        let log = log_of_work(|to| fmt().with_span_list(has_list).with_writer(to).finish(), calls);
+        assert_eq!(rows_and_unread(&log, &[]).1.rows_alone(), alone, "{}", String::from_utf8_lossy(&log));
+    }
+}
+
+#[test]
 fn a_packed_log_is_read_like_a_plain_one() {
     let log = log_of(|to| {
         tracing_subscriber::fmt().with_span_events(FmtSpan::CLOSE).json().with_writer(to).finish()
@@ -235,16 +251,17 @@ fn rows_and_stages_of_the_older_system_have_the_keys_of_today() {
         "attempt_index",
         "result",
         "attemptsUsed",
+        "totalDurationMs",
     ];
     let (rows, unread) = rows_of(log.as_bytes(), &keys);
     assert_eq!(
         rows,
         table(&json!([
-            ["auto_assign.quote", "12.5", "false", "r", "1", null, null],
-            ["auto_assign.quote", null, "false", "r", "0", null, null],
-            ["auto_assign.quote", "7", "true", null, "1", null, null],
-            ["auto_assign.summary", null, null, null, null, "succeeded", "2"],
-            ["auto_assign.summary", null, null, null, null, "exhausted", "4"],
+            ["auto_assign.quote", "12.5", "false", "r", "1", null, null, null],
+            ["auto_assign.quote", null, "false", "r", "0", null, null, null],
+            ["auto_assign.quote", null, "true", null, "1", null, null, null],
+            ["auto_assign.summary", null, null, null, null, "succeeded", "2", "7"],
+            ["auto_assign.summary", null, null, null, null, "exhausted", "4", null],
         ]))
     );
     assert_eq!(unread, 1);

@@ -172,23 +172,36 @@ fn a_call_within_a_call_of_its_kind_adds_no_time() {
 }
 
 #[test]
-fn a_job_that_records_a_field_again_collects_its_calls_or_they_are_counted() {
-    fn jobs(id: Option<u32>) {
-        let job = info_span!(target: "shop", "job", id, attempt = Empty);
+fn a_job_that_records_a_field_again_leaves_calls_that_are_counted() {
+    let work = || {
+        let job = info_span!(target: "shop", "job", id = 1, attempt = Empty);
         job.in_scope(|| {
             for attempt in 0..3 {
                 job.record("attempt", attempt);
                 info_span!(target: "shop", "call").in_scope(|| {});
             }
         });
-    }
-    assert_same(JOBS, &TEXT_AND_JSON, LevelFilter::INFO, || jobs(Some(1)));
+    };
     for form in TEXT_AND_JSON {
-        let (_, log, unread) = both(JOBS, form, LevelFilter::INFO, || jobs(None));
+        let (_, log, unread) = both(JOBS, form, LevelFilter::INFO, work);
         let job = log.iter().find(|row| row.0 == "job").expect("a job");
         assert_eq!((&job.4["calls"], unread.rows_uncollected()), (&json!("1"), 2), "{form}");
         assert!(unread.to_string().contains("2 calls count for no span that collects them"), "{unread}");
     }
+}
+
+#[test]
+fn calls_stay_with_their_job_where_another_has_the_same_id() {
+    let work = || {
+        let [one, two] =
+            ["a.csv", "b.csv"].map(|file| info_span!(target: "shop", "job", tenant_id = 1, file));
+        let call = || info_span!(target: "shop", "call").in_scope(|| {});
+        one.in_scope(call);
+        two.in_scope(|| [call(), call(), call()]);
+        drop(one);
+        drop(two);
+    };
+    assert_same(JOBS, &TEXT_AND_JSON, LevelFilter::INFO, work);
 }
 
 #[test]
