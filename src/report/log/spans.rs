@@ -13,7 +13,7 @@ use super::line::{EventFields, FieldMap, Happening, LogLine, Span, SpanLine, Spa
 use super::numbers::Numbers;
 use super::reports::{CallReport, Closing, MOST_PENDING, PendingReport, ReportKind, Reports};
 use crate::rules::Rules;
-use crate::rules::model::{Figure, Keys, MatchKind, RuleSpec, Take};
+use crate::rules::model::{Collect, Figure, Keys, MatchKind, RuleSpec, Take};
 use crate::store::read::ReadRow;
 
 /// Turns lines into rows.
@@ -57,6 +57,8 @@ pub(super) struct Call {
     pub(super) ms: f64,
     /// Its number within the span that numbers it.
     pub(super) number: u32,
+    /// The figures of the calls within it.
+    collected: FieldMap,
 }
 
 impl Calls {
@@ -180,6 +182,7 @@ impl Calls {
             parents: spans,
             ms: (took.as_secs_f64() * 1e6).round() / 1e3,
             number: 0,
+            collected: FieldMap::new(),
         })
     }
 
@@ -194,8 +197,9 @@ impl Calls {
         depth.map_or(0, |depth| self.numbers.next(&call.parents[..=depth], &call.event_type))
     }
 
-    fn end(&mut self, call: Call, reports: &[CallReport], each: &mut dyn FnMut(&ReadRow)) {
+    fn end(&mut self, mut call: Call, reports: &[CallReport], each: &mut dyn FnMut(&ReadRow)) {
         self.note_end(&call);
+        call.collected = self.collected(&call);
         let name = call.name();
         let report = EndReport::of(&call.rule, &call.span, &call.placed, reports);
         if report.is_report() {
@@ -207,9 +211,7 @@ impl Calls {
         let end = report.end(&call.rule, self.returning.contains(&name), self.reporting.contains(&name));
         match end {
             Some(end) => each(&self.row(call, &end)),
-            None if call.rule.collect.is_empty() && self.silent.len() < MOST_PENDING => {
-                self.silent.push(call)
-            }
+            None if self.silent.len() < MOST_PENDING => self.silent.push(call),
             None => each(&self.row(call, &CallEnd::UNKNOWN)),
         }
     }
@@ -241,7 +243,7 @@ impl Calls {
     fn row(&mut self, mut call: Call, end: &CallEnd) -> ReadRow {
         let placed = std::mem::take(&mut call.placed);
         let mut context = placed.context(&call, self.inherited_by(&call), end);
-        self.collect(&call, &mut context);
+        context.append(&mut call.collected);
         for key in &call.rule.or_null {
             context.entry(key).or_insert(Value::Null);
         }
@@ -304,9 +306,9 @@ impl Calls {
     }
 
     /// The calls within the span that it collects. A call knows the span as it was at that moment.
-    fn collect(&mut self, call: &Call, context: &mut FieldMap) {
+    fn collected(&mut self, call: &Call) -> FieldMap {
         if call.rule.collect.is_empty() {
-            return;
+            return FieldMap::new();
         }
         let mut whole = call.parents.clone();
         whole.push(call.span.clone());
@@ -318,14 +320,14 @@ impl Calls {
             }
             !is_within
         });
-        for collect in &call.rule.collect {
+        let figure = |collect: &Collect| {
             let of = within.iter().filter(|(event_type, _)| *event_type == collect.of);
-            let figure = match collect.figure {
+            match collect.figure {
                 Figure::Count => json!(of.count()),
                 Figure::Total => json!(of.map(|(_, ms)| ms).sum::<f64>()),
-            };
-            context.insert(collect.key.clone(), figure);
-        }
+            }
+        };
+        call.rule.collect.iter().map(|collect| (collect.key.clone(), figure(collect))).collect()
     }
 }
 

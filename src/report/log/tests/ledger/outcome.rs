@@ -149,3 +149,23 @@ fn a_rule_names_spans_of_its_level() {
         event_type = 'shop.detail'";
     assert_same(rules, &ALL_FORMS, LevelFilter::DEBUG, work);
 }
+
+#[test]
+fn a_job_that_was_dropped_before_the_first_with_a_result_is_cancelled_too() {
+    let work = || {
+        for (booking, result) in [(1, None), (2, Some("succeeded")), (3, None)] {
+            let job = info_span!(target: "shop", "auto_assign.job", booking, result = Empty);
+            job.in_scope(|| info_span!(target: "shop", "auto_assign.quote", success = true).in_scope(|| {}));
+            result.map(|result| job.record("result", result));
+        }
+    };
+    let rows = |rows: Vec<RowText>| {
+        let rows = rows.into_iter().filter(|row| row.0 == "auto_assign.summary");
+        let mut rows: Vec<_> =
+            rows.map(|row| ["booking", "result", "attemptsUsed"].map(|key| row.4[key].to_string())).collect();
+        rows.sort();
+        rows
+    };
+    let (ledger, log, _) = both("builtin = true", "json", LevelFilter::INFO, work);
+    assert_eq!(rows(log), rows(ledger));
+}
