@@ -58,7 +58,9 @@ fn watch_with_id(terminal: &Terminal, arguments: &str) -> PathBuf {
 }
 
 fn kill(signal: &str, id: &Path) {
-    let id = std::fs::read_to_string(id).expect("written");
+    let read = || std::fs::read_to_string(id).unwrap_or_default();
+    support::until("the process has written its id", || read().ends_with('\n'));
+    let id = read();
     let killed = Command::new("kill").args([&format!("-{signal}"), id.trim()]).status();
     assert!(killed.expect("kill runs").success());
 }

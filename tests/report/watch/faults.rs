@@ -99,9 +99,10 @@ async fn a_kill_leaves_no_session_and_no_statement_behind() {
     cluster
         .psql(&url, "CREATE VIEW slow AS SELECT * FROM observability_events WHERE pg_sleep(600) IS NOT NULL");
     for (table, state) in [("observability_events", "idle"), ("slow", "active")] {
+        let sessions = |condition: &str| cluster.psql(&url, &format!("{SESSIONS}{condition}"));
+        support::until("no other session is left", || sessions("") == "0");
         let terminal = Terminal::start(80, 24);
         let id = watch_with_id(&terminal, &format!("--table {table} --database-url {url}"));
-        let sessions = |condition: &str| cluster.psql(&url, &format!("{SESSIONS}{condition}"));
         support::until("it reads", || sessions(&format!(" AND state = '{state}' AND query <> ''")) == "1");
         kill("KILL", &id);
         support::until("the server has noticed", || sessions("") == "0");
