@@ -124,6 +124,14 @@ fn runs_of_an_experiment_are_blocks() {
 }
 
 #[test]
+fn a_run_without_rows_is_named() {
+    let runs = format!("{},2030-01-01..2030-01-02", days((1..7).step_by(2)));
+    let after = days((2..8).step_by(2));
+    let arguments = [&["--runs", &runs, &after], &CALLS[..]].concat();
+    assert_compared(&arguments, 2, "the run 2030-01-01..2030-01-02 has no rows");
+}
+
+#[test]
 fn runs_one_after_the_other_or_beside_days_are_refused() {
     let (before, after) = (days(1..7), days(11..17));
     for runs in [[&before, &after], [&after, &before]] {
@@ -144,6 +152,7 @@ fn a_part_of_a_date_is_no_day() {
     for (before, status) in [
         ("2026-11-01T22:00..2026-11-06T20:00", 2),
         ("2026-11-01T12:00..2026-11-06T12:00", 2),
+        ("2026-11-01..2026-11-06T06:00", 2),
         ("2026-11-01T12:00..2026-11-07T12:00", 0),
     ] {
         let arguments = [&[before, "2026-11-11..2026-11-19", "--gate", "p50<=+15%"], &CALLS[..]].concat();
@@ -159,7 +168,7 @@ fn a_short_baseline_says_how_to_save_it() {
     let saved = run(&[&["baseline", "save", file, "2026-11-01..2026-11-03"], &CALLS[..]].concat());
     assert!(saved.status.success(), "{saved:?}");
     let gate = [file, "2026-11-11..2026-11-13", "--gate", "p50<=+15%", "--accept-short-window"];
-    assert_compared(&gate, 2, "2 of 6 days before (save it with --accept-short-window");
+    assert_compared(&gate, 2, "2 of 6 days before (read both sides with --accept-short-window");
 }
 
 #[test]

@@ -46,6 +46,12 @@ impl ReportOptions {
         write(self.out.as_deref(), &self.render(&answer))?;
         if !answer.is_empty() {
             note_keys_of_no_row(self.keys_of_no_row(&answer));
+            for event in self.rows.rows.event.iter().filter(|event| answer.event(event).is_none()) {
+                complain(
+                    "note",
+                    &format!("no row has the event type {}: check its name", event.escape_debug()),
+                );
+            }
             return Ok(ExitCode::SUCCESS);
         }
         complain("note", &format!("no row is selected; {}", self.hint().await?));

@@ -23,7 +23,7 @@ pub(super) struct Collected<'a> {
     period: Option<(Timestamp, Timestamp)>,
     /// The dates with rows, as days since 1970.
     dates: BTreeSet<i64>,
-    mix_keys: &'a [String],
+    pub(super) mix_keys: &'a [String],
     /// The number of the run that is read.
     pub(super) run: Option<i64>,
 }

@@ -261,21 +261,13 @@ impl Compare {
         let mut has_judged = false;
         for (number, rows) in (0..).zip(runs) {
             collected.run = experiment.then_some(number);
-            let questions = self.questions(rows, &mix_keys)?.detailed(false);
-            if !matches!(rows, SideRows::Having(_)) {
-                collected.side.losses.get_or_insert_default();
-            }
-            let each = &mut |reading: &Reading<'_>| collected.take(&questions, reading);
-            if let SideRows::Log(path) = rows {
-                let mut log = Logs::new(vec![path.clone()], &self.rules);
-                log.read(questions.selection(), each).await?;
-                has_judged |= log.has_judged();
-                collected.side.unread.extend(log.into_unread());
-                collected.side.is_log = true;
-                continue;
-            }
-            for mut source in open_distinct(&self.databases, &self.table).await? {
-                source.read(questions.selection(), each).await?;
+            let known = collected.side.rows;
+            has_judged |= self.read_rows(rows, &mut collected).await?;
+            if experiment && collected.side.rows == known {
+                let run = named(of.split(',').nth(number as usize).unwrap_or_default());
+                return Err(Error::config(format!(
+                    "the run {run} has no rows: check it, --event and --where"
+                )));
             }
         }
         let mut side = collected.finish(experiment, self.short_window);
@@ -288,6 +280,27 @@ impl Compare {
         );
         side.keys = Some(keys);
         Ok(side)
+    }
+
+    /// Returns whether the rules judged the success of the rows.
+    async fn read_rows(&self, rows: &SideRows, collected: &mut Collected<'_>) -> Result<bool, Error> {
+        let questions = self.questions(rows, collected.mix_keys)?.detailed(false);
+        if !matches!(rows, SideRows::Having(_)) {
+            collected.side.losses.get_or_insert_default();
+        }
+        let each = &mut |reading: &Reading<'_>| collected.take(&questions, reading);
+        if let SideRows::Log(path) = rows {
+            let mut log = Logs::new(vec![path.clone()], &self.rules);
+            log.read(questions.selection(), each).await?;
+            let has_judged = log.has_judged();
+            collected.side.unread.extend(log.into_unread());
+            collected.side.is_log = true;
+            return Ok(has_judged);
+        }
+        for mut source in open_distinct(&self.databases, &self.table).await? {
+            source.read(questions.selection(), each).await?;
+        }
+        Ok(false)
     }
 
     fn questions(&self, rows: &SideRows, mix_keys: &[String]) -> Result<Questions, Error> {

@@ -69,7 +69,7 @@ fn too_few(pair: &Pair, is_change: bool) -> Vec<String> {
             let blocks = side.variances.times.blocks;
             let needed = needed_blocks(side);
             let by_parts = if has_parts && needed == "days" {
-                " (save it with --accept-short-window to decide by parts)"
+                " (read both sides with --accept-short-window to decide by parts)"
             } else {
                 ""
             };

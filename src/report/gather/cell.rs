@@ -33,8 +33,8 @@ pub(in crate::report) struct Cell {
     /// The sources: none, one, or two of several, because a figure needs only to know that there are several.
     pub(in crate::report) sources: Vec<String>,
     pub(in crate::report) count: u64,
-    /// Of them, those that are later than now.
-    pub(super) later: u64,
+    /// Of them, those that are later than now or have no time: they are in no rate.
+    pub(super) out_of_time: u64,
     pub(in crate::report) succeeded: u64,
     pub(in crate::report) failed: u64,
     pub(in crate::report) outcomes: BTreeMap<String, u64>,
@@ -131,7 +131,7 @@ impl Cell {
     pub(super) fn together<'a>(cells: impl IntoIterator<Item = &'a Self>) -> Self {
         cells.into_iter().fold(Self::default(), |mut all, cell| {
             all.count += cell.count;
-            all.later += cell.later;
+            all.out_of_time += cell.out_of_time;
             all.succeeded += cell.succeeded;
             all.failed += cell.failed;
             all.last = all.last.max(cell.last);
@@ -161,7 +161,7 @@ impl Cell {
             success: Share::of(self.succeeded, self.succeeded + self.failed),
             outcomes: self.outcomes,
             duration_ms: Spread { interval: intervals(&durations, &self.blocks), ..spread },
-            rows_per_hour: hours(window).map(|hours| (self.count - self.later) as f64 / hours),
+            rows_per_hour: hours(window).map(|hours| (self.count - self.out_of_time) as f64 / hours),
             last: self.last.map(SystemTime::from),
             reasons: reasons(self.reasons),
         };

@@ -93,7 +93,7 @@ impl Gather {
         };
         if let Some(cell) = self.cells.get_mut(cell) {
             cell.add(row);
-            cell.later += u64::from(is_later);
+            cell.out_of_time += u64::from(is_later || row.moment().is_none());
         }
         self.jobs.row(row);
         if let Some(details) = &mut self.details {

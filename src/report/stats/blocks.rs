@@ -89,6 +89,17 @@ impl TimeBlocks {
     }
 }
 
+/// A window rarely ends with a whole day. A rest with fewer than half of the measurements of a day belongs to the day before.
+fn join_rest(days: &mut BTreeMap<i64, (f64, u64)>) {
+    let Some((day, (sum, count))) = days.pop_last() else { return };
+    let others: u64 = days.values().map(|(_, count)| count).sum();
+    let is_rest = 2 * count * (days.len() as u64) < others;
+    match days.last_entry().filter(|_| is_rest) {
+        Some(mut last) => last.get_mut().0 += sum,
+        None => _ = days.insert(day, (sum, count)),
+    }
+}
+
 /// The variance of an estimate, from the sums of its residuals in blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Variance {
@@ -138,17 +149,21 @@ impl Variances {
         let (first, last) = period(measurements);
         let mut units = [0.0; UNIT_BLOCKS as usize];
         let mut used = [false; UNIT_BLOCKS as usize];
-        let mut times = BTreeMap::<i64, f64>::new();
+        let mut times = BTreeMap::<i64, (f64, u64)>::new();
         for measurement in measurements {
             let residual = residual(measurement.value);
             let unit = usize::from(measurement.place.unit());
             units[unit] += residual;
             used[unit] = true;
-            *times.entry(blocks.block(measurement.place.at(), first, last)).or_default() += residual;
+            let time = times.entry(blocks.block(measurement.place.at(), first, last)).or_default();
+            *time = (time.0 + residual, time.1 + 1);
+        }
+        if blocks == TimeBlocks::Days {
+            join_rest(&mut times);
         }
         let n = measurements.len() as f64;
         let used = used.into_iter().filter(|used| *used).count();
-        let times: Vec<f64> = times.into_values().collect();
+        let times: Vec<f64> = times.into_values().map(|(sum, _)| sum).collect();
         Self {
             units: Variance::of(&units, used as u32, n),
             times: Variance::of(&times, times.len() as u32, n),
