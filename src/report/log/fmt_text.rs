@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::de::IgnoredAny;
+
 use super::dialect::Dialect;
 use super::line::{
     EventFields, EventText, FieldMap, Happening, LogLine, NO_NAME, Span, SpanLine, SpanPath, took,
@@ -15,11 +17,18 @@ const WORDS_BEFORE: usize = 4;
 
 /// Why a line is of no format. A table that was exported otherwise has the names of its columns.
 fn unknown(line: &str) -> &'static str {
-    match ["created_at", "event_type"].iter().all(|column| line.contains(column)) {
-        true => {
+    let is_object = |at: usize| serde_json::from_str::<IgnoredAny>(&line[at..]).is_ok();
+    match () {
+        () if ["created_at", "event_type"].iter().all(|column| line.contains(column)) => {
             "it has the columns of a table, but not as CSV with commas or semicolons: export it by \\copy … CSV HEADER"
         }
-        false => "it has no level, and is in no format that is known",
+        () if line.find('{').is_some_and(is_object)
+            || line.split_whitespace().any(|word| LEVELS.contains(&word)) =>
+        {
+            "something stands before the time and the level, or before the JSON: write the log without it (journalctl -o cat, \
+             docker compose logs --no-log-prefix)"
+        }
+        () => "it has no level, and is in no format that is known",
     }
 }
 

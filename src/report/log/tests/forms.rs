@@ -88,6 +88,14 @@ fn a_span_that_closes_and_cannot_be_named_is_counted() {
     }
     let (_, unread) = rows_and_unread(b"{\"msg\":\"a line of another library\"}\n", &[]);
     assert!(unread.to_string().ends_with(":1: it is neither a row nor a line of the fmt layer"), "{unread}");
+    let close = "close time.busy=1ms time.idle=1ms";
+    for line in [
+        format!("Nov 10 00:00:00 host shop[123]: 2026-11-10T00:00:00Z INFO order{{id=1}}: shop: {close}\n"),
+        "shop-1  | {\"timestamp\":\"2026-11-10T00:00:00Z\",\"level\":\"INFO\",\"fields\":{\"message\":\"close\"}}\n".to_owned(),
+    ] {
+        let (_, unread) = rows_and_unread(line.as_bytes(), &[]);
+        assert!(unread.to_string().contains("something stands before"), "{line}: {unread}");
+    }
 }
 
 #[test]
