@@ -240,6 +240,13 @@ impl Compare {
                 "there are no rows: check the window or value, --event, --where, and the database",
             ));
         }
+        if side.first.is_empty() {
+            return Err(Error::config(format!(
+                "none of the {} rows has a time that can be read, so nothing tells days apart: write the log or the column \
+                 created_at with dates",
+                side.rows
+            )));
+        }
         let has = |name: &String| side.events.iter().any(|event| event.event_type == *name);
         match self.filter.events.iter().find(|name| !has(name)) {
             Some(name) => Err(Error::config(format!(

@@ -237,3 +237,18 @@ fn the_same_log_is_no_other_side() {
     let runs = format!("{log},{copy}");
     assert_compared(&["--runs", &runs, other.to_str().expect("UTF-8")], 2, "have rows in common");
 }
+
+#[test]
+fn rows_without_a_time_are_no_side() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("app.log");
+    let line = "  0.010s  INFO order{id=1}: app: close time.busy=5ms time.idle=1ms\n";
+    fs::write(&file, line.repeat(20)).expect("written");
+    let file = file.to_str().expect("UTF-8");
+    let words = "none of the 20 rows has a time that can be read";
+    assert_compared(&[file, "version=1.0"], 2, words);
+    let saved = directory.path().join("saved.json");
+    let save = run(&["baseline", "save", saved.to_str().expect("UTF-8"), file]);
+    assert!(!save.status.success() && String::from_utf8_lossy(&save.stderr).contains(words), "{save:?}");
+    assert!(!saved.exists());
+}
