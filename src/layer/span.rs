@@ -32,8 +32,8 @@ pub(super) struct OpenSpan {
     left_on: usize,
     /// The span that was current when the call was made, for a call that an enclosing span collects.
     pub(super) home: Option<Id>,
-    /// The last counted exit returned to `home`. A later exit to another span does not count, unless it panics: another thread,
-    /// such as that of a database driver, made it.
+    /// The last counted exit returned to `home`. A later exit to another span does not count, unless it panics: it is
+    /// on another thread, such as that of a database driver.
     was_home: bool,
     /// The numbers and tallies of the calls within the span, which few spans have. A place that is used again keeps the empty box.
     pub(super) children: Option<Box<Children>>,

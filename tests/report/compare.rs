@@ -149,6 +149,9 @@ fn runs_one_after_the_other_or_beside_days_are_refused() {
 
 #[test]
 fn a_part_of_a_date_is_no_day() {
+    let sides = ["2026-11-01..2026-11-06T06:00", "2026-11-11..2026-11-19", "--gate", "p50<=+15%"];
+    let parts = [&sides[..], &["--accept-short-window"], &CALLS].concat();
+    assert_compared(&parts, 0, "holds");
     for (before, status) in [
         ("2026-11-01T22:00..2026-11-06T20:00", 2),
         ("2026-11-01T12:00..2026-11-06T12:00", 2),

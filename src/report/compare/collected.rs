@@ -1,7 +1,7 @@
 //! Collects the rows of one side.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use super::snapshot::Snapshot;
 use super::tally::EventTally;
 use crate::report::gather::cell::MOST_CELLS;
 use crate::report::observe::{Observation, Questions};
-use crate::report::stats::blocks::{DAY, TimeBlocks};
+use crate::report::stats::blocks::TimeBlocks;
 use crate::store::read::Reading;
 
 /// The rows of one side, as they are read.
@@ -21,8 +21,6 @@ pub(super) struct Collected<'a> {
     groups: BTreeMap<(String, Vec<Option<String>>), EventTally>,
     /// The first and the last moment.
     period: Option<(Timestamp, Timestamp)>,
-    /// The dates with rows, as days since 1970.
-    dates: BTreeSet<i64>,
     pub(super) mix_keys: &'a [String],
     /// The number of the run that is read.
     pub(super) run: Option<i64>,
@@ -30,15 +28,7 @@ pub(super) struct Collected<'a> {
 
 impl<'a> Collected<'a> {
     pub(super) fn new(side: Snapshot, mix_keys: &'a [String]) -> Self {
-        Self {
-            side,
-            totals: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            period: None,
-            dates: BTreeSet::new(),
-            mix_keys,
-            run: None,
-        }
+        Self { side, totals: BTreeMap::new(), groups: BTreeMap::new(), period: None, mix_keys, run: None }
     }
 
     /// A row that the selection asks for, or one that says how many others are missing.
@@ -60,7 +50,6 @@ impl<'a> Collected<'a> {
         self.side.sketch.add(row, row.id());
         let (first, last) = self.period.unwrap_or((moment, moment));
         self.period = Some((first.min(moment), last.max(moment)));
-        self.dates.insert(at.div_euclid(DAY));
         let label =
             |(place, raw): (usize, Option<_>)| raw.and_then(|raw: Cow<'_, str>| questions.label(place, &raw));
         let mut values: Vec<_> = row.raw_by().enumerate().map(label).collect();
@@ -92,12 +81,10 @@ impl<'a> Collected<'a> {
 
     pub(super) fn finish(self, runs: bool, short_window: bool) -> Snapshot {
         let mut side = self.side;
-        let least = TimeBlocks::Days.least();
-        let length = self.period.map_or(0, |(first, last)| last.as_microsecond() - first.as_microsecond());
-        let few_days = self.dates.len() < least as usize || length < DAY * i64::from(least - 1);
+        let few_days = || self.totals.values().all(|tally| tally.days() < TimeBlocks::Days.least() as usize);
         side.blocks = match () {
             () if runs => TimeBlocks::Runs,
-            () if short_window && few_days => TimeBlocks::Parts,
+            () if short_window && few_days() => TimeBlocks::Parts,
             () => TimeBlocks::Days,
         };
         if let Some((first, last)) = self.period {

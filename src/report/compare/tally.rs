@@ -7,7 +7,7 @@ use super::snapshot::{SavedFigure, SideFigures};
 use crate::report::observe::Observation;
 use crate::report::samples::Counts;
 use crate::report::stats::HALVES_ALPHA;
-use crate::report::stats::blocks::{Measurement, TimeAndUnit, TimeBlocks, period, unit_block};
+use crate::report::stats::blocks::{Measurement, TimeAndUnit, TimeBlocks, days, period, unit_block};
 use crate::report::stats::contrast::Contrast;
 use crate::report::stats::estimate::Estimate;
 use crate::report::stats::quantile::Ranked;
@@ -56,6 +56,13 @@ impl EventTally {
             *calls += 1;
             *first = at.min(*first);
         }
+    }
+
+    /// How many days its durations or its successes are in.
+    pub(super) fn days(&self) -> usize {
+        let durations = self.durations.iter().map(|one| one.place.at());
+        let successes = self.succeeded.iter().chain(&self.failed).map(|place| place.at());
+        days(durations).max(days(successes))
     }
 
     pub(super) fn figures(

@@ -33,14 +33,14 @@ fn meanings(stage: &str, details: &FieldMap) -> Vec<(&'static str, FieldMap)> {
     let call = |success: bool, outcome: &str| {
         ("auto_assign.quote", json!({ "flow": "job", "success": success, "outcome": outcome }))
     };
-    // Else the time of a call would count as that of the job.
+    // Null, and not left out: else the job would have the time of the call.
     let job = |result: &str, attempts: Option<u64>, ms: Option<&Value>| {
         ("auto_assign.summary", json!({ "result": result, "attemptsUsed": attempts, "durationMs": ms }))
     };
     let meanings = match stage {
         "attempt.success" => {
             let attempts = number("attempt").map(|attempt| attempt.saturating_add(1));
-            // The time is that of the job.
+            // `durationMs` of this stage is the time of the job.
             let mut quote = call(true, "ok");
             quote.1["durationMs"] = Value::Null;
             vec![quote, job("succeeded", attempts, details.get("durationMs"))]

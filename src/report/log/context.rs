@@ -125,7 +125,7 @@ impl Placed {
     }
 }
 
-/// What a rule leaves of a value; `None` if nothing.
+/// The value as the rule redacts it; `None` if the rule drops it.
 pub(super) fn redacted(value: &Value, redact: Option<Redact>) -> Option<Value> {
     match (redact, recorded(value)) {
         (Some(Redact::Drop), _) => None,

@@ -24,7 +24,7 @@ pub(super) fn takes_from(take: &Take, target: Option<&str>) -> bool {
     matches!(&take.from, TakeFrom::Target(pattern) if is_below(target, pattern))
 }
 
-/// The fields of an event that a rule takes. Where the target is not known, the event must have all of them.
+/// The fields of an event that a rule takes. If the log has no targets, the event must have all fields of the rule.
 pub(super) fn taken<'a>(
     takes: impl Iterator<Item = &'a Take>,
     target: Option<&str>,
@@ -94,9 +94,9 @@ impl CallEnd {
     }
 }
 
-/// What is known about the end of a call from its span and its reports.
+/// The end of a call, as its span and its reports tell it.
 pub(super) struct EndReport {
-    /// What its function returned: nothing more about a value, or the text of the error.
+    /// `Ok` if its function returned a value, or the text of the error that it returned.
     verdict: Option<Result<(), String>>,
     success: SuccessReport,
     /// Whether `ret` reported a value.

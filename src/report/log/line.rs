@@ -53,7 +53,7 @@ pub(super) struct SpanLine {
     pub(super) what: Happening,
 }
 
-/// What happens to the innermost span.
+/// An event in the innermost span, or its end.
 #[derive(Debug, PartialEq)]
 pub(super) enum Happening {
     Closed {
@@ -69,7 +69,7 @@ pub(super) enum Happening {
     Event(EventFields),
 }
 
-/// What a function has returned.
+/// The text of a returned value or error.
 #[derive(Debug, PartialEq)]
 pub(super) enum EventText {
     Exact(String),

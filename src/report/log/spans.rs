@@ -126,7 +126,7 @@ impl Calls {
         }
     }
 
-    /// What the rules of the span may take from events of this target.
+    /// The `take` entries of the span's rules that read events of this target.
     fn takes<'a>(&'a self, span: &'a Span, target: Option<&'a str>) -> impl Iterator<Item = &'a Take> {
         let takes = self.rules.iter().filter(|rule| has_name(rule, span)).flat_map(|rule| &rule.takes);
         takes.filter(move |take| takes_from(take, target))

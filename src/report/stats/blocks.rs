@@ -15,7 +15,7 @@ pub(crate) fn unit_block(unit: u64) -> u8 {
 }
 
 /// Microseconds.
-pub(crate) const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// One value of one figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,6 +87,15 @@ impl TimeBlocks {
             Self::Runs => at,
         }
     }
+}
+
+/// How many days the moments are in, as [`Variances`] count them.
+pub(crate) fn days(moments: impl Iterator<Item = i64> + Clone) -> usize {
+    let first = moments.clone().min().unwrap_or_default();
+    let mut days = BTreeMap::<i64, (f64, u64)>::new();
+    moments.for_each(|at| days.entry(TimeBlocks::Days.block(at, first, at)).or_default().1 += 1);
+    join_rest(&mut days);
+    days.len()
 }
 
 /// A window rarely ends with a whole day. A rest with fewer than half of the measurements of a day belongs to the day before.

@@ -66,7 +66,7 @@ impl RuleSpec {
         self.destination_among(name, meta.is_span(), |other| meta.fields().field(other).is_some())
     }
 
-    /// Where the value of this field of a span or event goes; `has` knows its other fields.
+    /// The place of this field's value in the row; `has` tells whether the span or event has another field.
     pub(crate) fn destination_among(
         &self,
         name: &str,
